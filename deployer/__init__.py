@@ -1,0 +1,1 @@
+"""From a trained TensorFlow model to a proven TensorFlow Serving endpoint."""

@@ -1,0 +1,179 @@
+"""Every error of the tool, each with its exit code and, where there is one, the next thing to type.
+
+DeployerError
+├── DeployFailed          1   tried, failed, undone
+├── MalformedTensor       1   a message whose values and shape disagree
+├── UsageError            2   what was typed cannot be meant
+│   └── InvalidValue          a name, version, port or tensor specification that is malformed
+├── ConfigError           3   deployer.toml, its overlays, DEPLOYER_* variables
+├── ModelError            4   model, export, store
+│   ├── SourceNotFound        nothing is there to export
+│   ├── BrokenModel           a SavedModel or model file that cannot be read or would not serve
+│   ├── UntrustedCode         loading it would run code: `--trust`
+│   ├── ExportFailed          TensorFlow or Keras refused, the disk is full, the user's file raised
+│   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
+│   ├── NoSuchModel           the store has no such model or version
+│   └── VersionExists         a version is never overwritten
+├── TemplateError         5   a template is missing, wrong, or renders what the server cannot parse
+├── EngineError           6   the platform
+│   ├── EngineUnavailable     it does not answer, or this release cannot drive it
+│   ├── PortTaken             somebody else listens there
+│   └── SettingRefused        a setting that this engine cannot honour
+├── NotReady              7   the server did not become ready in time, or never will
+├── GateRefused           8   the candidate answered, and answered wrong
+├── LockHeld              9   another command works on the same thing
+├── NothingDeployed      10   no such deployment
+└── ExtraMissing         11   an optional package is needed
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+DONE = 0
+PLAN_HAS_CHANGES = 20
+BUG = 70
+INTERRUPTED = 130
+
+
+class DeployerError(Exception):
+    """What failed, where and why, in one or a few lines; `hint` is the next step; `log` the server's last lines."""
+
+    exit_code: ClassVar[int] = 1
+    meaning: ClassVar[str] = "failed and undone"
+
+    def __init__(self, message: str, *, hint: str | None = None, log: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.log = log
+
+
+class DeployFailed(DeployerError):
+    """The deploy failed and what it had begun was undone."""
+
+
+class MalformedTensor(DeployerError):
+    """A tensor in a message or an example is malformed: values, shape and dtype do not go together."""
+
+
+class UsageError(DeployerError):
+    """What was typed cannot be meant."""
+
+    exit_code = 2
+    meaning = "wrong usage"
+
+
+class InvalidValue(UsageError):
+    """A name, version, port or tensor specification that is malformed."""
+
+
+class ConfigError(DeployerError):
+    """The configuration is wrong: file, key and reason are in the message."""
+
+    exit_code = 3
+    meaning = "wrong configuration"
+
+
+class ModelError(DeployerError):
+    """A model cannot be found, read, exported or stored."""
+
+    exit_code = 4
+    meaning = "model or export failed"
+
+
+class SourceNotFound(ModelError):
+    """Nothing is there to export."""
+
+
+class BrokenModel(ModelError):
+    """A SavedModel or model file that cannot be read, or that would load and then fail every request."""
+
+
+class UntrustedCode(ModelError):
+    """Loading the model would run code that it carries."""
+
+
+class ExportFailed(ModelError):
+    """The export was tried and failed; nothing was stored."""
+
+
+class GoldenError(ModelError):
+    """The golden set cannot be made: examples that do not fit, or answers that cannot be kept."""
+
+
+class NoSuchModel(ModelError):
+    """The store has no such model or version."""
+
+
+class VersionExists(ModelError):
+    """That version is in the store already, and versions are never overwritten."""
+
+
+class TemplateError(DeployerError):
+    """A template is missing or wrong, or renders what the server could not parse."""
+
+    exit_code = 5
+    meaning = "template failed"
+
+
+class EngineError(DeployerError):
+    """The platform that runs servers failed or refused."""
+
+    exit_code = 6
+    meaning = "engine failed"
+
+
+class EngineUnavailable(EngineError):
+    """The engine does not answer, or this release cannot drive it."""
+
+
+class PortTaken(EngineError):
+    """Somebody else listens on that port."""
+
+
+class SettingRefused(EngineError):
+    """A setting that this engine cannot honour: refused, never ignored."""
+
+
+class NotReady(DeployerError):
+    """The server did not become ready before the deadline, or never will."""
+
+    exit_code = 7
+    meaning = "not ready in time"
+
+
+class GateRefused(DeployerError):
+    """The candidate answered, and answered wrong: it takes no traffic."""
+
+    exit_code = 8
+    meaning = "refused by the gate"
+
+
+class LockHeld(DeployerError):
+    """Another command works on the same deployment or model."""
+
+    exit_code = 9
+    meaning = "lock held"
+
+
+class NothingDeployed(DeployerError):
+    """There is no such deployment."""
+
+    exit_code = 10
+    meaning = "nothing deployed"
+
+
+class ExtraMissing(DeployerError):
+    """An optional package is needed for this."""
+
+    exit_code = 11
+    meaning = "optional package missing"
+
+
+def exit_codes() -> dict[int, str]:
+    """Every exit code with its meaning, for `--help` and the reference."""
+    kinds: tuple[type[DeployerError], ...] = (DeployerError, *DeployerError.__subclasses__())
+    codes = {kind.exit_code: kind.meaning for kind in kinds if "meaning" in vars(kind)}
+    codes |= {DONE: "done", PLAN_HAS_CHANGES: "plan has changes (--exit-code)", BUG: "bug", INTERRUPTED: "interrupted"}
+    return dict(sorted(codes.items()))

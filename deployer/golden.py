@@ -1,0 +1,155 @@
+"""The golden set: what TensorFlow answered at export, kept with the version and asked again of every server.
+
+On disk it is `assets.extra/golden.tfrecord`, records of `PredictionLog` with request and response: TensorFlow
+Serving's own form for recorded traffic, no pickle. This room reads and compares; `export.golden` makes it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import tensors
+from deployer.errors import GoldenError
+from deployer.protos import proto
+
+GOLDEN_FILE = Path("assets.extra") / "golden.tfrecord"
+MAX_RECORD = 2**31
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """One question and its answer: arrays by input and output name."""
+
+    signature: str
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far served numbers may lie from TensorFlow's: |served - golden| <= absolute + relative * |golden|.
+
+    None takes the dtype's own default, wide enough for another batch size or thread count and far too narrow for
+    another model. Integers, booleans and strings must be equal.
+    """
+
+    relative: float | None = None
+    absolute: float | None = None
+
+    def of(self, dtype: str) -> tuple[float, float]:
+        """(relative, absolute) for a dtype."""
+        relative, absolute = DEFAULT_TOLERANCE.get(dtype, (0.0, 0.0))
+        if dtype not in DEFAULT_TOLERANCE:
+            return relative, absolute
+        return (
+            relative if self.relative is None else self.relative,
+            absolute if self.absolute is None else self.absolute,
+        )
+
+
+DEFAULT_TOLERANCE = {
+    "float64": (1e-6, 1e-9),
+    "float32": (1e-4, 1e-5),
+    "float16": (1e-2, 1e-3),
+    "bfloat16": (5e-2, 1e-2),
+    "complex64": (1e-4, 1e-5),
+    "complex128": (1e-6, 1e-9),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The worst distance found between an answer and its golden one; `fault` is set when it is too far."""
+
+    worst: float
+    fault: str | None = None
+
+
+def read(version_folder: Path) -> tuple[GoldenCase, ...]:
+    """The golden cases of a version; none when the file is missing."""
+    path = version_folder / GOLDEN_FILE
+    if not path.is_file():
+        return ()
+    log = proto("tensorflow_serving.apis.prediction_log_pb2")
+    return tuple(_case(log.PredictionLog.FromString(record)) for record in _records(path))
+
+
+def to_record(case: GoldenCase) -> bytes:
+    """A case as the bytes of one `PredictionLog`."""
+    record = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog().predict_log
+    record.request.model_spec.signature_name = case.signature
+    for name, array in case.inputs.items():
+        record.request.inputs[name].CopyFrom(tensors.to_proto(array))
+    for name, array in case.outputs.items():
+        record.response.outputs[name].CopyFrom(tensors.to_proto(array))
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog(predict_log=record)
+    return bytes(log.SerializeToString(deterministic=True))
+
+
+def _case(log: Any) -> GoldenCase:
+    request, response = log.predict_log.request, log.predict_log.response
+    return GoldenCase(
+        request.model_spec.signature_name,
+        {name: tensors.from_proto(request.inputs[name]) for name in sorted(request.inputs)},
+        {name: tensors.from_proto(response.outputs[name]) for name in sorted(response.outputs)},
+    )
+
+
+def _records(path: Path) -> Iterator[bytes]:
+    """TFRecord framing: length (8 bytes), its checksum (4), data, its checksum (4). The manifest's hash covers it all."""
+    with path.open("rb") as file:
+        while header := file.read(12):
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else MAX_RECORD
+            data = file.read(length) if length < MAX_RECORD else b""
+            if len(data) != length or len(file.read(4)) != 4:
+                raise GoldenError(
+                    f"the golden set {path} is damaged", hint="deployer export --force makes a new version"
+                )
+            yield data
+
+
+def compare(golden: Any, served: Any, tolerance: Tolerance) -> Difference:
+    """How far a served array is from the golden one: shape, dtype, then values."""
+    want, got = tensors.dtype_of(golden), tensors.dtype_of(served)
+    if want != got:
+        return Difference(float("inf"), f"dtype {got}, not {want}")
+    if golden.shape != served.shape:
+        return Difference(float("inf"), f"shape {list(served.shape)}, not {list(golden.shape)}")
+    if want in DEFAULT_TOLERANCE:
+        return _compare_numbers(golden, served, *tolerance.of(want))
+    return _compare_exactly(golden, served)
+
+
+def _compare_numbers(golden: Any, served: Any, relative: float, absolute: float) -> Difference:
+    import numpy as np
+
+    wide = np.complex128 if golden.dtype.kind == "c" else np.float64
+    want, got = golden.astype(wide), served.astype(wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        same = (want == got) | (np.isnan(want) & np.isnan(got))
+        distance = np.where(same, 0.0, np.abs(got - want))
+        allowed = absolute + relative * np.abs(want)
+    distance = np.where(np.isnan(distance), np.inf, distance)
+    bad = ~(same | (np.isfinite(want) & (distance <= allowed)))
+    worst = float(distance.max(initial=0.0))
+    if not bad.any():
+        return Difference(worst)
+    return Difference(worst, _first_fault(golden, served, bad))
+
+
+def _compare_exactly(golden: Any, served: Any) -> Difference:
+    bad = golden != served
+    if not bad.any():
+        return Difference(0.0)
+    return Difference(float("inf"), _first_fault(golden, served, bad))
+
+
+def _first_fault(golden: Any, served: Any, bad: Any) -> str:
+    import numpy as np
+
+    where = tuple(int(index) for index in np.argwhere(bad)[0]) if bad.ndim else ()
+    return f"{int(bad.sum())} of {bad.size} values differ, first at {list(where)}: {served[where]!s:.40}, not {golden[where]!s:.40}"
