@@ -64,7 +64,7 @@ class UsageError(DeployerError):
     meaning = "wrong usage"
 
 
-class InvalidValue(UsageError):
+class InvalidValue(UsageError, ValueError):
     """A name, version, port or tensor specification that is malformed."""
 
 

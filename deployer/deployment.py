@@ -1,0 +1,126 @@
+"""Values: what is to be served, what a server reads, what is running, and what will be done about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from deployer.model import Model
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as a server serves it: exact versions, and labels for some of them."""
+
+    name: str
+    versions: tuple[int, ...]
+    labels: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model of a deployment with its versions resolved to what the store has."""
+
+    served: ServedModel
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files that a server reads, by their name in its config folder."""
+
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a server answers: `rest` is a base URL, `grpc` is `host:port`."""
+
+    rest: str
+    grpc: str
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything that makes one server what it is. Two digests tell whether a running one is what is wanted.
+
+    `server_digest` changes with what a running server cannot take up (flags, address, batching); `models_digest` with
+    what it can (models, versions, labels). Ports that are None may be any.
+    """
+
+    name: str
+    env: str
+    host: str
+    rest_port: int | None
+    grpc_port: int | None
+    flags: tuple[tuple[str, str], ...]
+    models: tuple[ServedModel, ...]
+    rendered: Rendered
+    models_digest: str
+
+    @property
+    def server_digest(self) -> str:
+        """Over all but ports and models."""
+        files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
+        return digest([self.host, self.flags, files])
+
+
+def digest(value: object) -> str:
+    """A short stable digest of plain data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A server as an engine observed it. `role` is `candidate` until it has been proven and promoted, then `serving`."""
+
+    name: str
+    env: str
+    engine: str
+    release: str
+    role: str
+    models: tuple[ServedModel, ...]
+    endpoints: Endpoints
+    rest_port: int
+    grpc_port: int
+    server_digest: str
+    models_digest: str
+    created: str
+    running: bool
+    pid: int | None
+    folder: Path
+
+
+class Change(Enum):
+    """What kind of change a plan makes."""
+
+    CREATE = "create"
+    RELOAD = "reload"
+    REPLACE = "replace"
+    NOTHING = "nothing"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that will be done, and because of what."""
+
+    action: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, as data: printed by `--dry-run`, compared by tests, carried out by `up` and `down`."""
+
+    change: Change
+    deployment: str
+    steps: tuple[Step, ...] = ()
+
+    def __str__(self) -> str:
+        head = f"{self.change.name} {self.deployment}"
+        return "\n".join((head, *(f"  {step.action}  ({step.cause})" for step in self.steps)))

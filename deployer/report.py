@@ -1,0 +1,114 @@
+"""Values: what was proven, and what each verb returns. The command line prints these; the Python API hands them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from deployer.deployment import Deployment, Endpoints, Plan, ServedModel
+from deployer.model import Model
+
+
+@dataclass(frozen=True)
+class Check:
+    """One thing that was asked of a server. `worst` is the largest distance from a golden answer, where one was measured."""
+
+    name: str
+    model: str
+    ok: bool
+    detail: str
+    milliseconds: float
+    worst: float | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """All checks of one proof; a proof without a check proves nothing."""
+
+    checks: tuple[Check, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether there were checks and all of them passed."""
+        return bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        """The checks that did not pass."""
+        return tuple(check for check in self.checks if not check.ok)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """`created` is False when the newest version already holds this content."""
+
+    model: Model
+    created: bool
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What `up` did; after a dry run `endpoints` and `report` are None."""
+
+    name: str
+    env: str
+    engine: str
+    models: tuple[ServedModel, ...]
+    endpoints: Endpoints | None
+    plan: Plan
+    report: Report | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DownResult:
+    """What `down` removed."""
+
+    name: str
+    env: str
+    engine: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """A version as its server reports it; `state` is TensorFlow Serving's word, such as AVAILABLE."""
+
+    model: str
+    version: int
+    state: str
+    error: str = ""
+
+
+@dataclass(frozen=True)
+class DeploymentStatus:
+    """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE."""
+
+    deployment: Deployment
+    states: tuple[ModelState, ...]
+    healthy: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class SmokeResult:
+    """A proof of a running deployment."""
+
+    name: str
+    env: str
+    endpoints: Endpoints
+    report: Report
+
+
+@dataclass(frozen=True)
+class VersionsResult:
+    """Models and their versions, ascending."""
+
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class InspectResult:
+    """A model with a `curl` line for each signature that REST can ask; `path` is its folder."""
+
+    model: Model
+    curl: tuple[str, ...]

@@ -1,0 +1,143 @@
+"""Reads a SavedModel folder without TensorFlow: signatures, versions, size; and refuses what would load and then fail."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from deployer import tensors
+from deployer.errors import BrokenModel
+from deployer.model import SavedModelInfo, Shape, Signature, TensorSpec
+from deployer.protos import proto
+
+PB_FILE = "saved_model.pb"
+INIT_SIGNATURE = "__saved_model_init_op"
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
+SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
+    return (folder / PB_FILE).is_file()
+
+
+def read(folder: Path, tag: str = "serve") -> SavedModelInfo:
+    """What the SavedModel in `folder` declares.
+
+    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly the tag, or variables that
+    the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE and fail every predict.
+    """
+    message = _parse(folder)
+    graph = _meta_graph(message, tag, folder)
+    _check_variables(folder, graph)
+    return SavedModelInfo(
+        signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
+        tags=tuple(sorted(graph.meta_info_def.tags)),
+        tensorflow=graph.meta_info_def.tensorflow_version or "unknown",
+        keras=_keras_version(folder),
+        fingerprint=_fingerprint(folder),
+        size_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+    )
+
+
+def _parse(folder: Path) -> Any:
+    from google.protobuf.message import DecodeError
+
+    path = folder / PB_FILE
+    if not path.is_file():
+        raise BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=_children_hint(folder))
+    message = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    try:
+        message.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise BrokenModel(
+            f"{path} cannot be parsed: it is cut short or not a SavedModel", hint="copy or export the model again"
+        ) from error
+    if not message.meta_graphs:
+        raise BrokenModel(f"{path} holds no graph: it is empty or cut short", hint="copy or export the model again")
+    return message
+
+
+def _children_hint(folder: Path) -> str | None:
+    children = sorted(child.name for child in folder.iterdir() if is_saved_model(child)) if folder.is_dir() else []
+    return f"it holds SavedModels in {', '.join(children[:5])}: name one of them" if children else None
+
+
+def _meta_graph(message: Any, tag: str, folder: Path) -> Any:
+    for graph in message.meta_graphs:
+        if set(graph.meta_info_def.tags) == {tag}:
+            return graph
+    found = ["{" + ", ".join(graph.meta_info_def.tags) + "}" for graph in message.meta_graphs]
+    raise BrokenModel(
+        f"{folder} has no graph tagged {{{tag}}}, which TensorFlow Serving loads; it has {', '.join(found)}"
+    )
+
+
+def _check_variables(folder: Path, graph: Any) -> None:
+    uses_variables = any(node.op in VARIABLE_OPS for node in graph.graph_def.node)
+    if uses_variables and not (folder / "variables" / "variables.index").is_file():
+        raise BrokenModel(
+            f"{folder} has no variables/variables.index, but its graph uses variables: "
+            "TensorFlow Serving would load it and then fail every request",
+            hint="copy or export the model again, with its variables folder",
+        )
+    missing = sorted(_missing_shards(folder / "variables"))
+    if missing:
+        raise BrokenModel(f"{folder / 'variables'} lacks {missing[0]}", hint="copy or export the model again, whole")
+
+
+def _missing_shards(variables: Path) -> Iterable[str]:
+    names = {path.name for path in variables.glob("variables.data-*")}
+    totals = {match[2] for match in map(SHARD.fullmatch, names) if match}
+    wanted = {f"variables.data-{number:05d}-of-{total}" for total in totals for number in range(int(total))}
+    if not names and (variables / "variables.index").is_file():
+        return {"variables.data-00000-of-00001"}
+    return wanted - names
+
+
+def _serving_names(graph: Any) -> list[str]:
+    return sorted(name for name in graph.signature_def if name != INIT_SIGNATURE)
+
+
+def _signature(name: str, definition: Any) -> Signature:
+    return Signature(name, definition.method_name, _specs(definition.inputs), _specs(definition.outputs))
+
+
+def _specs(infos: Any) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, _dtype(infos[name]), shape_of(infos[name].tensor_shape)) for name in sorted(infos))
+
+
+def _dtype(info: Any) -> str:
+    return "composite" if info.WhichOneof("encoding") == "composite_tensor" else tensors.dtype_name(info.dtype)
+
+
+def shape_of(message: Any) -> Shape:
+    """A TensorShapeProto as a shape: None for an unknown rank, None in place of an open dimension."""
+    if message.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in message.dim)
+
+
+def _keras_version(folder: Path) -> str | None:
+    metadata = folder / "keras_metadata.pb"
+    if not metadata.is_file():
+        return None
+    match = KERAS_VERSION.search(metadata.read_bytes())
+    return match[1].decode() if match else "2.x"
+
+
+def _fingerprint(folder: Path) -> str | None:
+    """TensorFlow's own hashes of program, signatures, objects and checkpoint: equal when the content is."""
+    path = folder / "fingerprint.pb"
+    if not path.is_file():
+        return None
+    message = proto("tensorflow.core.protobuf.fingerprint_pb2").FingerprintDef()
+    try:
+        message.ParseFromString(path.read_bytes())
+    except Exception as error:
+        raise BrokenModel(f"{path} cannot be parsed") from error
+    parts = (message.graph_def_program_hash, message.signature_def_hash, message.saved_object_graph_hash)
+    return "/".join(f"{part:016x}" for part in (*parts, message.checkpoint_hash))

@@ -1,0 +1,174 @@
+"""What is wanted: `deployer.toml` as one typed, frozen document. Defaults, help texts and the schema come from here.
+
+pydantic reads raw documents into these classes (config.py); they do not need it themselves.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from deployer.errors import InvalidValue
+from deployer.model import TensorSpec, check_name, check_version
+
+STRICT = {"extra": "forbid"}
+LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
+FLAG = re.compile(r"[a-z][a-z0-9_]*")
+OWN_FLAGS = frozenset(
+    "port rest_api_port model_name model_base_path model_config_file batching_parameters_file enable_batching "
+    "monitoring_config_file allow_version_labels_for_unavailable_models".split()
+)
+
+
+def doc(text: str, **more: Any) -> Any:
+    """A field with its help text, which the reference and the schema show."""
+    return field(metadata={"doc": text}, **more)
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One model of a deployment: `[models.NAME]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    source: str | None = doc(
+        "what `up` exports from: a model file, a SavedModel folder, `file.py:name` or `package.module:name`; "
+        "without it the store's versions are deployed",
+        default=None,
+    )
+    versions: tuple[int, ...] = doc("exact versions to serve; empty: the newest in the store", default=())
+    labels: dict[str, int] = doc("names for versions, such as `{ stable = 3 }`", default_factory=dict)
+    inputs: tuple[str, ...] = doc("inputs of `serving_default`, each `name:dtype[shape]`", default=())
+    signature: str | None = doc("a signature that the model must have", default=None)
+    examples: Path | None = doc("example inputs for the golden set: .json, .jsonl or .npz", default=None)
+    trust: bool = doc("let the model file run the code that it carries (Lambda layers)", default=False)
+
+    def __post_init__(self) -> None:
+        for version in (*self.versions, *self.labels.values()):
+            check_version(version)
+        for label in self.labels:
+            if not LABEL.fullmatch(label):
+                raise InvalidValue(f"label {label[:40]!r} is not allowed: 1 to 64 letters, digits and '_'")
+        for text in self.inputs:
+            TensorSpec.parse(text)
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the model server listens and runs: `[server]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    host: str = doc("address that the ports are bound to; 0.0.0.0 opens them to the network", default="127.0.0.1")
+    rest_port: int | None = doc("REST port; unset: 8501 or, when taken, a free one; 0: any free one", default=None)
+    grpc_port: int | None = doc("gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", default=None)
+    flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for port in (self.rest_port, self.grpc_port):
+            if port is not None and not 0 <= port <= 65535:
+                raise InvalidValue(f"port {port} does not exist: 0 to 65535")
+        if self.rest_port and self.rest_port == self.grpc_port:
+            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}")
+        for name in self.flags:
+            _check_flag(name)
+
+
+def _check_flag(name: str) -> None:
+    if not FLAG.fullmatch(name):
+        raise InvalidValue(f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds")
+    if name in OWN_FLAGS:
+        raise InvalidValue(f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml")
+
+
+@dataclass(frozen=True)
+class Batching:
+    """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    max_batch_size: int = doc("the largest batch that is run at once", default=32)
+    batch_timeout_micros: int = doc("how long a request waits for company, in microseconds", default=1000)
+    max_enqueued_batches: int = doc("batches that may wait before requests are refused", default=100)
+    num_batch_threads: int = doc("batches run in parallel", default=2)
+    allowed_batch_sizes: tuple[int, ...] = doc(
+        "sizes that batches are padded to, ascending; the last equals max_batch_size", default=()
+    )
+    pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
+
+    def __post_init__(self) -> None:
+        if min(self.max_batch_size, self.max_enqueued_batches, self.num_batch_threads) < 1 or self.batch_timeout_micros < 0:
+            raise InvalidValue("batching sizes and thread counts are at least 1, the time-out at least 0")
+        sizes = self.allowed_batch_sizes
+        if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
+            raise InvalidValue(
+                f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}"
+            )
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Prometheus metrics on the REST port: `[monitoring]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    enabled: bool = doc("serve metrics", default=True)
+    path: str = doc("their path", default="/monitoring/prometheus/metrics")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"/[A-Za-z0-9_./-]{1,200}", self.path):
+            raise InvalidValue(f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a candidate must pass before it takes traffic: `[gate]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    relative_tolerance: float | None = doc("allowed relative distance from the golden answers; unset: per dtype", default=None)
+    absolute_tolerance: float | None = doc("allowed absolute distance from the golden answers; unset: per dtype", default=None)
+    ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
+    request_seconds: float = doc("how long one request may take", default=30.0)
+
+    def __post_init__(self) -> None:
+        for name in ("relative_tolerance", "absolute_tolerance"):
+            if (getattr(self, name) or 0) < 0:
+                raise InvalidValue(f"{name} must not be negative")
+        if self.ready_seconds <= 0 or self.request_seconds <= 0:
+            raise InvalidValue("ready_seconds and request_seconds must be above 0")
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
+    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default="local")
+    engine: Literal["auto", "docker", "embedded"] = doc("what runs the server", default="auto")
+    models_dir: Path = doc("the store of model versions", default=Path("models"))
+    state_dir: Path = doc("run folders of embedded servers", default=Path(".deployer"))
+    templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
+    models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
+    server: Server = doc("the model server", default_factory=Server)
+    batching: Batching | None = doc("request batching", default=None)
+    monitoring: Monitoring = doc("metrics", default_factory=Monitoring)
+    gate: Gate = doc("proof before traffic", default_factory=Gate)
+
+    def __post_init__(self) -> None:
+        for name, what in ((self.name, "deployment"), (self.env, "environment"), *((model, "model") for model in self.models)):
+            if name is not None:
+                check_name(name, what)
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name. Raises InvalidValue when several models leave it open."""
+        if self.name is not None:
+            return self.name
+        if len(self.models) == 1:
+            return next(iter(self.models))
+        raise InvalidValue("the deployment has no name", hint='write name = "NAME" at the top of deployer.toml')

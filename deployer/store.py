@@ -1,0 +1,269 @@
+"""Model versions on disk, in TensorFlow Serving's own layout: `models/NAME/VERSION/`.
+
+A version is written beside its place, synced, and renamed into it: it is there whole or not at all, and a server that
+polls the folder never sees half of it. It is never overwritten. What a killed export leaves (`.stage-*`) is
+swept by the next one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import saved_model
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
+from deployer.locks import folder_lock
+from deployer.model import (
+    GoldenSummary,
+    Model,
+    SavedModelInfo,
+    Signature,
+    Source,
+    TensorSpec,
+    check_name,
+    check_version,
+)
+
+MANIFEST_FILE = Path("assets.extra") / "manifest.json"
+STAGE_PREFIX = ".stage-"
+OWN_FOLDER = "assets.extra"
+CHUNK = 1 << 20
+LOCK_WAIT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A version being made: write the SavedModel into `folder`, then `Store.publish`."""
+
+    name: str
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder that holds all models."""
+
+    root: Path
+
+    def names(self) -> tuple[str, ...]:
+        """The models of which there is a version."""
+        children = sorted(child.name for child in self.root.iterdir() if child.is_dir()) if self.root.is_dir() else []
+        return tuple(name for name in children if not name.startswith(".") and self.versions(name))
+
+    def versions(self, name: str) -> tuple[int, ...]:
+        """The version numbers of a model, ascending; none when the model is unknown."""
+        folder = self.root / check_name(name)
+        children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
+        return tuple(sorted(int(child) for child in children if child.isascii() and child.isdigit()))
+
+    def newest(self, name: str) -> Model | None:
+        """The version with the highest number, or None."""
+        versions = self.versions(name)
+        return self.get(name, versions[-1]) if versions else None
+
+    def get(self, name: str, version: int | None = None) -> Model:
+        """That version, or the newest. Raises NoSuchModel with what there is."""
+        versions = self.versions(name)
+        wanted = version if version is not None else (versions[-1] if versions else None)
+        if wanted is None or wanted not in versions:
+            raise _no_such_model(self, name, wanted, versions)
+        return _load(name, wanted, self.root / name / str(wanted))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
+        home = self.root / check_name(name)
+        created_root = not self.root.exists()
+        try:
+            with folder_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
+                _sweep(home)
+                folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=home))
+                try:
+                    yield Stage(name, folder)
+                finally:
+                    shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            if created_root and self.root.is_dir() and not any(self.root.iterdir()):
+                self.root.rmdir()
+
+    def publish(self, stage: Stage, source: Source, golden: GoldenSummary, version: int | None = None) -> Model:
+        """Turn the stage into a version: the next one, or `version`. Raises VersionExists, BrokenModel."""
+        info = saved_model.read(stage.folder)
+        number = version if version is not None else self.next_version(stage.name)
+        self.check_free(stage.name, number)
+        model = _describe(stage, number, self.root, info, source, golden)
+        _make_readable(stage.folder)
+        _sync(stage.folder)
+        os.rename(stage.folder, model.path)
+        _sync_folder(model.path.parent)
+        return model
+
+    def next_version(self, name: str) -> int:
+        """One more than the highest there is."""
+        return max(self.versions(name), default=0) + 1
+
+    def check_free(self, name: str, version: int) -> None:
+        """Raise VersionExists when that version is taken; a version is never overwritten."""
+        if (self.root / name / str(check_version(version))).exists():
+            raise VersionExists(
+                f"version {version} of model {name} exists, and versions are never overwritten",
+                hint=f"leave --version out to make version {self.next_version(name)}",
+            )
+
+
+def _no_such_model(store: Store, name: str, version: int | None, versions: tuple[int, ...]) -> NoSuchModel:
+    if versions:
+        return NoSuchModel(
+            f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
+            hint=f"deployer versions {name}",
+        )
+    there = ", ".join(store.names()[:10]) or "no models"
+    return NoSuchModel(
+        f"no model {name} in {store.root}; there is: {there}", hint=f"deployer export SOURCE --name {name}"
+    )
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """SHA-256 of every file below a folder, by its path with `/`; hashing uses all cores."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    with ThreadPoolExecutor() as pool:
+        return dict(
+            zip((path.relative_to(folder).as_posix() for path in files), pool.map(file_digest, files), strict=True)
+        )
+
+
+def content_digest(files: dict[str, str]) -> str:
+    """One digest over the SavedModel's own files: what we keep beside it does not count."""
+    lines = (f"{name}={digest}\n" for name, digest in sorted(files.items()) if not name.startswith(OWN_FOLDER))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _describe(
+    stage: Stage, version: int, root: Path, info: SavedModelInfo, source: Source, golden: GoldenSummary
+) -> Model:
+    files = folder_digests(stage.folder)
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    path = root / stage.name / str(version)
+    model = Model(stage.name, version, path, content_digest(files), info, source, golden, created)
+    manifest = stage.folder / MANIFEST_FILE
+    manifest.parent.mkdir(exist_ok=True)
+    manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
+    return model
+
+
+def _document(model: Model) -> dict[str, Any]:
+    document = dataclasses.asdict(model)
+    del document["path"]
+    return document
+
+
+def _load(name: str, version: int, path: Path) -> Model:
+    """The manifest as a value; a version that another tool put there has none and is read from its files."""
+    try:
+        raw = json.loads((path / MANIFEST_FILE).read_text())
+        info = raw["info"]
+        signatures = tuple(_signature(found) for found in info.pop("signatures"))
+        return Model(
+            name=name,
+            version=version,
+            path=path,
+            digest=raw["digest"],
+            info=SavedModelInfo(signatures=signatures, tags=tuple(info.pop("tags")), **info),
+            source=Source(**raw["source"]),
+            golden=_golden_summary(raw["golden"]),
+            created=raw["created"],
+        )
+    except FileNotFoundError:
+        return _foreign(name, version, path)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BrokenModel(f"the manifest {path / MANIFEST_FILE} cannot be read: {error!r}") from error
+
+
+def _golden_summary(raw: dict[str, Any]) -> GoldenSummary:
+    return GoldenSummary(raw["cases"], raw["origin"], tuple(raw["random_outputs"]), tuple(raw["skipped"]))
+
+
+def _signature(raw: dict[str, Any]) -> Signature:
+    return Signature(raw["name"], raw["method"], _tensor_specs(raw["inputs"]), _tensor_specs(raw["outputs"]))
+
+
+def _tensor_specs(raw: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(spec["name"], spec["dtype"], None if spec["shape"] is None else tuple(spec["shape"])) for spec in raw
+    )
+
+
+def _foreign(name: str, version: int, path: Path) -> Model:
+    info = saved_model.read(path)
+    digest = content_digest(folder_digests(path))
+    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(path.stat().st_mtime))
+    return Model(
+        name, version, path, digest, info, Source("foreign", str(path), None), GoldenSummary(0, "none"), created
+    )
+
+
+def _sweep(home: Path) -> None:
+    """What a killed export left; nobody else works here while the lock is held."""
+    for litter in home.glob(STAGE_PREFIX + "*"):
+        shutil.rmtree(litter, ignore_errors=True)
+
+
+def _make_readable(folder: Path) -> None:
+    """Servers run as nobody: folders a+rx, files a+r. Hard links that are readable already are left alone."""
+    folder.chmod(folder.stat().st_mode | 0o755)
+    for path in folder.rglob("*"):
+        wanted = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
+        if path.stat().st_mode != wanted:
+            path.chmod(wanted)
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _sync_folder(path) if path.is_dir() else _sync_file(path)
+    _sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_errors(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except DeployerError:
+        raise
+    except OSError as error:
+        raise ExportFailed(
+            f"writing below {home} failed: {error.strerror or error}; nothing was stored",
+            hint="free some space, or choose another models folder with --models-dir",
+        ) from error

@@ -1,0 +1,73 @@
+"""The one loop that waits: it asks often, knows a deadline, and stops at once when waiting is in vain."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from deployer.errors import NotReady
+
+POLL_SECONDS = 0.02
+
+
+class Readiness(Enum):
+    """Three values, because *not yet* and *never* end differently."""
+
+    NOT_READY = "not ready"
+    READY = "ready"
+    UNAVAILABLE = "never will be ready"
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What one look found, and why."""
+
+    readiness: Readiness
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """A moment, so that several waits can share one allowance."""
+
+    moment: float
+    seconds: float
+
+    @classmethod
+    def after(cls, seconds: float) -> Deadline:
+        """`seconds` from now."""
+        return cls(time.monotonic() + seconds, seconds)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return time.monotonic() >= self.moment
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left, never below 0."""
+        return max(0.0, self.moment - time.monotonic())
+
+
+def until_ready(look: Callable[[], Observation], deadline: Deadline, what: str) -> None:
+    """Look until READY. Raises NotReady at the deadline, or at once when it never will be."""
+    while (seen := look()).readiness is not Readiness.READY:
+        if seen.readiness is Readiness.UNAVAILABLE:
+            raise NotReady(f"{what} will not become ready: {seen.reason}")
+        if deadline.passed:
+            raise NotReady(
+                f"{what} was not ready within {deadline.seconds:g} s: {seen.reason}",
+                hint="allow more time with --timeout SECONDS, or look at the log",
+            )
+        time.sleep(POLL_SECONDS)
+
+
+def until(condition: Callable[[], bool], deadline: Deadline) -> bool:
+    """Whether the condition came true before the deadline."""
+    while not condition():
+        if deadline.passed:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
