@@ -1,1 +1,83 @@
-"""From a trained TensorFlow model to a proven TensorFlow Serving endpoint."""
+"""From a trained TensorFlow model to a proven TensorFlow Serving endpoint, in one command.
+
+The verbs of the command line are functions here, with the same results as values:
+
+    import deployer
+    result = deployer.up("model.keras", options=deployer.ExportOptions(name="digits"))
+    print(result.endpoints.rest)
+
+Importing the package imports none of its parts: each name is loaded at its first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+# Verbs whose name a room of the house bears already (export/, render.py, smoke.py) have a longer name here.
+_HOMES = {
+    "init": "operations.init:init",
+    "export_model": "operations.export:export",
+    "up": "operations.up:up",
+    "down": "operations.down:down",
+    "down_all": "operations.down:down_all",
+    "status": "operations.status:status",
+    "logs": "operations.logs:logs",
+    "smoke_test": "operations.smoke:smoke",
+    "predict": "operations.predict:predict",
+    "versions": "operations.versions:versions",
+    "inspect": "operations.inspect:inspect",
+    "render_config": "operations.render:render",
+    "ExportOptions": "operations.export:ExportOptions",
+    "Settings": "operations.workspace:Settings",
+    "DeployerError": "errors:DeployerError",
+}
+
+__all__ = [
+    "DeployerError",
+    "ExportOptions",
+    "Settings",
+    "__version__",
+    "down",
+    "down_all",
+    "export_model",
+    "init",
+    "inspect",
+    "logs",
+    "predict",
+    "render_config",
+    "smoke_test",
+    "status",
+    "up",
+    "versions",
+]
+
+if TYPE_CHECKING:
+    from deployer.errors import DeployerError as DeployerError
+    from deployer.operations.down import down as down
+    from deployer.operations.down import down_all as down_all
+    from deployer.operations.export import ExportOptions as ExportOptions
+    from deployer.operations.export import export as export_model
+    from deployer.operations.init import init as init
+    from deployer.operations.inspect import inspect as inspect
+    from deployer.operations.logs import logs as logs
+    from deployer.operations.predict import predict as predict
+    from deployer.operations.render import render as render_config
+    from deployer.operations.smoke import smoke as smoke_test
+    from deployer.operations.status import status as status
+    from deployer.operations.up import up as up
+    from deployer.operations.versions import versions as versions
+    from deployer.operations.workspace import Settings as Settings
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        module, _, attribute = _HOMES[name].partition(":")
+        return getattr(import_module(f"deployer.{module}"), attribute)
+    raise AttributeError(f"module 'deployer' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

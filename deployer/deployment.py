@@ -14,11 +14,12 @@ from deployer.model import Model
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model as a server serves it: exact versions, and labels for some of them."""
+    """A model as a server serves it: exact versions, labels for some, and the digest of each version's files."""
 
     name: str
     versions: tuple[int, ...]
     labels: tuple[tuple[str, int], ...] = ()
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -46,10 +47,9 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class Launch:
-    """Everything that makes one server what it is. Two digests tell whether a running one is what is wanted.
+    """Everything that makes one server what it is. Ports that are None or 0 may be any.
 
-    `server_digest` changes with what a running server cannot take up (flags, address, batching); `models_digest` with
-    what it can (models, versions, labels). Ports that are None may be any.
+    `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are.
     """
 
     name: str
@@ -59,14 +59,14 @@ class Launch:
     grpc_port: int | None
     flags: tuple[tuple[str, str], ...]
     models: tuple[ServedModel, ...]
+    models_root: str
     rendered: Rendered
-    models_digest: str
 
     @property
     def server_digest(self) -> str:
         """Over all but ports and models."""
         files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
-        return digest([self.host, self.flags, files])
+        return digest([self.host, self.flags, self.models_root, files])
 
 
 def digest(value: object) -> str:
@@ -76,7 +76,7 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A server as an engine observed it. `role` is `candidate` until it has been proven and promoted, then `serving`."""
+    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`."""
 
     name: str
     env: str
@@ -88,7 +88,6 @@ class Deployment:
     rest_port: int
     grpc_port: int
     server_digest: str
-    models_digest: str
     created: str
     running: bool
     pid: int | None

@@ -53,6 +53,10 @@ class DeployFailed(DeployerError):
     """The deploy failed and what it had begun was undone."""
 
 
+class RequestFailed(DeployerError):
+    """A model server refused a request, or did not answer it in time."""
+
+
 class MalformedTensor(DeployerError):
     """A tensor in a message or an example is malformed: values, shape and dtype do not go together."""
 

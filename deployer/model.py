@@ -14,7 +14,8 @@ Shape = tuple[int | None, ...] | None
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 TENSOR = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_./-]*):(?P<dtype>[a-z0-9]+)\[(?P<shape>[^\[\]]*)\]")
 DTYPES = frozenset(
-    "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool string complex64 complex128".split()
+    "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
+    "bool string complex64 complex128".split()
 )
 MAX_VERSION = 2**63 - 1
 
@@ -25,7 +26,7 @@ def check_name(name: str, what: str = "model") -> str:
         return name
     shown = name if len(name) <= 40 else name[:37] + "..."
     raise InvalidValue(
-        f"{what} name {shown!r} is not allowed: 1 to 100 of letters, digits, '_', '.' and '-', starting with a letter or digit",
+        f"{what} name {shown!r} is not allowed: 1 to 100 letters, digits, '_', '.' and '-', the first a letter or digit",
         hint="choose another with --name NAME",
     )
 
@@ -122,7 +123,7 @@ class Source:
 
 @dataclass(frozen=True)
 class GoldenSummary:
-    """What the golden set holds: how many cases, made how, and which outputs are random on purpose or why there is none.
+    """What the golden set holds: how many cases, made how, which outputs are random, and what it lacks.
 
     `random_outputs` are `signature/output` pairs whose values change from run to run: their shape and dtype are
     proven, their values are not. `skipped` names signatures without golden answers, each with its reason.

@@ -65,12 +65,15 @@ def message_class(name: str) -> Any:
 
 
 def _wrapped(name: str, number: int, kind: str) -> str:
-    return f'field {{ name: "{name}" number: {number} label: LABEL_OPTIONAL type: TYPE_MESSAGE type_name: ".google.protobuf.{kind}Value" }}'
+    message = f".google.protobuf.{kind}Value"
+    common = f'name: "{name}" number: {number} label: LABEL_OPTIONAL'
+    return f'field {{ {common} type: TYPE_MESSAGE type_name: "{message}" }}'
 
 
 # Source: session_bundle_config.proto and monitoring_config.proto of TensorFlow Serving; unused fields are left out.
 DECLARED = f"""
-name: "deployer/declared.proto" package: "tensorflow.serving" syntax: "proto3" dependency: "google/protobuf/wrappers.proto"
+name: "deployer/declared.proto" package: "tensorflow.serving" syntax: "proto3"
+dependency: "google/protobuf/wrappers.proto"
 message_type {{
   name: "BatchingParameters"
   {_wrapped("max_batch_size", 1, "Int64")}

@@ -10,7 +10,7 @@ from deployer.model import Model
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked of a server. `worst` is the largest distance from a golden answer, where one was measured."""
+    """One thing that was asked of a server. `worst` is the largest measured distance from a golden answer."""
 
     name: str
     model: str

@@ -1,4 +1,4 @@
-"""Reads a SavedModel folder without TensorFlow: signatures, versions, size; and refuses what would load and then fail."""
+"""Reads a SavedModel folder without TensorFlow, and refuses what would load and then fail every request."""
 
 from __future__ import annotations
 

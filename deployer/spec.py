@@ -78,9 +78,13 @@ class Server:
 
 def _check_flag(name: str) -> None:
     if not FLAG.fullmatch(name):
-        raise InvalidValue(f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds")
+        raise InvalidValue(
+            f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds"
+        )
     if name in OWN_FLAGS:
-        raise InvalidValue(f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml")
+        raise InvalidValue(
+            f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml"
+        )
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,10 @@ class Batching:
     pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
 
     def __post_init__(self) -> None:
-        if min(self.max_batch_size, self.max_enqueued_batches, self.num_batch_threads) < 1 or self.batch_timeout_micros < 0:
+        if (
+            min(self.max_batch_size, self.max_enqueued_batches, self.num_batch_threads) < 1
+            or self.batch_timeout_micros < 0
+        ):
             raise InvalidValue("batching sizes and thread counts are at least 1, the time-out at least 0")
         sizes = self.allowed_batch_sizes
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
@@ -119,7 +126,9 @@ class Monitoring:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"/[A-Za-z0-9_./-]{1,200}", self.path):
-            raise InvalidValue(f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'")
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'"
+            )
 
 
 @dataclass(frozen=True)
@@ -128,8 +137,12 @@ class Gate:
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
-    relative_tolerance: float | None = doc("allowed relative distance from the golden answers; unset: per dtype", default=None)
-    absolute_tolerance: float | None = doc("allowed absolute distance from the golden answers; unset: per dtype", default=None)
+    relative_tolerance: float | None = doc(
+        "allowed relative distance from the golden answers; unset: per dtype", default=None
+    )
+    absolute_tolerance: float | None = doc(
+        "allowed absolute distance from the golden answers; unset: per dtype", default=None
+    )
     ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
     request_seconds: float = doc("how long one request may take", default=30.0)
 
@@ -160,7 +173,11 @@ class Spec:
     gate: Gate = doc("proof before traffic", default_factory=Gate)
 
     def __post_init__(self) -> None:
-        for name, what in ((self.name, "deployment"), (self.env, "environment"), *((model, "model") for model in self.models)):
+        for name, what in (
+            (self.name, "deployment"),
+            (self.env, "environment"),
+            *((model, "model") for model in self.models),
+        ):
             if name is not None:
                 check_name(name, what)
 

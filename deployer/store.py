@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -39,6 +40,7 @@ MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 STAGE_PREFIX = ".stage-"
 OWN_FOLDER = "assets.extra"
 CHUNK = 1 << 20
+CANONICAL = re.compile(r"[1-9][0-9]{0,18}")
 LOCK_WAIT_SECONDS = 600.0
 
 
@@ -65,7 +67,7 @@ class Store:
         """The version numbers of a model, ascending; none when the model is unknown."""
         folder = self.root / check_name(name)
         children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
-        return tuple(sorted(int(child) for child in children if child.isascii() and child.isdigit()))
+        return tuple(sorted(int(child) for child in children if CANONICAL.fullmatch(child)))
 
     def newest(self, name: str) -> Model | None:
         """The version with the highest number, or None."""
@@ -105,7 +107,7 @@ class Store:
         model = _describe(stage, number, self.root, info, source, golden)
         _make_readable(stage.folder)
         _sync(stage.folder)
-        os.rename(stage.folder, model.path)
+        stage.folder.rename(model.path)
         _sync_folder(model.path.parent)
         return model
 

@@ -34,7 +34,12 @@ REST_CANNOT_CARRY = frozenset({"float16", "bfloat16", "uint16", "complex64", "co
 def dtype_name(number: int) -> str:
     """`float32` for DT_FLOAT, and so on; a reference dtype counts as its base."""
     types = proto("tensorflow.core.framework.types_pb2")
-    text: str = types.DataType.Name(number % 100).removeprefix("DT_")
+    return dtype_from_text(types.DataType.Name(number % 100))
+
+
+def dtype_from_text(text: str) -> str:
+    """`float32` for `DT_FLOAT`, and so on."""
+    text = text.removeprefix("DT_")
     return next((ours for ours, theirs in _PROTO_NAMES.items() if theirs == text), text.lower())
 
 

@@ -1,0 +1,197 @@
+"""Speaks to a model server, over REST (requests) and gRPC, and knows nothing of engines.
+
+Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from deployer import tensors
+from deployer.deployment import Endpoints
+from deployer.errors import RequestFailed
+from deployer.model import Signature, TensorSpec
+from deployer.protos import proto
+from deployer.report import ModelState
+from deployer.saved_model import INIT_SIGNATURE
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+)
+POOL_SIZE = 32
+
+
+class NotListening(RequestFailed):
+    """Nobody listens there (yet): the connection was refused."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a prediction is asked of; version None is the server's choice."""
+
+    model: str
+    version: int | None
+    signature: str
+
+
+@dataclass(frozen=True)
+class Client:
+    """One server's two addresses, and how many seconds one request may take."""
+
+    endpoints: Endpoints
+    seconds: float = 30.0
+
+    def states(self, model: str) -> tuple[ModelState, ...]:
+        """The states of all versions of a model. The server answers this while it loads, once its ports are open."""
+        body = self._get(f"/v1/models/{model}")
+        try:
+            return tuple(_state(model, raw) for raw in body["model_version_status"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
+
+    def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
+        """The signatures that the server declares for a version."""
+        body = self._get(f"/v1/models/{model}/versions/{version}/metadata")
+        try:
+            definitions = body["metadata"]["signature_def"]["signature_def"]
+            return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
+
+    def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
+        """A predict request with a body as it stands; the parsed answer."""
+        where = f"/versions/{version}" if version is not None else ""
+        return self._json("POST", f"/v1/models/{model}{where}:predict", body)
+
+    def predict_rest(
+        self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
+    ) -> dict[str, Any]:
+        """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for."""
+        import json
+
+        columns = {name: tensors.to_json(array) for name, array in inputs.items()}
+        body = json.dumps({"signature_name": question.signature, "inputs": columns}).encode()
+        answer = self.post_predict(question.model, question.version, body)
+        found = answer.get("outputs") if isinstance(answer, dict) else None
+        if len(outputs) == 1:
+            found = {outputs[0].name: found}
+        if not isinstance(found, dict) or set(found) != {spec.name for spec in outputs}:
+            raise RequestFailed(f"the answer lacks outputs of signature {question.signature}: {str(answer)[:200]}")
+        return {spec.name: tensors.from_json(found[spec.name], spec.dtype) for spec in outputs}
+
+    def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """Arrays in, arrays out."""
+        request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+        request.model_spec.name = question.model
+        request.model_spec.signature_name = question.signature
+        if question.version is not None:
+            request.model_spec.version.value = question.version
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(array))
+        answer = self._call(
+            "PredictionService/Predict", request, "tensorflow_serving.apis.predict_pb2", "PredictResponse"
+        )
+        return {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
+
+    def reload(self, model_config: str) -> None:
+        """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later."""
+        from google.protobuf import text_format
+
+        management = proto("tensorflow_serving.apis.model_management_pb2")
+        request = management.ReloadConfigRequest()
+        text_format.Parse(model_config, request.config)
+        answer = self._call(
+            "ModelService/HandleReloadConfigRequest",
+            request,
+            "tensorflow_serving.apis.model_management_pb2",
+            "ReloadConfigResponse",
+        )
+        if answer.status.error_code:
+            raise RequestFailed(f"the server refused its new config: {answer.status.error_message}")
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if "_session" in vars(self):
+            self._session.close()
+        if "_channel" in vars(self):
+            self._channel.close()
+
+    def _get(self, path: str) -> Any:
+        return self._json("GET", path, None)
+
+    def _json(self, method: str, path: str, body: bytes | None) -> Any:
+        import requests
+
+        url = self.endpoints.rest + path
+        try:
+            answer = self._session.request(method, url, data=body, timeout=self.seconds, allow_redirects=False)
+            parsed = answer.json()
+        except requests.ConnectionError as error:
+            raise NotListening(f"{url} cannot be reached: nobody listens there") from error
+        except requests.Timeout as error:
+            raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
+        except (requests.RequestException, ValueError, RecursionError) as error:
+            raise RequestFailed(f"{url} answered what is not JSON: {error}") from error
+        if answer.status_code != 200:
+            text = parsed.get("error") if isinstance(parsed, dict) else parsed
+            raise RequestFailed(f"{method} {path} was answered {answer.status_code}: {str(text)[:500]}")
+        return parsed
+
+    @cached_property
+    def _session(self) -> Any:
+        import requests
+        from requests.adapters import HTTPAdapter
+
+        session = requests.Session()
+        session.trust_env = False  # a proxy for the outside world must not stand between us and our server
+        session.headers["Content-Type"] = "application/json"
+        session.mount("http://", HTTPAdapter(pool_maxsize=POOL_SIZE))
+        return session
+
+    @cached_property
+    def _channel(self) -> Any:
+        import grpc
+
+        return grpc.insecure_channel(self.endpoints.grpc, options=CHANNEL_OPTIONS)
+
+    def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
+        import grpc
+
+        call = self._channel.unary_unary(
+            f"/tensorflow.serving.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=getattr(proto(module), answer).FromString,
+        )
+        try:
+            return call(request, timeout=self.seconds)
+        except grpc.RpcError as error:
+            raise RequestFailed(f"{method} was answered {error.code().name}: {str(error.details())[:500]}") from error
+
+
+def _state(model: str, raw: Mapping[str, Any]) -> ModelState:
+    return ModelState(
+        model, int(raw["version"]), str(raw["state"]), str(raw.get("status", {}).get("error_message", ""))
+    )
+
+
+def _signature(name: str, raw: Mapping[str, Any]) -> Signature:
+    return Signature(name, str(raw["method_name"]), _specs(raw.get("inputs", {})), _specs(raw.get("outputs", {})))
+
+
+def _specs(raw: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, tensors.dtype_from_text(raw[name]["dtype"]), _shape(raw[name])) for name in sorted(raw)
+    )
+
+
+def _shape(raw: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    shape = raw["tensor_shape"]
+    if shape.get("unknown_rank"):
+        return None
+    sizes = [int(dim["size"]) for dim in shape.get("dim", [])]
+    return tuple(None if size < 0 else size for size in sizes)

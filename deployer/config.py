@@ -1,0 +1,212 @@
+"""Reads `deployer.toml` into a Spec: base, then `[env.NAME]`, then `DEPLOYER_*` variables, then options.
+
+Raises ConfigError with file, key and reason; an unknown key is answered with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from deployer.errors import ConfigError, DeployerError
+from deployer.model import check_name
+from deployer.spec import Spec
+
+CONFIG_FILE = Path("deployer.toml")
+PREFIX = "DEPLOYER_"
+IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_")
+SECTIONS = ("server", "gate")
+PATHS = ("models_dir", "state_dir", "templates_dir")
+DEFAULT_ENV = "local"
+
+
+def load(
+    path: Path | None = None,
+    env: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Spec:
+    """The Spec that file, overlay, variables and options give together. A missing default file is an empty one.
+
+    `overrides` are options, by key or `section.key`; None values count as not given.
+    """
+    environ = os.environ if environ is None else environ
+    file = _find(path, environ)
+    raw = _read(file) if file else {}
+    overlays = raw.pop("env", {})
+    layers = _variables(environ)
+    chosen = env or layers.pop("env", None) or DEFAULT_ENV
+    document = _overlaid(raw, _overlay(overlays, chosen, file))
+    home = file.parent if file else Path()
+    document = _anchored(document, home)
+    for key, value in {
+        **layers,
+        **{key: value for key, value in (overrides or {}).items() if value is not None},
+    }.items():
+        _put(document, key, value)
+    return _validated({**document, "env": chosen}, file)
+
+
+def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    named = path or (Path(environ["DEPLOYER_CONFIG"]) if environ.get("DEPLOYER_CONFIG") else None)
+    if named is None:
+        return CONFIG_FILE if CONFIG_FILE.is_file() else None
+    if not named.is_file():
+        raise ConfigError(f"there is no configuration file {named}", hint="deployer init writes one")
+    return named
+
+
+def _read(file: Path) -> dict[str, Any]:
+    toml = _toml_reader()
+    try:
+        return cast("dict[str, Any]", toml.loads(file.read_text(encoding="utf-8")))
+    except toml.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+
+
+def _toml_reader() -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        return tomllib
+    import tomli
+
+    return tomli
+
+
+def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
+    if not isinstance(overlays, dict) or not all(isinstance(table, dict) for table in overlays.values()):
+        raise ConfigError(f"{file}: env: should hold tables, such as [env.staging]")
+    if env in overlays:
+        return cast("dict[str, Any]", overlays[env])
+    if env == DEFAULT_ENV or not overlays:
+        return {}
+    there = ", ".join(sorted(overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_nearest(env, overlays))
+
+
+def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlaid(merged[key], value) if both_tables else value
+    return merged
+
+
+def _anchored(document: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Paths in the file are meant from the file's own folder."""
+    paths = {key: str(home / document[key]) for key in PATHS if isinstance(document.get(key), str)}
+    defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
+    models = document.get("models")
+    anchored = {**document, **paths, **defaults}
+    if isinstance(models, dict):
+        anchored["models"] = {name: _anchored_model(model, home) for name, model in models.items()}
+    return anchored
+
+
+def _default(key: str) -> Any:
+    return next(spec_field.default for spec_field in dataclasses.fields(Spec) if spec_field.name == key)
+
+
+def _anchored_model(model: Any, home: Path) -> Any:
+    if not isinstance(model, dict):
+        return model
+    anchored = dict(model)
+    if isinstance(model.get("examples"), str):
+        anchored["examples"] = str(home / model["examples"])
+    source = model.get("source")
+    if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
+        anchored["source"] = str(home / source)
+    return anchored
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+    found = {}
+    for name, value in sorted(environ.items()):
+        if name.startswith(PREFIX) and not name.startswith(IGNORED):
+            found[_variable_key(name)] = value
+    return found
+
+
+def _variable_key(name: str) -> str:
+    known = {key.replace(".", "_").upper(): key for key in variable_keys()}
+    wanted = name.removeprefix(PREFIX)
+    if wanted in known:
+        return known[wanted]
+    raise ConfigError(f"the variable {name} is not a setting", hint=_nearest(wanted, known, PREFIX))
+
+
+def variable_keys() -> tuple[str, ...]:
+    """The keys that a `DEPLOYER_*` variable can set: those with a single value."""
+    keys = [
+        found.name
+        for found in dataclasses.fields(Spec)
+        if found.name not in ("models", "batching", "monitoring", *SECTIONS)
+    ]
+    for section in SECTIONS:
+        kind = next(found.default_factory for found in dataclasses.fields(Spec) if found.name == section)
+        keys += [f"{section}.{found.name}" for found in dataclasses.fields(cast("Any", kind)) if found.name != "flags"]
+    return tuple(keys)
+
+
+def _put(document: dict[str, Any], key: str, value: Any) -> None:
+    section, _, name = key.rpartition(".")
+    if not section:
+        document[name] = value
+        return
+    table = document.get(section, {})
+    if isinstance(table, dict):
+        document[section] = {**table, name: value}
+
+
+def _validated(document: dict[str, Any], file: Path | None) -> Spec:
+    from pydantic import TypeAdapter, ValidationError
+
+    check_name(document["env"], "environment")
+    try:
+        return TypeAdapter(Spec).validate_python(document)
+    except ValidationError as error:
+        raise _config_error(error.errors()[0], file) from error
+
+
+def _config_error(fault: Any, file: Path | None) -> ConfigError:
+    place = ".".join(str(part) for part in fault["loc"])
+    where = f"{file or 'options'}: {place}" if place else str(file or "options")
+    cause = fault.get("ctx", {}).get("error")
+    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = _keys_at(fault["loc"][:-1])
+        return ConfigError(f"{where}: there is no such setting", hint=_nearest(str(fault["loc"][-1]), known))
+    if isinstance(cause, DeployerError):
+        return ConfigError(f"{where}: {cause.message}", hint=cause.hint)
+    return ConfigError(f"{where}: {fault['msg'][:1].lower()}{fault['msg'][1:]}, not {str(fault['input'])[:60]!r}")
+
+
+def _keys_at(place: tuple[Any, ...]) -> list[str]:
+    """The names of the settings at a place in the document."""
+    from deployer.spec import Batching, Gate, ModelSpec, Monitoring, Server
+
+    tables: dict[str, Any] = {
+        "server": Server,
+        "batching": Batching,
+        "monitoring": Monitoring,
+        "gate": Gate,
+        "models": ModelSpec,
+    }
+    kind = tables.get(str(place[0]), Spec) if place else Spec
+    return [found.name for found in dataclasses.fields(kind)]
+
+
+def _nearest(word: str, known: Any, prefix: str = "") -> str | None:
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return (
+        f"did you mean {prefix}{close[0]}?"
+        if close
+        else f"known are: {', '.join(sorted(prefix + key for key in known)[:30])}"
+    )

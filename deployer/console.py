@@ -1,0 +1,197 @@
+"""The only room that prints. Data goes to stdout, progress and hints to stderr; `--json` is one object on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import Rendered
+from deployer.errors import DeployerError
+from deployer.model import Model, Signature
+from deployer.report import (
+    DeploymentStatus,
+    DownResult,
+    ExportResult,
+    InspectResult,
+    Report,
+    SmokeResult,
+    UpResult,
+    VersionsResult,
+)
+
+GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
+
+
+def progress(text: str) -> None:
+    """A step that has begun."""
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+def out(text: str) -> None:
+    """A line of data."""
+    print(text, flush=True)
+
+
+def error(failure: DeployerError) -> None:
+    """What failed, the server's last lines where they help, and the next thing to type."""
+    print(f"{_paint('error:', RED)} {failure.message}", file=sys.stderr)
+    for line in failure.log:
+        print(f"  | {line}", file=sys.stderr)
+    if failure.hint:
+        print(f"{_paint('hint:', BOLD)} {failure.hint}", file=sys.stderr)
+
+
+def error_json(failure: DeployerError) -> None:
+    """The same as one object."""
+    document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
+    out(_dumps({"error": document}))
+
+
+def bug(report: Path) -> None:
+    """An error of ours: one line on the screen, the rest in a file."""
+    print(f"{_paint('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
+
+
+def show_json(result: Any) -> None:
+    """Any result as one object; lists of results as an object with one key."""
+    out(_dumps(plain(result)))
+
+
+def _dumps(document: Any) -> str:
+    return json.dumps(document, indent=2, ensure_ascii=False)
+
+
+def plain(value: Any) -> Any:
+    """Values as JSON has them: dataclasses as objects with their properties, paths and enums as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {found.name: plain(getattr(value, found.name)) for found in dataclasses.fields(value)}
+        return {**fields, **_derived(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
+
+
+def _derived(value: Any) -> dict[str, Any]:
+    return {"ok": value.ok} if isinstance(value, Report) else {}
+
+
+def show_up(result: UpResult) -> None:
+    """The plan after a dry run; after a deploy the proof, the endpoint, and what to do with it."""
+    for note in result.notes:
+        print(f"note: {note}", file=sys.stderr)
+    out(str(result.plan))
+    if result.report is not None:
+        show_report(result.report)
+    if result.endpoints is None:
+        return
+    model = result.models[0]
+    out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
+    print(f"\nask it:   deployer predict {result.name}\nstop it:  deployer down {result.name}", file=sys.stderr)
+
+
+def show_report(report: Report) -> None:
+    """A line for each check."""
+    for check in report.checks:
+        mark = _paint("ok  ", GREEN) if check.ok else _paint("FAIL", RED)
+        out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
+
+
+def show_export(result: ExportResult) -> None:
+    """The version, and whether it is new."""
+    model = result.model
+    out(f"{model.name}:{model.version}  {'exported' if result.created else 'unchanged'}  {model.path}")
+    _show_golden(model)
+
+
+def show_down(results: Sequence[DownResult]) -> None:
+    """What is gone."""
+    for result in results:
+        out(f"{result.name} [{result.env}] is down")
+
+
+def show_status(statuses: Sequence[DeploymentStatus]) -> None:
+    """A table, a line for each deployment."""
+    if not statuses:
+        print("nothing is deployed", file=sys.stderr)
+        return
+    rows = [("NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for status in statuses:
+        if not status.healthy:
+            print(f"{status.deployment.name} [{status.deployment.env}]: {status.detail}", file=sys.stderr)
+
+
+def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
+    found = status.deployment
+    models = ", ".join(f"{model.name}:{'+'.join(map(str, model.versions))}" for model in found.models)
+    state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
+    return (found.name, found.env, found.engine, models, state, found.endpoints.rest, found.endpoints.grpc)
+
+
+def show_smoke(result: SmokeResult) -> None:
+    """The proof, and where it was made."""
+    out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
+    show_report(result.report)
+
+
+def show_versions(result: VersionsResult) -> None:
+    """A line for each version."""
+    for model in result.models:
+        size = model.info.size_bytes / 2**20
+        out(
+            f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {model.source.kind}  {model.source.location}"
+        )
+
+
+def show_inspect(result: InspectResult) -> None:
+    """Signatures with names, dtypes and shapes, and a request for each that works."""
+    model = result.model
+    out(f"{model.name}:{model.version or '-'}  {model.path}")
+    out(
+        f"  TensorFlow {model.info.tensorflow}, Keras {model.info.keras or '-'}, {model.info.size_bytes / 2**20:.2f} MiB"
+    )
+    for signature in model.info.signatures:
+        _show_signature(signature)
+    _show_golden(model)
+    for line in result.curl:
+        out(f"  {line}")
+
+
+def _show_signature(signature: Signature) -> None:
+    out(f"  {signature.name}  ({signature.method or 'no method'})")
+    for arrow, specs in (("in ", signature.inputs), ("out", signature.outputs)):
+        for spec in specs:
+            out(f"    {arrow} {spec.name}: {spec}")
+
+
+def _show_golden(model: Model) -> None:
+    golden = model.golden
+    out(f"  golden set: {golden.cases} cases, {golden.origin}")
+    for name in golden.random_outputs:
+        out(f"    random by nature, values not compared: {name}")
+    for reason in golden.skipped:
+        out(f"    not proven: {reason}")
+
+
+def show_rendered(rendered: Rendered) -> None:
+    """Every file, each under its name."""
+    for name, text in rendered.files.items():
+        out(f"# {name}\n{text}")
+
+
+def _paint(text: str, color: str) -> str:
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
+        return text
+    return f"{color}{text}{PLAIN}"

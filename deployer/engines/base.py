@@ -1,0 +1,93 @@
+"""What every engine can do. Engines run servers and never talk to them: that is `client`'s part.
+
+The life of a server:
+
+    stage ──> candidate ──promote──> serving ──reload──> serving
+                  │                     │
+                  └──────discard────────┴──> gone
+
+`stage` disturbs nothing that runs. `discard` may be called after a half-finished `stage`, and twice.
+All that an engine knows about a server is written on the server itself (labels, or the run folder): a command that
+was killed leaves a candidate, and the next `stage` or `remove` sweeps it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from deployer.deployment import Deployment, Launch, Rendered
+
+CANDIDATE = "candidate"
+SERVING = "serving"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about the platform that a person should know; `severity` is `ok`, `warning` or `error`."""
+
+    severity: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a deployment's ports are to be bound; None or 0 for any free port."""
+
+    host: str
+    rest_port: int | None
+    grpc_port: int | None
+
+
+class Engine(Protocol):
+    """A platform that runs model servers."""
+
+    @property
+    def name(self) -> str:
+        """`embedded`, and so on."""
+
+    def check(self) -> tuple[Finding, ...]:
+        """Can this platform be used."""
+
+    def check_address(self, name: str, env: str, address: Address) -> None:
+        """Raise PortTaken when a wanted port is held by anyone but this deployment."""
+
+    def models_root(self, models_dir: Path) -> str:
+        """The store's folder as a server of this engine sees it."""
+
+    def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """One command at a time per deployment. Raises LockHeld."""
+
+    def observe(self, name: str, env: str) -> Deployment | None:
+        """What serves under this name, or what is left of it."""
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """Every deployment of this engine, in order of environment and name."""
+
+    def stage(self, launch: Launch) -> Deployment:
+        """Start a candidate beside what runs, on ports of its own."""
+
+    def alive(self, deployment: Deployment) -> bool:
+        """Whether its server process is still there."""
+
+    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
+        """The candidate takes the address; what served before is drained and retired."""
+
+    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
+        """Replace the files that the server reads, each whole or not at all."""
+
+    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
+        """Record that the server now serves what `launch` says."""
+
+    def discard(self, deployment: Deployment) -> None:
+        """Stop a server and remove all that was made for it."""
+
+    def remove(self, name: str, env: str) -> None:
+        """Discard every server under this name, candidates too."""
+
+    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+        """The server's log lines; with `follow` until the server ends."""

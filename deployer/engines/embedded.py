@@ -1,0 +1,296 @@
+"""The embedded engine: servers are child processes of this machine that outlive the command. No Docker needed."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import difflib
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.deployment import Deployment, Launch, Rendered
+from deployer.engines import ports, process, run_folder
+from deployer.engines.base import CANDIDATE, SERVING, Address, Finding
+from deployer.engines.ports import HeldPort
+from deployer.engines.run_folder import Release
+from deployer.errors import EngineError, NotReady, SettingRefused
+from deployer.locks import folder_lock
+from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
+from deployer.wait import POLL_SECONDS, Deadline, until
+
+REST_PORT = 8501
+GRPC_PORT = 8500
+DRAIN_SECONDS = 30.0
+STOP_SECONDS = DRAIN_SECONDS + 5.0
+PUBLIC_LINE = "Serving on public ports"
+
+
+@dataclass(frozen=True)
+class EmbeddedEngine:
+    """Runs `python -m deployer.server`; its run folders lie below `state_dir`."""
+
+    state_dir: Path
+    name: str = "embedded"
+
+    def check(self) -> tuple[Finding, ...]:
+        """The engine needs nothing but Python and TensorFlow, which the package depends on."""
+        import importlib.util
+
+        missing = [name for name in ("tensorflow", "grpc", "uvicorn") if importlib.util.find_spec(name) is None]
+        return tuple(Finding("error", f"{name} is not installed", "pip install tf-deployer") for name in missing)
+
+    def check_address(self, name: str, env: str, address: Address) -> None:
+        """See Engine.check_address."""
+        observed = self.observe(name, env)
+        ours = {observed.rest_port, observed.grpc_port} if observed and observed.running else set()
+        for port in (address.rest_port, address.grpc_port):
+            if port and port not in ours:
+                ports.check_free(address.host, port)
+
+    def models_root(self, models_dir: Path) -> str:
+        """The server sees the disk as we do."""
+        return str(models_dir.resolve())
+
+    @contextmanager
+    def lock(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+        """See Engine.lock."""
+        home = self._home(name, env)
+        try:
+            with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
+                yield
+        finally:
+            _prune_empty(home)
+
+    def observe(self, name: str, env: str) -> Deployment | None:
+        """The newest release that serves; when none runs, the newest that did."""
+        found = [seen for seen in map(_observe, run_folder.releases(self._home(name, env))) if seen]
+        serving = [seen for seen in found if seen.role == SERVING]
+        running = [seen for seen in serving if seen.running]
+        return next(reversed(running or serving), None)
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """See Engine.observe_all."""
+        homes = sorted((self.state_dir / "run").glob("*/*"))
+        seen = (self.observe(home.name, home.parent.name) for home in homes)
+        return tuple(deployment for deployment in seen if deployment)
+
+    def stage(self, launch: Launch) -> Deployment:
+        """See Engine.stage. The candidate listens on private ports and holds its public ones, closed."""
+        _check_settings(launch)
+        self._sweep(launch.name, launch.env)
+        observed = self.observe(launch.name, launch.env)
+        folder = self._home(launch.name, launch.env) / run_folder.new_release_id()
+        with _held(launch, observed) as (rest, grpc, private_rest, private_grpc):
+            release = Release(
+                name=launch.name,
+                env=launch.env,
+                release=folder.name,
+                role=CANDIDATE,
+                created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+                host=launch.host,
+                rest_port=rest.port,
+                grpc_port=grpc.port,
+                private_rest_port=private_rest.port,
+                private_grpc_port=private_grpc.port,
+                server_digest=launch.server_digest,
+                models=launch.models,
+            )
+            return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
+
+    def alive(self, deployment: Deployment) -> bool:
+        """See Engine.alive."""
+        return process.find(deployment.folder, deployment.pid) is not None
+
+    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
+        """See Engine.promote. Both servers share the ports for the moment in which the old one begins to drain."""
+        import signal
+
+        child = process.find(candidate.folder, candidate.pid)
+        if child is None:
+            raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
+        child.send_signal(signal.SIGUSR1)
+        self._await_public(candidate, seconds)
+        release = _known(candidate.folder)
+        run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
+        self._retire(candidate)
+        return _observed(candidate.folder)
+
+    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
+        """See Engine.configure."""
+        run_folder.write_config(deployment.folder, rendered)
+
+    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
+        """See Engine.relabel."""
+        release = dataclasses.replace(_known(deployment.folder), models=launch.models)
+        run_folder.write(deployment.folder, release)
+        return _observed(deployment.folder)
+
+    def discard(self, deployment: Deployment) -> None:
+        """See Engine.discard."""
+        _discard(deployment.folder)
+
+    def remove(self, name: str, env: str) -> None:
+        """See Engine.remove."""
+        for folder in run_folder.releases(self._home(name, env)):
+            _discard(folder)
+
+    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+        """See Engine.logs."""
+        path = deployment.folder / run_folder.LOG_FILE
+        if not path.is_file():
+            return
+        with path.open(encoding="utf-8", errors="replace") as file:
+            yield from (line.rstrip("\n") for line in (deque(file, maxlen=tail) if tail is not None else file))
+            while follow:
+                line = file.readline()
+                if line:
+                    yield line.rstrip("\n")
+                elif not self.alive(deployment):
+                    return
+                else:
+                    time.sleep(POLL_SECONDS)
+
+    def _home(self, name: str, env: str) -> Path:
+        return self.state_dir / "run" / env / name
+
+    def _sweep(self, name: str, env: str) -> None:
+        """What killed commands left: candidates, half-made folders, and servers already replaced."""
+        current = self.observe(name, env)
+        for folder in run_folder.releases(self._home(name, env)):
+            if current is None or folder.resolve() != current.folder:
+                _discard(folder)
+
+    def _retire(self, keep: Deployment) -> None:
+        for folder in run_folder.releases(self._home(keep.name, keep.env)):
+            if folder.resolve() != keep.folder:
+                _discard(folder)
+
+    def _await_public(self, candidate: Deployment, seconds: float) -> None:
+        def opened() -> bool:
+            return any(PUBLIC_LINE in line for line in self.logs(candidate)) or not self.alive(candidate)
+
+        if not until(opened, Deadline.after(seconds)) or not self.alive(candidate):
+            tail = tuple(self.logs(candidate, 15))
+            raise NotReady(f"the candidate {candidate.release} did not open its public ports", log=tail)
+
+
+def _check_settings(launch: Launch) -> None:
+    """Refuse what this server would not honour, with the nearest flag that it knows."""
+    from deployer.server.flag_table import SERVING_FLAGS
+
+    known = {flag.name: flag for flag in SERVING_FLAGS}
+    wanted = [name for name, _ in launch.flags] + (["enable_batching"] if BATCHING in launch.rendered.files else [])
+    for name in wanted:
+        if name not in known:
+            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            hint = f"did you mean {close[0]}?" if close else "see docs/reference.md for the flags"
+            raise SettingRefused(f"tensorflow_model_server has no flag {name}", hint=hint)
+        if not known[name].honoured:
+            raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
+
+
+@contextmanager
+def _held(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
+    """REST and gRPC, public and private, held until the child has inherited them."""
+    held: list[HeldPort] = []
+    try:
+        for wanted, usual, there in (
+            (launch.rest_port, REST_PORT, observed.rest_port if observed else None),
+            (launch.grpc_port, GRPC_PORT, observed.grpc_port if observed else None),
+        ):
+            held.append(_public(launch.host, wanted, usual, there if observed and observed.running else None))
+        held += [ports.hold(launch.host, 0), ports.hold(launch.host, 0)]
+        yield held[0], held[1], held[2], held[3]
+    finally:
+        ports.release(held)
+
+
+def _public(host: str, wanted: int | None, usual: int, there: int | None) -> HeldPort:
+    """The port that the running server has, when it will do; else the wanted one; else the usual one; else any."""
+    if there is not None and (not wanted or wanted == there):
+        return ports.hold(host, there)
+    if wanted:
+        ports.check_free(host, wanted)
+        return ports.hold(host, wanted)
+    return ports.hold(host, ports.first_free(host, usual) if wanted is None else 0)
+
+
+def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        run_folder.write_config(folder, launch.rendered)
+        run_folder.write(folder, release)
+        log = folder / run_folder.LOG_FILE
+        pid = process.start(_arguments(folder, release, launch), folder, log, [port.sock.fileno() for port in held])
+        run_folder.write(folder, dataclasses.replace(release, pid=pid))
+    except OSError as error:
+        _discard(folder)
+        raise EngineError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        _discard(folder)
+        raise
+    return _observed(folder)
+
+
+def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
+    config = folder / run_folder.CONFIG_FOLDER
+    flags: dict[str, str] = {
+        "listen_address": release.host,
+        "port": str(release.private_grpc_port),
+        "rest_api_port": str(release.private_rest_port),
+        "public_port": str(release.grpc_port),
+        "public_rest_api_port": str(release.rest_port),
+        "reuse_port": "true",
+        "drain_seconds": f"{DRAIN_SECONDS:g}",
+        "model_config_file": str(config / MODEL_CONFIG),
+        "allow_version_labels_for_unavailable_models": "true",
+        "max_num_load_retries": "0",
+        **dict(launch.flags),
+    }
+    if BATCHING in launch.rendered.files:
+        flags |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
+    if MONITORING in launch.rendered.files:
+        flags["monitoring_config_file"] = str(config / MONITORING)
+    return [f"--{name}={value}" for name, value in flags.items()]
+
+
+def _observe(folder: Path) -> Deployment | None:
+    release = run_folder.read(folder)
+    if release is None:
+        return None
+    folder = folder.resolve()
+    running = process.find(folder, release.pid) is not None
+    return release.deployment(folder, serving=release.role == SERVING, running=running)
+
+
+def _observed(folder: Path) -> Deployment:
+    seen = _observe(folder)
+    if seen is None:
+        raise EngineError(f"the run folder {folder} lost its {run_folder.RELEASE_FILE}", hint="run the command again")
+    return seen
+
+
+def _known(folder: Path) -> Release:
+    release = run_folder.read(folder)
+    if release is None:
+        raise EngineError(f"the run folder {folder} lost its {run_folder.RELEASE_FILE}", hint="run the command again")
+    return release
+
+
+def _discard(folder: Path) -> None:
+    folder = folder.resolve()
+    release = run_folder.read(folder)
+    child = process.find(folder, release.pid if release else None)
+    if child is not None:
+        process.stop(child, STOP_SECONDS)
+    run_folder.delete(folder)
+
+
+def _prune_empty(home: Path) -> None:
+    with contextlib.suppress(OSError):
+        for parent in (home, *list(home.parents)[:3]):
+            parent.rmdir()

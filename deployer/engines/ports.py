@@ -1,0 +1,112 @@
+"""Ports: is one free, who has it, and holding it until the server that shall have it has started."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deployer.errors import EngineError, PortTaken
+
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+
+
+@dataclass(frozen=True)
+class HeldPort:
+    """A port bound but not listened on: nobody else gets it, and a child that inherits `sock` can share it."""
+
+    port: int
+    sock: socket.socket
+
+
+def reachable(host: str) -> str:
+    """The address at which a client on this machine reaches a server bound to `host`."""
+    return ANY_ADDRESS.get(host, host)
+
+
+def url_host(host: str) -> str:
+    """The host as it stands in a URL."""
+    return f"[{reachable(host)}]" if ":" in host else reachable(host)
+
+
+def check_free(host: str, port: int) -> None:
+    """Raise PortTaken with the holder's name when the port cannot be had. Sharing is not asked for: servers
+    that share a port would mix their answers silently."""
+    with _socket(host, share=False) as probe:
+        _bind(probe, host, port)
+
+
+def first_free(host: str, preferred: int) -> int:
+    """The preferred port when it is free, else 0: any."""
+    try:
+        check_free(host, preferred)
+    except PortTaken:
+        return 0
+    return preferred
+
+
+def hold(host: str, port: int) -> HeldPort:
+    """Bind the port (0: a free one) so that only our own children can share it."""
+    sock = _socket(host, share=True)
+    try:
+        _bind(sock, host, port)
+    except BaseException:
+        sock.close()
+        raise
+    sock.set_inheritable(True)
+    return HeldPort(sock.getsockname()[1], sock)
+
+
+def release(held: Iterable[HeldPort]) -> None:
+    """Let go in this process; a child that inherited them still holds them."""
+    for port in held:
+        port.sock.close()
+
+
+def _socket(host: str, *, share: bool) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT if share else socket.SO_REUSEADDR, 1)
+    return sock
+
+
+def _bind(sock: socket.socket, host: str, port: int) -> None:
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        raise _refusal(host, port, error) from error
+
+
+def _refusal(host: str, port: int, error: OSError) -> EngineError:
+    if error.errno == errno.EADDRINUSE:
+        return PortTaken(
+            f"port {port} on {host} is taken by {holder(port)}", hint="choose another, or 0 for any free one"
+        )
+    if error.errno == errno.EACCES:
+        return EngineError(f"port {port} needs privileges that this user lacks", hint="choose one from 1024 up")
+    return EngineError(f"cannot bind {host}:{port}: {error.strerror or error}", hint="check the host setting")
+
+
+def holder(port: int) -> str:
+    """Who listens on a port, as far as this user may know."""
+    import psutil
+
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
+                return _process_name(connection.pid)
+    except (psutil.Error, OSError):
+        pass
+    return "another process"
+
+
+def _process_name(pid: int | None) -> str:
+    import psutil
+
+    if pid is None:
+        return "another user's process"
+    try:
+        return f"process {pid} ({psutil.Process(pid).name()})"
+    except psutil.Error:
+        return f"process {pid}"

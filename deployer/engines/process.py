@@ -1,0 +1,93 @@
+"""Server processes: started to outlive the command, found again by their command line, never a stranger's.
+
+A process is ours when its command line names its run folder: a pid that was reused, after a reboot or otherwise, does
+not match.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from deployer.errors import EngineError
+
+if TYPE_CHECKING:
+    import psutil
+
+KILL_SECONDS = 5.0
+
+
+def mark(folder: Path) -> str:
+    """The argument by which a server of this run folder is known."""
+    return f"--run_folder={folder}"
+
+
+def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequence[int]) -> int:
+    """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid."""
+    command = [sys.executable, "-m", "deployer.server", *arguments, mark(folder)]
+    try:
+        with log.open("ab") as output:
+            child = subprocess.Popen(
+                command,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                pass_fds=descriptors,
+            )
+    except OSError as error:
+        raise EngineError(f"the server cannot be started: {error}") from error
+    return child.pid
+
+
+def find(folder: Path, pid: int | None) -> psutil.Process | None:
+    """The live server of a run folder. Without a recorded pid (the command died in between) all processes are asked."""
+    import psutil
+
+    if pid is not None:
+        return _ours(pid, folder)
+    return next(filter(None, (_ours(other, folder) for other in psutil.pids())), None)
+
+
+def _ours(pid: int, folder: Path) -> psutil.Process | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        if mark(folder) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+            return process
+    except psutil.Error:
+        pass
+    return None
+
+
+def stop(process: psutil.Process, grace_seconds: float) -> None:
+    """Let it drain, then insist. Returns when it is gone."""
+    import psutil
+
+    try:
+        process.terminate()
+        if not _gone(process, grace_seconds):
+            process.kill()
+            _gone(process, KILL_SECONDS)
+    except psutil.NoSuchProcess:
+        pass
+
+
+def _gone(process: psutil.Process, seconds: float) -> bool:
+    """A zombie whose parent has not looked yet is gone as far as ports and memory go."""
+    import psutil
+
+    from deployer.wait import Deadline, until
+
+    def ended() -> bool:
+        try:
+            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return True
+
+    return until(ended, Deadline.after(seconds))

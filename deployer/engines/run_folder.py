@@ -1,0 +1,109 @@
+"""The run folder of an embedded server: its label set, its config, its log.
+
+STATE_DIR/run/ENV/NAME/RELEASE/release.json   labels
+                               config/        what the server reads
+                               server.log
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel
+from deployer.engines.ports import url_host
+from deployer.files import write_atomically
+
+RELEASE_FILE = "release.json"
+LOG_FILE = "server.log"
+CONFIG_FOLDER = "config"
+
+
+@dataclass(frozen=True)
+class Release:
+    """The labels of one server."""
+
+    name: str
+    env: str
+    release: str
+    role: str
+    created: str
+    host: str
+    rest_port: int
+    grpc_port: int
+    private_rest_port: int
+    private_grpc_port: int
+    server_digest: str
+    models: tuple[ServedModel, ...]
+    pid: int | None = None
+
+    def deployment(self, folder: Path, *, serving: bool, running: bool) -> Deployment:
+        """The release as the world sees it: a serving one by its public ports, a candidate by its private ones."""
+        host = url_host(self.host)
+        rest = self.rest_port if serving else self.private_rest_port
+        grpc = self.grpc_port if serving else self.private_grpc_port
+        return Deployment(
+            name=self.name,
+            env=self.env,
+            engine="embedded",
+            release=self.release,
+            role=self.role,
+            models=self.models,
+            endpoints=Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}"),
+            rest_port=self.rest_port,
+            grpc_port=self.grpc_port,
+            server_digest=self.server_digest,
+            created=self.created,
+            running=running,
+            pid=self.pid,
+            folder=folder,
+        )
+
+
+def new_release_id() -> str:
+    """Sorts by time; unique without asking anyone."""
+    return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09d}-{secrets.token_hex(2)}"
+
+
+def write(folder: Path, release: Release) -> None:
+    """Put the labels on."""
+    write_atomically(folder / RELEASE_FILE, json.dumps(dataclasses.asdict(release), indent=1) + "\n")
+
+
+def write_config(folder: Path, rendered: Rendered) -> None:
+    """Put the server's files there, each whole or not at all."""
+    for name, text in rendered.files.items():
+        write_atomically(folder / CONFIG_FOLDER / name, text)
+
+
+def read(folder: Path) -> Release | None:
+    """The labels, or None where a command died before it wrote them."""
+    try:
+        raw = json.loads((folder / RELEASE_FILE).read_text())
+        return Release(**{**raw, "models": tuple(_served(model) for model in raw["models"])})
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _served(raw: dict[str, Any]) -> ServedModel:
+    labels = tuple((label, version) for label, version in raw["labels"])
+    return ServedModel(raw["name"], tuple(raw["versions"]), labels, tuple(raw["digests"]))
+
+
+def releases(home: Path) -> tuple[Path, ...]:
+    """The release folders of a deployment, oldest first."""
+    return tuple(sorted(child for child in home.iterdir() if child.is_dir())) if home.is_dir() else ()
+
+
+def delete(folder: Path) -> None:
+    """Remove the folder; its labels go last, so that a killed removal is found and finished."""
+    for child in folder.iterdir() if folder.is_dir() else ():
+        if child.name != RELEASE_FILE:
+            shutil.rmtree(child) if child.is_dir() else child.unlink()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,94 @@
+"""`export`: from a source to a version in the store, with its golden answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer import export as exporter
+from deployer import saved_model
+from deployer.export import ExportRequest
+from deployer.model import Model, Source, TensorSpec, check_name, check_version
+from deployer.operations.targets import name_for
+from deployer.operations.workspace import Progress, Settings, open_workspace, silent
+from deployer.report import ExportResult
+from deployer.store import Store
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export: `inputs` are texts of the form `name:dtype[shape]`; `force` makes a version even if nothing changed."""
+
+    name: str | None = None
+    version: int | None = None
+    inputs: tuple[str, ...] = ()
+    signature: str | None = None
+    examples: Path | None = None
+    trust: bool = False
+    force: bool = False
+
+    def request(self, source: str) -> ExportRequest:
+        """The same for the export rooms. Raises InvalidValue for a malformed input."""
+        inputs = tuple(TensorSpec.parse(text) for text in self.inputs)
+        return ExportRequest(source, inputs, self.signature, self.examples, self.trust)
+
+
+def export(
+    source: str,
+    *,
+    options: ExportOptions | None = None,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> ExportResult:
+    """Export `source` as the next version of its model, unless the newest version holds the same content.
+
+    Raises ModelError, InvalidValue, ExtraMissing. Nothing is left behind when it fails.
+    """
+    workspace = open_workspace(settings or Settings())
+    return export_into(workspace.store, source, options or ExportOptions(), progress)
+
+
+def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
+    """The same, into a given store."""
+    name = check_name(options.name or name_for(source))
+    if options.version is not None:
+        store.check_free(name, check_version(options.version))
+    request = options.request(source)
+    origin = exporter.identify(request)
+    known = None if options.force or options.version is not None else store.newest(name)
+    if known and _unchanged(known, origin):
+        return ExportResult(known, created=False)
+    return _export(store, name, request, options, origin, known, progress)
+
+
+def would_change(store: Store, source: str, options: ExportOptions) -> bool | None:
+    """Whether an export would make a version; None where only running the source tells."""
+    origin = exporter.identify(options.request(source))
+    known = store.newest(options.name or name_for(source))
+    if known is None or options.force or options.version is not None:
+        return True
+    return None if origin.digest is None else not _unchanged(known, origin)
+
+
+def _unchanged(known: Model, origin: Source) -> bool:
+    return origin.digest is not None and known.source.digest == origin.digest
+
+
+def _export(  # noqa: PLR0913, PLR0917 - one story, told once
+    store: Store,
+    name: str,
+    request: ExportRequest,
+    options: ExportOptions,
+    origin: Source,
+    known: Model | None,
+    progress: Progress,
+) -> ExportResult:
+    with store.stage(name) as stage:
+        progress(f"exporting {request.source}")
+        exporter.save(request, stage.folder, progress)
+        info = saved_model.read(stage.folder)
+        if known and origin.digest is None and info.fingerprint and info.fingerprint == known.info.fingerprint:
+            return ExportResult(known, created=False)
+        progress("asking the saved model for its golden answers")
+        golden = exporter.prove(stage.folder, request, progress)
+        return ExportResult(store.publish(stage, origin, golden, options.version), created=True)

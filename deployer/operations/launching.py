@@ -1,0 +1,51 @@
+"""From a spec to what an engine launches: models resolved to exact versions, files rendered, flags as text."""
+
+from __future__ import annotations
+
+from deployer import render
+from deployer.deployment import Launch, ServedModel, Wanted
+from deployer.engines.base import Engine
+from deployer.errors import ConfigError
+from deployer.model import Model
+from deployer.spec import ModelSpec, Spec
+from deployer.store import Store
+
+
+def wanted_models(spec: Spec, store: Store) -> tuple[Wanted, ...]:
+    """Every model of the spec with what the store has. Raises NoSuchModel, ConfigError for a label to no version."""
+    return tuple(_wanted(name, model, store) for name, model in spec.models.items())
+
+
+def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:
+    models = tuple(store.get(name, version) for version in sorted(set(spec.versions))) or (store.get(name),)
+    return Wanted(served_model(name, models, spec), models)
+
+
+def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:
+    """What a server is told of a model. Raises ConfigError for a label to a version that is not served."""
+    versions = tuple(model.version for model in models)
+    for label, version in spec.labels.items():
+        if version not in versions:
+            served = ", ".join(map(str, versions))
+            raise ConfigError(f"models.{name}.labels: {label} = {version}, but only {served} is served")
+    return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
+
+
+def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+    """What the engine is to start. Raises TemplateError."""
+    root = engine.models_root(spec.models_dir)
+    return Launch(
+        name=spec.deployment,
+        env=spec.env,
+        host=spec.server.host,
+        rest_port=spec.server.rest_port,
+        grpc_port=spec.server.grpc_port,
+        flags=tuple((name, _flag_text(value)) for name, value in sorted(spec.server.flags.items())),
+        models=models,
+        models_root=root,
+        rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
+    )
+
+
+def _flag_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,42 @@
+"""`status`: what is deployed, and what its servers say of themselves."""
+
+from __future__ import annotations
+
+from deployer.client import Client
+from deployer.deployment import Deployment
+from deployer.errors import DeployerError
+from deployer.operations.workspace import Settings, open_workspace
+from deployer.report import DeploymentStatus, ModelState
+
+STATUS_SECONDS = 5.0
+
+
+def status(
+    name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None
+) -> tuple[DeploymentStatus, ...]:
+    """Every deployment of the environment, or of all with `all_envs`, or the named one. Raises NothingDeployed for a name."""
+    workspace = open_workspace(settings or Settings())
+    if name is not None:
+        return (_status(workspace.deployed(name)),)
+    there = workspace.engine.observe_all()
+    return tuple(_status(found) for found in there if all_envs or found.env == workspace.spec.env)
+
+
+def _status(deployment: Deployment) -> DeploymentStatus:
+    if not deployment.running:
+        return DeploymentStatus(deployment, (), healthy=False, detail="its server is not running")
+    client = Client(deployment.endpoints, STATUS_SECONDS)
+    try:
+        states = tuple(state for model in deployment.models for state in client.states(model.name))
+    except DeployerError as error:
+        return DeploymentStatus(deployment, (), healthy=False, detail=error.message)
+    missing = _missing(deployment, states)
+    return DeploymentStatus(deployment, states, healthy=not missing, detail=missing or "all versions are available")
+
+
+def _missing(deployment: Deployment, states: tuple[ModelState, ...]) -> str:
+    available = {(state.model, state.version) for state in states if state.state == "AVAILABLE"}
+    wanted = [(model.name, version) for model in deployment.models for version in model.versions]
+    return ", ".join(
+        f"{name}:{version} is not available" for name, version in wanted if (name, version) not in available
+    )

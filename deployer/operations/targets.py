@@ -1,0 +1,62 @@
+"""Tells what a person means by TARGET: a source to export, or a model that the store has."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.errors import SourceNotFound
+from deployer.model import check_version
+from deployer.store import Store
+
+STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
+SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".zip", ".gz", ".tgz")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A model in the store; version None is the newest."""
+
+    name: str
+    version: int | None
+
+
+def stored(target: str, store: Store) -> Stored | None:
+    """The model in the store that `target` names, or None when it names a source.
+
+    A model of that name in the store wins over a file of that name; `./NAME` always means the file.
+    Raises SourceNotFound when it is neither.
+    """
+    match = STORED.fullmatch(target)
+    if not match or target.endswith(SOURCE_SUFFIXES):
+        return None
+    if match["version"] is not None:
+        return Stored(match["name"], check_version(match["version"]))
+    if _in_store(match["name"], store):
+        return Stored(match["name"], None)
+    if Path(target).exists():
+        return None
+    there = ", ".join(store.names()[:10]) or "nothing"
+    raise SourceNotFound(
+        f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
+        hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION] from the store",
+    )
+
+
+def _in_store(name: str, store: Store) -> bool:
+    return name in store.names()
+
+
+def name_for(source: str) -> str:
+    """The model name that a source suggests: `model` for `dir/model.keras`, the attribute for `file.py:attribute`.
+
+    A version folder takes the name of the folder above it.
+    """
+    location, _, attribute = source.rpartition(":")
+    if location and attribute.isidentifier():
+        return attribute
+    path = Path(source).resolve()
+    while path.name.isdigit() and path.parent != path:
+        path = path.parent
+    return path.name.removesuffix("".join(path.suffixes[-1:])) or path.name

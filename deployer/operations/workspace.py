@@ -1,0 +1,102 @@
+"""What every verb starts from: the spec, the store and the engine that settings and `deployer.toml` name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import engines
+from deployer.client import Client
+from deployer.deployment import Deployment
+from deployer.engines.base import Engine
+from deployer.errors import InvalidValue, NothingDeployed
+from deployer.model import check_name
+from deployer.spec import Spec
+from deployer.store import Store
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """The progress of those who do not want any."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What options can set over `deployer.toml`; None leaves it as it is there."""
+
+    config: Path | None = None
+    env: str | None = None
+    engine: str | None = None
+    models_dir: Path | None = None
+    state_dir: Path | None = None
+    templates_dir: Path | None = None
+    host: str | None = None
+    rest_port: int | None = None
+    grpc_port: int | None = None
+    timeout: float | None = None
+    lock_wait: float = 0.0
+
+    def overrides(self) -> dict[str, Any]:
+        """By their keys in the document."""
+        return {
+            "engine": self.engine,
+            "models_dir": self.models_dir,
+            "state_dir": self.state_dir,
+            "templates_dir": self.templates_dir,
+            "server.host": self.host,
+            "server.rest_port": self.rest_port,
+            "server.grpc_port": self.grpc_port,
+            "gate.ready_seconds": self.timeout,
+        }
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a verb works. `note` says what the choice of the engine left unsaid."""
+
+    spec: Spec
+    store: Store
+    engine: Engine
+    settings: Settings
+    note: str | None = None
+
+    def client(self, deployment: Deployment) -> Client:
+        """Speaks to that deployment's server."""
+        return Client(deployment.endpoints, self.spec.gate.request_seconds)
+
+    def deployed(self, name: str | None) -> Deployment:
+        """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""
+        wanted = self.deployment_name(name)
+        observed = self.engine.observe(wanted, self.spec.env)
+        if observed is None:
+            there = ", ".join(f"{found.name} [{found.env}]" for found in self.engine.observe_all())
+            raise NothingDeployed(
+                f"nothing is deployed as {wanted} [{self.spec.env}]",
+                hint=f"there is: {there}" if there else "deployer up SOURCE deploys a model",
+            )
+        return observed
+
+    def deployment_name(self, name: str | None) -> str:
+        """The name given, or the document's, or that of the only deployment there is."""
+        if name is not None:
+            return check_name(name, "deployment")
+        if self.spec.name or self.spec.models:
+            return self.spec.deployment
+        there = [found.name for found in self.engine.observe_all() if found.env == self.spec.env]
+        if len(there) == 1:
+            return there[0]
+        if there:
+            raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
+        raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint="deployer up SOURCE deploys a model")
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Read the configuration and choose the engine. Raises ConfigError, EngineUnavailable."""
+    from deployer import config
+
+    spec = config.load(settings.config, settings.env, settings.overrides())
+    engine, note = engines.choose(spec.engine, spec.state_dir)
+    return Workspace(spec, Store(spec.models_dir), engine, settings, note)

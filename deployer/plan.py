@@ -1,0 +1,97 @@
+"""Decides what to do, from what is wanted and what is observed. Pure: no engine, no clock, no disk."""
+
+from __future__ import annotations
+
+from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
+
+PROVE = Step(
+    "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
+)
+
+
+def decide(launch: Launch, observed: Deployment | None) -> Plan:
+    """What turns `observed` into what `launch` wants; the first difference that matters is the cause."""
+    name = f"{launch.name} [{launch.env}]"
+    if observed is None:
+        return Plan(Change.CREATE, name, _create(launch, "nothing is deployed under this name"))
+    if not observed.running:
+        return Plan(Change.CREATE, name, _create(launch, f"the server of release {observed.release} is not running"))
+    if cause := _replace_cause(launch, observed):
+        return Plan(Change.REPLACE, name, _replace(launch, observed, cause))
+    if launch.models != observed.models:
+        return Plan(Change.RELOAD, name, _reload(launch, observed))
+    return Plan(Change.NOTHING, name)
+
+
+def remove(observed: Deployment) -> Plan:
+    """What `down` does."""
+    cause = "asked for" if observed.running else "asked for; its server is not running"
+    steps = (Step(f"stop release {observed.release}", cause), Step("remove its config, log and run folder", cause))
+    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps)
+
+
+def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
+    return (Step(f"start a candidate with {_models(launch.models)}", cause), PROVE, _promote(launch))
+
+
+def _replace(launch: Launch, observed: Deployment, cause: str) -> tuple[Step, ...]:
+    drain = Step(f"drain and stop release {observed.release}", "the new release serves")
+    return (*_create(launch, cause), drain)
+
+
+def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
+    start = Step(f"start a candidate with {_models(launch.models)}", "models differ")
+    changes = tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
+    return (start, PROVE, *changes, Step("prove the serving server again", "its models changed"))
+
+
+def _promote(launch: Launch) -> Step:
+    ports = f"REST {launch.rest_port or 'on a free port'}, gRPC {launch.grpc_port or 'on a free port'}"
+    return Step(f"open its ports on {launch.host}: {ports}", "the candidate is proven")
+
+
+def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
+    """Why a running server cannot become what is wanted."""
+    if launch.server_digest != observed.server_digest:
+        return "address, flags, batching or monitoring differ"
+    for protocol, wanted, there in (
+        ("REST", launch.rest_port, observed.rest_port),
+        ("gRPC", launch.grpc_port, observed.grpc_port),
+    ):
+        if wanted and wanted != there:
+            return f"{protocol} port {wanted} is wanted, {there} is there"
+    return _overwritten(launch.models, observed.models)
+
+
+def _overwritten(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> str | None:
+    """A server never reloads a version number that it has, so other bytes under that number need another server."""
+    loaded = _digests(there)
+    for key, digest in _digests(wanted).items():
+        if loaded.get(key, digest) != digest:
+            return f"the files of {key[0]}:{key[1]} are no longer those that were loaded"
+    return None
+
+
+def _digests(models: tuple[ServedModel, ...]) -> dict[tuple[str, int], str]:
+    return {
+        (model.name, version): digest
+        for model in models
+        for version, digest in zip(model.versions, model.digests, strict=False)
+    }
+
+
+def _model_changes(there: tuple[ServedModel, ...], wanted: tuple[ServedModel, ...]) -> list[str]:
+    before, after = ({model.name: model for model in models} for models in (there, wanted))
+    changes = [f"load {_model(model)}" for name, model in after.items() if name not in before]
+    changes += [f"unload {_model(model)}" for name, model in before.items() if name not in after]
+    both = [name for name in after if name in before and before[name] != after[name]]
+    return changes + [f"change {_model(before[name])} to {_model(after[name])}" for name in both]
+
+
+def _models(models: tuple[ServedModel, ...]) -> str:
+    return ", ".join(_model(model) for model in models)
+
+
+def _model(model: ServedModel) -> str:
+    labels = "".join(f" {label}={version}" for label, version in model.labels)
+    return f"{model.name}:{'+'.join(map(str, model.versions))}{labels}"

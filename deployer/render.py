@@ -1,0 +1,133 @@
+"""Renders the files that a server reads, and parses each back with TensorFlow Serving's own messages before use.
+
+Templates come from the user's folder first, then from deployer's own. Every string goes in quoted as text proto, so
+that no name can smuggle in a field.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import Rendered, ServedModel
+from deployer.errors import TemplateError
+from deployer.protos import message_class, proto
+from deployer.spec import Batching, Monitoring
+
+MODEL_CONFIG = "model_config.config"
+BATCHING = "batching_parameters.config"
+MONITORING = "monitoring.config"
+PLAIN = re.compile(r"[A-Za-z0-9_./ -]*")
+
+
+def render(
+    models: Sequence[ServedModel],
+    models_root: str,
+    batching: Batching | None = None,
+    monitoring: Monitoring | None = None,
+    templates_dir: Path | None = None,
+) -> Rendered:
+    """The config folder of a server that finds models below `models_root`. Raises TemplateError."""
+    entries = [
+        {
+            "name": model.name,
+            "base_path": f"{models_root}/{model.name}",
+            "versions": model.versions,
+            "labels": model.labels,
+        }
+        for model in models
+    ]
+    environment = _environment(templates_dir)
+    files = {MODEL_CONFIG: _rendered(environment, MODEL_CONFIG, models=entries)}
+    _check_models(files[MODEL_CONFIG], models)
+    if batching:
+        files[BATCHING] = _rendered(environment, BATCHING, batching=batching)
+        _parsed(BATCHING, files[BATCHING], message_class("tensorflow.serving.BatchingParameters"))
+    if monitoring and monitoring.enabled:
+        files[MONITORING] = _rendered(environment, MONITORING, monitoring=monitoring)
+        _parsed(MONITORING, files[MONITORING], message_class("tensorflow.serving.MonitoringConfig"))
+    return Rendered(files)
+
+
+def text(template: str, **values: str) -> str:
+    """One of deployer's own files for a person, such as `deployer.toml`."""
+    return _rendered(_environment(None), template, **values)
+
+
+def templates_folder() -> Path:
+    """deployer's own templates: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parent
+    return next(folder for folder in (package / "_templates", package.parent / "templates") if folder.is_dir())
+
+
+@lru_cache(maxsize=8)
+def _environment(templates_dir: Path | None) -> Any:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    if templates_dir and not templates_dir.is_dir():
+        raise TemplateError(f"the templates folder {templates_dir} does not exist", hint="check templates_dir")
+    folders = [folder for folder in (templates_dir, templates_folder()) if folder]
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # text proto, not HTML: the pbtxt filter quotes
+    )
+    environment.filters["pbtxt"] = quoted
+    return environment
+
+
+def quoted(value: object) -> str:
+    """A string as a text-proto literal: printable ASCII as it is, everything else as octal escapes of its UTF-8."""
+    text = str(value)
+    if PLAIN.fullmatch(text):
+        return f'"{text}"'
+    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in "\"'\\" else f"\\{byte:03o}" for byte in text.encode())
+    return f'"{"".join(plain)}"'
+
+
+def _rendered(environment: Any, template: str, /, **values: Any) -> str:
+    from jinja2 import TemplateError as JinjaError
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        return str(environment.get_template(f"{template}.j2").render(values))
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"{error.filename or template + '.j2'}, line {error.lineno}: {error.message}") from error
+    except JinjaError as error:
+        raise TemplateError(f"{template}.j2: {error.message}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise TemplateError(f"{template}.j2: {error}") from error
+
+
+def _check_models(text: str, models: Sequence[ServedModel]) -> None:
+    """The text must say what was asked: these models, exactly these versions and labels, nothing more."""
+    config = _parsed(MODEL_CONFIG, text, proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig)
+    said = [
+        ServedModel(
+            entry.name,
+            tuple(entry.model_version_policy.specific.versions),
+            tuple(sorted(entry.version_labels.items())),
+        )
+        for entry in config.model_config_list.config
+    ]
+    if said != [ServedModel(model.name, model.versions, tuple(sorted(model.labels))) for model in models]:
+        raise TemplateError(
+            f"{MODEL_CONFIG}.j2 renders other models, versions or labels than were asked for",
+            hint="compare `deployer render NAME` with the template in your templates folder",
+        )
+
+
+def _parsed(name: str, text: str, message: Any) -> Any:
+    from google.protobuf import text_format
+
+    try:
+        return text_format.Parse(text, message())
+    except text_format.ParseError as error:
+        raise TemplateError(f"{name}.j2 renders what TensorFlow Serving cannot parse: {error}") from error

@@ -1,0 +1,195 @@
+"""What is proven of a running server: it has what was asked for, and it answers as TensorFlow answered at export.
+
+For every version: AVAILABLE; the signatures that were exported; the golden set over REST and over gRPC, alone, then
+many at once, then alone again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from deployer import golden
+from deployer.client import Client, Question
+from deployer.deployment import ServedModel
+from deployer.errors import DeployerError
+from deployer.golden import GoldenCase, Tolerance
+from deployer.model import Model, Signature
+from deployer.report import Check, ModelState, Report
+from deployer.tensors import REST_CANNOT_CARRY
+from deployer.wait import Observation, Readiness
+
+CONCURRENT_REQUESTS = 16
+CONCURRENT_THREADS = 8
+Ask = Callable[[GoldenCase], dict[str, object]]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a check found: its text, and the largest distance from a golden answer."""
+
+    detail: str
+    worst: float | None = None
+
+
+class Fault(Exception):
+    """A check did not pass; the text says how."""
+
+
+def prove(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
+    """All checks on every version. A failing check does not keep the others from being made."""
+    return Report(tuple(check for model in models for check in _prove_model(client, model, tolerance)))
+
+
+def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
+    """Only that every wanted version is AVAILABLE: for a server that was proven before and has not changed."""
+    wanted = [(model.name, version) for model in served for version in model.versions]
+    return Report(
+        tuple(
+            _check("status", f"{name}:{version}", partial(_status, client, name, version)) for name, version in wanted
+        )
+    )
+
+
+def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
+    """One look: READY when every wanted version is AVAILABLE, UNAVAILABLE when one ended with an error."""
+    for model in served:
+        try:
+            states = {state.version: state for state in client.states(model.name)}
+        except DeployerError as error:
+            return Observation(Readiness.NOT_READY, error.message)
+        for version in model.versions:
+            seen = _judge(states.get(version), model.name, version)
+            if seen.readiness is not Readiness.READY:
+                return seen
+    return Observation(Readiness.READY)
+
+
+def _judge(state: ModelState | None, name: str, version: int) -> Observation:
+    if state is None:
+        return Observation(Readiness.NOT_READY, f"{name}:{version} is not known to the server yet")
+    if state.state == "AVAILABLE":
+        return Observation(Readiness.READY)
+    if state.state == "END" and state.error:
+        return Observation(Readiness.UNAVAILABLE, f"{name}:{version} failed to load: {state.error}")
+    return Observation(Readiness.NOT_READY, f"{name}:{version} is {state.state}")
+
+
+def _prove_model(client: Client, model: Model, tolerance: Tolerance) -> Iterator[Check]:
+    label = f"{model.name}:{model.version}"
+    yield _check("status", label, lambda: _status(client, model.name, model.version))
+    yield _check("signatures", label, lambda: _signatures(client, model))
+    try:
+        cases = golden.read(model.path)
+    except DeployerError as error:
+        yield Check("golden", label, ok=False, detail=error.message, milliseconds=0.0)
+        return
+    if not cases:
+        yield Check("golden", label, ok=False, detail=_no_golden(model), milliseconds=0.0)
+        return
+    yield from _parity(client, model, cases, tolerance)
+
+
+def _no_golden(model: Model) -> str:
+    reasons = "; ".join(model.golden.skipped) or "this version was not exported by deployer"
+    return f"no golden answers to compare with: {reasons}"
+
+
+def _parity(client: Client, model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance) -> Iterator[Check]:
+    label = f"{model.name}:{model.version}"
+    doors: dict[str, Ask] = {"REST": _rest(client, model), "gRPC": _grpc(client, model)}
+    fitting = {"REST": [case for case in cases if _fits_rest(model, case)], "gRPC": list(cases)}
+    for door, ask in doors.items():
+        if not fitting[door]:
+            yield _check(f"parity {door}", label, lambda: Outcome("not asked: REST cannot carry these dtypes"))
+            continue
+        alone = partial(_ask_each, ask, fitting[door], model, tolerance)
+        yield _check(f"parity {door}", label, alone)
+        yield _check(f"concurrent {door}", label, partial(_ask_at_once, ask, fitting[door], model, tolerance))
+        yield _check(f"repeated {door}", label, alone)
+
+
+def _rest(client: Client, model: Model) -> Ask:
+    def ask(case: GoldenCase) -> dict[str, object]:
+        question = Question(model.name, model.version, case.signature)
+        return client.predict_rest(question, case.inputs, _declared(model, case).outputs)
+
+    return ask
+
+
+def _grpc(client: Client, model: Model) -> Ask:
+    return lambda case: client.predict_grpc(Question(model.name, model.version, case.signature), case.inputs)
+
+
+def _declared(model: Model, case: GoldenCase) -> Signature:
+    signature = model.signature(case.signature)
+    if signature is None:
+        raise Fault(f"the golden set asks signature {case.signature}, which the model does not have")
+    return signature
+
+
+def _fits_rest(model: Model, case: GoldenCase) -> bool:
+    signature = model.signature(case.signature)
+    specs = (*signature.inputs, *signature.outputs) if signature else ()
+    return not any(spec.dtype in REST_CANNOT_CARRY for spec in specs)
+
+
+def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Outcome:
+    worst = max(_compare(case, ask(case), model, tolerance) for case in cases)
+    return Outcome(f"{len(cases)} golden answers, worst difference {worst:.3g}", worst)
+
+
+def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Outcome:
+    asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
+    with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
+        answers = list(pool.map(ask, asked))
+    worst = max(_compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True))
+    return Outcome(f"{len(asked)} requests of {CONCURRENT_THREADS} clients, worst difference {worst:.3g}", worst)
+
+
+def _compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float:
+    """The largest distance over all outputs. Raises Fault at the first output that is too far off."""
+    if set(answer) != set(case.outputs):
+        raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
+    worst = 0.0
+    for name, want in case.outputs.items():
+        random = f"{case.signature}/{name}" in model.golden.random_outputs
+        difference = golden.compare(want, answer[name], tolerance, shape_only=random)
+        if difference.fault:
+            raise Fault(f"{case.signature}/{name}: {difference.fault}")
+        worst = max(worst, difference.worst)
+    return worst
+
+
+def _status(client: Client, name: str, version: int) -> Outcome:
+    states = {state.version: state for state in client.states(name)}
+    seen = _judge(states.get(version), name, version)
+    if seen.readiness is not Readiness.READY:
+        raise Fault(seen.reason)
+    return Outcome("AVAILABLE")
+
+
+def _signatures(client: Client, model: Model) -> Outcome:
+    served = {signature.name: signature for signature in client.signatures(model.name, model.version)}
+    for signature in model.info.signatures:
+        if served.get(signature.name) != signature:
+            raise Fault(
+                f"signature {signature.name} is served as {served.get(signature.name)}, exported as {signature}"
+            )
+    return Outcome(f"{len(model.info.signatures)} as exported")
+
+
+def _check(name: str, model: str, run: Callable[[], Outcome]) -> Check:
+    """Run one check and time it."""
+    began = time.perf_counter()
+    try:
+        outcome, ok = run(), True
+    except Fault as fault:
+        outcome, ok = Outcome(str(fault)), False
+    except DeployerError as error:
+        outcome, ok = Outcome(error.message), False
+    milliseconds = (time.perf_counter() - began) * 1000
+    return Check(name, model, ok=ok, detail=outcome.detail, milliseconds=round(milliseconds, 1), worst=outcome.worst)
