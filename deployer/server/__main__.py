@@ -1,0 +1,138 @@
+"""The program: `python -m deployer.server --port=8500 --rest_api_port=8501 --model_config_file=...`.
+
+What can be refused is refused before TensorFlow is imported, which takes seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import signal
+import sys
+import threading
+from typing import Any, NoReturn
+
+from deployer.server import config as configs
+from deployer.server import flags, log
+from deployer.server.flags import Options, UsageError
+from deployer.server.log import LOG
+from deployer.server.status import ServingError
+
+PROGRAM = "python -m deployer.server"
+_FAILED = 255
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the server until it is told to stop, and return the exit code."""
+    try:
+        options = flags.parse(arguments)
+    except UsageError as error:
+        print(error, flags.usage(PROGRAM), sep="\n", flush=True)
+        return _FAILED
+    if options.on("version"):
+        return _print_version()
+    if options.unknown:
+        print(*(f"unknown argument: {name}" for name in options.unknown), flags.usage(PROGRAM), sep="\n", flush=True)
+    return _serve(options)
+
+
+def _print_version() -> int:
+    from importlib.metadata import version
+
+    print(f"TensorFlow ModelServer: deployer {version('deployer')}\nTensorFlow Library: {version('tensorflow')}")
+    return 0
+
+
+def _serve(options: Options) -> int:
+    log.set_up()
+    for name in options.without_effect():
+        LOG.warning("--%s is accepted and has no effect in this server", name)
+    try:
+        check(options)
+        message = first_config(options)
+        configs.models(message, {})
+        return _run(options, message)
+    except (ServingError, ValueError) as error:
+        print(f"Failed to start server. Error: {error}", flush=True)
+        return _FAILED
+
+
+def check(options: Options) -> None:
+    """Refuse flags that contradict each other."""
+    if not options.number("port") and not options.text("grpc_socket_path"):
+        raise ValueError("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
+    if not options.text("model_base_path") and not options.text("model_config_file"):
+        raise ValueError(
+            "Both server_options.model_base_path and server_options.model_config_file are empty!"
+        )
+    if options.text("batching_parameters_file") and not options.on("enable_batching"):
+        raise ValueError(
+            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
+        )
+
+
+def first_config(options: Options) -> Any:
+    """Return the ModelServerConfig to start with: the file's, or one model from the flags."""
+    if options.text("model_config_file"):
+        return configs.read_file(options.text("model_config_file"))
+    return configs.single(options.text("model_name"), options.text("model_base_path"))
+
+
+def _run(options: Options, message: Any) -> int:
+    """Start and serve; a thread waits for signals, so that no call in flight is interrupted by one."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    signals = Signals()
+    signals.start()
+    from deployer.server.listeners import PortError
+    from deployer.server.serve import Server
+
+    server = Server(options)
+    try:
+        server.start(message)
+    except PortError as error:
+        print(f"Failed to start server. Error: UNKNOWN: Failed to BuildAndStart gRPC server at {error}", flush=True)
+        return _FAILED
+    signals.serving = True
+    while signals.arrived.get() == signal.SIGUSR1:
+        try:
+            server.promote()
+        except (PortError, OSError) as error:
+            LOG.error("Failed to open the public ports: %s", error)
+    LOG.info("Stopping: requests in flight get up to %s s", options.text("drain_seconds"))
+    server.stop()
+    LOG.info("Stopped")
+    return 0
+
+
+class Signals:
+    """Waits for signals in a thread and passes them on; before anything is served, a stop is immediate."""
+
+    def __init__(self) -> None:
+        self.serving = False
+        self.arrived: queue.SimpleQueue[int] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
+
+    def start(self) -> None:
+        """Begin to wait; the signals must be blocked in every thread."""
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            number = signal.sigwait(_SIGNALS)
+            if not self.serving and number != signal.SIGUSR1:
+                LOG.info("Stopped before anything was served")
+                leave(0)
+            self.arrived.put(number)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process at once: nothing is left to wait for, and TensorFlow's threads would take their time."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+if __name__ == "__main__":
+    leave(main(sys.argv[1:]))

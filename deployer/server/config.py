@@ -1,0 +1,128 @@
+"""ModelServerConfig: text proto to values, with TensorFlow Serving's checks and texts.
+
+Source: `tensorflow_serving/model_servers/server_core.cc`. Needs no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from deployer.server.log import LOG
+from deployer.server.policy import Choice, VersionPolicy
+from deployer.server.status import Code, ServingError, invalid
+
+TENSORFLOW = "tensorflow"
+_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9.]*://")
+
+
+@dataclasses.dataclass(frozen=True)
+class ModelConfig:
+    """One model to serve: where its versions are, which are wanted, and what its labels point to."""
+
+    name: str
+    base_path: str
+    policy: VersionPolicy = VersionPolicy()
+    labels: tuple[tuple[str, int], ...] = ()
+    platform: str = TENSORFLOW
+    logs_requests: bool = False
+
+
+def read_file(path: str) -> Any:
+    """Read a ModelServerConfig file; NOT_FOUND or INVALID_ARGUMENT as the server that it stands in for says."""
+    message = model_server_config_pb2.ModelServerConfig()
+    try:
+        with open(path, encoding="utf-8") as file:
+            text_format.Parse(file.read(), message)
+    except OSError as error:
+        code = Code.NOT_FOUND if isinstance(error, FileNotFoundError) else Code.FAILED_PRECONDITION
+        raise ServingError(code, f"{path}; {os.strerror(error.errno or 0)}") from error
+    except (text_format.ParseError, UnicodeDecodeError) as error:
+        LOG.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", error)
+        raise invalid(f"Invalid protobuf file: '{path}'") from error
+    return message
+
+
+def single(name: str, base_path: str) -> Any:
+    """Return the ModelServerConfig of one model, which the flags name."""
+    message = model_server_config_pb2.ModelServerConfig()
+    message.model_config_list.config.add(name=name, base_path=base_path, model_platform=TENSORFLOW)
+    return message
+
+
+def models(message: Any, served: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]:
+    """Check a ModelServerConfig against what is served now, and return its models by name."""
+    if message.WhichOneof("config") == "custom_model_config":
+        raise ServingError(Code.FAILED_PRECONDITION, "ModelServer does not yet support custom model config.")
+    listed = message.model_config_list.config
+    _check_names(config.name for config in listed)
+    for config in listed:
+        _check_base_path(config)
+    return {config.name: _model(config, served.get(config.name)) for config in listed}
+
+
+def _check_names(names: Iterable[str]) -> None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise invalid(f"Illegal to list model {name} multiple times in config list")
+        seen.add(name)
+
+
+def _check_base_path(config: Any) -> None:
+    if not config.base_path.startswith("/") and not _URI.match(config.base_path):
+        raise invalid(
+            f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
+        )
+
+
+def _model(config: Any, before: ModelConfig | None) -> ModelConfig:
+    platform = _platform(config)
+    if before is not None and before.platform != platform:
+        raise invalid(
+            f"Illegal to change a model's platform. For model {config.name} platform was {before.platform} "
+            f"and new platform requested is {platform}"
+        )
+    if platform != TENSORFLOW:
+        raise invalid(f"Model {config.name} requests unsupported platform {platform}")
+    return ModelConfig(
+        name=config.name,
+        base_path=config.base_path,
+        policy=_policy(config.model_version_policy),
+        labels=tuple(sorted(config.version_labels.items())),
+        platform=platform,
+        logs_requests=config.HasField("logging_config"),
+    )
+
+
+def _platform(config: Any) -> str:
+    if not config.model_type:
+        if not config.model_platform:
+            raise invalid(
+                "Illegal setting neither ModelServerConfig::model_type (deprecated) nor "
+                f"ModelServerConfig::model_platform, model name is {config.name}"
+            )
+        return str(config.model_platform)
+    if config.model_platform:
+        raise invalid(
+            "Illegal setting both ModelServerConfig::model_type (deprecated) and "
+            f"ModelServerConfig::model_platform, model name is {config.name}"
+        )
+    if config.model_type != model_server_config_pb2.TENSORFLOW:
+        raise invalid(f"ModelServerConfig::model_type choice {config.model_type} not supported.")
+    return TENSORFLOW
+
+
+def _policy(message: Any) -> VersionPolicy:
+    choice = message.WhichOneof("policy_choice")
+    if choice == "all":
+        return VersionPolicy(Choice.ALL)
+    if choice == "specific":
+        return VersionPolicy(Choice.SPECIFIC, versions=frozenset(message.specific.versions))
+    return VersionPolicy(Choice.LATEST, number=message.latest.num_versions or 1)

@@ -1,0 +1,161 @@
+"""The server's heart: the config in force, its labels, and the way from a request to a loaded version.
+
+Source: `tensorflow_serving/model_servers/server_core.cc`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Generic, TypeVar
+
+from deployer.server import config as configs
+from deployer.server.config import ModelConfig
+from deployer.server.log import LOG
+from deployer.server.manager import Closable, LoadRules, Manager
+from deployer.server.monitor import StateMonitor, VersionState, Waiter
+from deployer.server.source import Source
+from deployer.server.status import Code, ServingError, invalid, not_found
+
+S = TypeVar("S", bound=Closable)
+
+
+class Core(Generic[S]):
+    """Holds the models in service; every request and every reload goes through it."""
+
+    def __init__(
+        self,
+        load: Callable[[str, int, str], S],
+        rules: LoadRules,
+        poll_seconds: int = 1,
+        labels_for_unavailable: bool = False,
+    ) -> None:
+        self._monitor = StateMonitor()
+        self._manager = Manager(load, self._monitor, rules)
+        self._source = Source(self._manager.aspire, poll_seconds)
+        self._labels_for_unavailable = labels_for_unavailable
+        self._models: dict[str, ModelConfig] = {}
+        self._labels: dict[str, dict[str, int]] = {}
+        self._reloading = threading.Lock()
+
+    def start(self, message: Any) -> None:
+        """Begin to serve a ModelServerConfig; returns when every model has loaded, raises when one cannot."""
+        self._manager.start()
+        self._source.start()
+        self._reload(message, "servable")
+        self._manager.end_first_load()
+
+    def stop(self) -> None:
+        """Stop to look, to decide and to wait; loaded versions stay usable."""
+        self._source.stop()
+        self._manager.stop()
+        self._monitor.stop()
+
+    def reload(self, message: Any) -> None:
+        """Put another ModelServerConfig in force; returns when every new model serves, raises when one cannot."""
+        self._reload(message, "model")
+
+    def _reload(self, message: Any, noun: str) -> None:
+        with self._reloading:
+            if message.WhichOneof("config") is None:
+                LOG.info("Taking no action for empty config.")
+                return
+            models = configs.models(message, self._models)
+            self._labels = self._check_labels(models)
+            waiter = self._monitor.expect(models.keys() - self._models.keys())
+            self._models = models
+            LOG.info("(Re-)adding %d models.", len(models))
+            self._source.set_models(models)
+            if self._monitor.wait(waiter):
+                _raise_failures(waiter, noun)
+            if any(model.logs_requests for model in models.values()):
+                raise invalid("No request-logger-creator provided.")
+
+    def _check_labels(self, models: Mapping[str, ModelConfig]) -> dict[str, dict[str, int]]:
+        for model in models.values():
+            for label, version in model.labels:
+                self._check_label(model.name, label, version)
+        return {model.name: dict(model.labels) for model in models.values() if model.labels}
+
+    def _check_label(self, name: str, label: str, version: int) -> None:
+        """A label must point to a version that serves, unless it is new (or unmoved) and the flag allows that."""
+        before = self._labels.get(name, {}).get(label, version)
+        allowed = self._labels_for_unavailable and before == version
+        if not allowed and not self._monitor.available(name, version):
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                f"Request to assign label to version {version} of model {name}, "
+                "which is not currently available for inference",
+            )
+
+    @contextlib.contextmanager
+    def use(self, name: str, version: int | None = None, label: str | None = None) -> Iterator[tuple[int, S]]:
+        """Hold a loaded version for the time of a request; the highest where nothing is named."""
+        if label is not None:
+            version = self._labels.get(name, {}).get(label)
+            if version is None:
+                raise invalid(f"Unrecognized servable version label: {label}")
+        held = self._manager.acquire(name, version)
+        try:
+            yield held.version, held.loaded()
+        finally:
+            self._manager.release(held)
+
+    def status(self, name: str, version: int | None = None) -> list[VersionState]:
+        """Return what is known of a model's versions, or of one of them."""
+        states = self._monitor.versions(name)
+        if not states:
+            raise not_found(f"Could not find any versions of model {name}")
+        if version is None:
+            return states
+        states = [state for state in states if state.version == version]
+        if not states:
+            raise not_found(f"Could not find version {version} of model {name}")
+        return states
+
+
+def _raise_failures(waiter: Waiter, noun: str) -> None:
+    failed = waiter.failures()
+    if not failed:
+        return
+    told = "".join(
+        f"{{{{name: {name} version: {state.version}}}{f' due to error: {state.error}' if state.error else ''}}}, "
+        for name, state in failed
+    )
+    raise ServingError(Code.UNKNOWN, f"{len(failed)} {noun}(s) did not become available: {{{told}}}")
+
+
+class ConfigPoll:
+    """Reads the config file again and again and hands it to the core (`--model_config_file_poll_wait_seconds`)."""
+
+    def __init__(self, core: Core[Any], path: str, seconds: int) -> None:
+        self._core = core
+        self._path = path
+        self._seconds = seconds
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="config-poll", daemon=True)
+
+    def start(self) -> None:
+        """Begin to poll, if an interval is set."""
+        if self._path and self._seconds > 0:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """End the thread; returns at once."""
+        self._stopped.set()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            message = configs.read_file(self._path)
+        except ServingError as error:
+            LOG.error("Failed to read ModelServerConfig file: %s", error.message)
+            return
+        try:
+            self._core.reload(message)
+        except ServingError as error:
+            LOG.error("PollFilesystemAndReloadConfig failed to ReloadConfig: %s", error.message)

@@ -1,0 +1,170 @@
+"""Classify, regress and multi-inference over tf.Example, shared by REST and gRPC.
+
+Sources: `servables/tensorflow/classifier.cc`, `regressor.cc`, `multi_inference.cc`, `util.cc`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deployer.server.dtypes import BY_NUMPY, STRING
+from deployer.server.predict import DEFAULT_SIGNATURE, run
+from deployer.server.servable import Array, SavedModel, Signature
+from deployer.server.status import Code, ServingError, invalid
+
+CLASSIFY = "tensorflow/serving/classify"
+REGRESS = "tensorflow/serving/regress"
+
+
+@dataclasses.dataclass(frozen=True)
+class Call:
+    """One classify or regress over serialized examples."""
+
+    model: SavedModel
+    signature_name: str
+    examples: Sequence[bytes]
+    check_method: bool = False
+    timeout_ms: int = 0
+
+    def signature(self) -> Signature:
+        """Look the signature up; an empty name is the default one."""
+        name = self.signature_name or DEFAULT_SIGNATURE
+        if name not in self.model.signatures:
+            raise invalid(f"No signature was found with the name: {name}")
+        return self.model.signatures[name]
+
+
+def serialized(input_proto: Any) -> list[bytes]:
+    """Return the examples of an Input message, each with the context before it."""
+    kind = input_proto.WhichOneof("kind")
+    if kind == "example_list_with_context":
+        held = input_proto.example_list_with_context
+        context = held.context.SerializeToString()
+        return [context + example.SerializeToString() for example in held.examples]
+    return [example.SerializeToString() for example in input_proto.example_list.examples] if kind else []
+
+
+def classify(call: Call) -> list[list[tuple[str | bytes, float]]]:
+    """Return the (label, score) pairs of every example."""
+    signature = call.signature()
+    _check_classify(signature, call.check_method)
+    wanted = [key for key in ("classes", "scores") if key in signature.outputs]
+    answers = _run(call, signature, wanted)
+    for key, array in answers.items():
+        _check_classes(key, array, len(call.examples))
+    return _paired(answers.get("classes"), answers.get("scores"))
+
+
+def regress(call: Call) -> list[float]:
+    """Return the value of every example."""
+    signature = call.signature()
+    _check_regress(signature, call.check_method)
+    values = _run(call, signature, ["outputs"])["outputs"]
+    _check_regressions(values, len(call.examples))
+    flat: list[float] = values.ravel().tolist()
+    return flat
+
+
+def _run(call: Call, signature: Signature, outputs: Sequence[str]) -> Mapping[str, Array]:
+    if not call.examples:
+        raise invalid("Input is empty.")
+    batch = np.empty(len(call.examples), object)
+    batch[:] = call.examples
+    return run(call.model, signature, {"inputs": batch}, outputs, call.timeout_ms)
+
+
+def _check_classify(signature: Signature, check_method: bool) -> None:
+    _check_method(signature, CLASSIFY, "classification", check_method)
+    if len(signature.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+    if len(signature.outputs) not in (1, 2):
+        raise invalid(f"Expected one or two output Tensors, found {len(signature.outputs)}")
+    if "inputs" not in signature.inputs:
+        raise invalid(f"No classification inputs found in SignatureDef: {signature.proto}")
+    if not signature.outputs.keys() & {"classes", "scores"}:
+        raise invalid(
+            'Expected classification signature outputs to contain at least one of "classes" or "scores". '
+            f"Signature was: {signature.proto}"
+        )
+
+
+def _check_regress(signature: Signature, check_method: bool) -> None:
+    _check_method(signature, REGRESS, "regression", check_method)
+    if len(signature.inputs) != 1:
+        raise invalid("Expected one input Tensor.")
+    if len(signature.outputs) != 1:
+        raise invalid("Expected one output Tensor.")
+    if "inputs" not in signature.inputs:
+        raise invalid(f"No regression inputs found in SignatureDef: {signature.proto}")
+    if "outputs" not in signature.outputs:
+        raise invalid(f"No regression outputs found in SignatureDef: {signature.proto}")
+
+
+def _check_method(signature: Signature, method: str, noun: str, check: bool) -> None:
+    if check and signature.method != method:
+        raise invalid(f"Expected {noun} signature method_name to be {method}. Was: {signature.method}")
+
+
+def _check_classes(key: str, array: Array, batch: int) -> None:
+    wanted, label = (STRING.numpy, "DT_STRING") if key == "classes" else (np.dtype(np.float32), "DT_FLOAT")
+    if array.ndim != 2:
+        raise invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(array)}")
+    if array.dtype != wanted:
+        raise invalid(f"Expected {key} Tensor of {label}. Got: {_enum(array)}")
+    if array.shape[0] != batch:
+        raise invalid(f"Expected {key} output batch size of {batch}. Got: {array.shape[0]}")
+
+
+def _paired(classes: Array | None, scores: Array | None) -> list[list[tuple[str | bytes, float]]]:
+    if classes is None and scores is None:
+        return []
+    if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:
+        raise invalid(
+            f"Tensors class and score should match in dim_size(1). Got {classes.shape[1]} vs. {scores.shape[1]}"
+        )
+    shape = classes.shape if classes is not None else scores.shape if scores is not None else (0, 0)
+    labels = classes.tolist() if classes is not None else [[""] * shape[1]] * shape[0]
+    values = scores.tolist() if scores is not None else [[0.0] * shape[1]] * shape[0]
+    return [list(zip(*pair, strict=True)) for pair in zip(labels, values, strict=True)]
+
+
+def _check_regressions(values: Array, batch: int) -> None:
+    if values.ndim != 1 and (values.ndim != 2 or values.shape[1] != 1):
+        raise invalid(
+            f"Expected output Tensor shape to be either [batch_size] or [batch_size, 1] but got {_shape(values)}"
+        )
+    if values.shape[0] != batch:
+        raise invalid(f"Input batch size did not match output batch size: {batch} vs. {values.shape[0]}")
+    if values.dtype != np.float32:
+        raise invalid(f"Expected output Tensor of DT_FLOAT.  Got: {_enum(values)}")
+
+
+def _shape(array: Array) -> str:
+    return f"[{','.join(map(str, array.shape))}]"
+
+
+def _enum(array: Array) -> str:
+    return f"DT_{BY_NUMPY[array.dtype].name.upper()}"
+
+
+def check_tasks(model: SavedModel, tasks: Sequence[Any]) -> None:
+    """Refuse a MultiInference whose tasks do not fit together."""
+    names = {task.model_spec.name for task in tasks}
+    seen: set[str] = set()
+    for task in tasks:
+        if not task.model_spec.name:
+            raise invalid("Found ModelSpec with an empty model name.")
+        if len(names) > 1:
+            raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+        signature = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        if signature in seen:
+            raise invalid(f"Duplicate evaluation of signature: {signature}")
+        seen.add(signature)
+        if signature not in model.signatures:
+            raise invalid(f"Requested signature not found in model graph: {signature}")
+        if task.method_name not in (CLASSIFY, REGRESS):
+            raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")

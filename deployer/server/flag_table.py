@@ -1,0 +1,88 @@
+"""Every flag as data: TensorFlow Serving's own, and the few that belong to this server alone.
+
+The first table is that of `tensorflow_serving/model_servers/main.cc` with the defaults of `server.h`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+
+Value = str | int | float | bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Flag:
+    """One flag: `name=default`; a flag without `honoured` is accepted, and said to have no effect when it is set."""
+
+    name: str
+    default: Value
+    meaning: str
+    honoured: bool = True
+
+
+_WORKERS = 4 * (os.cpu_count() or 1)
+_CORES = os.cpu_count() or 1
+
+SERVING_FLAGS = (
+    Flag("port", 8500, "TCP port for gRPC; 0 switches it off"),
+    Flag("grpc_socket_path", "", "UNIX socket on which to listen for gRPC too"),
+    Flag("rest_api_port", 0, "port for the REST API; 0 switches it off"),
+    Flag("rest_api_num_threads", _WORKERS, "threads that run REST requests"),
+    Flag("rest_api_timeout_in_ms", 30000, "time-out of one REST call; 0 or less is none"),
+    Flag("rest_api_enable_cors_support", False, "add CORS headers to REST answers"),
+    Flag("enable_batching", False, "batch requests of several clients", honoured=False),
+    Flag("allow_version_labels_for_unavailable_models", False, "let new labels point to versions not loaded"),
+    Flag("batching_parameters_file", "", "text proto BatchingParameters", honoured=False),
+    Flag("enable_per_model_batching_parameters", False, "batching parameters per version", honoured=False),
+    Flag("model_config_file", "", "text proto ModelServerConfig"),
+    Flag("model_config_file_poll_wait_seconds", 0, "seconds between two looks at the config file; 0 is never"),
+    Flag("model_name", "default", "name of the only model, without a config file"),
+    Flag("model_base_path", "", "folder above the version folders, without a config file"),
+    Flag("num_load_threads", 0, "threads that load versions after the start; 0 is one at a time"),
+    Flag("num_unload_threads", 0, "threads that unload versions", honoured=False),
+    Flag("max_num_load_retries", 5, "tries after a failed load"),
+    Flag("load_retry_interval_micros", 60_000_000, "wait between two tries; negative is none"),
+    Flag("file_system_poll_wait_seconds", 1, "seconds between two looks at the base paths; 0 is once"),
+    Flag("flush_filesystem_caches", True, "drop page caches after loads", honoured=False),
+    Flag("tensorflow_session_parallelism", 0, "threads inside and between ops; 0 is automatic"),
+    Flag("tensorflow_session_config_file", "", "text proto ConfigProto"),
+    Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic"),
+    Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic"),
+    Flag("use_alts_credentials", False, "Google ALTS for gRPC", honoured=False),
+    Flag("ssl_config_file", "", "text proto SSLConfig for gRPC", honoured=False),
+    Flag("platform_config_file", "", "text proto PlatformConfigMap", honoured=False),
+    Flag("per_process_gpu_memory_fraction", 0.0, "share of GPU memory to take"),
+    Flag("saved_model_tags", "serve", "comma-separated tag set to load"),
+    Flag("grpc_channel_arguments", "", "comma-separated key=value arguments of the gRPC server"),
+    Flag("grpc_max_threads", _WORKERS, "threads that run gRPC requests"),
+    Flag("enable_model_warmup", True, "replay a version's warm-up records at load"),
+    Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
+    Flag("version", False, "print the version and exit"),
+    Flag("monitoring_config_file", "", "text proto MonitoringConfig", honoured=False),
+    Flag("remove_unused_fields_from_bundle_metagraph", True, "keep only signatures in memory", honoured=False),
+    Flag("prefer_tflite_model", False, "serve model.tflite where present", honoured=False),
+    Flag("num_tflite_pools", _CORES, "interpreter pools", honoured=False),
+    Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", honoured=False),
+    Flag("enable_signature_method_name_check", False, "require the matching method name of a signature"),
+    Flag("xla_cpu_compilation_enabled", False, "XLA on the CPU", honoured=False),
+    Flag("xla_gpu_compilation_enabled", False, "XLA on CPU and GPU", honoured=False),
+    Flag("enable_profiler", True, "offer the profiler service", honoured=False),
+    Flag("thread_pool_factory_config_file", "", "text proto ThreadPoolFactoryConfig", honoured=False),
+    Flag("mixed_precision", "", "automatic mixed precision", honoured=False),
+    Flag("skip_initialize_tpu", False, "TPU builds only", honoured=False),
+    Flag("enable_grpc_healthcheck_service", False, "offer grpc.health.v1", honoured=False),
+    Flag("enable_serialization_as_tensor_content", False, "answer with tensor_content", honoured=True),
+)
+
+OWN_FLAGS = (
+    Flag("listen_address", "", "address of every port; empty is all interfaces"),
+    Flag("reuse_port", False, "let another process listen on the same REST port"),
+    Flag("public_port", 0, "second gRPC port, opened at SIGUSR1; 0 is none"),
+    Flag("public_rest_api_port", 0, "second REST port, opened at SIGUSR1; 0 is none"),
+    Flag("drain_seconds", 30.0, "time that requests in flight get at SIGTERM"),
+    Flag("run_folder", "", "marks the process for the engine that started it; not used otherwise"),
+    Flag("ready_file", "", "written with pid and ports as JSON once the ports are open"),
+)
+
+FLAGS = {flag.name: flag for flag in SERVING_FLAGS + OWN_FLAGS}

@@ -1,0 +1,277 @@
+"""PredictionService and ModelService over gRPC.
+
+Sources: `prediction_service_impl.cc`, `model_service_impl.cc`. The handlers are generic: the generated module of
+ModelService does not import beside a newer protobuf.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+from tensorflow_serving.apis import (
+    classification_pb2,
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    inference_pb2,
+    model_management_pb2,
+    predict_pb2,
+    regression_pb2,
+)
+
+from deployer.server import examples, predict
+from deployer.server.core import Core
+from deployer.server.log import LOG
+from deployer.server.metadata import signature_map
+from deployer.server.servable import Array, SavedModel
+from deployer.server.status import Code, ServingError, invalid
+from deployer.server.tensors import TensorError, fill_proto, to_array
+
+_GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_MESSAGE_LIMIT = 1024
+_LONGEST_SECONDS = 86400.0
+
+
+class PredictionService:
+    """Inference and metadata."""
+
+    def __init__(self, core: Core[SavedModel], check_method: bool, as_content: bool) -> None:
+        self._core = core
+        self._check_method = check_method
+        self._as_content = as_content
+
+    def predict(self, request: Any, context: Any) -> Any:
+        """Run a signature on tensors."""
+        with self._use(request) as (version, model):
+            signature = predict.find_signature(model, request.model_spec.signature_name, self._check_method)
+            predict.check_inputs(signature, list(request.inputs))
+            sent = [alias for alias in signature.inputs if alias in request.inputs]
+            inputs = {alias: _array(alias, request.inputs[alias]) for alias in sent}
+            outputs = predict.choose_outputs(signature, request.output_filter)
+            pace = model.paces[signature.name]
+            with pace.timed():
+                answers = predict.run(model, signature, inputs, outputs, _timeout_ms(context), pace.quick)
+            response = predict_pb2.PredictResponse()
+            for alias, array in answers.items():
+                fill_proto(response.outputs[alias], array, self._as_content)
+            _fill_spec(response.model_spec, request.model_spec, version)
+            return response
+
+    def classify(self, request: Any, context: Any) -> Any:
+        """Score the classes of examples."""
+        with self._use(request) as (version, model):
+            response = classification_pb2.ClassificationResponse()
+            self._classify(model, request.model_spec, request.input, response.result, context)
+            _fill_spec(response.model_spec, request.model_spec, version)
+            return response
+
+    def regress(self, request: Any, context: Any) -> Any:
+        """Give a value to every example."""
+        with self._use(request) as (version, model):
+            response = regression_pb2.RegressionResponse()
+            self._regress(model, request.model_spec, request.input, response.result, context)
+            _fill_spec(response.model_spec, request.model_spec, version)
+            return response
+
+    def multi_inference(self, request: Any, context: Any) -> Any:
+        """Classify and regress the same examples."""
+        first = request.tasks[0].model_spec if request.tasks else None
+        with self._core.use(*_asked(first)) as (version, model):
+            examples.check_tasks(model, request.tasks)
+            response = inference_pb2.MultiInferenceResponse()
+            for task in request.tasks:
+                result = response.results.add()
+                if task.method_name == examples.CLASSIFY:
+                    self._classify(model, task.model_spec, request.input, result.classification_result, context)
+                else:
+                    self._regress(model, task.model_spec, request.input, result.regression_result, context)
+                _fill_spec(result.model_spec, task.model_spec, version)
+            return response
+
+    def metadata(self, request: Any, context: Any) -> Any:
+        """Return the signatures of a version."""
+        _check_metadata_fields(request)
+        with self._use(request) as (version, model):
+            response = get_model_metadata_pb2.GetModelMetadataResponse()
+            response.model_spec.name = request.model_spec.name
+            response.model_spec.version.value = version
+            response.metadata["signature_def"].Pack(signature_map(model))
+            return response
+
+    def _use(self, request: Any) -> Any:
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        return self._core.use(*_asked(request.model_spec))
+
+    def _call(self, model: SavedModel, spec: Any, input_proto: Any, context: Any) -> examples.Call:
+        serialized = examples.serialized(input_proto)
+        return examples.Call(model, spec.signature_name, serialized, self._check_method, _timeout_ms(context))
+
+    def _classify(self, model: SavedModel, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
+        for row in examples.classify(self._call(model, spec, input_proto, context)):
+            classes = result.classifications.add()
+            for label, score in row:
+                text = label if isinstance(label, str) else label.decode("utf-8", "replace")
+                classes.classes.add(label=text, score=score)
+
+    def _regress(self, model: SavedModel, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
+        for value in examples.regress(self._call(model, spec, input_proto, context)):
+            result.regressions.add(value=value)
+
+
+class ModelService:
+    """Status and reload; reloads run one after the other, also when the client that asked is gone."""
+
+    def __init__(self, core: Core[SavedModel]) -> None:
+        self._core = core
+        self._reloads = ThreadPoolExecutor(1, "reload")
+
+    def status(self, request: Any, context: Any) -> Any:
+        """Return the state of a model's versions."""
+        if not request.HasField("model_spec"):
+            raise invalid("Missing ModelSpec")
+        spec = request.model_spec
+        version = spec.version.value if spec.HasField("version") else None
+        response = get_model_status_pb2.GetModelStatusResponse()
+        for state in self._core.status(spec.name, version):
+            entry = response.model_version_status.add(version=state.version, state=int(state.state))
+            entry.status.SetInParent()
+            if state.error is not None:
+                entry.status.error_code = int(state.error.code)
+                entry.status.error_message = state.error.message
+        return response
+
+    def reload(self, request: Any, context: Any) -> Any:
+        """Put another config in force, and wait for it as long as the client does."""
+        if request.config.WhichOneof("config") != "model_config_list":
+            raise invalid(
+                "ServerModelConfig type not supported by HandleReloadConfigRequest. "
+                "Only ModelConfigList is currently supported"
+            )
+        future = self._reloads.submit(self._core.reload, request.config)
+        _wait(future, context)
+        response = model_management_pb2.ReloadConfigResponse()
+        response.status.SetInParent()
+        return response
+
+
+def _wait(future: Future[None], context: Any) -> None:
+    over = threading.Event()
+    future.add_done_callback(lambda _: over.set())
+    if not context.add_callback(over.set):
+        over.set()
+    over.wait()
+    if not future.done():
+        raise ServingError(Code.DEADLINE_EXCEEDED, "The reload goes on, its client has gone.")
+    future.result()
+
+
+def _asked(spec: Any) -> tuple[str, int | None, str | None]:
+    """Return model, version and label of a ModelSpec."""
+    if spec is None or not spec.name:
+        raise invalid("ModelSpec has no name specified.")
+    kind = spec.WhichOneof("version_choice")
+    return (
+        spec.name,
+        spec.version.value if kind == "version" else None,
+        spec.version_label if kind == "version_label" else None,
+    )
+
+
+def _fill_spec(answer: Any, asked: Any, version: int) -> None:
+    answer.name = asked.name
+    answer.version.value = version
+    answer.signature_name = asked.signature_name or predict.DEFAULT_SIGNATURE
+
+
+def _check_metadata_fields(request: Any) -> None:
+    if not request.HasField("model_spec"):
+        raise invalid("Missing ModelSpec")
+    if not request.metadata_field:
+        raise invalid("GetModelMetadataRequest must specify at least one metadata_field")
+    for field in request.metadata_field:
+        if field != "signature_def":
+            raise invalid(f"Metadata field {field} is not supported")
+
+
+def _array(alias: str, proto: Any) -> Array:
+    try:
+        return to_array(proto)
+    except (TensorError, ValueError, MemoryError) as error:
+        raise invalid(f"tensor parsing error: {alias}") from error
+
+
+def _timeout_ms(context: Any) -> int:
+    """Return a time-out that covers the time the client still waits; 0 for one that waits for ever.
+
+    It is a power of two, because a Session prepares itself anew for every time-out that it has not met.
+    """
+    remaining = context.time_remaining()
+    if remaining is None or remaining > _LONGEST_SECONDS:
+        return 0
+    return max(1024, 1 << int(remaining * 1000).bit_length())
+
+
+def handlers(prediction: PredictionService, models: ModelService) -> list[Any]:
+    """Return both services as gRPC handlers."""
+    return [
+        _service(
+            "tensorflow.serving.PredictionService",
+            Predict=(prediction.predict, predict_pb2.PredictRequest),
+            Classify=(prediction.classify, classification_pb2.ClassificationRequest),
+            Regress=(prediction.regress, regression_pb2.RegressionRequest),
+            MultiInference=(prediction.multi_inference, inference_pb2.MultiInferenceRequest),
+            GetModelMetadata=(prediction.metadata, get_model_metadata_pb2.GetModelMetadataRequest),
+        ),
+        _service(
+            "tensorflow.serving.ModelService",
+            GetModelStatus=(models.status, get_model_status_pb2.GetModelStatusRequest),
+            HandleReloadConfigRequest=(models.reload, model_management_pb2.ReloadConfigRequest),
+        ),
+    ]
+
+
+def _service(service: str, **methods: tuple[Callable[[Any, Any], Any], Any]) -> Any:
+    return grpc.method_handlers_generic_handler(
+        service,
+        {
+            name: grpc.unary_unary_rpc_method_handler(
+                _answering(f"{service}/{name}", function),
+                request_deserializer=request.FromString,
+                response_serializer=lambda message: message.SerializeToString(),
+            )
+            for name, (function, request) in methods.items()
+        },
+    )
+
+
+def _answering(name: str, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Turn what a handler raises into a status; nothing that a request does may end the server."""
+
+    def answer(request: Any, context: Any) -> Any:
+        with _refusals(name, context):
+            return function(request, context)
+
+    return answer
+
+
+@contextmanager
+def _refusals(name: str, context: Any) -> Iterator[None]:
+    try:
+        yield
+    except ServingError as error:
+        refusal = error
+    except Exception:
+        LOG.exception("%s failed", name)
+        refusal = ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")
+    else:
+        return
+    context.abort(_GRPC_CODES[int(refusal.code)], _cut(refusal.message))
+
+
+def _cut(message: str) -> str:
+    return message if len(message) <= _MESSAGE_LIMIT else message[:_MESSAGE_LIMIT] + "...TRUNCATED"

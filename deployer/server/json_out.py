@@ -1,0 +1,132 @@
+"""From arrays to the JSON text of an answer, laid out and with numbers printed as TensorFlow Serving does.
+
+Source: `tensorflow_serving/util/json_tensor.cc` over rapidjson's PrettyWriter.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from deployer.server.dtypes import BY_NUMPY
+from deployer.server.json_text import quote
+from deployer.server.status import invalid
+
+Array = np.ndarray[Any, Any]
+_DIGITS = {np.dtype(np.float32): 9, np.dtype(np.float64): 17}
+_NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())
+_INDENT = " " * 4
+
+
+def rows(outputs: Mapping[str, Array]) -> str:
+    """Write outputs as `predictions`, one item a row of the batch."""
+    batch = _batch_size(outputs)
+    if not batch:
+        return '{\n    "predictions": []\n}'
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        items = ", ".join(_lines(name, array, depth=2))
+    else:
+        items = ",".join(_objects(outputs))
+    return f'{{\n    "predictions": [{items}\n    ]\n}}'
+
+
+def columns(outputs: Mapping[str, Array]) -> str:
+    """Write outputs as `outputs`, one whole tensor each."""
+    if not outputs:
+        raise invalid("Cannot convert empty tensor map to JSON")
+    if len(outputs) == 1:
+        ((name, array),) = outputs.items()
+        return f'{{\n    "outputs": {_indented(name, array, 1)}\n}}'
+    members = ",".join(f"\n        {quote(name)}: {_indented(name, array, 2)}" for name, array in outputs.items())
+    return f'{{\n    "outputs": {{{members}\n    }}\n}}'
+
+
+def _batch_size(outputs: Mapping[str, Array]) -> int:
+    if not outputs:
+        raise invalid("Cannot convert empty tensor map to JSON")
+    batch: int | None = None
+    for name, array in outputs.items():
+        if not array.ndim:
+            raise invalid(f"Tensor name: {name} has no shape information ")
+        if batch is not None and array.shape[0] != batch:
+            raise invalid(f"Tensor name: {name} has inconsistent batch size: {array.shape[0]} expecting: {batch}")
+        batch = array.shape[0]
+    return batch or 0
+
+
+def _objects(outputs: Mapping[str, Array]) -> list[str]:
+    """Write one object for each row of several outputs."""
+    keyed = [[f"{quote(name)}: {text}" for text in _lines(name, array, 3)] for name, array in outputs.items()]
+    gap = f"\n{_INDENT * 3}"
+    return [f"\n        {{{gap}{f',{gap}'.join(members)}\n        }}" for members in zip(*keyed, strict=True)]
+
+
+def _lines(name: str, array: Array, depth: int) -> list[str]:
+    """Write each row of an array on one line; `depth` brackets are open around a row."""
+    texts = _texts(name, array, depth + array.ndim - 1)
+    for axis in range(array.ndim - 1, 0, -1):
+        texts = [f"[{', '.join(chunk)}]" for chunk in _chunks(texts, array.shape, axis)]
+    return texts
+
+
+def _indented(name: str, array: Array, depth: int) -> str:
+    """Write an array with one value a line; `depth` brackets are open around it."""
+    texts = _texts(name, array, depth + array.ndim)
+    for axis in range(array.ndim - 1, -1, -1):
+        gap, end = f"\n{_INDENT * (depth + axis + 1)}", f"\n{_INDENT * (depth + axis)}"
+        texts = [
+            f"[{gap}{f',{gap}'.join(chunk)}{end}]" if chunk else "[]" for chunk in _chunks(texts, array.shape, axis)
+        ]
+    return texts[0]
+
+
+def _chunks(texts: Sequence[str], shape: Sequence[int], axis: int) -> list[Sequence[str]]:
+    size = shape[axis]
+    return [texts[place * size : (place + 1) * size] for place in range(math.prod(shape[:axis]))]
+
+
+def _texts(name: str, array: Array, depth: int) -> list[str]:
+    """Return the text of every value in order; `depth` brackets are open around a value."""
+    dtype = BY_NUMPY.get(array.dtype)
+    if dtype is None or dtype.name not in _WRITABLE:
+        raise invalid(f"Failed to write JSON value for tensor type: {dtype.name if dtype else array.dtype}")
+    flat = array.ravel()
+    if dtype.name in ("float", "double"):
+        return float_texts(flat)
+    if dtype.name == "bool":
+        return ["true" if value else "false" for value in flat.tolist()]
+    if dtype.name != "string":
+        return list(map(str, flat.tolist()))
+    if name.endswith("_bytes"):
+        return [_base64(value, depth) for value in flat.tolist()]
+    return [quote(_decoded(value)) for value in flat.tolist()]
+
+
+def _decoded(value: bytes | str) -> str:
+    return value if isinstance(value, str) else value.decode("utf-8", "surrogateescape")
+
+
+def _base64(value: bytes, depth: int) -> str:
+    text = base64.b64encode(value).decode("ascii")
+    return f'{{\n{_INDENT * (depth + 1)}"b64": "{text}"\n{_INDENT * depth}}}'
+
+
+def float_texts(flat: Array) -> list[str]:
+    """Print floats with six digits where these give the number back, else with all that its type holds."""
+    values = flat.tolist()
+    texts = ("%.6g " * len(values) % tuple(values)).split()
+    with np.errstate(over="ignore"):
+        exact = np.array(list(map(float, texts)), np.float64).astype(flat.dtype) == flat
+    if not exact.all():
+        full = f"%.{_DIGITS[flat.dtype]}g"
+        for place in np.flatnonzero(~exact).tolist():
+            texts[place] = full % values[place]
+    if not np.isfinite(flat).all():
+        texts = [_NOT_FINITE.get(text, text) for text in texts]
+    return [text if "." in text or "e" in text or text[-1] in "Ny" else text + ".0" for text in texts]

@@ -1,0 +1,204 @@
+"""Reading JSON as rapidjson 1.1 does: what it takes, what it refuses, and with which words.
+
+`parse` asks orjson first. Only what orjson refuses goes through the reader below, which is slow and exact: it knows
+`NaN` and `Infinity`, stops after the first value, keeps bytes that are no UTF-8 (as lone surrogates, by Python's
+`surrogateescape`), takes any depth, and finds the same error at the same offset.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import orjson
+
+from deployer.server.status import ServingError, invalid
+
+Json = Any
+_REPEATABLE = (b'"instances"', b'"inputs"', b'"signature_name"', b'"examples"', b'"context"')
+_BLANK = re.compile(rb"[ \t\r\n]*")
+_NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]*)?")
+_NOT_FINITE = re.compile(rb"(-?)(?:(NaN)|Inf(?:inity)?)")
+_PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
+_HEX = re.compile(rb"[0-9a-fA-F]{4}")
+_ESCAPES = {
+    b'"': b'"',
+    b"\\": b"\\",
+    b"/": b"/",
+    b"b": b"\b",
+    b"f": b"\f",
+    b"n": b"\n",
+    b"r": b"\r",
+    b"t": b"\t",
+}
+_LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
+_SMALLEST_NORMAL = 2.2250738585072014e-308
+
+
+def parse(body: bytes) -> Json:
+    """Return the first JSON value of a body; raises INVALID_ARGUMENT with rapidjson's text."""
+    if not body:
+        raise invalid("JSON Parse error: The document is empty")
+    if all(body.count(key) < 2 for key in _REPEATABLE):
+        try:
+            return orjson.loads(body)
+        except orjson.JSONDecodeError:
+            pass
+    return _Reader(body).document()
+
+
+def _error(text: str, at: int) -> ServingError:
+    return invalid(f"JSON Parse error: {text} at offset: {at}")
+
+
+class _Reader:
+    """One pass over a body with a stack of its own, so that depth costs no recursion."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
+        self._stack: list[Json] = []
+        self._keys: list[str] = []
+
+    def document(self) -> Json:
+        if self._peek() in (b"", b"\0"):
+            raise _error("The document is empty.", self._at)
+        value = self._value()
+        while self._stack:
+            value = self._after(value)
+        return value
+
+    def _peek(self) -> bytes:
+        self._at = _BLANK.match(self._body, self._at).end()  # type: ignore[union-attr]
+        return self._body[self._at : self._at + 1]
+
+    def _value(self) -> Json:
+        """Read a scalar or an empty container; opened containers go on the stack until a first value is found."""
+        while True:
+            start = self._peek()
+            if start == b"{":
+                self._at += 1
+                if self._peek() == b"}":
+                    self._at += 1
+                    return {}
+                self._stack.append({})
+                self._key()
+            elif start == b"[":
+                self._at += 1
+                if self._peek() == b"]":
+                    self._at += 1
+                    return []
+                self._stack.append([])
+            else:
+                return self._scalar(start)
+
+    def _after(self, value: Json) -> Json:
+        """Put a finished value into its container, and go on to the next value or close the container."""
+        container = self._stack[-1]
+        is_list = isinstance(container, list)
+        if is_list:
+            container.append(value)
+        else:
+            container.setdefault(self._keys.pop(), value)
+        follows = self._peek()
+        if follows == (b"]" if is_list else b"}"):
+            self._at += 1
+            return self._stack.pop()
+        if follows != b",":
+            wanted = "']' after an array element." if is_list else "'}' after an object member."
+            raise _error(f"Missing a comma or {wanted}", self._at)
+        self._at += 1
+        if not is_list:
+            self._key()
+        return self._value()
+
+    def _key(self) -> None:
+        if self._peek() != b'"':
+            raise _error("Missing a name for object member.", self._at)
+        self._keys.append(self._string())
+        if self._peek() != b":":
+            raise _error("Missing a colon after a name of object member.", self._at)
+        self._at += 1
+
+    def _scalar(self, start: bytes) -> Json:
+        if start == b'"':
+            return self._string()
+        if start in _LITERALS:
+            return self._literal(*_LITERALS[start])
+        found = _NUMBER.match(self._body, self._at)
+        return self._number(found) if found else self._not_finite()
+
+    def _literal(self, word: bytes, value: Json) -> Json:
+        for letter in word:
+            if self._body[self._at : self._at + 1] != bytes((letter,)):
+                raise _error("Invalid value.", self._at)
+            self._at += 1
+        return value
+
+    def _not_finite(self) -> float:
+        found = _NOT_FINITE.match(self._body, self._at)
+        if not found:
+            raise _error("Invalid value.", self._at)
+        self._at = found.end()
+        value = math.nan if found[2] else math.inf
+        return -value if found[1] else value
+
+    def _number(self, found: re.Match[bytes]) -> int | float:
+        start, self._at = self._at, found.end()
+        text, fraction, exponent = found[0], found[1], found[2]
+        if fraction == b".":
+            raise _error("Miss fraction part in number.", found.end(1))
+        if exponent and not exponent[-1:].isdigit():
+            raise _error("Miss exponent in number.", found.end(2))
+        if not fraction and not exponent and len(text) < 21:
+            whole = int(text)
+            if -(1 << 63) <= whole < 1 << 64:
+                return whole
+        value = float(text)
+        if math.isinf(value):
+            raise _error("Number too big to be stored in double.", start)
+        return value if abs(value) >= _SMALLEST_NORMAL else 0.0
+
+    def _string(self) -> str:
+        start, pieces = self._at, []
+        self._at += 1
+        while True:
+            found = _PLAIN.match(self._body, self._at)
+            pieces.append(found[0])  # type: ignore[index]
+            self._at = found.end()  # type: ignore[union-attr]
+            stop = self._body[self._at : self._at + 1]
+            if stop == b'"':
+                self._at += 1
+                return b"".join(pieces).decode("utf-8", "surrogateescape")
+            if stop in (b"", b"\0"):
+                raise _error("Missing a closing quotation mark in string.", start)
+            if stop != b"\\":
+                raise _error("Invalid escape character in string.", start)
+            pieces.append(self._escape())
+
+    def _escape(self) -> bytes:
+        letter = self._body[self._at + 1 : self._at + 2]
+        if letter in _ESCAPES and letter:
+            self._at += 2
+            return _ESCAPES[letter]
+        if letter != b"u":
+            raise _error("Invalid escape character in string.", self._at)
+        start = self._at
+        point = self._hex()
+        if 0xD800 <= point <= 0xDBFF:
+            point = self._low_surrogate(point, start)
+        return chr(point).encode("utf-8", "surrogatepass")
+
+    def _low_surrogate(self, high: int, start: int) -> int:
+        low = self._hex() if self._body[self._at : self._at + 2] == b"\\u" else 0
+        if not 0xDC00 <= low <= 0xDFFF:
+            raise _error("The surrogate pair in string is invalid.", start)
+        return 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00)
+
+    def _hex(self) -> int:
+        found = _HEX.match(self._body, self._at + 2)
+        if not found:
+            raise _error("Incorrect hex digit after \\u escape in string.", self._at)
+        self._at += 6
+        return int(found[0], 16)

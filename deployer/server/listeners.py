@@ -1,0 +1,201 @@
+"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them without cutting anyone off.
+
+uvicorn runs on one event loop in a thread of its own; the main thread is left to signals.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+import uvicorn
+
+from deployer.server.log import LOG
+
+_BACKLOG = 2048
+_IDLE_SECONDS = 60
+_UNLIMITED = -1
+_POLL_SECONDS = 0.01
+
+
+class PortError(Exception):
+    """gRPC cannot listen where it should."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Address:
+    """Where to listen: one host, a gRPC port and a REST port (0 is none), and perhaps a UNIX socket for gRPC."""
+
+    host: str
+    port: int
+    rest_port: int
+    grpc_socket: str = ""
+
+
+def grpc_server(
+    handlers: Sequence[Any], address: Address, threads: int, options: Sequence[tuple[str, Any]]
+) -> grpc.Server:
+    """Return a gRPC server that listens and is not yet started; raises PortError."""
+    unlimited = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
+    server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=[*unlimited, *options])
+    server.add_generic_rpc_handlers(handlers)
+    targets = [f"{_bracketed(address.host or '0.0.0.0')}:{address.port}"] if address.port else []
+    targets += [f"unix:{address.grpc_socket}"] if address.grpc_socket else []
+    for target in targets:
+        try:
+            bound = server.add_insecure_port(target)
+        except RuntimeError as error:
+            raise PortError(target) from error
+        if not bound:
+            raise PortError(target)
+    return server
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def rest_socket(host: str, port: int, reuse_port: bool) -> socket.socket:
+    """Return a bound TCP socket; an empty host is every interface, IPv6 and IPv4. Raises OSError."""
+    if not host and socket.has_dualstack_ipv6():
+        try:
+            return _bound(socket.AF_INET6, "::", port, reuse_port)
+        except OSError:
+            LOG.info("IPv6 cannot be had on port %d; trying IPv4", port)
+    return _bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host or "0.0.0.0", port, reuse_port)
+
+
+def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket:
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if reuse_port:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
+        bound.bind((host, port))
+        bound.listen(_BACKLOG)
+    except BaseException:
+        bound.close()
+        raise
+    return bound
+
+
+class RestServers:
+    """uvicorn on every REST port, all on one event loop in one thread."""
+
+    def __init__(self, application: Any, drain_seconds: float) -> None:
+        self._application = application
+        self._drain_seconds = drain_seconds
+        self._servers: list[uvicorn.Server] = []
+        self._tasks: list[Future[None]] = []
+        self._loop = _new_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
+
+    def open(self, bound: socket.socket) -> None:
+        """Serve on a bound socket; returns when connections are accepted."""
+        if not self._thread.is_alive():
+            self._thread.start()
+        server = uvicorn.Server(self._config())
+        self._servers.append(server)
+        self._tasks.append(self._submit(server.serve(sockets=[bound])))
+        while not server.started and not self._tasks[-1].done():
+            time.sleep(_POLL_SECONDS)
+
+    def close(self) -> None:
+        """Accept no more, let requests in flight finish, and return when that is done or the time is over."""
+        for server in self._servers:
+            server.should_exit = True
+        for task in self._tasks:
+            task.result()
+
+    def _submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def _config(self) -> uvicorn.Config:
+        return uvicorn.Config(
+            self._application,
+            loop="none",
+            lifespan="off",
+            interface="asgi3",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(self._drain_seconds)),
+        )
+
+
+def _new_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        return asyncio.new_event_loop()
+    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
+    return loop
+
+
+class Listeners:
+    """Every port of the process: the private pair at once, the public pair when it is told to."""
+
+    def __init__(
+        self,
+        handlers: Sequence[Any],
+        application: Any,
+        threads: int,
+        options: Sequence[tuple[str, Any]],
+        drain_seconds: float,
+    ) -> None:
+        self._handlers = handlers
+        self._threads = threads
+        self._options = options
+        self._drain_seconds = drain_seconds
+        self._grpc: list[grpc.Server] = []
+        self._rest = RestServers(application, drain_seconds)
+
+    def open_private(self, address: Address, reuse_port: bool) -> None:
+        """Open the first pair; a REST port that is taken is logged, and gRPC goes on alone. Raises PortError."""
+        self._open_grpc(address)
+        LOG.info("Running gRPC ModelServer at %s:%d ...", address.host or "0.0.0.0", address.port)
+        if not address.rest_port:
+            return
+        shown = f"{address.host or 'localhost'}:{address.rest_port}"
+        if address.rest_port == address.port:
+            LOG.error("rest_api_port cannot be same as port: %s", shown)
+            return
+        try:
+            self._rest.open(rest_socket(address.host, address.rest_port, reuse_port))
+        except OSError as error:
+            LOG.error("Failed to start HTTP Server at %s: %s", shown, error.strerror)
+            return
+        LOG.info("Exporting HTTP/REST API at:%s ...", shown)
+
+    def open_public(self, address: Address) -> None:
+        """Open the second pair beside whoever listens there already; raises PortError or OSError."""
+        if address.rest_port:
+            self._rest.open(rest_socket(address.host, address.rest_port, reuse_port=True))
+        if address.port:
+            self._open_grpc(address)
+        host = address.host or "0.0.0.0"
+        LOG.info("Serving on public ports: gRPC %s:%d, REST %s:%d", host, address.port, host, address.rest_port)
+
+    def close(self) -> None:
+        """Refuse new requests and let those in flight finish, for `drain_seconds` at most."""
+        stopping = [server.stop(self._drain_seconds) for server in self._grpc]
+        self._rest.close()
+        for stopped in stopping:
+            stopped.wait(self._drain_seconds)
+
+    def _open_grpc(self, address: Address) -> None:
+        server = grpc_server(self._handlers, address, self._threads, self._options)
+        server.start()
+        self._grpc.append(server)

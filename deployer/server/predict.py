@@ -1,0 +1,96 @@
+"""Predict, shared by REST and gRPC: from named arrays to named arrays, with TensorFlow Serving's checks.
+
+Sources: `servables/tensorflow/predict_util.cc`, `tensorflow/cc/saved_model/util.cc`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from deployer.server.dtypes import BY_NUMPY
+from deployer.server.servable import Array, SavedModel, Signature, Slot
+from deployer.server.status import Code, ServingError, invalid
+
+DEFAULT_SIGNATURE = "serving_default"
+_METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress")
+
+
+def find_signature(model: SavedModel, name: str, check_method: bool = False) -> Signature:
+    """Return a signature for a gRPC Predict; an empty name is the default one."""
+    signature = model.signatures.get(name or DEFAULT_SIGNATURE)
+    if signature is None:
+        raise ServingError(
+            Code.FAILED_PRECONDITION, f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.'
+        )
+    if check_method and signature.method not in _METHODS:
+        raise ServingError(
+            Code.INTERNAL,
+            f"Expected prediction signature method_name to be one of {{{', '.join(_METHODS)}}}. "
+            f"Was: {signature.method}",
+        )
+    return signature
+
+
+def check_inputs(signature: Signature, sent: Sequence[str]) -> None:
+    """Refuse a request whose inputs are not those of the signature."""
+    if not signature.defaults and len(sent) != len(signature.inputs):
+        raise invalid(_wrong_number(signature, sent))
+    for alias, slot in signature.inputs.items():
+        if alias not in sent and alias not in signature.defaults:
+            raise invalid(
+                f"Signature input alias: {alias}(feed name: {slot.tensor}) not found in request and no default "
+                f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, or default "
+                f"input alias set: {','.join(sorted(signature.defaults))}"
+            )
+
+
+def _wrong_number(signature: Signature, sent: Sequence[str]) -> str:
+    asked = signature.inputs.keys()
+    extra, missing = sorted(set(sent) - asked), sorted(asked - set(sent))
+    return (
+        f"input size does not match signature: {len(sent)}!={len(asked)} len({{{','.join(sorted(sent))}}}) != "
+        f"len({{{','.join(sorted(asked))}}}). Sent extra: {{{','.join(extra)}}}. "
+        f"Missing but required: {{{','.join(missing)}}}."
+    )
+
+
+def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> list[str]:
+    """Return the output names that a request asks for: all, or those of its filter."""
+    for place, alias in enumerate(output_filter):
+        if alias not in signature.outputs:
+            raise invalid(
+                f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
+                f"{{{','.join(sorted(signature.outputs))}}}."
+            )
+        if alias in output_filter[:place]:
+            raise invalid(f"duplicate output tensor alias: {alias}")
+    return list(output_filter or signature.outputs)
+
+
+def run(
+    model: SavedModel,
+    signature: Signature,
+    inputs: Mapping[str, Array],
+    outputs: Sequence[str],
+    timeout_ms: int = 0,
+    here: bool = False,
+) -> dict[str, Array]:
+    """Run a signature on arrays by input name; the answer is by output name."""
+    feeds = _feeds(signature, inputs)
+    fetches = [signature.outputs[alias].tensor for alias in outputs]
+    return dict(zip(outputs, model.run(feeds, fetches, timeout_ms, here), strict=True))
+
+
+def _feeds(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    feeds: dict[str, Array] = {}
+    for place, (alias, slot) in enumerate(signature.inputs.items()):
+        array = inputs[alias] if alias in inputs else signature.defaults[alias]
+        _check_dtype(place, slot, array)
+        feeds[slot.tensor] = array
+    return feeds
+
+
+def _check_dtype(place: int, slot: Slot, array: Array) -> None:
+    if array.dtype != slot.dtype.numpy:
+        given = BY_NUMPY[array.dtype].name
+        raise invalid(f"Expects arg[{place}] to be {slot.dtype.name} but {given} is provided")

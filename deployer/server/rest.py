@@ -1,0 +1,96 @@
+"""The REST API without its transport: a method, a target and a body in, an answer out.
+
+Source: `model_servers/http_rest_api_handler.cc`. Errors come in the order of that file: JSON, model, signature, tensors.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.server import examples, json_examples, json_in, json_out, json_read, predict
+from deployer.server.core import Core
+from deployer.server.json_text import encode, error_body
+from deployer.server.log import LOG
+from deployer.server.metadata import metadata_body, status_body
+from deployer.server.routes import Route, SilentError, route
+from deployer.server.servable import SavedModel
+from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
+
+JSON_TYPE = "application/json"
+
+
+class TooSlowHere(Exception):
+    """The request may take long: ask again from a thread that may wait."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    """An answer to send."""
+
+    status: int
+    body: bytes
+
+
+class RestApi:
+    """Answers REST requests; `handle` may be called from any thread."""
+
+    def __init__(self, core: Core[SavedModel], timeout_ms: int, check_method: bool) -> None:
+        self._core = core
+        self._timeout_ms = max(0, timeout_ms)
+        self._check_method = check_method
+
+    def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
+        """Answer a request; with `here` it raises TooSlowHere rather than keep the event loop waiting."""
+        try:
+            return Reply(200, self._answer(route(method, target), body, here))
+        except SilentError as error:
+            return Reply(HTTP_STATUS[error.code], b"")
+        except ServingError as error:
+            return Reply(HTTP_STATUS[error.code], error_body(error.message))
+        except TooSlowHere:
+            raise
+        except Exception:
+            LOG.exception("%s %s failed", method, target)
+            return Reply(HTTP_STATUS[Code.INTERNAL], error_body("Internal error; the server's log tells more."))
+
+    def _answer(self, asked: Route, body: bytes, here: bool) -> bytes:
+        if asked.verb == "status":
+            return status_body(self._core.status(asked.model, asked.version))
+        if asked.verb == "metadata":
+            with self._core.use(asked.model, asked.version, asked.label) as (version, model):
+                return metadata_body(asked.model, version, model)
+        if asked.verb == "predict":
+            return self._predict(asked, body, here)
+        if here:
+            raise TooSlowHere
+        return self._examples(asked, body)
+
+    def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
+        document = json_read.parse(body)
+        json_in.require_object(document)
+        name = json_in.signature_name(document) or predict.DEFAULT_SIGNATURE
+        with self._core.use(asked.model, asked.version, asked.label) as (_, model):
+            pace = model.paces.get(name)
+            if here and not (pace and pace.quick):
+                raise TooSlowHere
+            if pace is None:
+                raise invalid(f'Serving signature name: "{name}" not found in signature def')
+            with pace.timed():
+                return self._run(model, name, document, here or pace.quick)
+
+    def _run(self, model: SavedModel, name: str, document: Mapping[str, Any], here: bool) -> bytes:
+        signature = model.signatures[name]
+        inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
+        predict.find_signature(model, name, self._check_method)
+        outputs = predict.run(model, signature, inputs, list(signature.outputs), self._timeout_ms, here)
+        return encode(json_out.rows(outputs) if in_rows else json_out.columns(outputs))
+
+    def _examples(self, asked: Route, body: bytes) -> bytes:
+        name, serialized = json_examples.example_request(json_read.parse(body))
+        with self._core.use(asked.model, asked.version, asked.label) as (_, model):
+            call = examples.Call(model, name, serialized, self._check_method, self._timeout_ms)
+            if asked.verb == "classify":
+                return encode(json_examples.classifications(examples.classify(call)))
+            return encode(json_examples.regressions(examples.regress(call)))

@@ -1,0 +1,230 @@
+"""A SavedModel in a classic Session, as TensorFlow Serving runs it. The only room that imports TensorFlow itself.
+
+Sources: `tensorflow/cc/saved_model/loader.cc`, `servables/tensorflow/saved_model_bundle_factory.cc`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from tensorflow.core.protobuf import config_pb2
+from tensorflow.python.saved_model import loader_impl
+
+from deployer.server.dtypes import DType, by_number
+from deployer.server.log import LOG
+from deployer.server.pace import Pace
+from deployer.server.status import Code, ServingError, not_found
+from deployer.server.tensors import TensorError, to_array
+
+INIT_OP = "__saved_model_init_op"
+_CALLER_THREAD = -1
+_MAX_CALLABLES = 64
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Slot:
+    """One input or output of a signature: the tensor in the graph, and its dtype."""
+
+    tensor: str
+    dtype: DType
+
+
+@dataclasses.dataclass(frozen=True)
+class Signature:
+    """A named way to call a model; `defaults` are used for inputs that a request leaves out."""
+
+    name: str
+    method: str
+    inputs: Mapping[str, Slot]
+    outputs: Mapping[str, Slot]
+    defaults: Mapping[str, Array]
+    proto: Any
+
+    @functools.cached_property
+    def input_dtypes(self) -> dict[str, DType]:
+        """The dtype of every input by name."""
+        return {alias: slot.dtype for alias, slot in self.inputs.items()}
+
+    @staticmethod
+    def from_proto(name: str, proto: Any) -> Signature:
+        """Read a SignatureDef."""
+        return Signature(
+            name=name,
+            method=proto.method_name,
+            inputs={key: _slot(info) for key, info in sorted(proto.inputs.items())},
+            outputs={key: _slot(info) for key, info in sorted(proto.outputs.items())},
+            defaults={key: to_array(value) for key, value in getattr(proto, "defaults", {}).items()},
+            proto=proto,
+        )
+
+
+def _slot(info: Any) -> Slot:
+    return Slot(info.name, by_number(info.dtype))
+
+
+class SavedModel:
+    """A loaded version: its signatures and the Session that runs them; `run` may be called from many threads."""
+
+    def __init__(self, session: Any, signatures: Mapping[str, Signature]) -> None:
+        self.signatures = signatures
+        self.paces = {name: Pace() for name in signatures}
+        self._session = session
+        self._callables: dict[tuple[Any, ...], Any] = {}
+        self._making = threading.Lock()
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, here: bool = False) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order.
+
+        With `here` every op runs on the calling thread: quickest for small models, and no time-out is kept.
+        """
+        names = tuple(feeds)
+        key = (names, tuple(fetches), 0 if here else timeout_ms, here)
+        call = self._callables.get(key) or self._make(key)
+        try:
+            return call(*feeds.values())
+        except tf.errors.OpError as error:
+            raise _translated(error) from error
+
+    def _make(self, key: tuple[Any, ...]) -> Any:
+        names, fetches, timeout_ms, here = key
+        options = config_pb2.CallableOptions(feed=names, fetch=fetches)
+        options.run_options.timeout_in_ms = timeout_ms
+        options.run_options.inter_op_thread_pool = _CALLER_THREAD if here else 0
+        with self._making:
+            if len(self._callables) >= _MAX_CALLABLES:
+                del self._callables[next(iter(self._callables))]
+            try:
+                return self._callables.setdefault(key, self._session._make_callable_from_options(options))
+            except tf.errors.OpError as error:
+                raise _translated(error) from error
+
+    def close(self) -> None:
+        """Free the Session; nobody may be running."""
+        self._callables.clear()
+        self._session.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadOptions:
+    """What the flags say about sessions and loading."""
+
+    tags: tuple[str, ...] = ("serve",)
+    intra_op_threads: int = 0
+    inter_op_threads: int = 0
+    gpu_memory_fraction: float = 0.0
+    session_config: Any = None
+
+    def config(self) -> Any:
+        """Return the ConfigProto of every Session."""
+        config = config_pb2.ConfigProto()
+        if self.session_config is not None:
+            config.CopyFrom(self.session_config)
+        config.intra_op_parallelism_threads = self.intra_op_threads or config.intra_op_parallelism_threads
+        config.inter_op_parallelism_threads = self.inter_op_threads or config.inter_op_parallelism_threads
+        if self.gpu_memory_fraction:
+            config.gpu_options.per_process_gpu_memory_fraction = self.gpu_memory_fraction
+        return config
+
+
+def load(path: str, options: LoadOptions) -> SavedModel:
+    """Load a version folder; every failure is a ServingError with the loader's code and text."""
+    try:
+        return _load(path, options)
+    except ServingError:
+        raise
+    except tf.errors.OpError as error:
+        raise _translated(error) from error
+    except Exception as error:
+        raise ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}") from error
+
+
+def _load(path: str, options: LoadOptions) -> SavedModel:
+    loader = _open(path)
+    _require_tags(loader, options.tags)
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph, config=options.config())
+    try:
+        meta_graph = _fill(loader, session, graph, path, options)
+        return SavedModel(session, _signatures(meta_graph))
+    except BaseException:
+        session.close()
+        raise
+
+
+def _open(path: str) -> Any:
+    file = os.path.join(path, "saved_model.pb")
+    if not os.path.exists(file) and not os.path.exists(file + "txt"):
+        raise not_found(
+            "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
+            f"`saved_model.pb`)\nSpecified file path: {path}"
+        )
+    try:
+        return loader_impl.SavedModelLoader(path)
+    except OSError as error:
+        raise _unreadable(file) from error
+
+
+def _unreadable(file: str) -> ServingError:
+    """Tell a file that ends too early from one that is no SavedModel at all, as the C++ reader does."""
+    with open(file, "rb") as stream:
+        if _ends_early(stream.read()):
+            return ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested")
+    return ServingError(Code.DATA_LOSS, f"Can't parse {file} as binary proto")
+
+
+def _ends_early(data: bytes) -> bool:
+    """Walk the outermost fields of a SavedModel proto; True when one says it is longer than what is left."""
+    at = 0
+    while at < len(data):
+        if data[at] & 7 == 0:
+            at = _skip_varint(data, at + 1)
+        elif data[at] == 0x12:
+            start = _skip_varint(data, at + 1)
+            at = start + sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(data[at + 1 : start]))
+        else:
+            return False
+    return at > len(data)
+
+
+def _skip_varint(data: bytes, at: int) -> int:
+    while at < len(data) and data[at] & 0x80:
+        at += 1
+    return at + 1
+
+
+def _require_tags(loader: Any, tags: tuple[str, ...]) -> None:
+    if not any(set(graph.meta_info_def.tags) == set(tags) for graph in loader.saved_model.meta_graphs):
+        raise not_found(
+            f"Could not find meta graph def matching supplied tags: {{ {' '.join(tags)} }}. To inspect available "
+            "tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`"
+        )
+
+
+def _fill(loader: Any, session: Any, graph: Any, path: str, options: LoadOptions) -> Any:
+    with graph.as_default():
+        saver, _ = loader.load_graph(graph, list(options.tags))
+        if os.path.exists(os.path.join(path, "variables", "variables.index")):
+            loader.restore_variables(session, saver)
+        else:
+            LOG.info("The specified SavedModel has no variables; no checkpoints were restored: %s", path)
+        loader.run_init_ops(session, list(options.tags))
+        return loader.get_meta_graph_def_from_tags(list(options.tags))
+
+
+def _signatures(meta_graph: Any) -> dict[str, Signature]:
+    try:
+        return {name: Signature.from_proto(name, proto) for name, proto in sorted(meta_graph.signature_def.items())}
+    except TensorError as error:
+        raise ServingError(Code.INVALID_ARGUMENT, "a default value of a signature is no tensor") from error
+
+
+def _translated(error: Any) -> ServingError:
+    return ServingError(Code(error.error_code), str(error.message))

@@ -1,0 +1,126 @@
+"""The server put together: from options to loaded models and open ports, and down again. Imports TensorFlow."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from google.protobuf import text_format
+from tensorflow.core.protobuf import config_pb2
+
+from deployer.server import servable
+from deployer.server.asgi import RestApp
+from deployer.server.core import ConfigPoll, Core
+from deployer.server.flags import Options
+from deployer.server.grpc_services import ModelService, PredictionService, handlers
+from deployer.server.listeners import Address, Listeners
+from deployer.server.log import LOG
+from deployer.server.manager import LoadRules
+from deployer.server.rest import RestApi
+from deployer.server.servable import LoadOptions, SavedModel
+from deployer.server.status import invalid
+
+
+class Server:
+    """One running server."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        load_options = _load_options(options)
+        self._core: Core[SavedModel] = Core(
+            lambda _name, _version, path: servable.load(path, load_options),
+            _load_rules(options),
+            options.number("file_system_poll_wait_seconds"),
+            options.on("allow_version_labels_for_unavailable_models"),
+        )
+        self._poll = ConfigPoll(
+            self._core, options.text("model_config_file"), options.number("model_config_file_poll_wait_seconds")
+        )
+        self._listeners = self._make_listeners()
+
+    def start(self, message: Any) -> None:
+        """Load every model of a ModelServerConfig, then open the ports; raises ServingError and PortError."""
+        gc.freeze()
+        self._core.start(message)
+        self._poll.start()
+        address = _address(self._options, "port", "rest_api_port", self._options.text("grpc_socket_path"))
+        self._listeners.open_private(address, self._options.on("reuse_port"))
+        self._tell_ready()
+
+    def promote(self) -> None:
+        """Open the public pair of ports; raises PortError and OSError."""
+        self._listeners.open_public(_address(self._options, "public_port", "public_rest_api_port"))
+
+    def stop(self) -> None:
+        """Close the ports, let requests in flight finish."""
+        self._listeners.close()
+        self._poll.stop()
+        self._core.stop()
+
+    def _make_listeners(self) -> Listeners:
+        options = self._options
+        check_method = options.on("enable_signature_method_name_check")
+        api = RestApi(self._core, options.number("rest_api_timeout_in_ms"), check_method)
+        pool = ThreadPoolExecutor(max(1, options.number("rest_api_num_threads")), "rest-work")
+        as_content = options.on("enable_serialization_as_tensor_content")
+        return Listeners(
+            handlers(PredictionService(self._core, check_method, as_content), ModelService(self._core)),
+            RestApp(api, pool, options.on("rest_api_enable_cors_support")),
+            max(1, options.number("grpc_max_threads")),
+            channel_arguments(options.text("grpc_channel_arguments")),
+            options.real("drain_seconds"),
+        )
+
+    def _tell_ready(self) -> None:
+        path = self._options.text("ready_file")
+        if not path:
+            return
+        ports = {name: self._options.number(name) for name in ("port", "rest_api_port")}
+        beside = f"{path}.{os.getpid()}"
+        with open(beside, "w", encoding="utf-8") as file:
+            json.dump({"pid": os.getpid(), **ports}, file)
+        os.replace(beside, path)
+
+
+def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "") -> Address:
+    return Address(options.text("listen_address"), options.number(port), options.number(rest_port), grpc_socket)
+
+
+def _load_rules(options: Options) -> LoadRules:
+    return LoadRules(
+        retries=max(0, options.number("max_num_load_retries")),
+        retry_seconds=options.number("load_retry_interval_micros") / 1e6,
+        threads=options.number("num_load_threads"),
+    )
+
+
+def _load_options(options: Options) -> LoadOptions:
+    both = options.number("tensorflow_session_parallelism")
+    return LoadOptions(
+        tags=tuple(options.text("saved_model_tags").split(",")),
+        intra_op_threads=options.number("tensorflow_intra_op_parallelism") or both,
+        inter_op_threads=options.number("tensorflow_inter_op_parallelism") or both,
+        gpu_memory_fraction=options.real("per_process_gpu_memory_fraction"),
+        session_config=_session_config(options.text("tensorflow_session_config_file")),
+    )
+
+
+def _session_config(path: str) -> Any:
+    if not path:
+        return None
+    try:
+        with open(path, encoding="utf-8") as file:
+            return text_format.Parse(file.read(), config_pb2.ConfigProto())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        LOG.error("%s", error)
+        raise invalid(f"Invalid protobuf file: '{path}'") from error
+
+
+def channel_arguments(text: str) -> Sequence[tuple[str, str | int]]:
+    """Read `key=value,key=value`; whole numbers are sent as numbers."""
+    pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+    return [(key, int(value) if value.lstrip("-").isdigit() else value) for key, _, value in pairs]

@@ -1,0 +1,131 @@
+"""TensorProto to numpy and back, by the rules of `tensorflow/core/framework/tensor.cc`.
+
+A proto with fewer values than elements repeats the last one; bytes in `tensor_content` must fit exactly.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from deployer.server.dtypes import BY_NUMPY, STRING, DType, by_number
+
+MAX_RANK = 254
+_MAX_BYTES = 1 << 31
+_PACKED = {"float_val": b"\x2a", "double_val": b"\x32"}
+
+
+class TensorError(ValueError):
+    """The proto says nothing that is a tensor."""
+
+
+def to_array(proto: Any) -> np.ndarray[Any, Any]:
+    """Decode a TensorProto; raises TensorError where TensorFlow's own decoder refuses it."""
+    dtype = by_number(proto.dtype)
+    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    if dtype.numpy is None or proto.tensor_shape.unknown_rank or len(shape) > MAX_RANK or min(shape, default=0) < 0:
+        raise TensorError
+    count = math.prod(shape)
+    if count * dtype.numpy.itemsize >= _MAX_BYTES:
+        raise TensorError
+    values = _from_content(proto, dtype, count) if proto.tensor_content else _from_field(proto, dtype, count)
+    return values.reshape(shape)
+
+
+def _from_content(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
+    if dtype is STRING:
+        return _strings_from_content(proto.tensor_content, count)
+    if len(proto.tensor_content) != count * dtype.numpy.itemsize:
+        raise TensorError
+    return np.frombuffer(proto.tensor_content, dtype.numpy)
+
+
+def _strings_from_content(content: bytes, count: int) -> np.ndarray[Any, Any]:
+    """Read `count` varint lengths and then the bytes themselves, one string after the other."""
+    at, lengths = 0, []
+    for _ in range(count):
+        length, at = _varint(content, at)
+        lengths.append(length)
+    if at + sum(lengths) != len(content):
+        raise TensorError
+    values = np.empty(count, object)
+    for index, length in enumerate(lengths):
+        values[index] = content[at : at + length]
+        at += length
+    return values
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < len(data) and shift < 64:
+        value |= (data[at] & 0x7F) << shift
+        at, shift = at + 1, shift + 7
+        if data[at - 1] < 0x80:
+            return value, at
+    raise TensorError
+
+
+def _from_field(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
+    values = _cast(getattr(proto, dtype.field), dtype)[:count]
+    if len(values) == count:
+        return values
+    last = values[-1] if len(values) else (b"" if dtype is STRING else 0)
+    filled = np.full(count, last, dtype.numpy)
+    filled[: len(values)] = values
+    return filled
+
+
+def _cast(values: Any, dtype: DType) -> np.ndarray[Any, Any]:
+    if dtype.field == "half_val":
+        return np.array(values, np.uint32).astype(np.uint16).view(dtype.numpy)
+    if dtype.field in ("scomplex_val", "dcomplex_val"):
+        parts = np.array(values, np.float32 if dtype.field == "scomplex_val" else np.float64)
+        return parts[: len(parts) // 2 * 2].view(dtype.numpy)
+    if dtype.field == "int_val":
+        return np.array(values, np.int32).astype(dtype.numpy)
+    return np.array(values, dtype.numpy)
+
+
+def fill_proto(proto: Any, array: np.ndarray[Any, Any], as_content: bool = False) -> None:
+    """Write an array into an empty TensorProto, into its typed field, or as `tensor_content`."""
+    dtype = BY_NUMPY.get(array.dtype)
+    if dtype is None:
+        raise TensorError
+    proto.dtype = dtype.number
+    proto.tensor_shape.SetInParent()
+    for size in array.shape:
+        proto.tensor_shape.dim.add().size = size
+    if as_content and dtype is not STRING:
+        proto.tensor_content = array.tobytes()
+    elif dtype.field in _PACKED:
+        _merge_packed(proto, _PACKED[dtype.field], array.tobytes())
+    else:
+        getattr(proto, dtype.field).extend(_field_values(array, dtype))
+
+
+def _merge_packed(proto: Any, tag: bytes, data: bytes) -> None:
+    """Hand a packed field over in the wire's own form, which costs no Python object per value."""
+    if data:
+        proto.MergeFromString(tag + _as_varint(len(data)) + data)
+
+
+def _as_varint(value: int) -> bytes:
+    out = bytearray()
+    while value > 0x7F:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)
+
+
+def _field_values(array: np.ndarray[Any, Any], dtype: DType) -> list[Any]:
+    flat = array.ravel()
+    if dtype.field == "half_val":
+        return flat.view(np.uint16).tolist()
+    if dtype.field == "scomplex_val":
+        return flat.view(np.float32).tolist()
+    if dtype.field == "dcomplex_val":
+        return flat.view(np.float64).tolist()
+    return flat.tolist()
