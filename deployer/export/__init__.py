@@ -1,0 +1,54 @@
+"""From whatever was trained to a proven SavedModel: the only room, beside the server, where TensorFlow is imported.
+
+Importing this package imports neither TensorFlow nor numpy; `identify` never does.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployer import saved_model
+from deployer.errors import ExportFailed
+from deployer.export.base import ExportRequest, Progress
+from deployer.export.digest import request_digest
+from deployer.export.kinds import kind_of
+from deployer.export.runtime import stdout_on_stderr, writing_to
+from deployer.model import GoldenSummary, Source
+
+__all__ = ["ExportRequest", "identify", "prove", "save"]
+
+
+def identify(request: ExportRequest) -> Source:
+    """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
+    kind = kind_of(request.source)
+    place = kind.location(request.source)
+    digest = kind.digest(request)
+    return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
+
+
+def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+    """Write the source as a SavedModel into the existing, empty folder `target`.
+
+    Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
+    to remove.
+    """
+    with stdout_on_stderr(), writing_to(target):
+        kind_of(request.source).save(request, target, progress)
+        _check_signature(request, target)
+
+
+def _check_signature(request: ExportRequest, target: Path) -> None:
+    names = [signature.name for signature in saved_model.read(target).signatures]
+    if request.signature is not None and request.signature not in names:
+        raise ExportFailed(
+            f"the model has no signature {request.signature!r}; it has {', '.join(names) or 'none'}",
+            hint=f"--signature {names[0]}" if names else None,
+        )
+
+
+def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
+    """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it."""
+    from deployer.export import golden
+
+    with stdout_on_stderr(), writing_to(target):
+        return golden.make(target, request.examples, progress)

@@ -1,0 +1,49 @@
+"""What is asked of an export, and what a kind of source must be able to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from deployer.model import TensorSpec
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A source as it was typed, and the options that go with it.
+
+    `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there. `trust`
+    lets a model file run the code that it carries.
+    """
+
+    source: str
+    inputs: tuple[TensorSpec, ...] = ()
+    signature: str | None = None
+    examples: Path | None = None
+    trust: bool = False
+
+
+class SourceKind(Protocol):
+    """A module per kind of source. Adding one: a file, a line in `kinds.py`, a row in the tests."""
+
+    KIND: str
+
+    def matches(self, source: str) -> bool:
+        """Whether the text names a source of this kind; looks at the text and the file system, opens nothing."""
+        ...
+
+    def location(self, source: str) -> str:
+        """The source's absolute place. Raises SourceNotFound."""
+        ...
+
+    def digest(self, request: ExportRequest) -> str | None:
+        """sha256 over the source's own bytes, or None where only running it tells what it makes."""
+        ...
+
+    def save(self, request: ExportRequest, target: Path, progress: Progress) -> None:
+        """Write a SavedModel into the existing, empty folder `target`. Raises ModelError or ExtraMissing."""
+        ...

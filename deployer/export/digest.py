@@ -1,0 +1,49 @@
+"""What makes two exports the same: the source's bytes, the options that shape the export, the examples."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from deployer.errors import GoldenError, SourceNotFound
+from deployer.export.base import ExportRequest
+
+CHUNK = 1 << 20
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a regular file's bytes. Raises SourceNotFound when it cannot be read."""
+    hashed = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK))
+    try:
+        with path.open("rb", buffering=0) as file:
+            while count := file.readinto(buffer):
+                hashed.update(buffer[:count])
+    except OSError as error:
+        raise SourceNotFound(f"{path} cannot be read: {error.strerror}") from error
+    return hashed.hexdigest()
+
+
+def tree_digest(root: Path, files: Iterable[Path]) -> str:
+    """sha256 over relative names and bytes of files, whatever the order in which they are given."""
+    hashed = hashlib.sha256()
+    for path in sorted(files, key=os.fsencode):
+        hashed.update(os.fsencode(path.relative_to(root)) + b"\0" + file_digest(path).encode() + b"\n")
+    return hashed.hexdigest()
+
+
+def request_digest(kind: str, source_digest: str, request: ExportRequest) -> str:
+    """sha256 over the source's digest and all that shapes the export. `trust` decides whether, not what."""
+    inputs = [f"{spec.name}:{spec}" for spec in request.inputs]
+    parts = [kind, source_digest, request.signature or "", *inputs, _examples_digest(request.examples)]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _examples_digest(examples: Path | None) -> str:
+    if examples is None:
+        return ""
+    if not examples.is_file():
+        raise GoldenError(f"there is no examples file {examples}", hint="--examples FILE.json, .jsonl or .npz")
+    return file_digest(examples)

@@ -1,0 +1,205 @@
+"""Reads the user's examples: TensorFlow Serving's own JSON, JSON lines, or arrays in an `.npz`."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import tensors
+from deployer.errors import GoldenError, MalformedTensor
+from deployer.model import Shape, Signature, TensorSpec
+
+MAX_EXAMPLES = 32
+MAX_FEED_BYTES = 4 << 20
+LARGEST_FILE = 1 << 29
+DEFAULT = "serving_default"
+Feed = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Feeds for one signature; `found` examples were in the file, `kept` are used."""
+
+    signature: str
+    feeds: tuple[Feed, ...]
+    found: int
+    kept: int
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a file says, before it is held against a signature: rows or columns."""
+
+    signature: str | None
+    rows: Sequence[Any] | None = None
+    columns: Any = None
+
+
+def read(path: Path, signatures: Sequence[Signature]) -> Given:
+    """The examples as feeds of the signature that they are for. Raises GoldenError naming input, want and got."""
+    content = _content(path)
+    signature = _signature(path, content.signature, signatures)
+    if content.rows is not None:
+        return _from_rows(path, signature, content.rows)
+    return _from_columns(path, signature, content.columns)
+
+
+def _content(path: Path) -> _Content:
+    readers: Mapping[str, Callable[[Path], _Content]] = {".json": _json, ".jsonl": _json_lines, ".npz": _npz}
+    reader = readers.get(path.suffix.lower())
+    if reader is None:
+        raise GoldenError(f"{path}: examples are read from {', '.join(readers)}")
+    try:
+        if path.stat().st_size > LARGEST_FILE:
+            raise GoldenError(f"{path} is larger than {LARGEST_FILE >> 20} MB: {MAX_EXAMPLES} examples are enough")
+        return reader(path)
+    except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
+        raise GoldenError(f"{path} cannot be read: {error or type(error).__name__}") from error
+
+
+def _json(path: Path) -> _Content:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(value, list):
+        return _Content(None, rows=value)
+    if not isinstance(value, dict):
+        raise GoldenError(f'{path} holds {type(value).__name__}, not {{"instances": [...]}} or {{"inputs": {{...}}}}')
+    name = value.pop("signature_name", None)
+    if set(value) == {"instances"} and isinstance(value["instances"], list):
+        return _Content(name, rows=value["instances"])
+    return _Content(name, columns=value["inputs"] if set(value) == {"inputs"} else value)
+
+
+def _json_lines(path: Path) -> _Content:
+    with path.open(encoding="utf-8") as file:
+        return _Content(None, rows=[_line(path, number, line) for number, line in enumerate(file, 1) if line.strip()])
+
+
+def _line(path: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise GoldenError(f"{path}, line {number} is no JSON: {error}") from error
+
+
+def _npz(path: Path) -> _Content:
+    """Arrays without pickle; their unpacked size is looked at before they are unpacked."""
+    import numpy as np
+
+    with zipfile.ZipFile(path) as archive:
+        if sum(item.file_size for item in archive.infolist()) > LARGEST_FILE:
+            raise GoldenError(f"{path} unpacks to more than {LARGEST_FILE >> 20} MB")
+    with np.load(path, allow_pickle=False) as arrays:
+        return _Content(None, columns={name: arrays[name] for name in arrays.files})
+
+
+def _signature(path: Path, name: str | None, signatures: Sequence[Signature]) -> Signature:
+    by_name = {signature.name: signature for signature in signatures}
+    wanted = name or (DEFAULT if DEFAULT in by_name or len(by_name) != 1 else next(iter(by_name)))
+    if wanted not in by_name:
+        raise GoldenError(
+            f"{path} is for the signature {wanted!r}; the model has {', '.join(by_name) or 'none'}",
+            hint='name one in the file: {"signature_name": ..., "instances": [...]}',
+        )
+    return by_name[wanted]
+
+
+# Rows: one example each
+
+
+def _from_rows(path: Path, signature: Signature, rows: Sequence[Any]) -> Given:
+    if not rows:
+        raise GoldenError(f"{path} holds no examples")
+    singles = [_row(f"{path}, example {place}", signature, row) for place, row in enumerate(rows[:MAX_EXAMPLES], 1)]
+    shapes = {tuple((name, array.shape) for name, array in single.items()) for single in singles}
+    if len(shapes) > 1 or not signature.inputs:
+        return Given(signature.name, tuple(singles), len(rows), len(singles))
+    return _from_table(path, signature, _stacked(singles), len(rows))
+
+
+def _stacked(singles: Sequence[Feed]) -> Feed:
+    import numpy as np
+
+    return {name: np.concatenate([single[name] for single in singles]) for name in singles[0]}
+
+
+def _row(where: str, signature: Signature, row: Any) -> Feed:
+    columns = {name: [value] for name, value in _named(where, signature, row, of_a_row=True).items()}
+    return {spec.name: _array(where, spec, columns[spec.name], _inner(spec.shape)) for spec in signature.inputs}
+
+
+def _inner(shape: Shape) -> Shape:
+    """The shape with its first dimension open: a row is one of several."""
+    return (None, *shape[1:]) if shape else shape
+
+
+def _named(where: str, signature: Signature, value: Any, *, of_a_row: bool = False) -> Mapping[str, Any]:
+    """Values by input name; the name may be left out where there is only one input."""
+    wanted = {spec.name for spec in signature.inputs}
+    if isinstance(value, dict) and set(value) == wanted:
+        return value
+    is_bare = not isinstance(value, dict) or (of_a_row and set(value) == {"b64"}) or set(value) == {"arr_0"}
+    if len(wanted) == 1 and is_bare:
+        return {next(iter(wanted)): value["arr_0"] if isinstance(value, dict) and "arr_0" in value else value}
+    if not isinstance(value, dict):
+        raise GoldenError(f"{where}: {signature.name} takes {_listed(wanted)} by name, got {type(value).__name__}")
+    raise GoldenError(f"{where}: {signature.name} takes {_listed(wanted)}, got {_listed(value)}")
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(repr(str(name)) for name in sorted(names)[:20]) or "nothing"
+
+
+# Columns: a batch for each input
+
+
+def _from_columns(path: Path, signature: Signature, value: Any) -> Given:
+    columns = _named(str(path), signature, value)
+    table = {spec.name: _array(str(path), spec, columns[spec.name], spec.shape) for spec in signature.inputs}
+    sizes = {spec.name: table[spec.name].shape[0] for spec in signature.inputs if _is_batched(spec)}
+    if len(set(sizes.values())) > 1:
+        raise GoldenError(f"{path}: the inputs have different numbers of examples: {sizes}")
+    return _from_table(path, signature, table, next(iter(sizes.values()), 1))
+
+
+def _from_table(path: Path, signature: Signature, table: Feed, found: int) -> Given:
+    """The first example alone and then all, as far as they are kept: two batch sizes."""
+    if found == 0:
+        raise GoldenError(f"{path} holds no examples")
+    for spec in signature.inputs:
+        _check_shape(str(path), spec, table[spec.name].shape, spec.shape)
+    if not signature.inputs or not all(_is_batched(spec) for spec in signature.inputs):
+        return Given(signature.name, (table,), found, found)
+    kept = min(found, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * found // max(1, sum(map(size_of, table.values())))))
+    feeds = [{name: array[:count] for name, array in table.items()} for count in sorted({1, kept})]
+    return Given(signature.name, tuple(feeds), found, kept)
+
+
+def _is_batched(spec: TensorSpec) -> bool:
+    return spec.shape is None or (len(spec.shape) > 0 and spec.shape[0] is None)
+
+
+def size_of(array: Any) -> int:
+    """Bytes that an array takes in a record, text counted by its own length."""
+    if array.dtype.kind == "O":
+        return sum(len(item) + 2 for item in array.ravel().tolist())
+    return int(array.nbytes)
+
+
+def _array(where: str, spec: TensorSpec, value: Any, shape: Shape) -> Any:
+    plain = value.tolist() if spec.dtype == "string" and hasattr(value, "tolist") else value
+    try:
+        array = tensors.from_json(plain, spec.dtype)
+    except (MalformedTensor, ValueError) as error:
+        raise GoldenError(f"{where}: input {spec.name!r} wants {spec}: {error}") from error
+    _check_shape(where, spec, array.shape, shape)
+    return array
+
+
+def _check_shape(where: str, spec: TensorSpec, got: tuple[int, ...], want: Shape) -> None:
+    fits = want is None or (len(want) == len(got) and all(a is None or a == b for a, b in zip(want, got, strict=True)))
+    if not fits:
+        raise GoldenError(f"{where}: input {spec.name!r} wants {spec}, got the shape {list(got)}")

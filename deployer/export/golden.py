@@ -1,0 +1,139 @@
+"""Makes the golden set: the saved model answers example inputs, and what it says is kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import saved_model
+from deployer.errors import GoldenError
+from deployer.export import examples, made
+from deployer.export.base import Progress
+from deployer.export.runtime import tensorflow
+from deployer.export.session import Refused, Running, loaded
+from deployer.golden import GOLDEN_FILE, GoldenCase, Tolerance, compare, to_record
+from deployer.model import DTYPES, GoldenSummary, Signature
+
+MAX_BYTES = 16 << 20
+BY_EXAMPLES = "give real inputs with --examples FILE"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The cases of the signatures that answered, and why the others did not."""
+
+    cases: tuple[GoldenCase, ...]
+    skipped: tuple[str, ...]
+
+
+def make(target: Path, examples_file: Path | None, progress: Progress) -> GoldenSummary:
+    """Ask the saved model, ask it again, write `assets.extra/golden.tfrecord`. Raises GoldenError and BrokenModel."""
+    signatures = saved_model.read(target).signatures
+    given = examples.read(examples_file, signatures) if examples_file else None
+    if given and given.kept < given.found:
+        progress(f"keeping {given.kept} of {given.found} examples")
+    progress("asking the saved model for its golden answers")
+    with loaded(target) as model:
+        answers = _answers(model, signatures, given)
+        random = _changing(answers.cases, model, signatures)
+        ask_again = model.may_change_between_loads()
+    if ask_again:
+        with loaded(target) as model:
+            random |= _changing(answers.cases, model, signatures)
+    _write(target, answers.cases)
+    origin = f"examples in {examples_file.name}" if examples_file else "made from the signature"
+    return GoldenSummary(len(answers.cases), origin, tuple(sorted(random)), answers.skipped)
+
+
+def _answers(model: Running, signatures: Sequence[Signature], given: examples.Given | None) -> Answers:
+    cases: list[GoldenCase] = []
+    skipped: list[str] = []
+    for signature in signatures:
+        try:
+            found = _cases(model, signature, given)
+        except Refused as error:
+            skipped.append(f"{signature.name}: {error}")
+            continue
+        cases.extend(found)
+    return Answers(tuple(cases), tuple(skipped))
+
+
+def _cases(model: Running, signature: Signature, given: examples.Given | None) -> list[GoldenCase]:
+    if given and given.signature == signature.name:
+        answered = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds]
+    else:
+        answered = _made_up(model, signature)
+    cases = [GoldenCase(signature.name, feed, outputs) for feed, outputs in answered]
+    kept = _within_limit(cases)
+    if not kept:
+        raise Refused(f"one example with its answer takes more than {MAX_BYTES >> 20} MB")
+    return kept
+
+
+def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> dict[str, Any]:
+    if problem := _uncarried(signature):
+        raise GoldenError(f"no examples can be kept for {signature.name}: {problem}")
+    try:
+        return model.run(signature, feed)
+    except Refused as error:
+        raise GoldenError(f"TensorFlow refused an example for {signature.name}: {error}") from error
+
+
+def _made_up(model: Running, signature: Signature) -> list[made.Answered]:
+    if problem := _uncarried(signature) or _takes_examples(signature):
+        raise Refused(problem)
+    try:
+        return made.answered(signature, lambda feed: model.run(signature, feed))
+    except Refused as error:
+        raise Refused(f"TensorFlow refused every input that was made up ({error}); {BY_EXAMPLES}") from error
+
+
+def _uncarried(signature: Signature) -> str | None:
+    for spec in (*signature.inputs, *signature.outputs):
+        if spec.dtype not in DTYPES:
+            return f"{spec.name!r} is {spec.dtype}, which no request carries"
+    return None
+
+
+def _takes_examples(signature: Signature) -> str | None:
+    method = signature.method.rpartition("/")[2]
+    return f"it is called by {method} with tf.Example messages" if method in ("classify", "regress") else None
+
+
+def _within_limit(cases: Iterable[GoldenCase]) -> list[GoldenCase]:
+    kept: list[GoldenCase] = []
+    room = MAX_BYTES
+    for case in cases:
+        room -= sum(examples.size_of(array) for array in (*case.inputs.values(), *case.outputs.values()))
+        if room >= 0:
+            kept.append(case)
+    return kept
+
+
+def _changing(cases: Iterable[GoldenCase], model: Running, signatures: Sequence[Signature]) -> set[str]:
+    """`signature/output` of every output that is another one when the same is asked again."""
+    by_name = {signature.name: signature for signature in signatures}
+    return {
+        f"{case.signature}/{output}"
+        for case in cases
+        for output, value in _asked_again(case, model, by_name[case.signature]).items()
+        if compare(case.outputs[output], value, Tolerance()).fault
+    }
+
+
+def _asked_again(case: GoldenCase, model: Running, signature: Signature) -> dict[str, Any]:
+    """The outputs; none where a model that answered once refuses the same: then all of them are changing."""
+    try:
+        return model.run(signature, case.inputs)
+    except Refused as error:
+        raise GoldenError(f"{signature.name} answered once and then refused the same inputs: {error}") from error
+
+
+def _write(target: Path, cases: Iterable[GoldenCase]) -> None:
+    path = target / GOLDEN_FILE
+    path.parent.mkdir(exist_ok=True)
+    with tensorflow().io.TFRecordWriter(str(path)) as writer:
+        for case in cases:
+            writer.write(to_record(case))

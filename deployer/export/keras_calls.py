@@ -1,0 +1,66 @@
+"""Notes what a Keras 3 model is called with while the user's file runs.
+
+Keras 3 keeps of a subclassed model's first call only the shapes of its first argument, neither dtypes nor the other
+arguments (tf_keras keeps them all: `save_spec`). The notes make `--input` unnecessary for a model that was called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from deployer.export.runtime import tensorflow
+
+Call = tuple[tuple[Any, ...], Mapping[str, Any]]
+_notes: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
+
+
+def noted(model: Any) -> Call | None:
+    """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None."""
+    return _notes.get(model)
+
+
+@contextmanager
+def noting(keras: Any) -> Iterator[None]:
+    """Note the first call of every model of this Keras 3."""
+    original, own = keras.Model.__call__, vars(keras.Model).get("__call__")
+
+    def noting_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outputs = original(self, *args, **kwargs)
+        if self not in _notes:
+            _note(self, args, kwargs)
+        return outputs
+
+    keras.Model.__call__ = noting_call
+    try:
+        yield
+    finally:
+        if own is None:
+            del keras.Model.__call__
+        else:
+            keras.Model.__call__ = own
+
+
+def _note(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    tensors = {name: value for name, value in kwargs.items() if _is_made_of_tensors(value)}
+    if all(_is_made_of_tensors(value) for value in args):
+        _notes[model] = (_specs(model, args), _specs(model, tensors))
+
+
+def _is_made_of_tensors(value: Any) -> bool:
+    flat = tensorflow().nest.flatten(value)
+    return bool(flat) and all(hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in flat)
+
+
+def _specs(model: Any, structure: Any) -> Any:
+    return tensorflow().nest.map_structure(lambda tensor: _spec(model, tensor), structure)
+
+
+def _spec(model: Any, tensor: Any) -> Any:
+    """Keras turns floating inputs into the model's own precision: a float64 array is no wish for float64."""
+    tf = tensorflow()
+    dtype = tf.as_dtype(tensor.dtype)
+    wanted = tf.as_dtype(model.input_dtype) if dtype.is_floating and model.autocast else dtype
+    return tf.TensorSpec(tensor.shape, wanted)

@@ -1,0 +1,93 @@
+"""A Keras model file: `.keras`, or `.h5` as Keras 2 and 3 write it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
+from deployer.export import keras_model, servable
+from deployer.export.base import ExportRequest, Progress
+from deployer.export.digest import file_digest
+from deployer.export.keras_config import check_trusted, read_config
+from deployer.export.runtime import disk_full, library, reason, tensorflow
+
+KIND = "keras_file"
+SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
+UNKNOWN = ("Could not locate", "Unknown layer", "Unknown object", "Unknown class", "not properly registered")
+
+
+def matches(source: str) -> bool:
+    """By its suffix."""
+    return "\0" not in source and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir()
+
+
+def location(source: str) -> str:
+    """The absolute path."""
+    path = Path(source)
+    if not path.is_file():
+        raise SourceNotFound(f"there is no file {source}", hint="check the path")
+    return str(path.resolve())
+
+
+def digest(request: ExportRequest) -> str:
+    """sha256 of the file."""
+    return file_digest(Path(location(request.source)))
+
+
+def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+    """Load the file with the Keras that wrote it, and write its one signature."""
+    path = Path(location(request.source))
+    config = read_config(path)
+    if not request.trust:
+        check_trusted(path, config)
+    progress(f"loading {path.name} (written by Keras {config.keras_version})")
+    tensorflow()
+    model = _load(path, _keras_for(config.keras_version), trust=request.trust)
+    function, inputs = keras_model.function_of(model, request.inputs)
+    progress("saving it as a SavedModel")
+    servable.write({servable.DEFAULT_SIGNATURE: function}, target)
+    servable.check_written(target, {servable.DEFAULT_SIGNATURE: inputs})
+
+
+def _keras_for(version: str) -> Any:
+    """The installed Keras of the writer's generation: files of Keras 2 need tf_keras beside a Keras 3."""
+    keras = library("keras")
+    installed = _generation(keras.__version__)
+    wanted = max(_generation(version), 2)
+    if installed == wanted:
+        return keras
+    if wanted == 2:
+        return library("tf_keras")
+    raise ExtraMissing(
+        f"the file was written by Keras {version}, and Keras {keras.__version__} is installed",
+        hint="pip install -U keras",
+    )
+
+
+def _generation(version: str) -> int:
+    head = version.partition(".")[0]
+    return int(head) if head.isdigit() else 3
+
+
+def _load(path: Path, keras: Any, *, trust: bool) -> Any:
+    try:
+        return keras.models.load_model(str(path), compile=False, safe_mode=not trust)
+    except DeployerError:
+        raise
+    except (Exception, SystemExit) as error:
+        if disk_full(error):
+            raise
+        raise _load_failure(path, error) from error
+
+
+def _load_failure(path: Path, error: BaseException) -> DeployerError:
+    text = reason(error)
+    if any(phrase in str(error) for phrase in UNKNOWN):
+        return ExportFailed(
+            f"{path} uses a class or function that Keras does not know: {text}",
+            hint="make a file that imports it and loads the model: file.py:name",
+        )
+    if isinstance(error, (OSError, EOFError, KeyError)):
+        return BrokenModel(f"{path} cannot be loaded: {text}", hint="it may be cut short: copy or save it again")
+    return ExportFailed(f"{path} cannot be loaded: {text}", hint="load it in a file of your own: file.py:name")

@@ -1,0 +1,228 @@
+"""How a Keras model is called: what it declares itself, or what `--input` asks for, with a name for every tensor."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from deployer.errors import ExportFailed
+from deployer.export import keras_calls
+from deployer.export.names import input_names, own_input_name
+from deployer.export.runtime import tensorflow
+from deployer.model import Shape, TensorSpec
+
+NOT_INPUTS = frozenset({"training", "mask"})
+SAY_INPUT = "say what it takes: --input name:dtype[shape], for example --input 'image:float32[?,28,28]'"
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a model is called: args and kwargs with a TensorSpec of ours in the place of each tensor."""
+
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+
+
+def specs(form: Form) -> tuple[TensorSpec, ...]:
+    """The inputs of a form, in order."""
+    return tuple(tensorflow().nest.flatten((list(form.args), dict(form.kwargs))))
+
+
+def declared(model: Any) -> list[Form]:
+    """The one form that the model was built or called with. Raises ExportFailed when nothing tells it."""
+    if is_functional(model):
+        return [_named(_functional_form(model))]
+    if getattr(model, "inputs", None) and is_sequential(model):
+        return [_named(_sequential_form(model))]
+    form = _called_form(model)
+    if form is None:
+        raise ExportFailed(
+            f"the model {model.name!r} was never called, so nothing tells its inputs",
+            hint=f"call it once on an example in the file, or {SAY_INPUT}",
+        )
+    return [_named(form)]
+
+
+def is_functional(model: Any) -> bool:
+    """Whether the model was made from symbolic inputs and outputs, in either Keras."""
+    return any(kind.__name__ == "Functional" for kind in type(model).__mro__) and not is_sequential(model)
+
+
+def is_sequential(model: Any) -> bool:
+    """Whether the model is a stack of layers, in either Keras."""
+    return any(kind.__name__ == "Sequential" for kind in type(model).__mro__)
+
+
+def has_symbolic_outputs(model: Any) -> bool:
+    """Whether the layers that make the outputs are known without a call."""
+    return is_functional(model) or (is_sequential(model) and bool(getattr(model, "outputs", None)))
+
+
+def _functional_form(model: Any) -> Form:
+    return Form((_with_keys_as_names(_mapped(_input_spec, model.input)),), {})
+
+
+def _sequential_form(model: Any) -> Form:
+    """A sequential model that was built by a call has that call's batch size in its input: it is opened again."""
+    spec = _input_spec(model.inputs[0])
+    if spec.name and spec.name != f"{model.layers[0].name}_input":
+        return Form((spec,), {})
+    stateful = any(getattr(layer, "stateful", False) for layer in model.layers)
+    unnamed = replace(spec, name="", dtype=_called_dtype(model) or spec.dtype)
+    return Form((unnamed if stateful else _open_batch(unnamed),), {})
+
+
+def _called_dtype(model: Any) -> str | None:
+    """The dtype that a sequential model was called with: Keras 3 builds it for float32 whatever came."""
+    noted = keras_calls.noted(model)
+    flat = tensorflow().nest.flatten(noted[0]) if noted else []
+    return flat[0].dtype.name if len(flat) == 1 else None
+
+
+def _called_form(model: Any) -> Form | None:
+    """How a subclassed model was called: what was noted, what tf_keras kept, or the shapes it was built on."""
+    noted = keras_calls.noted(model)
+    if noted is None and hasattr(model, "save_spec"):
+        noted = model.save_spec()
+    if noted is not None:
+        args, kwargs = noted
+        return _form_of_call(model, _mapped(_tensor_spec, tuple(args)), _mapped(_tensor_spec, dict(kwargs)))
+    shapes = getattr(model, "_build_shapes_dict", None)
+    return None if not shapes else _form_of_call(model, tuple(_shaped(model, shape) for shape in shapes.values()), {})
+
+
+def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Form:
+    """Tensors are called as the parameters of `call` that took them, or as the keys of the dict that brought them."""
+    given = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
+    parameters = [*_parameters(model.call), *[f"inputs_{place}" for place in range(len(args))]]
+    return Form(
+        tuple(_named_after(name, value) for name, value in zip(parameters, args, strict=False)),
+        {name: _named_after(name, value) for name, value in given.items()},
+    )
+
+
+def _named_after(name: str, structure: Any) -> Any:
+    if isinstance(structure, TensorSpec):
+        return _open_batch(replace(structure, name=name))
+    if isinstance(structure, Mapping):
+        return {key: _named_after(str(key), value) for key, value in structure.items()}
+    return [_named_after(f"{name}_{place}", value) for place, value in enumerate(structure)]
+
+
+def _parameters(call: Callable[..., Any]) -> list[str]:
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    found = inspect.signature(call).parameters.values()
+    return [found.name for found in found if found.kind in kinds and found.name not in NOT_INPUTS]
+
+
+def _required(call: Callable[..., Any]) -> list[str]:
+    found = inspect.signature(call).parameters
+    return [name for name in _parameters(call) if found[name].default is inspect.Parameter.empty]
+
+
+# What was asked for with --input
+
+
+def asked(model: Any, inputs: tuple[TensorSpec, ...]) -> list[Form]:
+    """The forms in which the model may take these inputs, the likeliest first."""
+    if is_functional(model):
+        return [Form((_fitted(model, _with_keys_as_names(_mapped(_input_spec, model.input)), inputs),), {})]
+    if is_sequential(model):
+        return [Form((inputs[0],), {})] if len(inputs) == 1 else _wrong_count(model, 1, inputs)
+    return _asked_of_call(model, inputs)
+
+
+def _fitted(model: Any, declared: Any, inputs: tuple[TensorSpec, ...]) -> Any:
+    """The asked inputs in the place of the declared ones: by name where the names are the same, else by order."""
+    tf = tensorflow()
+    flat = tf.nest.flatten(declared)
+    if len(flat) != len(inputs):
+        return _wrong_count(model, len(flat), inputs)
+    by_name = {spec.name: spec for spec in inputs}
+    own = {spec.name for spec in flat}
+    if own == set(by_name):
+        return tf.nest.map_structure(lambda spec: by_name[spec.name], declared)
+    if isinstance(declared, Mapping) and len(flat) > 1:
+        raise ExportFailed(f"the model {model.name!r} takes {sorted(own)}, and --input names {sorted(by_name)}")
+    return tf.nest.pack_sequence_as(declared, list(inputs))
+
+
+def _wrong_count(model: Any, count: int, inputs: Sequence[TensorSpec]) -> Any:
+    raise ExportFailed(f"the model {model.name!r} takes {count} input(s), and --input names {len(inputs)}")
+
+
+def _asked_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[Form]:
+    """A subclassed model: parameters of `call` by name, else in order; a single one may take a dict or a list."""
+    by_name = {spec.name: spec for spec in inputs}
+    parameters, required = _parameters(model.call), _required(model.call)
+    if set(required) <= set(by_name) <= set(parameters):
+        return [Form((), by_name)] if len(inputs) > 1 else [Form(inputs, {})]
+    if len(required) > 1 or len(inputs) == 1:
+        return [Form(inputs, {})]
+    return [Form((by_name,), {}), Form((list(inputs),), {})]
+
+
+# Specs of ours from those of TensorFlow and Keras
+
+
+def _mapped(function: Callable[[Any], Any], structure: Any) -> Any:
+    if isinstance(structure, Mapping):
+        return {key: _mapped(function, value) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        return [_mapped(function, value) for value in structure]
+    return function(structure)
+
+
+def _input_spec(tensor: Any) -> TensorSpec:
+    """A symbolic input of either Keras; its name is empty unless the owner gave it."""
+    history = tensor._keras_history
+    layer = getattr(history, "operation", None) or history.layer
+    return replace(_tensor_spec(tensor), name=own_input_name(layer.name) or "")
+
+
+def _tensor_spec(tensor: Any) -> TensorSpec:
+    tf = tensorflow()
+    declared_type = getattr(tensor, "type_spec", tensor)
+    composite = isinstance(declared_type, (tf.RaggedTensorSpec, tf.SparseTensorSpec))
+    if composite or getattr(tensor, "sparse", False) or getattr(tensor, "ragged", False):
+        raise ExportFailed("the model takes a sparse or ragged input: TensorFlow Serving carries dense tensors only")
+    shape = tf.TensorShape(tensor.shape)
+    sizes = None if shape.rank is None else tuple(shape.as_list())
+    return TensorSpec(getattr(tensor, "name", None) or "", tf.as_dtype(tensor.dtype).name, sizes)
+
+
+def _shaped(model: Any, shape: Any) -> Any:
+    if isinstance(shape, Mapping):
+        return {key: _shaped(model, value) for key, value in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return TensorSpec("", str(model.input_dtype), tuple(shape))
+    return [_shaped(model, value) for value in shape]
+
+
+def _open_batch(spec: TensorSpec) -> TensorSpec:
+    shape: Shape = (None, *spec.shape[1:]) if spec.shape else spec.shape
+    return replace(spec, shape=shape)
+
+
+def _with_keys_as_names(structure: Any) -> Any:
+    """Inputs given as a dict go by its keys."""
+    if isinstance(structure, Mapping):
+        return {key: _keyed(str(key), value) for key, value in structure.items()}
+    return structure
+
+
+def _keyed(key: str, value: Any) -> Any:
+    return replace(value, name=key) if isinstance(value, TensorSpec) else value
+
+
+def _named(form: Form) -> Form:
+    """The form with a usable name for every input that has none."""
+    tf = tensorflow()
+    structure = (list(form.args), dict(form.kwargs))
+    flat = tf.nest.flatten(structure)
+    names = input_names([spec.name or None for spec in flat])
+    renamed = [replace(spec, name=name) for spec, name in zip(flat, names, strict=True)]
+    args, kwargs = tf.nest.pack_sequence_as(structure, renamed)
+    return Form(tuple(args), kwargs)

@@ -1,0 +1,72 @@
+"""A Keras model (Keras 3 or tf_keras; sequential, functional, subclassed) as a traced call with named tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer.export import keras_forms
+from deployer.export.keras_forms import SAY_INPUT, Form, specs
+from deployer.export.names import own_layer_name
+from deployer.export.runtime import foreign_work, tensorflow
+from deployer.export.servable import Servable, trace
+from deployer.model import TensorSpec
+
+FAMILIES = ("keras", "tf_keras")
+
+
+def is_keras_model(thing: Any) -> bool:
+    """Whether it is a model of a Keras; looks at its classes, imports nothing."""
+    return any(
+        kind.__name__ == "Model" and kind.__module__.partition(".")[0] in FAMILIES for kind in type(thing).__mro__
+    )
+
+
+def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Any, tuple[TensorSpec, ...]]:
+    """The traced call of a model and its inputs: those that were asked for, else those that it was built with."""
+    forms = keras_forms.declared(model) if not inputs else keras_forms.asked(model, inputs)
+    what = f"the model {model.name!r} could not be traced"
+    hint = None if inputs else f"if it takes other inputs than {_listed(forms[0])}, {SAY_INPUT}"
+    with foreign_work(what, hint=hint):
+        return _first_that_traces(model, forms)
+
+
+def _first_that_traces(model: Any, forms: Sequence[Form]) -> tuple[Any, tuple[TensorSpec, ...]]:
+    for form in forms[:-1]:
+        try:
+            return trace(servable(model, form)), specs(form)
+        except Exception:  # noqa: BLE001, S112, PERF203 - the last form's failure is the one that is told
+            continue
+    return trace(servable(model, forms[-1])), specs(forms[-1])
+
+
+def servable(model: Any, form: Form) -> Servable:
+    """The model called in that form, in inference mode.
+
+    A symbolic model is in that mode by itself, and what its owner fixed in it (a Dropout called with training=True)
+    stays; a subclassed one may have `training=True` as its default and is told.
+    """
+    tf = tensorflow()
+    mode = {} if keras_forms.has_symbolic_outputs(model) else {"training": False}
+
+    def call(feed: Mapping[str, Any]) -> Any:
+        args, kwargs = tf.nest.map_structure(lambda spec: feed[spec.name], (list(form.args), dict(form.kwargs)))
+        return model(*args, **kwargs, **mode)
+
+    return Servable(specs(form), call, _own_output_names(model))
+
+
+def _listed(form: Form) -> str:
+    return ", ".join(f"{spec.name}:{spec}" for spec in specs(form))
+
+
+def _own_output_names(model: Any) -> tuple[str | None, ...]:
+    if not keras_forms.has_symbolic_outputs(model):
+        return ()
+    return tuple(_own_output_name(tensor) for tensor in model.outputs)
+
+
+def _own_output_name(tensor: Any) -> str | None:
+    history = tensor._keras_history
+    layer = getattr(history, "operation", None) or history.layer
+    return own_layer_name(layer.name, type(layer).__name__)

@@ -1,0 +1,144 @@
+"""Example inputs made from a signature: the same every time, ordinary ones first, then edge values."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from deployer import tensors
+from deployer.export.session import Refused
+from deployer.model import Signature, TensorSpec
+
+Feed = dict[str, Any]
+Answered = tuple[Feed, dict[str, Any]]
+SIZES = (4, 1, 8, 28, 32, 224)
+RANKS = (2, 1, 4)
+BATCHES = (1, 3)
+LARGEST_FEED = 1 << 22
+WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
+EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
+    "f": ((0.0, -1.0, 1.0, 0.5), (-10.0, 10.0, 0.001)),
+    "c": ((0j, 1j, -1.0), (-10 + 10j,)),
+    "i": ((0, 1), (-1, 100)),
+    "u": ((0, 1), (2, 200)),
+    "b": ((True, False),),
+    "O": ((b"", b"plain", "ünïcödé 漢字".encode()), (b"\xff\x00\x01",)),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What stands in for what the signature leaves open; `narrow` keeps to zeros and ones."""
+
+    rank: int
+    size: int
+    narrow: bool
+
+
+def answered(signature: Signature, run: Callable[[Feed], dict[str, Any]]) -> list[Answered]:
+    """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none."""
+    refusal: Refused | None = None
+    for setting in settings(signature):
+        try:
+            first = _ask(run, ordinary(signature, setting, BATCHES[0]))
+        except Refused as error:
+            refusal = refusal or error
+            continue
+        return [first, *_taken(run, _further(signature, setting))]
+    raise refusal or Refused("its inputs are too large to make up")
+
+
+def _further(signature: Signature, setting: Setting) -> Iterator[Feed]:
+    if signature.inputs:
+        yield ordinary(signature, setting, BATCHES[1])
+        yield from edges(signature, setting)
+
+
+def _taken(run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed]) -> Iterator[Answered]:
+    for feed in feeds:
+        try:
+            yield _ask(run, feed)
+        except Refused:  # noqa: PERF203 - a refusal is an expected answer
+            continue
+
+
+def _ask(run: Callable[[Feed], dict[str, Any]], feed: Feed) -> Answered:
+    return feed, run(feed)
+
+
+def settings(signature: Signature) -> Iterator[Setting]:
+    """The settings worth trying, the likeliest first; only one where the signature leaves nothing open."""
+    shapes = [spec.shape for spec in signature.inputs]
+    ranks = RANKS if None in shapes else RANKS[:1]
+    is_open = any(shape is None or None in shape[1:] for shape in shapes)
+    sizes = SIZES if is_open else SIZES[:1]
+    for rank, size, narrow in itertools.product(ranks, sizes, (False, True)):
+        setting = Setting(rank, size, narrow)
+        if sum(math.prod(_shape(spec, setting, BATCHES[0])) for spec in signature.inputs) <= LARGEST_FEED:
+            yield setting
+
+
+def _shape(spec: TensorSpec, setting: Setting, batch: int) -> tuple[int, ...]:
+    declared = spec.shape if spec.shape is not None else (None,) * setting.rank
+    sizes = [batch, *[setting.size] * len(declared)]
+    return tuple(sizes[place] if size is None else size for place, size in enumerate(declared))
+
+
+def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
+    """Unremarkable values, drawn by a generator that is seeded by the signature."""
+    import numpy as np
+
+    seed = hashlib.sha256(f"{signature.name} {signature.inputs} {setting} {batch}".encode()).digest()
+    rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
+    return {spec.name: _drawn(spec, _shape(spec, setting, batch), rng, setting) for spec in signature.inputs}
+
+
+def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
+    dtype = tensors.numpy_dtype(spec.dtype)
+    if dtype.kind == "O":
+        return _filled(shape, dtype, [word.encode() for word in rng.choice(WORDS, size=math.prod(shape)).tolist()])
+    if setting.narrow or dtype.kind == "b":
+        return rng.integers(0, 2, size=shape).astype(dtype)
+    if dtype.kind in "iu":
+        return rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape).astype(dtype)
+    return np_round(rng.standard_normal(shape)).astype(dtype)
+
+
+def np_round(values: Any) -> Any:
+    """Three decimals: enough for a number, and short when a person reads it."""
+    import numpy as np
+
+    return np.round(values, 3)
+
+
+def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
+    """A case or two of edge values; all inputs turn to their edges together."""
+    kinds = [_edge_values(spec, signature) for spec in signature.inputs]
+    for place in range(max(len(values) for values in kinds)):
+        yield {
+            spec.name: _filled(
+                _shape(spec, setting, BATCHES[1]), tensors.numpy_dtype(spec.dtype), values[min(place, len(values) - 1)]
+            )
+            for spec, values in zip(signature.inputs, kinds, strict=True)
+        }
+
+
+def _edge_values(spec: TensorSpec, signature: Signature) -> tuple[tuple[Any, ...], ...]:
+    """Bytes that are no text only where no output might give them back as text: JSON could not carry them."""
+    kind = tensors.numpy_dtype(spec.dtype).kind
+    values = EDGES["f" if kind == "V" else kind]
+    gives_text = any(out.dtype == "string" and not out.name.endswith("_bytes") for out in signature.outputs)
+    return values[:1] if kind == "O" and gives_text else values
+
+
+def _filled(shape: tuple[int, ...], dtype: Any, values: Any) -> Any:
+    """The values, over and over, in that shape."""
+    import numpy as np
+
+    array = np.empty(math.prod(shape), dtype=dtype)
+    array[:] = [value for value, _ in zip(itertools.cycle(values), range(array.size), strict=False)]
+    return array.reshape(shape)

@@ -1,0 +1,125 @@
+"""A `tf.Module` or a bare `tf.function` as signatures."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from deployer.errors import ExportFailed
+from deployer.export.names import input_names
+from deployer.export.runtime import foreign_work, tensorflow
+from deployer.export.servable import DEFAULT_SIGNATURE, Servable, trace
+from deployer.model import TensorSpec
+
+Functions = dict[str, tuple[Any, tuple[TensorSpec, ...]]]
+"""Concrete function and inputs by signature name."""
+SAY_SIGNATURE = (
+    "decorate it with @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')]), "
+    "or say what it takes: --input name:dtype[shape]"
+)
+
+
+def is_module(thing: Any) -> bool:
+    """Whether it is a `tf.Module`, a `tf.function` or a concrete function."""
+    return isinstance(thing, tensorflow().Module) or is_function(thing)
+
+
+def is_function(thing: Any) -> bool:
+    """Whether it is a `tf.function`, traced or not."""
+    types = tensorflow().types.experimental
+    return isinstance(thing, (types.GenericFunction, types.ConcreteFunction))
+
+
+def functions_of(thing: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
+    """Every signature of the module; with `inputs`, the one that they are for."""
+    if inputs:
+        return {DEFAULT_SIGNATURE: _traced(DEFAULT_SIGNATURE, _by_inputs(_callable(thing), inputs))}
+    found = {DEFAULT_SIGNATURE: thing} if is_function(thing) else _named_functions(thing)
+    usable = {name: function for name, function in found.items() if _declares_inputs(function)}
+    if not usable:
+        raise ExportFailed(_nothing_usable(thing, list(found)), hint=SAY_SIGNATURE)
+    return {name: _traced(name, _declared(function)) for name, function in usable.items()}
+
+
+def _nothing_usable(thing: Any, found: list[str]) -> str:
+    what = f"the {type(thing).__name__}"
+    if not found:
+        return f"{what} has no tf.function to serve"
+    return f"no tf.function of {what} says what it takes (found: {', '.join(found)})"
+
+
+def _traced(name: str, servable: Servable) -> tuple[Any, tuple[TensorSpec, ...]]:
+    with foreign_work(f"{name} could not be traced"):
+        return trace(servable), servable.inputs
+
+
+def _named_functions(module: Any) -> dict[str, Any]:
+    """Its tf.functions: `__call__`, or the only one, is `serving_default`; others go by their own names."""
+    names = [name for name in dir(module) if name == "__call__" or not name.startswith("_")]
+    static = {name: inspect.getattr_static(module, name, None) for name in names}
+    found = {name: getattr(module, name) for name, value in static.items() if is_function(value)}
+    if "__call__" in found:
+        found[DEFAULT_SIGNATURE] = found.pop("__call__")
+    elif len(found) == 1:
+        return {DEFAULT_SIGNATURE: next(iter(found.values()))}
+    return found
+
+
+def _callable(thing: Any) -> Any:
+    if is_function(thing):
+        return thing
+    functions = _named_functions(thing)
+    if DEFAULT_SIGNATURE in functions:
+        return functions[DEFAULT_SIGNATURE]
+    if callable(thing):
+        return tensorflow().function(thing.__call__)
+    raise ExportFailed(
+        f"--input does not say which function of the {type(thing).__name__} it is for: {', '.join(functions)}",
+        hint="give the module a __call__, or decorate the functions with their own input_signature",
+    )
+
+
+def _declares_inputs(function: Any) -> bool:
+    return hasattr(function, "structured_input_signature") or function.input_signature is not None
+
+
+def _declared(function: Any) -> Servable:
+    """A function with an input signature: its names are those of its TensorSpecs, else of its parameters."""
+    tf = tensorflow()
+    has_own = hasattr(function, "structured_input_signature")
+    concrete = function if has_own else function.get_concrete_function()
+    structure = concrete.structured_input_signature
+    flat = tf.nest.flatten(structure)
+    tensors = [leaf for leaf in flat if isinstance(leaf, tf.TensorSpec)]
+    names = input_names([leaf.name for leaf in tensors])
+    specs = tuple(_spec(name, leaf) for name, leaf in zip(names, tensors, strict=True))
+
+    def call(feed: Mapping[str, Any]) -> Any:
+        fed = iter(specs)
+        leaves = [feed[next(fed).name] if isinstance(leaf, tf.TensorSpec) else leaf for leaf in flat]
+        args, kwargs = tf.nest.pack_sequence_as(structure, leaves)
+        return function(*args, **kwargs)
+
+    return Servable(specs, call)
+
+
+def _spec(name: str, spec: Any) -> TensorSpec:
+    shape = None if spec.shape.rank is None else tuple(spec.shape.as_list())
+    return TensorSpec(name, spec.dtype.name, shape)
+
+
+def _by_inputs(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
+    """Inputs go to parameters of their names, else in order."""
+    names = {spec.name for spec in inputs}
+    by_name = names <= set(_parameters(function))
+
+    def call(feed: Mapping[str, Any]) -> Any:
+        ordered = {spec.name: feed[spec.name] for spec in inputs}
+        return function(**ordered) if by_name else function(*ordered.values())
+
+    return Servable(inputs, call)
+
+
+def _parameters(function: Any) -> list[str]:
+    return list(inspect.signature(getattr(function, "python_function", function)).parameters)

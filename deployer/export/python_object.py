@@ -1,0 +1,123 @@
+"""`path/to/file.py:name` and `package.module:name`: a model in the user's own code, or a function that returns one."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import ExportFailed, SourceNotFound
+from deployer.export import keras_calls, keras_model, module, servable
+from deployer.export.base import ExportRequest, Progress
+from deployer.export.runtime import library, reason, tensorflow
+from deployer.export.user_code import attribute, imported, users_code
+
+KIND = "python"
+FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
+PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
+
+
+def matches(source: str) -> bool:
+    """A file or a dotted module, a colon, and a name."""
+    return _parts(source) is not None
+
+
+def _parts(source: str) -> tuple[str, str] | None:
+    match = FILE.fullmatch(source) or PACKAGE.fullmatch(source)
+    return (match["place"], match["name"]) if match else None
+
+
+def _split(source: str) -> tuple[str, str]:
+    parts = _parts(source)
+    if parts is None:
+        raise SourceNotFound(f"{source!r} is not of the form file.py:name or package.module:name")
+    return parts
+
+
+def location(source: str) -> str:
+    """The absolute path of the file with the name; a package's name as it is."""
+    place, name = _split(source)
+    if not place.endswith(".py"):
+        return source
+    if not Path(place).is_file():
+        raise SourceNotFound(f"there is no file {place}")
+    return f"{Path(place).resolve()}:{name}"
+
+
+def digest(_request: ExportRequest) -> None:
+    """None: only running the code tells what it makes."""
+    return
+
+
+def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+    """Import the user's code, take the model from it, write its signatures."""
+    location(request.source)
+    place, name = _split(request.source)
+    progress(f"importing {place}")
+    tensorflow()
+    with _noting_calls(), imported(place) as users_module:
+        model = _model(attribute(users_module, name), name, _folder(place))
+        progress(f"saving {type(model).__name__} as a SavedModel")
+        functions = functions_of(model, request)
+        servable.write({name: function for name, (function, _) in functions.items()}, target)
+    servable.check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+
+
+def functions_of(model: Any, request: ExportRequest) -> module.Functions:
+    """Its signatures, traced: a Keras model has one, a module perhaps several."""
+    if keras_model.is_keras_model(model):
+        return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.inputs)}
+    return module.functions_of(model, request.inputs)
+
+
+def _folder(place: str) -> Path:
+    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+
+
+@contextmanager
+def _noting_calls() -> Iterator[None]:
+    keras = library("keras")
+    is_keras_3 = int(str(keras.__version__).partition(".")[0]) >= 3
+    with keras_calls.noting(keras) if is_keras_3 else nullcontext():
+        yield
+
+
+def _model(found: Any, name: str, folder: Path) -> Any:
+    """The thing itself when it is a model, else what it returns when called without arguments."""
+    if _is_model(found):
+        return found
+    if not callable(found):
+        raise _no_model(f"{name} is of type {type(found).__name__}")
+    with users_code(f"{name}() failed", folder):
+        _check_takes_nothing(found, name)
+        made = found()
+    if not _is_model(made):
+        raise _no_model(f"{name}() returned {type(made).__name__}")
+    return made
+
+
+def _is_model(thing: Any) -> bool:
+    return keras_model.is_keras_model(thing) or module.is_module(thing)
+
+
+def _no_model(what: str) -> ExportFailed:
+    return ExportFailed(
+        f"{what}: that is no model",
+        hint="name a Keras model, a tf.Module or a tf.function, or a function without arguments that returns one",
+    )
+
+
+def _check_takes_nothing(function: Any, name: str) -> None:
+    import inspect
+
+    try:
+        inspect.signature(function).bind()
+    except TypeError as error:
+        raise ExportFailed(
+            f"{name} cannot be called without arguments: {reason(error)}",
+            hint="name a model, or a function without arguments that returns one",
+        ) from error
+    except ValueError:
+        return

@@ -1,0 +1,137 @@
+"""TensorFlow, brought in quietly; foreign code kept off stdout; foreign failures put into the tool's words."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import DeployerError, ExportFailed, ExtraMissing
+
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "GRPC_VERBOSITY": "ERROR"}
+DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+NOISE = ("Detected at node", "Exception encountered when", "Graph execution error", "[[", "Errors may have originated")
+LONGEST_REASON = 400
+INSTALL = {"tensorflow": "pip install tensorflow", "keras": "pip install keras", "tf_keras": "pip install tf_keras"}
+
+
+def tensorflow() -> Any:
+    """The TensorFlow module, imported with its start-up chatter off."""
+    return library("tensorflow")
+
+
+def library(name: str) -> Any:
+    """TensorFlow or a Keras by module name. Raises ExtraMissing, with the command that installs it."""
+    for variable, value in QUIET.items():
+        os.environ.setdefault(variable, value)
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if error.name != name:
+            raise ExportFailed(f"{name} is installed and cannot be imported: {reason(error)}") from error
+        raise ExtraMissing(f"{name} is needed for this and is not installed", hint=INSTALL[name]) from error
+    for logger in ("tensorflow", "absl"):
+        logging.getLogger(logger).setLevel(logging.ERROR)
+    _check_backend(name, module)
+    return module
+
+
+def _check_backend(name: str, module: Any) -> None:
+    backend = module.backend.backend() if name == "keras" else "tensorflow"
+    if backend != "tensorflow":
+        raise ExportFailed(f"Keras runs on {backend} here: a SavedModel needs TensorFlow", hint="unset KERAS_BACKEND")
+
+
+@contextmanager
+def stdout_on_stderr() -> Iterator[None]:
+    """Whatever foreign code prints, from Python or from C, goes to stderr: stdout carries the tool's data only."""
+    sys.stdout.flush()
+    with suppress_missing_stdout() as saved, redirect_stdout(sys.stderr):
+        if saved is not None:
+            os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            if saved is not None:
+                os.dup2(saved, 1)
+
+
+@contextmanager
+def suppress_missing_stdout() -> Iterator[int | None]:
+    """A copy of file descriptor 1, or None for a process that was started without it."""
+    saved: int | None = None
+    with suppress(OSError):
+        saved = os.dup(1)
+    try:
+        yield saved
+    finally:
+        if saved is not None:
+            os.close(saved)
+
+
+@contextmanager
+def foreign_work(what: str, *, hint: str | None = None) -> Iterator[None]:
+    """Run TensorFlow or the user's code: its failure becomes an ExportFailed that says what was being done."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except DeployerError:
+        raise
+    except SystemExit as error:
+        raise ExportFailed(f"{what}: the code called sys.exit({error.code!r})") from error
+    except Exception as error:
+        if disk_full(error):
+            raise
+        raise ExportFailed(f"{what}: {reason(error)}", hint=hint) from error
+
+
+@contextmanager
+def writing_to(target: Path) -> Iterator[None]:
+    """A full disk is told as such, whoever noticed it; other failures of the file system keep their own words."""
+    try:
+        yield
+    except DeployerError as error:
+        cause = error.__cause__
+        if cause is not None and disk_full(cause):
+            raise _disk_is_full(target) from error
+        raise
+    except Exception as error:
+        if disk_full(error):
+            raise _disk_is_full(target) from error
+        if isinstance(error, OSError):
+            raise ExportFailed(f"cannot write to {target}: {reason(error)}") from error
+        raise
+
+
+def disk_full(error: BaseException) -> bool:
+    """Whether an error of Python or of TensorFlow says that the disk, or the user's share of it, is used up."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    return bool(DISK_FULL.search(str(error)))
+
+
+def _disk_is_full(target: Path) -> ExportFailed:
+    return ExportFailed(
+        f"disk full while exporting to {target}",
+        hint="free some space, or choose another models folder with --models-dir",
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The core of an error's text on one line: of TensorFlow's pages, the first sentences."""
+    lines = [line.strip() for line in ANSI.sub("", str(error)).splitlines()]
+    kept = [line for line in lines if line and not line.startswith(NOISE)]
+    text = " ".join(kept[:4])
+    text = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,62 @@
+"""A SavedModel folder, as it is: its files are shared or linked into the store, its signatures are its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployer import saved_model
+from deployer.errors import ExportFailed
+from deployer.export.base import ExportRequest, Progress
+from deployer.export.digest import tree_digest
+from deployer.export.links import bring, files_below
+from deployer.model import SavedModelInfo
+
+KIND = "saved_model"
+OURS = frozenset({Path("assets.extra/manifest.json"), Path("assets.extra/golden.tfrecord")})
+"""Written anew for every version: not taken from a folder that came out of a store."""
+
+
+def matches(source: str) -> bool:
+    """A folder."""
+    return "\0" not in source and Path(source).is_dir()
+
+
+def location(source: str) -> str:
+    """The absolute path."""
+    return str(Path(source).resolve())
+
+
+def digest(request: ExportRequest) -> str:
+    """sha256 over the names and bytes of its files. Raises BrokenModel for a folder that is no whole SavedModel."""
+    root = Path(request.source)
+    _checked(root, request)
+    return tree_digest(root, _own_files(root))
+
+
+def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+    """Bring its files into `target`; nothing is converted and the source is not touched."""
+    root = Path(request.source)
+    info = _checked(root, request)
+    progress(f"taking over the SavedModel {root} ({info.size_bytes / 1e6:.1f} MB)")
+    for path in _own_files(root):
+        bring(path, target / path.relative_to(root))
+
+
+def _own_files(root: Path) -> Iterator[Path]:
+    return (path for path in files_below(root) if path.relative_to(root) not in OURS)
+
+
+def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:
+    info = saved_model.read(root)
+    if request.inputs:
+        raise ExportFailed(
+            "--input cannot change a SavedModel: its signatures are fixed",
+            hint="export the model again from its code, file.py:name, with --input",
+        )
+    if not info.signatures:
+        raise ExportFailed(
+            f"{root} has no signature, so no request can reach it",
+            hint="save it with signatures=..., or export it from its code: file.py:name",
+        )
+    return info

@@ -1,0 +1,100 @@
+"""From a call with named tensors to a SavedModel: trace it, track what it uses, write it, check what was written."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer import saved_model
+from deployer.errors import ExportFailed
+from deployer.export.names import named_outputs
+from deployer.export.runtime import foreign_work, tensorflow
+from deployer.model import Signature, TensorSpec
+
+DEFAULT_SIGNATURE = "serving_default"
+WIDENED = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class Servable:
+    """A call to be served: its inputs, a function from {name: tensor} to outputs, and the owner's output names."""
+
+    inputs: tuple[TensorSpec, ...]
+    call: Callable[[Mapping[str, Any]], Any]
+    output_names: tuple[str | None, ...] = ()
+
+
+def trace(servable: Servable) -> Any:
+    """The ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
+    tf = tensorflow()
+
+    def serve(feed: Mapping[str, Any]) -> dict[str, Any]:
+        outputs = named_outputs(servable.call(feed), servable.output_names)
+        return {name: _carried(name, value) for name, value in outputs.items()}
+
+    specs = {spec.name: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in servable.inputs}
+    return tf.function(serve, autograph=False).get_concrete_function(specs)
+
+
+def _carried(name: str, value: Any) -> Any:
+    """The output as a dense tensor; half precision is widened, because TensorFlow Serving's JSON cannot write it."""
+    tf = tensorflow()
+    if value is None or isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
+        kind = "nothing" if value is None else f"a {type(value).__name__}"
+        raise ExportFailed(
+            f"output {name!r} is {kind}: TensorFlow Serving answers dense tensors only",
+            hint="convert it in the model: .to_tensor() or tf.sparse.to_dense()",
+        )
+    tensor = tf.convert_to_tensor(value)
+    return tf.cast(tensor, tf.float32) if tensor.dtype.name in WIDENED else tf.identity(tensor)
+
+
+def write(functions: Mapping[str, Any], target: Path) -> None:
+    """Save concrete functions as signatures, with the variables, tables and assets that they use and nothing else."""
+    tf = tensorflow()
+    root = tf.Module()
+    root.serving_variables = _unique(variable for function in functions.values() for variable in function.variables)
+    root.serving_resources = _captured_resources(functions.values())
+    with foreign_work("the model could not be saved", hint=_TRACKING):
+        tf.saved_model.save(root, str(target), signatures=dict(functions))
+
+
+_TRACKING = "keep every variable and table that it uses as an attribute of the model, a layer or a tf.Module"
+
+
+def _unique(items: Any) -> list[Any]:
+    return list({id(item): item for item in items}.values())
+
+
+def _captured_resources(functions: Any) -> list[Any]:
+    """Lookup tables and the like that the functions capture, also where a layer keeps them in a list or a closure.
+
+    The graph knows only their handles; the objects that own these are found among all that live.
+    """
+    resource = tensorflow().saved_model.experimental.TrackableResource
+    captured = {id(handle) for function in functions for handle in function.captured_inputs}
+    live = [item for item in gc.get_objects() if issubclass(type(item), resource)]
+    return [item for item in live if id(getattr(item, "resource_handle", None)) in captured]
+
+
+def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:
+    """Read the SavedModel back, without TensorFlow: every signature is there with the inputs that were meant."""
+    found = {signature.name: signature for signature in saved_model.read(target).signatures}
+    for name, inputs in wanted.items():
+        if name not in found:
+            raise ExportFailed(f"TensorFlow did not write the signature {name!r}; it wrote {', '.join(found)}")
+        _check_inputs(found[name], inputs)
+
+
+def _check_inputs(written: Signature, wanted: Sequence[TensorSpec]) -> None:
+    """An input that the model never uses is dropped by TensorFlow; a renamed or narrowed one must not pass."""
+    meant = {spec.name: spec for spec in wanted}
+    for spec in written.inputs:
+        if spec.name not in meant or (spec.dtype, spec.shape) != (meant[spec.name].dtype, meant[spec.name].shape):
+            raise ExportFailed(
+                f"signature {written.name!r} came out with the input {spec.name}: {spec}, "
+                f"not {', '.join(f'{other.name}: {other}' for other in wanted)}"
+            )

@@ -1,0 +1,84 @@
+"""Runs a SavedModel as TensorFlow Serving does: the version 1 loader and a classic Session, no eager restore.
+
+`tf.saved_model.load` refuses some pretrained models that the server serves well, and runs others by another path.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import BrokenModel
+from deployer.export.runtime import disk_full, reason, tensorflow
+from deployer.model import Signature
+
+RUN_TIMEOUT_MS = 300_000
+CHANGING = re.compile(r"Random|Normal|Multinomial|Stateful|Shuffle|Poisson|Gamma|Timestamp|PyFunc|Candidate")
+"""Ops whose results can differ from one load of a model to the next."""
+
+
+class Refused(Exception):
+    """TensorFlow would not run the model on these inputs; the text is its reason."""
+
+
+@dataclass(frozen=True)
+class Running:
+    """A loaded model in its session."""
+
+    session: Any
+    graph_def: Any
+    signatures: Mapping[str, Any]
+
+    def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs, arrays by name. Raises Refused."""
+        tf = tensorflow()
+        definition = self.signatures[signature.name]
+        fetches = {name: info.name for name, info in definition.outputs.items()}
+        fed = {definition.inputs[name].name: value for name, value in feed.items()}
+        options = tf.compat.v1.RunOptions(timeout_in_ms=RUN_TIMEOUT_MS)
+        try:
+            outputs = self.session.run(fetches, fed, options=options)
+        except (tf.errors.OpError, ValueError, TypeError) as error:
+            if disk_full(error):
+                raise
+            raise Refused(reason(error)) from error
+        return {name: _array(value) for name, value in outputs.items()}
+
+    def may_change_between_loads(self) -> bool:
+        """Whether the graph holds an op that could answer otherwise after another load."""
+        functions = (node for function in self.graph_def.library.function for node in function.node_def)
+        return any(CHANGING.search(node.op) for nodes in (self.graph_def.node, functions) for node in nodes)
+
+
+def _array(value: Any) -> Any:
+    """A scalar comes out of a session as a bare value; a bare `bytes` must not lose its trailing zeros in numpy."""
+    import numpy as np
+
+    if not isinstance(value, bytes):
+        return np.asarray(value)
+    array = np.empty((), dtype=object)
+    array[()] = value
+    return array
+
+
+@contextmanager
+def loaded(folder: Path) -> Iterator[Running]:
+    """The SavedModel in a fresh graph and session; what running it changes is gone with the session."""
+    tf = tensorflow()
+    graph = tf.Graph()
+    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
+        meta_graph = _load(tf, session, folder)
+        yield Running(session, meta_graph.graph_def, meta_graph.signature_def)
+
+
+def _load(tf: Any, session: Any, folder: Path) -> Any:
+    try:
+        return tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
+    except Exception as error:
+        if disk_full(error):
+            raise
+        raise BrokenModel(f"TensorFlow cannot load the SavedModel: {reason(error)}") from error

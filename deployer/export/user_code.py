@@ -1,0 +1,121 @@
+"""Runs the user's own file or package to get at a model, and tells its failures as the user's, with file and line."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from deployer.errors import ExportFailed, SourceNotFound
+from deployer.export.runtime import disk_full, reason
+
+
+@contextmanager
+def imported(place: str) -> Iterator[ModuleType]:
+    """The module at `place`, a path ending in `.py` or a dotted name, for as long as the context lasts.
+
+    Its folder (for a package: the working folder) is importable meanwhile. What it brought in from there is
+    forgotten afterwards, so that the next export sees the files as they are then; no bytecode is left behind.
+    """
+    folder = Path(place).parent.resolve() if place.endswith(".py") else Path.cwd()
+    known, writes_bytecode = set(sys.modules), sys.dont_write_bytecode
+    sys.path.insert(0, str(folder))
+    sys.dont_write_bytecode = True
+    importlib.invalidate_caches()
+    try:
+        yield _from_file(Path(place).resolve()) if place.endswith(".py") else _from_package(place)
+    finally:
+        sys.dont_write_bytecode = writes_bytecode
+        if str(folder) in sys.path:
+            sys.path.remove(str(folder))
+        _forget(folder, set(sys.modules) - known)
+
+
+def _forget(folder: Path, new: set[str]) -> None:
+    for name in new:
+        origin = getattr(sys.modules.get(name), "__file__", None)
+        if origin and Path(origin).is_relative_to(folder) and "site-packages" not in origin:
+            del sys.modules[name]
+
+
+def _from_file(path: Path) -> ModuleType:
+    """The file under its own name, unless that name is another module's already."""
+    name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"deployer_source_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise SourceNotFound(f"{path} cannot be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    with users_code(f"{path.name} failed while it was imported", path.parent):
+        spec.loader.exec_module(module)
+    return module
+
+
+def _from_package(name: str) -> ModuleType:
+    try:
+        with users_code(f"{name} failed while it was imported", Path.cwd()):
+            return importlib.import_module(name)
+    except ExportFailed as error:
+        if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
+            raise SourceNotFound(
+                f"there is no Python module {error.__cause__.name!r}",
+                hint="run from the folder that holds the package, install it, or give path/to/file.py:name",
+            ) from error
+        raise
+
+
+def attribute(module: ModuleType, dotted: str) -> Any:
+    """What the module calls `dotted`. Raises SourceNotFound with the nearest names there are."""
+    value: Any = module
+    for name in dotted.split("."):
+        if not hasattr(value, name):
+            raise SourceNotFound(f"{_origin(module)} has no {name!r}", hint=_nearest(name, value))
+        value = getattr(value, name)
+    return value
+
+
+def _origin(module: ModuleType) -> str:
+    return str(getattr(module, "__file__", None) or module.__name__)
+
+
+def _nearest(name: str, holder: Any) -> str:
+    public = [other for other in vars(holder) if not other.startswith("_")]
+    near = difflib.get_close_matches(name, public, n=3, cutoff=0.5)
+    defined = [other for other in public if not isinstance(vars(holder)[other], ModuleType)]
+    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(defined[:10]) or 'no names at all'}"
+
+
+@contextmanager
+def users_code(what: str, folder: Path) -> Iterator[None]:
+    """Run the user's code: an error becomes an ExportFailed with file, line and error of the user's last frame."""
+    try:
+        yield
+    except ExportFailed:
+        raise
+    except (Exception, SystemExit) as error:
+        if disk_full(error):
+            raise
+        raise ExportFailed(f"{what}: {_told(error)}{_where(error, folder)}") from error
+
+
+def _told(error: BaseException) -> str:
+    return f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else reason(error)
+
+
+def _where(error: BaseException, folder: Path) -> str:
+    """The last frame that lies in the user's own folder; a SyntaxError has its place in itself."""
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"\n  {error.filename}, line {error.lineno}: {(error.text or '').strip()}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename, folder)]
+    return f"\n  {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
+
+
+def _is_users(filename: str, folder: Path) -> bool:
+    return Path(filename).is_relative_to(folder) and "site-packages" not in filename
