@@ -63,9 +63,7 @@ def check(options: Options) -> None:
     if not options.number("port") and not options.text("grpc_socket_path"):
         raise ValueError("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
     if not options.text("model_base_path") and not options.text("model_config_file"):
-        raise ValueError(
-            "Both server_options.model_base_path and server_options.model_config_file are empty!"
-        )
+        raise ValueError("Both server_options.model_base_path and server_options.model_config_file are empty!")
     if options.text("batching_parameters_file") and not options.on("enable_batching"):
         raise ValueError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
@@ -98,7 +96,7 @@ def _run(options: Options, message: Any) -> int:
     while signals.arrived.get() == signal.SIGUSR1:
         try:
             server.promote()
-        except (PortError, OSError) as error:
+        except (PortError, OSError) as error:  # noqa: PERF203 - the server goes on without them
             LOG.error("Failed to open the public ports: %s", error)
     LOG.info("Stopping: requests in flight get up to %s s", options.text("drain_seconds"))
     server.stop()

@@ -11,8 +11,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from deployer.server.rest import JSON_TYPE, Reply, RestApi, TooSlowHere
+from deployer.server.rest import JSON_TYPE, Reply, RestApi, TooSlowHere, refusal
 from deployer.server.routes import is_api
+from deployer.server.status import Code, ServingError
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -21,6 +22,7 @@ _SMALL_BODY = 16 * 1024
 _UNZIPPED_LIMIT = 100 * 1024 * 1024
 _METHODS = frozenset(("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH"))
 _HTML = "<HTML><HEAD>\n<TITLE>{0} {1}</TITLE>\n</HEAD><BODY>\n<H1>{1}</H1>\n</BODY></HTML>\n"
+_TIMED_OUT = refusal(ServingError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification"))
 _CORS = [
     (b"access-control-allow-origin", b"*"),
     (b"access-control-allow-methods", b"POST, GET"),
@@ -65,7 +67,12 @@ class RestApp:
                 return self._api.handle(method, target, body, here=True)
             except TooSlowHere:
                 pass
-        return await self._in_thread(self._api.handle, method, target, body)
+        try:
+            return await asyncio.wait_for(
+                self._in_thread(self._api.handle, method, target, body), self._api.timeout_seconds
+            )
+        except asyncio.TimeoutError:
+            return _TIMED_OUT
 
     async def _in_thread(self, function: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import re
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -38,8 +39,7 @@ def read_file(path: str) -> Any:
     """Read a ModelServerConfig file; NOT_FOUND or INVALID_ARGUMENT as the server that it stands in for says."""
     message = model_server_config_pb2.ModelServerConfig()
     try:
-        with open(path, encoding="utf-8") as file:
-            text_format.Parse(file.read(), message)
+        text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
     except OSError as error:
         code = Code.NOT_FOUND if isinstance(error, FileNotFoundError) else Code.FAILED_PRECONDITION
         raise ServingError(code, f"{path}; {os.strerror(error.errno or 0)}") from error

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deployer.server.dtypes import BY_NUMPY, STRING
-from deployer.server.predict import DEFAULT_SIGNATURE, run
+from deployer.server.predict import DEFAULT_SIGNATURE, Manner, run
 from deployer.server.servable import Array, SavedModel, Signature
 from deployer.server.status import Code, ServingError, invalid
 
@@ -74,7 +74,7 @@ def _run(call: Call, signature: Signature, outputs: Sequence[str]) -> Mapping[st
         raise invalid("Input is empty.")
     batch = np.empty(len(call.examples), object)
     batch[:] = call.examples
-    return run(call.model, signature, {"inputs": batch}, outputs, call.timeout_ms)
+    return run(call.model, signature, {"inputs": batch}, outputs, Manner(call.timeout_ms))
 
 
 def _check_classify(signature: Signature, check_method: bool) -> None:

@@ -27,6 +27,7 @@ from deployer.server import examples, predict
 from deployer.server.core import Core
 from deployer.server.log import LOG
 from deployer.server.metadata import signature_map
+from deployer.server.predict import Manner
 from deployer.server.servable import Array, SavedModel
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import TensorError, fill_proto, to_array
@@ -54,7 +55,7 @@ class PredictionService:
             outputs = predict.choose_outputs(signature, request.output_filter)
             pace = model.paces[signature.name]
             with pace.timed():
-                answers = predict.run(model, signature, inputs, outputs, _timeout_ms(context), pace.quick)
+                answers = predict.run(model, signature, inputs, outputs, Manner(_timeout_ms(context), pace.alone))
             response = predict_pb2.PredictResponse()
             for alias, array in answers.items():
                 fill_proto(response.outputs[alias], array, self._as_content)
@@ -92,7 +93,7 @@ class PredictionService:
                 _fill_spec(result.model_spec, task.model_spec, version)
             return response
 
-    def metadata(self, request: Any, context: Any) -> Any:
+    def metadata(self, request: Any, _context: Any) -> Any:
         """Return the signatures of a version."""
         _check_metadata_fields(request)
         with self._use(request) as (version, model):
@@ -130,7 +131,7 @@ class ModelService:
         self._core = core
         self._reloads = ThreadPoolExecutor(1, "reload")
 
-    def status(self, request: Any, context: Any) -> Any:
+    def status(self, request: Any, _context: Any) -> Any:
         """Return the state of a model's versions."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
@@ -265,7 +266,7 @@ def _refusals(name: str, context: Any) -> Iterator[None]:
         yield
     except ServingError as error:
         refusal = error
-    except Exception:
+    except Exception:  # noqa: BLE001 - no request may end the server
         LOG.exception("%s failed", name)
         refusal = ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")
     else:

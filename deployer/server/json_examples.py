@@ -74,7 +74,9 @@ def _ints(values: Sequence[int]) -> Any:
 
 def _floats(values: Sequence[float]) -> Any:
     with np.errstate(over="ignore"):
-        return feature_pb2.Feature(float_list=feature_pb2.FloatList(value=np.float32(values)))
+        return feature_pb2.Feature(
+            float_list=feature_pb2.FloatList(value=np.array(values, np.float64).astype(np.float32))
+        )
 
 
 def _strings(values: Sequence[Json]) -> Any:

@@ -97,7 +97,7 @@ def _from_columns(columns: Json, wanted: Mapping[str, DType]) -> dict[str, Array
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
                 "tensorinfo_map"
             )
-        columns = {name: columns for name in wanted}
+        columns = dict.fromkeys(wanted, columns)
     return {name: _column(columns, name, dtype) for name, dtype in wanted.items()}
 
 

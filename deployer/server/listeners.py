@@ -1,4 +1,4 @@
-"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them without cutting anyone off.
+"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them with a drain.
 
 uvicorn runs on one event loop in a thread of its own; the main thread is left to signals.
 """
@@ -19,6 +19,7 @@ import uvicorn
 
 from deployer.server.log import LOG
 
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - TensorFlow Serving listens there unless told otherwise
 _BACKLOG = 2048
 _IDLE_SECONDS = 60
 _UNLIMITED = -1
@@ -46,7 +47,7 @@ def grpc_server(
     unlimited = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
     server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=[*unlimited, *options])
     server.add_generic_rpc_handlers(handlers)
-    targets = [f"{_bracketed(address.host or '0.0.0.0')}:{address.port}"] if address.port else []
+    targets = [f"{_bracketed(address.host or ALL_INTERFACES)}:{address.port}"] if address.port else []
     targets += [f"unix:{address.grpc_socket}"] if address.grpc_socket else []
     for target in targets:
         try:
@@ -69,7 +70,7 @@ def rest_socket(host: str, port: int, reuse_port: bool) -> socket.socket:
             return _bound(socket.AF_INET6, "::", port, reuse_port)
         except OSError:
             LOG.info("IPv6 cannot be had on port %d; trying IPv4", port)
-    return _bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host or "0.0.0.0", port, reuse_port)
+    return _bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host or ALL_INTERFACES, port, reuse_port)
 
 
 def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket:
@@ -165,7 +166,7 @@ class Listeners:
     def open_private(self, address: Address, reuse_port: bool) -> None:
         """Open the first pair; a REST port that is taken is logged, and gRPC goes on alone. Raises PortError."""
         self._open_grpc(address)
-        LOG.info("Running gRPC ModelServer at %s:%d ...", address.host or "0.0.0.0", address.port)
+        LOG.info("Running gRPC ModelServer at %s:%d ...", address.host or ALL_INTERFACES, address.port)
         if not address.rest_port:
             return
         shown = f"{address.host or 'localhost'}:{address.rest_port}"
@@ -185,7 +186,7 @@ class Listeners:
             self._rest.open(rest_socket(address.host, address.rest_port, reuse_port=True))
         if address.port:
             self._open_grpc(address)
-        host = address.host or "0.0.0.0"
+        host = address.host or ALL_INTERFACES
         LOG.info("Serving on public ports: gRPC %s:%d, REST %s:%d", host, address.port, host, address.rest_port)
 
     def close(self) -> None:

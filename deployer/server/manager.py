@@ -202,17 +202,15 @@ class Manager(Generic[S]):
         LOG.info("Successfully loaded servable version %s", held)
 
     def _load_with_retries(self, held: Held[S]) -> S:
-        for left in range(self._rules.retries, -1, -1):
+        for left in range(self._rules.retries, 0, -1):
             try:
                 return self._load_servable(held.name, held.version, held.path)
-            except ServingError as error:
-                if not left or self._gives_up(held):
-                    raise
+            except ServingError as error:  # noqa: PERF203 - that is what is repeated
                 LOG.warning("Loading servable version %s failed, %d retries left: %s", held, left, error)
                 held.unwanted.wait(max(0.0, self._rules.retry_seconds))
                 if self._gives_up(held):
                     raise
-        raise ServingError(Code.INTERNAL, f"{held} was not loaded")
+        return self._load_servable(held.name, held.version, held.path)
 
     def _gives_up(self, held: Held[S]) -> bool:
         return held.unwanted.is_set() or self._stopped.is_set()

@@ -1,4 +1,9 @@
-"""How long a signature's calls take: short ones are answered on the event loop, others in a thread."""
+"""How long a signature's calls take, which decides on which thread the next one runs.
+
+Short calls are answered on the event loop itself; unknown ones run op by op on a thread of their own; those known to
+be long get TensorFlow's thread pool. A graph that may loop without end gets that pool always: only there can a
+time-out stop it.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +13,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _WINDOW = 16
+_ENOUGH_TO_TELL = 4
 _QUICK_SECONDS = 0.001
+_LONG_SECONDS = 0.003
 _FAR_TOO_LONG_SECONDS = 0.05
 
 
 class Pace:
-    """The last durations of one signature; starts out as slow."""
+    """The last durations of one signature: `quick` may run on the event loop, `alone` on the caller's thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, ends: bool) -> None:
+        self._ends = ends
         self._last: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self.quick = False
+        self.alone = ends
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Measure one call; one that blocked for long makes the signature slow until it has proved itself again."""
+        """Measure one call; one that blocked for long makes the signature prove itself again."""
         start = time.perf_counter()
         yield
-        seconds = time.perf_counter() - start
+        self.note(time.perf_counter() - start)
+
+    def note(self, seconds: float) -> None:
+        """Take a duration into account."""
         if seconds > _FAR_TOO_LONG_SECONDS:
             self._last.clear()
         self._last.append(seconds)
-        self.quick = len(self._last) == _WINDOW and sorted(self._last)[_WINDOW // 2] < _QUICK_SECONDS
+        usual = sorted(self._last)[len(self._last) // 2]
+        self.quick = self._ends and len(self._last) == _WINDOW and usual < _QUICK_SECONDS
+        self.alone = self._ends and (len(self._last) < _ENOUGH_TO_TELL or usual < _LONG_SECONDS)

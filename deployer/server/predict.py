@@ -5,6 +5,7 @@ Sources: `servables/tensorflow/predict_util.cc`, `tensorflow/cc/saved_model/util
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from deployer.server.dtypes import BY_NUMPY
@@ -19,9 +20,7 @@ def find_signature(model: SavedModel, name: str, check_method: bool = False) -> 
     """Return a signature for a gRPC Predict; an empty name is the default one."""
     signature = model.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
-        raise ServingError(
-            Code.FAILED_PRECONDITION, f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.'
-        )
+        raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.')
     if check_method and signature.method not in _METHODS:
         raise ServingError(
             Code.INTERNAL,
@@ -67,18 +66,21 @@ def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> list[s
     return list(output_filter or signature.outputs)
 
 
+@dataclasses.dataclass(frozen=True)
+class Manner:
+    """How a run goes: with a time-out (0 is none), or on the caller's thread alone."""
+
+    timeout_ms: int = 0
+    alone: bool = False
+
+
 def run(
-    model: SavedModel,
-    signature: Signature,
-    inputs: Mapping[str, Array],
-    outputs: Sequence[str],
-    timeout_ms: int = 0,
-    here: bool = False,
+    model: SavedModel, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], manner: Manner
 ) -> dict[str, Array]:
     """Run a signature on arrays by input name; the answer is by output name."""
     feeds = _feeds(signature, inputs)
     fetches = [signature.outputs[alias].tensor for alias in outputs]
-    return dict(zip(outputs, model.run(feeds, fetches, timeout_ms, here), strict=True))
+    return dict(zip(outputs, model.run(feeds, fetches, manner.timeout_ms, manner.alone), strict=True))
 
 
 def _feeds(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:

@@ -1,6 +1,6 @@
 """The REST API without its transport: a method, a target and a body in, an answer out.
 
-Source: `model_servers/http_rest_api_handler.cc`. Errors come in the order of that file: JSON, model, signature, tensors.
+Source: `model_servers/http_rest_api_handler.cc`. Errors come in that file's order: JSON, model, signature, tensors.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from deployer.server.core import Core
 from deployer.server.json_text import encode, error_body
 from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
+from deployer.server.predict import Manner
 from deployer.server.routes import Route, SilentError, route
 from deployer.server.servable import SavedModel
 from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
@@ -33,12 +34,18 @@ class Reply:
     body: bytes
 
 
+def refusal(error: ServingError) -> Reply:
+    """Return the answer that tells of an error."""
+    return Reply(HTTP_STATUS[error.code], error_body(error.message))
+
+
 class RestApi:
     """Answers REST requests; `handle` may be called from any thread."""
 
     def __init__(self, core: Core[SavedModel], timeout_ms: int, check_method: bool) -> None:
         self._core = core
         self._timeout_ms = max(0, timeout_ms)
+        self.timeout_seconds = self._timeout_ms / 1000 or None
         self._check_method = check_method
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
@@ -48,10 +55,10 @@ class RestApi:
         except SilentError as error:
             return Reply(HTTP_STATUS[error.code], b"")
         except ServingError as error:
-            return Reply(HTTP_STATUS[error.code], error_body(error.message))
+            return refusal(error)
         except TooSlowHere:
             raise
-        except Exception:
+        except Exception:  # noqa: BLE001 - no request may end the server
             LOG.exception("%s %s failed", method, target)
             return Reply(HTTP_STATUS[Code.INTERNAL], error_body("Internal error; the server's log tells more."))
 
@@ -78,13 +85,13 @@ class RestApi:
             if pace is None:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')
             with pace.timed():
-                return self._run(model, name, document, here or pace.quick)
+                return self._run(model, name, document, Manner(self._timeout_ms, pace.alone))
 
-    def _run(self, model: SavedModel, name: str, document: Mapping[str, Any], here: bool) -> bytes:
+    def _run(self, model: SavedModel, name: str, document: Mapping[str, Any], manner: Manner) -> bytes:
         signature = model.signatures[name]
         inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
         predict.find_signature(model, name, self._check_method)
-        outputs = predict.run(model, signature, inputs, list(signature.outputs), self._timeout_ms, here)
+        outputs = predict.run(model, signature, inputs, list(signature.outputs), manner)
         return encode(json_out.rows(outputs) if in_rows else json_out.columns(outputs))
 
     def _examples(self, asked: Route, body: bytes) -> bytes:

@@ -10,7 +10,7 @@ import dataclasses
 import re
 from urllib.parse import unquote
 
-from deployer.server.status import ServingError, invalid
+from deployer.server.status import Code, ServingError, invalid
 
 _API = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 _WHICH = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
@@ -63,7 +63,7 @@ def route(method: str, target: str) -> Route:
 def _route(verb: str, name: str, version: str | None, label: str | None) -> Route:
     number = int(version) if version else None
     if number is not None and number > _INT64_MAX:
-        raise SilentError(invalid("").code, f"Failed to convert version: {version} to numeric.")
+        raise SilentError(Code.INVALID_ARGUMENT, f"Failed to convert version: {version} to numeric.")
     return Route(verb, _decoded(name), number, None if label is None else _decoded(label))
 
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import os
 import threading
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,9 @@ from deployer.server.tensors import TensorError, to_array
 INIT_OP = "__saved_model_init_op"
 _CALLER_THREAD = -1
 _MAX_CALLABLES = 64
+_ENDLESS = frozenset(
+    ("While", "StatelessWhile", "NextIteration", "RefNextIteration", "For", "IteratorGetNext", "Unstage", "MapUnstage")
+)
 Array = np.ndarray[Any, Any]
 
 
@@ -73,20 +76,20 @@ def _slot(info: Any) -> Slot:
 class SavedModel:
     """A loaded version: its signatures and the Session that runs them; `run` may be called from many threads."""
 
-    def __init__(self, session: Any, signatures: Mapping[str, Signature]) -> None:
+    def __init__(self, session: Any, signatures: Mapping[str, Signature], ends: bool) -> None:
         self.signatures = signatures
-        self.paces = {name: Pace() for name in signatures}
+        self.paces = {name: Pace(ends) for name in signatures}
         self._session = session
         self._callables: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, here: bool = False) -> Any:
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
         """Feed arrays by tensor name and return the fetched ones in order.
 
-        With `here` every op runs on the calling thread: quickest for small models, and no time-out is kept.
+        With `alone` every op runs on the calling thread: quickest for small models, and no time-out is kept.
         """
         names = tuple(feeds)
-        key = (names, tuple(fetches), 0 if here else timeout_ms, here)
+        key = (names, tuple(fetches), 0 if alone else timeout_ms, alone)
         call = self._callables.get(key) or self._make(key)
         try:
             return call(*feeds.values())
@@ -94,10 +97,10 @@ class SavedModel:
             raise _translated(error) from error
 
     def _make(self, key: tuple[Any, ...]) -> Any:
-        names, fetches, timeout_ms, here = key
+        names, fetches, timeout_ms, alone = key
         options = config_pb2.CallableOptions(feed=names, fetch=fetches)
         options.run_options.timeout_in_ms = timeout_ms
-        options.run_options.inter_op_thread_pool = _CALLER_THREAD if here else 0
+        options.run_options.inter_op_thread_pool = _CALLER_THREAD if alone else 0
         with self._making:
             if len(self._callables) >= _MAX_CALLABLES:
                 del self._callables[next(iter(self._callables))]
@@ -153,15 +156,15 @@ def _load(path: str, options: LoadOptions) -> SavedModel:
     session = tf.compat.v1.Session(graph=graph, config=options.config())
     try:
         meta_graph = _fill(loader, session, graph, path, options)
-        return SavedModel(session, _signatures(meta_graph))
+        return SavedModel(session, _signatures(meta_graph), _ends(meta_graph.graph_def))
     except BaseException:
         session.close()
         raise
 
 
 def _open(path: str) -> Any:
-    file = os.path.join(path, "saved_model.pb")
-    if not os.path.exists(file) and not os.path.exists(file + "txt"):
+    file = Path(path, "saved_model.pb")
+    if not file.exists() and not file.with_suffix(".pbtxt").exists():
         raise not_found(
             "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
             f"`saved_model.pb`)\nSpecified file path: {path}"
@@ -172,11 +175,10 @@ def _open(path: str) -> Any:
         raise _unreadable(file) from error
 
 
-def _unreadable(file: str) -> ServingError:
+def _unreadable(file: Path) -> ServingError:
     """Tell a file that ends too early from one that is no SavedModel at all, as the C++ reader does."""
-    with open(file, "rb") as stream:
-        if _ends_early(stream.read()):
-            return ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested")
+    if _ends_early(file.read_bytes()):
+        return ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested")
     return ServingError(Code.DATA_LOSS, f"Can't parse {file} as binary proto")
 
 
@@ -211,12 +213,19 @@ def _require_tags(loader: Any, tags: tuple[str, ...]) -> None:
 def _fill(loader: Any, session: Any, graph: Any, path: str, options: LoadOptions) -> Any:
     with graph.as_default():
         saver, _ = loader.load_graph(graph, list(options.tags))
-        if os.path.exists(os.path.join(path, "variables", "variables.index")):
+        if Path(path, "variables", "variables.index").exists():
             loader.restore_variables(session, saver)
         else:
             LOG.info("The specified SavedModel has no variables; no checkpoints were restored: %s", path)
         loader.run_init_ops(session, list(options.tags))
         return loader.get_meta_graph_def_from_tags(list(options.tags))
+
+
+def _ends(graph_def: Any) -> bool:
+    """Tell whether a graph has no op that may go on, or wait, without end."""
+    functions = (function.node_def for function in graph_def.library.function)
+    ops = {node.op for nodes in (graph_def.node, *functions) for node in nodes}
+    return not ops & _ENDLESS and not any("Queue" in op or "PyFunc" in op for op in ops)
 
 
 def _signatures(meta_graph: Any) -> dict[str, Signature]:

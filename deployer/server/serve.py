@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
@@ -80,10 +81,9 @@ class Server:
         if not path:
             return
         ports = {name: self._options.number(name) for name in ("port", "rest_api_port")}
-        beside = f"{path}.{os.getpid()}"
-        with open(beside, "w", encoding="utf-8") as file:
-            json.dump({"pid": os.getpid(), **ports}, file)
-        os.replace(beside, path)
+        beside = Path(f"{path}.{os.getpid()}")
+        beside.write_text(json.dumps({"pid": os.getpid(), **ports}), encoding="utf-8")
+        beside.replace(path)
 
 
 def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "") -> Address:
@@ -113,8 +113,7 @@ def _session_config(path: str) -> Any:
     if not path:
         return None
     try:
-        with open(path, encoding="utf-8") as file:
-            return text_format.Parse(file.read(), config_pb2.ConfigProto())
+        return text_format.Parse(Path(path).read_text(encoding="utf-8"), config_pb2.ConfigProto())
     except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
         LOG.error("%s", error)
         raise invalid(f"Invalid protobuf file: '{path}'") from error

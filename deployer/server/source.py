@@ -6,10 +6,10 @@ every model, as it does there.
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from deployer.server.config import ModelConfig
 from deployer.server.log import LOG
@@ -32,7 +32,7 @@ def version_number(name: str) -> int | None:
 def versions_on_disk(model: ModelConfig) -> dict[int, str]:
     """Return the path of every version under the base path; the later name wins where two mean one number."""
     try:
-        names = sorted(os.listdir(model.base_path))
+        names = sorted(child.name for child in Path(model.base_path).iterdir())
     except FileNotFoundError as error:
         raise ServingError(
             Code.NOT_FOUND,
@@ -42,7 +42,7 @@ def versions_on_disk(model: ModelConfig) -> dict[int, str]:
     except OSError as error:
         raise ServingError(Code.FAILED_PRECONDITION, f"{model.base_path}; {error.strerror}") from error
     numbered = ((version_number(name), name) for name in names)
-    return {number: os.path.join(model.base_path, name) for number, name in numbered if number is not None}
+    return {number: str(Path(model.base_path, name)) for number, name in numbered if number is not None}
 
 
 def wanted_versions(model: ModelConfig) -> dict[int, str]:

@@ -121,11 +121,15 @@ def _as_varint(value: int) -> bytes:
 
 
 def _field_values(array: np.ndarray[Any, Any], dtype: DType) -> list[Any]:
-    flat = array.ravel()
+    values: list[Any] = _field_view(array.ravel(), dtype).tolist()
+    return values
+
+
+def _field_view(flat: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
     if dtype.field == "half_val":
-        return flat.view(np.uint16).tolist()
+        return flat.view(np.uint16)
     if dtype.field == "scomplex_val":
-        return flat.view(np.float32).tolist()
+        return flat.view(np.float32)
     if dtype.field == "dcomplex_val":
-        return flat.view(np.float64).tolist()
-    return flat.tolist()
+        return flat.view(np.float64)
+    return flat
