@@ -1,0 +1,44 @@
+# `make demo` and `make test` need nothing but Python 3.10 to 3.13 with pip and venv: the rest goes into .venv.
+
+MAKEFLAGS += --no-print-directory
+BIN := .venv/bin
+READY := .venv/.ready
+ARGS ?=
+
+.PHONY: demo test check bench docs pins clean
+
+demo: $(READY)  ## train on real digits, deploy, prove, predict
+	@examples/digits/demo.sh
+
+test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
+	@$(BIN)/pytest $(ARGS)
+
+check: $(READY)  ## lint, format, types, floors, docs drift
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy
+	@floors=$$($(BIN)/lint-imports --no-logo) || { echo "$$floors"; exit 1; }
+	@$(BIN)/python docs/generate.py --check
+
+bench: $(READY)  ## ratios; ARGS='cli render' for some
+	@$(BIN)/python benchmarks/run.py $(ARGS)
+
+docs: $(READY)  ## write docs/reference.md and docs/deployer.schema.json again
+	@$(BIN)/python docs/generate.py
+
+pins: $(READY)  ## resolve requirements/constraints.txt again
+	@requirements/pin.sh
+
+clean: ## stop the examples' servers, remove what was made; the environment stays
+	@for folder in examples/*/; do \
+	    if [ -d "$$folder.deployer" ] && [ -x $(BIN)/deployer ]; then \
+	        (cd "$$folder" && ../../$(BIN)/deployer down --all --quiet || [ $$? -eq 10 ]); \
+	    fi; \
+	    rm -rf "$$folder.deployer" "$$folder"models "$$folder"*.keras; \
+	done
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml requirements/constraints.txt requirements/environment.sh
+	@requirements/environment.sh
+	@touch $@
