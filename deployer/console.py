@@ -150,18 +150,16 @@ def show_versions(result: VersionsResult) -> None:
     """A line for each version."""
     for model in result.models:
         size = model.info.size_bytes / 2**20
-        out(
-            f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {model.source.kind}  {model.source.location}"
-        )
+        source = f"{model.source.kind}  {model.source.location}"
+        out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
 
 
 def show_inspect(result: InspectResult) -> None:
     """Signatures with names, dtypes and shapes, and a request for each that works."""
     model = result.model
     out(f"{model.name}:{model.version or '-'}  {model.path}")
-    out(
-        f"  TensorFlow {model.info.tensorflow}, Keras {model.info.keras or '-'}, {model.info.size_bytes / 2**20:.2f} MiB"
-    )
+    size = model.info.size_bytes / 2**20
+    out(f"  TensorFlow {model.info.tensorflow}, Keras {model.info.keras or '-'}, {size:.2f} MiB")
     for signature in model.info.signatures:
         _show_signature(signature)
     _show_golden(model)

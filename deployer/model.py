@@ -26,7 +26,7 @@ def check_name(name: str, what: str = "model") -> str:
         return name
     shown = name if len(name) <= 40 else name[:37] + "..."
     raise InvalidValue(
-        f"{what} name {shown!r} is not allowed: 1 to 100 letters, digits, '_', '.' and '-', the first a letter or digit",
+        f"{what} name {shown!r} is not allowed: 1 to 100 letters, digits, '_', '.', '-', the first a letter or digit",
         hint="choose another with --name NAME",
     )
 

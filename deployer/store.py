@@ -104,7 +104,10 @@ class Store:
         info = saved_model.read(stage.folder)
         number = version if version is not None else self.next_version(stage.name)
         self.check_free(stage.name, number)
-        model = _describe(stage, number, self.root, info, source, golden)
+        files = folder_digests(stage.folder)
+        path = self.root / stage.name / str(number)
+        model = Model(stage.name, number, path, content_digest(files), info, source, golden, _utc(time.time()))
+        _write_manifest(stage.folder, model, files)
         _make_readable(stage.folder)
         _sync(stage.folder)
         stage.folder.rename(model.path)
@@ -160,17 +163,10 @@ def content_digest(files: dict[str, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def _describe(
-    stage: Stage, version: int, root: Path, info: SavedModelInfo, source: Source, golden: GoldenSummary
-) -> Model:
-    files = folder_digests(stage.folder)
-    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    path = root / stage.name / str(version)
-    model = Model(stage.name, version, path, content_digest(files), info, source, golden, created)
-    manifest = stage.folder / MANIFEST_FILE
+def _write_manifest(folder: Path, model: Model, files: dict[str, str]) -> None:
+    manifest = folder / MANIFEST_FILE
     manifest.parent.mkdir(exist_ok=True)
     manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
-    return model
 
 
 def _document(model: Model) -> dict[str, Any]:
@@ -218,10 +214,12 @@ def _tensor_specs(raw: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
 def _foreign(name: str, version: int, path: Path) -> Model:
     info = saved_model.read(path)
     digest = content_digest(folder_digests(path))
-    created = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(path.stat().st_mtime))
-    return Model(
-        name, version, path, digest, info, Source("foreign", str(path), None), GoldenSummary(0, "none"), created
-    )
+    source = Source("foreign", str(path), None)
+    return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), _utc(path.stat().st_mtime))
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _sweep(home: Path) -> None:

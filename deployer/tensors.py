@@ -145,32 +145,38 @@ def _encode_strings(value: Any) -> Any:
 
 
 def from_json(value: Any, dtype: str) -> Any:
-    """The array in a REST answer, or in a person's JSON example, as the dtype that the signature declares."""
+    """The array in a REST answer, or in a person's JSON example, as the dtype that the signature declares.
+
+    Numbers written in JSON have no dtype: integers go into every number type that holds them, floats into floats.
+    """
     import numpy as np
 
     if dtype == "string":
         return _string_array(value)
+    target = numpy_dtype(dtype)
     try:
         array = np.array(value)
-        exact = array.astype(numpy_dtype(dtype), casting="unsafe" if _castable(array, dtype) else "same_kind")
+        if target.kind in "iu" and array.dtype.kind in "fO" and array.size:
+            array = np.array(value, dtype=object)  # beyond int64 and below uint64's end, numpy would take floats
+        fits = _fits(array, target)
     except (TypeError, ValueError, OverflowError) as error:
         raise MalformedTensor(f"values do not form a {dtype} tensor: {error}") from error
-    return exact
+    if not fits:
+        raise MalformedTensor(f"values do not form a {dtype} tensor: {str(value)[:60]}")
+    return array.astype(target)
 
 
-def _castable(array: Any, dtype: str) -> bool:
-    """Numbers written in JSON have no dtype: integers go into every number type that holds them, floats into floats."""
+def _fits(array: Any, target: Any) -> bool:
+    """Whether every value keeps its meaning in the target dtype."""
     import numpy as np
 
     if array.size == 0:
         return True
-    target = numpy_dtype(dtype)
-    if array.dtype.kind == "b" or target.kind == "b":
-        return bool(array.dtype.kind == target.kind)
-    if array.dtype.kind in "iu" and target.kind in "iu":
-        info = np.iinfo(target)
-        return bool(info.min <= int(array.min()) and int(array.max()) <= info.max)
-    return array.dtype.kind in "iuf" and (target.kind not in "iu")
+    if target.kind in "iu":
+        whole = array.dtype.kind in "iu" or all(type(item) is int for item in array.flat)
+        return whole and int(array.min()) >= np.iinfo(target).min and int(array.max()) <= np.iinfo(target).max
+    kinds = "b" if target.kind == "b" else "iuf"
+    return array.dtype.kind in kinds
 
 
 def _string_array(value: Any) -> Any:

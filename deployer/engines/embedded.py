@@ -291,6 +291,7 @@ def _discard(folder: Path) -> None:
 
 
 def _prune_empty(home: Path) -> None:
-    with contextlib.suppress(OSError):
-        for parent in (home, *list(home.parents)[:3]):
+    """The folders of NAME, ENV, run and STATE_DIR, each if nothing is in it."""
+    for parent in (home, *list(home.parents)[:3]):
+        with contextlib.suppress(OSError):
             parent.rmdir()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deployer.errors import EngineError, PortTaken
 
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}
+ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from deployer.store import Store
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """How to export: `inputs` are texts of the form `name:dtype[shape]`; `force` makes a version even if nothing changed."""
+    """How to export. `inputs` are texts `name:dtype[shape]`; `force` makes a version even if nothing changed."""
 
     name: str | None = None
     version: int | None = None
@@ -84,11 +84,9 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     progress: Progress,
 ) -> ExportResult:
     with store.stage(name) as stage:
-        progress(f"exporting {request.source}")
         exporter.save(request, stage.folder, progress)
         info = saved_model.read(stage.folder)
         if known and origin.digest is None and info.fingerprint and info.fingerprint == known.info.fingerprint:
             return ExportResult(known, created=False)
-        progress("asking the saved model for its golden answers")
         golden = exporter.prove(stage.folder, request, progress)
         return ExportResult(store.publish(stage, origin, golden, options.version), created=True)

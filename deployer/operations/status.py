@@ -14,7 +14,7 @@ STATUS_SECONDS = 5.0
 def status(
     name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None
 ) -> tuple[DeploymentStatus, ...]:
-    """Every deployment of the environment, or of all with `all_envs`, or the named one. Raises NothingDeployed for a name."""
+    """Every deployment of the environment, of all with `all_envs`, or the named one. Raises NothingDeployed."""
     workspace = open_workspace(settings or Settings())
     if name is not None:
         return (_status(workspace.deployed(name)),)

@@ -40,7 +40,7 @@ def stored(target: str, store: Store) -> Stored | None:
     there = ", ".join(store.names()[:10]) or "nothing"
     raise SourceNotFound(
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
-        hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION] from the store",
+        hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]",
     )
 
 

@@ -1,0 +1,103 @@
+"""The plan: a pure function, compared by its text."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+from deployer import plan
+from deployer.deployment import Change, Deployment, Endpoints, Launch, Rendered, ServedModel
+
+PROVE = f"  {plan.PROVE.action}  ({plan.PROVE.cause})"
+ONE = ServedModel("digits", (1,), (), ("aa",))
+TWO = ServedModel("digits", (2,), (), ("bb",))
+
+
+def wanted(*models: ServedModel, **changes: object) -> Launch:
+    launch = Launch("digits", "local", "127.0.0.1", None, None, (), models, "/models", Rendered({}))
+    return dataclasses.replace(launch, **changes)
+
+
+def there(*models: ServedModel, **changes: object) -> Deployment:
+    deployment = Deployment(
+        "digits", "local", "embedded", "r1", "serving", models, Endpoints("", ""), 8501, 8500,
+        wanted(*models).server_digest, "2026-01-01", True, 1, Path(),
+    )  # fmt: skip
+    return dataclasses.replace(deployment, **changes)
+
+
+def test_nothing_there_is_create():
+    assert str(plan.decide(wanted(ONE, rest_port=8501), None)) == (
+        "CREATE digits [local]\n"
+        "  start a candidate with digits:1  (nothing is deployed under this name)\n"
+        f"{PROVE}\n"
+        "  open its ports on 127.0.0.1: REST 8501, gRPC on a free port  (the candidate is proven)"
+    )
+
+
+def test_the_same_is_nothing():
+    decided = plan.decide(wanted(ONE), there(ONE))
+    assert (decided.change, decided.steps) == (Change.NOTHING, ())
+    assert str(decided) == "NOTHING digits [local]"
+
+
+def test_any_port_is_content_with_the_port_that_is_there():
+    assert plan.decide(wanted(ONE, rest_port=0, grpc_port=8500), there(ONE)).change is Change.NOTHING
+
+
+def test_another_version_is_reload():
+    assert str(plan.decide(wanted(TWO), there(ONE))) == (
+        "RELOAD digits [local]\n"
+        "  start a candidate with digits:2  (models differ)\n"
+        f"{PROVE}\n"
+        "  change digits:1 to digits:2  (models differ)\n"
+        "  prove the serving server again  (its models changed)"
+    )
+
+
+def test_models_that_come_and_go_are_named():
+    other = ServedModel("faces", (3,), (("stable", 3),), ("cc",))
+    actions = [step.action for step in plan.decide(wanted(other), there(ONE)).steps]
+    assert "load faces:3 stable=3" in actions
+    assert "unload digits:1" in actions
+
+
+def test_a_label_alone_is_reload():
+    labelled = dataclasses.replace(ONE, labels=(("stable", 1),))
+    assert plan.decide(wanted(labelled), there(ONE)).change is Change.RELOAD
+
+
+def test_what_a_running_server_cannot_take_up_is_replace():
+    for change in ({"host": "0.0.0.0"}, {"flags": (("a", "b"),)}, {"models_root": "/elsewhere"}):
+        decided = plan.decide(wanted(ONE, **change), there(ONE))
+        assert decided.change is Change.REPLACE
+        assert decided.steps[0].cause == "address, flags, batching or monitoring differ"
+        assert decided.steps[-1].action == "drain and stop release r1"
+
+
+def test_another_port_is_replace():
+    assert (
+        plan.decide(wanted(ONE, rest_port=9501), there(ONE)).steps[0].cause == "REST port 9501 is wanted, 8501 is there"
+    )
+    assert plan.decide(wanted(ONE, grpc_port=9500), there(ONE)).change is Change.REPLACE
+
+
+def test_other_bytes_under_a_loaded_version_are_replace():
+    changed = dataclasses.replace(ONE, digests=("zz",))
+    assert "no longer those that were loaded" in plan.decide(wanted(changed), there(ONE)).steps[0].cause
+
+
+def test_a_dead_server_is_created_again():
+    decided = plan.decide(wanted(ONE), there(ONE, running=False))
+    assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "the server of release r1 is not running")
+
+
+def test_remove_names_the_release():
+    assert str(plan.remove(there(ONE))).startswith("REMOVE digits [local]\n  stop release r1  (asked for)")
+
+
+def test_the_rendered_model_config_does_not_change_the_server_digest():
+    one = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "m"}))
+    two = wanted(ONE, rendered=Rendered({"model_config.config": "b", "monitoring.config": "m"}))
+    three = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "n"}))
+    assert one.server_digest == two.server_digest != three.server_digest

@@ -1,0 +1,43 @@
+"""Messages without TensorFlow, and TensorFlow unharmed after them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from google.protobuf import text_format
+
+from deployer.protos import message_class, proto
+
+
+def run(code: str) -> str:
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+def test_protos_leave_no_bare_tensorflow_behind():
+    out = run(
+        "import sys; from deployer.protos import proto; proto('tensorflow_serving.apis.predict_pb2');"
+        "print('tensorflow' in sys.modules, 'numpy' in sys.modules)"
+    )
+    assert out.split() == ["False", "False"]
+
+
+@pytest.mark.parametrize("text", ["max_batch_size: 128", "max_batch_size { value: 'x' }", "nonsense { }"])
+def test_the_usual_mistakes_in_batching_parameters_do_not_parse(text):
+    with pytest.raises(text_format.ParseError):
+        text_format.Parse(text, message_class("tensorflow.serving.BatchingParameters")())
+
+
+def test_declared_messages_parse_what_tensorflow_serving_documents():
+    text = "max_batch_size { value: 128 } allowed_batch_sizes: 1 allowed_batch_sizes: 128"
+    message = text_format.Parse(text, message_class("tensorflow.serving.BatchingParameters")())
+    assert list(message.allowed_batch_sizes) == [1, 128]
+    assert message.max_batch_size.value == 128
+
+
+def test_model_server_config_is_tensorflow_servings_own():
+    config = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
+    assert config.DESCRIPTOR.full_name == "tensorflow.serving.ModelServerConfig"
