@@ -36,7 +36,7 @@ def make(target: Path, examples_file: Path | None, progress: Progress) -> Golden
         progress(f"keeping {given.kept} of {given.found} examples")
     progress("asking the saved model for its golden answers")
     with loaded(target) as model:
-        answers = _answers(model, signatures, given)
+        answers = _answers(model, signatures, given, progress)
         random = _changing(answers.cases, model, signatures)
         ask_again = model.may_change_between_loads()
     if ask_again:
@@ -47,16 +47,21 @@ def make(target: Path, examples_file: Path | None, progress: Progress) -> Golden
     return GoldenSummary(len(answers.cases), origin, tuple(sorted(random)), answers.skipped)
 
 
-def _answers(model: Running, signatures: Sequence[Signature], given: examples.Given | None) -> Answers:
+def _answers(
+    model: Running, signatures: Sequence[Signature], given: examples.Given | None, progress: Progress
+) -> Answers:
     cases: list[GoldenCase] = []
     skipped: list[str] = []
     for signature in signatures:
         try:
             found = _cases(model, signature, given)
+            kept = _within_limit(found)
         except Refused as error:
             skipped.append(f"{signature.name}: {error}")
             continue
-        cases.extend(found)
+        if len(kept) < len(found):
+            progress(f"{signature.name}: {len(kept)} of {len(found)} cases fit into {MAX_BYTES >> 20} MB")
+        cases.extend(kept)
     return Answers(tuple(cases), tuple(skipped))
 
 
@@ -65,11 +70,7 @@ def _cases(model: Running, signature: Signature, given: examples.Given | None) -
         answered = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds]
     else:
         answered = _made_up(model, signature)
-    cases = [GoldenCase(signature.name, feed, outputs) for feed, outputs in answered]
-    kept = _within_limit(cases)
-    if not kept:
-        raise Refused(f"one example with its answer takes more than {MAX_BYTES >> 20} MB")
-    return kept
+    return [GoldenCase(signature.name, feed, outputs) for feed, outputs in answered]
 
 
 def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> dict[str, Any]:
@@ -109,6 +110,8 @@ def _within_limit(cases: Iterable[GoldenCase]) -> list[GoldenCase]:
         room -= sum(examples.size_of(array) for array in (*case.inputs.values(), *case.outputs.values()))
         if room >= 0:
             kept.append(case)
+    if not kept:
+        raise Refused(f"one example with its answer takes more than {MAX_BYTES >> 20} MB")
     return kept
 
 
@@ -118,17 +121,17 @@ def _changing(cases: Iterable[GoldenCase], model: Running, signatures: Sequence[
     return {
         f"{case.signature}/{output}"
         for case in cases
-        for output, value in _asked_again(case, model, by_name[case.signature]).items()
-        if compare(case.outputs[output], value, Tolerance()).fault
+        for output in _changed_outputs(case, model, by_name[case.signature])
     }
 
 
-def _asked_again(case: GoldenCase, model: Running, signature: Signature) -> dict[str, Any]:
-    """The outputs; none where a model that answered once refuses the same: then all of them are changing."""
+def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> list[str]:
+    """All of them when a model that has answered refuses the same inputs now."""
     try:
-        return model.run(signature, case.inputs)
-    except Refused as error:
-        raise GoldenError(f"{signature.name} answered once and then refused the same inputs: {error}") from error
+        again = model.run(signature, case.inputs)
+    except Refused:
+        return list(case.outputs)
+    return [name for name, value in again.items() if compare(case.outputs[name], value, Tolerance()).fault]
 
 
 def _write(target: Path, cases: Iterable[GoldenCase]) -> None:

@@ -90,8 +90,8 @@ def check_trusted(path: Path, config: FileConfig) -> None:
             )
         if foreign := _foreign_module(node):
             raise ExportFailed(
-                f"{path} uses {node.get('class_name')!r} of the module {foreign!r}, which the file does not carry",
-                hint="make a file that imports it and loads the model, and give that: file.py:name",
+                f"{path} uses {node['class_name']!r} of the module {foreign!r}, which the file does not carry",
+                hint=f"make a file that imports {node['class_name']} and loads the model, and give that: file.py:name",
             )
 
 

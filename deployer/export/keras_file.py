@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from deployer.export.runtime import disk_full, library, reason, tensorflow
 
 KIND = "keras_file"
 SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
-UNKNOWN = ("Could not locate", "Unknown layer", "Unknown object", "Unknown class", "not properly registered")
+UNKNOWN = re.compile(
+    r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
+)
+"""How the Kerases say that they do not know a class or function, and its name."""
 
 
 def matches(source: str) -> bool:
@@ -83,10 +87,10 @@ def _load(path: Path, keras: Any, *, trust: bool) -> Any:
 
 def _load_failure(path: Path, error: BaseException) -> DeployerError:
     text = reason(error)
-    if any(phrase in str(error) for phrase in UNKNOWN):
+    if unknown := UNKNOWN.search(str(error)):
         return ExportFailed(
-            f"{path} uses a class or function that Keras does not know: {text}",
-            hint="make a file that imports it and loads the model: file.py:name",
+            f"{path} uses {unknown[1]!r}, which is not part of Keras and not in the file",
+            hint=f"make a file that imports {unknown[1]} and loads the model, and give that: file.py:name",
         )
     if isinstance(error, (OSError, EOFError, KeyError)):
         return BrokenModel(f"{path} cannot be loaded: {text}", hint="it may be cut short: copy or save it again")

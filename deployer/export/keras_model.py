@@ -26,7 +26,9 @@ def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Any, tuple[
     """The traced call of a model and its inputs: those that were asked for, else those that it was built with."""
     forms = keras_forms.declared(model) if not inputs else keras_forms.asked(model, inputs)
     what = f"the model {model.name!r} could not be traced"
-    hint = None if inputs else f"if it takes other inputs than {_listed(forms[0])}, {SAY_INPUT}"
+    hint = (
+        "--input must fit what its layers take" if inputs else f"if it takes else than {_listed(forms[0])}, {SAY_INPUT}"
+    )
     with foreign_work(what, hint=hint):
         return _first_that_traces(model, forms)
 

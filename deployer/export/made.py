@@ -41,33 +41,32 @@ class Setting:
 
 def answered(signature: Signature, run: Callable[[Feed], dict[str, Any]]) -> list[Answered]:
     """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none."""
-    refusal: Refused | None = None
+    refused: list[Refused] = []
+    best: list[Answered] = []
     for setting in settings(signature):
-        try:
-            first = _ask(run, ordinary(signature, setting, BATCHES[0]))
-        except Refused as error:
-            refusal = refusal or error
-            continue
-        return [first, *_taken(run, _further(signature, setting))]
-    raise refusal or Refused("its inputs are too large to make up")
+        found = list(_taken(run, _ordinary(signature, setting), refused))
+        if len(found) == len(_batches(signature)):
+            return [*found, *_taken(run, edges(signature, setting), refused)]
+        best = best or found
+    if not best:
+        raise refused[0] if refused else Refused("its inputs are too large to make up")
+    return best
 
 
-def _further(signature: Signature, setting: Setting) -> Iterator[Feed]:
-    if signature.inputs:
-        yield ordinary(signature, setting, BATCHES[1])
-        yield from edges(signature, setting)
+def _ordinary(signature: Signature, setting: Setting) -> Iterator[Feed]:
+    return (ordinary(signature, setting, batch) for batch in _batches(signature))
 
 
-def _taken(run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed]) -> Iterator[Answered]:
+def _batches(signature: Signature) -> tuple[int, ...]:
+    return BATCHES if signature.inputs else BATCHES[:1]
+
+
+def _taken(run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed], refused: list[Refused]) -> Iterator[Answered]:
     for feed in feeds:
         try:
-            yield _ask(run, feed)
-        except Refused:  # noqa: PERF203 - a refusal is an expected answer
-            continue
-
-
-def _ask(run: Callable[[Feed], dict[str, Any]], feed: Feed) -> Answered:
-    return feed, run(feed)
+            yield feed, run(feed)
+        except Refused as error:  # noqa: PERF203 - a refusal is an expected answer
+            refused.append(error)
 
 
 def settings(signature: Signature) -> Iterator[Setting]:
@@ -118,7 +117,7 @@ def np_round(values: Any) -> Any:
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
     """A case or two of edge values; all inputs turn to their edges together."""
     kinds = [_edge_values(spec, signature) for spec in signature.inputs]
-    for place in range(max(len(values) for values in kinds)):
+    for place in range(max((len(values) for values in kinds), default=0)):
         yield {
             spec.name: _filled(
                 _shape(spec, setting, BATCHES[1]), tensors.numpy_dtype(spec.dtype), values[min(place, len(values) - 1)]

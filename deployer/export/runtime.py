@@ -11,6 +11,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from deployer.errors import DeployerError, ExportFailed, ExtraMissing
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
+APPENDIX = ("Arguments received by", "config=", "Original stack trace")
 NOISE = ("Detected at node", "Exception encountered when", "Graph execution error", "[[", "Errors may have originated")
 LONGEST_REASON = 400
 INSTALL = {"tensorflow": "pip install tensorflow", "keras": "pip install keras", "tf_keras": "pip install tf_keras"}
@@ -34,7 +36,8 @@ def library(name: str) -> Any:
     for variable, value in QUIET.items():
         os.environ.setdefault(variable, value)
     try:
-        module = importlib.import_module(name)
+        with _descriptor_silenced(2):
+            module = importlib.import_module(name)
     except ImportError as error:
         if error.name != name:
             raise ExportFailed(f"{name} is installed and cannot be imported: {reason(error)}") from error
@@ -52,10 +55,25 @@ def _check_backend(name: str, module: Any) -> None:
 
 
 @contextmanager
+def _descriptor_silenced(number: int) -> Iterator[None]:
+    """What C++ prints while TensorFlow is loaded goes nowhere: it heeds no log level, and failures are raised."""
+    sys.stderr.flush()
+    with duplicated(number) as saved, Path(os.devnull).open("wb") as nowhere:
+        if saved is not None:
+            os.dup2(nowhere.fileno(), number)
+        try:
+            yield
+        finally:
+            sys.stderr.flush()
+            if saved is not None:
+                os.dup2(saved, number)
+
+
+@contextmanager
 def stdout_on_stderr() -> Iterator[None]:
     """Whatever foreign code prints, from Python or from C, goes to stderr: stdout carries the tool's data only."""
     sys.stdout.flush()
-    with suppress_missing_stdout() as saved, redirect_stdout(sys.stderr):
+    with duplicated(1) as saved, redirect_stdout(sys.stderr):
         if saved is not None:
             os.dup2(2, 1)
         try:
@@ -67,11 +85,11 @@ def stdout_on_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def suppress_missing_stdout() -> Iterator[int | None]:
-    """A copy of file descriptor 1, or None for a process that was started without it."""
+def duplicated(number: int) -> Iterator[int | None]:
+    """A copy of a file descriptor, or None for a process that was started without it."""
     saved: int | None = None
     with suppress(OSError):
-        saved = os.dup(1)
+        saved = os.dup(number)
     try:
         yield saved
     finally:
@@ -130,8 +148,9 @@ def _disk_is_full(target: Path) -> ExportFailed:
 
 def reason(error: BaseException) -> str:
     """The core of an error's text on one line: of TensorFlow's pages, the first sentences."""
-    lines = [line.strip() for line in ANSI.sub("", str(error)).splitlines()]
-    kept = [line for line in lines if line and not line.startswith(NOISE)]
+    lines = (line.strip() for line in ANSI.sub("", str(error)).splitlines())
+    told = takewhile(lambda line: not line.startswith(APPENDIX), lines)
+    kept = [line for line in told if line and not line.startswith(NOISE)]
     text = " ".join(kept[:4])
     text = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
