@@ -28,7 +28,7 @@ class Core(Generic[S]):
         self,
         load: Callable[[str, int, str], S],
         rules: LoadRules,
-        poll_seconds: int = 1,
+        poll_seconds: float = 1,
         labels_for_unavailable: bool = False,
     ) -> None:
         self._monitor = StateMonitor()

@@ -76,7 +76,7 @@ def _warn_specific(model: ModelConfig, wanted: Mapping[int, str]) -> None:
 class Source:
     """Polls the base paths in a thread of its own and tells the manager which versions are wanted."""
 
-    def __init__(self, aspire: Aspire, poll_seconds: int) -> None:
+    def __init__(self, aspire: Aspire, poll_seconds: float) -> None:
         self._aspire = aspire
         self._poll_seconds = poll_seconds
         self._models: dict[str, ModelConfig] = {}

@@ -1,0 +1,295 @@
+"""Loading, unloading, labels and reloads, with a loader that the test holds in its hand. No TensorFlow."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from google.protobuf import text_format
+from tensorflow_serving.config import model_server_config_pb2
+
+from deployer.server.core import Core
+from deployer.server.manager import LoadRules
+from deployer.server.policy import State
+from deployer.server.status import Code, ServingError
+
+PATIENCE = 20.0
+
+
+class Version:
+    """A loaded version that remembers whether it was closed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+class Loader:
+    """Loads at once, unless the version is broken or held back."""
+
+    def __init__(self) -> None:
+        self.broken: set[int] = set()
+        self.held: dict[int, threading.Event] = {}
+        self.loaded: dict[int, Version] = {}
+        self.tries: list[int] = []
+
+    def __call__(self, _name: str, version: int, path: str) -> Version:
+        self.tries.append(version)
+        if version in self.held:
+            assert self.held[version].wait(PATIENCE)
+        if version in self.broken:
+            raise ServingError(Code.DATA_LOSS, f"Can't parse {path}/saved_model.pb as binary proto")
+        self.loaded[version] = Version(version)
+        return self.loaded[version]
+
+
+class House:
+    """A core over a folder of empty versions."""
+
+    def __init__(self, folder: Path, retries: int = 0, labels_for_unavailable: bool = False) -> None:
+        self.folder = folder
+        self.loader = Loader()
+        rules = LoadRules(retries=retries, retry_seconds=0.01)
+        self.core: Core[Version] = Core(self.loader, rules, 0.02, labels_for_unavailable)
+
+    def add(self, version: int, model: str = "m") -> None:
+        (self.folder / model / str(version)).mkdir(parents=True)
+
+    def config(self, rest: str = "", model: str = "m") -> object:
+        text = f'name: "{model}" base_path: "{self.folder / model}" model_platform: "tensorflow" {rest}'
+        return self.message(f"config {{ {text} }}")
+
+    def message(self, text: str) -> object:
+        message = model_server_config_pb2.ModelServerConfig()
+        return text_format.Parse(f"model_config_list {{ {text} }}", message)
+
+    def states(self, model: str = "m") -> dict[int, State]:
+        return {state.version: state.state for state in self.core.status(model)}
+
+    def latest(self) -> int:
+        with self.core.use("m") as (version, _):
+            return version
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    made = House(tmp_path)
+    yield made
+    made.core.stop()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, "it did not come about in time"
+        time.sleep(0.005)
+
+
+def specific(*versions: int) -> str:
+    return f"model_version_policy {{ specific {{ {' '.join(f'versions: {v}' for v in versions)} }} }}"
+
+
+def test_start_returns_when_every_model_serves(house: House) -> None:
+    house.add(1)
+    house.add(2)
+    house.core.start(house.config("model_version_policy { all {} }"))
+    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    assert house.latest() == 2
+
+
+def test_a_version_that_appears_is_served_and_the_old_one_leaves(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    house.add(2)
+    until(lambda: house.states() == {2: State.AVAILABLE, 1: State.END})
+    assert house.loader.loaded[1].closed.is_set()
+
+
+def test_a_version_that_fails_leaves_the_old_one_in_service(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    house.loader.broken.add(2)
+    house.add(2)
+    until(lambda: house.states().get(2) is State.END)
+    assert house.states()[1] is State.AVAILABLE
+    assert house.latest() == 1
+    error = house.core.status("m")[0].error
+    assert error is not None
+    assert error.code is Code.DATA_LOSS
+
+
+def test_start_fails_with_the_loaders_words(house: House) -> None:
+    house.add(1)
+    house.loader.broken.add(1)
+    with pytest.raises(ServingError) as caught:
+        house.core.start(house.config())
+    assert str(caught.value) == (
+        "UNKNOWN: 1 servable(s) did not become available: {{{name: m version: 1} due to error: DATA_LOSS: "
+        f"Can't parse {house.folder}/m/1/saved_model.pb as binary proto}}, }}"
+    )
+
+
+def test_a_load_is_tried_again_as_often_as_the_flag_says(tmp_path: Path) -> None:
+    house = House(tmp_path, retries=3)
+    house.add(1)
+    house.loader.broken.add(1)
+    with pytest.raises(ServingError):
+        house.core.start(house.config())
+    house.core.stop()
+    assert house.loader.tries == [1, 1, 1, 1]
+
+
+def test_a_request_in_flight_keeps_its_version_alive(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    with house.core.use("m") as (_, version):
+        house.add(2)
+        until(lambda: house.states() == {2: State.AVAILABLE, 1: State.UNLOADING})
+        assert house.latest() == 2
+        assert not version.closed.is_set()
+    until(version.closed.is_set)
+    until(lambda: house.states()[1] is State.END)
+
+
+def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(house: House) -> None:
+    house.add(1)
+    house.add(2)
+    house.core.start(house.config("model_version_policy { latest { num_versions: 2 } }"))
+    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    house.loader.held[3] = threading.Event()
+    house.add(3)
+    until(lambda: house.states() == {3: State.LOADING, 2: State.AVAILABLE, 1: State.END})
+    house.loader.held[3].set()
+    until(lambda: house.states() == {3: State.AVAILABLE, 2: State.AVAILABLE, 1: State.END})
+
+
+def test_a_version_may_come_back(house: House) -> None:
+    house.add(1)
+    house.add(2)
+    house.core.start(house.config(specific(1)))
+    for wanted in (2, 1, 2):
+        house.core.reload(house.config(specific(wanted)))
+        until(lambda wanted=wanted: house.states() == {wanted: State.AVAILABLE, 3 - wanted: State.END})
+
+
+def test_a_reload_to_a_version_that_is_not_there_unloads_everything(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    house.core.reload(house.config(specific(9)))
+    until(lambda: house.states() == {1: State.END})
+    with pytest.raises(ServingError, match=r"Servable not found for request: Latest\(m\)"):
+        house.latest()
+
+
+def test_a_model_that_leaves_the_config_is_unloaded(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    house.add(1, "other")
+    house.core.reload(house.config(model="other"))
+    until(lambda: house.states() == {1: State.END})
+    assert house.states("other") == {1: State.AVAILABLE}
+
+
+def test_a_reload_with_a_broken_model_keeps_its_other_changes(house: House) -> None:
+    house.add(1)
+    house.add(7, "bad")
+    house.add(8, "good")
+    house.core.start(house.config())
+    house.loader.broken.add(7)
+    both = "".join(
+        f'config {{ name: "{name}" base_path: "{house.folder / name}" model_platform: "tensorflow" }}'
+        for name in ("bad", "good")
+    )
+    with pytest.raises(ServingError, match=r"1 model\(s\) did not become available: {{{name: bad version: 7} due to"):
+        house.core.reload(house.message(both))
+    assert house.states("good") == {8: State.AVAILABLE}
+    assert house.states("bad") == {7: State.END}
+
+
+def test_a_reload_waits_for_a_base_path_and_is_carried_out_when_it_comes(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    reload = threading.Thread(target=house.core.reload, args=(house.config(model="late"),))
+    reload.start()
+    reload.join(0.05)
+    assert reload.is_alive()
+    house.add(1, "late")
+    reload.join(PATIENCE)
+    assert house.states("late") == {1: State.AVAILABLE}
+
+
+def test_a_label_in_the_first_config_is_refused_without_the_flag(house: House) -> None:
+    house.add(3)
+    with pytest.raises(ServingError) as caught:
+        house.core.start(house.config('version_labels { key: "stable" value: 3 }'))
+    assert str(caught.value) == (
+        "FAILED_PRECONDITION: Request to assign label to version 3 of model m, "
+        "which is not currently available for inference"
+    )
+
+
+def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
+    house = House(tmp_path, labels_for_unavailable=True)
+    house.add(1)
+    house.add(2)
+    stable = 'version_labels { key: "stable" value: %d } '
+    house.core.start(house.config(stable % 1 + specific(1)))
+    with pytest.raises(ServingError, match="assign label to version 2"):
+        house.core.reload(house.config(stable % 2 + specific(1, 2)))
+    house.core.reload(house.config(stable % 1 + specific(1, 2)))
+    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    house.core.reload(house.config(stable % 2 + specific(1, 2)))
+    with house.core.use("m", label="stable") as (version, _):
+        assert version == 2
+    house.core.stop()
+
+
+@pytest.mark.parametrize(
+    ("version", "label", "said"),
+    [
+        (9, None, "NOT_FOUND: Servable not found for request: Specific(m, 9)"),
+        (None, "nope", "INVALID_ARGUMENT: Unrecognized servable version label: nope"),
+    ],
+)
+def test_what_is_not_served_is_said(house: House, version: int | None, label: str | None, said: str) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    with pytest.raises(ServingError) as caught, house.core.use("m", version, label):
+        pass
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('config { name: "m" base_path: "/a" } config { name: "m" base_path: "/a" }', "list model m multiple times"),
+        ('config { name: "m" base_path: "a" model_platform: "tensorflow" }', "absolute path or URI; got base_path()=a"),
+        ('config { name: "m" base_path: "/a" }', "neither ModelServerConfig::model_type (deprecated) nor"),
+        ('config { name: "m" base_path: "/a" model_platform: "x" }', "Model m requests unsupported platform x"),
+        (
+            'config { name: "m" base_path: "/a" model_platform: "tensorflow" model_type: TENSORFLOW }',
+            "both ModelServerConfig::model_type (deprecated) and",
+        ),
+    ],
+)
+def test_configs_are_checked_with_the_texts_of_the_original(house: House, text: str, said: str) -> None:
+    with pytest.raises(ServingError) as caught:
+        house.core.start(house.message(text))
+    assert said in caught.value.message
+
+
+def test_a_model_keeps_its_platform(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    changed = house.message(f'config {{ name: "m" base_path: "{house.folder}/m" model_platform: "x" }}')
+    with pytest.raises(
+        ServingError, match=r"Illegal to change a model's platform\. For model m platform was tensorflow"
+    ):
+        house.core.reload(changed)
+    assert house.latest() == 1

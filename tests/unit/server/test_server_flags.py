@@ -1,0 +1,112 @@
+"""The command line is read by TensorFlow's rules, and refused before TensorFlow is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from deployer.server.__main__ import check
+from deployer.server.flag_table import OWN_FLAGS, SERVING_FLAGS
+from deployer.server.flags import UsageError, parse, usage
+from deployer.server.status import ServingError
+
+
+def test_the_table_holds_all_flags_of_tensorflow_serving_and_names_none_twice() -> None:
+    assert len(SERVING_FLAGS) == 48
+    names = [flag.name for flag in SERVING_FLAGS + OWN_FLAGS]
+    assert len(set(names)) == len(names)
+
+
+def test_defaults_hold_where_nothing_is_given() -> None:
+    options = parse([])
+    assert options.number("port") == 8500
+    assert options.number("rest_api_port") == 0
+    assert options.text("model_name") == "default"
+    assert options.on("flush_filesystem_caches")
+    assert options.given == frozenset()
+
+
+@pytest.mark.parametrize(("argument", "value"), [("--reuse_port", True), ("--reuse_port=true", True)])
+def test_a_boolean_may_stand_bare(argument: str, value: bool) -> None:
+    assert parse([argument]).on("reuse_port") is value
+
+
+def test_the_last_value_wins() -> None:
+    assert parse(["--port=1", "--port=2"]).number("port") == 2
+
+
+@pytest.mark.parametrize("argument", ["--no_such_flag=1", "--port", "8500", "-port=1", "--Port=1", "--port:1", ""])
+def test_what_is_no_flag_is_kept_as_unknown(argument: str) -> None:
+    options = parse([argument])
+    assert options.unknown == (argument,)
+    assert options.number("port") == 8500
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "--enable_batching=maybe",
+        "--enable_batching=1",
+        "--enable_batching=True",
+        "--port=",
+        "--port=85x",
+        "--port=8.5",
+        "--port=9223372036854775808",
+        "--per_process_gpu_memory_fraction=half",
+        "--help",
+    ],
+)
+def test_a_bad_value_of_a_known_flag_is_an_error(argument: str) -> None:
+    with pytest.raises(UsageError):
+        parse([argument])
+
+
+def test_arguments_after_two_dashes_are_not_read() -> None:
+    assert parse(["--port=1", "--", "--port=2"]).number("port") == 1
+
+
+def test_flags_without_effect_are_named_only_when_they_ask_for_something() -> None:
+    options = parse(["--enable_profiler=true", "--mixed_precision=bfloat16", "--port=1"])
+    assert options.without_effect() == ["mixed_precision"]
+
+
+def test_usage_tells_every_flag_with_its_default() -> None:
+    text = usage("server")
+    assert '--model_name="default"' in text
+    assert "--port=8500" in text
+    assert "--flush_filesystem_caches=true" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--port=0", "--model_base_path=/m"], "grpc_port or server_options.grpc_socket_path"),
+        ([], "Both server_options.model_base_path and server_options.model_config_file are empty!"),
+        (["--model_base_path=/m", "--batching_parameters_file=/b"], "without setting server_options.enable_batching"),
+    ],
+)
+def test_flags_that_contradict_each_other_are_refused(arguments: list[str], said: str) -> None:
+    with pytest.raises((ValueError, ServingError), match=said):
+        check(parse(arguments))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--enable_batching=maybe"], 255, "Couldn't interpret value maybe for flag enable_batching."),
+        (["--model_config_file=/no/such/file"], 255, "NOT_FOUND: /no/such/file; No such file or directory"),
+        (["--model_base_path=relative"], 255, "got base_path()=relative"),
+        (["--unknown=1"], 255, "unknown argument: --unknown=1"),
+    ],
+)
+def test_refusals_come_before_tensorflow_is_imported(arguments: list[str], code: int, said: str) -> None:
+    program = (
+        "import sys; from deployer.server.__main__ import main; code = main(sys.argv[1:]);"
+        "assert 'tensorflow' not in sys.modules; sys.exit(code)"
+    )
+    command = [sys.executable, "-c", program, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done.stderr
+    assert said in done.stdout

@@ -1,0 +1,119 @@
+"""Which versions are wanted, and what happens next: the tables of TF_SERVING.md 2.2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployer.server.config import ModelConfig
+from deployer.server.policy import Action, Choice, Snapshot, State, VersionPolicy, next_action
+from deployer.server.source import Source, version_number, versions_on_disk, wanted_versions
+from deployer.server.status import ServingError
+
+LATEST_TWO = VersionPolicy(Choice.LATEST, 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("1", 1),
+        ("007", 7),
+        (" 5", 5),
+        ("+5", 5),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("v1", None),
+        ("1.0", None),
+        ("1_tmp", None),
+        (".1", None),
+        ("\u0661", None),
+        ("", None),
+    ],
+)
+def test_folder_names_are_numbers_by_the_rules_of_int64(name: str, number: int | None) -> None:
+    assert version_number(name) == number
+
+
+@pytest.mark.parametrize(
+    ("policy", "wanted"),
+    [
+        (VersionPolicy(), [3]),
+        (LATEST_TWO, [3, 2]),
+        (VersionPolicy(Choice.LATEST, 0), [3]),
+        (VersionPolicy(Choice.LATEST, 9), [3, 2, 1]),
+        (VersionPolicy(Choice.ALL), [3, 2, 1]),
+        (VersionPolicy(Choice.SPECIFIC, versions=frozenset((1, 7))), [1]),
+        (VersionPolicy(Choice.SPECIFIC), []),
+    ],
+)
+def test_policies_choose_among_what_is_there(policy: VersionPolicy, wanted: list[int]) -> None:
+    assert policy.wanted([1, 3, 2]) == wanted
+
+
+def _after(*snapshots: tuple[int, State, bool]) -> Action | None:
+    return next_action(Snapshot(*each) for each in snapshots)
+
+
+def test_a_new_version_loads_beside_the_old_one() -> None:
+    assert _after((1, State.AVAILABLE, False), (2, State.START, True)) == Action(load=True, version=2)
+
+
+def test_the_old_version_stays_while_the_new_one_loads() -> None:
+    assert _after((1, State.AVAILABLE, False), (2, State.LOADING, True)) is None
+
+
+def test_the_old_version_stays_when_the_new_one_failed() -> None:
+    assert _after((1, State.AVAILABLE, False), (2, State.END, True)) is None
+
+
+def test_the_old_version_goes_once_the_new_one_serves() -> None:
+    assert _after((1, State.AVAILABLE, False), (2, State.AVAILABLE, True)) == Action(load=False, version=1)
+
+
+def test_with_two_wanted_the_lowest_goes_before_the_new_one_loads() -> None:
+    held = ((1, State.AVAILABLE, False), (2, State.AVAILABLE, True), (3, State.START, True))
+    assert _after(*held) == Action(load=False, version=1)
+
+
+def test_of_two_unwanted_versions_one_can_be_spared_at_once() -> None:
+    held = ((1, State.AVAILABLE, False), (2, State.AVAILABLE, False), (3, State.START, True))
+    assert _after(*held) == Action(load=False, version=1)
+
+
+def test_all_go_when_nothing_is_wanted() -> None:
+    assert _after((1, State.AVAILABLE, False)) == Action(load=False, version=1)
+
+
+def test_the_highest_new_version_loads_first() -> None:
+    assert _after((1, State.START, True), (2, State.START, True)) == Action(load=True, version=2)
+
+
+def _model(folder: Path, policy: VersionPolicy | None = None) -> ModelConfig:
+    return ModelConfig("m", str(folder), policy or VersionPolicy())
+
+
+def test_the_disk_is_read_as_numbers_and_the_later_of_two_names_wins(tmp_path: Path) -> None:
+    for name in ("1", "01", "2", "tmp"):
+        (tmp_path / name).mkdir()
+    assert versions_on_disk(_model(tmp_path)) == {1: str(tmp_path / "1"), 2: str(tmp_path / "2")}
+    assert wanted_versions(_model(tmp_path)) == {2: str(tmp_path / "2")}
+
+
+def test_a_missing_base_path_is_not_found(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    with pytest.raises(ServingError, match=f"Could not find base path {missing} for servable m with error NOT_FOUND"):
+        versions_on_disk(_model(missing))
+
+
+def test_one_missing_base_path_holds_back_every_model(tmp_path: Path) -> None:
+    (tmp_path / "good" / "1").mkdir(parents=True)
+    asked: list[str] = []
+    source = Source(lambda name, _: asked.append(name), poll_seconds=0)
+    good = ModelConfig("good", str(tmp_path / "good"))
+    source.set_models({"good": good, "bad": ModelConfig("bad", str(tmp_path / "bad"))})
+    source.poll()
+    assert asked == []
+    source.set_models({"good": good})
+    source.poll()
+    assert asked == ["bad", "good"]
