@@ -57,14 +57,14 @@ def _check_backend(name: str, module: Any) -> None:
 @contextmanager
 def _descriptor_silenced(number: int) -> Iterator[None]:
     """What C++ prints while TensorFlow is loaded goes nowhere: it heeds no log level, and failures are raised."""
-    sys.stderr.flush()
+    _flush(sys.stderr)
     with duplicated(number) as saved, Path(os.devnull).open("wb") as nowhere:
         if saved is not None:
             os.dup2(nowhere.fileno(), number)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            _flush(sys.stderr)
             if saved is not None:
                 os.dup2(saved, number)
 
@@ -72,16 +72,22 @@ def _descriptor_silenced(number: int) -> Iterator[None]:
 @contextmanager
 def stdout_on_stderr() -> Iterator[None]:
     """Whatever foreign code prints, from Python or from C, goes to stderr: stdout carries the tool's data only."""
-    sys.stdout.flush()
+    _flush(sys.stdout)
     with duplicated(1) as saved, redirect_stdout(sys.stderr):
         if saved is not None:
             os.dup2(2, 1)
         try:
             yield
         finally:
-            sys.stderr.flush()
+            _flush(sys.stderr)
             if saved is not None:
                 os.dup2(saved, 1)
+
+
+def _flush(stream: Any) -> None:
+    """A process may have been started without the stream, or its reader may be gone."""
+    with suppress(OSError, ValueError, AttributeError):
+        stream.flush()
 
 
 @contextmanager

@@ -19,7 +19,7 @@ OURS = frozenset({Path("assets.extra/manifest.json"), Path("assets.extra/golden.
 
 def matches(source: str) -> bool:
     """A folder."""
-    return "\0" not in source and Path(source).is_dir()
+    return bool(source) and "\0" not in source and Path(source).is_dir()
 
 
 def location(source: str) -> str:

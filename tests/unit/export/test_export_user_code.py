@@ -1,0 +1,97 @@
+"""The user's own files: imported, told about with file and line, and forgotten."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from deployer.errors import ExportFailed, SourceNotFound
+from deployer.export.user_code import attribute, imported, users_code
+
+
+def write(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    return str(path)
+
+
+def test_a_file_sees_its_neighbours_and_leaves_nothing(tmp_path: Path) -> None:
+    write(tmp_path, "neighbour.py", "value = 1")
+    place = write(tmp_path, "train.py", "import neighbour\nmodel = neighbour.value")
+    before, path_before = set(sys.modules), list(sys.path)
+    with imported(place) as module:
+        assert module.model == 1
+        assert sys.modules["neighbour"].value == 1
+    assert (set(sys.modules) - before, sys.path) == (set(), path_before)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["neighbour.py", "train.py"]
+
+
+def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+    for value in (1, 2):
+        write(tmp_path, "neighbour.py", f"value = {value}")
+        with imported(write(tmp_path, "train.py", "from neighbour import value")) as module:
+            assert module.value == value
+
+
+def test_a_file_named_like_a_module_does_not_replace_it(tmp_path: Path) -> None:
+    with imported(write(tmp_path, "json.py", "mine = True")) as module:
+        assert module.mine
+        assert "dumps" in vars(sys.modules["json"])
+
+
+def test_a_package_is_found_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, "pkg_of_test/__init__.py", "")
+    write(tmp_path, "pkg_of_test/models.py", "model = 7")
+    monkeypatch.chdir(tmp_path)
+    with imported("pkg_of_test.models") as module:
+        assert module.model == 7
+    for missing in ("pkg_of_test.nothing", "no_such_pkg.models"):
+        with pytest.raises(SourceNotFound, match="no Python module"), imported(missing):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("def f():\n    return 1 / 0\n\nf()\n", "ZeroDivisionError: division by zero"),
+        ("import sys\nsys.exit('no data')\n", "it called sys.exit('no data')"),
+        ("import no_such_thing_at_all\n", "ModuleNotFoundError"),
+        ("def f(:\n", "SyntaxError"),
+        ("import json\njson.loads('{')\n", "JSONDecodeError"),
+    ],
+)
+def test_a_file_that_fails_is_told_with_its_last_line(tmp_path: Path, text: str, told: str) -> None:
+    place = write(tmp_path, "train.py", text)
+    with pytest.raises(ExportFailed) as caught, imported(place):
+        pass
+    line = {"ZeroDivisionError: division by zero": 2, "ModuleNotFoundError": 1, "SyntaxError": 1}.get(told, 2)
+    assert told in caught.value.message
+    assert f"{place}, line {line}" in caught.value.message
+
+
+def test_an_interrupt_passes_through(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), imported(write(tmp_path, "train.py", "raise KeyboardInterrupt")):
+        pass
+
+
+def test_a_missing_name_is_answered_with_near_ones() -> None:
+    module = ModuleType("train")
+    module.build_model = 1  # type: ignore[attr-defined]
+    module.other = 2  # type: ignore[attr-defined]
+    with pytest.raises(SourceNotFound, match="'bild_model'") as caught:
+        attribute(module, "bild_model")
+    assert caught.value.hint == "did you mean build_model?"
+    with pytest.raises(SourceNotFound) as caught:
+        attribute(module, "zzz")
+    assert "build_model, other" in str(caught.value.hint)
+
+
+def test_errors_in_a_call_are_the_users(tmp_path: Path) -> None:
+    with imported(write(tmp_path, "train.py", "def make():\n    raise ValueError('no weights')\n")) as module:
+        told = r"make\(\) failed: ValueError: no weights\n.*line 2"
+        with pytest.raises(ExportFailed, match=told), users_code("make() failed", tmp_path):
+            module.make()
