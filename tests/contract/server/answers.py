@@ -1,0 +1,126 @@
+"""When two answers count as the same: the recorded one of TensorFlow Serving, and ours."""
+
+from __future__ import annotations
+
+import base64
+import http.client
+import json
+import math
+import re
+from typing import Any
+
+import grpc
+from contract.server.server_process import HOST, ServerProcess
+from google.protobuf import json_format
+
+from deployer.protos import proto
+from deployer.server.tensors import to_array
+
+TOLERANCE = 1e-6
+NOT_JSON = object()
+_METHODS = {
+    "Predict": ("predict_pb2", "PredictRequest", "PredictResponse"),
+    "Classify": ("classification_pb2", "ClassificationRequest", "ClassificationResponse"),
+    "Regress": ("regression_pb2", "RegressionRequest", "RegressionResponse"),
+    "MultiInference": ("inference_pb2", "MultiInferenceRequest", "MultiInferenceResponse"),
+    "GetModelMetadata": ("get_model_metadata_pb2", "GetModelMetadataRequest", "GetModelMetadataResponse"),
+    "GetModelStatus": ("get_model_status_pb2", "GetModelStatusRequest", "GetModelStatusResponse"),
+    "HandleReloadConfigRequest": ("model_management_pb2", "ReloadConfigRequest", "ReloadConfigResponse"),
+}
+
+
+def same(a: Any, b: Any) -> bool:
+    """Compare JSON values; numbers may differ by a millionth, whole numbers not at all."""
+    if isinstance(a, bool) or isinstance(b, bool):
+        return a is b
+    if isinstance(a, int) and isinstance(b, int):
+        return a == b
+    if isinstance(a, (int, float)) and isinstance(b, (int, float)):
+        return (math.isnan(a) and math.isnan(b)) or math.isclose(a, b, rel_tol=TOLERANCE)
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
+    return bool(a == b)
+
+
+def error_same(rule: dict[str, str], text: str) -> bool:
+    """Compare an error text, whole or its beginning, once runs of white space are folded."""
+    folded = re.sub(r"\s+", " ", text).strip()
+    if "equal" in rule:
+        return re.sub(r"\s+", " ", rule["equal"]).strip() == folded
+    return folded.startswith(re.sub(r"\s+", " ", rule["prefix"]).strip())
+
+
+def parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data.decode("utf-8", "surrogateescape"))
+    except ValueError:
+        return NOT_JSON
+
+
+def rest_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
+    """Ask a recorded REST request; None when the answer is the recorded one."""
+    status, media, data = _ask(server, case["request"])
+    want = case["expect"]
+    wanted = base64.b64decode(want["body_b64"]) if "body_b64" in want else want["body"].encode()
+    if status != want["status"]:
+        return f"status {status}, not {want['status']}: {data[:300]!r}"
+    if wanted and media != want["content_type"].split(";")[0]:
+        return f"media type {media}, not {want['content_type']}"
+    return None if _body_same(want, wanted, data) else f"{data[:500]!r}, not {wanted[:500]!r}"
+
+
+def _ask(server: ServerProcess, request: dict[str, Any]) -> tuple[int, str, bytes]:
+    body = base64.b64decode(request["body_b64"]) if "body_b64" in request else request.get("body")
+    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=30)
+    try:
+        data = body.encode() if isinstance(body, str) else body
+        connection.request(request["method"], request["path"], body=data, headers=request.get("headers", {}))
+        answer = connection.getresponse()
+        return answer.status, (answer.getheader("Content-Type") or "").split(";")[0], answer.read()
+    finally:
+        connection.close()
+
+
+def _body_same(want: dict[str, Any], wanted: bytes, data: bytes) -> bool:
+    got, expected = parsed(data), parsed(wanted)
+    if "error_match" in want:
+        return isinstance(got, dict) and got.keys() == {"error"} and error_same(want["error_match"], got["error"])
+    return wanted == data if expected is NOT_JSON else same(got, expected)
+
+
+def grpc_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
+    """Ask a recorded gRPC request; None when the answer is the recorded one."""
+    module, request_name, response_name = _METHODS[case["method"].rpartition("/")[2]]
+    messages = proto(f"tensorflow_serving.apis.{module}")
+    response_type = getattr(messages, response_name)
+    request = json_format.ParseDict(case["request"], getattr(messages, request_name)())
+    want = case["expect"]
+    try:
+        response = server.call(case["method"], request, response_type)
+    except grpc.RpcError as error:
+        told = f"{error.code().name}: {error.details()}"
+        ok = want.get("code") == error.code().name and error_same(want["details"], error.details())
+        return None if ok else f"{told}, not {want}"
+    if "code" in want:
+        return f"answered, where {want} was due"
+    got, expected = _values(response), _values(json_format.ParseDict(want["response"], response_type()))
+    return None if same(got, expected) else f"{str(got)[:500]}, not {str(expected)[:500]}"
+
+
+def _values(message: Any) -> Any:
+    return _tensors(json_format.MessageToDict(message, preserving_proto_field_name=True))
+
+
+def _tensors(node: Any) -> Any:
+    """Turn every TensorProto in a tree into its dtype, shape and values."""
+    if isinstance(node, list):
+        return [_tensors(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "dtype" not in node or "tensor_shape" not in node or "name" in node:
+        return {key: _tensors(value) for key, value in node.items()}
+    tensor = json_format.ParseDict(node, proto("tensorflow.core.framework.tensor_pb2").TensorProto())
+    array = to_array(tensor)
+    return {"dtype": node["dtype"], "shape": list(array.shape), "values": array.astype(object).ravel().tolist()}
