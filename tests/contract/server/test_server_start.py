@@ -1,0 +1,85 @@
+"""Starting, and what is said when that fails: rows A, B, C, E, F, G of the recorded behaviour."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from contract.server.server_process import HOST, MODELS, free_port, model_config, serving, until
+
+
+def put(folder: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
+    """Write a version beside its place and rename it, as a deploy does."""
+    beside = folder / f".{version}.tmp"
+    shutil.copytree(source, beside)
+    beside.rename(folder / str(version))
+
+
+def run_to_the_end(*flags: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "deployer.server", f"--port={free_port()}", f"--listen_address={HOST}", *flags]
+    return subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_a_missing_path_and_an_empty_one_are_waited_for_with_closed_ports(tmp_path: Path) -> None:
+    base = tmp_path / "models" / "m"
+    ready = tmp_path / "ready.json"
+    flags = ("--model_name=m", f"--model_base_path={base}", f"--ready_file={ready}", "--no_such_flag=1")
+    with serving(tmp_path, *flags) as server:
+        server.wait_for_log(f"Could not find base path {base} for servable m with error NOT_FOUND: {base} not found")
+        base.mkdir(parents=True)
+        server.wait_for_log(f"No versions of servable m found under base path {base}. Did you forget to name your leaf")
+        for port in (server.port, server.rest_port):
+            with socket.socket() as client:
+                assert client.connect_ex((HOST, port)) != 0
+        assert not ready.exists()
+        put(base, 1)
+        server.wait_ready()
+        assert server.predict("m", 1.0) == (200, {"predictions": [2.5]})
+        told = until(lambda: ready.exists() and json.loads(ready.read_text()))
+        assert told == {"pid": server.child.pid, "port": server.port, "rest_api_port": server.rest_port}
+        assert "unknown argument: --no_such_flag=1" in server.log
+        assert "Successfully loaded servable version {name: m version: 1}" in server.log
+        assert f"Running gRPC ModelServer at {HOST}:{server.port} ..." in server.log
+
+
+def test_a_broken_model_at_start_ends_the_server_and_says_why(tmp_path: Path) -> None:
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    (tmp_path / "m" / "1" / "saved_model.pb").write_bytes(b"this is not a SavedModel")
+    config = tmp_path / "models.config"
+    good = model_config("good", MODELS / "half_plus_two")
+    config.write_text(f"model_config_list {{ {model_config('m', tmp_path / 'm')} {good} }}")
+    done = run_to_the_end(f"--model_config_file={config}", "--max_num_load_retries=0")
+    assert done.returncode == 255
+    assert (
+        "Failed to start server. Error: UNKNOWN: 1 servable(s) did not become available: {{{name: m version: 1} due "
+        f"to error: DATA_LOSS: Can't parse {tmp_path}/m/1/saved_model.pb as binary proto}}, }}"
+    ) in done.stdout
+
+
+def test_a_label_in_the_first_config_ends_the_server(tmp_path: Path) -> None:
+    config = tmp_path / "models.config"
+    label = 'version_labels { key: "stable" value: 3 }'
+    config.write_text(f"model_config_list {{ {model_config('m', MODELS / 'half_plus_two', label)} }}")
+    done = run_to_the_end(f"--model_config_file={config}")
+    assert done.returncode == 255
+    assert (
+        "Failed to start server. Error: FAILED_PRECONDITION: Request to assign label to version 3 of model m, which is "
+        "not currently available for inference"
+    ) in done.stdout
+
+
+def test_grpc_goes_on_alone_when_the_rest_port_is_taken(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind((HOST, 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        flags = ("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}")
+        with serving(tmp_path, *flags, rest_port=port) as server:
+            server.wait_for_log(f"Failed to start HTTP Server at {HOST}:{port}")
+            with socket.create_connection((HOST, server.port), timeout=10):
+                os.kill(server.child.pid, 0)
