@@ -8,7 +8,7 @@ The life of a server:
 
 `stage` disturbs nothing that runs. `discard` may be called after a half-finished `stage`, and twice.
 All that an engine knows about a server is written on the server itself (labels, or the run folder): a command that
-was killed leaves a candidate, and the next `stage` or `remove` sweeps it.
+was killed leaves a candidate, and the next one sweeps it.
 """
 
 from __future__ import annotations
@@ -67,6 +67,12 @@ class Engine(Protocol):
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Every deployment of this engine, in order of environment and name."""
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """(name, env) of everything that this engine has, be it only what a killed command left."""
+
+    def sweep(self, name: str, env: str) -> None:
+        """Discard what does not serve: candidates, half-made ones, servers already replaced."""
 
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate beside what runs, on ports of its own."""

@@ -74,14 +74,24 @@ class EmbeddedEngine:
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """See Engine.observe_all."""
-        homes = sorted((self.state_dir / "run").glob("*/*"))
-        seen = (self.observe(home.name, home.parent.name) for home in homes)
+        seen = (self.observe(name, env) for name, env in self.names())
         return tuple(deployment for deployment in seen if deployment)
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """See Engine.names."""
+        return tuple((home.name, home.parent.name) for home in sorted((self.state_dir / "run").glob("*/*")))
+
+    def sweep(self, name: str, env: str) -> None:
+        """See Engine.sweep."""
+        current = self.observe(name, env)
+        for folder in run_folder.releases(self._home(name, env)):
+            if current is None or folder.resolve() != current.folder:
+                _discard(folder)
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage. The candidate listens on private ports and holds its public ones, closed."""
         _check_settings(launch)
-        self._sweep(launch.name, launch.env)
+        self.sweep(launch.name, launch.env)
         observed = self.observe(launch.name, launch.env)
         folder = self._home(launch.name, launch.env) / run_folder.new_release_id()
         with _held(launch, observed) as (rest, grpc, private_rest, private_grpc):
@@ -116,7 +126,7 @@ class EmbeddedEngine:
         self._await_public(candidate, seconds)
         release = _known(candidate.folder)
         run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
-        self._retire(candidate)
+        self.sweep(candidate.name, candidate.env)
         return _observed(candidate.folder)
 
     def configure(self, deployment: Deployment, rendered: Rendered) -> None:
@@ -156,18 +166,6 @@ class EmbeddedEngine:
 
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "run" / env / name
-
-    def _sweep(self, name: str, env: str) -> None:
-        """What killed commands left: candidates, half-made folders, and servers already replaced."""
-        current = self.observe(name, env)
-        for folder in run_folder.releases(self._home(name, env)):
-            if current is None or folder.resolve() != current.folder:
-                _discard(folder)
-
-    def _retire(self, keep: Deployment) -> None:
-        for folder in run_folder.releases(self._home(keep.name, keep.env)):
-            if folder.resolve() != keep.folder:
-                _discard(folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:

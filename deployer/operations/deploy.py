@@ -87,15 +87,20 @@ class Deploy:
     def _candidate(self) -> Iterator[Deployment]:
         """A candidate that is gone again when anything goes wrong; its last log lines go with the error."""
         self.progress(f"starting a candidate on the {self.engine.name} engine")
-        candidate = self.engine.stage(self.launch)
         try:
-            yield candidate
+            candidate = self.engine.stage(self.launch)
+            with self._last_words(candidate):
+                yield candidate
+        except BaseException:
+            self.engine.sweep(self.launch.name, self.launch.env)
+            raise
+
+    @contextmanager
+    def _last_words(self, candidate: Deployment) -> Iterator[None]:
+        try:
+            yield
         except DeployerError as error:
             error.log = error.log or tuple(self.engine.logs(candidate, LOG_LINES))
-            self.engine.discard(candidate)
-            raise
-        except BaseException:
-            self.engine.discard(candidate)
             raise
 
     def _await(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:

@@ -11,23 +11,28 @@ from deployer.report import DownResult
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:
     """Requests in flight finish first. Raises NothingDeployed, LockHeld."""
     workspace = open_workspace(settings or Settings())
-    return _down(workspace, workspace.deployed(name).name, workspace.spec.env, progress)
+    name, env = workspace.deployment_name(name), workspace.spec.env
+    result = _down(workspace, name, env, progress)
+    if result is None:
+        raise workspace.nothing_deployed(name)
+    return result
 
 
 def down_all(*, settings: Settings | None = None, progress: Progress = silent) -> tuple[DownResult, ...]:
     """Every deployment of the engine, in all environments. Raises NothingDeployed when there is none."""
     workspace = open_workspace(settings or Settings())
-    there = workspace.engine.observe_all()
-    if not there:
+    results = [_down(workspace, name, env, progress) for name, env in workspace.engine.names()]
+    removed = tuple(result for result in results if result)
+    if not removed:
         raise NothingDeployed("nothing is deployed")
-    return tuple(_down(workspace, found.name, found.env, progress) for found in there)
+    return removed
 
 
-def _down(workspace: Workspace, name: str, env: str, progress: Progress) -> DownResult:
+def _down(workspace: Workspace, name: str, env: str, progress: Progress) -> DownResult | None:
+    """None when nothing served; what killed commands left is gone then, too."""
     with workspace.engine.lock(name, env, workspace.settings.lock_wait):
         observed = workspace.engine.observe(name, env)
-        if observed is None:
-            raise NothingDeployed(f"nothing is deployed as {name} [{env}]")
-        progress(f"stopping {name} [{env}]")
+        if observed:
+            progress(f"stopping {name} [{env}]")
         workspace.engine.remove(name, env)
-    return DownResult(name, env, workspace.engine.name, planning.remove(observed))
+    return DownResult(name, env, workspace.engine.name, planning.remove(observed)) if observed else None

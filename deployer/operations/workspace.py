@@ -72,12 +72,14 @@ class Workspace:
         wanted = self.deployment_name(name)
         observed = self.engine.observe(wanted, self.spec.env)
         if observed is None:
-            there = ", ".join(f"{found.name} [{found.env}]" for found in self.engine.observe_all())
-            raise NothingDeployed(
-                f"nothing is deployed as {wanted} [{self.spec.env}]",
-                hint=f"there is: {there}" if there else "deployer up SOURCE deploys a model",
-            )
+            raise self.nothing_deployed(wanted)
         return observed
+
+    def nothing_deployed(self, name: str) -> NothingDeployed:
+        """The error that says what there is instead."""
+        there = ", ".join(f"{found.name} [{found.env}]" for found in self.engine.observe_all())
+        hint = f"there is: {there}" if there else "deployer up SOURCE deploys a model"
+        return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""

@@ -1,0 +1,48 @@
+"""Looks at what is there: processes, ports, folders."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+MODELS = Path(__file__).parents[1] / "contract" / "server" / "data" / "models"
+"""Small SavedModels, among them half_plus_two in three versions."""
+
+
+def servers(folder: Path) -> list[psutil.Process]:
+    """The model servers whose run folder lies below a folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            ours = any(word.startswith(f"--run_folder={folder.resolve()}") for word in process.cmdline())
+            if ours and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process)
+        except psutil.Error:
+            continue
+    return found
+
+
+def listens(port: int) -> bool:
+    """Whether somebody accepts connections there."""
+    with socket.socket() as sock:
+        sock.settimeout(2)
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def free_port() -> int:
+    """A port that nobody has at the moment."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:
+    """Wait for a condition; fail with `what` when it does not come true."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
+        time.sleep(0.02)
