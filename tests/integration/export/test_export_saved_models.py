@@ -1,0 +1,171 @@
+"""SavedModel folders, and the golden set of what is saved."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.exporting import Exporter
+
+from deployer import golden
+from deployer.errors import BrokenModel, ExportFailed, GoldenError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SavedModel with variables, an asset, extra assets, and signatures of several kinds."""
+    import tensorflow as tf
+
+    root = tmp_path_factory.mktemp("saved")
+    (root / "words.txt").write_text("red\ngreen\n")
+    lines = tf.lookup.TextFileInitializer(
+        str(root / "words.txt"),
+        tf.string,
+        tf.lookup.TextFileIndex.WHOLE_LINE,
+        tf.int64,
+        tf.lookup.TextFileIndex.LINE_NUMBER,
+    )
+    module = tf.Module()
+    module.weights = tf.Variable([[1.0], [2.0]])
+    module.table = tf.lookup.StaticHashTable(lines, -1)
+    floats = tf.TensorSpec([None, 2], tf.float32, name="x")
+    signatures = {
+        "serving_default": tf.function(lambda x: {"y": x @ module.weights}, input_signature=[floats]),
+        "noisy": tf.function(lambda x: {"z": x + tf.random.normal(tf.shape(x))}, input_signature=[floats]),
+        "lookup": tf.function(
+            lambda words: {"id": module.table.lookup(words)},
+            input_signature=[tf.TensorSpec([None], tf.string, "words")],
+        ),
+        "parse": tf.function(
+            lambda examples: {"v": tf.io.parse_example(examples, {"v": tf.io.FixedLenFeature([1], tf.float32)})["v"]},
+            input_signature=[tf.TensorSpec([None], tf.string, "examples")],
+        ),
+    }
+    path = root / "model"
+    tf.saved_model.save(module, str(path), signatures=signatures)
+    (path / "assets.extra").mkdir()
+    for name in ("notes.txt", "manifest.json", "golden.tfrecord"):
+        (path / "assets.extra" / name).write_text("of another version")
+    return path
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_folder_is_taken_over_byte_for_byte(exporter: Exporter, folder: Path) -> None:
+    before = files_of(folder)
+    exported = exporter(str(folder))
+    taken = {name: data for name, data in files_of(exported.folder).items() if name != "assets.extra/golden.tfrecord"}
+    ours = {"assets.extra/manifest.json", "assets.extra/golden.tfrecord"}
+    assert taken == {name: data for name, data in before.items() if name not in ours}
+    assert files_of(folder) == before
+
+
+def test_large_files_are_not_copied(exporter: Exporter, folder: Path) -> None:
+    shard = "variables/variables.data-00000-of-00001"
+    exported = exporter(str(folder), prove=False)
+    probe = exported.folder.parent / "probe"
+    try:
+        os.link(folder / shard, probe)
+    except OSError:
+        assert (exported.folder / shard).read_bytes() == (folder / shard).read_bytes()
+    else:
+        assert (folder / shard).stat().st_nlink == 1 or (exported.folder / shard).samefile(folder / shard)
+
+
+def test_every_signature_is_proven_or_told_why_not(exporter: Exporter, folder: Path) -> None:
+    exported = exporter(str(folder))
+    summary = exported.summary
+    assert {case.signature for case in exported.cases()} == {"serving_default", "noisy", "lookup"}
+    assert summary.cases == len(exported.cases())
+    assert summary.random_outputs == ("noisy/z",)
+    assert [text.partition(":")[0] for text in summary.skipped] == ["parse"]
+    assert "Feature: v" in summary.skipped[0]
+    for case in exported.cases():
+        if case.signature == "serving_default":
+            np.testing.assert_allclose(case.outputs["y"], case.inputs["x"] @ np.array([[1.0], [2.0]]), rtol=1e-5)
+
+
+def test_the_golden_set_is_the_same_every_time(exporter: Exporter, folder: Path) -> None:
+    def told(cases: tuple[golden.GoldenCase, ...]) -> list[Any]:
+        steady = [case for case in cases if case.signature != "noisy"]
+        return [
+            [case.signature, *[array.tolist() for array in (*case.inputs.values(), *case.outputs.values())]]
+            for case in steady
+        ]
+
+    assert told(exporter(str(folder)).cases()) == told(exporter(str(folder)).cases())
+
+
+def test_examples_are_asked_instead_of_made_up_ones(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+    examples = tmp_path / "examples.jsonl"
+    examples.write_text("\n".join(json.dumps([place, 1]) for place in range(40)))
+    exported = exporter(str(folder), examples=examples)
+    given = [case for case in exported.cases() if case.signature == "serving_default"]
+    assert [case.outputs["y"].tolist() for case in given] == [[[2.0]], [[place + 2.0] for place in range(32)]]
+    assert "keeping 32 of 40 examples" in exported.said
+    assert exported.summary.origin == "examples in examples.jsonl"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ({"instances": [[1, 2, 3]]}, r"'x' wants float32\[\?,2\], got the shape \[1, 3\]"),
+        ({"signature_name": "parse", "instances": ["no example"]}, "TensorFlow refused an example for parse"),
+        ({"signature_name": "nothing", "instances": [1]}, "'nothing'; the model has"),
+    ],
+)
+def test_examples_that_do_not_fit(exporter: Exporter, folder: Path, tmp_path: Path, content: Any, told: str) -> None:
+    examples = tmp_path / "examples.json"
+    examples.write_text(json.dumps(content))
+    with pytest.raises(GoldenError, match=told):
+        exporter(str(folder), examples=examples)
+
+
+def damaged(folder: Path, tmp_path: Path, part: str) -> Path:
+    copy = tmp_path / "damaged"
+    shutil.copytree(folder, copy)
+    if part == "variables":
+        shutil.rmtree(copy / "variables")
+    elif part == "shard":
+        shard = copy / "variables" / "variables.data-00000-of-00001"
+        shard.write_bytes(shard.read_bytes()[:3])
+    elif part == "asset":
+        (copy / "assets" / "words.txt").unlink()
+    else:
+        (copy / "saved_model.pb").write_bytes((copy / "saved_model.pb").read_bytes()[:-100])
+    return copy
+
+
+@pytest.mark.parametrize("part", ["variables", "shard", "asset", "pb"])
+def test_a_damaged_folder_is_broken(exporter: Exporter, folder: Path, tmp_path: Path, part: str) -> None:
+    with pytest.raises(BrokenModel):
+        exporter(str(damaged(folder, tmp_path, part)))
+
+
+def test_a_folder_of_versions_points_to_them(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "versions" / "7")
+    with pytest.raises(BrokenModel) as caught:
+        exporter(str(tmp_path / "versions"))
+    assert "7" in str(caught.value.hint)
+
+
+def test_what_cannot_change_a_saved_model_is_refused(exporter: Exporter, folder: Path) -> None:
+    with pytest.raises(ExportFailed, match="--input cannot change"):
+        exporter(str(folder), "x:float32[?,2]")
+    with pytest.raises(ExportFailed, match="'other'; it has lookup, noisy, parse, serving_default"):
+        exporter(str(folder), signature="other")
+
+
+def test_a_model_without_signature_is_refused(exporter: Exporter, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))
+    with pytest.raises(ExportFailed, match="has no signature"):
+        exporter(str(tmp_path / "bare"))
