@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import grpc
-from tensorflow_serving.apis import (
+
+from deployer.server import examples, predict
+from deployer.server.core import Core
+from deployer.server.log import LOG
+from deployer.server.metadata import signature_map
+from deployer.server.predict import Manner
+from deployer.server.runtime import (
     classification_pb2,
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -22,12 +28,6 @@ from tensorflow_serving.apis import (
     predict_pb2,
     regression_pb2,
 )
-
-from deployer.server import examples, predict
-from deployer.server.core import Core
-from deployer.server.log import LOG
-from deployer.server.metadata import signature_map
-from deployer.server.predict import Manner
 from deployer.server.servable import Array, SavedModel
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import TensorError, fill_proto, to_array

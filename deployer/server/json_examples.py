@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tensorflow.core.example import example_pb2, feature_pb2
 
 from deployer.server.json_in import decode_base64, require_object, signature_name
 from deployer.server.json_out import float_texts
 from deployer.server.json_text import debug, quote, type_name
+from deployer.server.runtime import example_pb2, feature_pb2
 from deployer.server.status import invalid
 
 Json = Any

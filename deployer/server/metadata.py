@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf import json_format
-from tensorflow_serving.apis import get_model_metadata_pb2
 
 from deployer.server.json_text import encode
 from deployer.server.monitor import VersionState
+from deployer.server.runtime import get_model_metadata_pb2
 from deployer.server.servable import SavedModel
 from deployer.server.status import Code
 

@@ -1,4 +1,4 @@
-"""A SavedModel in a classic Session, as TensorFlow Serving runs it. The only room that imports TensorFlow itself.
+"""A SavedModel in a classic Session, as TensorFlow Serving runs it. Each version has its own.
 
 Sources: `tensorflow/cc/saved_model/loader.cc`, `servables/tensorflow/saved_model_bundle_factory.cc`.
 """
@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import config_pb2
-from tensorflow.python.saved_model import loader_impl
 
 from deployer.server.dtypes import DType, by_number
 from deployer.server.log import LOG
 from deployer.server.pace import Pace
+from deployer.server.runtime import Graph, OpError, SavedModelLoader, Session, config_pb2
 from deployer.server.status import Code, ServingError, not_found
 from deployer.server.tensors import TensorError, to_array
 
@@ -93,7 +91,7 @@ class SavedModel:
         call = self._callables.get(key) or self._make(key)
         try:
             return call(*feeds.values())
-        except tf.errors.OpError as error:
+        except OpError as error:
             raise _translated(error) from error
 
     def _make(self, key: tuple[Any, ...]) -> Any:
@@ -106,7 +104,7 @@ class SavedModel:
                 del self._callables[next(iter(self._callables))]
             try:
                 return self._callables.setdefault(key, self._session._make_callable_from_options(options))
-            except tf.errors.OpError as error:
+            except OpError as error:
                 raise _translated(error) from error
 
     def close(self) -> None:
@@ -143,7 +141,7 @@ def load(path: str, options: LoadOptions) -> SavedModel:
         return _load(path, options)
     except ServingError:
         raise
-    except tf.errors.OpError as error:
+    except OpError as error:
         raise _translated(error) from error
     except Exception as error:
         raise ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}") from error
@@ -152,8 +150,8 @@ def load(path: str, options: LoadOptions) -> SavedModel:
 def _load(path: str, options: LoadOptions) -> SavedModel:
     loader = _open(path)
     _require_tags(loader, options.tags)
-    graph = tf.Graph()
-    session = tf.compat.v1.Session(graph=graph, config=options.config())
+    graph = Graph()
+    session = Session(graph=graph, config=options.config())
     try:
         meta_graph = _fill(loader, session, graph, path, options)
         return SavedModel(session, _signatures(meta_graph), _ends(meta_graph.graph_def))
@@ -170,7 +168,7 @@ def _open(path: str) -> Any:
             f"`saved_model.pb`)\nSpecified file path: {path}"
         )
     try:
-        return loader_impl.SavedModelLoader(path)
+        return SavedModelLoader(path)
     except OSError as error:
         raise _unreadable(file) from error
 

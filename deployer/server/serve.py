@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from google.protobuf import text_format
-from tensorflow.core.protobuf import config_pb2
 
 from deployer.server import servable
 from deployer.server.asgi import RestApp
@@ -22,6 +21,7 @@ from deployer.server.listeners import Address, Listeners
 from deployer.server.log import LOG
 from deployer.server.manager import LoadRules
 from deployer.server.rest import RestApi
+from deployer.server.runtime import config_pb2
 from deployer.server.servable import LoadOptions, SavedModel
 from deployer.server.status import invalid
 
