@@ -64,6 +64,11 @@ def check(options: Options) -> None:
         raise ValueError("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
     if not options.text("model_base_path") and not options.text("model_config_file"):
         raise ValueError("Both server_options.model_base_path and server_options.model_config_file are empty!")
+    for name in ("ssl_config_file", "platform_config_file"):
+        if options.text(name):
+            raise ValueError(f"--{name} asks for what this server cannot do yet; it does not start without it.")
+    if options.on("use_alts_credentials"):
+        raise ValueError("--use_alts_credentials asks for what only TensorFlow Serving itself can do.")
     if options.text("batching_parameters_file") and not options.on("enable_batching"):
         raise ValueError(
             "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."

@@ -18,7 +18,6 @@ from deployer.server import examples, predict
 from deployer.server.core import Core
 from deployer.server.log import LOG
 from deployer.server.metadata import signature_map
-from deployer.server.predict import Manner
 from deployer.server.runtime import (
     classification_pb2,
     get_model_metadata_pb2,
@@ -28,9 +27,9 @@ from deployer.server.runtime import (
     predict_pb2,
     regression_pb2,
 )
-from deployer.server.servable import Array, SavedModel
+from deployer.server.servable import SavedModel
 from deployer.server.status import Code, ServingError, invalid
-from deployer.server.tensors import TensorError, fill_proto, to_array
+from deployer.server.tensors import fill_proto
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MESSAGE_LIMIT = 1024
@@ -48,14 +47,7 @@ class PredictionService:
     def predict(self, request: Any, context: Any) -> Any:
         """Run a signature on tensors."""
         with self._use(request) as (version, model):
-            signature = predict.find_signature(model, request.model_spec.signature_name, self._check_method)
-            predict.check_inputs(signature, list(request.inputs))
-            sent = [alias for alias in signature.inputs if alias in request.inputs]
-            inputs = {alias: _array(alias, request.inputs[alias]) for alias in sent}
-            outputs = predict.choose_outputs(signature, request.output_filter)
-            pace = model.paces[signature.name]
-            with pace.timed():
-                answers = predict.run(model, signature, inputs, outputs, Manner(_timeout_ms(context), pace.alone))
+            answers = predict.run_request(model, request, _timeout_ms(context), self._check_method)
             response = predict_pb2.PredictResponse()
             for alias, array in answers.items():
                 fill_proto(response.outputs[alias], array, self._as_content)
@@ -197,13 +189,6 @@ def _check_metadata_fields(request: Any) -> None:
     for field in request.metadata_field:
         if field != "signature_def":
             raise invalid(f"Metadata field {field} is not supported")
-
-
-def _array(alias: str, proto: Any) -> Array:
-    try:
-        return to_array(proto)
-    except (TensorError, ValueError, MemoryError) as error:
-        raise invalid(f"tensor parsing error: {alias}") from error
 
 
 def _timeout_ms(context: Any) -> int:

@@ -188,7 +188,8 @@ class Manager(Generic[S]):
         LOG.info("Loading servable version %s", held)
         try:
             servable = self._load_with_retries(held)
-        except ServingError as error:
+        except Exception as raised:  # noqa: BLE001 - whatever a load does, the version must reach its end
+            error = raised if isinstance(raised, ServingError) else ServingError(Code.UNKNOWN, repr(raised))
             LOG.error("Loading servable: %s failed: %s", held, error)
             with self._changed:
                 self._publish(held, State.END, error)

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from deployer.server.dtypes import BY_NUMPY
 from deployer.server.servable import Array, SavedModel, Signature, Slot
 from deployer.server.status import Code, ServingError, invalid
+from deployer.server.tensors import TensorError, to_array
 
 DEFAULT_SIGNATURE = "serving_default"
 _METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress")
@@ -72,6 +74,25 @@ class Manner:
 
     timeout_ms: int = 0
     alone: bool = False
+
+
+def run_request(model: SavedModel, request: Any, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
+    """Answer a PredictRequest whose model is found already."""
+    signature = find_signature(model, request.model_spec.signature_name, check_method)
+    check_inputs(signature, list(request.inputs))
+    sent = [alias for alias in signature.inputs if alias in request.inputs]
+    inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in sent}
+    outputs = choose_outputs(signature, request.output_filter)
+    pace = model.paces[signature.name]
+    with pace.timed():
+        return run(model, signature, inputs, outputs, Manner(timeout_ms, pace.alone))
+
+
+def _decoded(alias: str, proto: Any) -> Array:
+    try:
+        return to_array(proto)
+    except (TensorError, ValueError, MemoryError) as error:
+        raise invalid(f"tensor parsing error: {alias}") from error
 
 
 def run(

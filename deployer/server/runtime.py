@@ -27,11 +27,13 @@ def _stand_in() -> None:
 
 _stand_in()
 
+from google.protobuf.message import DecodeError  # noqa: E402
 from tensorflow.core.example import example_pb2, feature_pb2  # noqa: E402
 from tensorflow.core.protobuf import config_pb2  # noqa: E402
 from tensorflow.python.client.session import Session  # noqa: E402
 from tensorflow.python.framework.errors import OpError  # noqa: E402
 from tensorflow.python.framework.ops import Graph  # noqa: E402
+from tensorflow.python.lib.io.tf_record import tf_record_iterator  # noqa: E402
 from tensorflow.python.saved_model.loader_impl import SavedModelLoader  # noqa: E402
 from tensorflow_serving.apis import (  # noqa: E402
     classification_pb2,
@@ -40,10 +42,12 @@ from tensorflow_serving.apis import (  # noqa: E402
     inference_pb2,
     model_management_pb2,
     predict_pb2,
+    prediction_log_pb2,
     regression_pb2,
 )
 
 __all__ = [
+    "DecodeError",
     "Graph",
     "OpError",
     "SavedModelLoader",
@@ -57,5 +61,7 @@ __all__ = [
     "inference_pb2",
     "model_management_pb2",
     "predict_pb2",
+    "prediction_log_pb2",
     "regression_pb2",
+    "tf_record_iterator",
 ]

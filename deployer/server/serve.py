@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from deployer.server.rest import RestApi
 from deployer.server.runtime import config_pb2
 from deployer.server.servable import LoadOptions, SavedModel
 from deployer.server.status import invalid
+from deployer.server.warmup import warm_up
 
 
 class Server:
@@ -31,9 +32,8 @@ class Server:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        load_options = _load_options(options)
         self._core: Core[SavedModel] = Core(
-            lambda _name, _version, path: servable.load(path, load_options),
+            _loader(options),
             _load_rules(options),
             options.number("file_system_poll_wait_seconds"),
             options.on("allow_version_labels_for_unavailable_models"),
@@ -88,6 +88,27 @@ class Server:
 
 def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "") -> Address:
     return Address(options.text("listen_address"), options.number(port), options.number(rest_port), grpc_socket)
+
+
+def _loader(options: Options) -> Callable[[str, int, str], SavedModel]:
+    load_options = _load_options(options)
+    warms_up, iterations = options.on("enable_model_warmup"), options.number("num_request_iterations_for_warmup")
+
+    def load(_name: str, _version: int, path: str) -> SavedModel:
+        model = servable.load(path, load_options)
+        if warms_up:
+            _warm(model, path, iterations)
+        return model
+
+    return load
+
+
+def _warm(model: SavedModel, path: str, iterations: int) -> None:
+    try:
+        warm_up(model, path, iterations)
+    except BaseException:
+        model.close()
+        raise
 
 
 def _load_rules(options: Options) -> LoadRules:

@@ -22,6 +22,12 @@ from contract.server.server_process import (
 )
 
 HALF = MODELS / "half_plus_two"
+GOOD_WARM_UP = bytes.fromhex(
+    "1e00000000000000d9dc1232321c0a1a0a030a016d12130a0178120e08011204120208012a040000803f5680b8a3"
+)
+BAD_WARM_UP = bytes.fromhex(
+    "2400000000000000422b804d32220a200a090a016d1a046e6f706512130a0178120e08011204120208012a040000803fed485d05"
+)
 
 
 def put(folder: Path, version: int, source: int = 1) -> Path:
@@ -138,6 +144,25 @@ def test_a_truncated_version_ends_and_the_old_one_answers(server: ServerProcess,
         "error_message": "Read less bytes than requested",
     }
     assert server.predict("cut", 0.0) == (200, {"predictions": [2.0]})
+
+
+def warmup_file(version: Path, data: bytes) -> None:
+    (version / "assets.extra").mkdir(exist_ok=True)
+    (version / "assets.extra" / "tf_serving_warmup_requests").write_bytes(data)
+
+
+def test_warm_up_records_run_at_load_and_one_that_fails_fails_the_load(server: ServerProcess, base: Path) -> None:
+    """The record asks for a signature; its framing (length, checksum, data, checksum) is that of a TFRecord."""
+    records = {"warm": GOOD_WARM_UP, "cold": BAD_WARM_UP, "junk": b"this is no TFRecord at all"}
+    for name, record in records.items():
+        warmup_file(put(base / name, 1), record)
+    server.reload(model_config("warm", base / "warm"))
+    assert server.states("warm") == {1: "AVAILABLE"}
+    server.wait_for_log("Number of warmup records read: 1.")
+    for name, said in (("cold", 'Serving signature key "nope" not found.'), ("junk", "verify your warmup data is in")):
+        with pytest.raises(grpc.RpcError) as caught:
+            server.reload(model_config(name, base / name))
+        assert said in caught.value.details()
 
 
 def test_no_request_fails_while_versions_are_swapped(server: ServerProcess, base: Path) -> None:

@@ -1,0 +1,77 @@
+"""Warm-up records: requests that a version answers once before it takes any.
+
+Source: `servables/tensorflow/saved_model_warmup_util.cc`. A record that fails makes the load fail.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deployer.server import examples, predict
+from deployer.server.log import LOG
+from deployer.server.runtime import DecodeError, OpError, prediction_log_pb2, tf_record_iterator
+from deployer.server.servable import SavedModel
+from deployer.server.status import Code, ServingError, invalid
+
+FILE = Path("assets.extra", "tf_serving_warmup_requests")
+_MOST_RECORDS = 1000
+
+
+def warm_up(model: SavedModel, path: str, iterations: int) -> None:
+    """Replay the records of a version folder, if it has any; raises ServingError with the reason."""
+    file = Path(path) / FILE
+    if not file.exists():
+        LOG.info("No warmup data file found at %s", file)
+        return
+    LOG.info("Starting to read warmup data for model at %s", file)
+    read = 0
+    for record in _records(file):
+        read += 1
+        if read > _MOST_RECORDS:
+            raise invalid(f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}")
+        for _ in range(max(1, iterations)):
+            _replay(model, _parsed(record, file))
+    LOG.info("Finished reading warmup data for model at %s. Number of warmup records read: %d.", file, read)
+
+
+def _records(file: Path) -> Iterator[bytes]:
+    try:
+        yield from tf_record_iterator(str(file))
+    except OpError as error:
+        text = f"{error.message}. Please verify your warmup data is in TFRecord format."
+        raise ServingError(Code.DATA_LOSS, text) from error
+
+
+def _parsed(record: bytes, file: Path) -> Any:
+    try:
+        return prediction_log_pb2.PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise invalid(f"Failed to parse warmup record: {record!r:.100} from {file}") from error
+
+
+def _replay(model: SavedModel, log: Any) -> None:
+    kind = log.WhichOneof("log_type")
+    if kind == "predict_log":
+        predict.run_request(model, log.predict_log.request)
+    elif kind == "classify_log":
+        examples.classify(_call(model, log.classify_log.request))
+    elif kind == "regress_log":
+        examples.regress(_call(model, log.regress_log.request))
+    elif kind == "multi_inference_log":
+        _replay_tasks(model, log.multi_inference_log.request)
+    elif kind is not None:
+        number = log.DESCRIPTOR.fields_by_name[kind].number
+        raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
+
+
+def _replay_tasks(model: SavedModel, request: Any) -> None:
+    examples.check_tasks(model, request.tasks)
+    for task in request.tasks:
+        call = examples.Call(model, task.model_spec.signature_name, examples.serialized(request.input))
+        (examples.classify if task.method_name == examples.CLASSIFY else examples.regress)(call)
+
+
+def _call(model: SavedModel, request: Any) -> examples.Call:
+    return examples.Call(model, request.model_spec.signature_name, examples.serialized(request.input))
