@@ -12,6 +12,7 @@ from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import request_digest
 from deployer.export.kinds import kind_of
+from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.model import GoldenSummary, Source
 
@@ -32,9 +33,19 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> None:
     Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
     to remove.
     """
+    _check_input_names(request)
     with stdout_on_stderr(), writing_to(target):
         kind_of(request.source).save(request, target, progress)
         _check_signature(request, target)
+
+
+def _check_input_names(request: ExportRequest) -> None:
+    names = [spec.name for spec in request.inputs]
+    for place, name in enumerate(names):
+        if usable_name(name) != name:
+            raise ExportFailed(f"TensorFlow cannot name an input {name!r}", hint=f"call it {usable_name(name)!r}")
+        if name in names[:place]:
+            raise ExportFailed(f"--input names {name!r} twice")
 
 
 def _check_signature(request: ExportRequest, target: Path) -> None:

@@ -19,8 +19,8 @@ UNKNOWN = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
 )
 """How the Kerases say that they do not know a class or function, and its name."""
-INNER = re.compile(r"Exception encountered: (.+)", re.DOTALL)
-"""Where Keras 3 puts what went wrong, behind the whole configuration of the layer."""
+INNER = "Exception encountered: "
+"""What Keras 3 puts before the cause, once per layer around it, each time behind the layer's whole configuration."""
 
 
 def matches(source: str) -> bool:
@@ -88,8 +88,7 @@ def _load(path: Path, keras: Any, *, trust: bool) -> Any:
 
 
 def _load_failure(path: Path, error: BaseException) -> DeployerError:
-    inner = INNER.search(str(error))
-    text = reason(type(error)(inner[1])) if inner else reason(error)
+    text = reason(Exception(str(error).rpartition(INNER)[2])).partition(": ")[2]
     if unknown := UNKNOWN.search(str(error)):
         return ExportFailed(
             f"{path} uses {unknown[1]!r}, which is not part of Keras and not in the file",

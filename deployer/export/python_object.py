@@ -88,6 +88,8 @@ def _model(found: Any, name: str, folder: Path) -> Any:
     """The thing itself when it is a model, else what it returns when called without arguments."""
     if _is_model(found):
         return found
+    if hasattr(found, "signatures") and hasattr(found, "tensorflow_version"):
+        raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its folder instead")
     if not callable(found):
         raise _no_model(f"{name} is of type {type(found).__name__}")
     with users_code(f"{name}() failed", folder):

@@ -102,6 +102,8 @@ def untold(x):
 concrete = bare.get_concrete_function()
 module = Call()
 number = 3
+tf.saved_model.save(tf.Module(), os.path.join(os.path.dirname(__file__), "saved"))
+restored = tf.saved_model.load(os.path.join(os.path.dirname(__file__), "saved"))
 
 
 def takes_one(x): return x
@@ -181,6 +183,7 @@ def test_a_model_that_refuses_what_is_made_up_is_skipped_with_the_reason(exporte
         ("untold", ExportFailed, "says what it takes"),
         ("Empty", ExportFailed, "has no tf.function"),
         ("modul", SourceNotFound, "has no 'modul'"),
+        ("restored", ExportFailed, "a SavedModel that was loaded"),
     ],
 )
 def test_what_is_no_model_is_told(
@@ -188,6 +191,21 @@ def test_what_is_no_model_is_told(
 ) -> None:
     with pytest.raises(error, match=told):
         exporter(f"{place}:{name}")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "told"),
+    [
+        (("class:float32[?]",), "cannot name an input 'class'"),
+        (("_x:float32[?]",), "cannot name an input '_x'"),
+        (("x:float32[?]", "x:float32[?]"), "names 'x' twice"),
+    ],
+)
+def test_input_names_that_cannot_be_are_refused_before_anything_runs(
+    exporter: Exporter, place: str, inputs: tuple[str, ...], told: str
+) -> None:
+    with pytest.raises(ExportFailed, match=told):
+        exporter(f"{place}:untold", *inputs)
 
 
 def test_the_users_prints_stay_off_stdout(exporter: Exporter, place: str, capfd: pytest.CaptureFixture[str]) -> None:
