@@ -56,8 +56,10 @@ def write(functions: Mapping[str, Any], target: Path) -> None:
     """Save concrete functions as signatures, with the variables, tables and assets that they use and nothing else."""
     tf = tensorflow()
     root = tf.Module()
-    root.serving_variables = _unique(variable for function in functions.values() for variable in function.variables)
-    root.serving_resources = _captured_resources(functions.values())
+    captured = _capture_order(functions.values())
+    variables = _unique(variable for function in functions.values() for variable in function.variables)
+    root.serving_variables = sorted(variables, key=lambda variable: captured.get(id(variable.handle), len(captured)))
+    root.serving_resources = _captured_resources(captured)
     with foreign_work("the model could not be saved", hint=_TRACKING):
         tf.saved_model.save(root, str(target), signatures=dict(functions))
 
@@ -69,15 +71,28 @@ def _unique(items: Any) -> list[Any]:
     return list({id(item): item for item in items}.values())
 
 
-def _captured_resources(functions: Any) -> list[Any]:
+def _capture_order(functions: Any) -> dict[int, int]:
+    """The place of each captured tensor, by its id.
+
+    TensorFlow itself orders variables by their addresses: the same model saved twice would differ.
+    """
+    handles = [handle for function in functions for handle in function.captured_inputs]
+    return {id(handle): place for place, handle in reversed(list(enumerate(handles)))}
+
+
+def _captured_resources(captured: Mapping[int, int]) -> list[Any]:
     """Lookup tables and the like that the functions capture, also where a layer keeps them in a list or a closure.
 
     The graph knows only their handles; the objects that own these are found among all that live.
     """
     resource = tensorflow().saved_model.experimental.TrackableResource
-    captured = {id(handle) for function in functions for handle in function.captured_inputs}
     live = [item for item in gc.get_objects() if issubclass(type(item), resource)]
-    return [item for item in live if id(getattr(item, "resource_handle", None)) in captured]
+    found = {captured[_handle_id(item)]: item for item in live if _handle_id(item) in captured}
+    return [found[place] for place in sorted(found)]
+
+
+def _handle_id(resource: Any) -> int:
+    return id(getattr(resource, "resource_handle", None))
 
 
 def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:
