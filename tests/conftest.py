@@ -20,7 +20,27 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """In CI a skip is a failure: what was not run was not proven."""
     report = yield
-    if report.skipped and os.environ.get("CI", "").lower() in ("1", "true"):
+    if report.skipped and _in_ci():
         report.outcome = "failed"
-        report.longrepr = f"{item.nodeid} was skipped, and in CI a skipped test counts as failed: {report.longrepr}"
+        report.longrepr = _no_skips(item, report.longrepr)
     return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a whole file that skips itself."""
+    report = yield
+    if report.skipped and _in_ci():
+        report.outcome = "failed"
+        report.longrepr = _no_skips(collector, report.longrepr)
+    return report
+
+
+def _in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true")
+
+
+def _no_skips(node: pytest.Collector | pytest.Item, reason: object) -> str:
+    return f"{node.nodeid} was skipped, and in CI a skipped test counts as failed: {reason}"
