@@ -23,7 +23,7 @@ class Waves(keras.layers.Layer):
         super().__init__(**more)
         self.count = count
 
-    def build(self, shape: Any) -> None:
+    def build(self, _: Any) -> None:
         """Start with the frequencies 1, 2, 3 and so on."""
         self.frequencies = self.add_weight(shape=(1, self.count), name="frequencies")
         self.frequencies.assign(np.arange(1, self.count + 1, dtype="float32")[None])

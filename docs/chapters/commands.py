@@ -1,0 +1,32 @@
+"""The verbs with their arguments and options, as the command line itself declares them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+
+from chapters.markdown import code, first_line, table
+from deployer import cli
+
+
+def verbs() -> dict[str, Any]:
+    """Every command that `deployer --help` lists, by its name."""
+    group: Any = typer.main.get_command(cli.app)
+    return {name: command for name, command in group.commands.items() if not command.hidden}
+
+
+def text() -> str:
+    """The chapter."""
+    head = "## Verbs\n\n`deployer VERB --help` says the same. `ps` is another name of `status`.\n"
+    return "\n".join((head, *(_verb(name, command) for name, command in verbs().items())))
+
+
+def _verb(name: str, command: Any) -> str:
+    context = typer.Context(command, info_name=f"deployer {name}")
+    usage = " ".join(("deployer", name, *command.collect_usage_pieces(context)))
+    records = filter(None, (parameter.get_help_record(context) for parameter in command.params))
+    rows = ((code(spelled), " ".join(meaning.split())) for spelled, meaning in records)
+    examples = "\n".join(line.strip() for line in (command.epilog or "").splitlines()[1:] if line.strip())
+    parts = (f"### {name}", first_line(command.help), f"    {usage}", table(("Takes", "Meaning"), rows).strip())
+    return "\n\n".join((*parts, f"```\n{examples}\n```")) + "\n"

@@ -1,0 +1,79 @@
+"""`deployer.toml`: every key with type, default, variable and meaning, from the dataclasses of spec.py."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from chapters.markdown import code, first_line, table
+from deployer import config, spec
+
+TABLES: dict[str, type] = {
+    "": spec.Spec,
+    "models.NAME": spec.ModelSpec,
+    "server": spec.Server,
+    "batching": spec.Batching,
+    "monitoring": spec.Monitoring,
+    "gate": spec.Gate,
+}
+TYPES = {
+    "str": "string",
+    "int": "integer",
+    "float": "number",
+    "bool": "boolean",
+    "Path": "path",
+    "tuple[int, ...]": "list of integers",
+    "tuple[str, ...]": "list of strings",
+    "dict[str, int]": "table of integers",
+    "dict[str, str | int | float | bool]": "table of values",
+}
+HEAD = """## deployer.toml
+
+`deployer init` writes an annotated one. Paths are meant from the file's folder. Later ones win: the file, its overlay
+`[env.NAME]`, variables, options. `docs/deployer.schema.json` is its JSON schema, for editors.
+"""
+OVERLAYS = """### [env.NAME]
+
+An overlay: any of the keys on this page except `env`, laid over the rest by `--env NAME` or `DEPLOYER_ENV=NAME`.
+Tables are merged, everything else is replaced. `DEPLOYER_CONFIG` names another file, as `--config` does.
+"""
+
+
+def text() -> str:
+    """The chapter."""
+    return "\n".join((HEAD, *(_table(name, kind) for name, kind in TABLES.items()), OVERLAYS))
+
+
+def _table(name: str, kind: type) -> str:
+    rows = [_row(name, found) for found in dataclasses.fields(kind) if not _is_table(found)]
+    title = f"[{name}]" if name else "At the top"
+    return f"### {title}\n\n{first_line(kind.__doc__)}\n\n" + table(
+        ("Key", "Type", "Default", "Variable", "Meaning"), rows
+    )
+
+
+def _is_table(found: Any) -> bool:
+    return found.name in {name.partition(".")[0] for name in TABLES}
+
+
+def _row(section: str, found: Any) -> tuple[str, ...]:
+    path = f"{section}.{found.name}" if section else found.name
+    variable = config.PREFIX + path.replace(".", "_").upper() if path in config.variable_keys() else ""
+    return code(found.name), type_text(found.type), code(_default(found)), code(variable), found.metadata["doc"]
+
+
+def type_text(annotation: str) -> str:
+    """A Python annotation in TOML's words."""
+    plain = annotation.removesuffix(" | None")
+    if choices := re.fullmatch(r"Literal\[(.+)\]", plain):
+        return ", ".join(code(choice) for choice in re.findall(r"\w+", choices[1]))
+    return TYPES[plain]
+
+
+def _default(found: Any) -> str:
+    if found.default is dataclasses.MISSING or found.default is None:
+        return ""
+    return str(found.default) if isinstance(found.default, Path) else json.dumps(found.default)

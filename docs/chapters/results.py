@@ -1,0 +1,99 @@
+"""What `--json` prints: the dataclasses that the Python API returns, field by field."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from chapters.markdown import code, first_line, table
+from deployer import deployment, model, report
+
+RESULTS: dict[str, type | str] = {
+    "init": '`{"path"}`: the file that was written',
+    "export": report.ExportResult,
+    "up": report.UpResult,
+    "plan": report.UpResult,
+    "down": report.DownResult,
+    "status": report.DeploymentStatus,
+    "logs": '`{"lines"}`: a list of strings',
+    "smoke": report.SmokeResult,
+    "predict": "the server's answer as it is",
+    "versions": report.VersionsResult,
+    "inspect": report.InspectResult,
+    "render": deployment.Rendered,
+}
+LISTS = {"status": "deployments"}
+PROPERTIES = {report.Report: {"ok": "bool"}}
+HEAD = """## Results as JSON
+
+Every verb takes `--json` and prints one object on stdout. The functions of the package `deployer` return the same as
+frozen dataclasses.
+"""
+
+
+def text() -> str:
+    """The chapter: which verb prints what, then every object."""
+    rows = ((code(verb), _printed(verb, result)) for verb, result in RESULTS.items())
+    kinds = _reached([result for result in RESULTS.values() if isinstance(result, type)])
+    return "\n".join((HEAD, table(("Verb", "Prints"), rows), *map(_object, kinds)))
+
+
+def _printed(verb: str, result: type | str) -> str:
+    if isinstance(result, str):
+        return result
+    return f'`{{"{LISTS[verb]}"}}`: a list of {_link(result)}' if verb in LISTS else _link(result)
+
+
+def _link(kind: type) -> str:
+    return f"[{kind.__name__}](#{kind.__name__.lower()})"
+
+
+def _reached(kinds: list[type]) -> list[type]:
+    """These dataclasses and those in their fields, each once."""
+    found: dict[type, None] = {}
+    while kinds:
+        kind = kinds.pop(0)
+        if kind not in found:
+            found[kind] = None
+            kinds += [
+                other for field in _fields(kind).values() for other in _named(field) if dataclasses.is_dataclass(other)
+            ]
+    return list(found)
+
+
+def _fields(kind: Any) -> dict[str, str]:
+    return {field.name: str(field.type) for field in dataclasses.fields(kind)} | PROPERTIES.get(kind, {})
+
+
+def _named(annotation: str) -> list[Any]:
+    homes = (report, deployment, model)
+    words = re.findall(r"[A-Z]\w+", annotation)
+    return [
+        next(getattr(home, word) for home in homes if hasattr(home, word))
+        for word in words
+        if word not in ("None", "Mapping")
+    ]
+
+
+def _object(kind: type) -> str:
+    rows = ((code(name), _type(annotation)) for name, annotation in _fields(kind).items())
+    return f"### {kind.__name__}\n\n{first_line(kind.__doc__)}\n\n" + table(("Field", "Type"), rows)
+
+
+def _type(annotation: str) -> str:
+    """The annotation in JSON's words; our own classes as links."""
+    text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"list of \1", annotation)
+    text = re.sub(r"tuple\[tuple\[str, int\], \.\.\.\]", "list of [string, integer]", text)
+    text = re.sub(r"Mapping\[str, str\]", "object of strings", text)
+    for word, said in (
+        ("str", "string"),
+        ("int", "integer"),
+        ("float", "number"),
+        ("bool", "boolean"),
+        ("None", "null"),
+    ):
+        text = re.sub(rf"\b{word}\b", said, text)
+    text = re.sub(r"\b(Path|Change)\b", "string", text)
+    text = re.sub(r"\bShape\b", "list of integer or null, or null", text)
+    return re.sub(r"\b[A-Z]\w+\b", lambda found: f"[{found[0]}](#{found[0].lower()})", text.replace(" | ", " or "))

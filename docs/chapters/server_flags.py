@@ -1,0 +1,34 @@
+"""The flags of TensorFlow Serving that `[server] flags` can set on the embedded engine."""
+
+from __future__ import annotations
+
+from chapters.markdown import code, table
+from deployer.server.flag_table import SERVING_FLAGS, Flag
+from deployer.spec import OWN_FLAGS
+
+HEAD = """## Server flags
+
+`[server] flags = { file_system_poll_wait_seconds = 5 }` hands flags of `tensorflow_model_server` to the server.
+A flag that the engine cannot honour is refused, and so is one that `deployer` sets itself.
+"""
+BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core"}
+
+
+def text() -> str:
+    """The chapter."""
+    return HEAD + "\n" + table(("Flag", "Default", "Embedded engine", "Meaning"), map(_row, SERVING_FLAGS))
+
+
+def _row(flag: Flag) -> tuple[str, ...]:
+    return code(flag.name), _default(flag), _standing(flag), flag.meaning
+
+
+def _default(flag: Flag) -> str:
+    value = str(flag.default).lower() if isinstance(flag.default, bool) else str(flag.default)
+    return BY_CORES.get(flag.name, code(value))
+
+
+def _standing(flag: Flag) -> str:
+    if flag.name in OWN_FLAGS:
+        return "set by deployer"
+    return "honoured" if flag.honoured else "refused"

@@ -1,0 +1,54 @@
+"""Writes docs/reference.md and docs/deployer.schema.json from the code, so that they cannot say anything else.
+
+`python docs/generate.py` writes them; with `--check` it writes nothing and exits 1 when they are out of date.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+sys.path.insert(0, str(FOLDER))
+
+from chapters import commands, configuration, failures, results, schema, server_flags, templates  # noqa: E402
+
+HEAD = """# Reference
+
+Written by `make docs` from the code; do not edit.
+
+- [Verbs](#verbs)
+- [Exit codes and errors](#exit-codes-and-errors)
+- [deployer.toml](#deployertoml)
+- [Templates](#templates)
+- [Results as JSON](#results-as-json)
+- [Server flags](#server-flags)
+"""
+
+
+def documents() -> dict[Path, str]:
+    """Every generated file with its text."""
+    rooms = (commands, failures, configuration, templates, results, server_flags)
+    reference = "\n".join((HEAD, *(room.text() for room in rooms)))
+    return {
+        FOLDER / "reference.md": reference,
+        FOLDER / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check; the exit code."""
+    stale = [path for path, text in documents().items() if not path.is_file() or path.read_text() != text]
+    if arguments == ["--check"]:
+        for path in stale:
+            print(f"docs/{path.name} is out of date: make docs", file=sys.stderr)
+        return 1 if stale else 0
+    for path in stale:
+        path.write_text(documents()[path])
+        print(f"docs/{path.name} is written", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
