@@ -41,11 +41,11 @@ def folder_lock(folder: Path, what: str, wait_seconds: float = 0.0) -> Iterator[
 
 
 def _try_lock(folder: Path) -> int | None:
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:
-        return None
+    except (FileNotFoundError, FileExistsError):
+        return None  # its last holder removed it under our hands
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), folder.stat()):

@@ -114,11 +114,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Source:
-    """Where a version came from. `digest` covers the source's bytes and every option that shapes the export."""
+    """Where a version came from. `digest` covers the source's bytes and every option that shapes the export; `keras`
+    is the version of the Keras that wrote it, where one did."""
 
     kind: str
     location: str
     digest: str | None
+    keras: str | None = None
 
 
 @dataclass(frozen=True)

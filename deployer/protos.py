@@ -28,12 +28,13 @@ def proto(module: str) -> Any:
         return sys.modules[module]
     if module.startswith("tensorflow_serving.config."):
         return importlib.import_module(module)
-    with _import_lock, _bare_tensorflow():
+    with _import_lock, bare_tensorflow():
         return importlib.import_module(module)
 
 
 @contextmanager
-def _bare_tensorflow() -> Iterator[None]:
+def bare_tensorflow() -> Iterator[None]:
+    """While it lasts, parts of TensorFlow can be imported without the package around them."""
     if "tensorflow" in sys.modules:
         yield
         return

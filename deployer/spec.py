@@ -117,7 +117,7 @@ class Batching:
 
 @dataclass(frozen=True)
 class Monitoring:
-    """Prometheus metrics on the REST port: `[monitoring]`."""
+    """Prometheus metrics on the REST port: `[monitoring]`. Without this table there are none."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
@@ -169,7 +169,7 @@ class Spec:
     models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
     server: Server = doc("the model server", default_factory=Server)
     batching: Batching | None = doc("request batching", default=None)
-    monitoring: Monitoring = doc("metrics", default_factory=Monitoring)
+    monitoring: Monitoring | None = doc("metrics", default=None)
     gate: Gate = doc("proof before traffic", default_factory=Gate)
 
     def __post_init__(self) -> None:

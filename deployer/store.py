@@ -102,6 +102,7 @@ class Store:
     def publish(self, stage: Stage, source: Source, golden: GoldenSummary, version: int | None = None) -> Model:
         """Turn the stage into a version: the next one, or `version`. Raises VersionExists, BrokenModel."""
         info = saved_model.read(stage.folder)
+        info = dataclasses.replace(info, keras=source.keras or info.keras)
         number = version if version is not None else self.next_version(stage.name)
         self.check_free(stage.name, number)
         files = folder_digests(stage.folder)

@@ -181,7 +181,8 @@ def _check_settings(launch: Launch) -> None:
     from deployer.server.flag_table import SERVING_FLAGS
 
     known = {flag.name: flag for flag in SERVING_FLAGS}
-    wanted = [name for name, _ in launch.flags] + (["enable_batching"] if BATCHING in launch.rendered.files else [])
+    implied = {BATCHING: "enable_batching", MONITORING: "monitoring_config_file"}
+    wanted = [name for name, _ in launch.flags] + [implied[file] for file in launch.rendered.files if file in implied]
     for name in wanted:
         if name not in known:
             close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)

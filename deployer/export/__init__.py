@@ -27,16 +27,17 @@ def identify(request: ExportRequest) -> Source:
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> None:
-    """Write the source as a SavedModel into the existing, empty folder `target`.
+def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
+    """Write the source as a SavedModel into the existing, empty folder `target`; the version of Keras, if it took part.
 
     Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
     to remove.
     """
     _check_input_names(request)
     with stdout_on_stderr(), writing_to(target):
-        kind_of(request.source).save(request, target, progress)
+        keras = kind_of(request.source).save(request, target, progress)
         _check_signature(request, target)
+    return keras
 
 
 def _check_input_names(request: ExportRequest) -> None:

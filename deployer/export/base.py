@@ -44,6 +44,7 @@ class SourceKind(Protocol):
         """sha256 over the source's own bytes, or None where only running it tells what it makes."""
         ...
 
-    def save(self, request: ExportRequest, target: Path, progress: Progress) -> None:
-        """Write a SavedModel into the existing, empty folder `target`. Raises ModelError or ExtraMissing."""
+    def save(self, request: ExportRequest, target: Path, progress: Progress) -> str | None:
+        """Write a SavedModel into the existing, empty folder `target`; the version of the Keras that did it, if one
+        did. Raises ModelError or ExtraMissing."""
         ...

@@ -11,7 +11,7 @@ from deployer import saved_model
 from deployer.errors import GoldenError
 from deployer.export import examples, made
 from deployer.export.base import Progress
-from deployer.export.runtime import tensorflow
+from deployer.export.runtime import part
 from deployer.export.session import Refused, Running, loaded
 from deployer.golden import GOLDEN_FILE, GoldenCase, Tolerance, compare, to_record
 from deployer.model import DTYPES, GoldenSummary, Signature
@@ -137,6 +137,6 @@ def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> 
 def _write(target: Path, cases: Iterable[GoldenCase]) -> None:
     path = target / GOLDEN_FILE
     path.parent.mkdir(exist_ok=True)
-    with tensorflow().io.TFRecordWriter(str(path)) as writer:
+    with part("tensorflow.python.lib.io.tf_record").TFRecordWriter(str(path)) as writer:
         for case in cases:
             writer.write(to_record(case))

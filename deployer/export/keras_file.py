@@ -41,7 +41,7 @@ def digest(request: ExportRequest) -> str:
     return file_digest(Path(location(request.source)))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> str:
     """Load the file with the Keras that wrote it, and write its one signature."""
     path = Path(location(request.source))
     config = read_config(path)
@@ -49,11 +49,13 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> None:
         check_trusted(path, config)
     progress(f"loading {path.name} (written by Keras {config.keras_version})")
     tensorflow()
-    model = _load(path, _keras_for(config.keras_version), trust=request.trust)
+    keras = _keras_for(config.keras_version)
+    model = _load(path, keras, trust=request.trust)
     function, inputs = keras_model.function_of(model, request.inputs)
     progress("saving it as a SavedModel")
     servable.write({servable.DEFAULT_SIGNATURE: function}, target)
     servable.check_written(target, {servable.DEFAULT_SIGNATURE: inputs})
+    return str(keras.__version__)
 
 
 def _keras_for(version: str) -> Any:

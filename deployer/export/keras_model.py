@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -17,9 +18,18 @@ FAMILIES = ("keras", "tf_keras")
 
 def is_keras_model(thing: Any) -> bool:
     """Whether it is a model of a Keras; looks at its classes, imports nothing."""
-    return any(
-        kind.__name__ == "Model" and kind.__module__.partition(".")[0] in FAMILIES for kind in type(thing).__mro__
-    )
+    return _family(thing) is not None
+
+
+def keras_version(thing: Any) -> str | None:
+    """The version of the Keras that it is a model of."""
+    family = _family(thing)
+    return str(sys.modules[family].__version__) if family else None
+
+
+def _family(thing: Any) -> str | None:
+    roots = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__ if kind.__name__ == "Model")
+    return next((root for root in roots if root in FAMILIES), None)
 
 
 def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Any, tuple[TensorSpec, ...]]:

@@ -51,7 +51,7 @@ def digest(_request: ExportRequest) -> None:
     return
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
     """Import the user's code, take the model from it, write its signatures."""
     location(request.source)
     place, name = _split(request.source)
@@ -63,6 +63,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> None:
         functions = functions_of(model, request)
         servable.write({name: function for name, (function, _) in functions.items()}, target)
     servable.check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+    return keras_model.keras_version(model)
 
 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:

@@ -34,13 +34,14 @@ def digest(request: ExportRequest) -> str:
     return tree_digest(root, _own_files(root))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
     root = Path(request.source)
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root} ({info.size_bytes / 1e6:.1f} MB)")
     for path in _own_files(root):
         bring(path, target / path.relative_to(root))
+    return info.keras
 
 
 def _own_files(root: Path) -> Iterator[Path]:

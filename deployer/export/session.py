@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel
-from deployer.export.runtime import disk_full, reason, tensorflow
+from deployer.export.runtime import disk_full, part, reason
 from deployer.model import Signature
 
 RUN_TIMEOUT_MS = 300_000
@@ -35,14 +35,14 @@ class Running:
 
     def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs, arrays by name. Raises Refused."""
-        tf = tensorflow()
+        errors = part("tensorflow.python.framework.errors")
         definition = self.signatures[signature.name]
         fetches = {name: info.name for name, info in definition.outputs.items()}
         fed = {definition.inputs[name].name: value for name, value in feed.items()}
-        options = tf.compat.v1.RunOptions(timeout_in_ms=RUN_TIMEOUT_MS)
+        options = part("tensorflow.core.protobuf.config_pb2").RunOptions(timeout_in_ms=RUN_TIMEOUT_MS)
         try:
             outputs = self.session.run(fetches, fed, options=options)
-        except (tf.errors.OpError, ValueError, TypeError) as error:
+        except (errors.OpError, ValueError, TypeError) as error:
             if disk_full(error):
                 raise
             raise Refused(reason(error)) from error
@@ -68,16 +68,15 @@ def _array(value: Any) -> Any:
 @contextmanager
 def loaded(folder: Path) -> Iterator[Running]:
     """The SavedModel in a fresh graph and session; what running it changes is gone with the session."""
-    tf = tensorflow()
-    graph = tf.Graph()
-    with graph.as_default(), tf.compat.v1.Session(graph=graph) as session:
-        meta_graph = _load(tf, session, folder)
+    graph = part("tensorflow.python.framework.ops").Graph()
+    with graph.as_default(), part("tensorflow.python.client.session").Session(graph=graph) as session:
+        meta_graph = _load(session, folder)
         yield Running(session, meta_graph.graph_def, meta_graph.signature_def)
 
 
-def _load(tf: Any, session: Any, folder: Path) -> Any:
+def _load(session: Any, folder: Path) -> Any:
     try:
-        return tf.compat.v1.saved_model.loader.load(session, ["serve"], str(folder))
+        return part("tensorflow.python.saved_model.loader_impl").SavedModelLoader(str(folder)).load(session, ["serve"])
     except Exception as error:
         if disk_full(error):
             raise

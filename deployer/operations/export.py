@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def export(
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
     """The same, into a given store."""
-    name = check_name(options.name or name_for(source))
+    name = check_name(name_for(source) if options.name is None else options.name)
     if options.version is not None:
         store.check_free(name, check_version(options.version))
     request = options.request(source)
@@ -64,7 +65,7 @@ def export_into(store: Store, source: str, options: ExportOptions, progress: Pro
 def would_change(store: Store, source: str, options: ExportOptions) -> bool | None:
     """Whether an export would make a version; None where only running the source tells."""
     origin = exporter.identify(options.request(source))
-    known = store.newest(options.name or name_for(source))
+    known = store.newest(name_for(source) if options.name is None else options.name)
     if known is None or options.force or options.version is not None:
         return True
     return None if origin.digest is None else not _unchanged(known, origin)
@@ -84,7 +85,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     progress: Progress,
 ) -> ExportResult:
     with store.stage(name) as stage:
-        exporter.save(request, stage.folder, progress)
+        origin = dataclasses.replace(origin, keras=exporter.save(request, stage.folder, progress))
         info = saved_model.read(stage.folder)
         if known and origin.digest is None and info.fingerprint and info.fingerprint == known.info.fingerprint:
             return ExportResult(known, created=False)

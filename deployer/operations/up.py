@@ -8,7 +8,7 @@ from deployer import plan as planning
 from deployer.deployment import Plan, ServedModel, Step
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, UsageError
-from deployer.model import Model
+from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
 from deployer.operations.launching import launch, served_model, wanted_models
@@ -42,17 +42,18 @@ def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spe
     """The spec with just the models that the target means. Raises UsageError when nothing is meant."""
     spec = workspace.spec
     if target is None:
+        _refuse_export_options("deployer.toml", dataclasses.replace(options, force=False))
         if spec.models:
             return spec
         raise UsageError(
             "there is nothing to deploy: no target was given, and no deployer.toml lists models", hint=_HOW
         )
     known = stored(target, workspace.store)
-    name = options.name or (known.name if known else name_for(target))
-    if known and options.name not in (None, known.name):
-        raise UsageError(f"--name {options.name} does not go with {target}, which has a name already", hint=_HOW)
+    if known:
+        _refuse_export_options(target, options)
+    name = check_name(known.name if known else name_for(target) if options.name is None else options.name)
     listed = spec.models.get(name, ModelSpec())
-    model = _chosen(listed, target, known.version) if known else _from_source(listed, target, options)
+    model = _chosen(listed, known.version) if known else _from_source(listed, target, options)
     if name in spec.models:
         return dataclasses.replace(spec, models={**spec.models, name: model})
     return dataclasses.replace(spec, name=name, models={name: model})
@@ -61,8 +62,16 @@ def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spe
 _HOW = "deployer up SOURCE, deployer up NAME[:VERSION], or deployer init"
 
 
-def _chosen(listed: ModelSpec, target: str, version: int | None) -> ModelSpec:
-    del target
+def _refuse_export_options(target: str, options: ExportOptions) -> None:
+    """Options that shape an export go with a source, and with nothing else."""
+    given = [name for name, value in dataclasses.asdict(options).items() if value]
+    if given:
+        raise UsageError(
+            f"--{given[0].replace('inputs', 'input')} goes with a source to export, not with {target}", hint=_HOW
+        )
+
+
+def _chosen(listed: ModelSpec, version: int | None) -> ModelSpec:
     return dataclasses.replace(listed, source=None, versions=() if version is None else (version,))
 
 

@@ -288,11 +288,13 @@ def test_logs_follow_until_the_server_ends(project):
         [sys.executable, "-m", "deployer", "logs", "-f"], cwd=project, stdout=subprocess.PIPE, text=True
     )
     assert follower.stdout is not None
-    assert follower.stdout.readline()
+    first = follower.stdout.readline()
     assert deployer("down", cwd=project).code == 0
-    rest, _ = follower.communicate(timeout=60)
-    assert "Serving on public ports" in rest
-    assert follower.returncode == 0
+    with follower.stdout as lines:
+        followed = [first, *lines]
+    assert any("Serving on public ports" in line for line in followed)
+    assert "Stopped" in followed[-1]
+    assert follower.wait(60) == 0
 
 
 def test_a_smoke_test_that_fails_exits_8(project):

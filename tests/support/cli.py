@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
+import signal
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from deployer.__main__ import run
 
 SECONDS = 180
 ANY_PORTS = ("--rest-port", "0", "--grpc-port", "0")
@@ -62,3 +67,21 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
         stderr=subprocess.DEVNULL,
         text=True,
     )
+
+
+def in_process(*arguments: str, cwd: Path) -> Ended:
+    """The same in this process, for tests that would otherwise pay for TensorFlow's import again and again."""
+    out, err = io.StringIO(), io.StringIO()
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before, argv = Path.cwd(), sys.argv
+    os.chdir(cwd)
+    sys.argv = ["deployer", *arguments]
+    try:
+        with redirect_stdout(out), redirect_stderr(err):
+            code = run()
+    finally:
+        os.chdir(before)
+        sys.argv = argv
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    return Ended(code, out.getvalue(), err.getvalue())
