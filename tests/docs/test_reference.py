@@ -1,0 +1,112 @@
+"""The reference and the schema say all that the code does, and what they say is up to date."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import environment
+
+from deployer import spec
+from deployer.errors import DeployerError
+from deployer.report import Check, UpResult
+
+ROOT = Path(__file__).parents[2]
+REFERENCE = (ROOT / "docs" / "reference.md").read_text()
+SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
+EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
+KINDS = (spec.Spec, spec.ModelSpec, spec.Server, spec.Batching, spec.Monitoring, spec.Gate)
+VERBS = set("init export plan up down status logs smoke predict versions inspect render".split())
+KEYS = [(kind.__name__, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
+
+
+def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def listed_verbs() -> list[str]:
+    """The verbs as `deployer --help` prints them."""
+    commands = run("-m", "deployer", "--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    return re.findall(r"^  (\w+)  ", commands, re.MULTILINE)
+
+
+def errors(kind: type[DeployerError] = DeployerError) -> list[type[DeployerError]]:
+    return [kind, *(found for child in kind.__subclasses__() for found in errors(child))]
+
+
+def test_the_generated_files_are_up_to_date() -> None:
+    ended = run("docs/generate.py", "--check")
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_drift_is_noticed(tmp_path: Path) -> None:
+    """In a copy of docs/, so that the checkout stays as it is."""
+    import shutil
+
+    docs = Path(shutil.copytree(ROOT / "docs", tmp_path / "docs"))
+    (docs / "reference.md").write_text(REFERENCE.replace("### up", "### upp", 1))
+    stale = run(str(docs / "generate.py"), "--check", cwd=tmp_path)
+    assert (stale.returncode, stale.stderr) == (1, "docs/reference.md is out of date: make docs\n")
+    assert run(str(docs / "generate.py"), cwd=tmp_path).returncode == 0
+    assert (docs / "reference.md").read_text() == REFERENCE
+
+
+def test_every_verb_is_documented_with_its_options() -> None:
+    verbs = listed_verbs()
+    assert {*verbs} >= VERBS
+    for verb in verbs:
+        chapter = REFERENCE.partition(f"\n### {verb}\n")[2].partition("\n### ")[0]
+        text = run("-m", "deployer", verb, "--help").stdout
+        options = {word.strip(",") for word in text.split() if word.startswith("--") and word.strip(",") != "--help"}
+        assert options, verb
+        assert not {option for option in options if option not in chapter}, verb
+        assert f"`{verb}`" in REFERENCE.partition("## Results as JSON")[2].partition("###")[0]
+
+
+@pytest.mark.parametrize(("kind", "key"), KEYS)
+def test_every_setting_is_in_reference_schema_and_example(kind: str, key: str) -> None:
+    assert f"| `{key}` |" in REFERENCE or f"### [{key}]" in REFERENCE or f"### [{key}.NAME]" in REFERENCE
+    definition = SCHEMA if kind == "Spec" else SCHEMA["$defs"][kind]
+    assert definition["properties"][key]["description"]
+    assert key in EXAMPLE
+
+
+def test_every_exit_code_and_error_is_documented() -> None:
+    chapter = REFERENCE.partition("## Exit codes and errors")[2].partition("\n## ")[0]
+    known = [found for found in errors() if found.__module__ == "deployer.errors"]
+    assert not {found.__name__ for found in known if found.__name__ not in chapter}
+    assert not {
+        code for code in {found.exit_code for found in known} | {0, 20, 70, 130} if f"| `{code}` |" not in chapter
+    }
+
+
+def test_every_template_is_documented() -> None:
+    names = [path.name for path in (ROOT / "templates").glob("*.j2")]
+    assert names
+    assert not [name for name in names if f"| `{name}` |" not in REFERENCE]
+
+
+@pytest.mark.parametrize("kind", [UpResult, Check])
+def test_every_field_of_a_result_is_documented(kind: Any) -> None:
+    chapter = REFERENCE.partition(f"\n### {kind.__name__}\n")[2].partition("\n### ")[0]
+    assert not [field.name for field in dataclasses.fields(kind) if f"| `{field.name}` |" not in chapter]
+
+
+def test_overlays_may_set_what_the_document_may() -> None:
+    overlay = SCHEMA["$defs"]["Overlay"]
+    assert overlay["properties"].keys() == SCHEMA["properties"].keys() - {"env"}
+    assert overlay["additionalProperties"] is False

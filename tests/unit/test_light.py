@@ -1,0 +1,104 @@
+"""Light verbs stay light: what a child process has imported when the verb is done."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.cli import environment
+from support.world import MODELS
+
+HEAVY = ("tensorflow", "keras", "tf_keras")
+NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "uvicorn")
+
+RUN = """
+import json, runpy, sys
+code = 0
+try:
+    runpy.run_module("deployer", run_name="__main__")
+except SystemExit as ended:
+    code = ended.code or 0
+modules = sorted({name.partition(".")[0] for name in sys.modules if not name.startswith("tensorflow.core.")
+                  and name != "tensorflow.core" and not name.startswith("tensorflow.tsl.")})
+print(json.dumps([code, modules]), file=sys.stderr)
+"""
+
+
+def imported(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
+    """The exit code of `deployer ARGUMENTS` and the packages that it imported, TensorFlow's bare messages apart."""
+    ended = subprocess.run(
+        [sys.executable, "-c", RUN, *arguments],
+        cwd=cwd,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    code, modules = json.loads(ended.stderr.strip().splitlines()[-1])
+    return code, set(modules)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with one model, and a stopped server's run folder."""
+    folder = tmp_path_factory.mktemp("light")
+    shutil.copytree(MODELS / "half_plus_two" / "1", folder / "models" / "half_plus_two" / "1")
+    release = folder / ".deployer" / "run" / "local" / "half_plus_two" / "20260101-000000-000000000-0000"
+    release.mkdir(parents=True)
+    labels = {
+        "name": "half_plus_two",
+        "env": "local",
+        "release": release.name,
+        "role": "serving",
+        "created": "",
+        "pid": 0,
+    }
+    ports = {"rest_port": 1, "grpc_port": 2, "private_rest_port": 3, "private_grpc_port": 4}
+    models = [{"name": "half_plus_two", "versions": [1], "labels": [], "digests": [""]}]
+    document = {**labels, **ports, "host": "127.0.0.1", "server_digest": "", "models": models}
+    (release / "release.json").write_text(json.dumps(document))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("up", "--help"),
+        ("status",),
+        ("status", "half_plus_two", "--json"),
+        ("versions",),
+        ("inspect", "half_plus_two"),
+        ("inspect", "models/half_plus_two/1"),
+        ("render", "half_plus_two"),
+        ("plan", "half_plus_two"),
+        ("plan", "models/half_plus_two/1", "--name", "new"),
+    ],
+    ids=" ".join,
+)
+def test_light_verbs_import_no_tensorflow(project: Path, arguments: tuple[str, ...]) -> None:
+    code, modules = imported(*arguments, cwd=project)
+    assert code == 0
+    assert "deployer" in modules
+    assert not modules & set(HEAVY)
+
+
+@pytest.mark.parametrize("option", ["--help", "--version"])
+def test_help_and_version_import_nothing_that_they_do_not_need(project: Path, option: str) -> None:
+    code, modules = imported(option, cwd=project)
+    assert code == 0
+    assert not modules & set(NOT_FOR_HELP)
+
+
+def test_the_package_itself_is_light(project: Path) -> None:
+    script = "import deployer, sys; print([name for name in sys.modules if name.startswith('deployer')])"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ended.stdout.strip() == "['deployer']"
