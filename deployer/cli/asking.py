@@ -1,0 +1,138 @@
+"""Verbs that look at what is deployed: status, logs, smoke, predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deployer.cli.app import app
+from deployer.cli.options import (
+    Config,
+    Deployed,
+    EngineName,
+    Env,
+    Json,
+    ModelsDir,
+    StateDir,
+    examples_text,
+    settings_of,
+    show,
+)
+
+
+@app.command(epilog=examples_text("deployer status", "deployer status --all --json"))
+def status(
+    name: Deployed = None,
+    everything: Annotated[bool, typer.Option("--all", help="All environments.")] = False,
+    engine: EngineName = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """What is deployed, and what its servers say of themselves."""
+    from deployer import console
+    from deployer.operations.status import status as run
+
+    settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
+    found = run(name, all_envs=everything, settings=settings)
+    show({"deployments": found}, json, lambda _: console.show_status(found))
+
+
+app.command("ps", hidden=True, help="The same as status.")(status)
+
+
+@app.command(epilog=examples_text("deployer logs digits --tail 50", "deployer logs digits -f"))
+def logs(
+    name: Deployed = None,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the server ends.")] = False,
+    tail: Annotated[int | None, typer.Option(min=0, help="Only the last lines.")] = None,
+    engine: EngineName = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """What the server wrote."""
+    from deployer import console
+    from deployer.operations.logs import logs as run
+
+    lines = run(
+        name, tail=tail, follow=follow, settings=settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
+    )
+    if json:
+        console.show_json({"lines": list(lines)})
+    else:
+        for line in lines:
+            console.out(line)
+
+
+@app.command(epilog=examples_text("deployer smoke digits", "deployer smoke --env staging --json"))
+def smoke(
+    name: Deployed = None,
+    engine: EngineName = None,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Prove a running deployment as a deploy would; exit 8 when it does not pass."""
+    from deployer import console
+    from deployer.errors import GateRefused
+    from deployer.operations.smoke import smoke as run
+
+    result = run(
+        name, settings=settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
+    )
+    show(result, json, console.show_smoke)
+    if not result.report.ok:
+        raise typer.Exit(GateRefused.exit_code)
+
+
+@app.command(
+    epilog=examples_text(
+        "deployer predict digits",
+        """deployer predict digits --input '{"instances": [[0.0, 0.5]]}'""",
+        "deployer predict digits --file request.json --version 2",
+    )
+)
+def predict(
+    name: Deployed = None,
+    body: Annotated[
+        str | None, typer.Option("--input", help="A predict request in JSON; unset: the first golden question.")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="A file with the request; - is standard input.")] = None,
+    model: Annotated[str | None, typer.Option(help="Which of several models.")] = None,
+    version: Annotated[str | None, typer.Option("--version", help="Which version; unset: the server's choice.")] = None,
+    engine: EngineName = None,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Annotated[bool, typer.Option("--json", help="The answer is JSON anyway.")] = True,
+) -> None:
+    """Ask a deployment one question over REST and print its answer."""
+    del json
+    from deployer import console
+    from deployer.model import check_version
+    from deployer.operations.predict import predict as run
+
+    settings = settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
+    number = None if version is None else check_version(version)
+    console.show_json(
+        run(name, body if body is not None else _text(file), model=model, version=number, settings=settings)
+    )
+
+
+def _text(file: Path | None) -> str | None:
+    from deployer.errors import UsageError
+
+    if file is None:
+        return None
+    try:
+        return typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{file} cannot be read: {error}") from error

@@ -1,0 +1,176 @@
+"""Verbs that change what is deployed: up, plan, down."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.app import app
+from deployer.cli.options import (
+    Config,
+    Deployed,
+    EngineName,
+    Env,
+    Examples,
+    Force,
+    GrpcPort,
+    Host,
+    Inputs,
+    Json,
+    LockWait,
+    ModelName,
+    ModelsDir,
+    Quiet,
+    RestPort,
+    SignatureName,
+    StateDir,
+    TemplatesDir,
+    Timeout,
+    Trust,
+    Version,
+    examples_text,
+    export_options,
+    progress_of,
+    settings_of,
+    show,
+)
+from deployer.errors import PLAN_HAS_CHANGES
+
+
+@app.command(
+    epilog=examples_text(
+        "deployer up model.keras --name digits",
+        "deployer up digits:2",
+        "deployer up --env staging",
+        "deployer up train.py:model --rest-port 0 --grpc-port 0 --json",
+    )
+)
+def up(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE | NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+    ] = None,
+    name: ModelName = None,
+    version: Version = None,
+    inputs: Inputs = None,
+    signature: SignatureName = None,
+    examples: Examples = None,
+    trust: Trust = False,
+    force: Force = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="With --dry-run: exit 20 when there is something to do.")
+    ] = False,
+    engine: EngineName = None,
+    host: Host = None,
+    rest_port: RestPort = None,
+    grpc_port: GrpcPort = None,
+    timeout: Timeout = None,
+    lock_wait: LockWait = 0.0,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    templates_dir: TemplatesDir = None,
+    config: Config = None,
+    env: Env = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Deploy: export if needed, launch, prove, and only then open the ports. Run again, it changes nothing."""
+    from deployer import console
+    from deployer.deployment import Change
+    from deployer.operations.up import up as run
+
+    options = export_options(
+        version, inputs, name=name, signature=signature, examples=examples, trust=trust, force=force
+    )
+    settings = settings_of(
+        config=config,
+        env=env,
+        engine=engine,
+        models_dir=models_dir,
+        state_dir=state_dir,
+        templates_dir=templates_dir,
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        timeout=timeout,
+        lock_wait=lock_wait,
+    )
+    result = run(target, options=options, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
+    show(result, json, console.show_up)
+    if dry_run and exit_code and (result.plan.change is not Change.NOTHING or result.plan.steps):
+        raise typer.Exit(PLAN_HAS_CHANGES)
+
+
+@app.command(epilog=examples_text("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code"))
+def plan(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[SOURCE | NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+    ] = None,
+    name: ModelName = None,
+    version: Version = None,
+    inputs: Inputs = None,
+    signature: SignatureName = None,
+    examples: Examples = None,
+    trust: Trust = False,
+    force: Force = False,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
+    engine: EngineName = None,
+    host: Host = None,
+    rest_port: RestPort = None,
+    grpc_port: GrpcPort = None,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    templates_dir: TemplatesDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Show what `up` would do, and do nothing."""
+    up(
+        target=target,
+        name=name,
+        version=version,
+        inputs=inputs,
+        signature=signature,
+        examples=examples,
+        trust=trust,
+        force=force,
+        dry_run=True,
+        exit_code=exit_code,
+        engine=engine,
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+        models_dir=models_dir,
+        state_dir=state_dir,
+        templates_dir=templates_dir,
+        config=config,
+        env=env,
+        json=json,
+    )
+
+
+@app.command(epilog=examples_text("deployer down digits", "deployer down --all"))
+def down(
+    name: Deployed = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every deployment, in all environments.")] = False,
+    engine: EngineName = None,
+    lock_wait: LockWait = 0.0,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Stop a deployment and remove all that was made for it; the store stays."""
+    from deployer import console
+    from deployer.operations.down import down as run
+    from deployer.operations.down import down_all
+
+    settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir, lock_wait=lock_wait)
+    if everything:
+        results = down_all(settings=settings, progress=progress_of(quiet))
+        show({"deployments": results}, json, lambda _: console.show_down(results))
+    else:
+        show(run(name, settings=settings, progress=progress_of(quiet)), json, lambda one: console.show_down([one]))

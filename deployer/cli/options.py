@@ -1,0 +1,66 @@
+"""Options that several verbs share, and what becomes of them: plain values for an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: deployer.toml here, if there is one.")]
+Env = Annotated[str | None, typer.Option(help="Environment: applies the overlay [env.NAME].")]
+EngineName = Annotated[str | None, typer.Option("--engine", help="auto, docker or embedded.")]
+ModelsDir = Annotated[Path | None, typer.Option(help="The store of model versions.")]
+StateDir = Annotated[Path | None, typer.Option(help="Where embedded servers have their run folders.")]
+TemplatesDir = Annotated[Path | None, typer.Option(help="Templates of your own.")]
+Host = Annotated[str | None, typer.Option(help="Address to bind the ports to.")]
+RestPort = Annotated[int | None, typer.Option(help="REST port; 0: any free one.")]
+GrpcPort = Annotated[int | None, typer.Option(help="gRPC port; 0: any free one.")]
+Timeout = Annotated[float | None, typer.Option(help="Seconds until the models must be available.")]
+LockWait = Annotated[float, typer.Option(help="Seconds to wait for another command on the same deployment.")]
+Deployed = Annotated[
+    str | None, typer.Argument(metavar="[NAME]", help="The deployment; unset: deployer.toml's, or the only one.")
+]
+ModelName = Annotated[str | None, typer.Option("--name", help="Name of the model; unset: taken from the source.")]
+Version = Annotated[str | None, typer.Option("--version", help="Version to make; unset: the next.")]
+Inputs = Annotated[
+    list[str] | None, typer.Option("--input", help="Input of serving_default, name:dtype[shape]; repeatable.")
+]
+SignatureName = Annotated[str | None, typer.Option("--signature", help="A signature that the model must have.")]
+Examples = Annotated[Path | None, typer.Option(help="Example inputs for the golden set: .json, .jsonl or .npz.")]
+Trust = Annotated[bool, typer.Option("--trust", help="Let the model file run the code that it carries.")]
+Force = Annotated[bool, typer.Option("--force", help="Make a version even if nothing changed.")]
+
+
+def examples_text(*lines: str) -> str:
+    return "Examples:\n\n" + "\n\n".join(f"  {line}" for line in lines)
+
+
+def settings_of(**given: Any) -> Any:
+    from deployer.operations.workspace import Settings
+
+    return Settings(**given)
+
+
+def export_options(version: str | None, inputs: list[str] | None, **given: Any) -> Any:
+    from deployer.model import check_version
+    from deployer.operations.export import ExportOptions
+
+    number = None if version is None else check_version(version)
+    return ExportOptions(version=number, inputs=tuple(inputs or ()), **given)
+
+
+def show(result: Any, as_json: bool, as_text: Callable[[Any], None]) -> None:
+    from deployer import console
+
+    console.show_json(result) if as_json else as_text(result)
+
+
+def progress_of(quiet: bool) -> Callable[[str], None]:
+    from deployer import console
+    from deployer.operations.workspace import silent
+
+    return silent if quiet else console.progress

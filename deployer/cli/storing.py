@@ -1,0 +1,133 @@
+"""Verbs of the store and its files: init, export, versions, inspect, render."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.app import app
+from deployer.cli.options import (
+    Config,
+    Env,
+    Examples,
+    Force,
+    Inputs,
+    Json,
+    ModelName,
+    ModelsDir,
+    Quiet,
+    SignatureName,
+    TemplatesDir,
+    Trust,
+    Version,
+    examples_text,
+    export_options,
+    progress_of,
+    settings_of,
+    show,
+)
+
+
+@app.command(epilog=examples_text("deployer init --name digits"))
+def init(
+    name: Annotated[str, typer.Option(help="The model's name.")] = "my_model",
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    json: Json = False,
+) -> None:
+    """Write an annotated deployer.toml into this folder."""
+    from deployer import console
+    from deployer.operations.init import init as run
+
+    show({"path": run(name=name, force=force)}, json, lambda result: console.out(f"wrote {result['path']}"))
+
+
+@app.command(
+    epilog=examples_text(
+        "deployer export model.keras --name digits",
+        "deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json",
+        "deployer export saved_model_folder --name digits --version 7",
+    )
+)
+def export(
+    source: Annotated[
+        str, typer.Argument(help="model.keras, model.h5, a SavedModel folder, file.py:name, module:name.")
+    ],
+    name: ModelName = None,
+    version: Version = None,
+    inputs: Inputs = None,
+    signature: SignatureName = None,
+    examples: Examples = None,
+    trust: Trust = False,
+    force: Force = False,
+    models_dir: ModelsDir = None,
+    config: Config = None,
+    env: Env = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Export a model as the next version in the store, with its golden answers."""
+    from deployer import console
+    from deployer.operations.export import export as run
+
+    options = export_options(
+        version, inputs, name=name, signature=signature, examples=examples, trust=trust, force=force
+    )
+    settings = settings_of(config=config, env=env, models_dir=models_dir)
+    result = run(source, options=options, settings=settings, progress=progress_of(quiet))
+    show(result, json, console.show_export)
+
+
+@app.command(epilog=examples_text("deployer versions", "deployer versions digits --json"))
+def versions(
+    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model; unset: all.")] = None,
+    models_dir: ModelsDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """The versions that the store has."""
+    from deployer import console
+    from deployer.operations.versions import versions as run
+
+    show(run(name, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_versions)
+
+
+@app.command(
+    epilog=examples_text(
+        "deployer inspect digits", "deployer inspect digits:2 --json", "deployer inspect path/to/saved_model"
+    )
+)
+def inspect(
+    target: Annotated[
+        str, typer.Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
+    ],
+    models_dir: ModelsDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Signatures, dtypes, shapes, size and TensorFlow's version, read without TensorFlow."""
+    from deployer import console
+    from deployer.operations.inspect import inspect as run
+
+    show(run(target, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_inspect)
+
+
+@app.command(epilog=examples_text("deployer render digits", "deployer render --env staging"))
+def render(
+    target: Annotated[
+        str | None, typer.Argument(metavar="[NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+    ] = None,
+    models_dir: ModelsDir = None,
+    templates_dir: TemplatesDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Print the files that `up` would give the server."""
+    from deployer import console
+    from deployer.operations.render import render as run
+
+    settings = settings_of(config=config, env=env, models_dir=models_dir, templates_dir=templates_dir)
+    show(run(target, settings=settings), json, console.show_rendered)
