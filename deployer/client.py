@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from http.client import HTTPConnection, HTTPException
 from typing import Any
+from urllib.parse import urlsplit
 
 from deployer import tensors
 from deployer.deployment import Endpoints
@@ -24,10 +26,6 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 POOL_SIZE = 32
-
-
-class NotListening(RequestFailed):
-    """Nobody listens there (yet): the connection was refused."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +46,7 @@ class Client:
 
     def states(self, model: str) -> tuple[ModelState, ...]:
         """The states of all versions of a model. The server answers this while it loads, once its ports are open."""
-        body = self._get(f"/v1/models/{model}")
+        body = self._look(f"/v1/models/{model}")
         try:
             return tuple(_state(model, raw) for raw in body["model_version_status"])
         except (KeyError, TypeError, ValueError) as error:
@@ -56,7 +54,7 @@ class Client:
 
     def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
         """The signatures that the server declares for a version."""
-        body = self._get(f"/v1/models/{model}/versions/{version}/metadata")
+        body = self._look(f"/v1/models/{model}/versions/{version}/metadata")
         try:
             definitions = body["metadata"]["signature_def"]["signature_def"]
             return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
@@ -66,7 +64,7 @@ class Client:
     def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
         """A predict request with a body as it stands; the parsed answer."""
         where = f"/versions/{version}" if version is not None else ""
-        return self._json("POST", f"/v1/models/{model}{where}:predict", body)
+        return self._post(f"/v1/models/{model}{where}:predict", body)
 
     def predict_rest(
         self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
@@ -121,26 +119,34 @@ class Client:
         if "_channel" in vars(self):
             self._channel.close()
 
-    def _get(self, path: str) -> Any:
-        return self._json("GET", path, None)
+    def _look(self, path: str) -> Any:
+        """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
+        where = urlsplit(self.endpoints.rest)
+        connection = HTTPConnection(where.hostname or "", where.port, timeout=self.seconds)
+        try:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return _parsed(f"GET {path}", answer.status, answer.read())
+        except ConnectionRefusedError as error:
+            raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
+        except TimeoutError as error:
+            raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
+        except (OSError, HTTPException) as error:
+            raise RequestFailed(f"{self.endpoints.rest} broke off: {error!r}") from error
+        finally:
+            connection.close()
 
-    def _json(self, method: str, path: str, body: bytes | None) -> Any:
+    def _post(self, path: str, body: bytes) -> Any:
         import requests
 
         url = self.endpoints.rest + path
         try:
-            answer = self._session.request(method, url, data=body, timeout=self.seconds, allow_redirects=False)
-            parsed = answer.json()
-        except requests.ConnectionError as error:
-            raise NotListening(f"{url} cannot be reached: nobody listens there") from error
+            answer = self._session.post(url, data=body, timeout=self.seconds, allow_redirects=False)
         except requests.Timeout as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
-        except (requests.RequestException, ValueError, RecursionError) as error:
-            raise RequestFailed(f"{url} answered what is not JSON: {error}") from error
-        if answer.status_code != 200:
-            text = parsed.get("error") if isinstance(parsed, dict) else parsed
-            raise RequestFailed(f"{method} {path} was answered {answer.status_code}: {str(text)[:500]}")
-        return parsed
+        except requests.RequestException as error:
+            raise RequestFailed(f"{url} cannot be reached, or broke off: {error}") from error
+        return _parsed(f"POST {path}", answer.status_code, answer.content)
 
     @cached_property
     def _session(self) -> Any:
@@ -171,6 +177,20 @@ class Client:
             return call(request, timeout=self.seconds)
         except grpc.RpcError as error:
             raise RequestFailed(f"{method} was answered {error.code().name}: {str(error.details())[:500]}") from error
+
+
+def _parsed(request: str, status: int, body: bytes) -> Any:
+    """The JSON of an answer. Raises RequestFailed for any other, and with the server's words for an error."""
+    import json
+
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise RequestFailed(f"{request} was answered {status} with what is not JSON: {error}") from error
+    if status != 200:
+        text = parsed.get("error") if isinstance(parsed, dict) else parsed
+        raise RequestFailed(f"{request} was answered {status}: {str(text)[:500]}")
+    return parsed
 
 
 def _state(model: str, raw: Mapping[str, Any]) -> ModelState:

@@ -13,14 +13,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from deployer.errors import ConfigError, DeployerError
+from deployer.errors import ConfigError, DeployerError, InvalidValue
 from deployer.model import check_name
-from deployer.spec import Spec
+from deployer.spec import Batching, Gate, ModelSpec, Monitoring, Server, Spec
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_")
-SECTIONS = ("server", "gate")
+SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate}
 PATHS = ("models_dir", "state_dir", "templates_dir")
 DEFAULT_ENV = "local"
 
@@ -41,6 +41,8 @@ def load(
     overlays = raw.pop("env", {})
     layers = _variables(environ)
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
+    if file is None and not layers:
+        return _typed(chosen, overrides or {})
     document = _overlaid(raw, _overlay(overlays, chosen, file))
     home = file.parent if file else Path()
     document = _anchored(document, home)
@@ -50,6 +52,19 @@ def load(
     }.items():
         _put(document, key, value)
     return _validated({**document, "env": chosen}, file)
+
+
+def _typed(env: str, overrides: Mapping[str, Any]) -> Spec:
+    """Options alone have their types already: the light verbs need no validator to put them in place."""
+    document: dict[str, Any] = {"env": env}
+    for key, value in overrides.items():
+        if value is not None:
+            _put(document, key, value)
+    try:
+        tables = {name: kind(**document[name]) for name, kind in SECTIONS.items() if name in document}
+        return Spec(**{**document, **tables})
+    except InvalidValue as error:
+        raise ConfigError(f"options: {error.message}", hint=error.hint) from error
 
 
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
@@ -150,9 +165,8 @@ def variable_keys() -> tuple[str, ...]:
         for found in dataclasses.fields(Spec)
         if found.name not in ("models", "batching", "monitoring", *SECTIONS)
     ]
-    for section in SECTIONS:
-        kind = next(found.default_factory for found in dataclasses.fields(Spec) if found.name == section)
-        keys += [f"{section}.{found.name}" for found in dataclasses.fields(cast("Any", kind)) if found.name != "flags"]
+    for section, kind in SECTIONS.items():
+        keys += [f"{section}.{found.name}" for found in dataclasses.fields(kind) if found.name != "flags"]
     return tuple(keys)
 
 
@@ -190,8 +204,6 @@ def _config_error(fault: Any, file: Path | None) -> ConfigError:
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
     """The names of the settings at a place in the document."""
-    from deployer.spec import Batching, Gate, ModelSpec, Monitoring, Server
-
     tables: dict[str, Any] = {
         "server": Server,
         "batching": Batching,

@@ -8,11 +8,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, get_args
 
 from deployer.errors import InvalidValue
 from deployer.model import TensorSpec, check_name, check_version
 
+EngineName = Literal["auto", "docker", "embedded"]
 STRICT = {"extra": "forbid"}
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 FLAG = re.compile(r"[a-z][a-z0-9_]*")
@@ -162,7 +163,7 @@ class Spec:
 
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default="local")
-    engine: Literal["auto", "docker", "embedded"] = doc("what runs the server", default="auto")
+    engine: EngineName = doc("what runs the server", default="auto")
     models_dir: Path = doc("the store of model versions", default=Path("models"))
     state_dir: Path = doc("run folders of embedded servers", default=Path(".deployer"))
     templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
@@ -173,6 +174,8 @@ class Spec:
     gate: Gate = doc("proof before traffic", default_factory=Gate)
 
     def __post_init__(self) -> None:
+        if self.engine not in get_args(EngineName):
+            raise InvalidValue(f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
         for name, what in (
             (self.name, "deployment"),
             (self.env, "environment"),
