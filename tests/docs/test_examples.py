@@ -47,25 +47,12 @@ def test_two_models(folder: Path) -> None:
     rest = json.loads(run("deployer status --json", here))["deployments"][0]["deployment"]["endpoints"]["rest"]
     labelled = f"curl -sf -d '{{\"instances\": [[5.1, 3.5, 1.4, 0.2]]}}' {rest}/v1/models/species/labels/stable:predict"
     assert json.loads(run(labelled, here))["predictions"][0][0] > 0.9
-    run(f"{train} && {up}", here)
-    status = json.loads(run("deployer status --json", here))["deployments"][0]["deployment"]["models"]
-    assert [(model["name"], model["versions"]) for model in status] == [("species", [1]), ("petal_width", [2])]
     run(down, here)
 
 
-def test_digits(folder: Path) -> None:
-    """The README's commands, and `make demo`'s curl line; the demo may be run again."""
-    here = copy("digits", folder)
-    train, up, predict, down = commands("digits")
-    assert "unseen digits are recognised" in run(train, here)
-    run(up, here)
-    assert len(json.loads(run(predict, here))["outputs"][0]) == 10
-    rest = json.loads(run("deployer status --json", here))["deployments"][0]["deployment"]["endpoints"]["rest"]
-    said = run(f"python ask.py {rest}", here)
-    assert "The endpoint says 2" in said
-    assert "It is a 2." in said
-    (curl,) = (line for line in said.splitlines() if line.startswith("curl "))
-    probabilities = json.loads(run(curl, here))["predictions"][0]
-    assert max(range(10), key=probabilities.__getitem__) == 2
-    assert "NOTHING digits [local]" in run(up, here)
-    run(down, here)
+def test_digits_says_what_the_worked_example_of_the_readme_runs() -> None:
+    """tests/docs/test_readme.py runs that."""
+    run_there = {line for block in blocks(EXAMPLES.parent / "README.md") for line in block.splitlines()}
+    said = {line.partition("  ")[0] for line in commands("digits")}
+    assert len(said) == 4
+    assert not said - run_there
