@@ -22,19 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model
+from deployer import documents, saved_model
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.locks import folder_lock
-from deployer.model import (
-    GoldenSummary,
-    Model,
-    SavedModelInfo,
-    Signature,
-    Source,
-    TensorSpec,
-    check_name,
-    check_version,
-)
+from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 STAGE_PREFIX = ".stage-"
@@ -61,13 +52,14 @@ class Store:
     def names(self) -> tuple[str, ...]:
         """The models of which there is a version."""
         children = sorted(child.name for child in self.root.iterdir() if child.is_dir()) if self.root.is_dir() else []
-        return tuple(name for name in children if not name.startswith(".") and self.versions(name))
+        return tuple(name for name in children if NAME.fullmatch(name) and self.versions(name))
 
     def versions(self, name: str) -> tuple[int, ...]:
         """The version numbers of a model, ascending; none when the model is unknown."""
         folder = self.root / check_name(name)
         children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
-        return tuple(sorted(int(child) for child in children if CANONICAL.fullmatch(child)))
+        numbers = (int(child) for child in children if CANONICAL.fullmatch(child))
+        return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
     def newest(self, name: str) -> Model | None:
         """The version with the highest number, or None."""
@@ -86,9 +78,11 @@ class Store:
     def stage(self, name: str) -> Iterator[Stage]:
         """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
         home = self.root / check_name(name)
-        created_root = not self.root.exists()
+        missing = [folder for folder in (home, *home.parents) if not folder.exists()]
         try:
             with folder_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
+                for folder in missing:
+                    folder.chmod(0o755)  # whatever the umask: servers run as nobody
                 _sweep(home)
                 folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=home))
                 try:
@@ -96,7 +90,7 @@ class Store:
                 finally:
                     shutil.rmtree(folder, ignore_errors=True)
         finally:
-            if created_root and self.root.is_dir() and not any(self.root.iterdir()):
+            if self.root in missing and self.root.is_dir() and not any(self.root.iterdir()):
                 self.root.rmdir()
 
     def publish(self, stage: Stage, source: Source, golden: GoldenSummary, version: int | None = None) -> Model:
@@ -160,7 +154,7 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 def content_digest(files: dict[str, str]) -> str:
     """One digest over the SavedModel's own files: what we keep beside it does not count."""
-    lines = (f"{name}={digest}\n" for name, digest in sorted(files.items()) if not name.startswith(OWN_FOLDER))
+    lines = (f"{name}={digest}\n" for name, digest in sorted(files.items()) if not name.startswith(f"{OWN_FOLDER}/"))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
@@ -179,37 +173,21 @@ def _document(model: Model) -> dict[str, Any]:
 def _load(name: str, version: int, path: Path) -> Model:
     """The manifest as a value; a version that another tool put there has none and is read from its files."""
     try:
-        raw = json.loads((path / MANIFEST_FILE).read_text())
-        info = raw["info"]
-        signatures = tuple(_signature(found) for found in info.pop("signatures"))
+        raw = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
         return Model(
             name=name,
             version=version,
             path=path,
-            digest=raw["digest"],
-            info=SavedModelInfo(signatures=signatures, tags=tuple(info.pop("tags")), **info),
-            source=Source(**raw["source"]),
-            golden=_golden_summary(raw["golden"]),
-            created=raw["created"],
+            digest=documents.read(str, raw["digest"]),
+            info=documents.read(SavedModelInfo, raw["info"]),
+            source=documents.read(Source, raw["source"]),
+            golden=documents.read(GoldenSummary, raw["golden"]),
+            created=documents.read(str, raw["created"]),
         )
     except FileNotFoundError:
         return _foreign(name, version, path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BrokenModel(f"the manifest {path / MANIFEST_FILE} cannot be read: {error!r}") from error
-
-
-def _golden_summary(raw: dict[str, Any]) -> GoldenSummary:
-    return GoldenSummary(raw["cases"], raw["origin"], tuple(raw["random_outputs"]), tuple(raw["skipped"]))
-
-
-def _signature(raw: dict[str, Any]) -> Signature:
-    return Signature(raw["name"], raw["method"], _tensor_specs(raw["inputs"]), _tensor_specs(raw["outputs"]))
-
-
-def _tensor_specs(raw: list[dict[str, Any]]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(spec["name"], spec["dtype"], None if spec["shape"] is None else tuple(spec["shape"])) for spec in raw
-    )
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BrokenModel(f"the manifest {path / MANIFEST_FILE} cannot be read: {error!r:.300}") from error
 
 
 def _foreign(name: str, version: int, path: Path) -> Model:
