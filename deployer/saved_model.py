@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer import tensors
-from deployer.errors import BrokenModel
+from deployer.errors import BrokenModel, MalformedTensor
 from deployer.model import SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.protos import proto
 
@@ -111,7 +111,12 @@ def _specs(infos: Any) -> tuple[TensorSpec, ...]:
 
 
 def _dtype(info: Any) -> str:
-    return "composite" if info.WhichOneof("encoding") == "composite_tensor" else tensors.dtype_name(info.dtype)
+    if info.WhichOneof("encoding") == "composite_tensor":
+        return "composite"
+    try:
+        return tensors.dtype_name(info.dtype)
+    except MalformedTensor as error:
+        raise BrokenModel(f"tensor {info.name!r} of a signature: {error.message}") from error
 
 
 def shape_of(message: Any) -> Shape:

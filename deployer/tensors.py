@@ -34,7 +34,10 @@ REST_CANNOT_CARRY = frozenset({"float16", "bfloat16", "uint16", "complex64", "co
 def dtype_name(number: int) -> str:
     """`float32` for DT_FLOAT, and so on; a reference dtype counts as its base."""
     types = proto("tensorflow.core.framework.types_pb2")
-    return dtype_from_text(types.DataType.Name(number % 100))
+    try:
+        return dtype_from_text(types.DataType.Name(number % 100))
+    except ValueError as error:
+        raise MalformedTensor(f"there is no dtype number {number}") from error
 
 
 def dtype_from_text(text: str) -> str:
@@ -89,10 +92,13 @@ def from_proto(tensor: Any) -> Any:
     name = dtype_name(tensor.dtype)
     shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
     count = _element_count(shape)
-    if tensor.tensor_content:
-        flat = np.frombuffer(tensor.tensor_content, dtype=numpy_dtype(name).newbyteorder("<"))
-    else:
-        flat = _filled(_listed_values(tensor, name), count)
+    try:
+        if tensor.tensor_content:
+            flat = np.frombuffer(tensor.tensor_content, dtype=numpy_dtype(name).newbyteorder("<"))
+        else:
+            flat = _filled(_listed_values(tensor, name), count)
+    except (ValueError, OverflowError) as error:
+        raise MalformedTensor(f"a tensor's values are not {name}: {error}") from error
     if flat.size != count:
         raise MalformedTensor(f"a tensor of shape {list(shape)} carries {flat.size} values")
     return flat.reshape(shape)
@@ -151,15 +157,15 @@ def from_json(value: Any, dtype: str) -> Any:
     """
     import numpy as np
 
-    if dtype == "string":
-        return _string_array(value)
     target = numpy_dtype(dtype)
     try:
+        if dtype == "string":
+            return _string_array(value)
         array = np.array(value)
         if target.kind in "iu" and array.dtype.kind in "fO" and array.size:
             array = np.array(value, dtype=object)  # beyond int64 and below uint64's end, numpy would take floats
         fits = _fits(array, target)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
         raise MalformedTensor(f"values do not form a {dtype} tensor: {error}") from error
     if not fits:
         raise MalformedTensor(f"values do not form a {dtype} tensor: {str(value)[:60]}")

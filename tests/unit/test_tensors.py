@@ -97,3 +97,42 @@ def test_json_that_does_not_fit_the_dtype_is_refused(value, dtype):
 
 def test_json_integers_are_fine_for_floats():
     np.testing.assert_array_equal(np.array([1, 2], np.float32), tensors.from_json([1, 2], "float32"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"dtype": 99}, "no dtype number 99"),
+        ({"dtype": 20}, "resource"),
+        ({"dtype": 1, "tensor_content": b"abc"}, "float32"),
+        ({"dtype": 7, "tensor_content": b"abcdefgh"}, "string"),
+        ({"dtype": 6, "int_val": [700]}, "int8"),
+        ({"dtype": 9, "int_val": [1]}, "carries 0 values"),
+        ({"dtype": 8, "scomplex_val": [1.0, 2.0, 3.0]}, "carries 2 values"),
+    ],
+)
+def test_values_that_their_dtype_cannot_have_are_refused(fields, says):
+    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(**fields)
+    tensor.tensor_shape.dim.add(size=1)
+    with pytest.raises(MalformedTensor, match=says):
+        tensors.from_proto(tensor)
+
+
+def nested(depth: int, value: object) -> object:
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+@pytest.mark.parametrize("value", ["x", 1.0, {"b64": "eA=="}])
+@pytest.mark.parametrize("depth", [65, 5000])
+@pytest.mark.parametrize("dtype", ["string", "float32", "int64"])
+def test_lists_nested_beyond_all_tensors_are_refused(value, depth, dtype):
+    with pytest.raises(MalformedTensor):
+        tensors.from_json(nested(depth, value), dtype)
+
+
+@pytest.mark.parametrize("value", ["a", 5, None, "ü", []])
+def test_base64_that_is_none_is_refused(value):
+    with pytest.raises(MalformedTensor):
+        tensors.from_json([{"b64": value}], "string")

@@ -1,0 +1,203 @@
+"""Reading a SavedModel without TensorFlow: what it declares, and what would load and then fail every request."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.world import MODELS
+
+from deployer import saved_model
+from deployer.errors import BrokenModel
+from deployer.model import Signature, TensorSpec
+from deployer.protos import proto
+
+METHOD = "tensorflow/serving/predict"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """half_plus_two as a copy that a test may spoil."""
+    return Path(shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "m"))
+
+
+def message() -> Any:
+    """A SavedModel with one graph, no variables and no signature yet."""
+    made = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel(saved_model_schema_version=1)
+    made.meta_graphs.add().meta_info_def.tags.append("serve")
+    return made
+
+
+def written(folder: Path, content: Any) -> Path:
+    (folder / "saved_model.pb").write_bytes(content.SerializeToString())
+    return folder
+
+
+def names(specs: tuple[TensorSpec, ...]) -> list[str]:
+    return [spec.name for spec in specs]
+
+
+def test_signatures_tags_versions_and_size_are_read(folder):
+    info = saved_model.read(folder)
+    x, y = TensorSpec("x", "float32", (None,)), TensorSpec("y", "float32", (None,))
+    assert Signature("serving_default", METHOD, (x,), (y,)) in info.signatures
+    assert [signature.name for signature in info.signatures] == sorted(found.name for found in info.signatures)
+    assert info.tags == ("serve",)
+    assert info.tensorflow.startswith("2.")
+    assert info.keras is None
+    assert info.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def test_the_fingerprint_tells_content_apart(folder):
+    prints = [saved_model.read(MODELS / "half_plus_two" / version).fingerprint for version in ("1", "2")]
+    assert saved_model.read(folder).fingerprint == prints[0] != prints[1]
+    (folder / "fingerprint.pb").unlink()
+    assert saved_model.read(folder).fingerprint is None
+
+
+def test_a_garbled_fingerprint_is_a_broken_model(folder):
+    (folder / "fingerprint.pb").write_bytes(b"\xff\xff")
+    with pytest.raises(BrokenModel, match=r"fingerprint\.pb cannot be parsed"):
+        saved_model.read(folder)
+
+
+def test_inputs_and_outputs_are_sorted_by_name_and_keep_their_dtypes():
+    found = {signature.name: signature for signature in saved_model.read(MODELS / "several" / "1").signatures}
+    assert names(found["serving_default"].inputs) == ["left", "right"]
+    assert names(found["serving_default"].outputs) == ["dot", "sum"]
+    dtypes = {found.name: found.inputs[0].dtype for found in saved_model.read(MODELS / "types" / "1").signatures}
+    assert dtypes.pop("serving_default") == "float64"
+    assert dtypes == {name: name for name in dtypes}
+    assert len(dtypes) == 12
+
+
+def test_the_init_op_is_no_signature(tmp_path):
+    content = message()
+    content.meta_graphs[0].signature_def["__saved_model_init_op"].outputs["op"].name = "init"
+    content.meta_graphs[0].signature_def["serving_default"].method_name = METHOD
+    info = saved_model.read(written(tmp_path, content))
+    assert info.signatures == (Signature("serving_default", METHOD, (), ()),)
+    assert info.tensorflow == "unknown"
+
+
+def shape(content: Any, name: str) -> Any:
+    return content.meta_graphs[0].signature_def["s"].inputs[name].tensor_shape
+
+
+def test_unknown_ranks_open_dimensions_and_scalars_are_three_things(tmp_path):
+    content = message()
+    shape(content, "any").unknown_rank = True
+    shape(content, "open").dim.add(size=-1)
+    shape(content, "open").dim.add(size=28)
+    shape(content, "scalar").SetInParent()
+    for tensor in content.meta_graphs[0].signature_def["s"].inputs.values():
+        tensor.dtype = 1
+    found = saved_model.read(written(tmp_path, content)).signatures[0].inputs
+    assert [(spec.name, spec.shape) for spec in found] == [("any", None), ("open", (None, 28)), ("scalar", ())]
+    assert [str(spec) for spec in found] == ["float32 of any shape", "float32[?,28]", "float32[]"]
+
+
+def test_a_reference_counts_as_its_base_and_a_ragged_tensor_as_composite(tmp_path):
+    content = message()
+    inputs = content.meta_graphs[0].signature_def["s"].inputs
+    inputs["reference"].dtype = 101
+    inputs["ragged"].composite_tensor.type_spec.SetInParent()
+    found = saved_model.read(written(tmp_path, content)).signatures[0].inputs
+    assert [(spec.name, spec.dtype) for spec in found] == [("ragged", "composite"), ("reference", "float32")]
+
+
+def test_a_dtype_that_tensorflow_does_not_have_is_a_broken_model(tmp_path):
+    content = message()
+    content.meta_graphs[0].signature_def["s"].inputs["x"].dtype = 99
+    with pytest.raises(BrokenModel, match="99"):
+        saved_model.read(written(tmp_path, content))
+
+
+@pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
+def test_a_cut_file_is_a_broken_model(folder, kept):
+    file = folder / "saved_model.pb"
+    content = file.read_bytes()
+    file.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
+    with pytest.raises(BrokenModel, match="cut short"):
+        saved_model.read(folder)
+
+
+def test_garbage_is_a_broken_model(folder):
+    (folder / "saved_model.pb").write_bytes(b"\x0a" * 4096)
+    with pytest.raises(BrokenModel, match=r"saved_model\.pb cannot be parsed"):
+        saved_model.read(folder)
+
+
+@pytest.mark.parametrize("tags", [("train",), ("serve", "gpu"), ()])
+def test_a_graph_of_other_tags_is_not_what_a_server_loads(folder, tags):
+    content = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    content.meta_graphs[0].meta_info_def.tags[:] = tags
+    with pytest.raises(BrokenModel, match=r"no graph tagged \{serve\}") as refused:
+        saved_model.read(written(folder, content))
+    assert "{" + ", ".join(tags) + "}" in refused.value.message
+
+
+def test_the_graph_with_the_wanted_tags_is_taken(tmp_path):
+    content = message()
+    content.meta_graphs[0].signature_def["serving"].method_name = METHOD
+    other = content.meta_graphs.add()
+    other.meta_info_def.tags.append("train")
+    other.signature_def["training"].method_name = METHOD
+    written(tmp_path, content)
+    assert [found.name for found in saved_model.read(tmp_path).signatures] == ["serving"]
+    assert [found.name for found in saved_model.read(tmp_path, "train").signatures] == ["training"]
+
+
+def test_variables_that_the_graph_uses_must_be_there(folder):
+    shutil.rmtree(folder / "variables")
+    with pytest.raises(BrokenModel, match=r"no variables/variables\.index, but its graph uses variables") as refused:
+        saved_model.read(folder)
+    assert refused.value.hint
+
+
+def test_a_graph_without_variables_needs_none(tmp_path):
+    assert saved_model.read(written(tmp_path, message())).signatures == ()
+
+
+@pytest.mark.parametrize(
+    ("there", "missing"),
+    [((), "variables.data-00000-of-00001"), (("00000-of-00003", "00002-of-00003"), "variables.data-00001-of-00003")],
+)
+def test_every_shard_of_the_variables_must_be_there(folder, there, missing):
+    variables = folder / "variables"
+    for shard in variables.glob("variables.data-*"):
+        shard.unlink()
+    for name in there:
+        (variables / f"variables.data-{name}").touch()
+    with pytest.raises(BrokenModel, match=f"lacks {missing}"):
+        saved_model.read(folder)
+
+
+def test_a_folder_of_versions_says_which_to_name():
+    with pytest.raises(BrokenModel, match=r"is not a SavedModel: it has no saved_model\.pb") as refused:
+        saved_model.read(MODELS / "half_plus_two")
+    assert refused.value.hint == "it holds SavedModels in 1, 2, 3: name one of them"
+    assert not saved_model.is_saved_model(MODELS / "half_plus_two")
+    assert saved_model.is_saved_model(MODELS / "half_plus_two" / "1")
+
+
+@pytest.mark.parametrize("name", ["nowhere", "empty", "file", "m/saved_model.pb"])
+def test_what_is_no_savedmodel_folder_is_refused(tmp_path, name):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "m" / "saved_model.pb").mkdir(parents=True)
+    with pytest.raises(BrokenModel, match="is not a SavedModel"):
+        saved_model.read(tmp_path / name)
+    assert not saved_model.is_saved_model(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("content", "version"),
+    [(b'\x0a{"keras_version": "2.12.0"}', "2.12.0"), (b'..."keras_version":"2.4.0"', "2.4.0"), (b"\x00", "2.x")],
+)
+def test_keras_2_leaves_its_version_beside_the_graph(folder, content, version):
+    (folder / "keras_metadata.pb").write_bytes(content)
+    assert saved_model.read(folder).keras == version
