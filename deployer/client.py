@@ -6,6 +6,7 @@ Answers are hostile input: they become values here or raise RequestFailed. Every
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
@@ -23,9 +24,12 @@ from deployer.saved_model import INIT_SIGNATURE
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts travel there, and can be long
     ("grpc.enable_http_proxy", 0),
 )
 POOL_SIZE = 32
+MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a document raises when it has another shape than it should."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Client:
         body = self._look(f"/v1/models/{model}")
         try:
             return tuple(_state(model, raw) for raw in body["model_version_status"])
-        except (KeyError, TypeError, ValueError) as error:
+        except MISSHAPEN as error:
             raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
 
     def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
@@ -58,7 +62,7 @@ class Client:
         try:
             definitions = body["metadata"]["signature_def"]["signature_def"]
             return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except MISSHAPEN as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
     def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
@@ -121,20 +125,22 @@ class Client:
 
     def _look(self, path: str) -> Any:
         """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
-        where = urlsplit(self.endpoints.rest)
-        connection = HTTPConnection(where.hostname or "", where.port, timeout=self.seconds)
         try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return _parsed(f"GET {path}", answer.status, answer.read())
+            return _parsed(f"GET {path}", *self._get(path))
         except ConnectionRefusedError as error:
             raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
         except TimeoutError as error:
             raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
-        except (OSError, HTTPException) as error:
-            raise RequestFailed(f"{self.endpoints.rest} broke off: {error!r}") from error
-        finally:
-            connection.close()
+        except (OSError, HTTPException, ValueError) as error:
+            raise RequestFailed(f"{self.endpoints.rest} cannot be reached, or broke off: {error!r}") from error
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Status and body."""
+        where = urlsplit(self.endpoints.rest)
+        with closing(HTTPConnection(where.hostname or "", where.port, timeout=self.seconds)) as connection:
+            connection.request("GET", path)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def _post(self, path: str, body: bytes) -> Any:
         import requests
@@ -144,7 +150,7 @@ class Client:
             answer = self._session.post(url, data=body, timeout=self.seconds, allow_redirects=False)
         except requests.Timeout as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, ValueError) as error:
             raise RequestFailed(f"{url} cannot be reached, or broke off: {error}") from error
         return _parsed(f"POST {path}", answer.status_code, answer.content)
 

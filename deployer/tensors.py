@@ -211,8 +211,15 @@ def _collect_strings(value: Any, shape: tuple[int, ...], into: list[bytes]) -> N
         for item in value:
             _collect_strings(item, shape[1:], into)
     elif isinstance(value, dict) and set(value) == {"b64"}:
-        into.append(base64.b64decode(value["b64"]))
+        into.append(_decoded(value["b64"]))
     elif isinstance(value, (str, bytes)):
         into.append(as_bytes(value))
     else:
         raise MalformedTensor(f"{str(value)[:40]!r} is not a string")
+
+
+def _decoded(text: Any) -> bytes:
+    """Base64 may be broken into lines; anything else that is not of its alphabet would be dropped silently."""
+    if not isinstance(text, str):
+        raise MalformedTensor(f"{str(text)[:40]!r} is not base64")
+    return base64.b64decode("".join(text.split()), validate=True)

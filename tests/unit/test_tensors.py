@@ -132,7 +132,11 @@ def test_lists_nested_beyond_all_tensors_are_refused(value, depth, dtype):
         tensors.from_json(nested(depth, value), dtype)
 
 
-@pytest.mark.parametrize("value", ["a", 5, None, "ü", []])
+@pytest.mark.parametrize("value", ["a", "!", "_w==", "/w==x", 5, None, "ü", []])
 def test_base64_that_is_none_is_refused(value):
     with pytest.raises(MalformedTensor):
         tensors.from_json([{"b64": value}], "string")
+
+
+def test_base64_may_be_broken_into_lines():
+    assert tensors.from_json([{"b64": "aGVs\n bG8=\n"}], "string").tolist() == [b"hello"]
