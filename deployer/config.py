@@ -15,12 +15,12 @@ from typing import Any, cast
 
 from deployer.errors import ConfigError, DeployerError, InvalidValue
 from deployer.model import check_name
-from deployer.spec import Batching, Gate, ModelSpec, Monitoring, Server, Spec
+from deployer.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_")
-SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate}
+SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker}
 PATHS = ("models_dir", "state_dir", "templates_dir")
 DEFAULT_ENV = "local"
 
@@ -166,7 +166,11 @@ def variable_keys() -> tuple[str, ...]:
         if found.name not in ("models", "batching", "monitoring", *SECTIONS)
     ]
     for section, kind in SECTIONS.items():
-        keys += [f"{section}.{found.name}" for found in dataclasses.fields(kind) if found.name != "flags"]
+        keys += [
+            f"{section}.{found.name}"
+            for found in dataclasses.fields(kind)
+            if found.name not in ("flags", "environment")
+        ]
     return tuple(keys)
 
 
@@ -204,13 +208,7 @@ def _config_error(fault: Any, file: Path | None) -> ConfigError:
 
 def _keys_at(place: tuple[Any, ...]) -> list[str]:
     """The names of the settings at a place in the document."""
-    tables: dict[str, Any] = {
-        "server": Server,
-        "batching": Batching,
-        "monitoring": Monitoring,
-        "gate": Gate,
-        "models": ModelSpec,
-    }
+    tables = {**SECTIONS, "batching": Batching, "monitoring": Monitoring, "models": ModelSpec}
     kind = tables.get(str(place[0]), Spec) if place else Spec
     return [found.name for found in dataclasses.fields(kind)]
 

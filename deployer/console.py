@@ -87,8 +87,6 @@ def _derived(value: Any) -> dict[str, Any]:
 
 def show_up(result: UpResult) -> None:
     """The plan after a dry run; after a deploy the proof, the endpoint, and what to do with it."""
-    for note in result.notes:
-        print(f"note: {note}", file=sys.stderr)
     out(str(result.plan))
     if result.report is not None:
         show_report(result.report)

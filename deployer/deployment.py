@@ -61,12 +61,13 @@ class Launch:
     models: tuple[ServedModel, ...]
     models_root: str
     rendered: Rendered
+    traits: object = None
 
     @property
     def server_digest(self) -> str:
         """Over all but ports and models."""
         files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
-        return digest([self.host, self.flags, self.models_root, files])
+        return digest([self.host, self.flags, self.models_root, files, self.traits])
 
 
 def digest(value: object) -> str:

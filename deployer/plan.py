@@ -9,15 +9,18 @@ PROVE = Step(
 )
 
 
-def decide(launch: Launch, observed: Deployment | None) -> Plan:
-    """What turns `observed` into what `launch` wants; the first difference that matters is the cause."""
+def decide(launch: Launch, observed: Deployment | None, *, seamless: bool = True) -> Plan:
+    """What turns `observed` into what `launch` wants; the first difference that matters is the cause.
+
+    `seamless` tells whether the engine can replace a server without closing its ports for a moment.
+    """
     name = f"{launch.name} [{launch.env}]"
     if observed is None:
         return Plan(Change.CREATE, name, _create(launch, "nothing is deployed under this name"))
     if not observed.running:
         return Plan(Change.CREATE, name, _create(launch, f"the server of release {observed.release} is not running"))
     if cause := _replace_cause(launch, observed):
-        return Plan(Change.REPLACE, name, _replace(launch, observed, cause))
+        return Plan(Change.REPLACE, name, _replace(launch, observed, cause, seamless=seamless))
     if launch.models != observed.models:
         return Plan(Change.RELOAD, name, _reload(launch, observed))
     return Plan(Change.NOTHING, name)
@@ -34,9 +37,12 @@ def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
     return (Step(f"start a candidate with {_models(launch.models)}", cause), PROVE, _promote(launch))
 
 
-def _replace(launch: Launch, observed: Deployment, cause: str) -> tuple[Step, ...]:
-    drain = Step(f"drain and stop release {observed.release}", "the new release serves")
-    return (*_create(launch, cause), drain)
+def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
+    if seamless:
+        return (*_create(launch, cause), Step(f"drain and stop release {observed.release}", "the new release serves"))
+    start = Step(f"start a candidate with {_models(launch.models)}", cause)
+    gap = f"stop release {observed.release}: its ports are closed until the new one has loaded"
+    return (start, PROVE, Step(gap, "two containers cannot have one port, and there is no gateway"), _promote(launch))
 
 
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:

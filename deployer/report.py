@@ -56,7 +56,6 @@ class UpResult:
     endpoints: Endpoints | None
     plan: Plan
     report: Report | None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

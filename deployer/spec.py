@@ -14,6 +14,10 @@ from deployer.errors import InvalidValue
 from deployer.model import TensorSpec, check_name, check_version
 
 EngineName = Literal["auto", "docker", "embedded"]
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
+SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
+USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
 STRICT = {"extra": "forbid"}
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 FLAG = re.compile(r"[a-z][a-z0-9_]*")
@@ -156,6 +160,40 @@ class Gate:
 
 
 @dataclass(frozen=True)
+class Docker:
+    """Containers of the Docker engine: `[docker]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    image: str = doc("the image; pin a tag or a digest", default="tensorflow/serving:2.20.0")
+    platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
+    pull_seconds: float = doc("how long a pull may take", default=900.0)
+    cpus: float | None = doc("how many CPUs a container may use", default=None)
+    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", default=None)
+    shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
+    gpus: int | None = doc("how many GPUs; -1: all", default=None)
+    environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
+    user: str = doc("uid:gid that the server runs as", default="65534:65534")
+    restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
+
+    def __post_init__(self) -> None:
+        if not IMAGE.fullmatch(self.image):
+            raise InvalidValue(f"image {self.image[:80]!r} is not an image name")
+        if self.cpus is not None and self.cpus <= 0:
+            raise InvalidValue(f"cpus {self.cpus} must be above 0")
+        for name in ("memory", "shm_size"):
+            size = getattr(self, name)
+            if size is not None and not SIZE.fullmatch(size):
+                raise InvalidValue(f"{name} {size[:20]!r} is not a size such as 512m or 2g")
+        if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
+            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
+        if not USER.fullmatch(self.user):
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid")
+        if self.restart not in get_args(RestartPolicy):
+            raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
+
+
+@dataclass(frozen=True)
 class Spec:
     """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
 
@@ -172,6 +210,7 @@ class Spec:
     batching: Batching | None = doc("request batching", default=None)
     monitoring: Monitoring | None = doc("metrics", default=None)
     gate: Gate = doc("proof before traffic", default_factory=Gate)
+    docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):

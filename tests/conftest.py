@@ -12,6 +12,7 @@ import pytest
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("DEPLOYER_")]:
         monkeypatch.delenv(name)
+    monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")  # a Docker Engine on this machine is for tests/docker alone
 
 
 @pytest.hookimpl(wrapper=True)

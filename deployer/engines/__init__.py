@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from deployer.engines.base import Engine
-from deployer.errors import EngineUnavailable
-
-DOCKER_SOCKET = Path("/var/run/docker.sock")
+from deployer.spec import Spec
 
 
-def _embedded(state_dir: Path) -> Engine:
+def _embedded(spec: Spec) -> Engine:
     from deployer.engines.embedded import EmbeddedEngine
 
-    return EmbeddedEngine(state_dir)
+    return EmbeddedEngine(spec.state_dir)
 
 
-ENGINES: dict[str, Callable[[Path], Engine]] = {"embedded": _embedded}
+def _docker(spec: Spec) -> Engine:
+    from deployer.engines.docker import DockerEngine
+
+    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker)
 
 
-def choose(name: str, state_dir: Path) -> tuple[Engine, str | None]:
-    """The engine of that name, and a note where `auto` had to choose. Raises EngineUnavailable."""
-    if name == "auto":
-        note = (
-            "a Docker Engine is here, but this release drives only the embedded engine"
-            if DOCKER_SOCKET.exists()
-            else None
-        )
-        return ENGINES["embedded"](state_dir), note
-    if name in ENGINES:
-        return ENGINES[name](state_dir), None
-    raise EngineUnavailable(
-        f"this release cannot drive the {name} engine yet", hint="use --engine embedded: it needs nothing but Python"
-    )
+ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}
+
+
+def usable(spec: Spec) -> tuple[Engine, ...]:
+    """The engines that a verb should look at: the named one, or with `auto` all that answer here, Docker first."""
+    if spec.engine != "auto":
+        return (ENGINES[spec.engine](spec),)
+    from deployer.engines import docker_api
+
+    return tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or docker_api.answers())

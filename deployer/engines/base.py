@@ -13,7 +13,7 @@ was killed leaves a candidate, and the next one sweeps it.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,6 +56,16 @@ class Engine(Protocol):
     def check_address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken when a wanted port is held by anyone but this deployment."""
 
+    def traits(self) -> object:
+        """Plain data: the engine's own settings that a running server cannot take up."""
+
+    @property
+    def seamless(self) -> bool:
+        """Whether a server can be replaced without its ports being closed for a moment."""
+
+    def prepare(self, progress: Callable[[str], None]) -> None:
+        """Bring what every launch needs, such as an image."""
+
     def models_root(self, models_dir: Path) -> str:
         """The store's folder as a server of this engine sees it."""
 
@@ -79,6 +89,9 @@ class Engine(Protocol):
 
     def alive(self, deployment: Deployment) -> bool:
         """Whether its server process is still there."""
+
+    def autopsy(self, deployment: Deployment) -> str:
+        """Why a server that is not alive any more ended."""
 
     def promote(self, candidate: Deployment, seconds: float) -> Deployment:
         """The candidate takes the address; what served before is drained and retired."""

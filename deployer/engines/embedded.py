@@ -7,7 +7,7 @@ import dataclasses
 import difflib
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +50,18 @@ class EmbeddedEngine:
         for port in (address.rest_port, address.grpc_port):
             if port and port not in ours:
                 ports.check_free(address.host, port)
+
+    def traits(self) -> object:
+        """See Engine.traits."""
+        return None
+
+    @property
+    def seamless(self) -> bool:
+        """Old and new server share the ports while the old one drains."""
+        return True
+
+    def prepare(self, progress: Callable[[str], None]) -> None:
+        """Nothing: Python and the package are here."""
 
     def models_root(self, models_dir: Path) -> str:
         """The server sees the disk as we do."""
@@ -114,6 +126,10 @@ class EmbeddedEngine:
     def alive(self, deployment: Deployment) -> bool:
         """See Engine.alive."""
         return process.find(deployment.folder, deployment.pid) is not None
+
+    def autopsy(self, deployment: Deployment) -> str:
+        """See Engine.autopsy."""
+        return f"the process of release {deployment.release} ended"
 
     def promote(self, candidate: Deployment, seconds: float) -> Deployment:
         """See Engine.promote. Both servers share the ports for the moment in which the old one begins to drain."""

@@ -86,6 +86,7 @@ class Deploy:
     @contextmanager
     def _candidate(self) -> Iterator[Deployment]:
         """A candidate that is gone again when anything goes wrong; its last log lines go with the error."""
+        self.engine.prepare(self.progress)
         self.progress(f"starting a candidate on the {self.engine.name} engine")
         try:
             candidate = self.engine.stage(self.launch)
@@ -111,7 +112,7 @@ class Deploy:
     def _look(self, deployment: Deployment, client: Client, models: tuple[ServedModel, ...]) -> Observation:
         seen = smoke.readiness(client, models)
         if seen.readiness is Readiness.NOT_READY and not self.engine.alive(deployment):
-            return Observation(Readiness.UNAVAILABLE, "its process ended")
+            return Observation(Readiness.UNAVAILABLE, self.engine.autopsy(deployment))
         return seen
 
     def _prove(self, deployment: Deployment) -> Report:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from deployer import plan as planning
+from deployer.engines.base import Engine
 from deployer.errors import NothingDeployed
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report import DownResult
@@ -11,8 +12,8 @@ from deployer.report import DownResult
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:
     """Requests in flight finish first. Raises NothingDeployed, LockHeld."""
     workspace = open_workspace(settings or Settings())
-    name, env = workspace.deployment_name(name), workspace.spec.env
-    result = _down(workspace, name, env, progress)
+    name = workspace.deployment_name(name)
+    result = _down(workspace, workspace.narrowed(name).engine, (name, workspace.spec.env), progress)
     if result is None:
         raise workspace.nothing_deployed(name)
     return result
@@ -21,18 +22,19 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
 def down_all(*, settings: Settings | None = None, progress: Progress = silent) -> tuple[DownResult, ...]:
     """Every deployment of the engine, in all environments. Raises NothingDeployed when there is none."""
     workspace = open_workspace(settings or Settings())
-    results = [_down(workspace, name, env, progress) for name, env in workspace.engine.names()]
+    results = [_down(workspace, engine, key, progress) for engine in workspace.engines for key in engine.names()]
     removed = tuple(result for result in results if result)
     if not removed:
         raise NothingDeployed("nothing is deployed")
     return removed
 
 
-def _down(workspace: Workspace, name: str, env: str, progress: Progress) -> DownResult | None:
+def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress) -> DownResult | None:
     """None when nothing served; what killed commands left is gone then, too."""
-    with workspace.engine.lock(name, env, workspace.settings.lock_wait):
-        observed = workspace.engine.observe(name, env)
+    name, env = key
+    with engine.lock(name, env, workspace.settings.lock_wait):
+        observed = engine.observe(name, env)
         if observed:
             progress(f"stopping {name} [{env}]")
-        workspace.engine.remove(name, env)
-    return DownResult(name, env, workspace.engine.name, planning.remove(observed)) if observed else None
+        engine.remove(name, env)
+    return DownResult(name, env, engine.name, planning.remove(observed)) if observed else None

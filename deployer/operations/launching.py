@@ -44,6 +44,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         models=models,
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
+        traits=engine.traits(),
     )
 
 

@@ -12,4 +12,5 @@ def logs(
 ) -> Iterator[str]:
     """Its lines, the last `tail` of them; with `follow` until the server ends. Raises NothingDeployed."""
     workspace = open_workspace(settings or Settings())
-    return workspace.engine.logs(workspace.deployed(name), tail, follow=follow)
+    deployment = workspace.deployed(name)
+    return workspace.narrowed(deployment.name).engine.logs(deployment, tail, follow=follow)

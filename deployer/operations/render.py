@@ -15,6 +15,6 @@ def render(target: str | None = None, *, settings: Settings | None = None) -> Re
     """For NAME[:VERSION] from the store, or for what `deployer.toml` says. Raises NoSuchModel, TemplateError."""
     workspace = open_workspace(settings or Settings())
     spec = aim(workspace, target, ExportOptions())
-    workspace = dataclasses.replace(workspace, spec=spec)
+    workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     models = tuple(found.served for found in wanted_models(spec, workspace.store))
     return launch(spec, workspace.engine, models).rendered

@@ -18,7 +18,7 @@ def status(
     workspace = open_workspace(settings or Settings())
     if name is not None:
         return (_status(workspace.deployed(name)),)
-    there = workspace.engine.observe_all()
+    there = workspace.observe_all()
     return tuple(_status(found) for found in there if all_envs or found.env == workspace.spec.env)
 
 

@@ -33,7 +33,8 @@ def up(
     """
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
-    workspace = dataclasses.replace(workspace, spec=aim(workspace, target, options))
+    spec = aim(workspace, target, options)
+    workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     check_platform(workspace)
     return preview(workspace, options) if dry_run else _deploy(workspace, options, progress)
 
@@ -102,7 +103,9 @@ def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
     steps: list[Step] = []
     models = tuple(_foreseen(workspace, name, spec, options, steps) for name, spec in workspace.spec.models.items())
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    plan = planning.decide(launch(workspace.spec, workspace.engine, models), observed)
+    plan = planning.decide(
+        launch(workspace.spec, workspace.engine, models), observed, seamless=workspace.engine.seamless
+    )
     return _result(workspace, models, dataclasses.replace(plan, steps=(*steps, *plan.steps)))
 
 
@@ -142,7 +145,7 @@ def _deploy(workspace: Workspace, options: ExportOptions, progress: Progress) ->
     request = launch(spec, workspace.engine, tuple(found.served for found in wanted))
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = workspace.engine.observe(request.name, request.env)
-        plan = planning.decide(request, observed)
+        plan = planning.decide(request, observed, seamless=workspace.engine.seamless)
         deployment, report = Deploy(workspace, request, models, progress).carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report)
@@ -160,6 +163,5 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) 
 
 
 def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan) -> UpResult:
-    notes = (workspace.note,) if workspace.note else ()
     spec = workspace.spec
-    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None, notes)
+    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,13 +56,27 @@ class Settings:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a verb works. `note` says what the choice of the engine left unsaid."""
+    """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments."""
 
     spec: Spec
     store: Store
-    engine: Engine
+    engines: tuple[Engine, ...]
     settings: Settings
-    note: str | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The engine to work with."""
+        return self.engines[0]
+
+    def narrowed(self, name: str) -> Workspace:
+        """The same with just the engine that has this deployment, or the first one."""
+        key = (name, self.spec.env)
+        having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
+        return dataclasses.replace(self, engines=tuple(having[:1]) or self.engines[:1])
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """Every deployment of every engine."""
+        return tuple(found for engine in self.engines for found in engine.observe_all())
 
     def client(self, deployment: Deployment) -> Client:
         """Speaks to that deployment's server."""
@@ -70,14 +85,14 @@ class Workspace:
     def deployed(self, name: str | None) -> Deployment:
         """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""
         wanted = self.deployment_name(name)
-        observed = self.engine.observe(wanted, self.spec.env)
+        observed = self.narrowed(wanted).engine.observe(wanted, self.spec.env)
         if observed is None:
             raise self.nothing_deployed(wanted)
         return observed
 
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
-        there = ", ".join(f"{found.name} [{found.env}]" for found in self.engine.observe_all())
+        there = ", ".join(f"{found.name} [{found.env}]" for found in self.observe_all())
         hint = f"there is: {there}" if there else "deployer up SOURCE deploys a model"
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
@@ -87,7 +102,7 @@ class Workspace:
             return check_name(name, "deployment")
         if self.spec.name or self.spec.models:
             return self.spec.deployment
-        there = [found.name for found in self.engine.observe_all() if found.env == self.spec.env]
+        there = [found.name for found in self.observe_all() if found.env == self.spec.env]
         if len(there) == 1:
             return there[0]
         if there:
@@ -100,5 +115,4 @@ def open_workspace(settings: Settings) -> Workspace:
     from deployer import config
 
     spec = config.load(settings.config, settings.env, settings.overrides())
-    engine, note = engines.choose(spec.engine, spec.state_dir)
-    return Workspace(spec, Store(spec.models_dir), engine, settings, note)
+    return Workspace(spec, Store(spec.models_dir), engines.usable(spec), settings)

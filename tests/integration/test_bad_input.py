@@ -132,7 +132,6 @@ def test_a_signature_that_does_not_exist_is_refused_with_those_that_do(tmp_path)
         (("--rest-port", "99999"), 3, "port 99999 does not exist"),
         (("--rest-port", "-1"), 3, "port -1 does not exist"),
         (("--rest-port", "4711", "--grpc-port", "4711"), 3, "cannot share port 4711"),
-        (("--engine", "docker"), 6, "docker"),
         (("--engine", "podman"), 3, "'podman'"),
         (("--timeout", "0"), 3, "must be above 0"),
         (("--env", "a/b"), 2, "environment name 'a/b'"),
@@ -147,6 +146,14 @@ def test_a_signature_that_does_not_exist_is_refused_with_those_that_do(tmp_path)
 def test_bad_options_are_refused_before_anything_is_made(project, arguments, code, says):
     before = everything(project)
     refused(in_process("up", "half_plus_two:1", *arguments, cwd=project), code, says)
+    assert everything(project) == before
+
+
+def test_a_docker_engine_that_is_not_there_is_an_error_with_a_way_out(project, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+    before = everything(project)
+    ended = in_process("up", "half_plus_two:1", "--engine", "docker", cwd=project)
+    refused(ended, 6, "the Docker Engine cannot be reached", "--engine embedded")
     assert everything(project) == before
 
 

@@ -38,7 +38,7 @@ def command(*arguments: str) -> list[str]:
 
 def environment(**more: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
-    return {**clean, **more}
+    return {**clean, "DEPLOYER_ENGINE": "embedded", **more}
 
 
 def deployer(*arguments: str, cwd: Path, **more: str) -> Ended:

@@ -1,0 +1,338 @@
+"""The Docker engine: model servers are containers of `tensorflow/serving`, or of an image that keeps its contract.
+
+Two containers cannot publish one port. So the first server of a deployment is started on its final ports and proven
+there, where nobody expects it yet; a server that replaces another is proven on free ports and then started again on the
+final ones: until a gateway holds the ports, that is a gap, and the plan says so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import Deployment, Launch, Rendered
+from deployer.engines import containers, ports, run_folder
+from deployer.engines.base import CANDIDATE, SERVING, Address, Finding
+from deployer.engines.containers import LABEL, Placement, container_name
+from deployer.engines.docker_api import connect, docker_errors, pull
+from deployer.errors import EngineError, EngineUnavailable, PortTaken
+from deployer.files import write_atomically
+from deployer.locks import folder_lock
+from deployer.spec import Docker
+
+REST_PORT = 8501
+GRPC_PORT = 8500
+STOP_SECONDS = 10
+OOM_EXIT = 137
+MEANINGS = {
+    137: "killed, most likely for want of memory: raise docker.memory",
+    132: "it needs CPU instructions that this machine lacks: the image is for another processor",
+    126: "its entrypoint cannot be run: the image is not a model server's, or for another processor",
+    127: "its entrypoint does not exist: the image is not a model server's",
+    255: "TensorFlow Serving refused to start",
+}
+
+
+@dataclass(frozen=True)
+class DockerEngine:
+    """Runs containers on the engine that DOCKER_HOST or `docker context` names; configs lie below `state_dir`."""
+
+    state_dir: Path
+    models_dir: Path
+    settings: Docker
+    name: str = "docker"
+
+    def check(self) -> tuple[Finding, ...]:
+        """See Engine.check."""
+        try:
+            runtimes = self._client.info().get("Runtimes", {})
+        except EngineUnavailable as error:
+            return (Finding("error", error.message, error.hint or ""),)
+        if self.settings.gpus is not None and "nvidia" not in runtimes:
+            remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
+            return (Finding("error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy),)
+        return ()
+
+    def traits(self) -> object:
+        """See Engine.traits."""
+        return asdict(self.settings)
+
+    @property
+    def seamless(self) -> bool:
+        """Not before a gateway holds the ports."""
+        return False
+
+    def prepare(self, progress: Callable[[str], None]) -> None:
+        """See Engine.prepare: the image, pulled where it is missing."""
+        import docker.errors
+
+        with docker_errors(f"looking for image {self.settings.image}"):
+            try:
+                self._client.images.get(self.settings.image)
+            except docker.errors.ImageNotFound:
+                pull(self._client, self.settings.image, self.settings.platform, self.settings.pull_seconds, progress)
+
+    def check_address(self, name: str, env: str, address: Address) -> None:
+        """See Engine.check_address."""
+        observed = self.observe(name, env)
+        ours = {observed.rest_port, observed.grpc_port} if observed and observed.running else set()
+        for port in (address.rest_port, address.grpc_port):
+            if port and port not in ours:
+                self._check_free(address.host, port)
+
+    def models_root(self, models_dir: Path) -> str:
+        """Where the store is mounted in every container."""
+        del models_dir
+        return containers.MODELS_MOUNT
+
+    @contextmanager
+    def lock(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+        """See Engine.lock. It is this working copy's lock: container names keep two working copies apart."""
+        home = self._home(name, env)
+        try:
+            with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
+                yield
+        finally:
+            for parent in (home, *list(home.parents)[:3]):
+                with contextlib.suppress(OSError):
+                    parent.rmdir()
+
+    def observe(self, name: str, env: str) -> Deployment | None:
+        """See Engine.observe."""
+        return next((found for found in self._listed(name, env) if found.role == SERVING), None)
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """See Engine.observe_all: one call, however many there are."""
+        serving = (found for found in self._listed() if found.role == SERVING)
+        return tuple(sorted(serving, key=lambda found: (found.env, found.name)))
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """See Engine.names."""
+        return tuple(sorted({(found.name, found.env) for found in self._listed()}))
+
+    def sweep(self, name: str, env: str) -> None:
+        """See Engine.sweep."""
+        for found in self._listed(name, env):
+            if found.role == CANDIDATE:
+                self.discard(found)
+
+    def stage(self, launch: Launch) -> Deployment:
+        """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
+        self.sweep(launch.name, launch.env)
+        observed = self.observe(launch.name, launch.env)
+        release = run_folder.new_release_id()
+        place = self._place(launch, release, observed if observed and observed.running else None)
+        run_folder.write_config(place.folder, launch.rendered)
+        with docker_errors(f"starting {place.container}"):
+            self._ensure_network(launch, place)
+            image = self._client.images.get(self.settings.image)
+            wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), image.id)
+            self._client.containers.create(**wanted).start()
+        return self._known(launch.name, launch.env, release)
+
+    def alive(self, deployment: Deployment) -> bool:
+        """See Engine.alive. A container that restarts after a failure counts as gone."""
+        state = self._state(deployment)
+        return bool(state) and state["Status"] in ("running", "created") and not state.get("Restarting")
+
+    def autopsy(self, deployment: Deployment) -> str:
+        """See Engine.autopsy."""
+        state = self._state(deployment)
+        if not state:
+            return "its container is gone"
+        code = state.get("ExitCode", 0)
+        if state.get("OOMKilled"):
+            return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
+        return f"its container ended with exit code {code}: {MEANINGS.get(code, state.get('Error') or 'see its log')}"
+
+    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
+        """See Engine.promote."""
+        del seconds
+        old = self.observe(candidate.name, candidate.env)
+        serving = container_name(candidate.name, candidate.env)
+        with docker_errors(f"promoting {candidate.release}"):
+            if old is not None and not old.running:
+                self.discard(old)
+                old = None
+            if old is None:
+                self._container(candidate).rename(serving)
+            else:
+                self._replace(old, candidate)
+        return self._known(candidate.name, candidate.env, candidate.release)
+
+    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
+        """See Engine.configure. The folder is mounted, not the file: a renamed file is seen inside."""
+        run_folder.write_config(deployment.folder, rendered)
+
+    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
+        """See Engine.relabel."""
+        write_atomically(deployment.folder / containers.MODELS_FILE, containers.models_text(launch.models))
+        return self._known(deployment.name, deployment.env, deployment.release)
+
+    def discard(self, deployment: Deployment) -> None:
+        """See Engine.discard."""
+        import docker.errors
+
+        with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
+            container = self._container(deployment)
+            container.stop(timeout=STOP_SECONDS)
+            container.remove(force=True)
+        if deployment.folder.is_relative_to(self.state_dir.resolve()):
+            run_folder.delete(deployment.folder)
+
+    def remove(self, name: str, env: str) -> None:
+        """See Engine.remove: containers, network and config."""
+        for found in self._listed(name, env):
+            self.discard(found)
+        for folder in run_folder.releases(self._home(name, env)):
+            run_folder.delete(folder)
+        with docker_errors(f"removing the network of {name} [{env}]"):
+            for network in self._client.networks.list(filters=_filters(name, env)):
+                network.remove()
+
+    def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
+        """See Engine.logs."""
+        with docker_errors(f"reading the log of {deployment.release}"):
+            container = self._container(deployment)
+            chunks = container.logs(stream=True, follow=follow, tail="all" if tail is None else tail)
+            yield from _lines(chunks)
+
+    @cached_property
+    def _client(self) -> Any:
+        return connect()
+
+    def _home(self, name: str, env: str) -> Path:
+        return self.state_dir / "docker" / env / name
+
+    def _listed(self, name: str | None = None, env: str | None = None) -> list[Deployment]:
+        with docker_errors("listing containers"):
+            listed = self._client.api.containers(all=True, filters=_filters(name, env))
+        found = []
+        for container in listed:
+            with contextlib.suppress(KeyError, ValueError, TypeError):
+                found.append(containers.deployment(container))
+        return found
+
+    def _known(self, name: str, env: str, release: str) -> Deployment:
+        for found in self._listed(name, env):
+            if found.release == release:
+                return found
+        raise EngineError(f"the container of release {release} is gone", hint="run the command again")
+
+    def _container(self, deployment: Deployment) -> Any:
+        import docker.errors
+
+        wanted = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
+        found = self._client.containers.list(all=True, filters=wanted)
+        if not found:
+            raise docker.errors.NotFound(f"no container of release {deployment.release}")
+        return found[0]
+
+    def _state(self, deployment: Deployment) -> dict[str, Any]:
+        import docker.errors
+
+        with docker_errors(f"looking at {deployment.release}"):
+            try:
+                return dict(self._container(deployment).attrs["State"])
+            except docker.errors.NotFound:
+                return {}
+
+    def _place(self, launch: Launch, release: str, old: Deployment | None) -> Placement:
+        self._refuse_strangers(container_name(launch.name, launch.env))
+        rest = self._port(launch.host, launch.rest_port, REST_PORT, old.rest_port if old else None)
+        grpc = self._port(launch.host, launch.grpc_port, GRPC_PORT, old.grpc_port if old else None)
+        return Placement(
+            release=release,
+            container=container_name(launch.name, launch.env, release),
+            network=container_name(launch.name, launch.env),
+            folder=(self._home(launch.name, launch.env) / release).resolve(),
+            rest_port=rest,
+            grpc_port=grpc,
+            own_rest_port=_any_port(launch.host) if old else rest,
+            own_grpc_port=_any_port(launch.host) if old else grpc,
+        )
+
+    def _port(self, host: str, wanted: int | None, usual: int, there: int | None) -> int:
+        """A definite port: one that Docker chose would change whenever the container restarts."""
+        if there is not None and wanted in (None, 0, there):
+            return there
+        if wanted:
+            self._check_free(host, wanted)
+            return wanted
+        return (ports.first_free(host, usual) if wanted is None else 0) or _any_port(host)
+
+    def _check_free(self, host: str, port: int) -> None:
+        with docker_errors("listing containers"):
+            listed = self._client.api.containers(filters={"publish": str(port)})
+        if listed:
+            name = listed[0]["Names"][0].lstrip("/")
+            raise PortTaken(
+                f"port {port} is taken by the container {name}", hint="choose another, or 0 for any free one"
+            )
+        ports.check_free(host, port)
+
+    def _refuse_strangers(self, name: str) -> None:
+        """A container of our name without our labels is somebody's: never touched."""
+        with docker_errors("listing containers"):
+            listed = self._client.api.containers(all=True, filters={"name": f"^/{name}$"})
+        if any(f"{LABEL}release" not in container["Labels"] for container in listed):
+            raise EngineError(
+                f"there is a container {name} that is not deployer's", hint="rename it, or choose another --name"
+            )
+
+    def _ensure_network(self, launch: Launch, place: Placement) -> None:
+        if not self._client.networks.list(filters=_filters(launch.name, launch.env)):
+            labels = {f"{LABEL}name": launch.name, f"{LABEL}env": launch.env}
+            self._client.networks.create(place.network, driver="bridge", labels=labels, check_duplicate=True)
+
+    def _replace(self, old: Deployment, candidate: Deployment) -> None:
+        """Start the proven server again on the ports of the old one; when that fails, the old one goes on."""
+        serving = container_name(old.name, old.env)
+        before, proven = self._container(old), self._container(candidate)
+        before.stop(timeout=STOP_SECONDS)
+        before.rename(container_name(old.name, old.env, old.release))
+        try:
+            self._start_moved(proven, serving)
+        except BaseException:
+            before.rename(serving)
+            before.start()
+            raise
+        proven.remove(force=True)
+        self.discard(old)
+
+    def _start_moved(self, proven: Any, name: str) -> None:
+        config, host = containers.moved(proven.attrs)
+        networks: dict[str, Any] = {"EndpointsConfig": {name: {}}}
+        created = self._client.api.create_container_from_config(
+            {**config, "HostConfig": host, "NetworkingConfig": networks}, name
+        )
+        try:
+            self._client.api.start(created["Id"])
+        except BaseException:
+            self._client.api.remove_container(created["Id"], force=True)
+            raise
+
+
+def _any_port(host: str) -> int:
+    held = ports.hold(host, 0)
+    ports.release([held])
+    return held.port
+
+
+def _filters(name: str | None, env: str | None) -> dict[str, list[str]]:
+    wanted = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
+    return {"label": wanted + ([f"{LABEL}env={env}"] if env else [])}
+
+
+def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    rest = b""
+    for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in lines)
+    if rest:
+        yield rest.decode("utf-8", "replace")
