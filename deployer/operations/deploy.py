@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deployer import render, smoke
+from deployer import failures, render, smoke
 from deployer.client import Client
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.engines.base import Engine
@@ -102,6 +102,7 @@ class Deploy:
             yield
         except DeployerError as error:
             error.log = error.log or tuple(self.engine.logs(candidate, LOG_LINES))
+            error.hint = failures.explain(error.log) or error.hint
             raise
 
     def _await(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:

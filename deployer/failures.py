@@ -1,0 +1,115 @@
+"""What a model server's log lines mean, and what to type next. The lines are TensorFlow Serving's (TF 2.8 to 2.20)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Known:
+    """A line that servers write when something is wrong; groups of the pattern may stand in `cause` as {0}, {1}."""
+
+    pattern: str
+    cause: str
+    remedy: str
+
+
+KNOWN = (
+    Known(
+        r"Could not find base path (\S+) for servable",
+        "the server does not see the folder {0}",
+        "check that models_dir is on the engine's own machine and shared with it; `deployer doctor` looks",
+    ),
+    Known(
+        r"No versions of servable (\S+) found under base path",
+        "the server sees no version of {0}: a version's folder is a whole number",
+        "deployer versions {0}",
+    ),
+    Known(
+        r"filesystem access error: (\S+); Permission denied",
+        "the server's user may not read {0}",
+        "chmod -R a+rX {0}, or set docker.user",
+    ),
+    Known(
+        r"(?i)invalid protobuf file: '([^']+)'",
+        "the server cannot parse {0}",
+        "deployer render shows it; look at your templates_dir",
+    ),
+    Known(
+        r"Could not find variable (\S+?)\.",
+        "the version was loaded without its variables ({0})",
+        "export the model again: its variables folder is missing or cut short",
+    ),
+    Known(
+        r"(?:Read less bytes than requested|DATA_LOSS|Can't parse \S+ as binary proto)",
+        "a file of the model is cut short or damaged",
+        "deployer export makes a new version",
+    ),
+    Known(
+        r"Op type not registered '([^']+)'",
+        "the server's TensorFlow does not know the op {0}",
+        "take a newer image (docker.image), or leave the op out of the served graph",
+    ),
+    Known(
+        r"(?:PyFunc|EagerPyFunc|pyfunc_\d+)",
+        "the graph calls back into Python, which no server can do",
+        "replace tf.py_function and tf.numpy_function by TensorFlow ops",
+    ),
+    Known(
+        r"Could not find meta graph def matching supplied tags: (\{[^}]*\})",
+        "the SavedModel has no graph tagged {0}",
+        "save it with the tag `serve`",
+    ),
+    Known(
+        r"Request to assign label to version (\d+) of model (\S+), which is not currently available",
+        "a label points to {1}:{0}, which is not loaded",
+        "list that version under models.{1}.versions",
+    ),
+    Known(
+        r"Expected model (\S+) to have an absolute path or URI",
+        "the base path of {0} is not absolute",
+        "use deployer's own template, or write absolute paths",
+    ),
+    Known(
+        r"No request-logger-creator provided",
+        "the config has a logging_config, which the stock server cannot do",
+        "take logging_config out of your template",
+    ),
+    Known(
+        r"Failed to start HTTP Server at \S+?:(\d+)",
+        "the REST port {0} is taken inside the server's network",
+        "choose another with --rest-port",
+    ),
+    Known(
+        r"Last entry in allowed_batch_sizes must match max_batch_size",
+        "allowed_batch_sizes does not end with max_batch_size",
+        "mend [batching] in deployer.toml",
+    ),
+    Known(
+        r"failed call to cuInit|no NVIDIA GPU device is present",
+        "the server found no GPU and runs on the CPU",
+        "set docker.gpus, and install the NVIDIA container toolkit",
+    ),
+    Known(
+        r"cannot execute binary file|exec format error|Illegal instruction",
+        "the image is for another processor",
+        "set docker.platform, build docker/server/Dockerfile for this machine, or use --engine embedded",
+    ),
+    Known(
+        r"unknown argument: (\S+)",
+        "the image's server does not know the flag {0}, and ignores it",
+        "take it out of server.flags, or take a newer image",
+    ),
+)
+
+
+def explain(lines: Iterable[str]) -> str | None:
+    """The cause and the next step for the first known line, the table's order being that of weight."""
+    text = "\n".join(lines)
+    for known in KNOWN:
+        if match := re.search(known.pattern, text):
+            found = match.groups()
+            return f"{known.cause.format(*found)}: {known.remedy.format(*found)}"
+    return None

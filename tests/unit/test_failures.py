@@ -1,0 +1,54 @@
+"""Known log lines become a cause and a next step; others are left alone."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from deployer.failures import KNOWN, explain
+
+# Lines as TensorFlow Serving writes them (recorded, or quoted in its sources), with a word that the cause must hold.
+LINES = [
+    ("Could not find base path /models/m for servable m with error NOT_FOUND: /models/m not found", "/models/m"),
+    ("No versions of servable m found under base path /models/m. Did you forget to name your leaf", "version of m"),
+    (
+        "FileSystemStoragePathSource encountered a filesystem access error: /models/m; Permission denied",
+        "may not read /models/m",
+    ),
+    ("Failed to start server. Error: INVALID_ARGUMENT: Invalid protobuf file: '/config/x'", "/config/x"),
+    ("Could not find variable dense/kernel. This could mean that the variable has been deleted.", "dense/kernel"),
+    ("{{{name: m version: 1} due to error: DATA_LOSS: Can't parse /m/saved_model.pb as binary proto}, }", "damaged"),
+    ("Op type not registered 'FancyOp' in binary running on host", "FancyOp"),
+    ("ValueError: callback pyfunc_0 is not found", "Python"),
+    ("Could not find meta graph def matching supplied tags: { tpu }. To inspect", "{ tpu }"),
+    ("Request to assign label to version 3 of model m, which is not currently available for inference", "m:3"),
+    ("Expected model m to have an absolute path or URI; got base_path()=rel/path", "absolute"),
+    ("INVALID_ARGUMENT: No request-logger-creator provided.", "logging_config"),
+    ("Failed to start HTTP Server at localhost:8501", "8501"),
+    (
+        "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 32",
+        "allowed_batch_sizes",
+    ),
+    ("failed call to cuInit: UNKNOWN ERROR (303)", "GPU"),
+    ("exec /usr/bin/tf_serving_entrypoint.sh: exec format error", "another processor"),
+    ("unknown argument: --no_such_flag=1", "--no_such_flag=1"),
+]
+
+
+@pytest.mark.parametrize(("line", "says"), LINES)
+def test_a_known_line_is_explained_with_a_next_step(line, says):
+    explained = explain(["something else", line])
+    assert explained is not None
+    assert says in explained
+    assert "{" not in explained.replace("{ tpu }", "")
+
+
+def test_every_row_of_the_table_is_proven_by_a_line():
+    for known in KNOWN:
+        assert any(re.search(known.pattern, line) for line, _ in LINES), known.pattern
+
+
+def test_other_lines_are_left_alone():
+    assert explain(["Successfully loaded servable version {name: m version: 1}", ""]) is None
+    assert explain([]) is None
