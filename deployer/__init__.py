@@ -18,6 +18,7 @@ __version__ = "0.1.0"
 
 # Verbs whose name a room of the house bears already (export/, render.py, smoke.py) have a longer name here.
 _HOMES = {
+    "doctor": "operations.doctor:doctor",
     "init": "operations.init:init",
     "export_model": "operations.export:export",
     "up": "operations.up:up",
@@ -40,6 +41,7 @@ __all__ = [
     "ExportOptions",
     "Settings",
     "__version__",
+    "doctor",
     "down",
     "down_all",
     "export_model",
@@ -56,6 +58,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from deployer.errors import DeployerError as DeployerError
+    from deployer.operations.doctor import doctor as doctor
     from deployer.operations.down import down as down
     from deployer.operations.down import down_all as down_all
     from deployer.operations.export import ExportOptions as ExportOptions

@@ -16,6 +16,7 @@ from deployer.errors import DeployerError
 from deployer.model import Model, Signature
 from deployer.report import (
     DeploymentStatus,
+    DoctorResult,
     DownResult,
     ExportResult,
     InspectResult,
@@ -82,7 +83,7 @@ def plain(value: Any) -> Any:
 
 
 def _derived(value: Any) -> dict[str, Any]:
-    return {"ok": value.ok} if isinstance(value, Report) else {}
+    return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}
 
 
 def show_up(result: UpResult) -> None:
@@ -142,6 +143,15 @@ def show_smoke(result: SmokeResult) -> None:
     """The proof, and where it was made."""
     out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
     show_report(result.report)
+
+
+def show_doctor(result: DoctorResult) -> None:
+    """A line for each finding, with its remedy."""
+    marks = {"ok": _paint("ok  ", GREEN), "warning": _paint("warn", BOLD), "error": _paint("FAIL", RED)}
+    for finding in result.findings:
+        out(f"  {marks[finding.severity]}  {finding.check:<16} {finding.message}")
+        if finding.remedy:
+            out(f"        {'':<16} -> {finding.remedy}")
 
 
 def show_versions(result: VersionsResult) -> None:

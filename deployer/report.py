@@ -21,6 +21,28 @@ class Check:
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Something about this machine or an engine; `severity` is `ok`, `warning` or `error`."""
+
+    check: str
+    severity: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class DoctorResult:
+    """Whether this machine is fit to deploy."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing stands in the way."""
+        return all(finding.severity != "error" for finding in self.findings)
+
+
+@dataclass(frozen=True)
 class Report:
     """All checks of one proof; a proof without a check proves nothing."""
 

@@ -1,4 +1,4 @@
-"""Verbs that look at what is deployed: status, logs, smoke, predict."""
+"""Verbs that look at what is deployed: status, doctor, logs, smoke, predict."""
 
 from __future__ import annotations
 
@@ -42,6 +42,27 @@ def status(
 
 
 app.command("ps", hidden=True, help="The same as status.")(status)
+
+
+@app.command(epilog=examples_text("deployer doctor", "deployer doctor --engine docker --json"))
+def doctor(
+    engine: EngineName = None,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Is this machine fit to deploy: each finding with its remedy; exit 6 when something stands in the way."""
+    from deployer import console
+    from deployer.errors import EngineError
+    from deployer.operations.doctor import doctor as run
+
+    settings = settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
+    result = run(settings=settings)
+    show(result, json, console.show_doctor)
+    if not result.ok:
+        raise typer.Exit(EngineError.exit_code)
 
 
 @app.command(epilog=examples_text("deployer logs digits --tail 50", "deployer logs digits -f"))

@@ -20,18 +20,10 @@ from pathlib import Path
 from typing import Protocol
 
 from deployer.deployment import Deployment, Launch, Rendered
+from deployer.report import Finding
 
 CANDIDATE = "candidate"
 SERVING = "serving"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something about the platform that a person should know; `severity` is `ok`, `warning` or `error`."""
-
-    severity: str
-    message: str
-    remedy: str = ""
 
 
 @dataclass(frozen=True)

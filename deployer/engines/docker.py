@@ -17,12 +17,13 @@ from typing import Any
 
 from deployer.deployment import Deployment, Launch, Rendered
 from deployer.engines import containers, ports, run_folder
-from deployer.engines.base import CANDIDATE, SERVING, Address, Finding
+from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.containers import LABEL, Placement, container_name
 from deployer.engines.docker_api import connect, docker_errors, pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
 from deployer.locks import folder_lock
+from deployer.report import Finding
 from deployer.spec import Docker
 
 REST_PORT = 8501
@@ -52,10 +53,14 @@ class DockerEngine:
         try:
             runtimes = self._client.info().get("Runtimes", {})
         except EngineUnavailable as error:
-            return (Finding("error", error.message, error.hint or ""),)
+            return (Finding("docker engine", "error", error.message, error.hint or ""),)
         if self.settings.gpus is not None and "nvidia" not in runtimes:
             remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
-            return (Finding("error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy),)
+            return (
+                Finding(
+                    "docker engine", "error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy
+                ),
+            )
         return ()
 
     def traits(self) -> object:

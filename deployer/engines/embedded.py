@@ -14,12 +14,13 @@ from pathlib import Path
 
 from deployer.deployment import Deployment, Launch, Rendered
 from deployer.engines import ports, process, run_folder
-from deployer.engines.base import CANDIDATE, SERVING, Address, Finding
+from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import folder_lock
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
+from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
 
 REST_PORT = 8501
@@ -41,7 +42,10 @@ class EmbeddedEngine:
         import importlib.util
 
         missing = [name for name in ("tensorflow", "grpc", "uvicorn") if importlib.util.find_spec(name) is None]
-        return tuple(Finding("error", f"{name} is not installed", "pip install tf-deployer") for name in missing)
+        return tuple(
+            Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
+            for name in missing
+        )
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""

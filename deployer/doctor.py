@@ -1,0 +1,150 @@
+"""Is this machine fit to deploy: engines, TensorFlow, disk, memory, the store, the ports. It changes nothing."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.engines import ports
+from deployer.engines.base import Engine
+from deployer.errors import DeployerError
+from deployer.model import Model
+from deployer.report import Finding
+from deployer.spec import Spec
+from deployer.store import Store
+
+LOW_DISK_BYTES = 2 << 30
+OLDEST_TENSORFLOW = (2, 15)
+MEMORY_FACTOR = 2.4
+"""Two versions side by side while one takes over from the other, each a fifth larger than on disk."""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at."""
+
+    spec: Spec
+    store: Store
+    engines: Sequence[Engine]
+
+
+def examine(patient: Patient) -> tuple[Finding, ...]:
+    """Every finding of every check; a check that fails itself is a finding."""
+    return tuple(finding for check in CHECKS for finding in _run(check, patient))
+
+
+def _run(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
+    try:
+        return list(check(patient))
+    except DeployerError as error:
+        return [Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint or "")]
+
+
+def _engines(patient: Patient) -> Iterator[Finding]:
+    for engine in patient.engines:
+        found = engine.check()
+        yield from found or (Finding(f"{engine.name} engine", "ok", "answers"),)
+
+
+def _tensorflow(_: Patient) -> Iterator[Finding]:
+    try:
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding("tensorflow", "error", "TensorFlow is not installed", "pip install tensorflow")
+        return
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST_TENSORFLOW:
+        yield Finding("tensorflow", "error", f"TensorFlow {version} is older than 2.15", "pip install -U tensorflow")
+    else:
+        yield Finding("tensorflow", "ok", f"TensorFlow {version}")
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    root = patient.store.root
+    names = patient.store.names()
+    if not names:
+        yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
+    for name in names:
+        newest = patient.store.newest(name)
+        if newest:
+            yield from _version(newest)
+
+
+def _version(model: Model) -> Iterator[Finding]:
+    label = f"{model.name}:{model.version}"
+    if not os.access(model.path, os.R_OK | os.X_OK) or not _world_readable(model.path):
+        remedy = f"chmod -R a+rX {model.path}"
+        yield Finding("store", "warning", f"{label} is not readable by every user, and servers run as nobody", remedy)
+    elif not model.golden.cases:
+        yield Finding(
+            "store", "warning", f"{label} has no golden answers, so nothing proves it", "deployer export makes them"
+        )
+    else:
+        yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
+
+
+def _world_readable(folder: Path) -> bool:
+    return all(path.stat().st_mode & 0o004 for path in (folder, *folder.rglob("*")))
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    there = next(path for path in (patient.store.root, *patient.store.root.resolve().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    text = f"{free / 2**30:.1f} GiB free below {there}"
+    if free < LOW_DISK_BYTES:
+        yield Finding("disk", "warning", text, "deployer versions shows what takes room")
+    else:
+        yield Finding("disk", "ok", text)
+
+
+def _memory(patient: Patient) -> Iterator[Finding]:
+    import psutil
+
+    newest = (patient.store.newest(name) for name in patient.store.names())
+    needed = MEMORY_FACTOR * max((model.info.size_bytes for model in newest if model), default=0)
+    free = psutil.virtual_memory().available
+    text = f"{free / 2**30:.1f} GiB free; changing the largest model needs about {needed / 2**30:.1f} GiB"
+    if needed > free:
+        yield Finding("memory", "warning", text, "stop something, or deploy with `down` and `up` instead of a change")
+    else:
+        yield Finding("memory", "ok", text)
+
+
+def _ports(patient: Patient) -> Iterator[Finding]:
+    server = patient.spec.server
+    deployments = [found for engine in patient.engines for found in engine.observe_all()]
+    ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
+    yield _port("REST", server.host, server.rest_port, 8501, ours)
+    yield _port("gRPC", server.host, server.grpc_port, 8500, ours)
+
+
+def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int]) -> Finding:
+    port = asked or usual
+    if port in ours:
+        return Finding("ports", "ok", f"{protocol} {port} is ours")
+    try:
+        ports.check_free(host, port)
+    except DeployerError as error:
+        return Finding("ports", "error" if asked else "warning", error.message, error.hint or "")
+    return Finding("ports", "ok", f"{protocol} {port} is free")
+
+
+def _deployments(patient: Patient) -> Iterator[Finding]:
+    """Versions that a server should have and the store lost."""
+    for engine in patient.engines:
+        for found in engine.observe_all():
+            wanted = [(model.name, version) for model in found.models for version in model.versions]
+            gone = [f"{name}:{version}" for name, version in wanted if version not in patient.store.versions(name)]
+            label = f"{found.name} [{found.env}]"
+            if not found.running:
+                yield Finding("deployments", "error", f"{label} is not running", f"deployer up {found.name}")
+            for version in gone:
+                text = f"{label} serves {version}, which is no longer in {patient.store.root}"
+                yield Finding("deployments", "error", text, "put it back, or deploy another version")
+
+
+CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _ports, _deployments)

@@ -1,0 +1,13 @@
+"""`doctor`: is this machine fit to deploy."""
+
+from __future__ import annotations
+
+from deployer.doctor import Patient, examine
+from deployer.operations.workspace import Settings, open_workspace
+from deployer.report import DoctorResult
+
+
+def doctor(*, settings: Settings | None = None) -> DoctorResult:
+    """Findings with severity and remedy; nothing is changed. Raises ConfigError."""
+    workspace = open_workspace(settings or Settings())
+    return DoctorResult(examine(Patient(workspace.spec, workspace.store, workspace.engines)))
