@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from chapters.markdown import code, first_line, table
 from deployer import config, spec
@@ -18,6 +17,7 @@ TABLES: dict[str, type] = {
     "batching": spec.Batching,
     "monitoring": spec.Monitoring,
     "gate": spec.Gate,
+    "docker": spec.Docker,
 }
 TYPES = {
     "str": "string",
@@ -28,6 +28,7 @@ TYPES = {
     "tuple[int, ...]": "list of integers",
     "tuple[str, ...]": "list of strings",
     "dict[str, int]": "table of integers",
+    "dict[str, str]": "table of strings",
     "dict[str, str | int | float | bool]": "table of values",
 }
 HEAD = """## deployer.toml
@@ -68,9 +69,9 @@ def _row(section: str, found: Any) -> tuple[str, ...]:
 def type_text(annotation: str) -> str:
     """A Python annotation in TOML's words."""
     plain = annotation.removesuffix(" | None")
-    if choices := re.fullmatch(r"Literal\[(.+)\]", plain):
-        return ", ".join(code(choice) for choice in re.findall(r"\w+", choices[1]))
-    return TYPES[plain]
+    if plain in TYPES:
+        return TYPES[plain]
+    return ", ".join(code(choice) for choice in get_args(getattr(spec, plain)))
 
 
 def _default(found: Any) -> str:
