@@ -17,6 +17,7 @@ RESULTS: dict[str, type | str] = {
     "down": report.DownResult,
     "status": report.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
+    "doctor": report.DoctorResult,
     "smoke": report.SmokeResult,
     "predict": "the server's answer as it is",
     "versions": report.VersionsResult,
@@ -24,7 +25,7 @@ RESULTS: dict[str, type | str] = {
     "render": deployment.Rendered,
 }
 LISTS = {"status": "deployments"}
-PROPERTIES = {report.Report: {"ok": "bool"}}
+PROPERTIES = {report.Report: {"ok": "bool"}, report.DoctorResult: {"ok": "bool"}}
 HEAD = """## Results as JSON
 
 Every verb takes `--json` and prints one object on stdout. The functions of the package `deployer` return the same as
