@@ -74,8 +74,7 @@ def read(version_folder: Path) -> tuple[GoldenCase, ...]:
     path = version_folder / GOLDEN_FILE
     if not path.is_file():
         return ()
-    log = proto("tensorflow_serving.apis.prediction_log_pb2")
-    return tuple(_case(log.PredictionLog.FromString(record)) for record in _records(path))
+    return tuple(_case(_parsed(record, path)) for record in _records(path))
 
 
 def to_record(case: GoldenCase) -> bytes:
@@ -88,6 +87,19 @@ def to_record(case: GoldenCase) -> bytes:
         record.response.outputs[name].CopyFrom(tensors.to_proto(array))
     log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog(predict_log=record)
     return bytes(log.SerializeToString(deterministic=True))
+
+
+def _parsed(record: bytes, path: Path) -> Any:
+    from google.protobuf.message import DecodeError
+
+    try:
+        return proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
+    except DecodeError as error:
+        raise _damaged(path) from error
+
+
+def _damaged(path: Path) -> GoldenError:
+    return GoldenError(f"the golden set {path} is damaged", hint="deployer export --force makes a new version")
 
 
 def _case(log: Any) -> GoldenCase:
@@ -106,9 +118,7 @@ def _records(path: Path) -> Iterator[bytes]:
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else MAX_RECORD
             data = file.read(length) if length < MAX_RECORD else b""
             if len(data) != length or len(file.read(4)) != 4:
-                raise GoldenError(
-                    f"the golden set {path} is damaged", hint="deployer export --force makes a new version"
-                )
+                raise _damaged(path)
             yield data
 
 
