@@ -38,9 +38,13 @@ def check_free(host: str, port: int) -> None:
 
 
 def first_free(host: str, preferred: int) -> int:
-    """The preferred port when it is free, else 0: any."""
+    """The preferred port when it is free and can be held, else 0: any.
+
+    Connections of a server that did not share its port keep it from being held for a minute after their end.
+    """
     try:
         check_free(host, preferred)
+        release([hold(host, preferred)])
     except PortTaken:
         return 0
     return preferred
@@ -76,6 +80,8 @@ def _bind(sock: socket.socket, host: str, port: int) -> None:
         sock.bind((host, port))
     except OSError as error:
         raise _refusal(host, port, error) from error
+    except (TypeError, UnicodeError) as error:
+        raise EngineError(f"cannot bind {host!r}:{port}: {error}", hint="check the host setting") from error
 
 
 def _refusal(host: str, port: int, error: OSError) -> EngineError:

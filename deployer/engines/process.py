@@ -60,7 +60,7 @@ def _ours(pid: int, folder: Path) -> psutil.Process | None:
         process = psutil.Process(pid)
         if mark(folder) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except psutil.Error:
+    except (psutil.Error, ValueError):  # gone, another user's, or no number that a process can have
         pass
     return None
 

@@ -1,0 +1,128 @@
+"""Server processes: ours are found, strangers never, and the end of one is seen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support.world import eventually
+
+from deployer.engines import process
+from deployer.errors import EngineError
+
+WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
+STUBBORN = (
+    "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); sys.stdin.read()"
+)
+Spawn = Callable[..., subprocess.Popen]
+
+
+@pytest.fixture
+def spawn() -> Iterator[Spawn]:
+    """Starts a child with arguments, and ends it after the test."""
+    children = []
+
+    def start(*arguments: str, script: str = WAIT) -> subprocess.Popen:
+        command = [sys.executable, "-S", "-c", script, *arguments]
+        children.append(subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        assert children[-1].stdout.readline() == b"up\n"
+        return children[-1]
+
+    yield start
+    for child in children:
+        child.kill()
+        child.communicate(timeout=10)
+
+
+def test_a_server_is_found_by_its_pid_and_without_it(tmp_path, spawn):
+    child = spawn("--port=1", process.mark(tmp_path))
+    for pid in (child.pid, None):
+        found = process.find(tmp_path, pid)
+        assert found is not None
+        assert found.pid == child.pid
+
+
+def test_a_stranger_is_never_taken_for_ours(tmp_path, spawn):
+    strangers = [
+        spawn(),
+        spawn(process.mark(tmp_path / "other")),
+        spawn(process.mark(tmp_path) + "0"),
+        spawn("x" + process.mark(tmp_path)),
+        spawn(str(tmp_path)),
+    ]
+    assert process.find(tmp_path, None) is None
+    for stranger in strangers:
+        assert process.find(tmp_path, stranger.pid) is None
+
+
+@pytest.mark.parametrize("pid", [0, 1, -5, 2**22 + 1, 2**40, 2**80])
+def test_a_pid_that_is_none_or_anothers_finds_nothing(tmp_path, pid):
+    assert process.find(tmp_path, pid) is None
+
+
+def test_a_dead_child_that_nobody_has_looked_at_is_gone(tmp_path, spawn):
+    child = spawn(process.mark(tmp_path))
+    child.kill()
+    eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, "it is a zombie", 10)
+    assert process.find(tmp_path, child.pid) is None
+    assert process.find(tmp_path, None) is None
+
+
+def ours(folder: Path, child: subprocess.Popen) -> psutil.Process:
+    found = process.find(folder, child.pid)
+    assert found is not None
+    return found
+
+
+def test_stop_asks_first(tmp_path, spawn):
+    child = spawn(process.mark(tmp_path))
+    process.stop(ours(tmp_path, child), 10.0)
+    assert child.wait(10) == -signal.SIGTERM
+
+
+def test_stop_insists_when_asking_does_not_help(tmp_path, spawn):
+    child = spawn(process.mark(tmp_path), script=STUBBORN)
+    process.stop(ours(tmp_path, child), 0.1)
+    assert child.wait(10) == -signal.SIGKILL
+
+
+def test_stopping_what_has_ended_is_no_error(tmp_path, spawn):
+    child = spawn(process.mark(tmp_path))
+    found = ours(tmp_path, child)
+    child.kill()
+    child.wait(10)
+    process.stop(found, 10.0)
+    process.stop(found, 10.0)
+
+
+def test_start_runs_the_server_in_a_session_of_its_own_and_logs_to_the_file(tmp_path):
+    log = tmp_path / "server.log"
+    log.write_text("before\n")
+    with (tmp_path / "held").open("w") as held:
+        pid = process.start(["--port=notanumber"], tmp_path, log, [held.fileno()])
+    child = psutil.Process(pid)
+    assert process.mark(tmp_path) in child.cmdline()
+    assert child.cwd() == str(tmp_path)
+    assert os.getsid(pid) == pid != os.getsid(0)
+    assert str(tmp_path / "held") in set(map(_target, Path(f"/proc/{pid}/fd").iterdir()))
+    assert os.waitpid(pid, 0)[1] != 0
+    assert process.find(tmp_path, pid) is None
+    assert log.read_text().startswith("before\nCouldn't interpret value notanumber for flag port.")
+
+
+def _target(descriptor: Path) -> str:
+    try:
+        return str(descriptor.readlink())
+    except OSError:
+        return ""
+
+
+def test_a_server_that_cannot_be_started_is_an_engine_error(tmp_path):
+    with pytest.raises(EngineError, match="the server cannot be started"):
+        process.start([], tmp_path / "gone", tmp_path / "server.log", [])
