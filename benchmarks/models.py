@@ -1,0 +1,41 @@
+"""Writes a model for a benchmark, in a process of its own: `python models.py KIND PATH`."""
+
+from __future__ import annotations
+
+import sys
+
+MEGABYTE = 2**20
+
+
+def keras_file(path: str, megabytes: int) -> None:
+    """A `.keras` file with two wide layers of about that many megabytes together."""
+    import keras
+
+    width = int((megabytes * MEGABYTE / 8) ** 0.5)
+    network = keras.Sequential(
+        [keras.Input((width,), name="x"), keras.layers.Dense(width, "relu"), keras.layers.Dense(width, name="y")]
+    )
+    network.save(path)
+
+
+def saved_model(path: str, megabytes: int) -> None:
+    """A SavedModel that looks rows up in a table of that many megabytes."""
+    import tensorflow as tf
+
+    rows = megabytes * MEGABYTE // (256 * 4)
+
+    class Table(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.table = tf.Variable(tf.random.stateless_normal((rows, 256), seed=(1, 2)), name="table")
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="row")])
+        def look_up(self, row):
+            return {"values": tf.gather(self.table, row % rows)}
+
+    table = Table()
+    tf.saved_model.save(table, path, signatures=table.look_up)
+
+
+if __name__ == "__main__":
+    {"keras": keras_file, "saved_model": saved_model}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
