@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from deployer.deployment import Deployment, Launch, Rendered
 from deployer.engines import ports, process, run_folder
@@ -95,7 +96,8 @@ class EmbeddedEngine:
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """See Engine.names."""
-        return tuple((home.name, home.parent.name) for home in sorted((self.state_dir / "run").glob("*/*")))
+        homes = sorted(home for home in (self.state_dir / "run").glob("*/*") if home.is_dir())
+        return tuple((home.name, home.parent.name) for home in homes)
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
@@ -174,15 +176,10 @@ class EmbeddedEngine:
         if not path.is_file():
             return
         with path.open(encoding="utf-8", errors="replace") as file:
-            yield from (line.rstrip("\n") for line in (deque(file, maxlen=tail) if tail is not None else file))
-            while follow:
-                line = file.readline()
-                if line:
-                    yield line.rstrip("\n")
-                elif not self.alive(deployment):
-                    return
-                else:
-                    time.sleep(POLL_SECONDS)
+            there = deque(file if tail is not None else (), maxlen=tail)
+            begun = there.pop() if follow and there and not there[-1].endswith("\n") else ""
+            yield from (line.rstrip("\n") for line in there)
+            yield from _lines(file, begun, lambda: follow and self.alive(deployment))
 
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "run" / env / name
@@ -194,6 +191,21 @@ class EmbeddedEngine:
         if not until(opened, Deadline.after(seconds)) or not self.alive(candidate):
             tail = tuple(self.logs(candidate, 15))
             raise NotReady(f"the candidate {candidate.release} did not open its public ports", log=tail)
+
+
+def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]:
+    """Whole lines as they are written, to the last one when the server is not alive; `begun` is half a line."""
+    goes_on = True
+    while goes_on:
+        goes_on = alive()
+        while piece := file.readline():
+            begun += piece
+            if begun.endswith("\n"):
+                yield begun.rstrip("\n")
+                begun = ""
+        time.sleep(POLL_SECONDS if goes_on else 0)
+    if begun:
+        yield begun
 
 
 def _check_settings(launch: Launch) -> None:

@@ -14,8 +14,9 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+from deployer import documents
 from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel
 from deployer.engines.ports import url_host
 from deployer.files import write_atomically
@@ -85,15 +86,10 @@ def write_config(folder: Path, rendered: Rendered) -> None:
 def read(folder: Path) -> Release | None:
     """The labels, or None where a command died before it wrote them."""
     try:
-        raw = json.loads((folder / RELEASE_FILE).read_text())
-        return Release(**{**raw, "models": tuple(_served(model) for model in raw["models"])})
-    except (OSError, ValueError, TypeError, KeyError):
+        raw = json.loads((folder / RELEASE_FILE).read_text(encoding="utf-8"))
+        return cast("Release", documents.read(Release, raw))
+    except (OSError, ValueError, TypeError, RecursionError):
         return None
-
-
-def _served(raw: dict[str, Any]) -> ServedModel:
-    labels = tuple((label, version) for label, version in raw["labels"])
-    return ServedModel(raw["name"], tuple(raw["versions"]), labels, tuple(raw["digests"]))
 
 
 def releases(home: Path) -> tuple[Path, ...]:
@@ -105,5 +101,5 @@ def delete(folder: Path) -> None:
     """Remove the folder; its labels go last, so that a killed removal is found and finished."""
     for child in folder.iterdir() if folder.is_dir() else ():
         if child.name != RELEASE_FILE:
-            shutil.rmtree(child) if child.is_dir() else child.unlink()
+            shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,140 @@
+"""What the embedded engine makes of its run folders, without a server."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.world import eventually
+
+from deployer.deployment import Deployment
+from deployer.engines import process, run_folder
+from deployer.engines.embedded import EmbeddedEngine
+from deployer.engines.run_folder import LOG_FILE, Release
+from deployer.errors import EngineError
+
+LABELS = Release("m", "local", "r", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", ())
+WRITE = """
+import sys
+for text in ("first li", "ne\\n", "second\\n", "last words"):
+    sys.stdin.readline()
+    print(text, end="", flush=True)
+"""
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> EmbeddedEngine:
+    return EmbeddedEngine(tmp_path)
+
+
+def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
+    folder = engine.state_dir / "run" / env / name / release
+    folder.mkdir(parents=True)
+    run_folder.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
+    return folder
+
+
+def test_the_newest_that_served_is_observed_when_none_runs(engine):
+    for release in ("1", "3", "2"):
+        put(engine, release, pid=0)
+    put(engine, "4", role="candidate", pid=0)
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    assert (seen.release, seen.running) == ("3", False)
+
+
+def test_the_one_that_runs_is_observed_also_when_a_newer_one_does_not(engine, talker):
+    put(engine, "9", pid=0)
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    assert (seen.release, seen.running, seen.pid) == ("1", True, talker.child.pid)
+
+
+def test_only_folders_are_deployments(engine):
+    put(engine, "1", "b", "staging", pid=0)
+    put(engine, "1", "a", pid=0)
+    for stray in ("run/local/.DS_Store", "run/notes", "notes"):
+        (engine.state_dir / stray).touch()
+    assert engine.names() == (("a", "local"), ("b", "staging"))
+    assert [found.name for found in engine.observe_all()] == ["a", "b"]
+
+
+def test_what_has_lost_its_labels_is_litter_and_is_swept(engine):
+    put(engine, "1", pid=0)
+    spoiled = put(engine, "2", pid=0)
+    (spoiled / run_folder.RELEASE_FILE).write_text("{")
+    engine.sweep("m", "local")
+    assert [folder.name for folder in run_folder.releases(spoiled.parent)] == ["1"]
+
+
+def test_labels_lost_under_our_hands_are_an_engine_error(engine):
+    folder = put(engine, "1", pid=0)
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    (folder / run_folder.RELEASE_FILE).unlink()
+    with pytest.raises(EngineError, match=r"lost its release\.json"):
+        engine.relabel(seen, None)
+
+
+@dataclasses.dataclass
+class Talker:
+    """A process that passes for the server of release 1 and writes to its log a piece at a time."""
+
+    deployment: Deployment
+    child: subprocess.Popen
+
+    def say(self, pieces: int = 1) -> None:
+        self.child.stdin.write("\n" * pieces)
+        self.child.stdin.flush()
+
+
+@pytest.fixture
+def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
+    folder = put(engine, "1")
+    with (folder / LOG_FILE).open("wb") as log:
+        command = [sys.executable, "-S", "-c", WRITE, process.mark(folder)]
+        child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, text=True)
+    run_folder.write(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
+    eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 10)
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    yield Talker(seen, child)
+    child.kill()
+    child.communicate(timeout=10)
+
+
+def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):
+    lines = engine.logs(talker.deployment, follow=True)
+    log = talker.deployment.folder / LOG_FILE
+    talker.say()
+    eventually(lambda: log.read_text() == "first li", "half a line is there", 10)
+    talker.say()
+    assert next(lines) == "first line"
+    talker.say(2)
+    assert list(lines) == ["second", "last words"]
+
+
+def test_half_a_line_is_shown_to_those_who_do_not_follow(engine, talker):
+    talker.say()
+    eventually(lambda: list(engine.logs(talker.deployment)) == ["first li"], "half a line is there", 10)
+
+
+@pytest.mark.parametrize(("tail", "shown"), [(None, 5), (0, 0), (2, 2), (5, 5), (99, 5)])
+def test_the_tail_is_the_last_lines(engine, tail, shown):
+    folder = put(engine, "1", pid=0)
+    (folder / LOG_FILE).write_bytes(b"1\n2\n3\n4\n\xff")
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    assert list(engine.logs(seen, tail)) == ["1", "2", "3", "4", "\ufffd"][5 - shown :]
+    assert list(engine.logs(seen, tail, follow=True)) == list(engine.logs(seen, tail))
+
+
+def test_a_server_without_a_log_has_no_lines(engine):
+    put(engine, "1", pid=0)
+    seen = engine.observe("m", "local")
+    assert seen is not None
+    assert list(engine.logs(seen)) == list(engine.logs(seen, 3, follow=True)) == []
