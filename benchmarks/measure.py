@@ -56,9 +56,9 @@ def process(*arguments: str, cwd: Path | None = None) -> Callable[[], None]:
 
 
 def quiet_environment() -> dict[str, str]:
-    """This environment without settings of deployer's, and with a quiet TensorFlow."""
+    """This environment without settings of deployer's but the embedded engine, and with a quiet TensorFlow."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
-    return {**mine, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**mine, "DEPLOYER_ENGINE": "embedded", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 
 def show(title: str, seconds: Seconds, baseline: str) -> None:

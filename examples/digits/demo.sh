@@ -4,6 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 bin=$(cd ../../.venv/bin && pwd)
 export PATH="$bin:$PATH" TF_CPP_MIN_LOG_LEVEL=3
+export DEPLOYER_ENGINE="${DEPLOYER_ENGINE:-embedded}" # needs nothing but Python, whatever else is on the machine
 
 run() {
     printf '\n$ %s\n' "$*"
