@@ -1,0 +1,107 @@
+"""An engine in a project of its own, and the short ways in which the tests deploy with it and ask what it serves."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from contract.engines.rows import Row
+from support.world import MODELS
+
+from deployer import render, smoke
+from deployer.client import Client, Question
+from deployer.deployment import Deployment, Launch, ServedModel
+from deployer.engines import ENGINES
+from deployer.engines.base import Engine
+from deployer.model import TensorSpec
+from deployer.spec import Spec
+from deployer.wait import Deadline, Observation, Readiness, until_ready
+
+MODEL = "half_plus_two"
+NAME, ENV = "contract", "local"
+ANSWERS = {1: 3.0, 2: 4.0, 3: 2.0}
+"""What each version of the model makes of 2.0."""
+PATIENCE = 120.0
+
+
+def served(*versions: int, **labels: int) -> ServedModel:
+    return ServedModel(MODEL, versions, tuple(sorted(labels.items())), tuple(f"digest{number}" for number in versions))
+
+
+@dataclass(frozen=True)
+class House:
+    """One engine with a state folder of its own."""
+
+    row: Row
+    state_dir: Path
+
+    @cached_property
+    def spec(self) -> Spec:
+        return Spec(name=NAME, state_dir=self.state_dir, models_dir=MODELS, engine=self.row.name, **self.row.settings)
+
+    @cached_property
+    def engine(self) -> Engine:
+        return ENGINES[self.row.name](self.spec)
+
+    @property
+    def litter(self) -> list[str]:
+        """What is left on the platform."""
+        return self.row.litter(self.spec)
+
+    def launch(self, *models: ServedModel, **changes: Any) -> Launch:
+        """On any ports, with what the engine needs to find the models."""
+        root = self.engine.models_root(self.spec.models_dir)
+        rendered = render.render(models, root)
+        made = Launch(NAME, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits())
+        return replace(made, **changes)
+
+    def stage(self, *models: ServedModel, **changes: Any) -> Deployment:
+        """A candidate that is ready."""
+        candidate = self.engine.stage(self.launch(*models, **changes))
+        self.wait(candidate)
+        return candidate
+
+    def serve(self, *models: ServedModel, **changes: Any) -> Deployment:
+        """A deployment that serves."""
+        deployment = self.engine.promote(self.stage(*models, **changes), 30.0)
+        self.wait(deployment)
+        return deployment
+
+    def wait(self, deployment: Deployment) -> None:
+        """Until all its versions are available; its log tells why they are not."""
+        with closing(Client(deployment.endpoints, 10.0)) as client:
+            until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
+
+    def _look(self, client: Client, deployment: Deployment) -> Observation:
+        seen = smoke.readiness(client, deployment.models)
+        if seen.readiness is Readiness.READY or self.engine.alive(deployment):
+            return seen
+        return Observation(Readiness.UNAVAILABLE, "\n".join(self.engine.logs(deployment, 20)))
+
+    def reload(self, deployment: Deployment, *models: ServedModel) -> None:
+        """The server takes up other models, as `up` makes it do."""
+        rendered = self.launch(*models).rendered
+        self.engine.configure(deployment, rendered)
+        with closing(Client(deployment.endpoints, 10.0)) as client:
+            client.reload(rendered.files[render.MODEL_CONFIG])
+        self.wait(replace(deployment, models=models))
+
+
+def answer(deployment: Deployment, version: int | None = None) -> float:
+    """What it makes of 2.0; both doors must say the same."""
+    question = Question(MODEL, version, "serving_default")
+    inputs = {"x": np.float32([2.0])}
+    with closing(Client(deployment.endpoints, 10.0)) as client:
+        rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
+        grpc = client.predict_grpc(question, inputs)["y"]
+    assert rest.tolist() == grpc.tolist()
+    return float(rest[0])
+
+
+def ports(deployment: Deployment) -> list[int]:
+    """Those at which it answers."""
+    return [int(address.rpartition(":")[2]) for address in (deployment.endpoints.rest, deployment.endpoints.grpc)]

@@ -1,0 +1,74 @@
+"""The engines under the contract: one row each. A row says what tests do to a platform behind its engine's back."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+from support.world import eventually, servers
+
+from deployer.deployment import Deployment
+from deployer.engines import process
+from deployer.spec import Spec
+
+
+@dataclass(frozen=True)
+class Row:
+    """`half_made` makes what a command leaves that was killed while it staged, by the moment of its death.
+
+    `litter` names all that this spec's engine has left on the platform: servers, folders. `unhonoured` are flags of
+    TensorFlow Serving, with values, that the engine cannot honour; `settings` are the spec's own for this engine.
+    """
+
+    name: str
+    kill: Callable[[Deployment], None]
+    half_made: Mapping[str, Callable[[Spec, str, str], None]]
+    litter: Callable[[Spec], list[str]]
+    unhonoured: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+def _kill_process(deployment: Deployment) -> None:
+    server = psutil.Process(deployment.pid)
+    server.kill()
+    server.wait(10)
+
+
+def _release(spec: Spec, name: str, env: str) -> Path:
+    folder = spec.state_dir.resolve() / "run" / env / name / "20260101-000000-000000001-abcd"
+    (folder / "config").mkdir(parents=True)
+    return folder
+
+
+def _before_labels(spec: Spec, name: str, env: str) -> None:
+    (_release(spec, name, env) / "config" / ".half-written").write_text("half")
+
+
+def _before_the_pid_was_noted(spec: Spec, name: str, env: str) -> None:
+    """A process with our mark passes for the server; its parent ends at once, as the killed command did."""
+    folder = _release(spec, name, env)
+    inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.mark(folder)]
+    outer = f"import subprocess; subprocess.Popen({inner!r}, start_new_session=True)"
+    subprocess.run([sys.executable, "-S", "-c", outer], check=True, timeout=30)
+    eventually(lambda: process.find(folder, None) is not None, "it runs", 10)
+
+
+def _run_folders(spec: Spec) -> list[str]:
+    running = [f"process {server.pid}" for server in servers(spec.state_dir)]
+    return running + [str(path) for path in (spec.state_dir, *spec.state_dir.rglob("*")) if path.exists()]
+
+
+ROWS = (
+    Row(
+        name="embedded",
+        kill=_kill_process,
+        half_made={"before its labels": _before_labels, "before its pid was noted": _before_the_pid_was_noted},
+        litter=_run_folders,
+        unhonoured={"enable_batching": "true", "ssl_config_file": "/tls.config"},
+    ),
+)

@@ -1,0 +1,114 @@
+"""The life of a server on any engine: candidate, serving, changed, replaced, killed, gone."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from contract.engines.house import ANSWERS, ENV, NAME, PATIENCE, House, answer, ports, served
+from support.world import eventually, listens
+
+from deployer.deployment import Deployment
+from deployer.engines.base import CANDIDATE
+from deployer.errors import DeployerError
+
+
+def gone(house: House, deployment: Deployment) -> bool:
+    return not house.engine.alive(deployment) and not any(map(listens, ports(deployment)))
+
+
+def test_a_candidate_answers_and_is_no_deployment_until_it_is_promoted(house):
+    with house.engine.lock(NAME, ENV, 0.0):
+        candidate = house.stage(served(1, 3))
+        assert (candidate.role, candidate.running, candidate.models) == (CANDIDATE, True, (served(1, 3),))
+        assert house.engine.alive(candidate)
+        assert answer(candidate, 1) == ANSWERS[1]
+        assert answer(candidate) == ANSWERS[3]
+        assert (house.engine.observe(NAME, ENV), house.engine.observe_all()) == (None, ())
+        assert house.engine.names() == ((NAME, ENV),)
+        house.engine.discard(candidate)
+        assert gone(house, candidate)
+        house.engine.discard(candidate)
+        assert house.engine.observe(NAME, ENV) is None
+    assert house.engine.names() == ()
+    assert house.litter == []
+
+
+class Follower(threading.Thread):
+    """Follows a server's log to its end."""
+
+    def __init__(self, house: House, deployment: Deployment) -> None:
+        super().__init__(daemon=True)
+        self.lines: list[str] = []
+        self._all = house.engine.logs(deployment, 1, follow=True)
+        self.start()
+
+    def run(self) -> None:
+        self.lines.extend(self._all)
+
+
+def test_versions_follow_one_another_at_one_address(house):
+    with house.engine.lock(NAME, ENV, 0.0):
+        first = house.serve(served(1))
+        candidate = house.stage(served(2))
+        assert not set(ports(candidate)) & set(ports(first))
+        assert (answer(candidate), answer(first)) == (ANSWERS[2], ANSWERS[1])
+        assert house.engine.observe(NAME, ENV) == first
+        second = house.engine.promote(candidate, 30.0)
+        house.wait(second)
+        assert (second.endpoints, second.rest_port, second.grpc_port) == (
+            first.endpoints, first.rest_port, first.grpc_port,
+        )  # fmt: skip
+        assert answer(second) == ANSWERS[2]
+        assert not house.engine.alive(first)
+        assert house.engine.observe_all() == (second,)
+        house.engine.discard(first)
+        changes_in_place(house, second)
+        follower = Follower(house, second)
+        eventually(lambda: len(follower.lines) > 0, "the log is followed", 10)
+        house.engine.remove(NAME, ENV)
+        follower.join(PATIENCE)
+        assert not follower.is_alive()
+        assert gone(house, second)
+    assert house.litter == []
+
+
+def changes_in_place(house: House, serving: Deployment) -> None:
+    """The same server takes up other versions, and is known for them once that is recorded."""
+    house.reload(serving, served(2, 3))
+    assert house.engine.observe(NAME, ENV) == serving
+    changed = house.engine.relabel(serving, house.launch(served(2, 3, stable=2)))
+    assert house.engine.observe(NAME, ENV) == changed
+    assert (changed.models, changed.release, changed.pid) == ((served(2, 3, stable=2),), serving.release, serving.pid)
+    assert changed.endpoints == serving.endpoints
+    assert (answer(changed), answer(changed, 2)) == (ANSWERS[3], ANSWERS[2])
+
+
+def test_a_server_that_was_killed_is_known_to_be_dead_and_its_place_can_be_taken(house):
+    with house.engine.lock(NAME, ENV, 0.0):
+        dead = house.serve(served(1))
+        house.row.kill(dead)
+        assert not house.engine.alive(dead)
+        assert house.engine.autopsy(dead)
+        seen = house.engine.observe(NAME, ENV)
+        assert seen is not None
+        assert (seen.release, seen.running) == (dead.release, False)
+        wanted = {"rest_port": dead.rest_port, "grpc_port": dead.grpc_port}
+        mended = house.serve(served(2), **wanted)
+        assert answer(mended) == ANSWERS[2]
+        assert (mended.rest_port, mended.grpc_port) == (dead.rest_port, dead.grpc_port)
+        assert house.engine.observe_all() == (mended,)
+
+
+def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(house):
+    with house.engine.lock(NAME, ENV, 0.0):
+        candidate = house.engine.stage(house.launch(served(1), flags=(("grpc_max_threads", "many"),)))
+        eventually(lambda: not house.engine.alive(candidate), "the server refused to start", 60)
+        assert house.engine.autopsy(candidate)
+        assert any("grpc_max_threads" in line for line in house.engine.logs(candidate))
+        assert list(house.engine.logs(candidate, follow=True))
+        with pytest.raises(DeployerError):
+            house.engine.promote(candidate, 5.0)
+        assert house.engine.observe(NAME, ENV) is None
+        house.engine.sweep(NAME, ENV)
+    assert house.litter == []

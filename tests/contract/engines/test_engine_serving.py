@@ -1,0 +1,73 @@
+"""Any engine with a server that serves, shared by the tests of this file: they look, and leave it as it is."""
+
+from __future__ import annotations
+
+import pytest
+from contract.engines.house import ANSWERS, ENV, NAME, answer, ports, served
+from support.world import free_port, listens
+
+from deployer.engines.base import SERVING, Address
+from deployer.errors import DeployerError, PortTaken, SettingRefused
+
+
+def test_what_serves_is_observed_as_it_was_promoted(shared, serving):
+    assert shared.engine.observe(NAME, ENV) == serving
+    assert shared.engine.observe_all() == (serving,)
+    assert shared.engine.names() == ((NAME, ENV),)
+    assert (serving.name, serving.env, serving.engine) == (NAME, ENV, shared.row.name)
+    assert (serving.role, serving.running, serving.models) == (SERVING, True, (served(1),))
+    assert serving.server_digest == shared.launch(served(1)).server_digest
+    assert serving.created
+    assert shared.engine.alive(serving)
+
+
+def test_it_answers_at_its_address(serving):
+    assert ports(serving) == [serving.rest_port, serving.grpc_port]
+    assert answer(serving) == answer(serving, 1) == ANSWERS[1]
+    with pytest.raises(DeployerError, match="Servable not found"):
+        answer(serving, 2)
+
+
+def test_other_names_and_environments_are_other_deployments(shared, serving):
+    assert shared.engine.observe(NAME, "staging") is None
+    assert shared.engine.observe("contract2", ENV) is None
+    assert shared.engine.observe("contrac", ENV) is None
+
+
+def test_its_own_ports_are_free_for_itself_alone(shared, serving):
+    address = Address("127.0.0.1", serving.rest_port, serving.grpc_port)
+    shared.engine.check_address(NAME, ENV, address)
+    for name, env in (("other", ENV), (NAME, "staging")):
+        with pytest.raises(PortTaken, match=str(serving.rest_port)):
+            shared.engine.check_address(name, env, address)
+    assert shared.engine.names() == ((NAME, ENV),)
+
+
+def test_sweeping_takes_nothing_that_serves(shared, serving):
+    with shared.engine.lock(NAME, ENV, 0.0):
+        shared.engine.sweep(NAME, ENV)
+    assert shared.engine.observe(NAME, ENV) == serving
+    assert answer(serving) == ANSWERS[1]
+
+
+def test_a_launch_that_is_refused_leaves_it_serving(shared, serving):
+    with shared.engine.lock(NAME, ENV, 0.0):
+        for changes, error in (({"flags": (("zzzzzz", "1"),)}, SettingRefused), ({"host": "192.0.2.1"}, DeployerError)):
+            with pytest.raises(error):
+                shared.engine.stage(shared.launch(served(2), **changes))
+    assert shared.engine.observe(NAME, ENV) == serving
+    assert answer(serving) == ANSWERS[1]
+    assert listens(serving.rest_port)
+
+
+def test_the_log_is_told_whole_or_by_its_last_lines(shared, serving):
+    lines = list(shared.engine.logs(serving))
+    assert any(f"{served(1).name} version: 1" in line for line in lines)
+    assert not any(line.endswith("\n") for line in lines)
+    assert list(shared.engine.logs(serving, 2)) == lines[-2:]
+    assert list(shared.engine.logs(serving, 0)) == []
+    assert list(shared.engine.logs(serving, 10_000)) == lines
+
+
+def test_a_free_port_is_free_for_it_too(shared, serving):
+    shared.engine.check_address(NAME, ENV, Address("127.0.0.1", free_port(), None))
