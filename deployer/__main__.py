@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import sys
 import tempfile
 import traceback
 from pathlib import Path
+from typing import TextIO
 
 from deployer.errors import BUG, INTERRUPTED, DeployerError
 
@@ -26,6 +28,8 @@ def run() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        _escape_what_it_cannot_show(stream)
     try:
         cli.app(prog_name="deployer")
     except SystemExit as ended:
@@ -39,6 +43,12 @@ def run() -> int:
     except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not bury the screen
         return _bug()
     return 0
+
+
+def _escape_what_it_cannot_show(stream: TextIO) -> None:
+    """Names of files are bytes, and terminals know all sorts of alphabets: neither may end a command."""
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def _interrupt(*_: object) -> None:

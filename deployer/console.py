@@ -65,7 +65,8 @@ def show_json(result: Any) -> None:
 
 
 def _dumps(document: Any) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False)
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(document, indent=2, ensure_ascii=not unicode)
 
 
 def plain(value: Any) -> Any:

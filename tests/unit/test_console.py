@@ -1,0 +1,228 @@
+"""The room that prints: every result is JSON without loss, data goes to stdout, all else to stderr."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import io
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import deployer
+from support.world import MODELS
+
+from deployer import console, report
+from deployer.deployment import Change, Deployment, Endpoints, Plan, Rendered, ServedModel, Step
+from deployer.errors import GateRefused, PortTaken
+from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
+from deployer.report import (
+    Check,
+    DeploymentStatus,
+    DoctorResult,
+    DownResult,
+    ExportResult,
+    Finding,
+    InspectResult,
+    ModelState,
+    Report,
+    SmokeResult,
+    UpResult,
+    VersionsResult,
+)
+
+SIGNATURE = Signature("s", "predict", (TensorSpec("x", "float32", (None, 3)),), (TensorSpec("y", "string", None),))
+MODEL = Model(
+    name="m",
+    version=2**63 - 1,
+    path=Path("models/m/1"),
+    digest="d",
+    info=SavedModelInfo((SIGNATURE,), ("serve",), "2.21.0", None, None, 3 * 2**20),
+    source=Source("keras", "m.keras", None),
+    golden=GoldenSummary(3, "made", ("s/y",), ("t: no examples",)),
+    created="2026-01-01T00:00:00Z",
+)
+SERVED = (ServedModel("m", (1, 2), (("stable", 1),), ("a", "b")), ServedModel("n", (7,)))
+ENDPOINTS = Endpoints("http://127.0.0.1:8501", "127.0.0.1:8500")
+DEPLOYMENT = Deployment(
+    "m", "local", "embedded", "r", "serving", SERVED, ENDPOINTS, 8501, 8500, "d", "now", True, None, Path("run")
+)
+PROOF = Report((Check("status", "m:1", True, "AVAILABLE", 1.5), Check("parity REST", "m:1", False, "off", 2.0, 0.5)))
+PLAN = Plan(Change.CREATE, "m [local]", (Step("start", "nothing is deployed"),))
+RESULTS = [
+    PROOF.checks[1],
+    PROOF,
+    Finding("docker engine", "error", "it does not answer", "start it"),
+    DoctorResult((Finding("disk", "ok", "enough"),)),
+    ModelState("m", 1, "END", "no file"),
+    ExportResult(MODEL, True),
+    UpResult("m", "local", "embedded", SERVED, ENDPOINTS, PLAN, PROOF),
+    UpResult("m", "local", "embedded", SERVED, None, PLAN, None),
+    DownResult("m", "local", "embedded", PLAN),
+    DeploymentStatus(DEPLOYMENT, (ModelState("m", 1, "AVAILABLE"),), True, ""),
+    SmokeResult("m", "local", ENDPOINTS, PROOF),
+    VersionsResult((MODEL, MODEL)),
+    InspectResult(MODEL, ("curl -d '{}'",)),
+]
+
+
+def test_every_result_of_a_verb_is_among_the_samples():
+    kinds = {
+        kind for _, kind in inspect.getmembers(report, dataclasses.is_dataclass) if kind.__module__ == report.__name__
+    }
+    assert kinds == {type(result) for result in RESULTS}
+
+
+def only_json(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(type(key) is str and only_json(item) for key, item in value.items())
+    return all(map(only_json, value)) if type(value) is list else type(value) in (str, int, float, bool, type(None))
+
+
+@pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
+def test_a_result_is_one_object_with_all_of_its_fields(result, capsys):
+    assert only_json(console.plain(result))
+    console.show_json(result)
+    shown = capsys.readouterr()
+    assert json.loads(shown.out) == console.plain(result)
+    assert {field.name for field in dataclasses.fields(result)} <= set(json.loads(shown.out))
+    assert shown.err == ""
+
+
+def test_what_scripts_read_has_its_names(capsys):
+    console.show_json(RESULTS[6])
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["engine"], shown["plan"]["change"]) == ("m", "embedded", "create")
+    assert shown["models"][0] == {
+        "name": "m", "versions": [1, 2], "labels": [["stable", 1]], "digests": ["a", "b"],
+    }  # fmt: skip
+    assert shown["endpoints"] == {"rest": "http://127.0.0.1:8501", "grpc": "127.0.0.1:8500"}
+    assert shown["report"]["ok"] is False
+    assert [check["ok"] for check in shown["report"]["checks"]] == [True, False]
+
+
+def test_proofs_and_examinations_tell_whether_they_are_fine():
+    assert console.plain(Report(()))["ok"] is False
+    assert console.plain(Report(PROOF.checks[:1]))["ok"] is True
+    assert console.plain(DoctorResult((Finding("x", "warning", "y"),)))["ok"] is True
+    assert console.plain(DoctorResult((Finding("x", "error", "y"),)))["ok"] is False
+
+
+def test_rendered_files_are_an_object_by_name():
+    assert console.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}}
+
+
+FAILURE = GateRefused("it answered wrong", hint="look at it", log=("first", "last"))
+
+
+def test_an_error_goes_to_stderr_with_log_and_hint(capsys):
+    console.error(FAILURE)
+    assert capsys.readouterr() == ("", "error: it answered wrong\n  | first\n  | last\nhint: look at it\n")
+    console.error(PortTaken("port 1 is taken"))
+    assert capsys.readouterr() == ("", "error: port 1 is taken\n")
+
+
+def test_an_error_as_json_is_one_object_on_stdout(capsys):
+    console.error_json(FAILURE)
+    shown = capsys.readouterr()
+    assert shown.err == ""
+    assert json.loads(shown.out) == {
+        "error": {"code": 8, "message": "it answered wrong", "hint": "look at it", "log": ["first", "last"]}
+    }
+
+
+def test_progress_and_bugs_leave_stdout_alone(capsys):
+    console.progress("exporting")
+    console.bug(Path("report.txt"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "exporting" in shown.err
+    assert "report.txt" in shown.err
+
+
+class Terminal:
+    """Standard output and error that pass for a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [(None, True), ("1", False), ("", True)])
+def test_colour_is_for_terminals_of_those_who_want_it(capsys, monkeypatch, no_color, colored):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    console.show_report(PROOF)
+    assert "\033[" not in capsys.readouterr().out
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", Terminal(getattr(console.sys, name)))
+    console.show_report(PROOF)
+    assert ("\033[" in capsys.readouterr().out) is colored
+
+
+def test_a_proof_is_a_line_for_each_check(capsys):
+    console.show_report(PROOF)
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.split() == ["ok", "m:1", "status", "1.5", "ms", "AVAILABLE"]
+    assert second.split() == ["FAIL", "m:1", "parity", "REST", "2.0", "ms", "off"]
+
+
+def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
+    console.show_up(RESULTS[6])
+    shown = capsys.readouterr()
+    assert shown.out.startswith("CREATE m [local]\n  start  (nothing is deployed)\n  ok  ")
+    assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
+    assert "deployer down m" in shown.err
+    console.show_up(RESULTS[7])
+    assert capsys.readouterr() == ("CREATE m [local]\n  start  (nothing is deployed)\n", "")
+
+
+def test_status_is_a_table_and_says_what_is_wrong(capsys):
+    dead = dataclasses.replace(DEPLOYMENT, name="longer-name", running=False)
+    console.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
+    shown = capsys.readouterr()
+    head, first, second = shown.out.splitlines()
+    assert head.split() == ["NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
+    assert first.index("local") == second.index("local") == head.index("ENV")
+    assert "m:1+2, n:7" in first
+    assert "serving" in first
+    assert "not running" in second
+    assert shown.err == "longer-name [local]: its server is not running\n"
+    console.show_status([])
+    assert capsys.readouterr() == ("", "nothing is deployed\n")
+
+
+def test_a_model_is_shown_with_what_is_not_proven(capsys):
+    console.show_inspect(RESULTS[12])
+    shown = capsys.readouterr().out
+    for line in ("  s  (predict)", "    in  x: float32[?,3]", "    out y: string of any shape",
+                 "  golden set: 3 cases, made", "    random by nature, values not compared: s/y",
+                 "    not proven: t: no examples", "  curl -d '{}'"):  # fmt: skip
+        assert line in shown.splitlines()
+    console.show_versions(RESULTS[11])
+    assert capsys.readouterr().out.splitlines()[0].split() == [
+        f"m:{2**63 - 1}", "3.00", "MiB", "2026-01-01T00:00:00Z", "keras", "m.keras",
+    ]  # fmt: skip
+
+
+def test_json_is_json_on_a_terminal_without_umlauts(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    console.show_json({"name": "m\u00fc\udcff"})
+    assert json.loads(written.getvalue()) == {"name": "m\u00fc\udcff"}
+
+
+def test_a_file_name_that_the_terminal_cannot_show_is_shown_escaped(tmp_path):
+    store = tmp_path / os.fsdecode(b"m\xc3\xbc\xff")
+    shutil.copytree(MODELS / "half_plus_two" / "1", store / "m" / "1")
+    ended = deployer("versions", "--models-dir", store.name, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (ended.code, "m\\xfc\\udcff" in ended.out) == (0, True), ended.err
