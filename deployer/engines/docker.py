@@ -125,6 +125,8 @@ class DockerEngine:
         for found in self._listed(name, env):
             if found.role == CANDIDATE:
                 self.discard(found)
+        if not self._listed(name, env):
+            self._remove_network(name, env)
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
@@ -196,9 +198,7 @@ class DockerEngine:
             self.discard(found)
         for folder in run_folder.releases(self._home(name, env)):
             run_folder.delete(folder)
-        with docker_errors(f"removing the network of {name} [{env}]"):
-            for network in self._client.networks.list(filters=_filters(name, env)):
-                network.remove()
+        self._remove_network(name, env)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""
@@ -294,6 +294,11 @@ class DockerEngine:
         if not self._client.networks.list(filters=_filters(launch.name, launch.env)):
             labels = {f"{LABEL}name": launch.name, f"{LABEL}env": launch.env}
             self._client.networks.create(place.network, driver="bridge", labels=labels, check_duplicate=True)
+
+    def _remove_network(self, name: str, env: str) -> None:
+        with docker_errors(f"removing the network of {name} [{env}]"):
+            for network in self._client.networks.list(filters=_filters(name, env)):
+                network.remove()
 
     def _replace(self, old: Deployment, candidate: Deployment) -> None:
         """Start the proven server again on the ports of the old one; when that fails, the old one goes on."""
