@@ -35,13 +35,20 @@ def stored(target: str, store: Store) -> Stored | None:
         return Stored(match["name"], check_version(match["version"]))
     if _in_store(match["name"], store):
         return Stored(match["name"], None)
-    if Path(target).exists():
+    if _exists(target):
         return None
     there = ", ".join(store.names()[:10]) or "nothing"
     raise SourceNotFound(
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
         hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]",
     )
+
+
+def _exists(target: str) -> bool:
+    try:
+        return Path(target).exists()
+    except OSError:  # longer than any name can be
+        return False
 
 
 def _in_store(name: str, store: Store) -> bool:

@@ -1,0 +1,86 @@
+"""What a person means by TARGET: a source to export, or a model that the store has."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.world import MODELS
+
+from deployer.errors import InvalidValue, SourceNotFound
+from deployer.operations.targets import Stored, name_for, stored
+from deployer.store import Store
+
+
+@pytest.fixture
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store with `m` in two versions and `n.v1`, seen from a folder that has a file and a folder, too."""
+    for place in ("m/1", "m/4", "n.v1/1"):
+        shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "models" / place)
+    monkeypatch.chdir(tmp_path)
+    for name in ("m", "file"):
+        Path(name).touch()
+    shutil.copytree(MODELS / "half_plus_two" / "1", "exported")
+    return Store(Path("models"))
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [
+        ("m", Stored("m", None)), ("m:4", Stored("m", 4)), ("m:9", Stored("m", 9)), ("unknown:1", Stored("unknown", 1)),
+        ("n.v1", Stored("n.v1", None)), ("n.v1:1", Stored("n.v1", 1)), (f"m:{2**63 - 1}", Stored("m", 2**63 - 1)),
+    ],
+)  # fmt: skip
+def test_a_name_in_the_store_or_any_with_a_version_is_stored(store, target, meant):
+    """A stored model wins over a file of its name."""
+    assert stored(target, store) == meant
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "file", "exported", "./m", "models/m/1", "/abs/model", "model.keras", "m.h5", "train.py", "dir/train.py:model",
+        "train.py:model", "package.module:name", "m:latest", "m:", "m:-1", "m:1.0", "a:b:1", "", "~/m",
+    ],
+)  # fmt: skip
+def test_anything_else_is_a_source(store, target):
+    assert stored(target, store) is None
+
+
+@pytest.mark.parametrize("target", ["unknown", "models2", "a b", "x" * 300, "nul\0byte", "ü"])
+def test_what_is_neither_is_told_with_what_there_is(store, target):
+    with pytest.raises(SourceNotFound, match=r"there: m, n\.v1") as refused:
+        stored(target, store)
+    assert "NAME[:VERSION]" in (refused.value.hint or "")
+
+
+@pytest.mark.parametrize("target", ["m:0", f"m:{2**63}", "m:" + "9" * 5000])
+def test_a_version_that_cannot_be_is_refused(store, target):
+    with pytest.raises(InvalidValue):
+        stored(target, store)
+
+
+def test_in_an_empty_store_there_is_nothing(tmp_path):
+    with pytest.raises(SourceNotFound, match="there: nothing"):
+        stored("unknown", Store(tmp_path / "models"))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("model.keras", "model"), ("a/b/digits.h5", "digits"), ("my.model.keras", "my.model"),
+        ("train.py:classifier", "classifier"), ("a/train.py:make_model", "make_model"), ("package.module:net", "net"),
+        ("exported", "exported"), ("exported/", "exported"), ("models/digits/3", "digits"),
+        ("digits/20260101/7", "digits"),
+    ],
+)  # fmt: skip
+def test_a_source_suggests_a_name(source, name):
+    assert name_for(source) == name
+
+
+def test_the_folder_itself_suggests_its_own_name(tmp_path, monkeypatch):
+    (tmp_path / "digits" / "3").mkdir(parents=True)
+    for place in ("digits", "digits/3"):
+        monkeypatch.chdir(tmp_path / place)
+        assert name_for(".") == "digits"

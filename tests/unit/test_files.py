@@ -1,0 +1,106 @@
+"""Files are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from deployer.files import write_atomically
+
+
+def entries(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_file_is_written_with_its_folders_and_anyone_may_read_it(tmp_path):
+    path = tmp_path / "a" / "b" / "config"
+    before = os.umask(0o077)
+    try:
+        write_atomically(path, "ü\n")
+    finally:
+        os.umask(before)
+    assert path.read_bytes() == "ü\n".encode()
+    assert stat.S_IMODE(path.stat().st_mode) == 0o644
+    assert entries(path.parent) == ["config"]
+
+
+def test_a_replaced_file_is_another_one_and_readers_keep_the_old(tmp_path):
+    path = tmp_path / "config"
+    write_atomically(path, "old")
+    with path.open() as reader:
+        write_atomically(path, "new")
+        assert (reader.read(), path.read_text()) == ("old", "new")
+    assert entries(tmp_path) == ["config"]
+
+
+def test_a_reader_sees_the_old_text_or_the_new_one_and_nothing_else(tmp_path):
+    path = tmp_path / "config"
+    texts = {letter * 100_000 for letter in "ab"}
+    write_atomically(path, min(texts))
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            seen.add(path.read_text())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(20):
+        for text in texts:
+            write_atomically(path, text)
+    stop.set()
+    reader.join(10)
+    assert seen
+    assert seen <= texts
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    target = tmp_path / "target"
+    target.write_text("kept")
+    (tmp_path / "config").symlink_to(target)
+    write_atomically(tmp_path / "config", "new")
+    assert (target.read_text(), (tmp_path / "config").read_text()) == ("kept", "new")
+
+
+@pytest.mark.parametrize("text", ["\ud800", None])
+def test_a_failed_write_leaves_the_old_text_and_no_litter(tmp_path, text):
+    path = tmp_path / "config"
+    write_atomically(path, "old")
+    with pytest.raises((UnicodeEncodeError, TypeError)):
+        write_atomically(path, text)
+    assert path.read_text() == "old"
+    assert entries(tmp_path) == ["config"]
+
+
+def test_a_folder_in_its_place_is_an_error_and_no_litter_is_left(tmp_path):
+    (tmp_path / "config" / "full").mkdir(parents=True)
+    with pytest.raises(OSError, match="config"):
+        write_atomically(tmp_path / "config", "new")
+    assert entries(tmp_path) == ["config"]
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from deployer import files
+os.fsync = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+files.write_atomically(Path(sys.argv[1]), "new" * 100_000)
+"""
+
+
+def test_a_killed_writer_leaves_the_old_text(tmp_path):
+    path = tmp_path / "config"
+    write_atomically(path, "old")
+    ended = subprocess.run([sys.executable, "-c", KILLED, str(path)], check=False, timeout=60)
+    assert ended.returncode == -signal.SIGKILL
+    assert path.read_text() == "old"
+    write_atomically(path, "newer")
+    assert path.read_text() == "newer"
