@@ -1,10 +1,23 @@
-"""Files that are there whole or not at all."""
+"""Files that are there whole or not at all, and what they hold in short."""
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from pathlib import Path
+
+CHUNK_BYTES = 1 << 20
+
+
+def sha256(path: Path) -> str:
+    """Of a file's bytes, in hex. Raises OSError."""
+    hashed = hashlib.sha256()
+    buffer = memoryview(bytearray(CHUNK_BYTES))
+    with path.open("rb", buffering=0) as file:
+        while count := file.readinto(buffer):
+            hashed.update(buffer[:count])
+    return hashed.hexdigest()
 
 
 def write_atomically(path: Path, text: str) -> None:

@@ -24,13 +24,13 @@ from typing import Any
 
 from deployer import documents, saved_model
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
+from deployer.files import sha256
 from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 STAGE_PREFIX = ".stage-"
 OWN_FOLDER = "assets.extra"
-CHUNK = 1 << 20
 CANONICAL = re.compile(r"[1-9][0-9]{0,18}")
 LOCK_WAIT_SECONDS = 600.0
 
@@ -134,22 +134,11 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
     )
 
 
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def folder_digests(folder: Path) -> dict[str, str]:
     """SHA-256 of every file below a folder, by its path with `/`; hashing uses all cores."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     with ThreadPoolExecutor() as pool:
-        return dict(
-            zip((path.relative_to(folder).as_posix() for path in files), pool.map(file_digest, files), strict=True)
-        )
+        return dict(zip((path.relative_to(folder).as_posix() for path in files), pool.map(sha256, files), strict=True))
 
 
 def content_digest(files: dict[str, str]) -> str:

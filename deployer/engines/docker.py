@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,6 @@ from deployer.engines.containers import LABEL, Placement, container_name
 from deployer.engines.docker_api import connect, docker_errors, pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
-from deployer.locks import folder_lock
 from deployer.report import Finding
 from deployer.spec import Docker
 
@@ -95,17 +94,9 @@ class DockerEngine:
         del models_dir
         return containers.MODELS_MOUNT
 
-    @contextmanager
-    def lock(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+    def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """See Engine.lock. It is this working copy's lock: container names keep two working copies apart."""
-        home = self._home(name, env)
-        try:
-            with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
-                yield
-        finally:
-            for parent in (home, *list(home.parents)[:3]):
-                with contextlib.suppress(OSError):
-                    parent.rmdir()
+        return run_folder.locked(self._home(name, env), name, env, wait_seconds)
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """See Engine.observe."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -19,7 +18,6 @@ from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
-from deployer.locks import folder_lock
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
@@ -72,15 +70,9 @@ class EmbeddedEngine:
         """The server sees the disk as we do."""
         return str(models_dir.resolve())
 
-    @contextmanager
-    def lock(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+    def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """See Engine.lock."""
-        home = self._home(name, env)
-        try:
-            with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
-                yield
-        finally:
-            _prune_empty(home)
+        return run_folder.locked(self._home(name, env), name, env, wait_seconds)
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """The newest release that serves; when none runs, the newest that did."""
@@ -319,10 +311,3 @@ def _discard(folder: Path) -> None:
     if child is not None:
         process.stop(child, STOP_SECONDS)
     run_folder.delete(folder)
-
-
-def _prune_empty(home: Path) -> None:
-    """The folders of NAME, ENV, run and STATE_DIR, each if nothing is in it."""
-    for parent in (home, *list(home.parents)[:3]):
-        with contextlib.suppress(OSError):
-            parent.rmdir()

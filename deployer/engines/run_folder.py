@@ -7,11 +7,14 @@ STATE_DIR/run/ENV/NAME/RELEASE/release.json   labels
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import secrets
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -20,6 +23,7 @@ from deployer import documents
 from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel
 from deployer.engines.ports import url_host
 from deployer.files import write_atomically
+from deployer.locks import folder_lock
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
@@ -65,6 +69,18 @@ class Release:
             pid=self.pid,
             folder=folder,
         )
+
+
+@contextmanager
+def locked(home: Path, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+    """Hold a deployment's folder for one command; it and the folders above it go again when nothing is in them."""
+    try:
+        with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
+            yield
+    finally:
+        for parent in (home, *list(home.parents)[:3]):
+            with contextlib.suppress(OSError):
+                parent.rmdir()
 
 
 def new_release_id() -> str:

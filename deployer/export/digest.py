@@ -9,21 +9,15 @@ from pathlib import Path
 
 from deployer.errors import GoldenError, SourceNotFound
 from deployer.export.base import ExportRequest
-
-CHUNK = 1 << 20
+from deployer.files import sha256
 
 
 def file_digest(path: Path) -> str:
     """sha256 of a regular file's bytes. Raises SourceNotFound when it cannot be read."""
-    hashed = hashlib.sha256()
-    buffer = memoryview(bytearray(CHUNK))
     try:
-        with path.open("rb", buffering=0) as file:
-            while count := file.readinto(buffer):
-                hashed.update(buffer[:count])
+        return sha256(path)
     except OSError as error:
         raise SourceNotFound(f"{path} cannot be read: {error.strerror}") from error
-    return hashed.hexdigest()
 
 
 def tree_digest(root: Path, files: Iterable[Path]) -> str:
