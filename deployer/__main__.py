@@ -10,7 +10,7 @@ import traceback
 from pathlib import Path
 from typing import TextIO
 
-from deployer.errors import BUG, INTERRUPTED, DeployerError
+from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError
 
 
 class Interrupted(BaseException):
@@ -33,16 +33,23 @@ def run() -> int:
     try:
         cli.app(prog_name="deployer")
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else 0
-    except DeployerError as failure:
-        return cli.fail(failure, as_json="--json" in sys.argv)
-    except Interrupted:
+        return ended.code if isinstance(ended.code, int) else DONE
+    except (Exception, Interrupted) as reason:  # noqa: BLE001 - the last resort: no bug of ours may bury the screen
+        return _exit_code(reason)
+    return DONE
+
+
+def _exit_code(reason: BaseException) -> int:
+    """What ended the command, shown and as a number."""
+    from deployer import cli
+
+    if isinstance(reason, Interrupted):
         return INTERRUPTED
-    except BrokenPipeError:
-        return 0
-    except Exception:  # noqa: BLE001 - the last resort: a bug of ours must not bury the screen
-        return _bug()
-    return 0
+    if isinstance(reason, BrokenPipeError):
+        return DONE
+    if isinstance(reason, OSError) and reason.filename is not None:
+        reason = _refused_by_the_system(reason)
+    return cli.fail(reason, as_json="--json" in sys.argv) if isinstance(reason, DeployerError) else _bug()
 
 
 def _escape_what_it_cannot_show(stream: TextIO) -> None:
@@ -53,6 +60,13 @@ def _escape_what_it_cannot_show(stream: TextIO) -> None:
 
 def _interrupt(*_: object) -> None:
     raise Interrupted
+
+
+def _refused_by_the_system(refusal: OSError) -> DeployerError:
+    """A file that may not be touched, a name that is too long, a full disk: the owner's to mend, and no bug of ours."""
+    return DeployerError(
+        f"{refusal.strerror}: {str(refusal.filename)[:300]}", hint="check the path and its permissions"
+    )
 
 
 def _bug() -> int:

@@ -1,0 +1,54 @@
+"""What ends a command: a clear message and an exit code, and for a bug of ours one line and a traceback in a file."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+import pytest
+from support.cli import in_process
+
+from deployer.operations import versions as versions_module
+
+TOO_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("versions", "--models-dir", TOO_LONG),
+        ("versions", "--config", TOO_LONG),
+        ("inspect", f"{TOO_LONG}/a"),
+        ("export", f"{TOO_LONG}.keras", "--name", "m"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_a_file_that_the_system_refuses_is_an_error_and_no_bug(tmp_path, arguments):
+    ended = in_process(*arguments, cwd=tmp_path)
+    assert ended.code == 1
+    assert ended.err.startswith("error: File name too long: ")
+    assert list(tmp_path.iterdir()) == []
+    shown = in_process(*arguments, "--json", cwd=tmp_path).json["error"]
+    assert (shown["code"], "File name too long" in shown["message"]) == (1, True)
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError("ours"), OSError("ours")])
+def test_a_bug_is_one_line_and_its_traceback_is_in_a_file(tmp_path, monkeypatch, error):
+    def broken(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(versions_module, "open_workspace", lambda _: broken())
+    ended = in_process("versions", cwd=tmp_path)
+    assert (ended.code, ended.out, ended.err.count("\n")) == (70, "", 1)
+    (written,) = tmp_path.iterdir()
+    assert str(written) in ended.err
+    assert "Traceback" in written.read_text()
+    assert "ours" in written.read_text()
+
+
+def test_every_error_as_json_is_one_object_and_nothing_else(tmp_path):
+    ended = in_process("versions", "nothing-there", "--json", cwd=tmp_path)
+    assert (ended.code, list(json.loads(ended.out))) == (4, ["error"])
+    assert Path(tmp_path / "models").exists() is False
