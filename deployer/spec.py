@@ -5,6 +5,7 @@ pydantic reads raw documents into these classes (config.py); they do not need it
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -92,6 +93,11 @@ def _check_flag(name: str) -> None:
         )
 
 
+def _check_positive(name: str, value: float) -> None:
+    if not 0 < value < math.inf:
+        raise InvalidValue(f"{name} {value:g} must be above 0 and finite")
+
+
 @dataclass(frozen=True)
 class Batching:
     """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
@@ -153,10 +159,10 @@ class Gate:
 
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):
-            if (getattr(self, name) or 0) < 0:
-                raise InvalidValue(f"{name} must not be negative")
-        if self.ready_seconds <= 0 or self.request_seconds <= 0:
-            raise InvalidValue("ready_seconds and request_seconds must be above 0")
+            if not 0 <= (getattr(self, name) or 0) < math.inf:
+                raise InvalidValue(f"{name} must be a finite number and not negative")
+        for name in ("ready_seconds", "request_seconds"):
+            _check_positive(name, getattr(self, name))
 
 
 @dataclass(frozen=True)
@@ -179,8 +185,9 @@ class Docker:
     def __post_init__(self) -> None:
         if not IMAGE.fullmatch(self.image):
             raise InvalidValue(f"image {self.image[:80]!r} is not an image name")
-        if self.cpus is not None and self.cpus <= 0:
-            raise InvalidValue(f"cpus {self.cpus} must be above 0")
+        _check_positive("pull_seconds", self.pull_seconds)
+        if self.cpus is not None:
+            _check_positive("cpus", self.cpus)
         for name in ("memory", "shm_size"):
             size = getattr(self, name)
             if size is not None and not SIZE.fullmatch(size):

@@ -1,0 +1,160 @@
+"""The document as values: what it refuses by itself, without a file and without a validator."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+
+import pytest
+
+from deployer.errors import InvalidValue
+from deployer.spec import OWN_FLAGS, Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
+
+
+def test_the_defaults_are_a_closed_door_and_a_document_that_asks_for_nothing():
+    spec = Spec()
+    assert (spec.server.host, spec.server.rest_port, spec.server.grpc_port, spec.server.flags) == (
+        "127.0.0.1", None, None, {},
+    )  # fmt: skip
+    assert (spec.models, spec.batching, spec.monitoring, spec.engine) == ({}, None, None, "auto")
+
+
+@pytest.mark.parametrize("kind", [Spec, ModelSpec, Server, Batching, Monitoring, Gate, Docker])
+def test_every_setting_explains_itself_and_the_document_is_frozen(kind):
+    for field in dataclasses.fields(kind):
+        assert field.metadata["doc"].strip(), field.name
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        setattr(kind(), dataclasses.fields(kind)[0].name, None)
+
+
+def test_two_documents_share_nothing():
+    Spec().models["m"] = ModelSpec()
+    Server().flags["x"] = 1
+    assert (Spec().models, Server().flags) == ({}, {})
+
+
+@pytest.mark.parametrize("port", [0, 1, 8501, 65535, None])
+def test_ports_that_exist(port):
+    assert Server(rest_port=port).rest_port == Server(grpc_port=port).grpc_port == port
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 99999, 2**40])
+def test_ports_that_do_not(port):
+    for door in ("rest_port", "grpc_port"):
+        with pytest.raises(InvalidValue, match=f"port {port} does not exist"):
+            Server(**{door: port})
+
+
+def test_rest_and_grpc_cannot_share_a_port_but_both_may_be_any():
+    assert Server(rest_port=0, grpc_port=0)
+    with pytest.raises(InvalidValue, match="cannot share port 8501"):
+        Server(rest_port=8501, grpc_port=8501)
+
+
+@pytest.mark.parametrize("name", ["", "--x", "X", "a-b", "a b", "1a", "a=b", "a\n", "ü"])
+def test_what_is_no_flag_name_is_refused(name):
+    with pytest.raises(InvalidValue, match="is not a flag name"):
+        Server(flags={name: 1})
+
+
+@pytest.mark.parametrize("name", sorted(OWN_FLAGS))
+def test_flags_that_deployer_sets_itself_are_refused(name):
+    with pytest.raises(InvalidValue, match="is set by deployer itself") as refused:
+        Server(flags={"grpc_max_threads": 4, name: "x"})
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize("label", ["", "a b", 'a"b', "a.b", "a/b", "l" * 65, "ü", "a\n"])
+def test_labels_that_a_url_or_a_text_proto_would_choke_on_are_refused(label):
+    with pytest.raises(InvalidValue, match=r"label .* is not allowed"):
+        ModelSpec(labels={label: 1})
+    assert ModelSpec(labels={"l" * 64: 1, "canary_2": 2}).labels["canary_2"] == 2
+
+
+@pytest.mark.parametrize("version", [0, -1, 2**63])
+def test_versions_that_cannot_be_are_refused_as_such_and_behind_labels(version):
+    for wrong in ({"versions": (1, version)}, {"labels": {"stable": version}}):
+        with pytest.raises(InvalidValue, match=r"version .* is not allowed"):
+            ModelSpec(**wrong)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "x:float32", "x:float33[]", "x:float32[a]", "x:float32[1][2]", "x:float32[-2]"]
+)
+def test_malformed_inputs_are_refused(text):
+    with pytest.raises(InvalidValue):
+        ModelSpec(inputs=("y:int64[?]", text))
+
+
+@pytest.mark.parametrize("name", ["", "../x", "a/b", 'a"b', "a b", "n" * 101, "a\n", ".a"])
+def test_names_that_cannot_be_a_folder_a_label_and_a_url_are_refused(name):
+    for wrong in ({"name": name}, {"env": name}, {"models": {name: ModelSpec()}}):
+        with pytest.raises(InvalidValue, match=r"name .* is not allowed"):
+            Spec(**wrong)
+
+
+def test_the_deployment_has_its_own_name_or_that_of_its_only_model():
+    one, two = {"m": ModelSpec()}, {"m": ModelSpec(), "n": ModelSpec()}
+    assert (Spec(models=one).deployment, Spec(name="d", models=two).deployment) == ("m", "d")
+    for open_ in (Spec(models=two), Spec()):
+        with pytest.raises(InvalidValue, match="the deployment has no name"):
+            _ = open_.deployment
+
+
+def test_engines_are_those_there_are():
+    with pytest.raises(InvalidValue, match="one of auto, docker, embedded, not 'dokcer'"):
+        Spec(engine="dokcer")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"max_batch_size": 0}, {"num_batch_threads": 0}, {"max_enqueued_batches": -1}, {"batch_timeout_micros": -1}],
+)
+def test_batching_that_could_never_run_is_refused(wrong):
+    with pytest.raises(InvalidValue, match="at least 1"):
+        Batching(**wrong)
+
+
+@pytest.mark.parametrize("sizes", [(8, 1), (1, 1, 32), (0, 32), (1, 8), (1, 64)])
+def test_batch_sizes_ascend_to_the_largest(sizes):
+    with pytest.raises(InvalidValue, match="must ascend and end with max_batch_size 32"):
+        Batching(allowed_batch_sizes=sizes)
+    assert Batching(allowed_batch_sizes=(1, 8, 32))
+
+
+@pytest.mark.parametrize("path", ["", "/", "metrics", "/a b", "/a?b", '/a"b', "/a\n", "/" + "a" * 201])
+def test_a_monitoring_path_is_a_path(path):
+    with pytest.raises(InvalidValue, match="monitoring path"):
+        Monitoring(path=path)
+
+
+@pytest.mark.parametrize("name", ["relative_tolerance", "absolute_tolerance"])
+@pytest.mark.parametrize("value", [-1e-9, -math.inf, math.inf, math.nan])
+def test_a_tolerance_is_finite_and_not_negative(name, value):
+    """An infinite one would let every answer through; with one that is no number nothing could pass."""
+    with pytest.raises(InvalidValue, match=name):
+        Gate(**{name: value})
+    assert Gate(**{name: 0.0})
+
+
+@pytest.mark.parametrize("name", ["ready_seconds", "request_seconds"])
+@pytest.mark.parametrize("value", [0.0, -1.0, math.inf, math.nan])
+def test_every_wait_has_an_end(name, value):
+    with pytest.raises(InvalidValue, match=name):
+        Gate(**{name: value})
+    assert Gate(**{name: 0.1})
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"image": ""}, {"image": "-x"}, {"image": "a b"}, {"image": "a\n"}, {"cpus": 0.0}, {"cpus": math.nan},
+        {"cpus": math.inf}, {"memory": "2 g"}, {"memory": "0"}, {"shm_size": "x"}, {"gpus": 0}, {"gpus": -2},
+        {"user": "nobody"}, {"user": "1:2:3"}, {"restart": "sometimes"}, {"pull_seconds": 0.0},
+        {"pull_seconds": math.nan}, {"pull_seconds": math.inf},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_container_that_cannot_be_is_refused(wrong):
+    with pytest.raises(InvalidValue, match=next(iter(wrong))):
+        Docker(**wrong)
