@@ -2,7 +2,6 @@
 
 DeployerError
 ├── DeployFailed          1   tried, failed, undone
-├── RequestFailed         1   a model server refused a request or did not answer it
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
 ├── MalformedTensor       1   a message whose values and shape disagree
 ├── UsageError            2   what was typed cannot be meant

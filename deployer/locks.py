@@ -80,5 +80,5 @@ def _owner(folder: Path) -> str:
     try:
         owner = json.loads((folder / OWNER_FILE).read_text())
         return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another command"

@@ -71,3 +71,11 @@ def test_those_who_wait_get_it_one_after_the_other(tmp_path):
     for thread in threads:
         thread.join()
     assert most == [1] * 8
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "7", "{}", "[" * 100_000])
+def test_a_garbled_note_of_the_holder_is_no_bug(tmp_path, written):
+    with folder_lock(tmp_path / "m", "m"):
+        (tmp_path / "m" / OWNER_FILE).write_text(written)
+        with pytest.raises(LockHeld, match="m is being worked on by another command"), folder_lock(tmp_path / "m", "m"):
+            pass
