@@ -5,82 +5,27 @@ from __future__ import annotations
 import json
 import struct
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import grpc
 import numpy as np
 import pytest
-from support.fake_server import Asked, FakeServer, fake_server
+from support.fake_model import Outputs, Served, half_plus_two, signature
+from support.fake_server import FakeServer, fake_server
 from support.world import free_port
 
-from deployer import golden, smoke, tensors
+from deployer import golden, smoke
 from deployer.client import Client
 from deployer.deployment import Endpoints, ServedModel
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
-from deployer.protos import proto
 from deployer.report import Report
 from deployer.wait import Observation, Readiness
 
 REST = ["parity REST", "concurrent REST", "repeated REST"]
 GRPC = ["parity gRPC", "concurrent gRPC", "repeated gRPC"]
 ALL = ["status", "signatures", *REST, *GRPC]
-PREDICT = "tensorflow/serving/predict"
-Outputs = Mapping[str, Any]
-
-
-def signature(dtype: str = "float32", *outputs: str) -> Signature:
-    specs = tuple(TensorSpec(name, dtype, (None,)) for name in outputs or ("y",))
-    return Signature("serving_default", PREDICT, (TensorSpec("x", dtype, (None,)),), specs)
-
-
-def half_plus_two(inputs: Outputs) -> Outputs:
-    return {"y": inputs["x"] / inputs["x"].dtype.type(2) + inputs["x"].dtype.type(2)}
-
-
-@dataclass
-class Served:
-    """A model as the fake server serves it: what it declares, says of its state, and computes."""
-
-    signature: Signature = field(default_factory=signature)
-    states: list[dict[str, Any]] = field(default_factory=lambda: [{"version": "1", "state": "AVAILABLE"}])
-    over_rest: Callable[[Outputs], Outputs] = half_plus_two
-    over_grpc: Callable[[Outputs], Outputs] = half_plus_two
-    dtype: str = "float32"
-
-    def rest(self, asked: Asked) -> tuple[int, bytes]:
-        if asked.method == "POST":
-            body = json.loads(asked.body)
-            inputs = {name: tensors.from_json(value, self.dtype) for name, value in body["inputs"].items()}
-            found = {name: tensors.to_json(array) for name, array in self.over_rest(inputs).items()}
-            return 200, json.dumps({"outputs": found if len(found) > 1 else next(iter(found.values()))}).encode()
-        answer = self.metadata() if asked.path.endswith("/metadata") else {"model_version_status": self.states}
-        return 200, json.dumps(answer).encode()
-
-    def metadata(self) -> dict[str, Any]:
-        declared = {
-            "inputs": {spec.name: declare(spec) for spec in self.signature.inputs},
-            "outputs": {spec.name: declare(spec) for spec in self.signature.outputs},
-            "method_name": self.signature.method,
-        }
-        return {"metadata": {"signature_def": {"signature_def": {self.signature.name: declared}}}}
-
-    def call(self, _method: str, message: bytes, _context: grpc.ServicerContext) -> bytes:
-        messages = proto("tensorflow_serving.apis.predict_pb2")
-        request, response = messages.PredictRequest.FromString(message), messages.PredictResponse()
-        inputs = {name: tensors.from_proto(request.inputs[name]) for name in request.inputs}
-        for name, array in self.over_grpc(inputs).items():
-            response.outputs[name].CopyFrom(tensors.to_proto(array))
-        return bytes(response.SerializeToString())
-
-
-def declare(spec: TensorSpec) -> dict[str, Any]:
-    dims = [{"size": str(-1 if size is None else size)} for size in spec.shape or ()]
-    return {"dtype": "DT_" + {"float32": "FLOAT", "float16": "HALF"}.get(spec.dtype, spec.dtype.upper()),
-            "tensor_shape": {"dim": dims, "unknown_rank": spec.shape is None}}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -89,12 +34,11 @@ def running() -> Iterator[FakeServer]:
         yield server
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client(running: FakeServer) -> Iterator[Client]:
     speaking = Client(running.endpoints, 5.0)
     yield speaking
     speaking.close()
-    running.forget()
 
 
 @dataclass
@@ -120,9 +64,10 @@ class World:
 
 
 @pytest.fixture
-def world(tmp_path: Path, running: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(smoke, "CONCURRENT_REQUESTS", 6)  # fewer than usual, for the time that they take
-    return World(tmp_path, running, client)
+def world(tmp_path: Path, running: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    monkeypatch.setattr(smoke, "CONCURRENT_REQUESTS", 4)  # fewer than usual, for the time that they take
+    yield World(tmp_path, running, client)
+    running.forget()
 
 
 X = {"x": np.float32([1.0, 4.0])}
@@ -142,7 +87,7 @@ def test_all_that_is_right_passes_every_check(world):
     assert details["status"] == "AVAILABLE"
     assert details["signatures"] == "1 as exported"
     assert details["parity gRPC"] == "1 golden answers, worst difference 0"
-    assert details["concurrent REST"] == "6 requests of 8 clients, worst difference 0"
+    assert details["concurrent REST"] == "4 requests of 8 clients, worst difference 0"
     assert all(check.milliseconds >= 0 and check.model == "m:1" for check in report.checks)
 
 
