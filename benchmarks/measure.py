@@ -56,8 +56,8 @@ def process(*arguments: str, cwd: Path | None = None) -> Callable[[], None]:
 
 
 def quiet_environment() -> dict[str, str]:
-    """This environment without settings of deployer's but the embedded engine, and with a quiet TensorFlow."""
-    mine = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
+    """This environment with the embedded engine, a quiet TensorFlow and kept bytecode, as an installed tool has it."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("DEPLOYER_", "PYTHON"))}
     return {**mine, "DEPLOYER_ENGINE": "embedded", "TF_CPP_MIN_LOG_LEVEL": "3"}
 
 

@@ -39,4 +39,4 @@ install_uv() {
 .venv/bin/python -c "$fit" 2>/dev/null || make_environment
 [ -x .venv/bin/uv ] || install_uv
 echo "installing deployer and TensorFlow into .venv (some minutes the first time)" >&2
-.venv/bin/uv pip install --quiet --python .venv/bin/python --constraints requirements/constraints.txt --editable '.[dev]'
+.venv/bin/uv pip install --quiet --compile-bytecode --python .venv/bin/python --constraints requirements/constraints.txt --editable '.[dev]'
