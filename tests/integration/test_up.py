@@ -155,7 +155,7 @@ def test_a_version_that_lost_its_variables_is_refused_with_the_servers_words(pro
     (project / "models/half_plus_two/2/variables/variables.index").write_bytes(b"garbage")
     refused = deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project)
     assert refused.code == 7, refused.err
-    assert "half_plus_two:2 failed to load" in refused.err or "its process ended" in refused.err
+    assert "half_plus_two:2 failed to load" in refused.err or "the process of release" in refused.err
     assert "  | " in refused.err
     assert not servers(project)
 
