@@ -102,7 +102,7 @@ def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Pat
         "security_opt": ["no-new-privileges"],
         "user": settings.user,
         "pids_limit": PIDS_LIMIT,
-        "restart_policy": {"Name": settings.restart},
+        "restart_policy": {"Name": "no"},  # a candidate that ends has failed; promoting sets the policy
         "healthcheck": _healthcheck(),
         "log_config": {"Type": "json-file", "Config": LOG_OPTIONS},
         "platform": settings.platform,

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, Rendered
-from deployer.engines import containers, ports, run_folder
+from deployer.engines import containers, flags, ports, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.containers import LABEL, Placement, container_name
 from deployer.engines.docker_api import connect, docker_errors, pull
@@ -109,18 +109,24 @@ class DockerEngine:
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """See Engine.names."""
-        return tuple(sorted({(found.name, found.env) for found in self._listed()}))
+        seen = {(found.name, found.env) for found in self._listed()}
+        with docker_errors("listing networks"):
+            networks = self._client.api.networks(filters=_filters(None, None))
+        seen |= {(network["Labels"][f"{LABEL}name"], network["Labels"].get(f"{LABEL}env", "")) for network in networks}
+        seen |= {(home.name, home.parent.name) for home in (self.state_dir / "docker").glob("*/*")}
+        return tuple(sorted(seen))
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
         for found in self._listed(name, env):
             if found.role == CANDIDATE:
                 self.discard(found)
-        if not self._listed(name, env):
-            self._remove_network(name, env)
+        self._clear_unused(name, env)
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
+        for flag, _ in launch.flags:
+            flags.known(flag)
         self.sweep(launch.name, launch.env)
         observed = self.observe(launch.name, launch.env)
         release = run_folder.new_release_id()
@@ -151,6 +157,8 @@ class DockerEngine:
     def promote(self, candidate: Deployment, seconds: float) -> Deployment:
         """See Engine.promote."""
         del seconds
+        if not self.alive(candidate):
+            raise EngineError(f"the candidate cannot be promoted: {self.autopsy(candidate)}")
         old = self.observe(candidate.name, candidate.env)
         serving = container_name(candidate.name, candidate.env)
         with docker_errors(f"promoting {candidate.release}"):
@@ -161,6 +169,7 @@ class DockerEngine:
                 self._container(candidate).rename(serving)
             else:
                 self._replace(old, candidate)
+            self._container(candidate).update(restart_policy={"Name": self.settings.restart})
         return self._known(candidate.name, candidate.env, candidate.release)
 
     def configure(self, deployment: Deployment, rendered: Rendered) -> None:
@@ -180,16 +189,13 @@ class DockerEngine:
             container = self._container(deployment)
             container.stop(timeout=STOP_SECONDS)
             container.remove(force=True)
-        if deployment.folder.is_relative_to(self.state_dir.resolve()):
-            run_folder.delete(deployment.folder)
+        self._clear_unused(deployment.name, deployment.env)
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove: containers, network and config."""
         for found in self._listed(name, env):
             self.discard(found)
-        for folder in run_folder.releases(self._home(name, env)):
-            run_folder.delete(folder)
-        self._remove_network(name, env)
+        self._clear_unused(name, env)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""
@@ -285,6 +291,15 @@ class DockerEngine:
         if not self._client.networks.list(filters=_filters(launch.name, launch.env)):
             labels = {f"{LABEL}name": launch.name, f"{LABEL}env": launch.env}
             self._client.networks.create(place.network, driver="bridge", labels=labels, check_duplicate=True)
+
+    def _clear_unused(self, name: str, env: str) -> None:
+        """Config folders of containers that are gone, and the network when none is left."""
+        used = {found.folder for found in self._listed(name, env)}
+        for folder in run_folder.releases(self._home(name, env)):
+            if folder.resolve() not in used:
+                run_folder.delete(folder)
+        if not used:
+            self._remove_network(name, env)
 
     def _remove_network(self, name: str, env: str) -> None:
         with docker_errors(f"removing the network of {name} [{env}]"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deployer.deployment import Deployment, Launch, Rendered
-from deployer.engines import ports, process, run_folder
+from deployer.engines import flags, ports, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
@@ -202,17 +201,10 @@ def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]
 
 def _check_settings(launch: Launch) -> None:
     """Refuse what this server would not honour, with the nearest flag that it knows."""
-    from deployer.server.flag_table import SERVING_FLAGS
-
-    known = {flag.name: flag for flag in SERVING_FLAGS}
     implied = {BATCHING: "enable_batching", MONITORING: "monitoring_config_file"}
     wanted = [name for name, _ in launch.flags] + [implied[file] for file in launch.rendered.files if file in implied]
     for name in wanted:
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-            hint = f"did you mean {close[0]}?" if close else "see docs/reference.md for the flags"
-            raise SettingRefused(f"tensorflow_model_server has no flag {name}", hint=hint)
-        if not known[name].honoured:
+        if not flags.known(name).honoured:
             raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
 
 
@@ -261,7 +253,7 @@ def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort,
 
 def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
     config = folder / run_folder.CONFIG_FOLDER
-    flags: dict[str, str] = {
+    given: dict[str, str] = {
         "listen_address": release.host,
         "port": str(release.private_grpc_port),
         "rest_api_port": str(release.private_rest_port),
@@ -275,10 +267,10 @@ def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
         **dict(launch.flags),
     }
     if BATCHING in launch.rendered.files:
-        flags |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
+        given |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
     if MONITORING in launch.rendered.files:
-        flags["monitoring_config_file"] = str(config / MONITORING)
-    return [f"--{name}={value}" for name, value in flags.items()]
+        given["monitoring_config_file"] = str(config / MONITORING)
+    return [f"--{name}={value}" for name, value in given.items()]
 
 
 def _observe(folder: Path) -> Deployment | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -10,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from support.containers import docker
 from support.world import eventually, servers
 
 from deployer.deployment import Deployment
 from deployer.engines import process
-from deployer.spec import Spec
+from deployer.spec import Docker, Spec
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,35 @@ def _run_folders(spec: Spec) -> list[str]:
     return running + [str(path) for path in (spec.state_dir, *spec.state_dir.rglob("*")) if path.exists()]
 
 
+def _containers(spec: Spec) -> list[str]:
+    """Containers and networks of this spec's deployments, and its config folders."""
+    ours = ["--filter", "label=deployer.name=contract"]
+    containers = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
+    networks = docker("network", "ls", "--format", "network {{.Name}}", *ours).splitlines()
+    return [*containers, *networks, *(str(path) for path in spec.state_dir.rglob("*"))]
+
+
+def _kill_container(deployment: Deployment) -> None:
+    docker("kill", docker("ps", "-q", "--filter", f"label=deployer.release={deployment.release}"))
+
+
+def _before_the_container(spec: Spec, name: str, env: str) -> None:
+    folder = spec.state_dir.resolve() / "docker" / env / name / "20260101-000000-000000001-abcd"
+    (folder / "config").mkdir(parents=True)
+    docker(
+        "network", "create", "--label", f"deployer.name={name}", "--label", f"deployer.env={env}", "deployer-half-made"
+    )
+
+
+DOCKER_IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
+DOCKER = Row(
+    name="docker",
+    kill=_kill_container,
+    half_made={"before its container": _before_the_container},
+    litter=_containers,
+    settings={"docker": Docker(image=DOCKER_IMAGE)} if DOCKER_IMAGE else {},
+)
+
 ROWS = (
     Row(
         name="embedded",
@@ -71,4 +102,5 @@ ROWS = (
         litter=_run_folders,
         unhonoured={"enable_batching": "true", "ssl_config_file": "/tls.config"},
     ),
+    *((DOCKER,) if DOCKER_IMAGE else ()),
 )

@@ -1,0 +1,317 @@
+"""Containers through the Docker SDK, on a real engine: what `up` makes, what `down` leaves, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import socketserver
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from support.cli import ANY_PORTS, Ended, command, environment, in_process
+from support.containers import docker
+from support.stores import copy_store, make_store
+from support.world import eventually, free_port, listens
+
+NAME = "deployer-local-half_plus_two"
+
+
+def inspect(container: str) -> dict[str, Any]:
+    return json.loads(docker("inspect", container))[0]
+
+
+def world() -> list[str]:
+    """Containers and networks that bear our name, and all volumes."""
+    containers = docker("ps", "-a", "--format", "container {{.ID}} {{.Names}}", "--filter", "name=deployer")
+    networks = docker("network", "ls", "--format", "network {{.ID}} {{.Name}}", "--filter", "name=deployer")
+    volumes = docker("volume", "ls", "--format", "volume {{.Name}}")
+    return sorted("\n".join((containers, networks, volumes)).split("\n"))
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once, by real exports. The engine's containers run as nobody: they must get through to it."""
+    folder = tmp_path_factory.mktemp("store")
+    return make_store(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with its own store, deploying to the Docker Engine; the engine is left as it was found."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    monkeypatch.setenv("DEPLOYER_ENGINE", "docker")
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", server_image)
+    before = world()
+    yield copy_store(store, tmp_path)
+    in_process("down", "--all", "-q", cwd=tmp_path)
+    assert world() == before
+
+
+def deployer(*arguments: str, cwd: Path) -> Ended:
+    return in_process(*arguments, cwd=cwd)
+
+
+def up(project: Path, *arguments: str) -> Any:
+    ended = deployer("up", *arguments, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err + ended.out
+    return ended.json
+
+
+def ask(endpoints: dict[str, str], value: float) -> float:
+    url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
+    return requests.post(url, json={"instances": [value]}, timeout=10).json()["predictions"][0]
+
+
+def refused(ended: Ended, code: int, *says: str) -> None:
+    assert ended.code == code, ended.err + ended.out
+    for text in says:
+        assert text in ended.err, ended.err
+
+
+def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
+    result = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert (result["engine"], result["plan"]["change"], result["report"]["ok"]) == ("docker", "create", True)
+    assert ask(result["endpoints"], 2.0) == 3.0
+    found = inspect(NAME)
+    host = found["HostConfig"]
+    assert all(mount["RW"] is False for mount in found["Mounts"])
+    assert {mount["Destination"] for mount in found["Mounts"]} == {"/models", "/config"}
+    assert {binding["HostIp"] for bindings in host["PortBindings"].values() for binding in bindings} == {"127.0.0.1"}
+    assert (host["ReadonlyRootfs"], host["CapDrop"], host["SecurityOpt"]) == (True, ["ALL"], ["no-new-privileges"])
+    assert (host["Init"], host["PidsLimit"], host["RestartPolicy"]["Name"]) == (True, 4096, "unless-stopped")
+    assert (found["Config"]["User"], host["LogConfig"]["Config"]["max-file"]) == ("65534:65534", "3")
+    assert found["Config"]["Labels"]["deployer.name"] == "half_plus_two"
+    assert found["Config"]["Labels"]["deployer.image"] == found["Image"]
+    again = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert (again["plan"]["change"], again["endpoints"]) == ("nothing", result["endpoints"])
+    assert deployer("down", "half_plus_two", cwd=project).code == 0
+    assert not listens(int(result["endpoints"]["rest"].rpartition(":")[2]))
+    assert not (project / ".deployer").exists()
+    assert deployer("down", "half_plus_two", cwd=project).code == 10
+
+
+def test_a_stop_is_heard_and_not_enforced(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    docker("stop", "--time", "60", NAME)
+    assert inspect(NAME)["State"]["ExitCode"] in (0, 143)
+    assert "is not running" in deployer("status", cwd=project).err
+    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
+
+
+def test_versions_change_in_place(project):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    container = inspect(NAME)["Id"]
+    second = up(project, "half_plus_two:2", *ANY_PORTS)
+    assert (second["plan"]["change"], second["endpoints"]) == ("reload", first["endpoints"])
+    assert ask(second["endpoints"], 2.0) == 4.0
+    assert inspect(NAME)["Id"] == container
+    assert up(project, "half_plus_two:2", *ANY_PORTS)["plan"]["change"] == "nothing"
+
+
+def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(project):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    port = free_port()
+    plan = deployer("plan", "half_plus_two:1", "--rest-port", str(port), cwd=project)
+    assert "its ports are closed until the new one has loaded" in plan.out
+    second = up(project, "half_plus_two:1", "--rest-port", str(port))
+    assert second["plan"]["change"] == "replace"
+    assert second["endpoints"] == {"rest": f"http://127.0.0.1:{port}", "grpc": first["endpoints"]["grpc"]}
+    assert ask(second["endpoints"], 2.0) == 3.0
+    assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two").splitlines()) == 1
+
+
+def test_several_deployments_stand_side_by_side(project):
+    names = [f"side{number}" for number in range(10)]
+    for name in names:
+        (project / f"{name}.toml").write_text(f'name = "{name}"\nmodels_dir = "models"\n[models.half_plus_two]\n')
+    results = [up(project, "--config", f"{name}.toml", *ANY_PORTS) for name in names]
+    assert all(result["report"]["ok"] for result in results)
+    assert len({result["endpoints"]["rest"] for result in results}) == 10
+    status = deployer("status", "--all", "--json", cwd=project).json["deployments"]
+    assert [found["healthy"] for found in status] == [True] * 10
+    assert deployer("down", "--all", cwd=project).code == 0
+
+
+def test_environments_are_containers_of_their_own(project):
+    (project / "deployer.toml").write_text(
+        "[models.half_plus_two]\n[env.staging.models.half_plus_two]\nversions = [1]\n"
+    )
+    local, staging = up(project, *ANY_PORTS), up(project, "--env", "staging", *ANY_PORTS)
+    assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (2.0, 3.0)
+    assert deployer("down", "--env", "staging", cwd=project).code == 0
+    assert ask(local["endpoints"], 2.0) == 2.0
+
+
+def test_a_server_that_dies_is_brought_back_by_the_restart_policy(project):
+    result = up(project, "half_plus_two:1", *ANY_PORTS)
+    pid = inspect(NAME)["State"]["Pid"]
+    os.kill(pid, signal.SIGKILL)
+    eventually(lambda: inspect(NAME)["State"]["Pid"] not in (0, pid), "the container runs again")
+    eventually(lambda: deployer("status", "--json", cwd=project).json["deployments"][0]["healthy"], "it serves again")
+    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "nothing"
+    assert ask(result["endpoints"], 2.0) == 3.0
+
+
+def test_a_version_that_answers_otherwise_never_takes_traffic(project):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    home = project / "models" / "half_plus_two"
+    answers = (home / "3" / "assets.extra" / "golden.tfrecord").read_bytes()
+    (home / "2" / "assets.extra" / "golden.tfrecord").write_bytes(answers)
+    refused(deployer("up", "half_plus_two:2", cwd=project), 8, "half_plus_two:2 parity REST")
+    assert ask(first["endpoints"], 2.0) == 3.0
+    assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name").splitlines()) == 1
+
+
+def test_a_broken_version_is_explained_with_the_servers_words(project):
+    (project / "models/half_plus_two/2/variables/variables.index").write_bytes(b"garbage")
+    refused(deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project), 7, "  | ", "hint: ")
+
+
+def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
+    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 7, "want of memory", "docker.memory")
+
+
+@pytest.mark.parametrize(
+    ("image", "code", "says"),
+    [("deployer.invalid/none:1", 6, "deployer.invalid/none:1"), ("UPPER CASE", 3, "is not an image name")],
+)
+def test_an_image_that_does_not_exist_is_an_error(project, monkeypatch, image, code, says):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", image)
+    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), code, says)
+
+
+@pytest.fixture
+def other_image(server_image: str, tmp_path: Path) -> Iterator[str]:
+    """An image that is no model server's: it ends at once."""
+    (tmp_path / "Dockerfile").write_text(
+        f'FROM {server_image}\nENTRYPOINT ["bash", "-c", "echo wrong image; exit 3"]\n'
+    )
+    docker("build", "-q", "-t", "deployer-test/other:1", str(tmp_path))
+    yield "deployer-test/other:1"
+    docker("rmi", "-f", "deployer-test/other:1")
+
+
+def test_an_image_that_ends_at_once_is_told_with_exit_code_and_log(project, other_image, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", other_image)
+    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 7, "wrong image", "ended")
+
+
+def test_a_port_of_another_container_or_process_is_refused_with_its_holder(project, server_image):
+    port = free_port()
+    docker(
+        "run",
+        "-d",
+        "--name",
+        "deployer-test-stranger",
+        "-p",
+        f"127.0.0.1:{port}:9",
+        "--entrypoint",
+        "sleep",
+        server_image,
+        "300",
+    )
+    try:
+        ended = deployer("up", "half_plus_two:1", "--rest-port", str(port), cwd=project)
+        refused(ended, 6, f"port {port} is taken by the container deployer-test-stranger")
+    finally:
+        docker("rm", "-f", "deployer-test-stranger")
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        port = sock.getsockname()[1]
+        refused(deployer("up", "half_plus_two:1", "--rest-port", str(port), cwd=project), 6, f"process {os.getpid()}")
+
+
+def test_a_container_of_our_name_that_is_not_ours_is_never_touched(project, server_image):
+    docker("run", "-d", "--name", NAME, "--entrypoint", "sleep", server_image, "300")
+    try:
+        before = inspect(NAME)["Id"]
+        refused(
+            deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 6, f"container {NAME} that is not deployer's"
+        )
+        assert deployer("down", "half_plus_two", cwd=project).code == 10
+        assert inspect(NAME)["Id"] == before
+        assert inspect(NAME)["State"]["Running"]
+    finally:
+        docker("rm", "-f", NAME)
+
+
+def test_gpus_without_a_gpu_runtime_are_refused(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
+    refused(deployer("up", "half_plus_two:1", cwd=project), 6, "no GPU runtime")
+    doctor = deployer("doctor", cwd=project)
+    assert doctor.code == 6
+    assert "no GPU runtime" in doctor.out
+
+
+class Forward(socketserver.BaseRequestHandler):
+    """The local engine, as if it were on another machine."""
+
+    def handle(self) -> None:
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.connect("/var/run/docker.sock")
+            ends = {self.request: engine, engine: self.request}
+            while True:
+                for end in select.select(list(ends), [], [], 10)[0]:
+                    data = end.recv(65536)
+                    if not data:
+                        return
+                    ends[end].sendall(data)
+
+
+def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, monkeypatch):
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as remote, monkeypatch.context() as changed:
+        remote.daemon_threads = True
+        threading.Thread(target=remote.serve_forever, daemon=True).start()
+        changed.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{remote.server_address[1]}")
+        refused(
+            deployer("up", "half_plus_two:1", cwd=project), 6, "is on another machine", "docker context use default"
+        )
+        remote.shutdown()
+
+
+def test_docker_host_names_the_engine(project, monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setenv("DOCKER_HOST", "unix:///var/run/docker.sock")
+        assert up(project, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
+
+
+def test_a_version_that_was_removed_behind_our_back_is_told(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    subprocess.run(["rm", "-r", str(project / "models/half_plus_two/1")], check=True, timeout=30)
+    doctor = deployer("doctor", cwd=project)
+    assert doctor.code == 6
+    assert "serves half_plus_two:1, which is no longer in" in doctor.out
+
+
+def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_ENGINE", "auto")
+    result = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert result["engine"] == "docker"
+    assert deployer("status", cwd=project).out.count("docker") == 1
+    assert deployer("down", cwd=project).code == 0
+
+
+def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(project, server_image):
+    child = subprocess.Popen(
+        command("up", "half_plus_two:1", *ANY_PORTS),
+        cwd=project,
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the candidate runs")
+    child.kill()
+    child.wait(30)
+    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
