@@ -1,4 +1,4 @@
-"""A real Docker Engine and an image of a model server: named by DEPLOYER_TEST_IMAGE, without which nothing is collected.
+"""A real Docker Engine and an image, which DEPLOYER_TEST_IMAGE names; without it nothing here is collected.
 
 DEPLOYER_TEST_IMAGE=tensorflow/serving:2.20.0 make test ARGS='tests/docker tests/contract/engines'
 """
