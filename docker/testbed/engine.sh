@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# The Docker Engine: found, or started in a session of its own. Sourced by testbed.sh.
+
+ENGINE_SECONDS=60
+PID_FILE=$STATE/dockerd.pid
+ENGINE_LOG=$STATE/dockerd.log
+
+engine_answers() {
+    within 10 docker version --format '{{.Server.Version}}' >/dev/null 2>&1
+}
+
+engine_summary() {
+    within 10 docker info --format 'Docker Engine {{.ServerVersion}}, {{.Driver}}, {{.Architecture}}'
+}
+
+# The process id of the engine that `up` started, if it runs.
+our_engine() {
+    local pid
+    pid=$(cat "$PID_FILE" 2>/dev/null) && [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = dockerd ] && echo "$pid"
+}
+
+ensure_engine() {
+    engine_answers && return
+    case "${DOCKER_HOST:-unix://}" in
+    unix://*) ;;
+    *) fail "no Docker Engine answers at $DOCKER_HOST" "start it there, or unset DOCKER_HOST to start one here" ;;
+    esac
+    ensure_commands docker dockerd iptables
+    engine_answers || start_engine # installing may have started it
+}
+
+# The engine chooses its storage driver itself: overlay2, or vfs where the folder's file system cannot do that.
+start_engine() {
+    local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
+    say "starting a Docker Engine"
+    # shellcheck disable=SC2086 # several flags in one variable
+    PATH="$PATH:/usr/sbin:/sbin" setsid dockerd --host "$host" --pidfile "$PID_FILE" \
+        ${DEPLOYER_TESTBED_DOCKERD:-} >"$ENGINE_LOG" 2>&1 </dev/null 9>&- &
+    wait_for_engine $!
+}
+
+wait_for_engine() {
+    local deadline=$((SECONDS + ENGINE_SECONDS))
+    until engine_answers; do
+        if ! kill -0 "$1" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
+            kill "$1" 2>/dev/null || true
+            tail -n 20 "$ENGINE_LOG" >&2
+            fail "the Docker Engine did not start within $ENGINE_SECONDS s" "its whole log is $ENGINE_LOG"
+        fi
+        sleep 0.1
+    done
+}
+
+stop_engine() {
+    local pid deadline=$((SECONDS + ENGINE_SECONDS))
+    pid=$(our_engine) || { say "no engine runs that $0 started"; return; }
+    kill "$pid"
+    while our_engine >/dev/null; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "the Docker Engine (process $pid) did not stop in $ENGINE_SECONDS s"
+        sleep 0.1
+    done
+    say "stopped the Docker Engine"
+}

@@ -1,0 +1,133 @@
+# shellcheck shell=bash
+# The local images: a Debian base made by debootstrap, and the server image on it. Sourced by testbed.sh.
+# Each bears a digest of what it was made from, so that nothing is made twice.
+
+SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
+BASE=deployer-testbed/base:$SUITE
+SERVER=deployer-testbed/server:dev
+BASE_LABEL=testbed.base
+SERVER_LABEL=testbed.server
+BASE_PACKAGES=ca-certificates,python3,python3-venv
+CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
+CONTEXT=(docker/server deployer/__init__.py deployer/server)
+
+# What the caller names; one of TensorFlow Serving's own images for CPUs, if the engine has one; otherwise ours.
+test_image() {
+    local found=${DEPLOYER_TEST_IMAGE:-}
+    [ "$found" ] || found=$(images_named tensorflow/serving | grep -vE ':.*(<none>|gpu|devel)' | head -n 1) || true
+    [ "$found" ] || found=$(images_named "$SERVER")
+    [ "$found" ] && echo "$found"
+}
+
+ours_is_tested() {
+    local image
+    image=$(test_image) || return 0
+    [ "$image" = "$SERVER" ]
+}
+
+images_named() {
+    within 10 docker images --format '{{.Repository}}:{{.Tag}}' "$1"
+}
+
+# up_to_date IMAGE LABEL DIGEST
+up_to_date() {
+    [ "$(within 10 docker image inspect --format "{{index .Config.Labels \"$2\"}}" "$1" 2>/dev/null)" = "$3" ]
+}
+
+digest() {
+    sha256sum | cut -d ' ' -f 1
+}
+
+ensure_base() {
+    local inputs
+    inputs=$(base_inputs | digest)
+    up_to_date "$BASE" "$BASE_LABEL" "$inputs" && return
+    ensure_commands debootstrap
+    say "making the base image (one or two minutes)"
+    make_root "$STATE/root"
+    logged import import_root "$STATE/root" "$inputs"
+    remove_root "$STATE/root"
+}
+
+base_inputs() {
+    echo "$SUITE" "$BASE_PACKAGES" "$(uname -m)"
+    declare -f make_root import_root
+    apt_settings
+    cat "$(certificates)"
+}
+
+make_root() {
+    remove_root "$1"
+    mkdir -p "$STATE/debs"
+    logged debootstrap within 480 debootstrap --variant=minbase --include="$BASE_PACKAGES" \
+        --cache-dir="$STATE/debs" "$SUITE" "$1" "$(mirror)"
+    rm -rf "$1"/var/{cache/apt,lib/apt/lists,log}/* "$1"/usr/share/{man,locale,doc-base,info}/*
+    apt_settings >"$1/etc/apt/apt.conf.d/99testbed"
+    cat "$(certificates)" >"$1$CERTIFICATES"
+}
+
+# An interrupted debootstrap leaves its mounts behind.
+remove_root() {
+    local folder
+    for folder in "$1/proc" "$1/sys"; do
+        if mountpoint --quiet "$folder" 2>/dev/null; then umount --lazy "$folder"; fi
+    done
+    rm -rf --one-file-system "$1"
+}
+
+# The mirror that this machine's own apt uses.
+mirror() {
+    # shellcheck disable=SC2016 # the placeholders are apt's
+    apt-get indextargets --format '$(REPO_URI)' "Codename: $SUITE" 'Component: main' 'Created-By: Packages' | head -n 1
+}
+
+# How this machine's apt gets out: proxies, and checks that are switched off.
+apt_settings() {
+    apt-config dump | grep -E '^Acquire::((http|https)::(Proxy|Verify)|Check-)' || true
+}
+
+# The authorities that this machine trusts, among them those of a proxy that it may sit behind.
+certificates() {
+    local file
+    for file in "${SSL_CERT_FILE:-}" "$CERTIFICATES" /dev/null; do
+        if [ -r "$file" ]; then echo "$file" && return; fi
+    done
+}
+
+import_root() {
+    tar --numeric-owner --exclude='./dev/*' --directory="$1" --create . |
+        within 120 docker import --change "LABEL $BASE_LABEL=$2" --change 'CMD ["bash"]' - "$BASE"
+}
+
+# The same docker/server/Dockerfile as everybody's, on the local base.
+ensure_server() {
+    local inputs
+    ensure_base
+    inputs=$(server_inputs | digest)
+    up_to_date "$SERVER" "$SERVER_LABEL" "$inputs" && return
+    say "building the server image (two minutes the first time, seconds after a change of the server's code)"
+    logged build build_server "$inputs"
+    docker image prune --force --filter "label=$SERVER_LABEL" >/dev/null # what the tag pointed to before
+}
+
+server_inputs() {
+    within 10 docker image inspect --format '{{.Id}}' "$BASE"
+    context | digest
+}
+
+# The files to build from, as a tar file that says nothing about when and by whom they were written.
+context() {
+    tar --create --directory="$PROJECT" --exclude=__pycache__ --sort=name --mtime=@0 --owner=0 --group=0 \
+        --numeric-owner --mode=a+rX,go-w "${CONTEXT[@]}"
+}
+
+# Arguments without a value are taken from the environment, where they are set.
+build_server() {
+    export PIP_CERT=$CERTIFICATES PIP_INDEX_URL=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null)}
+    [ "$PIP_INDEX_URL" ] || unset PIP_INDEX_URL
+    context | within 560 docker build --network host --file docker/server/Dockerfile \
+        --tag "$SERVER" --label "$SERVER_LABEL=$1" --build-arg BASE="$BASE" \
+        --build-arg PIP_CERT --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
+        --build-arg HTTP_PROXY --build-arg HTTPS_PROXY --build-arg NO_PROXY \
+        --build-arg http_proxy --build-arg https_proxy --build-arg no_proxy -
+}

@@ -1,0 +1,75 @@
+#!/usr/bin/env bash
+# Brings a bare Debian machine (root, no Docker Engine, no image registry) to a running engine and a model server image.
+#
+#   testbed.sh up       start the engine where none answers, make the images where they are missing or out of date
+#   testbed.sh image    print the image to test with: DEPLOYER_TEST_IMAGE, a tensorflow/serving that is there, or ours
+#   testbed.sh status   what there is
+#   testbed.sh down     stop the engine that `up` started; images and caches stay
+#
+# DEPLOYER_TESTBED_DIR      logs, process id and caches; default /var/lib/deployer-testbed
+# DEPLOYER_TESTBED_DOCKERD  more flags for the engine that `up` starts
+# DOCKER_HOST               as for docker: an engine that answers there is used, whoever started it
+set -euo pipefail
+
+HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+PROJECT=$(cd "$HERE/../.." && pwd)
+STATE=${DEPLOYER_TESTBED_DIR:-/var/lib/deployer-testbed}
+ALL_SECONDS=900
+export DEBIAN_FRONTEND=noninteractive DOCKER_BUILDKIT=0
+
+say() { echo "testbed: $*" >&2; }
+
+fail() {
+    say "error: $1"
+    [ -z "${2:-}" ] || say "hint: $2"
+    exit 1
+}
+
+# logged NAME COMMAND...: runs it with its output in a file, whose end is shown when it fails.
+logged() {
+    local name=$1 log="$STATE/$1.log" code=0
+    shift
+    "$@" >"$log" 2>&1 </dev/null || code=$?
+    [ "$code" -ne 0 ] || return 0
+    tail -n 20 "$log" >&2
+    [ "$code" -ne 124 ] || fail "$name took too long" "the whole output is in $log"
+    fail "$name failed with exit code $code" "the whole output is in $log"
+}
+
+# A deadline for a command; the code is 124 when it is not kept.
+within() {
+    timeout --kill-after=10 "$@"
+}
+
+# shellcheck source=packages.sh
+. "$HERE/packages.sh"
+# shellcheck source=engine.sh
+. "$HERE/engine.sh"
+# shellcheck source=images.sh
+. "$HERE/images.sh"
+
+up() {
+    mkdir -p "$STATE"
+    exec 9>"$STATE/lock"
+    flock --timeout "$ALL_SECONDS" 9 || fail "another run has held $STATE/lock for $ALL_SECONDS s"
+    ensure_engine
+    if ours_is_tested; then ensure_server; fi
+    say "ready: $(test_image) on $(engine_summary)"
+}
+
+image() {
+    test_image || fail "there is no image to test with" "run $0 up"
+}
+
+status() {
+    engine_answers || fail "no Docker Engine answers at ${DOCKER_HOST:-the default address}" "run $0 up"
+    echo "engine: $(engine_summary)"
+    echo "process: $(our_engine || echo "not started by $0")"
+    docker images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep -E '^(deployer-testbed/|tensorflow/serving:)' || true
+}
+
+case "${1:-}" in
+up | image | status) "$1" ;;
+down) stop_engine ;;
+*) fail "usage: $0 up|image|status|down" ;;
+esac
