@@ -11,7 +11,7 @@ demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
 
 test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
-	@$(BIN)/pytest $(ARGS)
+	@tests/run.sh $(ARGS)
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

@@ -39,6 +39,13 @@ def pytest_make_collect_report(
     return report
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What could not be run is said, loudly."""
+    if not os.environ.get("DEPLOYER_TEST_IMAGE"):
+        terminalreporter.section("left out: tests/docker and the Docker row of tests/contract/engines", yellow=True)
+        terminalreporter.line("DEPLOYER_TEST_IMAGE names no image; `make test` as root on Debian makes one by itself")
+
+
 def _in_ci() -> bool:
     return os.environ.get("CI", "").lower() in ("1", "true")
 
