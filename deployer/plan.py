@@ -52,8 +52,13 @@ def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
 
 
 def _promote(launch: Launch) -> Step:
-    ports = f"REST {launch.rest_port or 'on a free port'}, gRPC {launch.grpc_port or 'on a free port'}"
+    ports = f"REST {_port(launch.rest_port, 8501)}, gRPC {_port(launch.grpc_port, 8500)}"
     return Step(f"open its ports on {launch.host}: {ports}", "the candidate is proven")
+
+
+def _port(wanted: int | None, usual: int) -> str:
+    """A port that was left open is the usual one when it can be had; 0 asks for any."""
+    return f"{usual} or a free one" if wanted is None else str(wanted or "any free one")
 
 
 def _replace_cause(launch: Launch, observed: Deployment) -> str | None:

@@ -133,7 +133,7 @@ def predict(
     state_dir: StateDir = None,
     config: Config = None,
     env: Env = None,
-    json: Annotated[bool, typer.Option("--json", help="The answer is JSON anyway.")] = True,
+    json: Annotated[bool, typer.Option("--json", help="The answer is JSON anyway.", show_default=False)] = True,
 ) -> None:
     """Ask a deployment one question over REST and print its answer."""
     del json

@@ -48,7 +48,7 @@ from deployer.errors import PLAN_HAS_CHANGES
 )
 def up(
     target: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE | NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+        str | None, typer.Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: what deployer.toml says.")
     ] = None,
     name: ModelName = None,
     version: Version = None,
@@ -105,7 +105,7 @@ def up(
 @app.command(epilog=examples_text("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code"))
 def plan(
     target: Annotated[
-        str | None, typer.Argument(metavar="[SOURCE | NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+        str | None, typer.Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: what deployer.toml says.")
     ] = None,
     name: ModelName = None,
     version: Version = None,

@@ -22,7 +22,7 @@ GrpcPort = Annotated[int | None, typer.Option(help="gRPC port; 0: any free one."
 Timeout = Annotated[float | None, typer.Option(help="Seconds until the models must be available.")]
 LockWait = Annotated[float, typer.Option(help="Seconds to wait for another command on the same deployment.")]
 Deployed = Annotated[
-    str | None, typer.Argument(metavar="[NAME]", help="The deployment; unset: deployer.toml's, or the only one.")
+    str | None, typer.Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
 ]
 ModelName = Annotated[str | None, typer.Option("--name", help="Name of the model; unset: taken from the source.")]
 Version = Annotated[str | None, typer.Option("--version", help="Version to make; unset: the next.")]

@@ -80,7 +80,7 @@ def export(
 
 @app.command(epilog=examples_text("deployer versions", "deployer versions digits --json"))
 def versions(
-    name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model; unset: all.")] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model; unset: all.")] = None,
     models_dir: ModelsDir = None,
     config: Config = None,
     env: Env = None,
@@ -117,7 +117,7 @@ def inspect(
 @app.command(epilog=examples_text("deployer render digits", "deployer render --env staging"))
 def render(
     target: Annotated[
-        str | None, typer.Argument(metavar="[NAME[:VERSION]]", help="Unset: what deployer.toml says.")
+        str | None, typer.Argument(metavar="NAME[:VERSION]", help="Unset: what deployer.toml says.")
     ] = None,
     models_dir: ModelsDir = None,
     templates_dir: TemplatesDir = None,

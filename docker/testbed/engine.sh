@@ -42,13 +42,18 @@ start_engine() {
 wait_for_engine() {
     local deadline=$((SECONDS + ENGINE_SECONDS))
     until engine_answers; do
-        if ! kill -0 "$1" 2>/dev/null || [ "$SECONDS" -ge "$deadline" ]; then
-            kill "$1" 2>/dev/null || true
-            tail -n 20 "$ENGINE_LOG" >&2
-            fail "the Docker Engine did not start within $ENGINE_SECONDS s" "its whole log is $ENGINE_LOG"
+        kill -0 "$1" 2>/dev/null || no_engine "ended at once"
+        if [ "$SECONDS" -ge "$deadline" ]; then
+            kill "$1"
+            no_engine "did not answer within $ENGINE_SECONDS s"
         fi
         sleep 0.1
     done
+}
+
+no_engine() {
+    tail -n 20 "$ENGINE_LOG" >&2
+    fail "the Docker Engine $1" "its whole log is $ENGINE_LOG"
 }
 
 stop_engine() {

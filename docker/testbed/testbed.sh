@@ -58,11 +58,16 @@ up() {
 }
 
 image() {
+    [ "${DEPLOYER_TEST_IMAGE:-}" ] || require_engine
     test_image || fail "there is no image to test with" "run $0 up"
 }
 
+require_engine() {
+    engine_answers || fail "no Docker Engine answers at ${DOCKER_HOST:-the usual place}" "run $0 up"
+}
+
 status() {
-    engine_answers || fail "no Docker Engine answers at ${DOCKER_HOST:-the default address}" "run $0 up"
+    require_engine
     echo "engine: $(engine_summary)"
     echo "process: $(our_engine || echo "not started by $0")"
     docker images --format '{{.Repository}}:{{.Tag}} {{.Size}}' | grep -E '^(deployer-testbed/|tensorflow/serving:)' || true

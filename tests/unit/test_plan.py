@@ -31,7 +31,7 @@ def test_nothing_there_is_create():
         "CREATE digits [local]\n"
         "  start a candidate with digits:1  (nothing is deployed under this name)\n"
         f"{PROVE}\n"
-        "  open its ports on 127.0.0.1: REST 8501, gRPC on a free port  (the candidate is proven)"
+        "  open its ports on 127.0.0.1: REST 8501, gRPC 8500 or a free one  (the candidate is proven)"
     )
 
 
