@@ -5,13 +5,16 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: demo test check bench docs pins clean
+.PHONY: demo test test-docker check bench docs pins clean
 
 demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
 
 test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
-	@tests/run.sh $(ARGS)
+	@$(BIN)/pytest $(ARGS)
+
+test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the testbed makes where none is
+	@tests/docker/run.sh $(ARGS)
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

@@ -22,6 +22,7 @@ from support.stores import copy_store, make_store
 from support.world import eventually, free_port, listens
 
 NAME = "deployer-local-half_plus_two"
+OURS = "name=^/?deployer-(local|staging)-"
 
 
 def inspect(container: str) -> dict[str, Any]:
@@ -29,9 +30,9 @@ def inspect(container: str) -> dict[str, Any]:
 
 
 def world() -> list[str]:
-    """Containers and networks that bear our name, and all volumes."""
-    containers = docker("ps", "-a", "--format", "container {{.ID}} {{.Names}}", "--filter", "name=deployer")
-    networks = docker("network", "ls", "--format", "network {{.ID}} {{.Name}}", "--filter", "name=deployer")
+    """Containers and networks of deployments, and all volumes."""
+    containers = docker("ps", "-a", "--format", "container {{.ID}} {{.Names}}", "--filter", OURS)
+    networks = docker("network", "ls", "--format", "network {{.ID}} {{.Name}}", "--filter", OURS)
     volumes = docker("volume", "ls", "--format", "volume {{.Name}}")
     return sorted("\n".join((containers, networks, volumes)).split("\n"))
 
