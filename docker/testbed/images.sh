@@ -117,7 +117,7 @@ server_inputs() {
 
 # The files to build from, as a tar file that says nothing about when and by whom they were written.
 context() {
-    tar --create --directory="$PROJECT" --exclude=__pycache__ --sort=name --mtime=@0 --owner=0 --group=0 \
+    tar --create --directory="$PROJECT" --exclude=__pycache__ --exclude='*.md' --sort=name --mtime=@0 --owner=0 --group=0 \
         --numeric-owner --mode=a+rX,go-w "${CONTEXT[@]}"
 }
 
