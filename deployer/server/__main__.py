@@ -38,10 +38,20 @@ def main(arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    from importlib.metadata import version
+    from deployer import __version__
 
-    print(f"TensorFlow ModelServer: deployer {version('deployer')}\nTensorFlow Library: {version('tensorflow')}")
+    print(f"TensorFlow ModelServer: deployer {__version__}\nTensorFlow Library: {_tensorflow_version()}")
     return 0
+
+
+def _tensorflow_version() -> str:
+    """As the installed package says: importing TensorFlow takes seconds. The build without GPUs has its own name."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("tensorflow")
+    except PackageNotFoundError:
+        return version("tensorflow-cpu")
 
 
 def _serve(options: Options) -> int:

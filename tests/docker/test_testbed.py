@@ -140,6 +140,12 @@ def test_a_bad_value_of_a_flag_ends_it_with_255(run: Any) -> None:
         assert server.wait_for_exit() == 255
 
 
+def test_the_command_tells_its_version(server_image: str) -> None:
+    said = docker("run", "--rm", *HARDENED, "--entrypoint", "tensorflow_model_server", server_image, "--version")
+    assert said.startswith("TensorFlow ModelServer: ")
+    assert "TensorFlow Library: 2." in said
+
+
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory, server_image: str) -> Iterator[ContainerServer]:
     """The server of the recordings: the models at the paths that their config names."""
