@@ -28,7 +28,6 @@ from deployer.spec import Docker
 REST_PORT = 8501
 GRPC_PORT = 8500
 STOP_SECONDS = 10
-OOM_EXIT = 137
 MEANINGS = {
     137: "killed, most likely for want of memory: raise docker.memory",
     132: "it needs CPU instructions that this machine lacks: the image is for another processor",
