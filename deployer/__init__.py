@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from deployer._version import __version__
 
 # Verbs whose name a room of the house bears already (export/, render.py, smoke.py) have a longer name here.
 _HOMES = {

@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    from deployer import __version__
+    from deployer._version import __version__
 
     print(f"TensorFlow ModelServer: deployer {__version__}\nTensorFlow Library: {_tensorflow_version()}")
     return 0
