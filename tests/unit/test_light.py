@@ -101,4 +101,4 @@ def test_the_package_itself_is_light(project: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True
     )
-    assert ended.stdout.strip() == "['deployer']"
+    assert ended.stdout.strip() == "['deployer', 'deployer._version']"
