@@ -97,7 +97,7 @@ def test_help_and_version_import_nothing_that_they_do_not_need(project: Path, op
 
 
 def test_the_package_itself_is_light(project: Path) -> None:
-    script = "import deployer, sys; print([name for name in sys.modules if name.startswith('deployer')])"
+    script = "import deployer, sys; print(sorted(name for name in sys.modules if name.startswith('deployer')))"
     ended = subprocess.run(
         [sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True
     )
