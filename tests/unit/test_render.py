@@ -28,6 +28,13 @@ def test_models_versions_and_labels_are_rendered_exactly():
     assert (second.name, list(second.model_version_policy.specific.versions)) == ("b", [7])
 
 
+def test_the_text_is_what_the_message_itself_prints_so_that_thousands_of_models_need_no_parsing():
+    labelled = ServedModel("a", (1, 2, 3, 4), (("stable", 3),))
+    models = [labelled, ServedModel("some other-model.2", (7,)), ServedModel("c", ())]
+    text = render.render(models, "/models").files[render.MODEL_CONFIG]
+    assert text == str(config_of(text))
+
+
 @given(st.text(min_size=1, max_size=40))
 def test_no_name_can_smuggle_in_a_field(name):
     config = config_of(render.render([ServedModel(name, (1,))], "/models").files[render.MODEL_CONFIG])
