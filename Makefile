@@ -11,10 +11,10 @@ demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
 
 test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
-	@$(BIN)/pytest $(ARGS)
+	@tests/run.sh $(ARGS)
 
 test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the testbed makes where none is
-	@tests/docker/run.sh $(ARGS)
+	@tests/run.sh docker $(ARGS)
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

@@ -43,9 +43,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What could not be run is said, loudly."""
     if not os.environ.get("DEPLOYER_TEST_IMAGE"):
         terminalreporter.section("left out: tests/docker and the Docker row of tests/contract/engines", yellow=True)
-        terminalreporter.line(
-            "DEPLOYER_TEST_IMAGE names no image; `make test-docker` makes an engine and an image on Debian, as root"
-        )
+        terminalreporter.line("DEPLOYER_TEST_IMAGE names no image; `make test` makes one on Debian, as root")
 
 
 def _in_ci() -> bool:

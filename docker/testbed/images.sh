@@ -1,28 +1,34 @@
 # shellcheck shell=bash
 # The local images: a Debian base made by debootstrap, and the server image on it. Sourced by testbed.sh.
-# Each bears a digest of what it was made from, so that nothing is made twice.
+# Each bears a digest of what it was made from, so that nothing is made twice. The server's is its tag: two checkouts
+# that test on one engine do not take each other's image away.
 
 SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 BASE=deployer-testbed/base:$SUITE
-SERVER=deployer-testbed/server:dev
+SERVER=deployer-testbed/server
 BASE_LABEL=testbed.base
 SERVER_LABEL=testbed.server
 BASE_PACKAGES=ca-certificates,python3,python3-venv
 CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
-CONTEXT=(docker/server deployer/__init__.py deployer/server)
+CONTEXT=(docker/server deployer/__init__.py deployer/_version.py deployer/server)
 
 # What the caller names; one of TensorFlow Serving's own images for CPUs, if the engine has one; otherwise ours.
 test_image() {
     local found=${DEPLOYER_TEST_IMAGE:-}
     [ "$found" ] || found=$(images_named tensorflow/serving | grep -vE ':.*(<none>|gpu|devel)' | head -n 1) || true
-    [ "$found" ] || found=$(images_named "$SERVER")
+    [ "$found" ] || found=$(images_named "$(server_image)")
     [ "$found" ] && echo "$found"
 }
 
 ours_is_tested() {
     local image
     image=$(test_image) || return 0
-    [ "$image" = "$SERVER" ]
+    [ "$image" = "$(server_image)" ]
+}
+
+# The image of this checkout's server, made or not.
+server_image() {
+    echo "$SERVER:$(server_inputs | digest | cut -c 1-12)"
 }
 
 images_named() {
@@ -101,17 +107,17 @@ import_root() {
 
 # The same docker/server/Dockerfile as everybody's, on the local base.
 ensure_server() {
-    local inputs
+    local image
     ensure_base
-    inputs=$(server_inputs | digest)
-    up_to_date "$SERVER" "$SERVER_LABEL" "$inputs" && return
+    image=$(server_image)
+    [ -z "$(images_named "$image")" ] || return 0
     say "building the server image (two minutes the first time, seconds after a change of the server's code)"
-    logged build build_server "$inputs"
-    docker image prune --force --filter "label=$SERVER_LABEL" >/dev/null # what the tag pointed to before
+    logged build build_server "$image"
+    docker image prune --all --force --filter "label=$SERVER_LABEL" --filter until=24h >/dev/null # of earlier days
 }
 
 server_inputs() {
-    within 10 docker image inspect --format '{{.Id}}' "$BASE"
+    within 10 docker image inspect --format '{{.Id}}' "$BASE" || true # none yet: an image of no name that there is
     context | digest
 }
 
@@ -126,7 +132,7 @@ build_server() {
     export PIP_CERT=$CERTIFICATES PIP_INDEX_URL=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null)}
     [ "$PIP_INDEX_URL" ] || unset PIP_INDEX_URL
     context | within 560 docker build --network host --file docker/server/Dockerfile \
-        --tag "$SERVER" --label "$SERVER_LABEL=$1" --build-arg BASE="$BASE" \
+        --tag "$1" --label "$SERVER_LABEL" --build-arg BASE="$BASE" \
         --build-arg PIP_CERT --build-arg PIP_INDEX_URL --build-arg PIP_EXTRA_INDEX_URL \
         --build-arg HTTP_PROXY --build-arg HTTPS_PROXY --build-arg NO_PROXY \
         --build-arg http_proxy --build-arg https_proxy --build-arg no_proxy -

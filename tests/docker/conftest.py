@@ -1,6 +1,6 @@
 """A real Docker Engine and an image, which DEPLOYER_TEST_IMAGE names; without it nothing here is collected.
 
-DEPLOYER_TEST_IMAGE=tensorflow/serving:2.20.0 make test-docker
+DEPLOYER_TEST_IMAGE=tensorflow/serving:2.20.0 make test
 """
 
 from __future__ import annotations

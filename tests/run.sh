@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# Runs the tests in the project's environment.
+#
+#   run.sh                 every test; those that need a Docker Engine too
+#   run.sh docker [ARGS]   those that need a Docker Engine: all of them, or what pytest is told
+#   run.sh ARGS            what pytest is told; those that need an engine only with DEPLOYER_TEST_IMAGE
+#
+# DEPLOYER_TEST_IMAGE names an image that an engine has. Without it the testbed finds or makes both; where it cannot
+# (neither an engine with a fit image nor root on Debian) those tests are left out, which in CI is a failure.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+testbed=docker/testbed/testbed.sh
+started=no
+
+# Only what this run started is stopped again.
+stop_testbed() {
+    [ "$started" = no ] || "$testbed" down
+}
+
+can_make_one() {
+    "$testbed" image >/dev/null 2>&1 || { [ "$(id -u)" -eq 0 ] && type -P apt-get >/dev/null; }
+}
+
+ensure_image() {
+    [ -z "${DEPLOYER_TEST_IMAGE:-}" ] || return 0
+    "$testbed" status >/dev/null 2>&1 || started=yes
+    trap stop_testbed EXIT
+    "$testbed" up
+    DEPLOYER_TEST_IMAGE=$("$testbed" image)
+    export DEPLOYER_TEST_IMAGE
+}
+
+case "${1:-}" in
+docker)
+    shift
+    ensure_image
+    case "$*" in *tests/*) ;; *) set -- tests/docker tests/contract/engines "$@" ;; esac
+    ;;
+'')
+    if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
+    ;;
+esac
+.venv/bin/pytest "$@"
