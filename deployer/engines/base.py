@@ -85,8 +85,11 @@ class Engine(Protocol):
     def autopsy(self, deployment: Deployment) -> str:
         """Why a server that is not alive any more ended."""
 
-    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
-        """The candidate takes the address; what served before is drained and retired."""
+    def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
+        """The candidate takes the address; what served before is drained and retired.
+
+        `accept` is asked before the old server is given up: when it raises, that one serves on, or serves again.
+        """
 
     def configure(self, deployment: Deployment, rendered: Rendered) -> None:
         """Replace the files that the server reads, each whole or not at all."""

@@ -153,7 +153,7 @@ class DockerEngine:
             return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
         return f"its container ended with exit code {code}: {MEANINGS.get(code, state.get('Error') or 'see its log')}"
 
-    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
+    def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote."""
         del seconds
         if not self.alive(candidate):
@@ -165,9 +165,10 @@ class DockerEngine:
                 self.discard(old)
                 old = None
             if old is None:
+                accept(candidate)  # on its final ports since it was staged
                 self._container(candidate).rename(serving)
             else:
-                self._replace(old, candidate)
+                self._replace(old, candidate, accept)
             self._container(candidate).update(restart_policy={"Name": self.settings.restart})
         return self._known(candidate.name, candidate.env, candidate.release)
 
@@ -224,6 +225,12 @@ class DockerEngine:
             if found.release == release:
                 return found
         raise EngineError(f"the container of release {release} is gone", hint="run the command again")
+
+    def _serving(self, labels: dict[str, str]) -> Deployment:
+        found = self.observe(labels[f"{LABEL}name"], labels[f"{LABEL}env"])
+        if found is None:
+            raise EngineError(f"the container of {labels[f'{LABEL}name']} is gone", hint="run the command again")
+        return found
 
     def _container(self, deployment: Deployment) -> Any:
         import docker.errors
@@ -305,14 +312,14 @@ class DockerEngine:
             for network in self._client.networks.list(filters=_filters(name, env)):
                 network.remove()
 
-    def _replace(self, old: Deployment, candidate: Deployment) -> None:
-        """Start the proven server again on the ports of the old one; when that fails, the old one goes on."""
+    def _replace(self, old: Deployment, candidate: Deployment, accept: Callable[[Deployment], None]) -> None:
+        """Start the proven server again on the ports of the old one; when that fails, the old one is started again."""
         serving = container_name(old.name, old.env)
         before, proven = self._container(old), self._container(candidate)
         before.stop(timeout=STOP_SECONDS)
         before.rename(container_name(old.name, old.env, old.release))
         try:
-            self._start_moved(proven, serving)
+            self._move(proven, serving, accept)
         except BaseException:
             before.rename(serving)
             before.start()
@@ -320,7 +327,7 @@ class DockerEngine:
         proven.remove(force=True)
         self.discard(old)
 
-    def _start_moved(self, proven: Any, name: str) -> None:
+    def _move(self, proven: Any, name: str, accept: Callable[[Deployment], None]) -> None:
         config, host = containers.moved(proven.attrs)
         networks: dict[str, Any] = {"EndpointsConfig": {name: {}}}
         created = self._client.api.create_container_from_config(
@@ -328,6 +335,7 @@ class DockerEngine:
         )
         try:
             self._client.api.start(created["Id"])
+            accept(self._serving(config["Labels"]))
         except BaseException:
             self._client.api.remove_container(created["Id"], force=True)
             raise

@@ -128,7 +128,7 @@ class EmbeddedEngine:
         """See Engine.autopsy."""
         return f"the process of release {deployment.release} ended"
 
-    def promote(self, candidate: Deployment, seconds: float) -> Deployment:
+    def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote. Both servers share the ports for the moment in which the old one begins to drain."""
         import signal
 
@@ -137,6 +137,7 @@ class EmbeddedEngine:
             raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
         child.send_signal(signal.SIGUSR1)
         self._await_public(candidate, seconds)
+        accept(candidate)
         release = _known(candidate.folder)
         run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
         self.sweep(candidate.name, candidate.env)

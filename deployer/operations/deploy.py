@@ -48,9 +48,13 @@ class Deploy:
         with self._candidate() as candidate:
             report = self._prove(candidate)
             self.progress("proven: opening its ports")
-            deployment = self.engine.promote(candidate, PROMOTE_SECONDS)
-        self._await(deployment, self.launch.models)
+            deployment = self.engine.promote(candidate, PROMOTE_SECONDS, self._accept)
         return deployment, report
+
+    def _accept(self, promoted: Deployment) -> None:
+        """The last word before what served until now is given up: the server is up at its address."""
+        with self._last_words(promoted):
+            self._await(promoted, self.launch.models)
 
     def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
         with self._candidate() as candidate:

@@ -67,7 +67,7 @@ class House:
 
     def serve(self, *models: ServedModel, **changes: Any) -> Deployment:
         """A deployment that serves."""
-        deployment = self.engine.promote(self.stage(*models, **changes), 30.0)
+        deployment = self.engine.promote(self.stage(*models, **changes), 30.0, self.wait)
         self.wait(deployment)
         return deployment
 

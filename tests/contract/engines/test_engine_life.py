@@ -54,8 +54,7 @@ def test_versions_follow_one_another_at_one_address(house):
         assert not set(ports(candidate)) & set(ports(first))
         assert (answer(candidate), answer(first)) == (ANSWERS[2], ANSWERS[1])
         assert house.engine.observe(NAME, ENV) == first
-        second = house.engine.promote(candidate, 30.0)
-        house.wait(second)
+        second = house.engine.promote(candidate, 30.0, house.wait)
         assert (second.endpoints, second.rest_port, second.grpc_port) == (
             first.endpoints, first.rest_port, first.grpc_port,
         )  # fmt: skip
@@ -100,6 +99,25 @@ def test_a_server_that_was_killed_is_known_to_be_dead_and_its_place_can_be_taken
         assert house.engine.observe_all() == (mended,)
 
 
+def test_what_served_serves_again_when_the_promoted_one_is_not_accepted(house):
+    asked = []
+
+    def refuse(promoted: Deployment) -> None:
+        house.wait(promoted)
+        asked.append(answer(promoted))
+        raise DeployerError("not accepted")
+
+    with house.engine.lock(NAME, ENV, 0.0):
+        first = house.serve(served(1))
+        with pytest.raises(DeployerError, match="not accepted"):
+            house.engine.promote(house.stage(served(2)), 30.0, refuse)
+        house.engine.sweep(NAME, ENV)
+        assert asked == [ANSWERS[2]]
+        assert house.engine.observe_all() == (first,)
+        house.wait(first)
+        assert answer(first) == ANSWERS[1]
+
+
 def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(house):
     with house.engine.lock(NAME, ENV, 0.0):
         candidate = house.engine.stage(house.launch(served(1), flags=(("grpc_max_threads", "many"),)))
@@ -108,7 +126,7 @@ def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(house):
         assert any("grpc_max_threads" in line for line in house.engine.logs(candidate))
         assert list(house.engine.logs(candidate, follow=True))
         with pytest.raises(DeployerError):
-            house.engine.promote(candidate, 5.0)
+            house.engine.promote(candidate, 5.0, house.wait)
         assert house.engine.observe(NAME, ENV) is None
         house.engine.sweep(NAME, ENV)
     assert house.litter == []
