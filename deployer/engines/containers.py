@@ -1,30 +1,36 @@
-"""What a model server's container is: labels, mounts, ports, limits, hardening. Plain data, nothing is done here."""
+"""Between containers and the Docker SDK: what it is told to create, and what its lists and inspections say."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Endpoints, Launch, ServedModel
 from deployer.engines.base import CANDIDATE, SERVING
+from deployer.engines.blueprint import (
+    GRPC_PORT,
+    LABEL,
+    REST_PORT,
+    Bind,
+    Container,
+    Health,
+    Port,
+    arguments,
+    binds,
+    container_name,
+    description,
+)
 from deployer.engines.ports import url_host
-from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.spec import Docker
 
-LABEL = "deployer."
-REST_PORT = "8501/tcp"
-GRPC_PORT = "8500/tcp"
-MODELS_MOUNT = "/models"
-CONFIG_MOUNT = "/config"
-PIDS_LIMIT = 4096
-HEALTH_SECONDS = 10
-# The image has bash and neither curl nor wget: a port that accepts a connection is what can be asked for.
-HEALTH_COMMAND = ["CMD", "bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/8501"]
+REST = f"{REST_PORT}/tcp"
+GRPC = f"{GRPC_PORT}/tcp"
 MODELS_FILE = "models.json"
-LOG_OPTIONS = {"max-size": "10m", "max-file": "3"}
+SECOND = 10**9
+"""Docker's API counts times in nanoseconds."""
 
 
 @dataclass(frozen=True)
@@ -41,85 +47,77 @@ class Placement:
     own_grpc_port: int
 
 
-def container_name(name: str, env: str, release: str | None = None) -> str:
-    """`deployer-ENV-NAME` for the one that serves, with the release behind it for a candidate."""
-    base = f"deployer-{env}-{name}"
-    return f"{base}-candidate-{release}" if release else base
-
-
-def arguments(launch: Launch) -> list[str]:
-    """The server's flags, always `--name=value`. A bad model must fail in seconds, not after five minutes of tries."""
-    flags: dict[str, str] = {
-        "model_config_file": f"{CONFIG_MOUNT}/{MODEL_CONFIG}",
-        "allow_version_labels_for_unavailable_models": "true",
-        "max_num_load_retries": "0",
-        **dict(launch.flags),
-    }
-    if BATCHING in launch.rendered.files:
-        flags |= {"enable_batching": "true", "batching_parameters_file": f"{CONFIG_MOUNT}/{BATCHING}"}
-    if MONITORING in launch.rendered.files:
-        flags["monitoring_config_file"] = f"{CONFIG_MOUNT}/{MONITORING}"
-    return [f"--{name}={value}" for name, value in flags.items()]
-
-
 def labels(launch: Launch, place: Placement, image_id: str) -> dict[str, str]:
     """All that is known about the container, on the container."""
     return {
-        f"{LABEL}name": launch.name,
-        f"{LABEL}env": launch.env,
+        **description(launch),
         f"{LABEL}release": place.release,
-        f"{LABEL}digest": launch.server_digest,
         f"{LABEL}image": image_id,
-        f"{LABEL}host": launch.host,
         f"{LABEL}rest_port": str(place.rest_port),
         f"{LABEL}grpc_port": str(place.grpc_port),
         f"{LABEL}own_rest_port": str(place.own_rest_port),
         f"{LABEL}own_grpc_port": str(place.own_grpc_port),
         f"{LABEL}folder": str(place.folder),
-        f"{LABEL}models": models_text(launch.models),
     }
 
 
 def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image_id: str) -> dict[str, Any]:
-    """The keyword arguments with which the SDK creates the container.
+    """The keyword arguments with which the SDK creates the container of a candidate."""
+    container = Container(
+        name=place.container,
+        network=place.network,
+        arguments=tuple(arguments(launch)),
+        labels=labels(launch, place, image_id),
+        host=launch.host,
+        ports=(Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT)),
+        binds=binds(models_dir, str(place.folder / "config")),
+        # A candidate that ends has failed; promoting sets the policy.
+        settings=replace(settings, restart="no"),
+    )
+    return sdk_arguments(container)
 
-    Hardened: read-only root, no capabilities, no new privileges, an unprivileged user, a limit on processes, a
-    network of its own, an init that passes signals on (the image's bash would swallow them).
-    """
+
+def sdk_arguments(container: Container) -> dict[str, Any]:
+    """The container in the words of the SDK."""
+    settings = container.settings
     return {
         "image": settings.image,
-        "command": arguments(launch),
-        "name": place.container,
-        "labels": labels(launch, place, image_id),
-        "network": place.network,
-        "ports": {REST_PORT: (launch.host, place.own_rest_port), GRPC_PORT: (launch.host, place.own_grpc_port)},
-        "mounts": [_mount(models_dir, MODELS_MOUNT), _mount(place.folder / "config", CONFIG_MOUNT)],
+        "command": list(container.arguments),
+        "name": container.name,
+        "labels": dict(container.labels),
+        "network": container.network,
+        "ports": {f"{port.inside}/tcp": (container.host, port.public) for port in container.ports},
+        "mounts": [_mount(bind) for bind in container.binds],
         "environment": dict(settings.environment),
         "init": True,
         "read_only": True,
-        "tmpfs": {"/tmp": "size=64m"},  # noqa: S108 - the container's own
-        "cap_drop": ["ALL"],
-        "security_opt": ["no-new-privileges"],
+        "tmpfs": {container.tmpfs: container.tmpfs_options},
+        "cap_drop": list(container.cap_drop),
+        "security_opt": list(container.security),
         "user": settings.user,
-        "pids_limit": PIDS_LIMIT,
-        "restart_policy": {"Name": "no"},  # a candidate that ends has failed; promoting sets the policy
-        "healthcheck": _healthcheck(),
-        "log_config": {"Type": "json-file", "Config": LOG_OPTIONS},
+        "pids_limit": container.pids_limit,
+        "restart_policy": {"Name": settings.restart},
+        "healthcheck": _healthcheck(container.health),
+        "log_config": {"Type": container.log_driver, "Config": dict(container.log_options)},
         "platform": settings.platform,
         **_limits(settings),
     }
 
 
-def _mount(source: Path, target: str) -> Any:
+def _mount(bind: Bind) -> Any:
     """Typed, so that a missing source is an error and not an empty folder."""
     from docker.types import Mount
 
-    return Mount(target=target, source=str(source), type="bind", read_only=True)
+    return Mount(target=bind.target, source=bind.source, type="bind", read_only=True)
 
 
-def _healthcheck() -> dict[str, Any]:
-    nanoseconds = HEALTH_SECONDS * 10**9
-    return {"test": HEALTH_COMMAND, "interval": nanoseconds, "timeout": nanoseconds, "start_period": 30 * 10**9}
+def _healthcheck(health: Health) -> dict[str, Any]:
+    return {
+        "test": ["CMD-SHELL", health.command],
+        "interval": health.interval * SECOND,
+        "timeout": health.timeout * SECOND,
+        "start_period": health.start_period * SECOND,
+    }
 
 
 def _limits(settings: Docker) -> dict[str, Any]:
@@ -135,11 +133,6 @@ def _limits(settings: Docker) -> dict[str, Any]:
 
         limits["device_requests"] = [DeviceRequest(count=settings.gpus, capabilities=[["gpu"]])]
     return limits
-
-
-def models_text(models: tuple[ServedModel, ...]) -> str:
-    """The models as the label and the state file hold them."""
-    return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])
 
 
 def models_from(text: str) -> tuple[ServedModel, ...]:
@@ -183,8 +176,8 @@ def moved(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]
         f"{LABEL}own_grpc_port": config["Labels"][f"{LABEL}grpc_port"],
     }
     host["PortBindings"] = {
-        REST_PORT: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}rest_port"]}],
-        GRPC_PORT: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}grpc_port"]}],
+        REST: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}rest_port"]}],
+        GRPC: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}grpc_port"]}],
     }
     return config, host
 

@@ -18,15 +18,14 @@ from typing import Any
 from deployer.deployment import Deployment, Launch, Rendered
 from deployer.engines import containers, flags, ports, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
-from deployer.engines.containers import LABEL, Placement, container_name
+from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name, models_text
+from deployer.engines.containers import Placement
 from deployer.engines.docker_api import connect, docker_errors, pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
 from deployer.report import Finding
 from deployer.spec import Docker
 
-REST_PORT = 8501
-GRPC_PORT = 8500
 STOP_SECONDS = 10
 MEANINGS = {
     137: "killed, most likely for want of memory: raise docker.memory",
@@ -91,7 +90,7 @@ class DockerEngine:
     def models_root(self, models_dir: Path) -> str:
         """Where the store is mounted in every container."""
         del models_dir
-        return containers.MODELS_MOUNT
+        return MODELS_MOUNT
 
     def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """See Engine.lock. It is this working copy's lock: container names keep two working copies apart."""
@@ -178,7 +177,7 @@ class DockerEngine:
 
     def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
         """See Engine.relabel."""
-        write_atomically(deployment.folder / containers.MODELS_FILE, containers.models_text(launch.models))
+        write_atomically(deployment.folder / containers.MODELS_FILE, models_text(launch.models))
         return self._known(deployment.name, deployment.env, deployment.release)
 
     def discard(self, deployment: Deployment) -> None:
