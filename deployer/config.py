@@ -19,7 +19,7 @@ from deployer.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server,
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
-IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_")
+IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker}
 PATHS = ("models_dir", "state_dir", "templates_dir")
 DEFAULT_ENV = "local"

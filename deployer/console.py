@@ -198,6 +198,12 @@ def show_rendered(rendered: Rendered) -> None:
         out(f"# {name}\n{text}")
 
 
+def show_written(paths: Sequence[Path]) -> None:
+    """The files that were written."""
+    for path in paths:
+        out(f"wrote {path}")
+
+
 def _paint(text: str, color: str) -> str:
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
         return text

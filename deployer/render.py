@@ -6,7 +6,6 @@ that no name can smuggle in a field.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,12 +14,12 @@ from typing import Any
 from deployer.deployment import Rendered, ServedModel
 from deployer.errors import TemplateError
 from deployer.protos import message_class, proto
+from deployer.quoting import FILTERS
 from deployer.spec import Batching, Monitoring
 
 MODEL_CONFIG = "model_config.config"
 BATCHING = "batching_parameters.config"
 MONITORING = "monitoring.config"
-PLAIN = re.compile(r"[A-Za-z0-9_./ -]*")
 
 
 def render(
@@ -52,9 +51,9 @@ def render(
     return Rendered(files)
 
 
-def text(template: str, **values: str) -> str:
-    """One of deployer's own files for a person, such as `deployer.toml`."""
-    return _rendered(_environment(None), template, **values)
+def text(template: str, /, templates_dir: Path | None = None, **values: Any) -> str:
+    """A file for a person, such as `deployer.toml`. Raises TemplateError."""
+    return _rendered(_environment(templates_dir), template, **values)
 
 
 def templates_folder() -> Path:
@@ -77,19 +76,10 @@ def _environment(templates_dir: Path | None) -> Any:
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
-        autoescape=False,  # text proto, not HTML: the pbtxt filter quotes
+        autoescape=False,  # text proto, YAML and shell, not HTML: filters quote
     )
-    environment.filters["pbtxt"] = quoted
+    environment.filters.update(FILTERS)
     return environment
-
-
-def quoted(value: object) -> str:
-    """A string as a text-proto literal: printable ASCII as it is, everything else as octal escapes of its UTF-8."""
-    text = str(value)
-    if PLAIN.fullmatch(text):
-        return f'"{text}"'
-    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in "\"'\\" else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(plain)}"'
 
 
 def _rendered(environment: Any, template: str, /, **values: Any) -> str:

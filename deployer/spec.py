@@ -21,6 +21,7 @@ SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
 STRICT = {"extra": "forbid"}
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 FLAG = re.compile(r"[a-z][a-z0-9_]*")
 OWN_FLAGS = frozenset(
     "port rest_api_port model_name model_base_path model_config_file batching_parameters_file enable_batching "
@@ -91,6 +92,11 @@ def _check_flag(name: str) -> None:
         raise InvalidValue(
             f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml"
         )
+
+
+def _check_variable(name: str, value: str) -> None:
+    if not VARIABLE.fullmatch(name) or "\0" in value:
+        raise InvalidValue(f"environment variable {name[:40]!r} is no name, or its value none that a process can have")
 
 
 def _check_positive(name: str, value: float) -> None:
@@ -186,6 +192,15 @@ class Docker:
         if not IMAGE.fullmatch(self.image):
             raise InvalidValue(f"image {self.image[:80]!r} is not an image name")
         _check_positive("pull_seconds", self.pull_seconds)
+        self._check_limits()
+        for name, value in self.environment.items():
+            _check_variable(name, value)
+        if not USER.fullmatch(self.user):
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid")
+        if self.restart not in get_args(RestartPolicy):
+            raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
+
+    def _check_limits(self) -> None:
         if self.cpus is not None:
             _check_positive("cpus", self.cpus)
         for name in ("memory", "shm_size"):
@@ -194,10 +209,6 @@ class Docker:
                 raise InvalidValue(f"{name} {size[:20]!r} is not a size such as 512m or 2g")
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
             raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
-        if not USER.fullmatch(self.user):
-            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid")
-        if self.restart not in get_args(RestartPolicy):
-            raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,11 +13,14 @@ from deployer.cli.options import (
     Env,
     Examples,
     Force,
+    GrpcPort,
+    Host,
     Inputs,
     Json,
     ModelName,
     ModelsDir,
     Quiet,
+    RestPort,
     SignatureName,
     TemplatesDir,
     Trust,
@@ -114,20 +118,55 @@ def inspect(
     show(run(target, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_inspect)
 
 
-@app.command(epilog=examples_text("deployer render digits", "deployer render --env staging"))
+@app.command(
+    epilog=examples_text(
+        "deployer render digits",
+        "deployer render --env staging",
+        "deployer render compose digits:2 --out deploy",
+        "deployer render docker-run digits --rest-port 9501 --grpc-port 9500 --out deploy",
+    )
+)
 def render(
+    form: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="FORM",
+            help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script.",
+        ),
+    ] = None,
     target: Annotated[
         str | None, typer.Argument(metavar="NAME[:VERSION]", help="Unset: what deployer.toml says.")
     ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write the files into this folder instead of printing them.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there with another text.")] = False,
+    host: Host = None,
+    rest_port: RestPort = None,
+    grpc_port: GrpcPort = None,
     models_dir: ModelsDir = None,
     templates_dir: TemplatesDir = None,
     config: Config = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
-    """Print the files that `up` would give the server."""
+    """The files that `up` would give the server, or one that starts its container without deployer."""
     from deployer import console
+    from deployer.operations.render import CONFIG, FORMS, write
     from deployer.operations.render import render as run
 
-    settings = settings_of(config=config, env=env, models_dir=models_dir, templates_dir=templates_dir)
-    show(run(target, settings=settings), json, console.show_rendered)
+    if form is not None and form not in FORMS and target is None:
+        form, target = CONFIG, form
+    settings = settings_of(
+        config=config,
+        env=env,
+        models_dir=models_dir,
+        templates_dir=templates_dir,
+        host=host,
+        rest_port=rest_port,
+        grpc_port=grpc_port,
+    )
+    rendered = run(target, form=form or CONFIG, settings=settings)
+    if out is None:
+        show(rendered, json, console.show_rendered)
+    else:
+        paths = write(rendered, out, force=force)
+        show(rendered, json, lambda _: console.show_written(paths))

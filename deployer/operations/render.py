@@ -1,20 +1,81 @@
-"""`render`: the files that `up` would give the server."""
+"""`render`: the files that `up` would give the server, or a file that starts its container without deployer."""
 
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
-from deployer.deployment import Rendered
+from deployer import render as rendering
+from deployer.deployment import Launch, Rendered
+from deployer.engines import blueprint, flags
+from deployer.errors import UsageError
+from deployer.files import write_atomically
 from deployer.operations.export import ExportOptions
 from deployer.operations.launching import launch, wanted_models
 from deployer.operations.up import aim
 from deployer.operations.workspace import Settings, open_workspace
+from deployer.spec import Spec
+
+CONFIG = "config"
+STARTERS = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
+"""What starts a container: the form's name, and the file's."""
+FORMS = (CONFIG, *STARTERS)
 
 
-def render(target: str | None = None, *, settings: Settings | None = None) -> Rendered:
-    """For NAME[:VERSION] from the store, or for what `deployer.toml` says. Raises NoSuchModel, TemplateError."""
-    workspace = open_workspace(settings or Settings())
+def render(target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None) -> Rendered:
+    """For NAME[:VERSION] from the store, or for what `deployer.toml` says.
+
+    `compose` and `docker-run` are what the Docker engine would start, and no engine is asked for them.
+    Raises NoSuchModel, TemplateError, SettingRefused.
+    """
+    if form not in FORMS:
+        raise UsageError(f"{form!r} is not a form to render", hint=f"there are {', '.join(FORMS)}")
+    settings = settings or Settings()
+    workspace = open_workspace(dataclasses.replace(settings, engine="docker") if form in STARTERS else settings)
     spec = aim(workspace, target, ExportOptions())
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     models = tuple(found.served for found in wanted_models(spec, workspace.store))
-    return launch(spec, workspace.engine, models).rendered
+    request = launch(spec, workspace.engine, models)
+    return _starter(STARTERS[form], request, spec) if form in STARTERS else request.rendered
+
+
+def _starter(file: str, request: Launch, spec: Spec) -> Rendered:
+    """The file, with the server's own in a folder beside it."""
+    for flag, _ in request.flags:
+        flags.known(flag)
+    container = blueprint.owned(request, spec.docker, spec.models_dir.resolve(), f"./{CONFIG}")
+    text = rendering.text(file, spec.templates_dir, container=container)
+    return Rendered({file: text, **{f"{CONFIG}/{name}": text for name, text in request.rendered.files.items()}})
+
+
+def write(rendered: Rendered, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
+    """Put the files into a folder, where the server's user can read them. Raises UsageError, and then writes nothing.
+
+    A file that is there with another text may be its owner's work: only `force` overwrites it.
+    """
+    paths = {folder / name: text for name, text in rendered.files.items()}
+    if not force:
+        _refuse_other_texts(paths)
+    try:
+        for path, text in paths.items():
+            write_atomically(path, text)
+            path.chmod(0o755 if path.suffix == ".sh" else 0o644)
+        if (folder / CONFIG).is_dir():
+            (folder / CONFIG).chmod(0o755)
+    except OSError as error:
+        raise UsageError(f"{folder} cannot be written to: {error}") from error
+    return tuple(paths)
+
+
+def _refuse_other_texts(paths: dict[Path, str]) -> None:
+    for path, text in paths.items():
+        try:
+            there = path.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            continue
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} is there and cannot be read: {error}", hint="choose another --out") from error
+        if there != text:
+            raise UsageError(
+                f"{path} is there with another text", hint="--force overwrites it, or choose another --out"
+            )

@@ -26,3 +26,31 @@ install_packages() {
     logged apt-update within 300 apt-get -qq update
     logged apt-install within 300 apt-get -qq install --yes --no-install-recommends "$@"
 }
+
+# A Compose implementation, as a command: the plugin where there is one, else Debian's package.
+compose() {
+    if within 10 docker compose version >/dev/null 2>&1; then echo docker compose && return; fi
+    type -P docker-compose >/dev/null || one_at_a_time
+    ensure_commands docker-compose
+    echo docker-compose
+}
+
+# An image registry's program: taken out of Debian's package, because installing that starts one for the whole network.
+registry() {
+    local there=$STATE/registry/usr/bin/docker-registry
+    type -P docker-registry && return
+    one_at_a_time
+    [ -x "$there" ] || unpack_registry
+    echo "$there"
+}
+
+unpack_registry() {
+    local folder=$STATE/registry
+    type -P apt-get >/dev/null || fail "this machine has no apt-get: the testbed is for Debian" "install docker-registry"
+    say "fetching docker-registry"
+    rm -rf "$folder" "$folder.new" && mkdir -p "$folder.new"
+    [ "$(id -u)" -ne 0 ] || logged apt-update within 300 apt-get -qq update
+    (cd "$folder.new" && logged apt-download within 300 apt-get -qq -o APT::Sandbox::User=root download docker-registry)
+    logged unpack dpkg-deb --extract "$folder.new"/docker-registry_*.deb "$folder.new"
+    mv "$folder.new" "$folder"
+}

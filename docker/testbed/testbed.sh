@@ -4,6 +4,8 @@
 #   testbed.sh up       start the engine where none answers, make the images where they are missing or out of date
 #   testbed.sh image    print the image to test with: DEPLOYER_TEST_IMAGE, a tensorflow/serving that is there, or ours
 #   testbed.sh status   what there is
+#   testbed.sh compose  print a command that runs Compose files, installed where there is none
+#   testbed.sh registry print the path of an image registry's program, fetched where there is none
 #   testbed.sh down     stop the engine that `up` started; images and caches stay
 #
 # DEPLOYER_TESTBED_DIR      logs, process id and caches; default /var/lib/deployer-testbed
@@ -48,10 +50,14 @@ within() {
 # shellcheck source=images.sh
 . "$HERE/images.sh"
 
-up() {
+one_at_a_time() {
     mkdir -p "$STATE"
     exec 9>"$STATE/lock"
     flock --timeout "$ALL_SECONDS" 9 || fail "another run has held $STATE/lock for $ALL_SECONDS s"
+}
+
+up() {
+    one_at_a_time
     ensure_engine
     if ours_is_tested; then ensure_server; fi
     say "ready: $(test_image) on $(engine_summary)"
@@ -74,7 +80,7 @@ status() {
 }
 
 case "${1:-}" in
-up | image | status) "$1" ;;
+up | image | status | compose | registry) "$1" ;;
 down) stop_engine ;;
-*) fail "usage: $0 up|image|status|down" ;;
+*) fail "usage: $0 up|image|status|compose|registry|down" ;;
 esac

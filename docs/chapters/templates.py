@@ -7,14 +7,15 @@ from pathlib import Path
 from jinja2 import Environment, meta
 
 from chapters.markdown import code, table
-from deployer.render import quoted, templates_folder
+from deployer.quoting import FILTERS
+from deployer.render import templates_folder
 
 HEAD = """## Templates
 
 `templates_dir` in `deployer.toml`, or `--templates-dir`, names a folder of your own; a template that is
-missing there comes from deployer. They are Jinja2. `pbtxt` quotes a string for text proto:
-`{{ model.name | pbtxt }}`. A value that does not exist is an error, and what comes out is
-parsed with TensorFlow Serving's own messages before a server reads it.
+missing there comes from deployer. They are Jinja2. A filter quotes a string for the language of the file: `pbtxt` for
+text proto, `yaml` for a Compose file, `sh` for a shell: `{{ model.name | pbtxt }}`. A value that does not exist is an
+error, and what comes out as text proto is parsed with TensorFlow Serving's own messages before a server reads it.
 """
 
 
@@ -26,7 +27,7 @@ def text() -> str:
 
 def _values(path: Path) -> str:
     environment = Environment(autoescape=True)
-    environment.filters["pbtxt"] = quoted
+    environment.filters.update(FILTERS)
     names = meta.find_undeclared_variables(environment.parse(path.read_text()))
     return ", ".join(code(name) for name in sorted(names))
 

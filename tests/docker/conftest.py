@@ -6,8 +6,13 @@ DEPLOYER_TEST_IMAGE=tensorflow/serving:2.20.0 make test
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from support.cli import in_process
+from support.containers import world
+from support.stores import copy_store, make_store
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 collect_ignore_glob = [] if IMAGE else ["test_*.py"]
@@ -17,3 +22,23 @@ collect_ignore_glob = [] if IMAGE else ["test_*.py"]
 def server_image() -> str:
     """The image under test."""
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made once, by real exports. The engine's containers run as nobody: they must get through to it."""
+    folder = tmp_path_factory.mktemp("store")
+    return make_store(folder)
+
+
+@pytest.fixture
+def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder with its own store, deploying to the Docker Engine; the engine is left as it was found."""
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    monkeypatch.setenv("DEPLOYER_ENGINE", "docker")
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", server_image)
+    before = world()
+    yield copy_store(store, tmp_path)
+    in_process("down", "--all", "-q", cwd=tmp_path)
+    assert world() == before

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import signal
@@ -12,70 +11,12 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import requests
-from support.cli import ANY_PORTS, Ended, command, environment, in_process
-from support.containers import docker
-from support.stores import copy_store, make_store
+from support.cli import ANY_PORTS, command, environment
+from support.containers import docker, inspect
+from support.deploying import NAME, ask, deployer, refused, up
 from support.world import eventually, free_port, listens
-
-NAME = "deployer-local-half_plus_two"
-OURS = "name=^/?deployer-(local|staging)-"
-
-
-def inspect(container: str) -> dict[str, Any]:
-    return json.loads(docker("inspect", container))[0]
-
-
-def world() -> list[str]:
-    """Containers and networks of deployments, and all volumes."""
-    containers = docker("ps", "-a", "--format", "container {{.ID}} {{.Names}}", "--filter", OURS)
-    networks = docker("network", "ls", "--format", "network {{.ID}} {{.Name}}", "--filter", OURS)
-    volumes = docker("volume", "ls", "--format", "volume {{.Name}}")
-    return sorted("\n".join((containers, networks, volumes)).split("\n"))
-
-
-@pytest.fixture(scope="session")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Made once, by real exports. The engine's containers run as nobody: they must get through to it."""
-    folder = tmp_path_factory.mktemp("store")
-    return make_store(folder)
-
-
-@pytest.fixture
-def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with its own store, deploying to the Docker Engine; the engine is left as it was found."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
-    monkeypatch.setenv("DEPLOYER_ENGINE", "docker")
-    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", server_image)
-    before = world()
-    yield copy_store(store, tmp_path)
-    in_process("down", "--all", "-q", cwd=tmp_path)
-    assert world() == before
-
-
-def deployer(*arguments: str, cwd: Path) -> Ended:
-    return in_process(*arguments, cwd=cwd)
-
-
-def up(project: Path, *arguments: str) -> Any:
-    ended = deployer("up", *arguments, "--json", "-q", cwd=project)
-    assert ended.code == 0, ended.err + ended.out
-    return ended.json
-
-
-def ask(endpoints: dict[str, str], value: float) -> float:
-    url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
-    return requests.post(url, json={"instances": [value]}, timeout=10).json()["predictions"][0]
-
-
-def refused(ended: Ended, code: int, *says: str) -> None:
-    assert ended.code == code, ended.err + ended.out
-    for text in says:
-        assert text in ended.err, ended.err
 
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):

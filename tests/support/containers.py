@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
+from typing import Any
 
 SECONDS = 120
+OURS = "name=^/?deployer-(local|staging)-"
 
 
 def docker(*arguments: str) -> str:
@@ -12,3 +15,15 @@ def docker(*arguments: str) -> str:
     ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
+
+
+def inspect(container: str) -> dict[str, Any]:
+    return json.loads(docker("inspect", "--type", "container", container))[0]
+
+
+def world() -> list[str]:
+    """Containers and networks of deployments, and all volumes."""
+    containers = docker("ps", "-a", "--format", "container {{.ID}} {{.Names}}", "--filter", OURS)
+    networks = docker("network", "ls", "--format", "network {{.ID}} {{.Name}}", "--filter", OURS)
+    volumes = docker("volume", "ls", "--format", "volume {{.Name}}")
+    return sorted("\n".join((containers, networks, volumes)).split("\n"))

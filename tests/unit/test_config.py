@@ -91,7 +91,8 @@ def test_an_unknown_variable_is_refused_but_those_of_tests_are_not_ours(tmp_path
     with pytest.raises(ConfigError, match="DEPLOYER_ENGIN ") as refused:
         load(tmp_path, "", environ={"DEPLOYER_ENGIN": "x"})
     assert refused.value.hint == "did you mean DEPLOYER_ENGINE?"
-    assert load(tmp_path, "", environ={"DEPLOYER_TEST_IMAGE": "x", "DEPLOYER_CONFIG": ""}).engine == "auto"
+    not_ours = {"DEPLOYER_TEST_IMAGE": "x", "DEPLOYER_TESTBED_DIR": "x", "DEPLOYER_CONFIG": ""}
+    assert load(tmp_path, "", environ=not_ours).engine == "auto"
 
 
 def test_a_missing_named_file_is_an_error():
