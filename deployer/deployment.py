@@ -77,7 +77,10 @@ def digest(value: object) -> str:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`."""
+    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
+
+    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows.
+    """
 
     name: str
     env: str
@@ -93,6 +96,7 @@ class Deployment:
     running: bool
     pid: int | None
     folder: Path
+    image: str = ""
 
 
 class Change(Enum):

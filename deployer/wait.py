@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import TypeVar
 
 from deployer.errors import NotReady
 
 POLL_SECONDS = 0.02
+Item = TypeVar("Item")
 
 
 class Readiness(Enum):
@@ -71,3 +75,34 @@ def until(condition: Callable[[], bool], deadline: Deadline) -> bool:
             return False
         time.sleep(POLL_SECONDS)
     return True
+
+
+def items_until(deadline: Deadline, start: Callable[[], Iterable[Item]]) -> Iterator[Item]:
+    """The items of `start()` as another thread gets them. Raises TimeoutError at the deadline, be it while none comes.
+
+    What `start` or an item raises is raised here. After the deadline that thread is left to end by itself.
+    """
+    got: queue.SimpleQueue[tuple[Item] | Exception | None] = queue.SimpleQueue()
+
+    def get() -> None:
+        try:
+            for item in start():
+                got.put((item,))
+            got.put(None)
+        except Exception as error:  # noqa: BLE001 - raised where the items are read
+            got.put(error)
+
+    threading.Thread(target=get, daemon=True).start()
+    while (found := _next(got, deadline)) is not None:
+        if isinstance(found, Exception):
+            raise found
+        yield found[0]
+
+
+def _next(got: queue.SimpleQueue[Item], deadline: Deadline) -> Item:
+    try:
+        if not deadline.passed:
+            return got.get(timeout=deadline.remaining)
+    except queue.Empty:
+        pass
+    raise TimeoutError(f"not within {deadline.seconds:g} s")

@@ -24,6 +24,7 @@ from deployer.engines.blueprint import (
     description,
 )
 from deployer.engines.ports import url_host
+from deployer.engines.pulling import split
 from deployer.spec import Docker
 
 REST = f"{REST_PORT}/tcp"
@@ -47,12 +48,26 @@ class Placement:
     own_grpc_port: int
 
 
-def labels(launch: Launch, place: Placement, image_id: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Image:
+    """An image as the engine has it: its own id, and the names by which registries know it, each with a digest."""
+
+    id: str
+    digests: tuple[str, ...] = ()
+
+    def resolved(self, name: str) -> str:
+        """`repository@digest` for the repository of a name; the id of an image that no registry knows."""
+        repository = split(name.partition("@")[0])[0].removeprefix("docker.io/").removeprefix("library/")
+        return next((digest for digest in self.digests if digest.partition("@")[0] == repository), self.id)
+
+
+def labels(launch: Launch, place: Placement, settings: Docker, image: Image) -> dict[str, str]:
     """All that is known about the container, on the container."""
     return {
         **description(launch),
         f"{LABEL}release": place.release,
-        f"{LABEL}image": image_id,
+        f"{LABEL}image": image.id,
+        f"{LABEL}image_digest": image.resolved(settings.image),
         f"{LABEL}rest_port": str(place.rest_port),
         f"{LABEL}grpc_port": str(place.grpc_port),
         f"{LABEL}own_rest_port": str(place.own_rest_port),
@@ -61,13 +76,13 @@ def labels(launch: Launch, place: Placement, image_id: str) -> dict[str, str]:
     }
 
 
-def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image_id: str) -> dict[str, Any]:
+def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, Any]:
     """The keyword arguments with which the SDK creates the container of a candidate."""
     container = Container(
         name=place.container,
         network=place.network,
         arguments=tuple(arguments(launch)),
-        labels=labels(launch, place, image_id),
+        labels=labels(launch, place, settings, image),
         host=launch.host,
         ports=(Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT)),
         binds=binds(models_dir, str(place.folder / "config")),
@@ -164,6 +179,7 @@ def deployment(listed: Mapping[str, Any]) -> Deployment:
         running=listed["State"] == "running",
         pid=None,
         folder=Path(found["folder"]),
+        image=found.get("image_digest", ""),
     )
 
 

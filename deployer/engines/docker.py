@@ -19,8 +19,9 @@ from deployer.deployment import Deployment, Launch, Rendered
 from deployer.engines import containers, flags, ports, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name, models_text
-from deployer.engines.containers import Placement
-from deployer.engines.docker_api import connect, docker_errors, pull
+from deployer.engines.containers import Image, Placement
+from deployer.engines.docker_api import connect, docker_errors
+from deployer.engines.pulling import pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
 from deployer.report import Finding
@@ -73,11 +74,12 @@ class DockerEngine:
         """See Engine.prepare: the image, pulled where it is missing."""
         import docker.errors
 
-        with docker_errors(f"looking for image {self.settings.image}"):
+        settings = self.settings
+        with docker_errors(f"looking for image {settings.image}"):
             try:
-                self._client.images.get(self.settings.image)
+                self._client.images.get(settings.image)
             except docker.errors.ImageNotFound:
-                pull(self._client, self.settings.image, self.settings.platform, self.settings.pull_seconds, progress)
+                pull(self._client, settings.image, settings.platform, settings.pull_seconds, progress)
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
@@ -133,7 +135,7 @@ class DockerEngine:
         with docker_errors(f"starting {place.container}"):
             self._ensure_network(launch, place)
             image = self._client.images.get(self.settings.image)
-            wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), image.id)
+            wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), _image(image))
             self._client.containers.create(**wanted).start()
         return self._known(launch.name, launch.env, release)
 
@@ -338,6 +340,10 @@ class DockerEngine:
         except BaseException:
             self._client.api.remove_container(created["Id"], force=True)
             raise
+
+
+def _image(found: Any) -> Image:
+    return Image(str(found.id), tuple(found.attrs.get("RepoDigests") or ()))
 
 
 def _any_port(host: str) -> int:

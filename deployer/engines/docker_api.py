@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
-from deployer.wait import Deadline
 
 API_SECONDS = 30
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
-PROGRESS_STEP = 5
 SOCKET = Path("/var/run/docker.sock")
 
 
@@ -64,6 +62,7 @@ def docker_errors(what: str) -> Iterator[None]:
     """Whatever the SDK raises, as an EngineError that names what was being done."""
     import docker.errors
     import requests
+    from urllib3.exceptions import HTTPError
 
     try:
         yield
@@ -73,7 +72,7 @@ def docker_errors(what: str) -> Iterator[None]:
         raise EngineError(f"{what}: {_reason(error)}", hint="run the command again") from error
     except docker.errors.APIError as error:
         raise _api_failure(what, error) from error
-    except (requests.ConnectionError, requests.Timeout, docker.errors.DockerException) as error:
+    except (requests.RequestException, HTTPError, docker.errors.DockerException) as error:
         raise _unreachable(what, error) from error
 
 
@@ -105,38 +104,3 @@ def _unreachable(what: str, error: Exception) -> EngineUnavailable:
     return EngineUnavailable(
         f"{what} cannot be reached: {text[:200]}", hint="start the Docker Engine, or use --engine embedded"
     )
-
-
-def pull(client: Any, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]) -> None:
-    """Pull an image, saying how far it is. Raises EngineError when it does not exist or takes too long."""
-    deadline = Deadline.after(seconds)
-    progress(f"pulling {image}")
-    repository, tag = _split(image)
-    with docker_errors(f"pulling {image}"):
-        layers: dict[str, tuple[int, int]] = {}
-        said = 0
-        for event in client.api.pull(repository, tag=tag, stream=True, decode=True, platform=platform):
-            if "error" in event:
-                raise EngineError(f"pulling {image} failed: {event['error']}", hint="check docker.image")
-            if deadline.passed:
-                raise EngineError(f"pulling {image} took more than {seconds:g} s", hint="raise docker.pull_seconds")
-            percent = _percent(event, layers)
-            if percent >= said + PROGRESS_STEP:
-                said = percent
-                progress(f"pulling {image}: {percent} %")
-
-
-def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
-    detail = event.get("progressDetail") or {}
-    if detail.get("total"):
-        layers[event.get("id", "")] = (int(detail.get("current", 0)), int(detail["total"]))
-    total = sum(size for _, size in layers.values())
-    return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
-
-
-def _split(image: str) -> tuple[str, str | None]:
-    """Repository and tag; a digest stays with its repository."""
-    if "@" in image:
-        return image, None
-    head, colon, tag = image.rpartition(":")
-    return (head, tag) if colon and "/" not in tag else (image, "latest")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.containers import inspect
+from support.containers import TESTBED, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.world import eventually, free_port
 
@@ -22,7 +22,6 @@ from deployer.store import Store
 from deployer.wait import Deadline, until_ready
 
 FORMS = ("compose", "docker-run")
-TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
 LIMITS = """
 name = "half_plus_two"
 [models.half_plus_two]

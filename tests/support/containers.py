@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+from pathlib import Path
 from typing import Any
 
 SECONDS = 120
+TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
 OURS = "name=^/?deployer-(local|staging)-"
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+from itertools import count
+
 import pytest
 
 from deployer.errors import NotReady
-from deployer.wait import Deadline, Observation, Readiness, until, until_ready
+from deployer.wait import Deadline, Observation, Readiness, items_until, until, until_ready
 
 
 def test_it_looks_until_ready():
@@ -32,3 +35,31 @@ def test_until_says_whether_it_came_true():
 def test_a_deadline_never_has_less_than_nothing_left():
     assert Deadline.after(-1).passed
     assert Deadline.after(-1).remaining == 0.0
+
+
+def test_items_come_in_their_order_until_there_are_no_more():
+    assert list(items_until(Deadline.after(30), lambda: range(1000))) == list(range(1000))
+
+
+def test_what_fails_while_items_are_got_fails_where_they_are_read():
+    def items():
+        yield 1
+        raise LookupError("no more")
+
+    got = items_until(Deadline.after(30), items)
+    assert next(got) == 1
+    with pytest.raises(LookupError, match="no more"):
+        next(got)
+
+
+def test_the_deadline_holds_while_no_item_comes():
+    never = threading.Event()
+    with pytest.raises(TimeoutError, match=r"0\.05 s"):
+        list(items_until(Deadline.after(0.05), lambda: iter(never.wait, None)))
+    never.set()
+
+
+def test_the_deadline_holds_while_items_never_end():
+    with pytest.raises(TimeoutError):
+        for _ in items_until(Deadline.after(0.05), count):
+            pass

@@ -1,0 +1,108 @@
+"""Pulling an image: how far it is, a deadline that holds when nobody answers, and what a refusal means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from deployer.errors import EngineError
+from deployer.wait import Deadline, items_until
+
+PROGRESS_STEP = 5
+REMEDIES = (
+    (r"manifest unknown|name unknown|not found|does not exist", "there is no such image or tag: check docker.image"),
+    (r"unauthorized|denied|no basic auth", "docker login {registry}, and check docker.image"),
+    (
+        r"no matching manifest",
+        "it is for other processors: set docker.platform, build docker/server/Dockerfile, or use --engine embedded",
+    ),
+    (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
+    (
+        r"refused|no such host|timeout|exceeded|unreachable|EOF|reset",
+        "the engine's machine does not reach {registry}: is it up, and its name right in docker.image?",
+    ),
+)
+
+
+def pull(client: Any, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]) -> None:
+    """Pull an image, saying how far it is. Raises EngineError when it cannot be had, or takes more than `seconds`."""
+    import docker.errors
+
+    progress(f"pulling {image}")
+    try:
+        with _patience(client.api, seconds):
+            _follow(_events(client, image, platform, seconds), image, progress)
+    except docker.errors.APIError as error:
+        raise _failure(image, str(error.explanation or error).strip()) from error
+    except TimeoutError as error:
+        raise EngineError(
+            f"pulling {image} from {registry(image)} took more than {seconds:g} s",
+            hint="raise docker.pull_seconds, or pull it by hand",
+        ) from error
+
+
+@contextmanager
+def _patience(api: Any, seconds: float) -> Iterator[None]:
+    """The engine may be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
+    before, api.timeout = api.timeout, seconds
+    try:
+        yield
+    finally:
+        api.timeout = before
+
+
+def _events(client: Any, image: str, platform: str | None, seconds: float) -> Iterator[dict[str, Any]]:
+    repository, tag = split(image)
+
+    def start() -> Any:
+        return client.api.pull(repository, tag=tag, stream=True, decode=True, platform=platform)
+
+    return items_until(Deadline.after(seconds), start)
+
+
+def _follow(events: Iterator[dict[str, Any]], image: str, progress: Callable[[str], None]) -> None:
+    layers: dict[str, tuple[int, int]] = {}
+    said = 0
+    for event in events:
+        if "error" in event:
+            raise _failure(image, str(event["error"]))
+        percent = _percent(event, layers)
+        if percent >= said + PROGRESS_STEP:
+            said = percent
+            progress(f"pulling {image}: {percent} %")
+
+
+def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
+    """Of the bytes of all layers that have been heard of."""
+    layer, detail = str(event.get("id", "")), event.get("progressDetail") or {}
+    if event.get("status") == "Downloading" and detail.get("total"):
+        layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
+    elif event.get("status") == "Download complete" and layer in layers:
+        layers[layer] = (layers[layer][1], layers[layer][1])
+    total = sum(size for _, size in layers.values())
+    return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
+
+
+def _failure(image: str, reason: str) -> EngineError:
+    remedy = next(
+        (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason)), "check docker.image, or pull it by hand"
+    )
+    return EngineError(
+        f"pulling {image} from {registry(image)} failed: {reason[:500]}", hint=remedy.format(registry=registry(image))
+    )
+
+
+def registry(image: str) -> str:
+    """Where an image comes from: the first part of its name, when that can be a host."""
+    host, slash, _ = image.partition("/")
+    return host if slash and (host == "localhost" or "." in host or ":" in host) else "Docker Hub"
+
+
+def split(image: str) -> tuple[str, str | None]:
+    """Repository and tag; a digest stays with its repository."""
+    if "@" in image:
+        return image, None
+    head, colon, tag = image.rpartition(":")
+    return (head, tag) if colon and "/" not in tag else (image, "latest")

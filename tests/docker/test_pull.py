@@ -1,0 +1,116 @@
+"""Images that the engine does not have: pulled from a real registry on this machine, or refused with the reason."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS
+from support.containers import TESTBED, docker, inspect
+from support.deploying import NAME, ask, deployer, refused, up
+from support.world import eventually, free_port, listens
+
+CONFIG = """
+version: 0.1
+log: {{ level: error }}
+storage: {{ filesystem: {{ rootdirectory: "{folder}/data" }} }}
+http: {{ addr: "127.0.0.1:{port}" }}
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Its address. The engine trusts one on the loopback without TLS."""
+    folder, port = tmp_path_factory.mktemp("registry"), free_port()
+    (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
+    found = subprocess.run([TESTBED, "registry"], capture_output=True, text=True, timeout=600, check=True)
+    with (folder / "log").open("wb") as log:
+        child = subprocess.Popen([found.stdout.strip(), "serve", folder / "config.yml"], stdout=log, stderr=log)
+    try:
+        eventually(lambda: listens(port), "the registry listens")
+        yield f"127.0.0.1:{port}"
+    finally:
+        child.kill()
+        child.wait(30)
+
+
+@pytest.fixture(scope="module")
+def pushed(registry: str, server_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The image under test with one more layer, in the registry and not in the engine."""
+    folder, image = tmp_path_factory.mktemp("image"), f"{registry}/team/server:1"
+    (folder / "layer").write_bytes(os.urandom(6_000_000))
+    (folder / "Dockerfile").write_text(f"FROM {server_image}\nCOPY layer /layer\n")
+    docker("build", "-q", "-t", image, str(folder))
+    docker("push", "-q", image)
+    docker("rmi", image)
+    yield image
+    subprocess.run(["docker", "rmi", "-f", image], capture_output=True, timeout=60, check=False)
+
+
+def test_a_missing_image_is_pulled_and_its_digest_is_kept(project: Path, pushed: str, monkeypatch) -> None:
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", pushed)
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--json", cwd=project)
+    assert ended.code == 0, ended.err
+    assert f"pulling {pushed}" in ended.err
+    assert re.search(rf"pulling {pushed}: \d+ %", ended.err)
+    assert ask(ended.json["endpoints"], 2.0) == 3.0
+    (digest,) = inspect_image(pushed)
+    assert re.fullmatch(rf"{pushed.removesuffix(':1')}@sha256:[0-9a-f]{{64}}", digest)
+    assert inspect(NAME)["Config"]["Labels"]["deployer.image_digest"] == digest
+    (found,) = deployer("status", "--json", cwd=project).json["deployments"]
+    assert found["deployment"]["image"] == digest
+    again = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    assert again.out.startswith("NOTHING")
+    assert "pulling" not in again.err
+
+
+def inspect_image(image: str) -> list[str]:
+    return docker("image", "inspect", "--format", '{{join .RepoDigests " "}}', image).split()
+
+
+def test_an_image_may_be_named_by_its_digest(project: Path, pushed: str, monkeypatch) -> None:
+    docker("pull", "-q", pushed)
+    (digest,) = inspect_image(pushed)
+    docker("rmi", pushed)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", digest)
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    assert inspect(NAME)["Config"]["Labels"]["deployer.image_digest"] == digest
+    assert deployer("down", cwd=project).code == 0
+    docker("rmi", "-f", digest)
+
+
+def test_an_image_without_a_registry_is_known_by_its_id(project: Path) -> None:
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    found = inspect(NAME)
+    recorded = found["Config"]["Labels"]["deployer.image_digest"]
+    assert recorded in (found["Image"], *inspect_image(found["Image"]))
+
+
+@pytest.mark.parametrize("name", ["team/server:2", "team/none:1"])
+def test_an_image_that_the_registry_does_not_have_is_told(project, registry, pushed, monkeypatch, name) -> None:
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{registry}/{name}")
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    refused(ended, 6, f"pulling {registry}/{name} from {registry} failed: ", "no such image or tag: check docker.image")
+    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+
+
+def test_a_registry_that_is_not_there_is_told(project, monkeypatch) -> None:
+    host = f"127.0.0.1:{free_port()}"
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{host}/team/server:1")
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    refused(ended, 6, f"from {host} failed: ", f"does not reach {host}")
+
+
+def test_a_registry_that_does_not_answer_is_given_as_long_as_was_said(project, monkeypatch) -> None:
+    """It takes the connection and is silent; the engine itself would wait much longer."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        host = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{host}/team/server:1")
+        monkeypatch.setenv("DEPLOYER_DOCKER_PULL_SECONDS", "0.5")
+        ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    refused(ended, 6, f"from {host} took more than 0.5 s", "docker.pull_seconds")

@@ -1,0 +1,87 @@
+"""Pulling an image: what its name says, and what is told on the way, with a scripted engine that answers."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+
+from deployer.engines.containers import Image
+from deployer.engines.pulling import pull, registry, split
+from deployer.errors import EngineError
+
+
+@pytest.mark.parametrize(
+    ("image", "repository", "tag", "host"),
+    [
+        ("tensorflow/serving", "tensorflow/serving", "latest", "Docker Hub"),
+        ("tensorflow/serving:2.20.0", "tensorflow/serving", "2.20.0", "Docker Hub"),
+        ("serving", "serving", "latest", "Docker Hub"),
+        ("localhost/serving:1", "localhost/serving", "1", "localhost"),
+        ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b", "latest", "127.0.0.1:5000"),
+        ("ghcr.io/a/b:c", "ghcr.io/a/b", "c", "ghcr.io"),
+        ("ghcr.io/a@sha256:" + "0" * 64, "ghcr.io/a@sha256:" + "0" * 64, None, "ghcr.io"),
+    ],
+)
+def test_a_name_has_a_repository_a_tag_and_a_registry(image, repository, tag, host):
+    assert (split(image), registry(image)) == ((repository, tag), host)
+
+
+@pytest.mark.parametrize(
+    ("name", "resolved"),
+    [
+        ("tensorflow/serving:2.20.0", "tensorflow/serving@sha256:1"),
+        ("docker.io/tensorflow/serving", "tensorflow/serving@sha256:1"),
+        ("ghcr.io/a/b:7", "ghcr.io/a/b@sha256:2"),
+        ("ghcr.io/a/b@sha256:2", "ghcr.io/a/b@sha256:2"),
+        ("ghcr.io/a/b:7@sha256:2", "ghcr.io/a/b@sha256:2"),
+        ("mine:dev", "sha256:own"),
+    ],
+)
+def test_an_image_is_resolved_to_the_digest_of_its_own_repository(name, resolved):
+    image = Image("sha256:own", ("tensorflow/serving@sha256:1", "ghcr.io/a/b@sha256:2"))
+    assert image.resolved(name) == resolved
+
+
+def said(*events: dict) -> list[str]:
+    lines: list[str] = []
+    api = SimpleNamespace(timeout=30, pull=lambda *_, **__: iter(events))
+    pull(SimpleNamespace(api=api), "r.io/a:1", None, 60.0, lines.append)
+    assert api.timeout == 30
+    return lines
+
+
+def downloading(layer: str, current: int, total: int) -> dict:
+    return {"status": "Downloading", "id": layer, "progressDetail": {"current": current, "total": total}}
+
+
+def test_progress_is_of_all_layers_and_never_goes_back():
+    events = [
+        {"status": "Pulling from a", "id": "1"},
+        {"status": "Pulling fs layer", "progressDetail": {}, "id": "x"},
+        downloading("x", 10, 100),
+        downloading("x", 50, 100),
+        downloading("y", 0, 100),
+        {"status": "Extracting", "id": "x", "progressDetail": {"current": 1, "total": 100}},
+        {"status": "Download complete", "id": "x", "progressDetail": {}},
+        {"status": "Download complete", "id": "y", "progressDetail": {}},
+    ]
+    assert said(*events) == ["pulling r.io/a:1", *(f"pulling r.io/a:1: {n} %" for n in (10, 50, 100))]
+
+
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        ("manifest unknown: manifest unknown", "no such image or tag"),
+        ("pull access denied for a, repository does not exist or may require 'docker login'", "no such image or tag"),
+        ("unauthorized: authentication required", "docker login r.io"),
+        ("no matching manifest for linux/arm64 in the manifest list entries", "for other processors"),
+        ("http: server gave HTTP response to HTTPS client", "insecure-registries"),
+        ("dial tcp 127.0.0.1:1: connect: connection refused", "does not reach r.io"),
+        ("something else", "check docker.image, or pull it by hand"),
+    ],
+)
+def test_a_refusal_names_image_and_registry_and_says_what_to_do(reason, hint):
+    with pytest.raises(EngineError, match=r"pulling r\.io/a:1 from r\.io failed: ") as refused:
+        said({"error": reason})
+    assert hint in str(refused.value.hint)
