@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 from deployer.client import Client
 from deployer.deployment import Deployment
 from deployer.errors import DeployerError
@@ -9,6 +11,7 @@ from deployer.operations.workspace import Settings, open_workspace
 from deployer.report import DeploymentStatus, ModelState
 
 STATUS_SECONDS = 5.0
+ASKED_AT_ONCE = 16
 
 
 def status(
@@ -18,8 +21,9 @@ def status(
     workspace = open_workspace(settings or Settings())
     if name is not None:
         return (_status(workspace.deployed(name)),)
-    there = workspace.observe_all()
-    return tuple(_status(found) for found in there if all_envs or found.env == workspace.spec.env)
+    there = [found for found in workspace.observe_all() if all_envs or found.env == workspace.spec.env]
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
+        return tuple(pool.map(_status, there))
 
 
 def _status(deployment: Deployment) -> DeploymentStatus:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +40,11 @@ class Settings:
     grpc_port: int | None = None
     timeout: float | None = None
     lock_wait: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Raises InvalidValue for a wait that would never end."""
+        if not 0.0 <= self.lock_wait < math.inf:
+            raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
 
     def overrides(self) -> dict[str, Any]:
         """By their keys in the document."""

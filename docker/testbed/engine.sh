@@ -33,10 +33,22 @@ ensure_engine() {
 start_engine() {
     local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
     say "starting a Docker Engine"
+    forget_dead_containerd
     # shellcheck disable=SC2086 # several flags in one variable
     PATH="$PATH:/usr/sbin:/sbin" setsid dockerd --host "$host" --pidfile "$PID_FILE" \
         ${DEPLOYER_TESTBED_DOCKERD:-} >"$ENGINE_LOG" 2>&1 </dev/null 9>&- &
     wait_for_engine $!
+}
+
+# After a kill the engine's containerd may be a process that nobody reaped, or its number another's: the engine would
+# take it for alive, and wait for it.
+forget_dead_containerd() {
+    local file=/var/run/docker/containerd/containerd.pid pid
+    pid=$(cat "$file" 2>/dev/null) || return 0
+    case $(readlink "/proc/$pid/exe") in
+    */containerd) ;;
+    *) rm -f "$file" ;;
+    esac
 }
 
 wait_for_engine() {

@@ -18,6 +18,8 @@ from support.containers import docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.world import eventually, free_port, listens
 
+SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
+
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
     result = up(project, "half_plus_two:1", *ANY_PORTS)
@@ -201,7 +203,7 @@ class Forward(socketserver.BaseRequestHandler):
 
     def handle(self) -> None:
         with socket.socket(socket.AF_UNIX) as engine:
-            engine.connect("/var/run/docker.sock")
+            engine.connect(SOCKET)
             ends = {self.request: engine, engine: self.request}
             while True:
                 for end in select.select(list(ends), [], [], 10)[0]:
@@ -224,7 +226,7 @@ def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, 
 
 def test_docker_host_names_the_engine(project, monkeypatch):
     with monkeypatch.context() as changed:
-        changed.setenv("DOCKER_HOST", "unix:///var/run/docker.sock")
+        changed.setenv("DOCKER_HOST", f"unix://{SOCKET}")
         assert up(project, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
 
 

@@ -1,0 +1,136 @@
+"""The Docker engine against a shell script that does by hand what `up` does; DEPLOYER_TEST_IMAGE names the image."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from measure import DEPLOYER, alternate, milliseconds, process, show
+
+import deployer
+from deployer.deployment import Launch, Rendered, ServedModel
+from deployer.engines import containers, ports
+
+ROUNDS = 7
+SIZES = (1, 10, 50)
+IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
+MODELS = str(Path(__file__).with_name("models.py"))
+UP, DOWN = "deployer up NAME", "deployer down"
+BY_HAND = "docker run, poll every 20 ms, predict once"
+STOPPED = "docker stop, docker rm"
+SCRIPT = """
+set -e
+docker run --detach --name by-hand --init --publish 127.0.0.1:"$PORT":8501 --volume "$STORE/table":/models/table:ro \
+    --env MODEL_NAME=table "$IMAGE" >/dev/null
+until curl --silent http://127.0.0.1:"$PORT"/v1/models/table | grep --quiet AVAILABLE; do sleep 0.02; done
+curl --silent --fail --data '{"instances": [1]}' http://127.0.0.1:"$PORT"/v1/models/table:predict >/dev/null
+"""
+PORTS_OPEN = "Exporting HTTP/REST API at"
+
+
+def main() -> None:
+    """`up` and `down` by hand and by deployer, how soon `up` notices, and `status` of many."""
+    if not IMAGE:
+        print("\n### Containers\n\nleft out: DEPLOYER_TEST_IMAGE names no image (docker/testbed/testbed.sh makes one)")
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        _store_model(folder)
+        _ups_and_downs(folder)
+        _noticing(folder)
+        _status_of_many(folder)
+
+
+def _store_model(folder: Path) -> None:
+    (folder / "deployer.toml").write_text(
+        f'engine = "docker"\n[docker]\nimage = "{IMAGE}"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
+    )
+    process(sys.executable, MODELS, "saved_model", str(folder / "made"), "1")()
+    process(DEPLOYER, "export", str(folder / "made"), "--name", "table", cwd=folder)()
+
+
+def _ups_and_downs(folder: Path) -> None:
+    steps = {
+        BY_HAND: _by_hand(folder),
+        STOPPED: process("bash", "-c", "docker stop by-hand && docker rm by-hand"),
+        UP: process(DEPLOYER, "up", "table", "--engine", "docker", cwd=folder),
+        DOWN: process(DEPLOYER, "down", "table", "--engine", "docker", cwd=folder),
+    }
+    seconds = alternate(ROUNDS, steps)
+    show("A stored model in a container", {name: seconds[name] for name in (BY_HAND, UP)}, BY_HAND)
+    show("Taking it down", {name: seconds[name] for name in (STOPPED, DOWN)}, STOPPED)
+
+
+def _by_hand(folder: Path) -> Callable[[], None]:
+    held = ports.hold("127.0.0.1", 0)
+    ports.release([held])
+    settings = f"PORT={held.port} STORE={folder / 'models'} IMAGE={IMAGE}"
+    return process("bash", "-c", f"export {settings}\n{SCRIPT}")
+
+
+def _noticing(folder: Path) -> None:
+    found = [_noticed(folder) for _ in range(ROUNDS)]
+    median, worst = milliseconds(statistics.median(found)), milliseconds(max(found))
+    print(f"\nFrom the server's line that its port is open to the first golden question: {median}, at worst {worst}.")
+
+
+def _noticed(folder: Path) -> float:
+    """Seconds from the line in the container's log, which the engine dates, to what `up` says when it has seen it."""
+    moments: dict[str, float] = {}
+    settings = deployer.Settings(config=folder / "deployer.toml")
+    deployer.up("table", settings=settings, progress=lambda text: moments.setdefault(text, time.time()))
+    opened = _logged("deployer-local-table", PORTS_OPEN)
+    deployer.down("table", settings=settings)
+    return moments["asking it the golden questions"] - opened
+
+
+def _logged(container: str, line: str) -> float:
+    log = _docker("logs", "--timestamps", container)
+    dated = next(found for found in log.splitlines() if line in found)
+    return datetime.fromisoformat(f"{dated[:26]}+00:00").timestamp()
+
+
+def _status_of_many(folder: Path) -> None:
+    """Containers with our labels in which no server runs: what is measured is the look at them, not the servers."""
+    status = process(DEPLOYER, "status", "--engine", "docker", "--json", cwd=folder)
+    seconds = {}
+    for size in SIZES:
+        with _stand_ins(size, folder):
+            seconds |= alternate(ROUNDS, {f"deployer status, {size} deployments": status})
+    show("Status of many", seconds, next(iter(seconds)))
+
+
+@contextmanager
+def _stand_ins(size: int, folder: Path) -> Iterator[None]:
+    names = [f"standin{number}" for number in range(size)]
+    try:
+        for name in names:
+            labels = [f"--label={key}={value}" for key, value in _labels(name, folder).items()]
+            container = containers.container_name(name, "local")
+            _docker("run", "--detach", f"--name={container}", *labels, "--entrypoint=sleep", IMAGE, "600")
+        yield
+    finally:
+        _docker("rm", "--force", *(containers.container_name(name, "local") for name in names))
+
+
+def _labels(name: str, folder: Path) -> dict[str, str]:
+    models = (ServedModel(name, (1,)),)
+    launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None)
+    return containers.labels(launch, containers.Placement(name, name, name, folder, 1, 1, 1, 1), "none")
+
+
+def _docker(*arguments: str) -> str:
+    """What docker says, on both its streams."""
+    ended = subprocess.run(
+        ["docker", *arguments], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=True
+    )
+    return ended.stdout

@@ -1,0 +1,61 @@
+"""The engine goes away in the middle of `up`: a clear error, and the next `up` works."""
+
+from __future__ import annotations
+
+import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS
+from support.own_engine import OwnEngine, can_be_had, ended, own_engine
+from support.stores import make_store
+from support.world import eventually
+
+ENGINE_FAILED = 6
+LABEL = "label=deployer.name=half_plus_two"
+
+
+@pytest.fixture(scope="module")
+def engine(server_image: str) -> Iterator[OwnEngine]:
+    if not can_be_had():
+        pytest.skip("an engine of one's own takes root and dockerd")
+    folder = Path(tempfile.mkdtemp(prefix="deployer-engine-"))  # a socket's path must be short
+    with own_engine(folder) as made:
+        made.load(server_image)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, server_image: str) -> Path:
+    made = tmp_path_factory.mktemp("project")
+    for folder in (made, *list(made.parents)[:2]):
+        folder.chmod(0o755)
+    make_store(made)
+    (made / "deployer.toml").write_text(f'engine = "docker"\n[docker]\nimage = "{server_image}"\n')
+    return made
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
+    engine: OwnEngine, project: Path, how: signal.Signals
+) -> None:
+    under_way = engine.launch("up", "half_plus_two", *ANY_PORTS, cwd=project)
+    eventually(lambda: engine.docker("ps", "-q", "--filter", LABEL) != "", "the candidate's container runs", 60)
+    engine.end(how)
+    failed = ended(under_way)
+    assert failed.code == ENGINE_FAILED, failed.err
+    assert "Docker Engine" in failed.err
+    assert "hint:" in failed.err
+    assert "Traceback" not in failed.err
+
+    engine.start()
+    mended = engine.deployer("up", "half_plus_two", *ANY_PORTS, "--json", cwd=project)
+    assert mended.code == 0, mended.err
+    assert mended.json["report"]["ok"]
+    assert len(engine.docker("ps", "-aq", "--filter", LABEL).split()) == 1
+
+    assert engine.deployer("down", "half_plus_two", cwd=project).code == 0
+    assert engine.docker("ps", "-aq", "--filter", LABEL) == ""
+    assert engine.docker("network", "ls", "-q", "--filter", LABEL) == ""
