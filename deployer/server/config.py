@@ -6,16 +6,13 @@ Source: `tensorflow_serving/model_servers/server_core.cc`. Needs no TensorFlow.
 from __future__ import annotations
 
 import dataclasses
-import os
 import re
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
-from deployer.server.log import LOG
+from deployer.server import text_protos
 from deployer.server.policy import Choice, VersionPolicy
 from deployer.server.status import Code, ServingError, invalid
 
@@ -37,16 +34,7 @@ class ModelConfig:
 
 def read_file(path: str) -> Any:
     """Read a ModelServerConfig file; NOT_FOUND or INVALID_ARGUMENT as the server that it stands in for says."""
-    message = model_server_config_pb2.ModelServerConfig()
-    try:
-        text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
-    except OSError as error:
-        code = Code.NOT_FOUND if isinstance(error, FileNotFoundError) else Code.FAILED_PRECONDITION
-        raise ServingError(code, f"{path}; {os.strerror(error.errno or 0)}") from error
-    except (text_format.ParseError, UnicodeDecodeError) as error:
-        LOG.error("Error parsing text-format tensorflow.serving.ModelServerConfig: %s", error)
-        raise invalid(f"Invalid protobuf file: '{path}'") from error
-    return message
+    return text_protos.read(path, model_server_config_pb2.ModelServerConfig())
 
 
 def single(name: str, base_path: str) -> Any:
