@@ -12,8 +12,8 @@ import sys
 import threading
 from typing import Any, NoReturn
 
+from deployer.server import batching_config, flags, log
 from deployer.server import config as configs
-from deployer.server import flags, log
 from deployer.server.flags import Options, UsageError
 from deployer.server.log import LOG
 from deployer.server.status import ServingError
@@ -79,10 +79,7 @@ def check(options: Options) -> None:
             raise ValueError(f"--{name} asks for what this server cannot do yet; it does not start without it.")
     if options.on("use_alts_credentials"):
         raise ValueError("--use_alts_credentials asks for what only TensorFlow Serving itself can do.")
-    if options.text("batching_parameters_file") and not options.on("enable_batching"):
-        raise ValueError(
-            "server_options.batching_parameters_file is set without setting server_options.enable_batching to true."
-        )
+    batching_config.from_options(options)
 
 
 def first_config(options: Options) -> Any:

@@ -8,6 +8,8 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 
+Array = np.ndarray[Any, Any]
+
 
 @dataclasses.dataclass(frozen=True)
 class DType:

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from deployer.server.dtypes import BY_NUMPY, STRING
+from deployer.server.dtypes import BY_NUMPY, STRING, Array
 from deployer.server.predict import DEFAULT_SIGNATURE, Manner, run
-from deployer.server.servable import Array, SavedModel, Signature
+from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError, invalid
 
 CLASSIFY = "tensorflow/serving/classify"
@@ -24,7 +24,7 @@ REGRESS = "tensorflow/serving/regress"
 class Call:
     """One classify or regress over serialized examples."""
 
-    model: SavedModel
+    model: Model
     signature_name: str
     examples: Sequence[bytes]
     check_method: bool = False
@@ -151,7 +151,7 @@ def _enum(array: Array) -> str:
     return f"DT_{BY_NUMPY[array.dtype].name.upper()}"
 
 
-def check_tasks(model: SavedModel, tasks: Sequence[Any]) -> None:
+def check_tasks(model: Model, tasks: Sequence[Any]) -> None:
     """Refuse a MultiInference whose tasks do not fit together."""
     names = {task.model_spec.name for task in tasks}
     seen: set[str] = set()

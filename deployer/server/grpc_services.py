@@ -27,19 +27,18 @@ from deployer.server.runtime import (
     predict_pb2,
     regression_pb2,
 )
-from deployer.server.servable import SavedModel
+from deployer.server.servable import Model, time_limit_ms
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import fill_proto
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MESSAGE_LIMIT = 1024
-_LONGEST_SECONDS = 86400.0
 
 
 class PredictionService:
     """Inference and metadata."""
 
-    def __init__(self, core: Core[SavedModel], check_method: bool, as_content: bool) -> None:
+    def __init__(self, core: Core[Model], check_method: bool, as_content: bool) -> None:
         self._core = core
         self._check_method = check_method
         self._as_content = as_content
@@ -100,18 +99,18 @@ class PredictionService:
             raise invalid("Missing ModelSpec")
         return self._core.use(*_asked(request.model_spec))
 
-    def _call(self, model: SavedModel, spec: Any, input_proto: Any, context: Any) -> examples.Call:
+    def _call(self, model: Model, spec: Any, input_proto: Any, context: Any) -> examples.Call:
         serialized = examples.serialized(input_proto)
         return examples.Call(model, spec.signature_name, serialized, self._check_method, _timeout_ms(context))
 
-    def _classify(self, model: SavedModel, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
+    def _classify(self, model: Model, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
         for row in examples.classify(self._call(model, spec, input_proto, context)):
             classes = result.classifications.add()
             for label, score in row:
                 text = label if isinstance(label, str) else label.decode("utf-8", "replace")
                 classes.classes.add(label=text, score=score)
 
-    def _regress(self, model: SavedModel, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
+    def _regress(self, model: Model, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
         for value in examples.regress(self._call(model, spec, input_proto, context)):
             result.regressions.add(value=value)
 
@@ -119,7 +118,7 @@ class PredictionService:
 class ModelService:
     """Status and reload; reloads run one after the other, also when the client that asked is gone."""
 
-    def __init__(self, core: Core[SavedModel]) -> None:
+    def __init__(self, core: Core[Model]) -> None:
         self._core = core
         self._reloads = ThreadPoolExecutor(1, "reload")
 
@@ -192,14 +191,9 @@ def _check_metadata_fields(request: Any) -> None:
 
 
 def _timeout_ms(context: Any) -> int:
-    """Return a time-out that covers the time the client still waits; 0 for one that waits for ever.
-
-    It is a power of two, because a Session prepares itself anew for every time-out that it has not met.
-    """
+    """Return a time-out that covers the time the client still waits; 0 for one that waits for ever."""
     remaining = context.time_remaining()
-    if remaining is None or remaining > _LONGEST_SECONDS:
-        return 0
-    return max(1024, 1 << int(remaining * 1000).bit_length())
+    return 0 if remaining is None else time_limit_ms(remaining)
 
 
 def handlers(prediction: PredictionService, models: ModelService) -> list[Any]:

@@ -15,7 +15,7 @@ from google.protobuf import json_format
 from deployer.server.json_text import encode
 from deployer.server.monitor import VersionState
 from deployer.server.runtime import get_model_metadata_pb2
-from deployer.server.servable import SavedModel
+from deployer.server.servable import Model
 from deployer.server.status import Code
 
 # protobuf 5.26 renamed the option that prints fields which are not set.
@@ -40,7 +40,7 @@ def _status(state: VersionState) -> dict[str, Any]:
     }
 
 
-def metadata_body(name: str, version: int, model: SavedModel) -> bytes:
+def metadata_body(name: str, version: int, model: Model) -> bytes:
     """Write the signatures of a version as JSON."""
     spec = _dump({"name": name, "signature_name": "", "version": str(version)})
     options: dict[str, Any] = {_PRINT_ALL: True, "preserving_proto_field_name": True}
@@ -48,7 +48,7 @@ def metadata_body(name: str, version: int, model: SavedModel) -> bytes:
     return encode(f'{{\n"model_spec":{spec}\n,\n"metadata": {{"signature_def": {signatures}\n}}\n}}\n')
 
 
-def signature_map(model: SavedModel) -> Any:
+def signature_map(model: Model) -> Any:
     """Return the SignatureDefMap of a version."""
     signatures = get_model_metadata_pb2.SignatureDefMap()
     for name, signature in model.signatures.items():

@@ -9,8 +9,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.server.dtypes import BY_NUMPY
-from deployer.server.servable import Array, SavedModel, Signature, Slot
+from deployer.server.dtypes import BY_NUMPY, Array
+from deployer.server.servable import Model, Signature, Slot
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import TensorError, to_array
 
@@ -18,7 +18,7 @@ DEFAULT_SIGNATURE = "serving_default"
 _METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensorflow/serving/regress")
 
 
-def find_signature(model: SavedModel, name: str, check_method: bool = False) -> Signature:
+def find_signature(model: Model, name: str, check_method: bool = False) -> Signature:
     """Return a signature for a gRPC Predict; an empty name is the default one."""
     signature = model.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
@@ -76,7 +76,7 @@ class Manner:
     alone: bool = False
 
 
-def run_request(model: SavedModel, request: Any, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
+def run_request(model: Model, request: Any, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
     """Answer a PredictRequest whose model is found already."""
     signature = find_signature(model, request.model_spec.signature_name, check_method)
     check_inputs(signature, list(request.inputs))
@@ -96,7 +96,7 @@ def _decoded(alias: str, proto: Any) -> Array:
 
 
 def run(
-    model: SavedModel, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], manner: Manner
+    model: Model, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], manner: Manner
 ) -> dict[str, Array]:
     """Run a signature on arrays by input name; the answer is by output name."""
     feeds = _feeds(signature, inputs)

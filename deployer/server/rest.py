@@ -16,7 +16,7 @@ from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
 from deployer.server.predict import Manner
 from deployer.server.routes import Route, SilentError, route
-from deployer.server.servable import SavedModel
+from deployer.server.servable import Model
 from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
 
 JSON_TYPE = "application/json"
@@ -42,7 +42,7 @@ def refusal(error: ServingError) -> Reply:
 class RestApi:
     """Answers REST requests; `handle` may be called from any thread."""
 
-    def __init__(self, core: Core[SavedModel], timeout_ms: int, check_method: bool) -> None:
+    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool) -> None:
         self._core = core
         self._timeout_ms = max(0, timeout_ms)
         self.timeout_seconds = self._timeout_ms / 1000 or None
@@ -87,7 +87,7 @@ class RestApi:
             with pace.timed():
                 return self._run(model, name, document, Manner(self._timeout_ms, pace.alone))
 
-    def _run(self, model: SavedModel, name: str, document: Mapping[str, Any], manner: Manner) -> bytes:
+    def _run(self, model: Model, name: str, document: Mapping[str, Any], manner: Manner) -> bytes:
         signature = model.signatures[name]
         inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
         predict.find_signature(model, name, self._check_method)

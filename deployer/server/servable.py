@@ -10,11 +10,9 @@ import functools
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
-
-from deployer.server.dtypes import DType, by_number
+from deployer.server.dtypes import Array, DType, by_number
 from deployer.server.log import LOG
 from deployer.server.pace import Pace
 from deployer.server.runtime import Graph, OpError, SavedModelLoader, Session, config_pb2
@@ -24,10 +22,10 @@ from deployer.server.tensors import TensorError, to_array
 INIT_OP = "__saved_model_init_op"
 _CALLER_THREAD = -1
 _MAX_CALLABLES = 64
+_LONGEST_SECONDS = 86400.0
 _ENDLESS = frozenset(
     ("While", "StatelessWhile", "NextIteration", "RefNextIteration", "For", "IteratorGetNext", "Unstage", "MapUnstage")
 )
-Array = np.ndarray[Any, Any]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,12 +69,34 @@ def _slot(info: Any) -> Slot:
     return Slot(info.name, by_number(info.dtype))
 
 
+class Model(Protocol):
+    """A loaded version as requests see it: `run` may be called from many threads."""
+
+    signatures: Mapping[str, Signature]
+    paces: Mapping[str, Pace]
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order; raises ServingError."""
+
+    def close(self) -> None:
+        """Free what the version holds; nobody may be running."""
+
+
+def time_limit_ms(seconds: float) -> int:
+    """A time-out for a run that somebody waits for so long; 0, for ever, when that is more than a day.
+
+    It is a power of two, because a Session prepares itself anew for every time-out that it has not met.
+    """
+    return max(1024, 1 << int(seconds * 1000).bit_length()) if seconds <= _LONGEST_SECONDS else 0
+
+
 class SavedModel:
-    """A loaded version: its signatures and the Session that runs them; `run` may be called from many threads."""
+    """A loaded version: its signatures, the Session that runs them, and whether every run is known to end."""
 
     def __init__(self, session: Any, signatures: Mapping[str, Signature], ends: bool) -> None:
         self.signatures = signatures
-        self.paces = {name: Pace(ends) for name in signatures}
+        self.ends = ends
+        self.paces: Mapping[str, Pace] = {name: Pace(ends) for name in signatures}
         self._session = session
         self._callables: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()

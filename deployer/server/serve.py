@@ -10,20 +10,18 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
-
-from deployer.server import servable
+from deployer.server import batching_config as batching_configs
+from deployer.server import servable, text_protos
 from deployer.server.asgi import RestApp
+from deployer.server.batching import Batching
 from deployer.server.core import ConfigPoll, Core
 from deployer.server.flags import Options
 from deployer.server.grpc_services import ModelService, PredictionService, handlers
 from deployer.server.listeners import Address, Listeners
-from deployer.server.log import LOG
 from deployer.server.manager import LoadRules
 from deployer.server.rest import RestApi
 from deployer.server.runtime import config_pb2
-from deployer.server.servable import LoadOptions, SavedModel
-from deployer.server.status import invalid
+from deployer.server.servable import LoadOptions, Model, SavedModel
 from deployer.server.warmup import warm_up
 
 
@@ -32,7 +30,7 @@ class Server:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._core: Core[SavedModel] = Core(
+        self._core: Core[Model] = Core(
             _loader(options),
             _load_rules(options),
             options.number("file_system_poll_wait_seconds"),
@@ -90,12 +88,14 @@ def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "")
     return Address(options.text("listen_address"), options.number(port), options.number(rest_port), grpc_socket)
 
 
-def _loader(options: Options) -> Callable[[str, int, str], SavedModel]:
+def _loader(options: Options) -> Callable[[str, int, str], Model]:
     load_options = _load_options(options)
+    config = batching_configs.from_options(options)
+    batching = None if config is None else Batching(config)
     warms_up, iterations = options.on("enable_model_warmup"), options.number("num_request_iterations_for_warmup")
 
-    def load(_name: str, _version: int, path: str) -> SavedModel:
-        model = servable.load(path, load_options)
+    def load(_name: str, _version: int, path: str) -> Model:
+        model = _wrapped(servable.load(path, load_options), path, batching)
         if warms_up:
             _warm(model, path, iterations)
         return model
@@ -103,7 +103,15 @@ def _loader(options: Options) -> Callable[[str, int, str], SavedModel]:
     return load
 
 
-def _warm(model: SavedModel, path: str, iterations: int) -> None:
+def _wrapped(model: SavedModel, path: str, batching: Batching | None) -> Model:
+    try:
+        return batching.wrap(model, path) if batching else model
+    except BaseException:
+        model.close()
+        raise
+
+
+def _warm(model: Model, path: str, iterations: int) -> None:
     try:
         warm_up(model, path, iterations)
     except BaseException:
@@ -131,13 +139,7 @@ def _load_options(options: Options) -> LoadOptions:
 
 
 def _session_config(path: str) -> Any:
-    if not path:
-        return None
-    try:
-        return text_format.Parse(Path(path).read_text(encoding="utf-8"), config_pb2.ConfigProto())
-    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
-        LOG.error("%s", error)
-        raise invalid(f"Invalid protobuf file: '{path}'") from error
+    return text_protos.read(path, config_pb2.ConfigProto()) if path else None
 
 
 def channel_arguments(text: str) -> Sequence[tuple[str, str | int]]:

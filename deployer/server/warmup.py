@@ -12,14 +12,14 @@ from typing import Any
 from deployer.server import examples, predict
 from deployer.server.log import LOG
 from deployer.server.runtime import DecodeError, OpError, prediction_log_pb2, tf_record_iterator
-from deployer.server.servable import SavedModel
+from deployer.server.servable import Model
 from deployer.server.status import Code, ServingError, invalid
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
 _MOST_RECORDS = 1000
 
 
-def warm_up(model: SavedModel, path: str, iterations: int) -> None:
+def warm_up(model: Model, path: str, iterations: int) -> None:
     """Replay the records of a version folder, if it has any; raises ServingError with the reason."""
     file = Path(path) / FILE
     if not file.exists():
@@ -51,7 +51,7 @@ def _parsed(record: bytes, file: Path) -> Any:
         raise invalid(f"Failed to parse warmup record: {record!r:.100} from {file}") from error
 
 
-def _replay(model: SavedModel, log: Any) -> None:
+def _replay(model: Model, log: Any) -> None:
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         predict.run_request(model, log.predict_log.request)
@@ -66,12 +66,12 @@ def _replay(model: SavedModel, log: Any) -> None:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
 
 
-def _replay_tasks(model: SavedModel, request: Any) -> None:
+def _replay_tasks(model: Model, request: Any) -> None:
     examples.check_tasks(model, request.tasks)
     for task in request.tasks:
         call = examples.Call(model, task.model_spec.signature_name, examples.serialized(request.input))
         (examples.classify if task.method_name == examples.CLASSIFY else examples.regress)(call)
 
 
-def _call(model: SavedModel, request: Any) -> examples.Call:
+def _call(model: Model, request: Any) -> examples.Call:
     return examples.Call(model, request.model_spec.signature_name, examples.serialized(request.input))

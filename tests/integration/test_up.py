@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -125,6 +126,18 @@ def test_several_models_versions_and_labels_from_deployer_toml(project):
     assert ask(moved["endpoints"], 2.0, "/labels/stable") == 4.0
     status = deployer("status", "--json", cwd=project).json["deployments"][0]
     assert status["healthy"] is True
+
+
+def test_batching_from_deployer_toml_runs_requests_together(project):
+    (project / "deployer.toml").write_text(
+        "[batching]\nmax_batch_size = 4\nbatch_timeout_micros = 5000\n[models.half_plus_two]\nversions = [1]\n"
+    )
+    endpoints = up(project, *ANY_PORTS)["endpoints"]
+    with ThreadPoolExecutor(4) as clients:
+        assert list(clients.map(lambda value: ask(endpoints, value), (1.0, 2.0, 3.0, 4.0))) == [2.5, 3.0, 3.5, 4.0]
+    url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
+    refused = requests.post(url, json={"instances": [1.0] * 5}, timeout=10)
+    assert refused.json() == {"error": "Task size 5 is larger than maximum input batch size 4"}
 
 
 def spoil_golden(project: Path, version: int, donor: int) -> None:

@@ -100,7 +100,7 @@ ROWS = (
         kill=_kill_process,
         half_made={"before its labels": _before_labels, "before its pid was noted": _before_the_pid_was_noted},
         litter=_run_folders,
-        unhonoured={"enable_batching": "true", "ssl_config_file": "/tls.config"},
+        unhonoured={"prefer_tflite_model": "true", "ssl_config_file": "/tls.config"},
     ),
     *((DOCKER,) if DOCKER_IMAGE else ()),
 )

@@ -53,6 +53,48 @@ def test_grpc_answers_as_recorded(grpc_faults: dict[str, str | None], name: str)
     assert grpc_faults[name] is None
 
 
+SAME_ROWS = "Batching Run() input tensors must have equal 0th-dimension size"
+NO_ROWS = "Batching Run() input tensors must have at least one dimension"
+SCALAR_OUTPUT = "Batched output tensor has 0 dimensions"
+REFUSED_IN_BATCHES = {
+    "several/different_batches": SAME_ROWS,
+    "odd/scalar_inputs": NO_ROWS,
+    "odd/scalar_inputs_named": NO_ROWS,
+    "odd/any_shape_scalar": NO_ROWS,
+    "odd/no_batch_row": SCALAR_OUTPUT,
+    "odd/no_batch_column": SCALAR_OUTPUT,
+    "grpc/odd/any_shape": "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes",
+}
+
+
+@pytest.fixture(scope="module")
+def batching_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    folder = tmp_path_factory.mktemp("batching")
+    config = folder / "models.config"
+    config.write_text(SETUP["model_config"])
+    with serving(folder, f"--model_config_file={config}", *SETUP["flags"], "--enable_batching") as started:
+        yield started.wait_ready()
+
+
+@pytest.mark.parametrize("case", [case for case in REST if case["id"] not in REFUSED_IN_BATCHES], ids=lambda c: c["id"])
+def test_rest_answers_are_the_same_in_batches(batching_server: ServerProcess, case: dict[str, Any]) -> None:
+    assert rest_fault(batching_server, case) is None
+
+
+def test_grpc_answers_are_the_same_in_batches(batching_server: ServerProcess) -> None:
+    faults = {case["id"]: grpc_fault(batching_server, case) for case in GRPC if case["id"] not in REFUSED_IN_BATCHES}
+    assert {name: fault for name, fault in faults.items() if fault} == {}
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in REST + GRPC if case["id"] in REFUSED_IN_BATCHES], ids=lambda c: c["id"]
+)
+def test_what_has_no_rows_is_refused_in_batches(batching_server: ServerProcess, case: dict[str, Any]) -> None:
+    fault = (grpc_fault if case["id"].startswith("grpc/") else rest_fault)(batching_server, case)
+    assert fault is not None
+    assert REFUSED_IN_BATCHES[case["id"]] in fault
+
+
 def test_concurrent_clients_get_their_own_answers(server: ServerProcess) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -1,0 +1,100 @@
+"""Rows of several tasks to one array each, and the answer's rows back to the tasks.
+
+Sources: `batching/batching_session.cc` and `batching/batching_util.cc` of TensorFlow Serving.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from deployer.server.batch_queue import Task
+from deployer.server.batching_config import BatchRules
+from deployer.server.dtypes import Array
+from deployer.server.status import Code, ServingError, invalid
+
+_MOST_DIMENSIONS = 6
+
+
+def rows(arrays: Iterable[Array]) -> int:
+    """The size of dimension 0, which all inputs of a request share; raises ServingError when they do not."""
+    shapes = [array.shape for array in arrays]
+    if not shapes:
+        raise invalid("Batching Run() must have at least one input tensor")
+    if not all(shapes):
+        raise invalid("Batching Run() input tensors must have at least one dimension")
+    if len({shape[0] for shape in shapes}) > 1:
+        raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
+    return int(shapes[0][0])
+
+
+def merged(tasks: Sequence[Task], rules: BatchRules) -> dict[str, Array]:
+    """Put the rows of all tasks below each other, and repeat a row up to an allowed size."""
+    size = sum(task.size for task in tasks)
+    missing = rules.padded(size) - size if size else 0
+    if len(tasks) == 1 and not missing:
+        return dict(tasks[0].feeds)
+    return {name: _joined(name, [task.feeds[name] for task in tasks], missing, rules) for name in tasks[0].feeds}
+
+
+def _joined(name: str, arrays: Sequence[Array], missing: int, rules: BatchRules) -> Array:
+    if len({array.shape[1:] for array in arrays}) > 1:
+        if not rules.pads:
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                f"Tensors with name '{name}' from different tasks have different shapes and padding is turned off. Set "
+                "pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal "
+                "dimensions starting with the first dim.",
+            )
+        arrays = _levelled(arrays)
+    last = next(array for array in reversed(arrays) if len(array) or not missing)
+    return np.concatenate([*arrays, *[last[:1]] * missing])
+
+
+def _levelled(arrays: Sequence[Array]) -> list[Array]:
+    """Make all rows as large as the largest, filled with each array's own first value."""
+    if len({array.ndim for array in arrays}) > 1:
+        raise ServingError(Code.INTERNAL, "Tensor concat operation failed: the tensors have different ranks")
+    if arrays[0].ndim > _MOST_DIMENSIONS:
+        raise invalid("Only tensors with rank from 1 to 6 can be padded.")
+    shape = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
+    return [_padded(array, (len(array), *shape)) for array in arrays]
+
+
+def _padded(array: Array, shape: tuple[int, ...]) -> Array:
+    if np.prod(shape) == array.size:
+        return array.reshape(shape)
+    if not array.size:
+        raise invalid("Got empty tensor in batch of non-empty tensors.")
+    padded = np.full(shape, array.flat[0], array.dtype)
+    padded[tuple(map(slice, array.shape))] = array
+    return padded
+
+
+def split(outputs: Sequence[Array], tasks: Sequence[Task], rules: BatchRules) -> list[list[Array]]:
+    """Give every task its rows of every output; raises ServingError for an output without them."""
+    size = sum(task.size for task in tasks)
+    for output in outputs:
+        _check_rows(output, rules.padded(size) if size else 0)
+    ends = list(itertools.accumulate(task.size for task in tasks))
+    return [[output[end - task.size : end] for output in outputs] for task, end in zip(tasks, ends, strict=True)]
+
+
+def _check_rows(output: Array, wanted: int) -> None:
+    if not np.ndim(output):
+        raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
+    if len(output) != wanted:
+        raise ServingError(
+            Code.FAILED_PRECONDITION,
+            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
+            "tensors",
+        )
+
+
+def joined_slices(slices: Sequence[Sequence[Array]]) -> list[Array]:
+    """Put the answers to the slices of one task below each other again."""
+    if len(slices) == 1:
+        return list(slices[0])
+    return [np.concatenate(parts) for parts in zip(*slices, strict=True)]

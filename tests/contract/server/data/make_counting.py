@@ -1,0 +1,57 @@
+"""Write the SavedModel `counting`, which tells of every answer in which run and among how many rows it was made.
+
+python make_counting.py OUT_DIR
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import tensorflow as tf
+
+
+class Counting(tf.Module):
+    """Half plus two over scalars, the sums of rows of any width, and classes and values of examples."""
+
+    def __init__(self):
+        super().__init__()
+        self.runs = tf.Variable(0, dtype=tf.int64)
+
+    def _told(self, like):
+        """The number of this run and of its rows, once for every row."""
+        rows = tf.shape(like)[0]
+        run = self.runs.assign_add(1)
+        return {"run": tf.repeat(run, rows), "rows": tf.repeat(rows, rows)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def half_plus_two(self, x):
+        return {"y": x / 2 + 2, **self._told(x)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.float32, name="x")])
+    def total(self, x):
+        width = tf.repeat(tf.shape(x)[1], tf.shape(x)[0])
+        return {"total": tf.reduce_sum(x, axis=1), "width": width, **self._told(x)}
+
+    def _parsed(self, examples):
+        return tf.io.parse_example(examples, {"x": tf.io.FixedLenFeature([1], tf.float32)})["x"]
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def classify(self, inputs):
+        rows = tf.repeat(tf.shape(inputs)[:1], tf.shape(inputs)[0])[:, None]
+        return {"classes": tf.strings.as_string(rows), "scores": self._parsed(inputs)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="inputs")])
+    def regress(self, inputs):
+        return {"outputs": self._parsed(inputs) + 0.5}
+
+
+if __name__ == "__main__":
+    counting = Counting()
+    signatures = {
+        "serving_default": counting.half_plus_two,
+        "total": counting.total,
+        "classify": counting.classify,
+        "regress": counting.regress,
+    }
+    tf.saved_model.save(counting, str(Path(sys.argv[1]) / "counting" / "1"), signatures=signatures)
