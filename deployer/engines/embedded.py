@@ -202,9 +202,7 @@ def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]
 
 def _check_settings(launch: Launch) -> None:
     """Refuse what this server would not honour, with the nearest flag that it knows."""
-    implied = {BATCHING: "enable_batching", MONITORING: "monitoring_config_file"}
-    wanted = [name for name, _ in launch.flags] + [implied[file] for file in launch.rendered.files if file in implied]
-    for name in wanted:
+    for name, _ in launch.flags:
         if not flags.known(name).honoured:
             raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
 

@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any, NoReturn
 
-from deployer.server import batching_config, flags, log
+from deployer.server import batching_config, flags, log, monitoring
 from deployer.server import config as configs
 from deployer.server.flags import Options, UsageError
 from deployer.server.log import LOG
@@ -80,6 +80,7 @@ def check(options: Options) -> None:
     if options.on("use_alts_credentials"):
         raise ValueError("--use_alts_credentials asks for what only TensorFlow Serving itself can do.")
     batching_config.from_options(options)
+    monitoring.path_from_options(options)
 
 
 def first_config(options: Options) -> Any:

@@ -17,6 +17,7 @@ from deployer.server.batch_scheduler import BatchScheduler
 from deployer.server.batching_config import BatchingConfig, BatchRules
 from deployer.server.dtypes import Array
 from deployer.server.log import LOG
+from deployer.server.monitoring import Metrics
 from deployer.server.pace import Pace
 from deployer.server.servable import Model, SavedModel, time_limit_ms
 from deployer.server.status import Code, ServingError
@@ -27,26 +28,30 @@ _MAX_QUEUES = 64
 class Batching:
     """The threads that all models share, and what decides which version is batched."""
 
-    def __init__(self, config: BatchingConfig) -> None:
+    def __init__(self, config: BatchingConfig, metrics: Metrics | None = None) -> None:
         self._config = config
+        self._metrics = metrics
         self._scheduler = BatchScheduler(config.threads, config.thread_name)
 
     def wrap(self, model: SavedModel, path: str) -> Model:
         """Return the loaded version of a folder with batching in front of it, if it shall have that."""
         rules = self._config.rules(path)
-        return model if rules is None else BatchedModel(model, self._scheduler, rules)
+        return model if rules is None else BatchedModel(model, self._scheduler, rules, self._metrics)
 
 
 class BatchedModel:
     """Answers as the model that it wraps does; a call waits until the batch that it went into has been run."""
 
-    def __init__(self, model: SavedModel, scheduler: BatchScheduler, rules: BatchRules) -> None:
+    def __init__(
+        self, model: SavedModel, scheduler: BatchScheduler, rules: BatchRules, metrics: Metrics | None
+    ) -> None:
         LOG.info("Wrapping session to perform batch processing")
         self.signatures = model.signatures
         self.paces: Mapping[str, Pace] = {name: Pace(ends=False) for name in model.signatures}
         self._model = model
         self._scheduler = scheduler
         self._rules = rules
+        self._metrics = metrics
         self._queues: dict[tuple[tuple[str, ...], ...], BatchQueue] = {}
         self._making = threading.Lock()
 
@@ -62,6 +67,8 @@ class BatchedModel:
         now = time.monotonic()
         deadline = now + timeout_ms / 1000 if timeout_ms else math.inf
         task = Task(feeds, rows(feeds.values()), now, deadline)
+        if self._metrics:
+            self._metrics.note_inputs(len(feeds), task.size)
         slices = self._scheduler.submit(self._queue(tuple(sorted(feeds)), tuple(outputs)), task)
         answer = dict(zip(outputs, joined_slices(collected(task.answers, slices)), strict=True))
         return [answer[name] for name in fetches]
@@ -78,17 +85,18 @@ class BatchedModel:
         with self._making:
             if len(self._queues) >= _MAX_QUEUES:
                 del self._queues[next(iter(self._queues))]
-            runner = _Runner(self._model, kind[1], self._rules)
+            runner = _Runner(self._model, kind[1], self._rules, self._metrics)
             return self._queues.setdefault(kind, BatchQueue(self._rules, runner.process))
 
 
 class _Runner:
     """Runs the batches of one queue."""
 
-    def __init__(self, model: SavedModel, outputs: Sequence[str], rules: BatchRules) -> None:
+    def __init__(self, model: SavedModel, outputs: Sequence[str], rules: BatchRules, metrics: Metrics | None) -> None:
         self._model = model
         self._outputs = outputs
         self._rules = rules
+        self._metrics = metrics
         self._pace = Pace(model.ends)
 
     def process(self, tasks: list[Task]) -> None:
@@ -104,10 +112,17 @@ class _Runner:
             task.answer(answer)
 
     def _run(self, tasks: list[Task]) -> list[list[Array]]:
-        left = max(task.deadline for task in tasks) - time.monotonic()
+        now = time.monotonic()
+        left = max(task.deadline for task in tasks) - now
         if left <= 0:
             raise ServingError(Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue")
         feeds = merged(tasks, self._rules)
+        if self._metrics:
+            self._metrics.note_batch((now - task.queued for task in tasks), *self._sizes(tasks))
         with self._pace.timed():
             outputs = self._model.run(feeds, self._outputs, time_limit_ms(left), self._pace.alone)
         return split(outputs, tasks, self._rules)
+
+    def _sizes(self, tasks: Sequence[Task]) -> tuple[int, int]:
+        size = sum(task.size for task in tasks)
+        return size, self._rules.padded(size)

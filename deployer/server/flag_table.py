@@ -59,7 +59,7 @@ SERVING_FLAGS = (
     Flag("enable_model_warmup", True, "replay a version's warm-up records at load"),
     Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
     Flag("version", False, "print the version and exit"),
-    Flag("monitoring_config_file", "", "text proto MonitoringConfig", honoured=False),
+    Flag("monitoring_config_file", "", "text proto MonitoringConfig"),
     Flag("remove_unused_fields_from_bundle_metagraph", True, "keep only signatures in memory", honoured=False),
     Flag("prefer_tflite_model", False, "serve model.tflite where present", honoured=False),
     Flag("num_tflite_pools", _CORES, "interpreter pools", honoured=False),

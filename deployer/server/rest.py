@@ -32,11 +32,12 @@ class Reply:
 
     status: int
     body: bytes
+    code: Code = Code.OK
 
 
 def refusal(error: ServingError) -> Reply:
     """Return the answer that tells of an error."""
-    return Reply(HTTP_STATUS[error.code], error_body(error.message))
+    return Reply(HTTP_STATUS[error.code], error_body(error.message), error.code)
 
 
 class RestApi:
@@ -53,14 +54,14 @@ class RestApi:
         try:
             return Reply(200, self._answer(route(method, target), body, here))
         except SilentError as error:
-            return Reply(HTTP_STATUS[error.code], b"")
+            return Reply(HTTP_STATUS[error.code], b"", error.code)
         except ServingError as error:
             return refusal(error)
         except TooSlowHere:
             raise
         except Exception:  # noqa: BLE001 - no request may end the server
             LOG.exception("%s %s failed", method, target)
-            return Reply(HTTP_STATUS[Code.INTERNAL], error_body("Internal error; the server's log tells more."))
+            return refusal(ServingError(Code.INTERNAL, "Internal error; the server's log tells more."))
 
     def _answer(self, asked: Route, body: bytes, here: bool) -> bytes:
         if asked.verb == "status":

@@ -19,12 +19,12 @@ FILE = Path("assets.extra", "tf_serving_warmup_requests")
 _MOST_RECORDS = 1000
 
 
-def warm_up(model: Model, path: str, iterations: int) -> None:
-    """Replay the records of a version folder, if it has any; raises ServingError with the reason."""
+def warm_up(model: Model, path: str, iterations: int) -> int:
+    """Replay the records of a version folder and return their number; raises ServingError with the reason."""
     file = Path(path) / FILE
     if not file.exists():
         LOG.info("No warmup data file found at %s", file)
-        return
+        return 0
     LOG.info("Starting to read warmup data for model at %s", file)
     read = 0
     for record in _records(file):
@@ -34,6 +34,7 @@ def warm_up(model: Model, path: str, iterations: int) -> None:
         for _ in range(max(1, iterations)):
             _replay(model, _parsed(record, file))
     LOG.info("Finished reading warmup data for model at %s. Number of warmup records read: %d.", file, read)
+    return read
 
 
 def _records(file: Path) -> Iterator[bytes]:

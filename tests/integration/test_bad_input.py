@@ -166,7 +166,10 @@ def test_a_docker_engine_that_is_not_there_is_an_error_with_a_way_out(project, m
             "[server]\nflags = { rest_api_timeout_in_m = 1 }\n[models.half_plus_two]\n",
             "did you mean rest_api_timeout_in_ms?",
         ),
-        ("[monitoring]\n[models.half_plus_two]\n", "cannot honour the server flag monitoring_config_file"),
+        (
+            "[server]\nflags = { prefer_tflite_model = true }\n[models.half_plus_two]\n",
+            "cannot honour the server flag prefer_tflite_model",
+        ),
         ("[models.half_plus_two]\nversions = [1]\nlabels = { stable = 2 }\n", "only 1 is served"),
         ("[models.nope]\n", "no model nope"),
     ],

@@ -140,6 +140,17 @@ def test_batching_from_deployer_toml_runs_requests_together(project):
     assert refused.json() == {"error": "Task size 5 is larger than maximum input batch size 4"}
 
 
+def test_monitoring_from_deployer_toml_shows_what_is_served(project):
+    (project / "deployer.toml").write_text('[monitoring]\npath = "/metrics"\n[models.half_plus_two]\nversions = [1]\n')
+    endpoints = up(project, *ANY_PORTS)["endpoints"]
+    counted = ':tensorflow:serving:request_count{model_name="half_plus_two",status="OK"} '
+    page = requests.get(f"{endpoints['rest']}/metrics", timeout=10).text
+    before = next(line for line in page.splitlines() if line.startswith(counted))
+    ask(endpoints, 2.0)
+    page = requests.get(f"{endpoints['rest']}/metrics", timeout=10).text
+    assert f"{counted}{int(before.removeprefix(counted)) + 1}" in page.splitlines()
+
+
 def spoil_golden(project: Path, version: int, donor: int) -> None:
     """Give a version the golden answers of another, as if it had changed on its way here."""
     home = project / "models" / "half_plus_two"

@@ -1,0 +1,65 @@
+"""From a version folder to a model that answers: read, put behind batches, measured and warmed up, as the flags say."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from deployer.server import batching_config, servable, text_protos
+from deployer.server.batching import Batching
+from deployer.server.flags import Options
+from deployer.server.measuring import MeasuredModel, load_counted
+from deployer.server.monitoring import Metrics
+from deployer.server.runtime import config_pb2
+from deployer.server.servable import LoadOptions, Model, SavedModel
+from deployer.server.warmup import warm_up
+
+
+class Loader:
+    """Loads versions; may be called from many threads."""
+
+    def __init__(self, options: Options, metrics: Metrics | None) -> None:
+        config = batching_config.from_options(options)
+        self._batching = None if config is None else Batching(config, metrics)
+        self._options = _load_options(options)
+        self._warms_up = options.on("enable_model_warmup")
+        self._iterations = options.number("num_request_iterations_for_warmup")
+        self._metrics = metrics
+
+    def __call__(self, name: str, _version: int, path: str) -> Model:
+        """Load a version folder; raises ServingError."""
+        saved = self._read(path)
+        try:
+            model = self._batching.wrap(saved, path) if self._batching else saved
+            if self._warms_up:
+                self._warm_up(model, path)
+        except BaseException:
+            saved.close()
+            raise
+        return MeasuredModel(name, model, self._metrics) if self._metrics else model
+
+    def _read(self, path: str) -> SavedModel:
+        with load_counted(path, self._metrics) if self._metrics else contextlib.nullcontext():
+            return servable.load(path, self._options)
+
+    def _warm_up(self, model: Model, path: str) -> None:
+        start = time.perf_counter()
+        records = warm_up(model, path, self._iterations)
+        if records and self._metrics:
+            self._metrics.note_warm_up(path, records, time.perf_counter() - start)
+
+
+def _load_options(options: Options) -> LoadOptions:
+    both = options.number("tensorflow_session_parallelism")
+    return LoadOptions(
+        tags=tuple(options.text("saved_model_tags").split(",")),
+        intra_op_threads=options.number("tensorflow_intra_op_parallelism") or both,
+        inter_op_threads=options.number("tensorflow_inter_op_parallelism") or both,
+        gpu_memory_fraction=options.real("per_process_gpu_memory_fraction"),
+        session_config=_session_config(options.text("tensorflow_session_config_file")),
+    )
+
+
+def _session_config(path: str) -> Any:
+    return text_protos.read(path, config_pb2.ConfigProto()) if path else None

@@ -1,0 +1,154 @@
+"""Requests, runs and loads counted on their way. Without monitoring none of this is there.
+
+Sources: `model_servers/http_server.cc`, `prediction_service_impl.cc`, `servables/tensorflow/predict_util.cc`,
+`multi_inference.cc`. Latencies are whole microseconds.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from deployer.server.core import Core
+from deployer.server.dtypes import Array
+from deployer.server.grpc_services import PredictionService
+from deployer.server.monitoring import Metrics
+from deployer.server.pace import Pace
+from deployer.server.rest import Reply, RestApi
+from deployer.server.routes import Route, route
+from deployer.server.servable import Model, Signature
+from deployer.server.status import Code, ServingError
+
+_VERBS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
+_UNROUTED = Route("", "")
+
+
+class _Request(threading.local):
+    """What the calling thread answers at the moment."""
+
+    api = ""
+
+
+_request = _Request()
+
+
+@contextmanager
+def _answering(api: str) -> Iterator[None]:
+    _request.api = api
+    try:
+        yield
+    finally:
+        _request.api = ""
+
+
+class MeasuredRestApi(RestApi):
+    """The REST API, its requests counted."""
+
+    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, metrics: Metrics) -> None:
+        super().__init__(core, timeout_ms, check_method)
+        self._metrics = metrics
+
+    def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
+        """Answer a request; see RestApi.handle."""
+        start = time.perf_counter()
+        asked = _routed(method, target)
+        verb = asked.verb if asked.verb in _VERBS else ""
+        with _answering(_VERBS.get(verb, "")):
+            reply = super().handle(method, target, body, here)
+        if reply.code is Code.OK:
+            self._metrics.request_latency.add(_micros_since(start), asked.model, verb, "REST")
+        self._metrics.request_count.add(asked.model, reply.code.name)
+        return reply
+
+
+def _routed(method: str, target: str) -> Route:
+    try:
+        return route(method, target)
+    except ServingError:
+        return _UNROUTED
+
+
+class MeasuredPredictionService(PredictionService):
+    """PredictionService, its requests counted."""
+
+    def __init__(self, core: Core[Model], check_method: bool, as_content: bool, metrics: Metrics) -> None:
+        super().__init__(core, check_method, as_content)
+        self._metrics = metrics
+
+    def predict(self, request: Any, context: Any) -> Any:
+        """Run a signature on tensors."""
+        return self._measured("Predict", super().predict, request, context)
+
+    def classify(self, request: Any, context: Any) -> Any:
+        """Score the classes of examples."""
+        return self._measured("Classify", super().classify, request, context)
+
+    def regress(self, request: Any, context: Any) -> Any:
+        """Give a value to every example."""
+        return self._measured("Regress", super().regress, request, context)
+
+    def multi_inference(self, request: Any, context: Any) -> Any:
+        """Classify and regress the same examples."""
+        response = super().multi_inference(request, context)
+        kind = request.input.WhichOneof("kind")
+        number = len(getattr(request.input, kind).examples)
+        name = request.tasks[0].model_spec.name
+        self._metrics.example_counts.add(number, name)
+        self._metrics.example_count_total.add(name, by=number)
+        return response
+
+    def _measured(self, api: str, function: Callable[[Any, Any], Any], request: Any, context: Any) -> Any:
+        start, name, code = time.perf_counter(), request.model_spec.name, Code.INTERNAL
+        try:
+            with _answering(api):
+                response = function(request, context)
+            code = Code.OK
+        except ServingError as error:
+            code = error.code
+            raise
+        finally:
+            self._metrics.request_count.add(name, code.name)
+        self._metrics.request_latency.add(_micros_since(start), name, api, "GRPC")
+        return response
+
+
+class MeasuredModel:
+    """A loaded version, its runs timed."""
+
+    def __init__(self, name: str, model: Model, metrics: Metrics) -> None:
+        self.signatures: Mapping[str, Signature] = model.signatures
+        self.paces: Mapping[str, Pace] = model.paces
+        self._name = name
+        self._model = model
+        self._metrics = metrics
+
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order; raises ServingError."""
+        start = time.perf_counter()
+        outputs = self._model.run(feeds, fetches, timeout_ms, alone)
+        if _request.api:
+            self._metrics.runtime_latency.add(_micros_since(start), self._name, _request.api, "TF1")
+        return outputs
+
+    def close(self) -> None:
+        """Free what the version holds; nobody may be running."""
+        self._model.close()
+
+
+@contextmanager
+def load_counted(path: str, metrics: Metrics) -> Iterator[None]:
+    """Count the load of a version folder that happens meanwhile."""
+    start, status = time.perf_counter(), "fail"
+    try:
+        yield
+        status = "success"
+        metrics.load_latency.add(path, by=_micros_since(start))
+    finally:
+        metrics.load_attempt_count.add(path, status)
+
+
+def _micros_since(start: float) -> int:
+    return round((time.perf_counter() - start) * 1e6)
