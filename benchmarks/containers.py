@@ -18,6 +18,7 @@ from measure import DEPLOYER, alternate, milliseconds, process, show
 import deployer
 from deployer.deployment import Launch, Rendered, ServedModel
 from deployer.engines import containers, ports
+from deployer.spec import Docker
 
 ROUNDS = 7
 SIZES = (1, 10, 50)
@@ -28,7 +29,8 @@ BY_HAND = "docker run, poll every 20 ms, predict once"
 STOPPED = "docker stop, docker rm"
 SCRIPT = """
 set -e
-docker run --detach --name by-hand --init --publish 127.0.0.1:"$PORT":8501 --volume "$STORE/table":/models/table:ro \
+docker run --detach --name by-hand --init --publish 127.0.0.1:"$PORT":8501 \
+    --publish 127.0.0.1::8500 --volume "$STORE/table":/models/table:ro \
     --env MODEL_NAME=table "$IMAGE" >/dev/null
 until curl --silent http://127.0.0.1:"$PORT"/v1/models/table | grep --quiet AVAILABLE; do sleep 0.02; done
 curl --silent --fail --data '{"instances": [1]}' http://127.0.0.1:"$PORT"/v1/models/table:predict >/dev/null
@@ -125,7 +127,8 @@ def _stand_ins(size: int, folder: Path) -> Iterator[None]:
 def _labels(name: str, folder: Path) -> dict[str, str]:
     models = (ServedModel(name, (1,)),)
     launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None)
-    return containers.labels(launch, containers.Placement(name, name, name, folder, 1, 1, 1, 1), "none")
+    place = containers.Placement(name, name, name, folder, 1, 1, 1, 1)
+    return containers.labels(launch, place, Docker(image=IMAGE), containers.Image("none"))
 
 
 def _docker(*arguments: str) -> str:

@@ -116,6 +116,14 @@ class Client:
         if answer.status.error_code:
             raise RequestFailed(f"the server refused its new config: {answer.status.error_message}")
 
+    @staticmethod
+    def get_ready() -> None:
+        """Import what requests need. Done while a server loads, it costs nothing later."""
+        import grpc  # noqa: F401
+        import requests  # noqa: F401
+
+        proto("tensorflow_serving.apis.predict_pb2")
+
     def close(self) -> None:
         """Let go of connections."""
         if "_session" in vars(self):

@@ -6,6 +6,7 @@ many at once, then alone again.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -42,6 +43,14 @@ class Fault(Exception):
 def prove(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
     """All checks on every version. A failing check does not keep the others from being made."""
     return Report(tuple(check for model in models for check in _prove_model(client, model, tolerance)))
+
+
+def get_ready(models: Iterable[Model]) -> None:
+    """Import and read what `prove` needs: done while a server loads, it costs nothing later."""
+    Client.get_ready()
+    with contextlib.suppress(DeployerError):  # `prove` will tell
+        for model in models:
+            golden.read(model.path)
 
 
 def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:

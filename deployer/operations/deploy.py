@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -93,12 +94,18 @@ class Deploy:
         self.engine.prepare(self.progress)
         self.progress(f"starting a candidate on the {self.engine.name} engine")
         try:
-            candidate = self.engine.stage(self.launch)
+            candidate = self._staged()
             with self._last_words(candidate):
                 yield candidate
         except BaseException:
             self.engine.sweep(self.launch.name, self.launch.env)
             raise
+
+    def _staged(self) -> Deployment:
+        """The candidate; while the engine works at it, what proving needs is made ready."""
+        with ThreadPoolExecutor(1) as beside:
+            beside.submit(smoke.get_ready, self.models)
+            return self.engine.stage(self.launch)
 
     @contextmanager
     def _last_words(self, candidate: Deployment) -> Iterator[None]:
