@@ -117,7 +117,7 @@ ensure_server() {
 }
 
 server_inputs() {
-    within 10 docker image inspect --format '{{.Id}}' "$BASE" || true # none yet: an image of no name that there is
+    within 10 docker image inspect --format '{{.Id}}' "$BASE" 2>/dev/null || true # none yet: a name that no image has
     context | digest
 }
 
