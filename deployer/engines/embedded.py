@@ -203,7 +203,7 @@ def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]
 def _check_settings(launch: Launch) -> None:
     """Refuse what this server would not honour, with the nearest flag that it knows."""
     for name, _ in launch.flags:
-        if not flags.known(name).honoured:
+        if not flags.embedded(flags.known(name)):
             raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
 
 

@@ -8,6 +8,12 @@ from deployer.errors import SettingRefused
 from deployer.server.flag_table import SERVING_FLAGS, Flag
 
 _KNOWN = {flag.name: flag for flag in SERVING_FLAGS}
+_BEYOND_THE_GATE = frozenset(("ssl_config_file",))  # it speaks plain gRPC
+
+
+def embedded(flag: Flag) -> bool:
+    """Whether the embedded engine can honour a flag: its server must, and the gate must be able to ask it."""
+    return flag.honoured and flag.name not in _BEYOND_THE_GATE
 
 
 def known(name: str) -> Flag:

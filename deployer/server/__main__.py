@@ -12,7 +12,7 @@ import sys
 import threading
 from typing import Any, NoReturn
 
-from deployer.server import batching_config, flags, log, monitoring
+from deployer.server import batching_config, flags, log, monitoring, tls
 from deployer.server import config as configs
 from deployer.server.flags import Options, UsageError
 from deployer.server.log import LOG
@@ -74,13 +74,17 @@ def check(options: Options) -> None:
         raise ValueError("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
     if not options.text("model_base_path") and not options.text("model_config_file"):
         raise ValueError("Both server_options.model_base_path and server_options.model_config_file are empty!")
-    for name in ("ssl_config_file", "platform_config_file"):
-        if options.text(name):
-            raise ValueError(f"--{name} asks for what this server cannot do yet; it does not start without it.")
+    if options.text("platform_config_file"):
+        raise ValueError(
+            "--platform_config_file asks for what this server cannot do yet; it does not start without it."
+        )
     if options.on("use_alts_credentials"):
+        if options.text("ssl_config_file"):
+            raise ValueError("Either use_alts_credentials must be false or ssl_config_file must be empty.")
         raise ValueError("--use_alts_credentials asks for what only TensorFlow Serving itself can do.")
     batching_config.from_options(options)
     monitoring.path_from_options(options)
+    tls.config(options)
 
 
 def first_config(options: Options) -> Any:

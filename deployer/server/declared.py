@@ -1,7 +1,8 @@
-"""Messages of TensorFlow Serving's config files that no wheel ships: batching, monitoring and TLS.
+"""Messages that no wheel ships: batching, monitoring and TLS of TensorFlow Serving's config files; gRPC's health check.
 
 They are declared here, in a pool of their own, so that they cannot clash with generated modules. Needs no TensorFlow.
-Sources: `session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`; unused fields are left out.
+Sources: `session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`, `grpc/health/v1/health.proto`;
+unused fields are left out.
 """
 
 from __future__ import annotations
@@ -12,16 +13,19 @@ from typing import Any
 BATCHING = "tensorflow.serving.BatchingParameters"
 MONITORING = "tensorflow.serving.MonitoringConfig"
 SSL = "tensorflow.serving.SSLConfig"
+HEALTH_REQUEST = "grpc.health.v1.HealthCheckRequest"
+HEALTH_RESPONSE = "grpc.health.v1.HealthCheckResponse"
 
 
 @functools.cache
 def message_class(name: str) -> Any:
-    """A message class of `DECLARED`, by its full name, such as `tensorflow.serving.BatchingParameters`."""
+    """A message class declared here, by its full name, such as `tensorflow.serving.BatchingParameters`."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    pool.AddSerializedFile(text_format.Parse(DECLARED, descriptor_pb2.FileDescriptorProto()).SerializeToString())
+    for file in (_SERVING, _HEALTH):
+        pool.AddSerializedFile(text_format.Parse(file, descriptor_pb2.FileDescriptorProto()).SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
@@ -38,8 +42,8 @@ def _wrapped(name: str, number: int, kind: str) -> str:
     return _message(name, number, f".google.protobuf.{kind}Value")
 
 
-DECLARED = f"""
-name: "deployer/declared.proto" package: "tensorflow.serving" syntax: "proto3"
+_SERVING = f"""
+name: "deployer/serving.proto" package: "tensorflow.serving" syntax: "proto3"
 dependency: "google/protobuf/wrappers.proto"
 message_type {{
   name: "BatchingParameters"
@@ -68,5 +72,22 @@ message_type {{
   {_field("server_cert", 2, "STRING")}
   {_field("custom_ca", 3, "STRING")}
   {_field("client_verify", 4, "BOOL")}
+}}
+"""
+
+_HEALTH = f"""
+name: "deployer/health.proto" package: "grpc.health.v1" syntax: "proto3"
+message_type {{ name: "HealthCheckRequest" {_field("service", 1, "STRING")} }}
+message_type {{
+  name: "HealthCheckResponse"
+  field {{ name: "status" number: 1 label: LABEL_OPTIONAL type: TYPE_ENUM
+          type_name: ".grpc.health.v1.HealthCheckResponse.ServingStatus" }}
+  enum_type {{
+    name: "ServingStatus"
+    value {{ name: "UNKNOWN" number: 0 }}
+    value {{ name: "SERVING" number: 1 }}
+    value {{ name: "NOT_SERVING" number: 2 }}
+    value {{ name: "SERVICE_UNKNOWN" number: 3 }}
+  }}
 }}
 """

@@ -50,7 +50,7 @@ SERVING_FLAGS = (
     Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic"),
     Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic"),
     Flag("use_alts_credentials", False, "Google ALTS for gRPC", honoured=False),
-    Flag("ssl_config_file", "", "text proto SSLConfig for gRPC", honoured=False),
+    Flag("ssl_config_file", "", "text proto SSLConfig for gRPC"),
     Flag("platform_config_file", "", "text proto PlatformConfigMap", honoured=False),
     Flag("per_process_gpu_memory_fraction", 0.0, "share of GPU memory to take"),
     Flag("saved_model_tags", "serve", "comma-separated tag set to load"),
@@ -71,7 +71,7 @@ SERVING_FLAGS = (
     Flag("thread_pool_factory_config_file", "", "text proto ThreadPoolFactoryConfig", honoured=False),
     Flag("mixed_precision", "", "automatic mixed precision", honoured=False),
     Flag("skip_initialize_tpu", False, "TPU builds only", honoured=False),
-    Flag("enable_grpc_healthcheck_service", False, "offer grpc.health.v1", honoured=False),
+    Flag("enable_grpc_healthcheck_service", False, "offer grpc.health.v1"),
     Flag("enable_serialization_as_tensor_content", False, "answer with tensor_content", honoured=True),
 )
 

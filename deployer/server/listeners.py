@@ -40,23 +40,36 @@ class Address:
     grpc_socket: str = ""
 
 
-def grpc_server(
-    handlers: Sequence[Any], address: Address, threads: int, options: Sequence[tuple[str, Any]]
-) -> grpc.Server:
+@dataclasses.dataclass(frozen=True)
+class GrpcRules:
+    """How a gRPC server is run; `credentials` are those of TLS, None is none."""
+
+    threads: int
+    options: Sequence[tuple[str, Any]] = ()
+    credentials: Any = None
+
+
+def grpc_server(handlers: Sequence[Any], address: Address, rules: GrpcRules) -> grpc.Server:
     """Return a gRPC server that listens and is not yet started; raises PortError."""
     unlimited = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
-    server = grpc.server(ThreadPoolExecutor(threads, "grpc"), options=[*unlimited, *options])
+    server = grpc.server(ThreadPoolExecutor(rules.threads, "grpc"), options=[*unlimited, *rules.options])
     server.add_generic_rpc_handlers(handlers)
     targets = [f"{_bracketed(address.host or ALL_INTERFACES)}:{address.port}"] if address.port else []
     targets += [f"unix:{address.grpc_socket}"] if address.grpc_socket else []
     for target in targets:
         try:
-            bound = server.add_insecure_port(target)
+            bound = _add_port(server, target, rules.credentials)
         except RuntimeError as error:
             raise PortError(target) from error
         if not bound:
             raise PortError(target)
     return server
+
+
+def _add_port(server: grpc.Server, target: str, credentials: Any) -> int:
+    if credentials is None:
+        return int(server.add_insecure_port(target))
+    return int(server.add_secure_port(target, credentials))
 
 
 def _bracketed(host: str) -> str:
@@ -152,13 +165,11 @@ class Listeners:
         self,
         handlers: Sequence[Any],
         application: Any,
-        threads: int,
-        options: Sequence[tuple[str, Any]],
+        rules: GrpcRules,
         drain_seconds: float,
     ) -> None:
         self._handlers = handlers
-        self._threads = threads
-        self._options = options
+        self._rules = rules
         self._drain_seconds = drain_seconds
         self._grpc: list[grpc.Server] = []
         self._rest = RestServers(application, drain_seconds)
@@ -197,6 +208,6 @@ class Listeners:
             stopped.wait(self._drain_seconds)
 
     def _open_grpc(self, address: Address) -> None:
-        server = grpc_server(self._handlers, address, self._threads, self._options)
+        server = grpc_server(self._handlers, address, self._rules)
         server.start()
         self._grpc.append(server)

@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from deployer.server import monitoring
+from deployer.server import monitoring, tls
 from deployer.server.asgi import RestApp
 from deployer.server.core import ConfigPoll, Core
 from deployer.server.flags import Options
 from deployer.server.grpc_services import ModelService, PredictionService, handlers
-from deployer.server.listeners import Address, Listeners
+from deployer.server.health import HealthService
+from deployer.server.listeners import Address, GrpcRules, Listeners
 from deployer.server.loading import Loader
 from deployer.server.manager import LoadRules
 from deployer.server.measuring import MeasuredPredictionService, MeasuredRestApi
@@ -41,6 +42,7 @@ class Server:
         self._poll = ConfigPoll(
             self._core, options.text("model_config_file"), options.number("model_config_file_poll_wait_seconds")
         )
+        self._health = HealthService()
         self._listeners = self._make_listeners()
 
     def start(self, message: Any) -> None:
@@ -58,6 +60,7 @@ class Server:
 
     def stop(self) -> None:
         """Close the ports, let requests in flight finish."""
+        self._health.stop()
         self._listeners.close()
         self._poll.stop()
         self._core.stop()
@@ -65,12 +68,18 @@ class Server:
     def _make_listeners(self) -> Listeners:
         options = self._options
         return Listeners(
-            handlers(self._prediction_service(), ModelService(self._core)),
+            [*handlers(self._prediction_service(), ModelService(self._core)), *self._health_handlers()],
             self._rest_application(),
-            max(1, options.number("grpc_max_threads")),
-            channel_arguments(options.text("grpc_channel_arguments")),
+            GrpcRules(
+                max(1, options.number("grpc_max_threads")),
+                channel_arguments(options.text("grpc_channel_arguments")),
+                tls.credentials(options),
+            ),
             options.real("drain_seconds"),
         )
+
+    def _health_handlers(self) -> list[Any]:
+        return [self._health.handler()] if self._options.on("enable_grpc_healthcheck_service") else []
 
     def _prediction_service(self) -> PredictionService:
         options = self._options

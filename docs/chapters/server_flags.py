@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chapters.markdown import code, table
+from deployer.engines.flags import embedded
 from deployer.server.flag_table import SERVING_FLAGS, Flag
 from deployer.spec import OWN_FLAGS
 
@@ -31,4 +32,4 @@ def _default(flag: Flag) -> str:
 def _standing(flag: Flag) -> str:
     if flag.name in OWN_FLAGS:
         return "set by deployer"
-    return "honoured" if flag.honoured else "refused"
+    return "honoured" if embedded(flag) else "refused"

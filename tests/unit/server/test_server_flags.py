@@ -84,7 +84,11 @@ def test_usage_tells_every_flag_with_its_default() -> None:
     [
         (["--port=0", "--model_base_path=/m"], "grpc_port or server_options.grpc_socket_path"),
         ([], "Both server_options.model_base_path and server_options.model_config_file are empty!"),
-        (["--model_base_path=/m", "--ssl_config_file=/s"], "--ssl_config_file asks for what this server cannot do"),
+        (["--model_base_path=/m", "--ssl_config_file=/s"], "NOT_FOUND: /s; No such file or directory"),
+        (
+            ["--model_base_path=/m", "--ssl_config_file=/s", "--use_alts_credentials"],
+            "Either use_alts_credentials must be false or ssl_config_file must be empty",
+        ),
         (["--model_base_path=/m", "--use_alts_credentials"], "only TensorFlow Serving itself can do"),
         (["--model_base_path=/m", "--batching_parameters_file=/b"], "without setting server_options.enable_batching"),
     ],
