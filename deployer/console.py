@@ -88,7 +88,7 @@ def _derived(value: Any) -> dict[str, Any]:
 
 
 def show_up(result: UpResult) -> None:
-    """The plan after a dry run; after a deploy the proof, the endpoint, and what to do with it."""
+    """The plan after a dry run; after a deploy the proof and the endpoint."""
     out(str(result.plan))
     if result.report is not None:
         show_report(result.report)
@@ -96,7 +96,12 @@ def show_up(result: UpResult) -> None:
         return
     model = result.models[0]
     out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
-    print(f"\nask it:   deployer predict {result.name}\nstop it:  deployer down {result.name}", file=sys.stderr)
+
+
+def show_next_steps(result: UpResult) -> None:
+    """What to do with an endpoint."""
+    if result.endpoints is not None:
+        print(f"\nask it:   deployer predict {result.name}\nstop it:  deployer down {result.name}", file=sys.stderr)
 
 
 def show_report(report: Report) -> None:

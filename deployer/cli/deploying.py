@@ -98,6 +98,8 @@ def up(
     )
     result = run(target, options=options, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)
+    if not (quiet or json):
+        console.show_next_steps(result)
     if dry_run and exit_code and (result.plan.change is not Change.NOTHING or result.plan.steps):
         raise typer.Exit(PLAN_HAS_CHANGES)
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")]
 Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: deployer.toml here, if there is one.")]
 Env = Annotated[str | None, typer.Option(help="Environment: applies the overlay [env.NAME].")]
 EngineName = Annotated[str | None, typer.Option("--engine", help="auto, docker or embedded.")]

@@ -181,9 +181,16 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     shown = capsys.readouterr()
     assert shown.out.startswith("CREATE m [local]\n  start  (nothing is deployed)\n  ok  ")
     assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
-    assert "deployer down m" in shown.err
+    assert shown.err == ""
     console.show_up(RESULTS[7])
     assert capsys.readouterr() == ("CREATE m [local]\n  start  (nothing is deployed)\n", "")
+
+
+def test_the_next_steps_go_with_an_endpoint(capsys):
+    console.show_next_steps(RESULTS[6])
+    assert "deployer down m" in capsys.readouterr().err
+    console.show_next_steps(RESULTS[7])
+    assert capsys.readouterr() == ("", "")
 
 
 def test_status_is_a_table_and_says_what_is_wrong(capsys):
