@@ -12,8 +12,9 @@ import sys
 import threading
 from typing import Any, NoReturn
 
-from deployer.server import batching_config, flags, log, monitoring, tls
+from deployer.server import checks, flags, log
 from deployer.server import config as configs
+from deployer.server.flag_table import FLAGS
 from deployer.server.flags import Options, UsageError
 from deployer.server.log import LOG
 from deployer.server.status import ServingError
@@ -57,34 +58,15 @@ def _tensorflow_version() -> str:
 def _serve(options: Options) -> int:
     log.set_up()
     for name in options.without_effect():
-        LOG.warning("--%s is accepted and has no effect in this server", name)
+        LOG.warning("--%s is accepted and has no effect in this server: %s", name, FLAGS[name].idle)
     try:
-        check(options)
+        checks.check(options)
         message = first_config(options)
         configs.models(message, {})
         return _run(options, message)
     except (ServingError, ValueError) as error:
         print(f"Failed to start server. Error: {error}", flush=True)
         return _FAILED
-
-
-def check(options: Options) -> None:
-    """Refuse flags that contradict each other."""
-    if not options.number("port") and not options.text("grpc_socket_path"):
-        raise ValueError("At least one of server_options.grpc_port or server_options.grpc_socket_path must be set.")
-    if not options.text("model_base_path") and not options.text("model_config_file"):
-        raise ValueError("Both server_options.model_base_path and server_options.model_config_file are empty!")
-    if options.text("platform_config_file"):
-        raise ValueError(
-            "--platform_config_file asks for what this server cannot do yet; it does not start without it."
-        )
-    if options.on("use_alts_credentials"):
-        if options.text("ssl_config_file"):
-            raise ValueError("Either use_alts_credentials must be false or ssl_config_file must be empty.")
-        raise ValueError("--use_alts_credentials asks for what only TensorFlow Serving itself can do.")
-    batching_config.from_options(options)
-    monitoring.path_from_options(options)
-    tls.config(options)
 
 
 def first_config(options: Options) -> Any:
@@ -100,9 +82,12 @@ def _run(options: Options, message: Any) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     signals = Signals()
     signals.start()
+    from deployer.server import xla
     from deployer.server.listeners import PortError
     from deployer.server.serve import Server
 
+    if not options.on("xla_cpu_compilation_enabled") and not options.on("xla_gpu_compilation_enabled"):
+        xla.switch_off()
     server = Server(options)
     try:
         server.start(message)

@@ -13,12 +13,17 @@ Value = str | int | float | bool
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag: `name=default`; a flag without `honoured` is accepted, and said to have no effect when it is set."""
+    """One flag: `name=default`; one that is accepted without effect gives the reason as `idle`."""
 
     name: str
     default: Value
     meaning: str
-    honoured: bool = True
+    idle: str = ""
+
+    @property
+    def honoured(self) -> bool:
+        """Whether the flag does something here."""
+        return not self.idle
 
 
 _WORKERS = 4 * (os.cpu_count() or 1)
@@ -40,18 +45,28 @@ SERVING_FLAGS = (
     Flag("model_name", "default", "name of the only model, without a config file"),
     Flag("model_base_path", "", "folder above the version folders, without a config file"),
     Flag("num_load_threads", 0, "threads that load versions after the start; 0 is one at a time"),
-    Flag("num_unload_threads", 0, "threads that unload versions", honoured=False),
+    Flag("num_unload_threads", 0, "threads that unload versions", idle="every unload has a thread of its own"),
     Flag("max_num_load_retries", 5, "tries after a failed load"),
     Flag("load_retry_interval_micros", 60_000_000, "wait between two tries; negative is none"),
     Flag("file_system_poll_wait_seconds", 1, "seconds between two looks at the base paths; 0 is once"),
-    Flag("flush_filesystem_caches", True, "drop page caches after loads", honoured=False),
+    Flag("flush_filesystem_caches", True, "drop page caches after loads", idle="the page cache is left to the system"),
     Flag("tensorflow_session_parallelism", 0, "threads inside and between ops; 0 is automatic"),
     Flag("tensorflow_session_config_file", "", "text proto ConfigProto"),
     Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic"),
     Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic"),
-    Flag("use_alts_credentials", False, "Google ALTS for gRPC", honoured=False),
+    Flag(
+        "use_alts_credentials",
+        False,
+        "Google ALTS for gRPC",
+        idle="ALTS is for Google's own networks; the server does not start with it",
+    ),
     Flag("ssl_config_file", "", "text proto SSLConfig for gRPC"),
-    Flag("platform_config_file", "", "text proto PlatformConfigMap", honoured=False),
+    Flag(
+        "platform_config_file",
+        "",
+        "text proto PlatformConfigMap",
+        idle="the flags and batching_params.pbtxt say the same; the server does not start with it",
+    ),
     Flag("per_process_gpu_memory_fraction", 0.0, "share of GPU memory to take"),
     Flag("saved_model_tags", "serve", "comma-separated tag set to load"),
     Flag("grpc_channel_arguments", "", "comma-separated key=value arguments of the gRPC server"),
@@ -60,19 +75,34 @@ SERVING_FLAGS = (
     Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
     Flag("version", False, "print the version and exit"),
     Flag("monitoring_config_file", "", "text proto MonitoringConfig"),
-    Flag("remove_unused_fields_from_bundle_metagraph", True, "keep only signatures in memory", honoured=False),
-    Flag("prefer_tflite_model", False, "serve model.tflite where present", honoured=False),
-    Flag("num_tflite_pools", _CORES, "interpreter pools", honoured=False),
-    Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", honoured=False),
+    Flag(
+        "remove_unused_fields_from_bundle_metagraph",
+        True,
+        "keep only signatures in memory",
+        idle="no more than the signatures is kept in any case",
+    ),
+    Flag(
+        "prefer_tflite_model",
+        False,
+        "serve model.tflite where present",
+        idle="TF Lite is experimental in TensorFlow Serving; the SavedModel is served",
+    ),
+    Flag("num_tflite_pools", _CORES, "interpreter pools", idle="there is no TF Lite"),
+    Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", idle="there is no TF Lite"),
     Flag("enable_signature_method_name_check", False, "require the matching method name of a signature"),
-    Flag("xla_cpu_compilation_enabled", False, "XLA on the CPU", honoured=False),
-    Flag("xla_gpu_compilation_enabled", False, "XLA on CPU and GPU", honoured=False),
-    Flag("enable_profiler", True, "offer the profiler service", honoured=False),
-    Flag("thread_pool_factory_config_file", "", "text proto ThreadPoolFactoryConfig", honoured=False),
-    Flag("mixed_precision", "", "automatic mixed precision", honoured=False),
-    Flag("skip_initialize_tpu", False, "TPU builds only", honoured=False),
+    Flag("xla_cpu_compilation_enabled", False, "let models that ask for XLA have it, on the CPU"),
+    Flag("xla_gpu_compilation_enabled", False, "the same, on CPU and GPU"),
+    Flag("enable_profiler", True, "offer the profiler service", idle="there is no profiler service"),
+    Flag(
+        "thread_pool_factory_config_file",
+        "",
+        "text proto ThreadPoolFactoryConfig",
+        idle="TensorFlow Serving's own image knows no factory either",
+    ),
+    Flag("mixed_precision", "", "bfloat16: automatic mixed precision"),
+    Flag("skip_initialize_tpu", False, "TPU builds only", idle="there is no TPU"),
     Flag("enable_grpc_healthcheck_service", False, "offer grpc.health.v1"),
-    Flag("enable_serialization_as_tensor_content", False, "answer with tensor_content", honoured=True),
+    Flag("enable_serialization_as_tensor_content", False, "answer with tensor_content"),
 )
 
 OWN_FLAGS = (

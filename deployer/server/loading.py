@@ -9,6 +9,7 @@ from typing import Any
 from deployer.server import batching_config, servable, text_protos
 from deployer.server.batching import Batching
 from deployer.server.flags import Options
+from deployer.server.log import LOG
 from deployer.server.measuring import MeasuredModel, load_counted
 from deployer.server.monitoring import Metrics
 from deployer.server.runtime import config_pb2
@@ -51,14 +52,26 @@ class Loader:
 
 
 def _load_options(options: Options) -> LoadOptions:
-    both = options.number("tensorflow_session_parallelism")
+    intra, inter = options.number("tensorflow_intra_op_parallelism"), options.number("tensorflow_inter_op_parallelism")
+    if not intra and not inter:
+        intra = inter = options.number("tensorflow_session_parallelism")
     return LoadOptions(
         tags=tuple(options.text("saved_model_tags").split(",")),
-        intra_op_threads=options.number("tensorflow_intra_op_parallelism") or both,
-        inter_op_threads=options.number("tensorflow_inter_op_parallelism") or both,
+        intra_op_threads=intra,
+        inter_op_threads=inter,
         gpu_memory_fraction=options.real("per_process_gpu_memory_fraction"),
         session_config=_session_config(options.text("tensorflow_session_config_file")),
+        bfloat16=_bfloat16(options.text("mixed_precision")),
     )
+
+
+def _bfloat16(mixed_precision: str) -> bool:
+    """Whether automatic mixed precision is asked for, of the one kind that there is."""
+    if mixed_precision == "bfloat16":
+        LOG.info("Running inference with bfloat16 auto mixed precision")
+    elif mixed_precision:
+        LOG.warning("%s auto mixed precision is not supported. Valid option: bfloat16", mixed_precision)
+    return mixed_precision == "bfloat16"
 
 
 def _session_config(path: str) -> Any:

@@ -21,6 +21,7 @@ from deployer.server.tensors import TensorError, to_array
 
 INIT_OP = "__saved_model_init_op"
 _CALLER_THREAD = -1
+_ON = 1
 _MAX_CALLABLES = 64
 _LONGEST_SECONDS = 86400.0
 _ENDLESS = frozenset(
@@ -142,6 +143,7 @@ class LoadOptions:
     inter_op_threads: int = 0
     gpu_memory_fraction: float = 0.0
     session_config: Any = None
+    bfloat16: bool = False
 
     def config(self) -> Any:
         """Return the ConfigProto of every Session."""
@@ -152,6 +154,8 @@ class LoadOptions:
         config.inter_op_parallelism_threads = self.inter_op_threads or config.inter_op_parallelism_threads
         if self.gpu_memory_fraction:
             config.gpu_options.per_process_gpu_memory_fraction = self.gpu_memory_fraction
+        if self.bfloat16:
+            config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = _ON
         return config
 
 

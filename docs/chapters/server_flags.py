@@ -12,6 +12,7 @@ HEAD = """## Server flags
 `[server] flags = { file_system_poll_wait_seconds = 5 }` hands flags of `tensorflow_model_server` to the server.
 A flag that the engine cannot honour is refused, and so is one that `deployer` sets itself.
 """
+WITHOUT_THE_GATE = {"ssl_config_file": "the gate asks in plain gRPC; the server by itself honours it"}
 BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core"}
 
 
@@ -32,4 +33,6 @@ def _default(flag: Flag) -> str:
 def _standing(flag: Flag) -> str:
     if flag.name in OWN_FLAGS:
         return "set by deployer"
-    return "honoured" if embedded(flag) else "refused"
+    if embedded(flag):
+        return "honoured"
+    return f"refused: {flag.idle or WITHOUT_THE_GATE[flag.name]}"

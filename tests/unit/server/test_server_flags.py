@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from deployer.server.__main__ import check
+from deployer.server.checks import check
 from deployer.server.flag_table import OWN_FLAGS, SERVING_FLAGS
 from deployer.server.flags import UsageError, parse, usage
 from deployer.server.status import ServingError
@@ -68,8 +68,8 @@ def test_arguments_after_two_dashes_are_not_read() -> None:
 
 
 def test_flags_without_effect_are_named_only_when_they_ask_for_something() -> None:
-    options = parse(["--enable_profiler=true", "--mixed_precision=bfloat16", "--port=1"])
-    assert options.without_effect() == ["mixed_precision"]
+    options = parse(["--enable_profiler=true", "--prefer_tflite_model=true", "--port=1"])
+    assert options.without_effect() == ["prefer_tflite_model"]
 
 
 def test_usage_tells_every_flag_with_its_default() -> None:
@@ -89,6 +89,14 @@ def test_usage_tells_every_flag_with_its_default() -> None:
             ["--model_base_path=/m", "--ssl_config_file=/s", "--use_alts_credentials"],
             "Either use_alts_credentials must be false or ssl_config_file must be empty",
         ),
+        (
+            [
+                "--model_base_path=/m",
+                *(f"--tensorflow_{n}_parallelism=2" for n in ("session", "intra_op", "inter_op")),
+            ],
+            "You cannot configure all",
+        ),
+        (["--model_base_path=/m", "--platform_config_file=/p"], "asks for what this server cannot do yet"),
         (["--model_base_path=/m", "--use_alts_credentials"], "only TensorFlow Serving itself can do"),
         (["--model_base_path=/m", "--batching_parameters_file=/b"], "without setting server_options.enable_batching"),
     ],

@@ -1,6 +1,6 @@
-"""Write the SavedModel `counting`, which tells of every answer in which run and among how many rows it was made.
+"""Write the SavedModels that no recording asks: `counting` and `compiled`.
 
-python make_counting.py OUT_DIR
+python make_models.py OUT_DIR
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ import tensorflow as tf
 
 
 class Counting(tf.Module):
-    """Half plus two over scalars, the sums of rows of any width, and classes and values of examples."""
+    """Tells of an answer in which run and among how many rows it was made.
+
+    Half plus two over scalars, the sums of rows of any width, and classes and values of examples.
+    """
 
     def __init__(self):
         super().__init__()
@@ -46,7 +49,17 @@ class Counting(tf.Module):
         return {"outputs": self._parsed(inputs) + 0.5}
 
 
+class Compiled(tf.Module):
+    """Half plus two, by XLA alone."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")], jit_compile=True)
+    def half_plus_two(self, x):
+        return {"y": x / 2 + 2}
+
+
 if __name__ == "__main__":
+    compiled = Compiled()
+    tf.saved_model.save(compiled, str(Path(sys.argv[1]) / "compiled" / "1"), signatures=compiled.half_plus_two)
     counting = Counting()
     signatures = {
         "serving_default": counting.half_plus_two,
