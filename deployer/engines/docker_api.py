@@ -6,55 +6,47 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from deployer.engines import docker_context
 from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
 
 API_SECONDS = 30
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
-SOCKET = Path("/var/run/docker.sock")
+LOCAL = "unix://"
 
 
 def connect() -> Any:
     """A client of the engine that DOCKER_HOST or the current `docker context` names, else of the local one.
 
-    Raises EngineUnavailable with what is wrong: not running, no permission, not installed. The engine must see this
-    machine's folders: one behind TCP or SSH is refused.
+    Raises EngineUnavailable with what is wrong: not running, no permission, not installed; and SettingRefused for one
+    on another machine, because an engine must see this machine's folders.
     """
     import docker
 
-    with docker_errors("the Docker Engine"):
-        client = docker.from_env(timeout=API_SECONDS)
-        client.ping()
-    _refuse_remote(str(client.api.base_url))
-    return client
-
-
-def _refuse_remote(base_url: str) -> None:
-    if not base_url.startswith(("http+docker://localhost", "http+unix://", "http+docker://localunixsocket")):
+    address = docker_context.address()
+    if not address.startswith(LOCAL):
         raise SettingRefused(
-            f"the Docker Engine at {base_url} is on another machine, which does not see this machine's models",
+            f"the Docker Engine at {address} is on another machine, which does not see this machine's models",
             hint="unset DOCKER_HOST or `docker context use default`; remote engines come in a later release",
         )
+    with docker_errors(f"the Docker Engine at {address}"):
+        client = docker.DockerClient(base_url=address, version="auto", timeout=API_SECONDS)
+        client.ping()
+    return client
 
 
 def answers() -> bool:
     """Whether a Docker Engine is there to be used; quick where there is none, for `auto`."""
-    if not (_is_named() or os.access(SOCKET, os.R_OK | os.W_OK)):
-        return False
     try:
-        connect().close()
+        address = docker_context.address()
+        if address.startswith(LOCAL) and os.access(address.removeprefix(LOCAL), os.R_OK | os.W_OK):
+            connect().close()
+            return True
     except EngineError:
-        return False
-    return True
-
-
-def _is_named() -> bool:
-    """Whether an engine is named other than by its usual socket."""
-    config = Path(os.environ.get("DOCKER_CONFIG", "~/.docker")).expanduser() / "config.json"
-    return bool(os.environ.get("DOCKER_HOST") or os.environ.get("DOCKER_CONTEXT")) or config.is_file()
+        pass
+    return False
 
 
 @contextmanager

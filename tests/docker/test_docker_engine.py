@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
-import socketserver
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +14,6 @@ from support.cli import ANY_PORTS, command, environment
 from support.containers import docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.world import eventually, free_port, listens
-
-SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
@@ -196,38 +191,6 @@ def test_gpus_without_a_gpu_runtime_are_refused(project, monkeypatch):
     doctor = deployer("doctor", cwd=project)
     assert doctor.code == 6
     assert "no GPU runtime" in doctor.out
-
-
-class Forward(socketserver.BaseRequestHandler):
-    """The local engine, as if it were on another machine."""
-
-    def handle(self) -> None:
-        with socket.socket(socket.AF_UNIX) as engine:
-            engine.connect(SOCKET)
-            ends = {self.request: engine, engine: self.request}
-            while True:
-                for end in select.select(list(ends), [], [], 10)[0]:
-                    data = end.recv(65536)
-                    if not data:
-                        return
-                    ends[end].sendall(data)
-
-
-def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, monkeypatch):
-    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Forward) as remote, monkeypatch.context() as changed:
-        remote.daemon_threads = True
-        threading.Thread(target=remote.serve_forever, daemon=True).start()
-        changed.setenv("DOCKER_HOST", f"tcp://127.0.0.1:{remote.server_address[1]}")
-        refused(
-            deployer("up", "half_plus_two:1", cwd=project), 6, "is on another machine", "docker context use default"
-        )
-        remote.shutdown()
-
-
-def test_docker_host_names_the_engine(project, monkeypatch):
-    with monkeypatch.context() as changed:
-        changed.setenv("DOCKER_HOST", f"unix://{SOCKET}")
-        assert up(project, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
 
 
 def test_a_version_that_was_removed_behind_our_back_is_told(project):

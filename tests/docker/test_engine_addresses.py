@@ -1,0 +1,124 @@
+"""Which engine is meant: DOCKER_HOST, `docker context`, the usual socket; and one that cannot be used is told why."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS, Ended, command, environment
+from support.deploying import deployer, refused, up
+from support.relay import LocalRelay, local, relayed, remote
+
+BLIND = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
+"""Before a command: root without root's pass through permissions."""
+
+
+@pytest.fixture
+def short() -> Iterator[Path]:
+    """A folder whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def relay(short: Path) -> Iterator[LocalRelay]:
+    """The engine at another socket; it counts who comes."""
+    with relayed(local(short / "engine.sock")) as server:
+        yield server
+
+
+def docker_settings(folder: Path, *arguments: str) -> None:
+    settings = {**os.environ, "DOCKER_CONFIG": str(folder)}
+    settings.pop("DOCKER_HOST", None)
+    subprocess.run(["docker", *arguments], env=settings, capture_output=True, timeout=60, check=True)
+
+
+def test_docker_host_names_the_engine(project, relay, monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setenv("DOCKER_HOST", f"unix://{relay.server_address}")
+        assert up(project, "half_plus_two:1", *ANY_PORTS)["engine"] == "docker"
+    assert relay.connections > 0
+    assert deployer("status", "--json", cwd=project).json["deployments"][0]["healthy"]
+
+
+def test_the_current_context_names_the_engine(project, relay, short, monkeypatch):
+    docker_settings(short, "context", "create", "near", "--docker", f"host=unix://{relay.server_address}")
+    docker_settings(short, "context", "use", "near")
+    with monkeypatch.context() as changed:
+        changed.delenv("DOCKER_HOST", raising=False)
+        changed.setenv("DOCKER_CONFIG", str(short))
+        assert up(project, "half_plus_two:1", *ANY_PORTS)["report"]["ok"]
+    assert relay.connections > 0
+
+
+def test_docker_context_names_the_engine(project, relay, short, monkeypatch):
+    docker_settings(short, "context", "create", "near", "--docker", f"host=unix://{relay.server_address}")
+    with monkeypatch.context() as changed:
+        changed.delenv("DOCKER_HOST", raising=False)
+        changed.setenv("DOCKER_CONFIG", str(short))
+        changed.setenv("DOCKER_CONTEXT", "near")
+        assert deployer("status", "--all", cwd=project).code == 0
+        assert relay.connections > 0
+        changed.setenv("DOCKER_CONTEXT", "far")
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, "far", "hint: ")
+
+
+def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, short, monkeypatch):
+    with relayed(remote()) as server, monkeypatch.context() as changed:
+        address = f"tcp://127.0.0.1:{server.server_address[1]}"
+        changed.setenv("DOCKER_HOST", address)
+        says = ("is on another machine", "docker context use default")
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, *says)
+        docker_settings(short, "context", "create", "far", "--docker", f"host={address}")
+        docker_settings(short, "context", "use", "far")
+        changed.delenv("DOCKER_HOST")
+        changed.setenv("DOCKER_CONFIG", str(short))
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, *says)
+
+
+def test_an_engine_that_is_off_is_told_with_what_to_do(project, short, monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{short}/none.sock")
+    refused(deployer("up", "half_plus_two:1", cwd=project), 6, "cannot be reached", "start the Docker Engine")
+    doctor = deployer("doctor", cwd=project)
+    assert (doctor.code, "start the Docker Engine" in doctor.out) == (6, True)
+    monkeypatch.undo()
+
+
+def blind(*arguments: str, cwd: Path, host: str) -> Ended:
+    """As somebody whom permissions keep out."""
+    ended = subprocess.run(
+        [*BLIND, *command(*arguments)],
+        cwd=cwd,
+        env=environment(DEPLOYER_ENGINE="docker", DOCKER_HOST=host),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
+def test_a_socket_that_this_user_may_not_open_is_told(project, relay, short):
+    Path(relay.server_address).chmod(0)
+    host = f"unix://{relay.server_address}"
+    ended = blind("up", "half_plus_two:1", cwd=project, host=host)
+    refused(ended, 6, "this user may not open its socket", "join the docker group")
+    assert "Traceback" not in ended.err
+    doctor = blind("doctor", cwd=project, host=host)
+    assert (doctor.code, "this user may not open its socket" in doctor.out) == (6, True)
+    assert relay.connections == 0
+
+
+def test_a_socket_that_says_nothing_is_given_up(project, short, monkeypatch):
+    """Something listens there, and it is no engine."""
+    with socket.socket(socket.AF_UNIX) as silent, monkeypatch.context() as changed:
+        silent.bind(str(short / "silent.sock"))
+        silent.listen()
+        changed.setenv("DOCKER_HOST", f"unix://{short}/silent.sock")
+        changed.setattr("deployer.engines.docker_api.API_SECONDS", 1)
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, "did not answer within 1 s", "hint: ")
