@@ -134,8 +134,9 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     for row in rows:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     for status in statuses:
-        if not status.healthy:
-            print(f"{status.deployment.name} [{status.deployment.env}]: {status.detail}", file=sys.stderr)
+        for text in ("" if status.healthy else status.detail, status.warning):
+            if text:
+                print(f"{status.deployment.name} [{status.deployment.env}]: {text}", file=sys.stderr)
 
 
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:

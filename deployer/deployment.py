@@ -79,7 +79,8 @@ def digest(value: object) -> str:
 class Deployment:
     """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
 
-    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows.
+    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows. `store` is the
+    folder that it has its versions from; None is the one of whoever asks.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Deployment:
     pid: int | None
     folder: Path
     image: str = ""
+    store: Path | None = None
 
 
 class Change(Enum):

@@ -22,6 +22,9 @@ OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
 """Two versions side by side while one takes over from the other, each a fifth larger than on disk."""
 
+SERVER_BYTES = 150 << 20
+"""TensorFlow Serving before it has loaded anything."""
+
 
 @dataclass(frozen=True)
 class Patient:
@@ -48,6 +51,14 @@ def _engines(patient: Patient) -> Iterator[Finding]:
     for engine in patient.engines:
         found = engine.check()
         yield from found or (Finding(f"{engine.name} engine", "ok", "answers"),)
+        if all(finding.severity != "error" for finding in found):
+            yield from engine.examine(_newest(patient.store))
+
+
+def _newest(store: Store) -> tuple[Model, ...]:
+    """The newest version of every model."""
+    newest = (store.newest(name) for name in store.names())
+    return tuple(model for model in newest if model)
 
 
 def _tensorflow(_: Patient) -> Iterator[Finding]:
@@ -68,10 +79,8 @@ def _store(patient: Patient) -> Iterator[Finding]:
     names = patient.store.names()
     if not names:
         yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
-    for name in names:
-        newest = patient.store.newest(name)
-        if newest:
-            yield from _version(newest)
+    for newest in _newest(patient.store):
+        yield from _version(newest)
 
 
 def _version(model: Model) -> Iterator[Finding]:
@@ -104,14 +113,34 @@ def _disk(patient: Patient) -> Iterator[Finding]:
 def _memory(patient: Patient) -> Iterator[Finding]:
     import psutil
 
-    newest = (patient.store.newest(name) for name in patient.store.names())
-    needed = MEMORY_FACTOR * max((model.info.size_bytes for model in newest if model), default=0)
+    needed = _needed(patient.store)
     free = psutil.virtual_memory().available
-    text = f"{free / 2**30:.1f} GiB free; changing the largest model needs about {needed / 2**30:.1f} GiB"
+    text = f"{_gibibytes(free)} free; changing the largest model needs about {_gibibytes(needed)}"
     if needed > free:
         yield Finding("memory", "warning", text, "stop something, or deploy with `down` and `up` instead of a change")
     else:
         yield Finding("memory", "ok", text)
+
+
+def _container_memory(patient: Patient) -> Iterator[Finding]:
+    """The limit on containers against the largest model; without a limit there is nothing to say."""
+    limit = patient.spec.docker.memory_bytes
+    if limit is None or all(engine.name != "docker" for engine in patient.engines):
+        return
+    needed = _needed(patient.store) + SERVER_BYTES
+    text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
+    if limit < needed:
+        yield Finding("memory", "warning", text, "raise docker.memory: a container that needs more is killed")
+    else:
+        yield Finding("memory", "ok", text)
+
+
+def _needed(store: Store) -> int:
+    return int(MEMORY_FACTOR * max((model.info.size_bytes for model in _newest(store)), default=0))
+
+
+def _gibibytes(number: int) -> str:
+    return f"{number / 2**30:.2f} GiB"
 
 
 def _ports(patient: Patient) -> Iterator[Finding]:
@@ -137,14 +166,13 @@ def _deployments(patient: Patient) -> Iterator[Finding]:
     """Versions that a server should have and the store lost."""
     for engine in patient.engines:
         for found in engine.observe_all():
-            wanted = [(model.name, version) for model in found.models for version in model.versions]
-            gone = [f"{name}:{version}" for name, version in wanted if version not in patient.store.versions(name)]
+            store = Store(found.store) if found.store else patient.store
             label = f"{found.name} [{found.env}]"
             if not found.running:
                 yield Finding("deployments", "error", f"{label} is not running", f"deployer up {found.name}")
-            for version in gone:
-                text = f"{label} serves {version}, which is no longer in {patient.store.root}"
+            for version in store.lacking(found.models):
+                text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 
 
-CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _ports, _deployments)
+CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _container_memory, _ports, _deployments)

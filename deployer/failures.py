@@ -16,6 +16,7 @@ class Known:
     remedy: str
 
 
+UNREADABLE = "make it readable for every user with chmod -R a+rX on its folder in the store, or set docker.user"
 KNOWN = (
     Known(
         r"Could not find base path (\S+) for servable",
@@ -28,9 +29,14 @@ KNOWN = (
         "deployer versions {0}",
     ),
     Known(
-        r"filesystem access error: (\S+); Permission denied",
+        r"(/[^\s;']+); Permission denied",
         "the server's user may not read {0}",
-        "chmod -R a+rX {0}, or set docker.user",
+        UNREADABLE,
+    ),
+    Known(
+        r"Permission denied: '([^']+)'",
+        "the server's user may not read {0}",
+        UNREADABLE,
     ),
     Known(
         r"(?i)invalid protobuf file: '([^']+)'",
@@ -93,7 +99,7 @@ KNOWN = (
         "set docker.gpus, and install the NVIDIA container toolkit",
     ),
     Known(
-        r"cannot execute binary file|exec format error|Illegal instruction",
+        r"(?i)cannot execute binary file|exec format error|illegal instruction",
         "the image is for another processor",
         "set docker.platform, build docker/server/Dockerfile for this machine, or use --engine embedded",
     ),

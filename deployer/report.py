@@ -102,12 +102,16 @@ class ModelState:
 
 @dataclass(frozen=True)
 class DeploymentStatus:
-    """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE."""
+    """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE.
+
+    `warning` tells what will keep it from coming up again.
+    """
 
     deployment: Deployment
     states: tuple[ModelState, ...]
     healthy: bool
     detail: str
+    warning: str = ""
 
 
 @dataclass(frozen=True)

@@ -200,6 +200,14 @@ class Docker:
         if self.restart not in get_args(RestartPolicy):
             raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
 
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit as a number; None without one."""
+        if self.memory is None:
+            return None
+        unit = self.memory[-1].lower()
+        return int(self.memory) if unit.isdigit() else int(self.memory[:-1]) << 10 * "bkmg".index(unit)
+
     def _check_limits(self) -> None:
         if self.cpus is not None:
             _check_positive("cpus", self.cpus)

@@ -15,7 +15,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer import documents, saved_model
+from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.files import sha256
 from deployer.locks import folder_lock
@@ -60,6 +61,11 @@ class Store:
         children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
         numbers = (int(child) for child in children if CANONICAL.fullmatch(child))
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
+
+    def lacking(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
+        """NAME:VERSION of what a server serves and the store does not have any more."""
+        served = [(model.name, version) for model in models for version in model.versions]
+        return tuple(f"{name}:{version}" for name, version in served if version not in self.versions(name))
 
     def newest(self, name: str) -> Model | None:
         """The version with the highest number, or None."""

@@ -13,13 +13,14 @@ was killed leaves a candidate, and the next one sweeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from deployer.deployment import Deployment, Launch, Rendered
+from deployer.model import Model
 from deployer.report import Finding
 
 CANDIDATE = "candidate"
@@ -43,7 +44,10 @@ class Engine(Protocol):
         """`embedded`, and so on."""
 
     def check(self) -> tuple[Finding, ...]:
-        """Can this platform be used."""
+        """Can this platform be used. Nothing that takes long: every `up` asks it."""
+
+    def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        """What takes a moment to find out: would a server see these versions, and is it of an age with them."""
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken when a wanted port is held by anyone but this deployment."""

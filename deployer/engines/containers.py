@@ -61,7 +61,7 @@ class Image:
         return next((digest for digest in self.digests if digest.partition("@")[0] == repository), self.id)
 
 
-def labels(launch: Launch, place: Placement, settings: Docker, image: Image) -> dict[str, str]:
+def labels(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
     """All that is known about the container, on the container."""
     return {
         **description(launch),
@@ -73,6 +73,7 @@ def labels(launch: Launch, place: Placement, settings: Docker, image: Image) -> 
         f"{LABEL}own_rest_port": str(place.own_rest_port),
         f"{LABEL}own_grpc_port": str(place.own_grpc_port),
         f"{LABEL}folder": str(place.folder),
+        f"{LABEL}store": str(models_dir),
     }
 
 
@@ -82,7 +83,7 @@ def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Pat
         name=place.container,
         network=place.network,
         arguments=tuple(arguments(launch)),
-        labels=labels(launch, place, settings, image),
+        labels=labels(launch, place, settings, models_dir, image),
         host=launch.host,
         ports=(Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT)),
         binds=binds(models_dir, str(place.folder / "config")),
@@ -180,6 +181,7 @@ def deployment(listed: Mapping[str, Any]) -> Deployment:
         pid=None,
         folder=Path(found["folder"]),
         image=found.get("image_digest", ""),
+        store=Path(found["store"]) if found.get("store") else None,
     )
 
 

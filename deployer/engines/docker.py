@@ -8,7 +8,7 @@ final ones: until a gateway holds the ports, that is a gap, and the plan says so
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, Rendered
-from deployer.engines import containers, flags, ports, run_folder
+from deployer.engines import autopsy, containers, fitness, flags, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name, models_text
 from deployer.engines.containers import Image, Placement
@@ -24,17 +24,11 @@ from deployer.engines.docker_api import connect, docker_errors
 from deployer.engines.pulling import pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
+from deployer.model import Model
 from deployer.report import Finding
 from deployer.spec import Docker
 
 STOP_SECONDS = 10
-MEANINGS = {
-    137: "killed, most likely for want of memory: raise docker.memory",
-    132: "it needs CPU instructions that this machine lacks: the image is for another processor",
-    126: "its entrypoint cannot be run: the image is not a model server's, or for another processor",
-    127: "its entrypoint does not exist: the image is not a model server's",
-    255: "TensorFlow Serving refused to start",
-}
 
 
 @dataclass(frozen=True)
@@ -49,17 +43,16 @@ class DockerEngine:
     def check(self) -> tuple[Finding, ...]:
         """See Engine.check."""
         try:
-            runtimes = self._client.info().get("Runtimes", {})
+            info = self._client.info()
         except EngineUnavailable as error:
-            return (Finding("docker engine", "error", error.message, error.hint or ""),)
-        if self.settings.gpus is not None and "nvidia" not in runtimes:
-            remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
-            return (
-                Finding(
-                    "docker engine", "error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy
-                ),
-            )
-        return ()
+            return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
+        return (*fitness.of_engine(info, self.settings), *fitness.of_image(self._client, info, self.settings))
+
+    def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        """See Engine.examine: by a container of the image, where the engine has it."""
+        if not models or fitness.image(self._client, self.settings.image) is None:
+            return ()
+        return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
 
     def traits(self) -> object:
         """See Engine.traits."""
@@ -72,13 +65,9 @@ class DockerEngine:
 
     def prepare(self, progress: Callable[[str], None]) -> None:
         """See Engine.prepare: the image, pulled where it is missing."""
-        import docker.errors
-
         settings = self.settings
-        with docker_errors(f"looking for image {settings.image}"):
-            try:
-                self._client.images.get(settings.image)
-            except docker.errors.ImageNotFound:
+        if fitness.image(self._client, settings.image) is None:
+            with docker_errors(f"pulling {settings.image}"):
                 pull(self._client, settings.image, settings.platform, settings.pull_seconds, progress)
 
     def check_address(self, name: str, env: str, address: Address) -> None:
@@ -149,10 +138,8 @@ class DockerEngine:
         state = self._state(deployment)
         if not state:
             return "its container is gone"
-        code = state.get("ExitCode", 0)
-        if state.get("OOMKilled"):
-            return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
-        return f"its container ended with exit code {code}: {MEANINGS.get(code, state.get('Error') or 'see its log')}"
+        found = fitness.image(self._client, self.settings.image)
+        return autopsy.cause(state, fitness.mismatch(self._client.info(), found) if found else "")
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote."""

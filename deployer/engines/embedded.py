@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +17,7 @@ from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
+from deployer.model import Model
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
@@ -44,6 +45,11 @@ class EmbeddedEngine:
             Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
             for name in missing
         )
+
+    def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        """See Engine.examine: the server is this very Python, and sees what it sees."""
+        del models
+        return ()
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from deployer import failures, render, smoke
 from deployer.client import Client
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, DeployFailed, GateRefused
+from deployer.errors import DeployerError, DeployFailed, GateRefused, NotReady
 from deployer.golden import Tolerance
 from deployer.model import Model
 from deployer.operations.workspace import Progress, Workspace
@@ -113,8 +114,17 @@ class Deploy:
             yield
         except DeployerError as error:
             error.log = error.log or tuple(self.engine.logs(candidate, LOG_LINES))
-            error.hint = failures.explain(error.log) or error.hint
+            error.hint = failures.explain(error.log) or self._doubt(error) or error.hint
             raise
+
+    def _doubt(self, error: DeployerError) -> str | None:
+        """What the engine thinks amiss, for a server that does not come up and does not say why."""
+        if isinstance(error, NotReady):
+            with contextlib.suppress(DeployerError):
+                for finding in self.engine.check():
+                    if finding.severity == "warning":
+                        return f"{finding.message}: {finding.remedy}"
+        return None
 
     def _await(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:
         client = self.workspace.client(deployment)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 
 from deployer.client import Client
@@ -9,6 +10,7 @@ from deployer.deployment import Deployment
 from deployer.errors import DeployerError
 from deployer.operations.workspace import Settings, open_workspace
 from deployer.report import DeploymentStatus, ModelState
+from deployer.store import Store
 
 STATUS_SECONDS = 5.0
 ASKED_AT_ONCE = 16
@@ -20,13 +22,21 @@ def status(
     """Every deployment of the environment, of all with `all_envs`, or the named one. Raises NothingDeployed."""
     workspace = open_workspace(settings or Settings())
     if name is not None:
-        return (_status(workspace.deployed(name)),)
+        return (_status(workspace.deployed(name), workspace.store),)
     there = [found for found in workspace.observe_all() if all_envs or found.env == workspace.spec.env]
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
-        return tuple(pool.map(_status, there))
+        return tuple(pool.map(lambda found: _status(found, workspace.store), there))
 
 
-def _status(deployment: Deployment) -> DeploymentStatus:
+def _status(deployment: Deployment, store: Store) -> DeploymentStatus:
+    store = Store(deployment.store) if deployment.store else store
+    lacking = ", ".join(store.lacking(deployment.models))
+    return dataclasses.replace(
+        _asked(deployment), warning=lacking and f"{lacking} is no longer in {store.root}: put it back"
+    )
+
+
+def _asked(deployment: Deployment) -> DeploymentStatus:
     if not deployment.running:
         return DeploymentStatus(deployment, (), healthy=False, detail="its server is not running")
     client = Client(deployment.endpoints, STATUS_SECONDS)

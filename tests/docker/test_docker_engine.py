@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -115,36 +115,6 @@ def test_a_broken_version_is_explained_with_the_servers_words(project):
     refused(deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project), 7, "  | ", "hint: ")
 
 
-def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
-    monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
-    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 7, "want of memory", "docker.memory")
-
-
-@pytest.mark.parametrize(
-    ("image", "code", "says"),
-    [("deployer.invalid/none:1", 6, "deployer.invalid/none:1"), ("UPPER CASE", 3, "is not an image name")],
-)
-def test_an_image_that_does_not_exist_is_an_error(project, monkeypatch, image, code, says):
-    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", image)
-    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), code, says)
-
-
-@pytest.fixture
-def other_image(server_image: str, tmp_path: Path) -> Iterator[str]:
-    """An image that is no model server's: it ends at once."""
-    (tmp_path / "Dockerfile").write_text(
-        f'FROM {server_image}\nENTRYPOINT ["bash", "-c", "echo wrong image; exit 3"]\n'
-    )
-    docker("build", "-q", "-t", "deployer-test/other:1", str(tmp_path))
-    yield "deployer-test/other:1"
-    docker("rmi", "-f", "deployer-test/other:1")
-
-
-def test_an_image_that_ends_at_once_is_told_with_exit_code_and_log(project, other_image, monkeypatch):
-    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", other_image)
-    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 7, "wrong image", "ended")
-
-
 def test_a_port_of_another_container_or_process_is_refused_with_its_holder(project, server_image):
     port = free_port()
     docker(
@@ -185,20 +155,55 @@ def test_a_container_of_our_name_that_is_not_ours_is_never_touched(project, serv
         docker("rm", "-f", NAME)
 
 
-def test_gpus_without_a_gpu_runtime_are_refused(project, monkeypatch):
-    monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
-    refused(deployer("up", "half_plus_two:1", cwd=project), 6, "no GPU runtime")
-    doctor = deployer("doctor", cwd=project)
-    assert doctor.code == 6
-    assert "no GPU runtime" in doctor.out
+@pytest.mark.parametrize("harm", [("kill",), ("stop",), ("rm", "--force")], ids=" ".join)
+def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project, harm):
+    """A container that `docker kill` ended stays down: its restart policy is for ends of its own."""
+    asked = ("half_plus_two:1", "--rest-port", str(free_port()), "--grpc-port", str(free_port()))
+    first = up(project, *asked)
+    docker(*harm, NAME)
+    code, says = (10, "nothing is deployed") if harm[0] == "rm" else (0, "is not running")
+    refused(deployer("status", "half_plus_two", cwd=project), code, says)
+    second = up(project, *asked)
+    assert (second["plan"]["change"], second["endpoints"]) == ("create", first["endpoints"])
+    assert ask(second["endpoints"], 2.0) == 3.0
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
 
 
 def test_a_version_that_was_removed_behind_our_back_is_told(project):
+    """The server unloads it when it next looks, and would not come up again."""
     up(project, "half_plus_two:1", *ANY_PORTS)
-    subprocess.run(["rm", "-r", str(project / "models/half_plus_two/1")], check=True, timeout=30)
+    shutil.rmtree(project / "models/half_plus_two/1")
     doctor = deployer("doctor", cwd=project)
     assert doctor.code == 6
     assert "serves half_plus_two:1, which is no longer in" in doctor.out
+    status = deployer("status", cwd=project)
+    assert status.code == 0
+    assert "half_plus_two [local]: half_plus_two:1 is no longer in " in status.err
+
+
+def test_of_two_commands_at_once_one_waits_or_is_told_who_is_at_work(project, server_image):
+    first = start_up(project, server_image)
+    eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the first one is at work")
+    first.send_signal(signal.SIGSTOP)
+    asked = ("half_plus_two:1", *ANY_PORTS)
+    refused(deployer("up", *asked, cwd=project), 9, f"process {first.pid} ", "--lock-wait")
+    refused(deployer("down", "half_plus_two", cwd=project), 9, f"process {first.pid} ")
+    first.send_signal(signal.SIGCONT)
+    second = up(project, *asked, "--lock-wait", "120")
+    assert first.wait(120) == 0
+    assert second["plan"]["change"] == "nothing"
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+
+
+def start_up(project: Path, image: str) -> subprocess.Popen[bytes]:
+    """`deployer up half_plus_two:1` in a process of its own."""
+    return subprocess.Popen(
+        command("up", "half_plus_two:1", *ANY_PORTS),
+        cwd=project,
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=image),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
 
 
 def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(project, monkeypatch):
@@ -210,13 +215,7 @@ def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(project, 
 
 
 def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(project, server_image):
-    child = subprocess.Popen(
-        command("up", "half_plus_two:1", *ANY_PORTS),
-        cwd=project,
-        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+    child = start_up(project, server_image)
     eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the candidate runs")
     child.kill()
     child.wait(30)

@@ -204,6 +204,8 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     assert "serving" in first
     assert "not running" in second
     assert shown.err == "longer-name [local]: its server is not running\n"
+    console.show_status([dataclasses.replace(RESULTS[9], warning="m:1 is gone")])
+    assert capsys.readouterr().err == f"{DEPLOYMENT.name} [{DEPLOYMENT.env}]: m:1 is gone\n"
     console.show_status([])
     assert capsys.readouterr() == ("", "nothing is deployed\n")
 

@@ -16,6 +16,8 @@ LINES = [
         "FileSystemStoragePathSource encountered a filesystem access error: /models/m; Permission denied",
         "may not read /models/m",
     ),
+    ("PERMISSION_DENIED: /models/m/1/saved_model.pb; Permission denied", "may not read /models/m/1/saved_model.pb"),
+    ("PermissionError: [Errno 13] Permission denied: '/models/m/1/saved_model.pb'", "may not read /models/m/1/saved"),
     ("Failed to start server. Error: INVALID_ARGUMENT: Invalid protobuf file: '/config/x'", "/config/x"),
     ("Could not find variable dense/kernel. This could mean that the variable has been deleted.", "dense/kernel"),
     ("{{{name: m version: 1} due to error: DATA_LOSS: Can't parse /m/saved_model.pb as binary proto}, }", "damaged"),
@@ -32,6 +34,7 @@ LINES = [
     ),
     ("failed call to cuInit: UNKNOWN ERROR (303)", "GPU"),
     ("exec /usr/bin/tf_serving_entrypoint.sh: exec format error", "another processor"),
+    ("[FATAL tini (7)] exec /usr/bin/tf_serving_entrypoint.sh failed: Exec format error", "another processor"),
     ("unknown argument: --no_such_flag=1", "--no_such_flag=1"),
 ]
 

@@ -17,6 +17,7 @@ from support.world import MODELS
 
 from deployer import saved_model
 from deployer import store as stores
+from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, InvalidValue, LockHeld, NoSuchModel, VersionExists
 from deployer.files import sha256
 from deployer.model import GoldenSummary, Model, Source
@@ -301,3 +302,9 @@ def test_a_broken_foreign_version_is_told_as_such(store):
     (foreign(store) / "saved_model.pb").unlink()
     with pytest.raises(DeployerError, match="is not a SavedModel"):
         store.get("m")
+
+
+def test_what_a_server_serves_and_the_store_has_lost(store):
+    publish(store)
+    served = (ServedModel("m", (1, 99)), ServedModel("gone", (7,)))
+    assert store.lacking(served) == ("m:99", "gone:7")

@@ -1,0 +1,23 @@
+"""Why a container ended, from its state as the engine inspects it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+MEANINGS = {
+    137: "killed, most likely for want of memory: raise docker.memory",
+    132: "it needs CPU instructions that this machine lacks: the image is for another processor",
+    126: "its entrypoint cannot be run: the image is not a model server's, or for another processor",
+    127: "its entrypoint does not exist: the image is not a model server's",
+    255: "TensorFlow Serving refused to start",
+}
+
+
+def cause(state: Mapping[str, Any], processors: str = "") -> str:
+    """In one sentence. `processors` says that image and machine do not fit, and explains more than any exit code."""
+    code = state.get("ExitCode", 0)
+    if state.get("OOMKilled"):
+        return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
+    why = processors or MEANINGS.get(code) or state.get("Error") or "see its log"
+    return f"its container ended with exit code {code}: {why}"

@@ -1,0 +1,68 @@
+"""Whether a Docker Engine and an image are fit for what is asked of them: findings, each with its remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from deployer.engines.docker_api import docker_errors
+from deployer.report import Finding
+from deployer.spec import Docker
+
+ENGINE, IMAGE = "docker engine", "image"
+SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
+"""The kernel's names of processors, in the images' words."""
+
+
+def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+    """What the engine says of itself against the limits that are wanted."""
+    yield Finding(ENGINE, "ok", f"Docker Engine {info.get('ServerVersion')} answers")
+    if settings.gpus is not None and "nvidia" not in info.get("Runtimes", {}):
+        remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
+        yield Finding(ENGINE, "error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy)
+    if settings.cpus is not None and settings.cpus > info.get("NCPU", settings.cpus):
+        text = f"docker.cpus is {settings.cpus:g}, and the engine's machine has {info['NCPU']}"
+        yield Finding(ENGINE, "error", text, "lower docker.cpus")
+
+
+def of_image(client: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+    """The image that is wanted: there, for this processor, a model server's."""
+    found = image(client, settings.image)
+    if found is None:
+        yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
+        return
+    faults = [fault for fault in (mismatch(info, found), _stranger(found)) if fault]
+    for fault in faults:
+        yield Finding(IMAGE, "warning", f"{settings.image}: {fault}", "check docker.image")
+    if not faults:
+        yield Finding(IMAGE, "ok", f"the engine has {settings.image}")
+
+
+def image(client: Any, name: str) -> Any:
+    """The engine's image of that name, or None."""
+    import docker.errors
+
+    with docker_errors(f"looking for image {name}"):
+        try:
+            return client.images.get(name)
+        except docker.errors.ImageNotFound:
+            return None
+
+
+def mismatch(info: Mapping[str, Any], found: Any) -> str:
+    """That an image is for another processor than the engine's, or nothing."""
+    here = str(info.get("Architecture", ""))
+    there, here = str(found.attrs.get("Architecture", "")), ARCHITECTURES.get(here, here)
+    if not there or not here or there == here:
+        return ""
+    return f"the image is for {there}, and the engine's machine is {here}"
+
+
+def _stranger(found: Any) -> str:
+    """That an image does not start a model server, as far as its own words tell."""
+    config = found.attrs.get("Config") or {}
+    words = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    if any(word in text for text in words for word in SERVER_WORDS):
+        return ""
+    return f"its entrypoint {words} is not TensorFlow Serving's"

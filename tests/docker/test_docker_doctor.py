@@ -1,0 +1,96 @@
+"""What `deployer doctor` tells of a real engine, its image, and what containers see of the store."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import ANY_PORTS
+from support.containers import docker
+from support.deploying import NAME, deployer, up
+
+
+def findings(project: Path, code: int = 0) -> list[dict[str, Any]]:
+    ended = deployer("doctor", "--json", cwd=project)
+    assert ended.code == code, ended.out + ended.err
+    return ended.json["findings"]
+
+
+def told(found: list[dict[str, Any]], check: str, severity: str, text: str) -> dict[str, Any]:
+    """The finding; a remedy goes with each that is not fine."""
+    (one,) = [
+        each for each in found if (each["check"], each["severity"]) == (check, severity) and text in each["message"]
+    ]
+    assert bool(one["remedy"]) == (severity != "ok")
+    return one
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(project: Path) -> Iterator[None]:
+    yield
+    assert docker("ps", "-a", "-q", "--filter", "label=deployer.doctor") == ""
+
+
+def test_all_is_well(project, server_image):
+    found = findings(project)
+    told(found, "docker engine", "ok", docker("version", "--format", "{{.Server.Version}}"))
+    told(found, "image", "ok", f"the engine has {server_image}")
+    told(found, "image", "ok", "is as new as every model's")
+    told(found, "models folder", "ok", "containers see ")
+
+
+def test_an_image_that_is_missing_is_told_and_not_pulled(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", "deployer.invalid/none:1")
+    one = told(findings(project), "image", "warning", "the engine does not have deployer.invalid/none:1")
+    assert one["remedy"] == "docker pull deployer.invalid/none:1"
+
+
+def test_gpus_and_cpus_that_the_machine_lacks_are_told(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
+    monkeypatch.setenv("DEPLOYER_DOCKER_CPUS", "100000")
+    found = findings(project, 6)
+    told(found, "docker engine", "error", "no GPU runtime")
+    told(found, "docker engine", "error", "docker.cpus is 100000")
+
+
+def test_a_memory_limit_is_held_against_the_largest_model(project, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
+    assert "raise docker.memory" in told(findings(project), "memory", "warning", "docker.memory is 0.04 GiB")["remedy"]
+    monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "2G")
+    told(findings(project), "memory", "ok", "docker.memory is 2.00 GiB")
+
+
+def test_a_version_that_containers_cannot_read_is_told(project):
+    version = project / "models" / "text" / "1"
+    (version / "saved_model.pb").chmod(0o600)
+    one = told(findings(project, 6), "models folder", "error", "a container does not see text:1 below")
+    assert "chmod -R a+rX models/text/1" in one["remedy"]
+
+
+def test_a_model_of_a_newer_tensorflow_than_the_images_is_told(project):
+    manifest = project / "models" / "text" / "1" / "assets.extra" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["info"]["tensorflow"] = "2.99.0"
+    manifest.write_text(json.dumps(document))
+    found = findings(project)
+    told(found, "image", "warning", "text:1 was written by TensorFlow 2.99.0, and ")
+
+
+def test_what_a_killed_doctor_left_is_taken_away(project, server_image):
+    for began in ("1", "not a time"):
+        docker("create", "--label", f"deployer.doctor={began}", "--name", f"deployer-test-{began[:1]}", server_image)
+    findings(project)
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.doctor") == "deployer-test-n"
+    docker("rm", "deployer-test-n")
+
+
+def test_a_server_that_is_down_and_a_version_that_is_gone_are_told(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    shutil.rmtree(project / "models" / "half_plus_two" / "1")
+    told(findings(project, 6), "deployments", "error", "serves half_plus_two:1, which is no longer in")
+    docker("kill", NAME)
+    told(findings(project, 6), "deployments", "error", "half_plus_two [local] is not running")
