@@ -12,7 +12,7 @@ import importlib.util
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -23,16 +23,19 @@ from deployer.server.declared import message_class
 __all__ = ["bare_tensorflow", "message_class", "proto"]
 
 _import_lock = threading.Lock()
+_imported: dict[str, Any] = {}
 
 
 def proto(module: str) -> Any:
     """A generated module by its full name, such as `tensorflow_serving.apis.predict_pb2`."""
-    if module in sys.modules:
-        return sys.modules[module]
-    if module.startswith("tensorflow_serving.config."):
-        return importlib.import_module(module)
-    with _import_lock, bare_tensorflow():
-        return importlib.import_module(module)
+    if module not in _imported:
+        with _import_lock, _surroundings(module):
+            _imported[module] = importlib.import_module(module)
+    return _imported[module]
+
+
+def _surroundings(module: str) -> AbstractContextManager[None]:
+    return nullcontext() if module.startswith("tensorflow_serving.config.") else bare_tensorflow()
 
 
 @contextmanager

@@ -41,3 +41,14 @@ def test_declared_messages_parse_what_tensorflow_serving_documents():
 def test_model_server_config_is_tensorflow_servings_own():
     config = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
     assert config.DESCRIPTOR.full_name == "tensorflow.serving.ModelServerConfig"
+
+
+def test_threads_that_ask_for_one_module_at_once_all_get_it_whole():
+    code = (
+        "import sys; from concurrent.futures import ThreadPoolExecutor\n"
+        "sys.setswitchinterval(1e-6)\n"
+        "from deployer.protos import proto\n"
+        "def ask(_): return proto('tensorflow_serving.apis.predict_pb2').PredictRequest\n"
+        "with ThreadPoolExecutor(8) as threads: assert len(set(threads.map(ask, range(8)))) == 1\n"
+    )
+    run(code)
