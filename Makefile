@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: demo test test-docker check bench docs pins clean
+.PHONY: demo test test-docker tested check bench docs pins clean
 
 demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
@@ -15,6 +15,9 @@ test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
 
 test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the testbed makes where none is
 	@tests/run.sh docker $(ARGS)
+
+tested: $(READY)  ## note which kinds of source are served and proven, for docs/sources.md
+	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from deployer.protos import proto
 
 PB_FILE = "saved_model.pb"
 INIT_SIGNATURE = "__saved_model_init_op"
+SERVE = ("serve",)
+"""The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
@@ -24,14 +26,13 @@ def is_saved_model(folder: Path) -> bool:
     return (folder / PB_FILE).is_file()
 
 
-def read(folder: Path, tag: str = "serve") -> SavedModelInfo:
+def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
     """What the SavedModel in `folder` declares.
 
-    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly the tag, or variables that
+    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly these tags, or variables that
     the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE and fail every predict.
     """
-    message = _parse(folder)
-    graph = _meta_graph(message, tag, folder)
+    graph = meta_graph(parse(folder), tags, folder)
     _check_variables(folder, graph)
     return SavedModelInfo(
         signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
@@ -43,7 +44,8 @@ def read(folder: Path, tag: str = "serve") -> SavedModelInfo:
     )
 
 
-def _parse(folder: Path) -> Any:
+def parse(folder: Path) -> Any:
+    """The SavedModel message of `saved_model.pb`. Raises BrokenModel."""
     from google.protobuf.message import DecodeError
 
     path = folder / PB_FILE
@@ -66,14 +68,22 @@ def _children_hint(folder: Path) -> str | None:
     return f"it holds SavedModels in {', '.join(children[:5])}: name one of them" if children else None
 
 
-def _meta_graph(message: Any, tag: str, folder: Path) -> Any:
-    for graph in message.meta_graphs:
-        if set(graph.meta_info_def.tags) == {tag}:
-            return graph
-    found = ["{" + ", ".join(graph.meta_info_def.tags) + "}" for graph in message.meta_graphs]
+def meta_graph(message: Any, tags: Collection[str], folder: Path) -> Any:
+    """The MetaGraph that has exactly these tags. Raises BrokenModel with the tags that there are."""
+    found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
+    if graph := found.get(frozenset(tags)):
+        return graph
+    usual = ", which TensorFlow Serving loads" if tuple(tags) == SERVE else ""
+    listed = ", ".join(sorted(_listed(others) for others in found))
+    first = ",".join(min(sorted(others) for others in found))
     raise BrokenModel(
-        f"{folder} has no graph tagged {{{tag}}}, which TensorFlow Serving loads; it has {', '.join(found)}"
+        f"{folder} has no graph tagged {_listed(tags)}{usual}; it has {listed}",
+        hint=f"--tags {first or repr('')} takes one of them, and has it served",
     )
+
+
+def _listed(tags: Collection[str]) -> str:
+    return f"{{{', '.join(sorted(tags))}}}"
 
 
 def _check_variables(folder: Path, graph: Any) -> None:

@@ -41,8 +41,8 @@ class ModelSpec:
     __pydantic_config__: ClassVar[Any] = STRICT
 
     source: str | None = doc(
-        "what `up` exports from: a model file, a SavedModel folder, `file.py:name` or `package.module:name`; "
-        "without it the store's versions are deployed",
+        "what `up` exports from: a model file, a SavedModel folder or archive, `file.py:name` or "
+        "`package.module:name`; without it the store's versions are deployed",
         default=None,
     )
     versions: tuple[int, ...] = doc("exact versions to serve; empty: the newest in the store", default=())
@@ -51,6 +51,10 @@ class ModelSpec:
     signature: str | None = doc("a signature that the model must have", default=None)
     examples: Path | None = doc("example inputs for the golden set: .json, .jsonl or .npz", default=None)
     trust: bool = doc("let the model file run the code that it carries (Lambda layers)", default=False)
+    tags: tuple[str, ...] | None = doc(
+        "tags of the graph to take from a SavedModel that has several; it is served as `serve`", default=None
+    )
+    default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
 
     def __post_init__(self) -> None:
         for version in (*self.versions, *self.labels.values()):

@@ -1,4 +1,4 @@
-"""Writes docs/reference.md and docs/deployer.schema.json from the code, so that they cannot say anything else.
+"""Writes the reference, the kinds of source and the JSON schema from the code, so that they cannot say anything else.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing and exits 1 when they are out of date.
 """
@@ -12,7 +12,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 sys.path.insert(0, str(FOLDER))
 
-from chapters import commands, configuration, failures, results, schema, server_flags, templates  # noqa: E402
+from chapters import commands, configuration, failures, results, schema, server_flags, sources, templates  # noqa: E402
 
 HEAD = """# Reference
 
@@ -33,6 +33,7 @@ def documents() -> dict[Path, str]:
     reference = "\n".join((HEAD, *(room.text() for room in rooms)))
     return {
         FOLDER / "reference.md": reference,
+        FOLDER / "sources.md": sources.text(),
         FOLDER / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
     }
 

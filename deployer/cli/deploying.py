@@ -9,6 +9,7 @@ import typer
 from deployer.cli.app import app
 from deployer.cli.options import (
     Config,
+    DefaultSignature,
     Deployed,
     EngineName,
     Env,
@@ -25,6 +26,7 @@ from deployer.cli.options import (
     RestPort,
     SignatureName,
     StateDir,
+    Tags,
     TemplatesDir,
     Timeout,
     Trust,
@@ -56,6 +58,8 @@ def up(
     signature: SignatureName = None,
     examples: Examples = None,
     trust: Trust = False,
+    tags: Tags = None,
+    default_signature: DefaultSignature = None,
     force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
     exit_code: Annotated[
@@ -81,7 +85,15 @@ def up(
     from deployer.operations.up import up as run
 
     options = export_options(
-        version, inputs, name=name, signature=signature, examples=examples, trust=trust, force=force
+        version,
+        inputs,
+        tags,
+        name=name,
+        signature=signature,
+        default_signature=default_signature,
+        examples=examples,
+        trust=trust,
+        force=force,
     )
     settings = settings_of(
         config=config,
@@ -115,6 +127,8 @@ def plan(
     signature: SignatureName = None,
     examples: Examples = None,
     trust: Trust = False,
+    tags: Tags = None,
+    default_signature: DefaultSignature = None,
     force: Force = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     engine: EngineName = None,
@@ -137,6 +151,8 @@ def plan(
         signature=signature,
         examples=examples,
         trust=trust,
+        tags=tags,
+        default_signature=default_signature,
         force=force,
         dry_run=True,
         exit_code=exit_code,

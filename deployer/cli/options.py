@@ -32,6 +32,13 @@ Inputs = Annotated[
 SignatureName = Annotated[str | None, typer.Option("--signature", help="A signature that the model must have.")]
 Examples = Annotated[Path | None, typer.Option(help="Example inputs for the golden set: .json, .jsonl or .npz.")]
 Trust = Annotated[bool, typer.Option("--trust", help="Let the model file run the code that it carries.")]
+Tags = Annotated[
+    str | None,
+    typer.Option(metavar="TAG,TAG", help="Tags of the graph to take from a SavedModel that has several; '': none."),
+]
+DefaultSignature = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A signature that is served as serving_default too.")
+]
 Force = Annotated[bool, typer.Option("--force", help="Make a version even if nothing changed.")]
 
 
@@ -45,12 +52,13 @@ def settings_of(**given: Any) -> Any:
     return Settings(**given)
 
 
-def export_options(version: str | None, inputs: list[str] | None, **given: Any) -> Any:
+def export_options(version: str | None, inputs: list[str] | None, tags: str | None, **given: Any) -> Any:
     from deployer.model import check_version
     from deployer.operations.export import ExportOptions
 
     number = None if version is None else check_version(version)
-    return ExportOptions(version=number, inputs=tuple(inputs or ()), **given)
+    chosen = None if tags is None else tuple(sorted({tag for tag in tags.split(",") if tag}))
+    return ExportOptions(version=number, inputs=tuple(inputs or ()), tags=chosen, **given)
 
 
 def show(result: Any, as_json: bool, as_text: Callable[[Any], None]) -> None:

@@ -10,6 +10,7 @@ import typer
 from deployer.cli.app import app
 from deployer.cli.options import (
     Config,
+    DefaultSignature,
     Env,
     Examples,
     Force,
@@ -22,6 +23,7 @@ from deployer.cli.options import (
     Quiet,
     RestPort,
     SignatureName,
+    Tags,
     TemplatesDir,
     Trust,
     Version,
@@ -51,11 +53,12 @@ def init(
         "deployer export model.keras --name digits",
         "deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json",
         "deployer export saved_model_folder --name digits --version 7",
+        "deployer export downloaded.tar.gz --tags serve,gpu --default-signature predict",
     )
 )
 def export(
     source: Annotated[
-        str, typer.Argument(help="model.keras, model.h5, a SavedModel folder, file.py:name, module:name.")
+        str, typer.Argument(help="model.keras, model.h5, a SavedModel folder or archive, file.py:name, module:name.")
     ],
     name: ModelName = None,
     version: Version = None,
@@ -63,6 +66,8 @@ def export(
     signature: SignatureName = None,
     examples: Examples = None,
     trust: Trust = False,
+    tags: Tags = None,
+    default_signature: DefaultSignature = None,
     force: Force = False,
     models_dir: ModelsDir = None,
     config: Config = None,
@@ -75,7 +80,15 @@ def export(
     from deployer.operations.export import export as run
 
     options = export_options(
-        version, inputs, name=name, signature=signature, examples=examples, trust=trust, force=force
+        version,
+        inputs,
+        tags,
+        name=name,
+        signature=signature,
+        default_signature=default_signature,
+        examples=examples,
+        trust=trust,
+        force=force,
     )
     settings = settings_of(config=config, env=env, models_dir=models_dir)
     result = run(source, options=options, settings=settings, progress=progress_of(quiet))

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
+from deployer.export import rewriting
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import request_digest
-from deployer.export.kinds import kind_of
+from deployer.export.kinds import check_options, kind_of
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.model import GoldenSummary, Source
@@ -22,6 +23,7 @@ __all__ = ["ExportRequest", "identify", "prove", "save"]
 def identify(request: ExportRequest) -> Source:
     """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
     kind = kind_of(request.source)
+    check_options(request)
     place = kind.location(request.source)
     digest = kind.digest(request)
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
@@ -33,9 +35,12 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
     to remove.
     """
+    check_options(request)
     _check_input_names(request)
     with stdout_on_stderr(), writing_to(target):
         keras = kind_of(request.source).save(request, target, progress)
+        if request.default_signature is not None:
+            rewriting.set_default(target, request.default_signature)
         _check_signature(request, target)
     return keras
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from deployer.model import TensorSpec
 
@@ -16,8 +17,9 @@ Progress = Callable[[str], None]
 class ExportRequest:
     """A source as it was typed, and the options that go with it.
 
-    `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there. `trust`
-    lets a model file run the code that it carries.
+    `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there;
+    `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
+    SavedModel that has several. `trust` lets a model file run the code that it carries.
     """
 
     source: str
@@ -25,12 +27,21 @@ class ExportRequest:
     signature: str | None = None
     examples: Path | None = None
     trust: bool = False
+    tags: tuple[str, ...] | None = None
+    default_signature: str | None = None
+
+    def given(self) -> dict[str, Any]:
+        """The options that were set, by name: all fields but the source that differ from their defaults."""
+        values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self)[1:])
+        return {field.name: value for field, value in values if value != field.default}
 
 
 class SourceKind(Protocol):
     """A module per kind of source. Adding one: a file, a line in `kinds.py`, a row in the tests."""
 
     KIND: str
+    TAKES: frozenset[str]
+    """The options that it honours, apart from those that go with every source: fields of ExportRequest."""
 
     def matches(self, source: str) -> bool:
         """Whether the text names a source of this kind; looks at the text and the file system, opens nothing."""

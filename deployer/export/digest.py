@@ -11,6 +11,8 @@ from deployer.errors import GoldenError, SourceNotFound
 from deployer.export.base import ExportRequest
 from deployer.files import sha256
 
+TOLD_OTHERWISE = frozenset({"inputs", "signature", "examples", "trust"})
+
 
 def file_digest(path: Path) -> str:
     """sha256 of a regular file's bytes. Raises SourceNotFound when it cannot be read."""
@@ -31,7 +33,8 @@ def tree_digest(root: Path, files: Iterable[Path]) -> str:
 def request_digest(kind: str, source_digest: str, request: ExportRequest) -> str:
     """sha256 over the source's digest and all that shapes the export. `trust` decides whether, not what."""
     inputs = [f"{spec.name}:{spec}" for spec in request.inputs]
-    parts = [kind, source_digest, request.signature or "", *inputs, _examples_digest(request.examples)]
+    others = [f"{name}={value!r}" for name, value in request.given().items() if name not in TOLD_OTHERWISE]
+    parts = [kind, source_digest, request.signature or "", *inputs, *others, _examples_digest(request.examples)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

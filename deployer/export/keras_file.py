@@ -14,6 +14,7 @@ from deployer.export.keras_config import check_trusted, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
 
 KIND = "keras_file"
+TAKES = frozenset({"inputs"})
 SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
 UNKNOWN = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.errors import SourceNotFound
-from deployer.export import keras_file, python_object, saved_model_folder
-from deployer.export.base import SourceKind
+from deployer.errors import ExportFailed, SourceNotFound
+from deployer.export import keras_file, python_object, saved_model_archive, saved_model_folder
+from deployer.export.base import ExportRequest, SourceKind
 
-KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_folder, python_object)
-FORMS = "a Keras file (.keras, .h5), a SavedModel folder, path/to/file.py:name, or package.module:name"
+KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, python_object)
+FORMS = (
+    "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), path/to/file.py:name, "
+    "or package.module:name"
+)
+FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust"})
+OPTIONS = {"inputs": "--input"}
+"""Options that are not called like the field that holds them."""
 
 
 def kind_of(source: str) -> SourceKind:
@@ -18,6 +24,28 @@ def kind_of(source: str) -> SourceKind:
         if kind.matches(source):
             return kind
     raise _not_found(source)
+
+
+def check_options(request: ExportRequest) -> None:
+    """Refuse an option that the kind of the source cannot honour. Raises ExportFailed with what it is for."""
+    kind = kind_of(request.source)
+    for name in request.given():
+        if name not in FOR_ALL | kind.TAKES:
+            why = _WHY.get((name, kind.KIND), "it means nothing there")
+            raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint=_INSTEAD.get(name))
+
+
+def option(name: str) -> str:
+    """A field of ExportRequest as it is typed."""
+    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
+_FIXED = "the signatures of a SavedModel are fixed"
+_WHY = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
+_INSTEAD = {
+    "inputs": "export the model again from its code, file.py:name, with --input",
+    "tags": "tags choose a graph of a SavedModel that has several; leave them out",
+}
 
 
 def _not_found(source: str) -> SourceNotFound:

@@ -15,6 +15,7 @@ from deployer.export.runtime import library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
 
 KIND = "python"
+TAKES = frozenset({"inputs"})
 FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 

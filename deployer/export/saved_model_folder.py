@@ -10,9 +10,11 @@ from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import tree_digest
 from deployer.export.links import bring, files_below
+from deployer.export.rewriting import serve_tagged
 from deployer.model import SavedModelInfo
 
 KIND = "saved_model"
+TAKES = frozenset({"tags"})
 OURS = frozenset({Path("assets.extra/manifest.json"), Path("assets.extra/golden.tfrecord")})
 """Written anew for every version: not taken from a folder that came out of a store."""
 
@@ -36,11 +38,18 @@ def digest(request: ExportRequest) -> str:
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
-    root = Path(request.source)
+    return take_over(Path(request.source), request, target, progress)
+
+
+def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> str | None:
+    """The same for any folder: byte for byte, unless other tags than `serve` were asked for."""
     info = _checked(root, request)
-    progress(f"taking over the SavedModel {root} ({info.size_bytes / 1e6:.1f} MB)")
+    progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
     for path in _own_files(root):
         bring(path, target / path.relative_to(root))
+    if info.tags != saved_model.SERVE:
+        progress(f"keeping the graph tagged {{{', '.join(info.tags)}}} alone, tagged {{serve}}")
+        serve_tagged(target, info.tags)
     return info.keras
 
 
@@ -49,12 +58,7 @@ def _own_files(root: Path) -> Iterator[Path]:
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:
-    info = saved_model.read(root)
-    if request.inputs:
-        raise ExportFailed(
-            "--input cannot change a SavedModel: its signatures are fixed",
-            hint="export the model again from its code, file.py:name, with --input",
-        )
+    info = saved_model.read(root, saved_model.SERVE if request.tags is None else request.tags)
     if not info.signatures:
         raise ExportFailed(
             f"{root} has no signature, so no request can reach it",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from deployer import export as exporter
 from deployer import saved_model
@@ -13,6 +14,7 @@ from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations.targets import name_for
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report import ExportResult
+from deployer.spec import ModelSpec
 from deployer.store import Store
 
 
@@ -27,11 +29,29 @@ class ExportOptions:
     examples: Path | None = None
     trust: bool = False
     force: bool = False
+    tags: tuple[str, ...] | None = None
+    default_signature: str | None = None
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""
-        inputs = tuple(TensorSpec.parse(text) for text in self.inputs)
-        return ExportRequest(source, inputs, self.signature, self.examples, self.trust)
+        names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}
+        same = {name: getattr(self, name) for name in names}
+        return ExportRequest(source, tuple(TensorSpec.parse(text) for text in self.inputs), **same)
+
+    def over(self, listed: ModelSpec) -> ModelSpec:
+        """A model of the spec with these options laid over its own."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        given = {name: value for name, value in self._shaping().items() if value != defaults[name]}
+        return dataclasses.replace(listed, **given)
+
+    def with_those_of(self, listed: ModelSpec) -> ExportOptions:
+        """These options with all that shapes the export taken from a model of the spec."""
+        return dataclasses.replace(self, **{name: getattr(listed, name) for name in self._shaping()})
+
+    def _shaping(self) -> dict[str, Any]:
+        """The options that a model of the spec has too."""
+        listed = {field.name for field in dataclasses.fields(ModelSpec)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in listed}
 
 
 def export(

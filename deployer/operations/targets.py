@@ -11,7 +11,7 @@ from deployer.model import check_version
 from deployer.store import Store
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
-SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".zip", ".gz", ".tgz")
+SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
 
 @dataclass(frozen=True)
@@ -66,4 +66,5 @@ def name_for(source: str) -> str:
     path = Path(source).resolve()
     while path.name.isdigit() and path.parent != path:
         path = path.parent
-    return path.name.removesuffix("".join(path.suffixes[-1:])) or path.name
+    name = path.name.removesuffix(".gz")
+    return name.removesuffix("".join(Path(name).suffixes[-1:])) or path.name

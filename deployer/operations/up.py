@@ -8,6 +8,7 @@ from deployer import plan as planning
 from deployer.deployment import Plan, ServedModel, Step
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, UsageError
+from deployer.export.kinds import option
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
@@ -65,11 +66,9 @@ _HOW = "deployer up SOURCE, deployer up NAME[:VERSION], or deployer init"
 
 def _refuse_export_options(target: str, options: ExportOptions) -> None:
     """Options that shape an export go with a source, and with nothing else."""
-    given = [name for name, value in dataclasses.asdict(options).items() if value]
+    given = [field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default]
     if given:
-        raise UsageError(
-            f"--{given[0].replace('inputs', 'input')} goes with a source to export, not with {target}", hint=_HOW
-        )
+        raise UsageError(f"{option(given[0])} goes with a source to export, not with {target}", hint=_HOW)
 
 
 def _chosen(listed: ModelSpec, version: int | None) -> ModelSpec:
@@ -77,15 +76,7 @@ def _chosen(listed: ModelSpec, version: int | None) -> ModelSpec:
 
 
 def _from_source(listed: ModelSpec, target: str, options: ExportOptions) -> ModelSpec:
-    return dataclasses.replace(
-        listed,
-        source=target,
-        versions=(),
-        inputs=options.inputs or listed.inputs,
-        signature=options.signature or listed.signature,
-        examples=options.examples or listed.examples,
-        trust=options.trust or listed.trust,
-    )
+    return dataclasses.replace(options.over(listed), source=target, versions=())
 
 
 def check_platform(workspace: Workspace) -> None:
@@ -127,14 +118,7 @@ def _foreseen(
 
 def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
     """The options for exporting one model of the spec."""
-    return dataclasses.replace(
-        options,
-        name=name,
-        inputs=spec.inputs,
-        signature=spec.signature,
-        examples=spec.examples,
-        trust=spec.trust,
-    )
+    return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
 def _deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> UpResult:

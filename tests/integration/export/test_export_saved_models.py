@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pytest
 from support.exporting import Exporter
+from support.source_kinds import hub_module
 
-from deployer import golden
+from deployer import golden, saved_model
 from deployer.errors import BrokenModel, ExportFailed, GoldenError
 
 
@@ -157,7 +158,7 @@ def test_a_folder_of_versions_points_to_them(exporter: Exporter, folder: Path, t
 
 
 def test_what_cannot_change_a_saved_model_is_refused(exporter: Exporter, folder: Path) -> None:
-    with pytest.raises(ExportFailed, match="--input cannot change"):
+    with pytest.raises(ExportFailed, match=r"--input cannot change .*: the signatures of a SavedModel are fixed"):
         exporter(str(folder), "x:float32[?,2]")
     with pytest.raises(ExportFailed, match="'other'; it has lookup, noisy, parse, serving_default"):
         exporter(str(folder), signature="other")
@@ -169,3 +170,62 @@ def test_a_model_without_signature_is_refused(exporter: Exporter, tmp_path: Path
     tf.saved_model.save(tf.Module(), str(tmp_path / "bare"))
     with pytest.raises(ExportFailed, match="has no signature"):
         exporter(str(tmp_path / "bare"))
+
+
+def test_a_tagged_graph_is_taken_alone_and_served_under_the_usual_tag(exporter: Exporter, tmp_path: Path) -> None:
+    answer = hub_module(tmp_path / "hub")
+    before = files_of(tmp_path / "hub")
+    with pytest.raises(BrokenModel, match=r"it has \{train\}, \{\}") as caught:
+        exporter(str(tmp_path / "hub"))
+    assert caught.value.hint == "--tags '' takes one of them, and has it served"
+    exported = exporter(str(tmp_path / "hub"), tags=(), default_signature="default")
+    assert exported.names() == ["default", "serving_default"]
+    assert exported.signature().method == "tensorflow/serving/predict"
+    np.testing.assert_allclose(exported.ask(answer.inputs)["default"], answer.outputs["default"], rtol=1e-5)
+    assert len(saved_model.parse(exported.folder).meta_graphs) == 1
+    assert files_of(tmp_path / "hub") == before
+
+
+def test_a_default_signature_is_added_and_the_source_stays_as_it_is(exporter: Exporter, folder: Path) -> None:
+    before = files_of(folder)
+    exported = exporter(str(folder), default_signature="lookup")
+    assert exported.names() == ["lookup", "noisy", "parse", "serving_default"]
+    assert exported.declared() == exported.declared("lookup")
+    assert exported.ask({"words": np.array([b"green"], object)})["id"].tolist() == [1]
+    assert files_of(folder) == before
+    changed = {name for name, data in files_of(exported.folder).items() if before.get(name) != data}
+    assert changed == {"saved_model.pb", "fingerprint.pb", "assets.extra/golden.tfrecord"}
+    again = exporter(str(folder), default_signature="lookup")
+    prints = {saved_model.read(found.folder).fingerprint for found in (exported, again)}
+    assert len(prints) == 1
+    assert saved_model.read(folder).fingerprint not in prints
+
+
+def test_a_default_signature_that_is_not_there(exporter: Exporter, folder: Path) -> None:
+    with pytest.raises(ExportFailed, match="no signature 'other' to serve as serving_default; it has lookup, noisy"):
+        exporter(str(folder), default_signature="other")
+
+
+@pytest.mark.parametrize("form", ["zip", "gztar"])
+def test_an_archive_is_taken_over_byte_for_byte(exporter: Exporter, folder: Path, tmp_path: Path, form: str) -> None:
+    packed = shutil.make_archive(str(tmp_path / "packed"), form, folder)
+    exported = exporter(packed)
+    ours = {"assets.extra/manifest.json", "assets.extra/golden.tfrecord"}
+    taken, given = files_of(exported.folder), files_of(folder)
+    assert {name: taken[name] for name in set(taken) - ours} == {name: given[name] for name in set(given) - ours}
+    assert not (exported.folder / ".unpacked").exists()
+
+
+def test_an_archive_of_no_model_or_of_several(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+    for version in ("1", "2"):
+        shutil.copytree(folder, tmp_path / "versions" / version)
+    with pytest.raises(BrokenModel, match="holds 2 SavedModels: 1, 2"):
+        exporter(shutil.make_archive(str(tmp_path / "two"), "gztar", tmp_path / "versions"))
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(BrokenModel, match=r"holds no saved_model\.pb"):
+        exporter(shutil.make_archive(str(tmp_path / "none"), "zip", tmp_path / "empty"))
+
+
+def test_tags_go_with_a_saved_model_only(exporter: Exporter) -> None:
+    with pytest.raises(ExportFailed, match="--tags cannot change"):
+        exporter(exporter.file("model = 1") + ":model", tags=("serve",))

@@ -73,6 +73,7 @@ def test_in_an_empty_store_there_is_nothing(tmp_path):
         ("train.py:classifier", "classifier"), ("a/train.py:make_model", "make_model"), ("package.module:net", "net"),
         ("exported", "exported"), ("exported/", "exported"), ("models/digits/3", "digits"),
         ("digits/20260101/7", "digits"),
+        ("a/digits.tar.gz", "digits"), ("digits.v2.tgz", "digits.v2"), ("digits.zip", "digits"),
     ],
 )  # fmt: skip
 def test_a_source_suggests_a_name(source, name):

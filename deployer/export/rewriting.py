@@ -1,0 +1,55 @@
+"""Changes to a SavedModel that was written or taken over: only those that were asked for, each in its own words."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from deployer import saved_model
+from deployer.errors import ExportFailed
+from deployer.export.runtime import part
+from deployer.export.servable import DEFAULT_SIGNATURE
+
+PREDICT = "tensorflow/serving/predict"
+METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
+"""Those that TensorFlow Serving answers; it refuses a signature with any other, or none."""
+FINGERPRINT = "fingerprint.pb"
+
+
+def serve_tagged(folder: Path, tags: Collection[str]) -> None:
+    """Leave only the MetaGraph with these tags, tagged `serve`: what a server loads without a flag."""
+    message = saved_model.parse(folder)
+    graph = saved_model.meta_graph(message, tags, folder)
+    del graph.meta_info_def.tags[:]
+    graph.meta_info_def.tags.extend(saved_model.SERVE)
+    kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[graph])
+    _replace(folder, kept)
+
+
+def set_default(folder: Path, name: str) -> None:
+    """Have the signature `name` served as `serving_default` too. Raises ExportFailed with the names that there are."""
+    message = saved_model.parse(folder)
+    signatures = saved_model.meta_graph(message, saved_model.SERVE, folder).signature_def
+    if name not in signatures or name == saved_model.INIT_SIGNATURE:
+        there = sorted(set(signatures) - {saved_model.INIT_SIGNATURE})
+        raise ExportFailed(
+            f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {', '.join(there) or 'none'}",
+            hint=f"--default-signature {there[0]}" if there else None,
+        )
+    signatures[DEFAULT_SIGNATURE].CopyFrom(signatures[name])
+    if signatures[DEFAULT_SIGNATURE].method_name not in METHODS:
+        signatures[DEFAULT_SIGNATURE].method_name = PREDICT
+    _replace(folder, message)
+
+
+def _replace(folder: Path, message: Any) -> None:
+    """Write beside and rename: the file may be a hard link to the owner's own."""
+    descriptor, beside = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(message.SerializeToString(deterministic=True))
+    Path(beside).replace(folder / saved_model.PB_FILE)
+    (folder / FINGERPRINT).unlink(missing_ok=True)
+    part("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(folder))

@@ -1,0 +1,171 @@
+"""Unpacks an archive that somebody else made: plain files and folders below one place, within limits, or nothing."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from deployer.errors import BrokenModel
+
+LARGEST = 64 << 30
+MOST_ENTRIES = 10_000
+LARGEST_RATIO = 100
+FREE_OF_RATIO = 64 << 20
+"""Bytes that an archive may always become, however small it is: weights of zeros pack very well."""
+LARGEST_HEADER = 1 << 20
+CHUNK = 1 << 20
+GZIP = b"\x1f\x8b"
+UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile)
+
+
+def unpack(archive: Path, target: Path) -> None:
+    """Write the files of a `.tar`, `.tar.gz` or `.zip` below the existing folder `target`.
+
+    Raises BrokenModel for what is damaged, leads out of `target`, is no plain file or folder, or grows beyond the
+    limits; what was written till then is the caller's to remove.
+    """
+    budget = _Budget(archive)
+    unpack_one = _unpack_zip if zipfile.is_zipfile(archive) else _unpack_tar
+    try:
+        unpack_one(archive, target, budget)
+    except (*UNREADABLE, zlib.error) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise BrokenModel(
+            f"{archive} is cut short, damaged or no archive: {str(error).strip():.200}",
+            hint="download or copy it again",
+        ) from error
+
+
+@dataclass
+class _Budget:
+    """What an archive may still become."""
+
+    archive: Path
+    entries: int = 0
+    written: int = 0
+
+    def count_entry(self) -> None:
+        self.entries += 1
+        if self.entries > MOST_ENTRIES:
+            raise _refused(self.archive, f"it holds more than {MOST_ENTRIES} files")
+
+    def count_bytes(self, count: int) -> None:
+        self.written += count
+        packed = self.archive.stat().st_size
+        if self.written > LARGEST:
+            raise _refused(self.archive, f"it unpacks to more than {LARGEST >> 30} GB")
+        if self.written > FREE_OF_RATIO + LARGEST_RATIO * packed:
+            raise _refused(self.archive, f"it unpacks to more than {LARGEST_RATIO} times its size")
+
+
+def _refused(archive: Path, why: str) -> BrokenModel:
+    return BrokenModel(
+        f"{archive} is refused: {why}", hint="if you trust it, unpack it yourself and give the SavedModel folder"
+    )
+
+
+def _place(archive: Path, name: str, target: Path) -> Path:
+    """Where an entry goes. Raises BrokenModel for a name that leads elsewhere."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
+        raise _refused(archive, f"the name {name[:80]!r} leads out of it")
+    return target / path
+
+
+def _unpack_zip(archive: Path, target: Path, budget: _Budget) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        for entry in packed.infolist():
+            budget.count_entry()
+            place = _place(archive, entry.filename, target)
+            _check_zip_kind(archive, entry)
+            if entry.is_dir():
+                place.mkdir(parents=True, exist_ok=True)
+            else:
+                with packed.open(entry) as file:
+                    _write(file, place, budget)
+
+
+def _check_zip_kind(archive: Path, entry: zipfile.ZipInfo) -> None:
+    kind = stat.S_IFMT(entry.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise _refused(archive, f"{entry.filename[:80]!r} is a link or a device")
+    if entry.flag_bits & 1:
+        raise _refused(archive, f"{entry.filename[:80]!r} is encrypted")
+
+
+def _unpack_tar(archive: Path, target: Path, budget: _Budget) -> None:
+    with _tar_bytes(archive) as source, tarfile.open(fileobj=source, mode="r:") as packed:
+        for entry in packed:
+            budget.count_entry()
+            place = _place(archive, entry.name, target)
+            if entry.isdir():
+                place.mkdir(parents=True, exist_ok=True)
+            elif entry.isreg() and not entry.issparse() and (file := packed.extractfile(entry)):
+                _write(file, place, budget)
+            else:
+                raise _refused(archive, f"{entry.name[:80]!r} is a link, a device or a sparse file")
+
+
+@contextmanager
+def _tar_bytes(archive: Path) -> Iterator[Any]:
+    with archive.open("rb") as file:
+        packed = file.read(len(GZIP)) == GZIP
+        file.seek(0)
+        if not packed:
+            yield _Limited(file)
+            return
+        with gzip.GzipFile(fileobj=file, mode="rb") as plain:
+            yield _Limited(plain)
+
+
+class _Limited:
+    """A stream that refuses to hand out much at once: a tar header may claim any length, and is read whole."""
+
+    def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        if not 0 <= size <= LARGEST_HEADER:
+            raise tarfile.ReadError("a header is longer than any that is in use")
+        return self._stream.read(size)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
+        return self._stream.seek(place, whence)
+
+
+def _write(source: IO[bytes], place: Path, budget: _Budget) -> None:
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        opened = place.open("xb")
+    except (FileExistsError, NotADirectoryError) as error:
+        raise _refused(budget.archive, f"two entries claim the place of {place.name[:80]!r}") from error
+    with opened as file:
+        while chunk := source.read(CHUNK):
+            budget.count_bytes(len(chunk))
+            file.write(chunk)
+
+
+@contextmanager
+def unpacked(archive: Path, within: Path) -> Iterator[Path]:
+    """The archive's files in a folder below `within`, gone afterwards, whatever happens."""
+    folder = within / ".unpacked"
+    folder.mkdir()
+    try:
+        unpack(archive, folder)
+        yield folder
+    finally:
+        shutil.rmtree(folder)

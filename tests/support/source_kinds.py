@@ -1,0 +1,116 @@
+"""Makes a source of every kind, with the options to export it and what TensorFlow itself answers.
+
+A maker's docstring is its row in the table of docs/sources.md.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from support.asking import Answer
+
+v1 = tf.compat.v1
+
+
+@dataclass(frozen=True)
+class Made:
+    """A source below the folder that it was made in, options of `deployer export`, and TensorFlow's answers."""
+
+    source: str
+    answers: tuple[Answer, ...]
+    options: tuple[str, ...] = ()
+    keras: str | None = None
+
+
+MAKERS: dict[str, Callable[[Path], Made]] = {}
+
+
+def maker(function: Callable[[Path], Made]) -> Callable[[Path], Made]:
+    MAKERS[function.__name__] = function
+    return function
+
+
+def make(name: str, folder: Path) -> Made:
+    """Make it in a folder of its own."""
+    (folder / "made").mkdir(exist_ok=True)
+    home = folder / "made" / name
+    home.mkdir()
+    return MAKERS[name](home)
+
+
+def floats(*shape: int) -> np.ndarray:
+    return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
+
+
+def affine(folder: Path, signature: str = "serving_default") -> Answer:
+    """A SavedModel y = x @ w + b in `folder`, with a lookup table for names; what TensorFlow says."""
+    module = tf.Module()
+    module.weights, module.bias = tf.Variable(floats(3, 2)), tf.Variable([0.5, -0.5])
+    function = tf.function(
+        lambda x: {"y": x @ module.weights + module.bias}, input_signature=[tf.TensorSpec([None, 3], name="x")]
+    )
+    tf.saved_model.save(module, str(folder), signatures={signature: function})
+    x = floats(4, 3)
+    return Answer({"x": x}, {"y": function(x)["y"].numpy()})
+
+
+@maker
+def saved_model_folder(home: Path) -> Made:
+    """SavedModel folder of TensorFlow 2"""
+    return Made(str(home / "m"), (affine(home / "m"),))
+
+
+@maker
+def saved_model_default(home: Path) -> Made:
+    """SavedModel without `serving_default` (`--default-signature`)"""
+    answer = affine(home / "m", "score")
+    again = Answer(answer.inputs, answer.outputs, "score")
+    return Made(str(home / "m"), (answer, again), ("--default-signature", "score"))
+
+
+@maker
+def saved_model_tar_gz(home: Path) -> Made:
+    """SavedModel archive, `.tar.gz`"""
+    answer = affine(home / "m")
+    return Made(shutil.make_archive(str(home / "packed"), "gztar", home / "m"), (answer,))
+
+
+@maker
+def saved_model_zip(home: Path) -> Made:
+    """SavedModel archive, `.zip`, with the SavedModel in a folder of versions"""
+    answer = affine(home / "m" / "7")
+    return Made(shutil.make_archive(str(home / "packed"), "zip", home, "m"), (answer,))
+
+
+def hub_module(folder: Path) -> Answer:
+    """A module of TensorFlow Hub's first format: no tag and `train`, a signature `default` without a method."""
+    builder = v1.saved_model.Builder(str(folder))
+    x = floats(2, 3)
+    for tags in ([], ["train"]):
+        with tf.Graph().as_default(), v1.Session() as session:
+            given = v1.placeholder(tf.float32, [None, 3], "x")
+            weights = v1.get_variable("w", initializer=floats(3, 2), use_resource=False)
+            result = tf.matmul(given, weights) * (1.0 if tags else 2.0)
+            infos = [v1.saved_model.utils.build_tensor_info(tensor) for tensor in (given, result)]
+            declared = v1.saved_model.build_signature_def({"x": infos[0]}, {"default": infos[1]})
+            session.run(v1.global_variables_initializer())
+            if tags:
+                builder.add_meta_graph(tags, {"default": declared})
+            else:
+                outputs = session.run(result, {given: x})
+                builder.add_meta_graph_and_variables(session, tags, {"default": declared})
+    builder.save()
+    (folder / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    return Answer({"x": x}, {"default": outputs})
+
+
+@maker
+def hub_folder(home: Path) -> Made:
+    """TF Hub module of TensorFlow 1 (`--tags ''`, several MetaGraphs)"""
+    return Made(str(home / "m"), (hub_module(home / "m"),), ("--tags", "", "--default-signature", "default"))
