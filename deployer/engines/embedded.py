@@ -40,7 +40,7 @@ class EmbeddedEngine:
         """The engine needs nothing but Python and TensorFlow, which the package depends on."""
         import importlib.util
 
-        missing = [name for name in ("tensorflow", "grpc", "uvicorn") if importlib.util.find_spec(name) is None]
+        missing = [name for name in ("tensorflow", "grpc", "httptools") if importlib.util.find_spec(name) is None]
         return tuple(
             Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
             for name in missing

@@ -110,6 +110,14 @@ OWN_FLAGS = (
     Flag("reuse_port", False, "let another process listen on the same REST port"),
     Flag("public_port", 0, "second gRPC port, opened at SIGUSR1; 0 is none"),
     Flag("public_rest_api_port", 0, "second REST port, opened at SIGUSR1; 0 is none"),
+    Flag("rest_api_max_head_bytes", 1 << 16, "largest head of a REST request, give or take one read"),
+    Flag("rest_api_max_body_bytes", 1 << 28, "largest body of a REST request"),
+    Flag("rest_api_max_bodies_bytes", 1 << 30, "bytes that the bodies of all REST requests at hand may take together"),
+    Flag("rest_api_max_connections", 4096, "REST connections open at a time"),
+    Flag(
+        "rest_api_request_seconds", 60.0, "time to send a REST request (plus a second a KiB of body) or take its answer"
+    ),
+    Flag("rest_api_idle_seconds", 60.0, "time that a REST connection may be idle"),
     Flag("drain_seconds", 30.0, "time that requests in flight get at SIGTERM"),
     Flag("run_folder", "", "marks the process for the engine that started it; not used otherwise"),
     Flag("ready_file", "", "written with pid and ports as JSON once the ports are open"),

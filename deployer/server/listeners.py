@@ -1,29 +1,21 @@
-"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them with a drain.
-
-uvicorn runs on one event loop in a thread of its own; the main thread is left to signals.
-"""
+"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them with a drain."""
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import socket
-import threading
 import time
-from collections.abc import Coroutine, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
-import uvicorn
 
+from deployer.server.http_server import BACKLOG, HttpServer
 from deployer.server.log import LOG
 
 ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - TensorFlow Serving listens there unless told otherwise
-_BACKLOG = 2048
-_IDLE_SECONDS = 60
 _UNLIMITED = -1
-_POLL_SECONDS = 0.01
 
 
 class PortError(Exception):
@@ -95,67 +87,11 @@ def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         bound.bind((host, port))
-        bound.listen(_BACKLOG)
+        bound.listen(BACKLOG)
     except BaseException:
         bound.close()
         raise
     return bound
-
-
-class RestServers:
-    """uvicorn on every REST port, all on one event loop in one thread."""
-
-    def __init__(self, application: Any, drain_seconds: float) -> None:
-        self._application = application
-        self._drain_seconds = drain_seconds
-        self._servers: list[uvicorn.Server] = []
-        self._tasks: list[Future[None]] = []
-        self._loop = _new_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
-
-    def open(self, bound: socket.socket) -> None:
-        """Serve on a bound socket; returns when connections are accepted."""
-        if not self._thread.is_alive():
-            self._thread.start()
-        server = uvicorn.Server(self._config())
-        self._servers.append(server)
-        self._tasks.append(self._submit(server.serve(sockets=[bound])))
-        while not server.started and not self._tasks[-1].done():
-            time.sleep(_POLL_SECONDS)
-
-    def close(self) -> None:
-        """Accept no more, let requests in flight finish, and return when that is done or the time is over."""
-        for server in self._servers:
-            server.should_exit = True
-        for task in self._tasks:
-            task.result()
-
-    def _submit(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
-
-    def _config(self) -> uvicorn.Config:
-        return uvicorn.Config(
-            self._application,
-            loop="none",
-            lifespan="off",
-            interface="asgi3",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=_IDLE_SECONDS,
-            timeout_graceful_shutdown=max(1, round(self._drain_seconds)),
-        )
-
-
-def _new_loop() -> asyncio.AbstractEventLoop:
-    try:
-        import uvloop
-    except ImportError:
-        return asyncio.new_event_loop()
-    loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
-    return loop
 
 
 class Listeners:
@@ -164,7 +100,7 @@ class Listeners:
     def __init__(
         self,
         handlers: Sequence[Any],
-        application: Any,
+        rest: HttpServer,
         rules: GrpcRules,
         drain_seconds: float,
     ) -> None:
@@ -172,7 +108,7 @@ class Listeners:
         self._rules = rules
         self._drain_seconds = drain_seconds
         self._grpc: list[grpc.Server] = []
-        self._rest = RestServers(application, drain_seconds)
+        self._rest = rest
 
     def open_private(self, address: Address, reuse_port: bool) -> None:
         """Open the first pair; a REST port that is taken is logged, and gRPC goes on alone. Raises PortError."""
@@ -202,10 +138,11 @@ class Listeners:
 
     def close(self) -> None:
         """Refuse new requests and let those in flight finish, for `drain_seconds` at most."""
+        end = time.monotonic() + self._drain_seconds
         stopping = [server.stop(self._drain_seconds) for server in self._grpc]
-        self._rest.close()
+        self._rest.close(self._drain_seconds)
         for stopped in stopping:
-            stopped.wait(self._drain_seconds)
+            stopped.wait(max(0.0, end - time.monotonic()))
 
     def _open_grpc(self, address: Address) -> None:
         server = grpc_server(self._handlers, address, self._rules)

@@ -5,29 +5,28 @@ Source: `model_servers/http_server.cc`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+
+from deployer.server.http_connection import Application
+from deployer.server.http_message import Reply, Request
 
 
 class MetricsPage:
-    """An ASGI application that answers one path, whatever the method; another one gets the rest."""
+    """An application that answers one path, whatever the method; another one gets the rest."""
 
-    def __init__(self, application: Any, path: str, page: Callable[[], bytes]) -> None:
+    def __init__(self, application: Application, path: str, page: Callable[[], bytes]) -> None:
         self._application = application
         self._path = path.encode()
         self._page = page
 
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+    def __call__(self, request: Request) -> Reply | asyncio.Future[Reply]:
         """Answer a request, or pass it on."""
-        if scope["raw_path"] != self._path:
-            await self._application(scope, receive, send)
-            return
-        status, body = self._answer(scope["query_string"])
-        headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        path, _, query = request.target.partition(b"?")
+        return self._answer(query) if path == self._path else self._application(request)
 
-    def _answer(self, query: bytes) -> tuple[int, bytes]:
+    def _answer(self, query: bytes) -> Reply:
         if query:
-            return 400, b"Unexpected path: %s?%s. Should be %s" % (self._path, query, self._path)
-        return 200, self._page()
+            told = b"Unexpected path: %s?%s. Should be %s" % (self._path, query, self._path)
+            return Reply(400, told, media=b"text/plain")
+        return Reply(200, self._page(), media=b"text/plain")

@@ -5,12 +5,12 @@ Source: `model_servers/http_rest_api_handler.cc`. Errors come in that file's ord
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 from deployer.server import examples, json_examples, json_in, json_out, json_read, predict
 from deployer.server.core import Core
+from deployer.server.http_message import Reply
 from deployer.server.json_text import encode, error_body
 from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
@@ -19,20 +19,9 @@ from deployer.server.routes import Route, SilentError, route
 from deployer.server.servable import Model
 from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
 
-JSON_TYPE = "application/json"
-
 
 class TooSlowHere(Exception):
     """The request may take long: ask again from a thread that may wait."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Reply:
-    """An answer to send."""
-
-    status: int
-    body: bytes
-    code: Code = Code.OK
 
 
 def refusal(error: ServingError) -> Reply:

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from deployer.server import monitoring, tls
-from deployer.server.asgi import RestApp
 from deployer.server.core import ConfigPoll, Core
 from deployer.server.flags import Options
 from deployer.server.grpc_services import ModelService, PredictionService, handlers
 from deployer.server.health import HealthService
+from deployer.server.http_connection import Application
+from deployer.server.http_reader import Limits
+from deployer.server.http_server import HttpServer
 from deployer.server.listeners import Address, GrpcRules, Listeners
 from deployer.server.loading import Loader
 from deployer.server.manager import LoadRules
@@ -23,6 +25,7 @@ from deployer.server.measuring import MeasuredPredictionService, MeasuredRestApi
 from deployer.server.metrics_page import MetricsPage
 from deployer.server.monitoring import Metrics
 from deployer.server.rest import RestApi
+from deployer.server.rest_app import RestApp
 from deployer.server.servable import Model
 
 
@@ -69,7 +72,7 @@ class Server:
         options = self._options
         return Listeners(
             [*handlers(self._prediction_service(), ModelService(self._core)), *self._health_handlers()],
-            self._rest_application(),
+            HttpServer(self._rest_application(), _limits(options)),
             GrpcRules(
                 max(1, options.number("grpc_max_threads")),
                 channel_arguments(options.text("grpc_channel_arguments")),
@@ -89,7 +92,7 @@ class Server:
             return PredictionService(self._core, check_method, as_content)
         return MeasuredPredictionService(self._core, check_method, as_content, self._metrics)
 
-    def _rest_application(self) -> Any:
+    def _rest_application(self) -> Application:
         options = self._options
         pool = ThreadPoolExecutor(max(1, options.number("rest_api_num_threads")), "rest-work")
         application = RestApp(self._rest_api(), pool, options.on("rest_api_enable_cors_support"))
@@ -112,6 +115,17 @@ class Server:
         beside = Path(f"{path}.{os.getpid()}")
         beside.write_text(json.dumps({"pid": os.getpid(), **ports}), encoding="utf-8")
         beside.replace(path)
+
+
+def _limits(options: Options) -> Limits:
+    return Limits(
+        head_bytes=options.number("rest_api_max_head_bytes"),
+        body_bytes=options.number("rest_api_max_body_bytes"),
+        bodies_bytes=options.number("rest_api_max_bodies_bytes"),
+        connections=options.number("rest_api_max_connections"),
+        request_seconds=options.real("rest_api_request_seconds"),
+        idle_seconds=options.real("rest_api_idle_seconds"),
+    )
 
 
 def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "") -> Address:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chapters.markdown import code, table
 from deployer.engines.flags import embedded
+from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
 from deployer.server.flag_table import SERVING_FLAGS, Flag
 from deployer.spec import OWN_FLAGS
 
@@ -13,16 +14,25 @@ HEAD = """## Server flags
 A flag that the engine cannot honour is refused, and so is one that `deployer` sets itself.
 """
 WITHOUT_THE_GATE = {"ssl_config_file": "the gate asks in plain gRPC; the server by itself honours it"}
+OWN_HEAD = """`python -m deployer.server` has a few flags more, which `[server] flags` does not take: what clients may
+ask of the REST port, and how the server starts and stops.
+"""
 BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core"}
 
 
 def text() -> str:
     """The chapter."""
-    return HEAD + "\n" + table(("Flag", "Default", "Embedded engine", "Meaning"), map(_row, SERVING_FLAGS))
+    theirs = table(("Flag", "Default", "Embedded engine", "Meaning"), map(_row, SERVING_FLAGS))
+    ours = table(("Flag", "Default", "Meaning"), map(_own_row, FLAGS_OF_THIS_SERVER))
+    return f"{HEAD}\n{theirs}\n{OWN_HEAD}\n{ours}"
 
 
 def _row(flag: Flag) -> tuple[str, ...]:
     return code(flag.name), _default(flag), _standing(flag), flag.meaning
+
+
+def _own_row(flag: Flag) -> tuple[str, ...]:
+    return code(flag.name), _default(flag), flag.meaning
 
 
 def _default(flag: Flag) -> str:

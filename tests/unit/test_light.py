@@ -13,7 +13,7 @@ from support.cli import environment
 from support.world import MODELS
 
 HEAVY = ("tensorflow", "keras", "tf_keras")
-NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "uvicorn")
+NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "httptools")
 
 RUN = """
 import json, runpy, sys

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
 from typing import Any
 
@@ -12,6 +11,7 @@ from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
 from deployer.server import flags, monitoring
+from deployer.server.http_message import Reply, Request
 from deployer.server.metrics import Counter, Sampler, exponential, page
 from deployer.server.metrics_page import MetricsPage
 from deployer.server.monitoring import Metrics
@@ -129,24 +129,12 @@ def test_without_a_file_there_are_none_and_a_bad_file_is_refused(tmp_path) -> No
         monitoring.path_from_options(flags.parse([f"--monitoring_config_file={file}"]))
 
 
-def asked(path: bytes, query: bytes = b"") -> list[dict[str, Any]]:
-    sent: list[dict[str, Any]] = []
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    async def rest(*_: Any) -> None:
-        sent.append({"passed": "on"})
-
-    scope = {"raw_path": path, "query_string": query}
-    asyncio.run(MetricsPage(rest, "/m", lambda: b"page\n")(scope, None, send))
-    return sent
+def asked(target: bytes) -> Any:
+    page = MetricsPage(lambda request: Reply(200, b"passed on"), "/m", lambda: b"page\n")
+    return page(Request(b"GET", target, {}, b"", keeps=True))
 
 
 def test_one_path_is_the_page_and_all_others_are_passed_on() -> None:
-    start, body = asked(b"/m")
-    assert (start["status"], body["body"]) == (200, b"page\n")
-    assert (b"content-type", b"text/plain") in start["headers"]
-    start, body = asked(b"/m", b"x=1")
-    assert (start["status"], body["body"]) == (400, b"Unexpected path: /m?x=1. Should be /m")
-    assert asked(b"/m/") == [{"passed": "on"}]
+    assert asked(b"/m") == Reply(200, b"page\n", media=b"text/plain")
+    assert asked(b"/m?x=1") == Reply(400, b"Unexpected path: /m?x=1. Should be /m", media=b"text/plain")
+    assert asked(b"/m/") == Reply(200, b"passed on")
