@@ -54,6 +54,13 @@ def load(
     return _validated({**document, "env": chosen}, file)
 
 
+def environments(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """`local`, and those that the document has an overlay for. Raises ConfigError."""
+    file = _find(path, os.environ if environ is None else environ)
+    overlays = _read(file).get("env", {}) if file else {}
+    return tuple(dict.fromkeys((DEFAULT_ENV, *overlays))) if isinstance(overlays, dict) else (DEFAULT_ENV,)
+
+
 def _typed(env: str, overrides: Mapping[str, Any]) -> Spec:
     """Options alone have their types already: the light verbs need no validator to put them in place."""
     document: dict[str, Any] = {"env": env}

@@ -18,6 +18,7 @@ EngineName = Literal["auto", "docker", "embedded"]
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
+HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
 STRICT = {"extra": "forbid"}
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
@@ -181,6 +182,11 @@ class Docker:
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
+    host: str | None = doc(
+        "address of the Docker Engine, such as unix:///run/user/1000/docker.sock; unset: DOCKER_HOST, or the current "
+        "docker context",
+        default=None,
+    )
     image: str = doc("the image; pin a tag or a digest", default="tensorflow/serving:2.20.0")
     platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
     pull_seconds: float = doc("how long a pull may take", default=900.0)
@@ -193,6 +199,8 @@ class Docker:
     restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
 
     def __post_init__(self) -> None:
+        if self.host is not None and not HOST.fullmatch(self.host):
+            raise InvalidValue(f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock")
         if not IMAGE.fullmatch(self.image):
             raise InvalidValue(f"image {self.image[:80]!r} is not an image name")
         _check_positive("pull_seconds", self.pull_seconds)

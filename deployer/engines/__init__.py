@@ -29,4 +29,6 @@ def usable(spec: Spec) -> tuple[Engine, ...]:
         return (ENGINES[spec.engine](spec),)
     from deployer.engines import docker_api
 
-    return tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or docker_api.answers())
+    return tuple(
+        make(spec) for name, make in ENGINES.items() if name != "docker" or docker_api.answers(spec.docker.host)
+    )

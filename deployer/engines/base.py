@@ -43,6 +43,10 @@ class Engine(Protocol):
     def name(self) -> str:
         """`embedded`, and so on."""
 
+    @property
+    def place(self) -> str:
+        """Where it is: two engines of one name and place have the same deployments."""
+
     def check(self) -> tuple[Finding, ...]:
         """Can this platform be used. Nothing that takes long: every `up` asks it."""
 

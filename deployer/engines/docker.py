@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, Rendered
-from deployer.engines import autopsy, containers, fitness, flags, ports, probe, run_folder
+from deployer.engines import autopsy, containers, docker_context, fitness, flags, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name, models_text
 from deployer.engines.containers import Image, Placement
@@ -29,6 +29,8 @@ from deployer.report import Finding
 from deployer.spec import Docker
 
 STOP_SECONDS = 10
+NOT_OF_A_SERVER = ("host", "pull_seconds")
+"""Settings that say where and how a container is made, and not what it is."""
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,14 @@ class DockerEngine:
             return ()
         return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
 
+    @property
+    def place(self) -> str:
+        """See Engine.place: the engine's address."""
+        return self.settings.host or docker_context.address()
+
     def traits(self) -> object:
         """See Engine.traits."""
-        return asdict(self.settings)
+        return {name: value for name, value in asdict(self.settings).items() if name not in NOT_OF_A_SERVER}
 
     @property
     def seamless(self) -> bool:
@@ -194,7 +201,7 @@ class DockerEngine:
 
     @cached_property
     def _client(self) -> Any:
-        return connect()
+        return connect(self.settings.host)
 
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "docker" / env / name

@@ -17,19 +17,19 @@ PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 LOCAL = "unix://"
 
 
-def connect() -> Any:
-    """A client of the engine that DOCKER_HOST or the current `docker context` names, else of the local one.
+def connect(host: str | None = None) -> Any:
+    """A client of the engine at `host`, else of the one that DOCKER_HOST or the current `docker context` names.
 
     Raises EngineUnavailable with what is wrong: not running, no permission, not installed; and SettingRefused for one
     on another machine, because an engine must see this machine's folders.
     """
     import docker
 
-    address = docker_context.address()
+    address = host or docker_context.address()
     if not address.startswith(LOCAL):
         raise SettingRefused(
             f"the Docker Engine at {address} is on another machine, which does not see this machine's models",
-            hint="unset DOCKER_HOST or `docker context use default`; remote engines come in a later release",
+            hint="unset docker.host and DOCKER_HOST, `docker context use default`; remote engines come later",
         )
     with docker_errors(f"the Docker Engine at {address}"):
         client = docker.DockerClient(base_url=address, version="auto", timeout=API_SECONDS)
@@ -37,12 +37,12 @@ def connect() -> Any:
     return client
 
 
-def answers() -> bool:
+def answers(host: str | None = None) -> bool:
     """Whether a Docker Engine is there to be used; quick where there is none, for `auto`."""
     try:
-        address = docker_context.address()
+        address = host or docker_context.address()
         if address.startswith(LOCAL) and os.access(address.removeprefix(LOCAL), os.R_OK | os.W_OK):
-            connect().close()
+            connect(address).close()
             return True
     except EngineError:
         pass

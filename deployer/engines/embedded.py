@@ -46,6 +46,11 @@ class EmbeddedEngine:
             for name in missing
         )
 
+    @property
+    def place(self) -> str:
+        """See Engine.place: where its run folders are."""
+        return str(self.state_dir.resolve())
+
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: the server is this very Python, and sees what it sees."""
         del models

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer import plan as planning
 from deployer.engines.base import Engine
 from deployer.errors import NothingDeployed
-from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
 from deployer.report import DownResult
 
 
@@ -20,8 +20,8 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
 
 
 def down_all(*, settings: Settings | None = None, progress: Progress = silent) -> tuple[DownResult, ...]:
-    """Every deployment of the engine, in all environments. Raises NothingDeployed when there is none."""
-    workspace = open_workspace(settings or Settings())
+    """Every deployment of the engines, in all environments. Raises NothingDeployed when there is none."""
+    workspace = open_everywhere(settings or Settings())
     results = [_down(workspace, engine, key, progress) for engine in workspace.engines for key in engine.names()]
     removed = tuple(result for result in results if result)
     if not removed:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from deployer.client import Client
 from deployer.deployment import Deployment
 from deployer.errors import DeployerError
-from deployer.operations.workspace import Settings, open_workspace
+from deployer.operations.workspace import Settings, open_everywhere, open_workspace
 from deployer.report import DeploymentStatus, ModelState
 from deployer.store import Store
 
@@ -20,10 +20,13 @@ def status(
     name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None
 ) -> tuple[DeploymentStatus, ...]:
     """Every deployment of the environment, of all with `all_envs`, or the named one. Raises NothingDeployed."""
-    workspace = open_workspace(settings or Settings())
+    opened = open_everywhere if all_envs else open_workspace
+    workspace = opened(settings or Settings())
     if name is not None:
         return (_status(workspace.deployed(name), workspace.store),)
-    there = [found for found in workspace.observe_all() if all_envs or found.env == workspace.spec.env]
+    observed = {found.release: found for found in workspace.observe_all()}  # an engine may have two addresses
+    there = [found for found in observed.values() if all_envs or found.env == workspace.spec.env]
+    there.sort(key=lambda found: (found.env, found.name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
         return tuple(pool.map(lambda found: _status(found, workspace.store), there))
 

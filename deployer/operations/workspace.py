@@ -116,6 +116,16 @@ class Workspace:
         raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint="deployer up SOURCE deploys a model")
 
 
+def open_everywhere(settings: Settings) -> Workspace:
+    """The same with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
+    from deployer import config
+
+    names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
+    opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
+    there = {(engine.name, engine.place): engine for each in opened for engine in each.engines}
+    return dataclasses.replace(opened[0], engines=tuple(there.values()))
+
+
 def open_workspace(settings: Settings) -> Workspace:
     """Read the configuration and choose the engine. Raises ConfigError, EngineUnavailable."""
     from deployer import config

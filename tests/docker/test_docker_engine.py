@@ -86,6 +86,13 @@ def test_environments_are_containers_of_their_own(project):
     )
     local, staging = up(project, *ANY_PORTS), up(project, "--env", "staging", *ANY_PORTS)
     assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (2.0, 3.0)
+    table = [line.split()[:5] for line in deployer("status", "--all", cwd=project).out.splitlines()]
+    assert table == [
+        ["NAME", "ENV", "ENGINE", "MODELS", "STATE"],
+        ["half_plus_two", "local", "docker", "half_plus_two:3", "serving"],
+        ["half_plus_two", "staging", "docker", "half_plus_two:1", "serving"],
+    ]
+    assert len(deployer("status", "--env", "staging", cwd=project).out.splitlines()) == 2
     assert deployer("down", "--env", "staging", cwd=project).code == 0
     assert ask(local["endpoints"], 2.0) == 2.0
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, Ended, command, environment
-from support.deploying import deployer, refused, up
+from support.deploying import ask, deployer, refused, up
 from support.relay import LocalRelay, local, relayed, remote
 
 BLIND = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.geteuid() == 0 else ()
@@ -122,3 +122,44 @@ def test_a_socket_that_says_nothing_is_given_up(project, short, monkeypatch):
         changed.setenv("DOCKER_HOST", f"unix://{short}/silent.sock")
         changed.setattr("deployer.engines.docker_api.API_SECONDS", 1)
         refused(deployer("up", "half_plus_two:1", cwd=project), 6, "did not answer within 1 s", "hint: ")
+
+
+HOSTS = """
+[models.half_plus_two]
+[env.staging.docker]
+host = "unix://{near}"
+[env.staging.models.half_plus_two]
+versions = [1]
+[env.production.docker]
+host = "{far}"
+"""
+
+
+def test_an_environment_may_have_an_engine_of_its_own(project, relay):
+    """All of them are in one table, and go with one command; here both addresses lead to one engine."""
+    (project / "deployer.toml").write_text(
+        HOSTS.format(near=relay.server_address, far=f"unix://{relay.server_address}")
+    )
+    local = up(project, *ANY_PORTS)
+    assert relay.connections == 0
+    staging = up(project, "--env", "staging", *ANY_PORTS)
+    assert relay.connections > 0
+    assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (2.0, 3.0)
+    found = deployer("status", "--all", "--json", cwd=project).json["deployments"]
+    assert [each["deployment"]["env"] for each in found] == ["local", "staging"]
+    assert all(each["healthy"] for each in found)
+    assert deployer("down", "--all", cwd=project).code == 0
+    assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
+
+
+def test_an_environment_on_another_machine_is_refused(project, relay):
+    (project / "deployer.toml").write_text(HOSTS.format(near=relay.server_address, far="tcp://192.0.2.1:2376"))
+    refused(deployer("up", "--env", "production", cwd=project), 6, "tcp://192.0.2.1:2376 is on another machine")
+    (project / "deployer.toml").unlink()
+
+
+@pytest.mark.parametrize("host", ["", "docker.sock", "unix:// x", "UNIX:///x"])
+def test_an_address_that_is_none_is_refused(project, monkeypatch, host):
+    monkeypatch.setenv("DEPLOYER_DOCKER_HOST", host)
+    refused(deployer("up", "half_plus_two:1", cwd=project), 3, "docker host")
+    monkeypatch.delenv("DEPLOYER_DOCKER_HOST")

@@ -95,6 +95,18 @@ def test_an_unknown_variable_is_refused_but_those_of_tests_are_not_ours(tmp_path
     assert load(tmp_path, "", environ=not_ours).engine == "auto"
 
 
+def test_the_environments_of_a_document(tmp_path):
+    assert config.environments(environ={}) == ("local",)
+    file = tmp_path / "deployer.toml"
+    for text, there in (
+        ("", ("local",)),
+        ("[env.staging]\n[env.local]\n", ("local", "staging")),
+        ("env = 7", ("local",)),
+    ):
+        file.write_text(text)
+        assert config.environments(file) == there
+
+
 def test_a_missing_named_file_is_an_error():
     with pytest.raises(ConfigError, match=r"no configuration file nowhere\.toml"):
         config.load(Path("nowhere.toml"), environ={})

@@ -32,6 +32,7 @@ with ENGINES[name](Spec(engine=name, state_dir=Path(state_dir))).lock("contract"
 def test_at_first_there_is_nothing_and_clearing_it_away_is_no_error(house):
     assert [finding for finding in house.engine.check() if finding.severity == "error"] == []
     assert house.engine.examine(()) == ()
+    assert house.engine.place
     assert house.engine.name == house.row.name
     assert (house.engine.observe(NAME, ENV), house.engine.observe_all(), house.engine.names()) == (None, (), ())
     with house.engine.lock(NAME, ENV, 0.0):
