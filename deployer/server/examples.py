@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from deployer.server.dtypes import BY_NUMPY, STRING, Array
-from deployer.server.predict import DEFAULT_SIGNATURE, Manner, run
+from deployer.server.predict import DEFAULT_SIGNATURE, Manner, run, tensors_of
 from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError, invalid
 
 CLASSIFY = "tensorflow/serving/classify"
 REGRESS = "tensorflow/serving/regress"
+Classes = list[list[tuple[str | bytes, float]]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,33 +49,87 @@ def serialized(input_proto: Any) -> list[bytes]:
     return [example.SerializeToString() for example in input_proto.example_list.examples] if kind else []
 
 
-def classify(call: Call) -> list[list[tuple[str | bytes, float]]]:
+def classify(call: Call) -> Classes:
     """Return the (label, score) pairs of every example."""
     signature = call.signature()
-    _check_classify(signature, call.check_method)
-    wanted = [key for key in ("classes", "scores") if key in signature.outputs]
-    answers = _run(call, signature, wanted)
-    for key, array in answers.items():
-        _check_classes(key, array, len(call.examples))
-    return _paired(answers.get("classes"), answers.get("scores"))
+    answers = _run(call, signature, _classify_outputs(signature, call.check_method))
+    return _classes(answers, len(call.examples))
 
 
 def regress(call: Call) -> list[float]:
     """Return the value of every example."""
     signature = call.signature()
-    _check_regress(signature, call.check_method)
-    values = _run(call, signature, ["outputs"])["outputs"]
-    _check_regressions(values, len(call.examples))
-    flat: list[float] = values.ravel().tolist()
-    return flat
+    answers = _run(call, signature, _regress_outputs(signature, call.check_method))
+    return _values(answers, len(call.examples))
+
+
+def infer(
+    model: Model, tasks: Sequence[Any], examples: Sequence[bytes], manner: Manner, check_method: bool = False
+) -> list[Classes | list[float]]:
+    """Return what every task of a MultiInference asks for, all of it by one run."""
+    check_tasks(model, tasks)
+    signatures = [model.signatures[task.model_spec.signature_name or DEFAULT_SIGNATURE] for task in tasks]
+    aliases = [
+        _classify_outputs(signature, check_method)
+        if task.method_name == CLASSIFY
+        else _regress_outputs(signature, check_method)
+        for task, signature in zip(tasks, signatures, strict=True)
+    ]
+    answers = _run_together(model, signatures, aliases, _batch(examples), manner)
+    return [
+        _classes(answer, len(examples)) if task.method_name == CLASSIFY else _values(answer, len(examples))
+        for task, answer in zip(tasks, answers, strict=True)
+    ]
+
+
+def _run_together(
+    model: Model, signatures: Sequence[Signature], aliases: Sequence[Sequence[str]], batch: Array, manner: Manner
+) -> list[dict[str, Array]]:
+    feeds: dict[str, Array] = {}
+    for signature in signatures:
+        feeds |= tensors_of(signature, {"inputs": batch})
+    wanted = [
+        [signature.outputs[alias].tensor for alias in each] for signature, each in zip(signatures, aliases, strict=True)
+    ]
+    fetches = sorted({tensor for each in wanted for tensor in each})
+    got = dict(zip(fetches, model.run(feeds, fetches, manner.timeout_ms, manner.alone), strict=True))
+    return [
+        {alias: got[tensor] for alias, tensor in zip(*pair, strict=True)} for pair in zip(aliases, wanted, strict=True)
+    ]
 
 
 def _run(call: Call, signature: Signature, outputs: Sequence[str]) -> Mapping[str, Array]:
-    if not call.examples:
+    return run(call.model, signature, {"inputs": _batch(call.examples)}, outputs, Manner(call.timeout_ms))
+
+
+def _batch(examples: Sequence[bytes]) -> Array:
+    if not examples:
         raise invalid("Input is empty.")
-    batch = np.empty(len(call.examples), object)
-    batch[:] = call.examples
-    return run(call.model, signature, {"inputs": batch}, outputs, Manner(call.timeout_ms))
+    batch = np.empty(len(examples), object)
+    batch[:] = examples
+    return batch
+
+
+def _classify_outputs(signature: Signature, check_method: bool) -> list[str]:
+    _check_classify(signature, check_method)
+    return [key for key in ("classes", "scores") if key in signature.outputs]
+
+
+def _regress_outputs(signature: Signature, check_method: bool) -> list[str]:
+    _check_regress(signature, check_method)
+    return ["outputs"]
+
+
+def _classes(answers: Mapping[str, Array], batch: int) -> Classes:
+    for key, array in answers.items():
+        _check_classes(key, array, batch)
+    return _paired(answers.get("classes"), answers.get("scores"))
+
+
+def _values(answers: Mapping[str, Array], batch: int) -> list[float]:
+    _check_regressions(answers["outputs"], batch)
+    flat: list[float] = answers["outputs"].ravel().tolist()
+    return flat
 
 
 def _check_classify(signature: Signature, check_method: bool) -> None:
@@ -119,7 +174,7 @@ def _check_classes(key: str, array: Array, batch: int) -> None:
         raise invalid(f"Expected {key} output batch size of {batch}. Got: {array.shape[0]}")
 
 
-def _paired(classes: Array | None, scores: Array | None) -> list[list[tuple[str | bytes, float]]]:
+def _paired(classes: Array | None, scores: Array | None) -> Classes:
     if classes is None and scores is None:
         return []
     if classes is not None and scores is not None and classes.shape[1] != scores.shape[1]:

@@ -57,7 +57,7 @@ class PredictionService:
         """Score the classes of examples."""
         with self._use(request) as (version, model):
             response = classification_pb2.ClassificationResponse()
-            self._classify(model, request.model_spec, request.input, response.result, context)
+            _fill_classes(response.result, examples.classify(self._call(model, request, context)))
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
@@ -65,7 +65,7 @@ class PredictionService:
         """Give a value to every example."""
         with self._use(request) as (version, model):
             response = regression_pb2.RegressionResponse()
-            self._regress(model, request.model_spec, request.input, response.result, context)
+            _fill_values(response.result, examples.regress(self._call(model, request, context)))
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
@@ -73,14 +73,15 @@ class PredictionService:
         """Classify and regress the same examples."""
         first = request.tasks[0].model_spec if request.tasks else None
         with self._core.use(*_asked(first)) as (version, model):
-            examples.check_tasks(model, request.tasks)
+            serialized, manner = examples.serialized(request.input), predict.Manner(_timeout_ms(context))
+            answers = examples.infer(model, request.tasks, serialized, manner, self._check_method)
             response = inference_pb2.MultiInferenceResponse()
-            for task in request.tasks:
+            for task, answer in zip(request.tasks, answers, strict=True):
                 result = response.results.add()
                 if task.method_name == examples.CLASSIFY:
-                    self._classify(model, task.model_spec, request.input, result.classification_result, context)
+                    _fill_classes(result.classification_result, answer)
                 else:
-                    self._regress(model, task.model_spec, request.input, result.regression_result, context)
+                    _fill_values(result.regression_result, answer)
                 _fill_spec(result.model_spec, task.model_spec, version)
             return response
 
@@ -99,20 +100,24 @@ class PredictionService:
             raise invalid("Missing ModelSpec")
         return self._core.use(*_asked(request.model_spec))
 
-    def _call(self, model: Model, spec: Any, input_proto: Any, context: Any) -> examples.Call:
-        serialized = examples.serialized(input_proto)
-        return examples.Call(model, spec.signature_name, serialized, self._check_method, _timeout_ms(context))
+    def _call(self, model: Model, request: Any, context: Any) -> examples.Call:
+        name, serialized = request.model_spec.signature_name, examples.serialized(request.input)
+        return examples.Call(model, name, serialized, self._check_method, _timeout_ms(context))
 
-    def _classify(self, model: Model, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
-        for row in examples.classify(self._call(model, spec, input_proto, context)):
-            classes = result.classifications.add()
-            for label, score in row:
-                text = label if isinstance(label, str) else label.decode("utf-8", "replace")
-                classes.classes.add(label=text, score=score)
 
-    def _regress(self, model: Model, spec: Any, input_proto: Any, result: Any, context: Any) -> None:
-        for value in examples.regress(self._call(model, spec, input_proto, context)):
-            result.regressions.add(value=value)
+def _fill_classes(result: Any, answer: Any) -> None:
+    result.SetInParent()
+    for row in answer:
+        classes = result.classifications.add()
+        for label, score in row:
+            text = label if isinstance(label, str) else label.decode("utf-8", "replace")
+            classes.classes.add(label=text, score=score)
+
+
+def _fill_values(result: Any, answer: Any) -> None:
+    result.SetInParent()
+    for value in answer:
+        result.regressions.add(value=value)
 
 
 class ModelService:

@@ -99,12 +99,13 @@ def run(
     model: Model, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], manner: Manner
 ) -> dict[str, Array]:
     """Run a signature on arrays by input name; the answer is by output name."""
-    feeds = _feeds(signature, inputs)
+    feeds = tensors_of(signature, inputs)
     fetches = [signature.outputs[alias].tensor for alias in outputs]
     return dict(zip(outputs, model.run(feeds, fetches, manner.timeout_ms, manner.alone), strict=True))
 
 
-def _feeds(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+def tensors_of(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays by the names of the tensors that they are fed to; raises ServingError for a wrong dtype."""
     feeds: dict[str, Array] = {}
     for place, (alias, slot) in enumerate(signature.inputs.items()):
         array = inputs[alias] if alias in inputs else signature.defaults[alias]

@@ -61,17 +61,11 @@ def _replay(model: Model, log: Any) -> None:
     elif kind == "regress_log":
         examples.regress(_call(model, log.regress_log.request))
     elif kind == "multi_inference_log":
-        _replay_tasks(model, log.multi_inference_log.request)
+        request = log.multi_inference_log.request
+        examples.infer(model, request.tasks, examples.serialized(request.input), predict.Manner())
     elif kind is not None:
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
-
-
-def _replay_tasks(model: Model, request: Any) -> None:
-    examples.check_tasks(model, request.tasks)
-    for task in request.tasks:
-        call = examples.Call(model, task.model_spec.signature_name, examples.serialized(request.input))
-        (examples.classify if task.method_name == examples.CLASSIFY else examples.regress)(call)
 
 
 def _call(model: Model, request: Any) -> examples.Call:
