@@ -5,20 +5,36 @@ Source: `tensorflow_serving/model_servers/server_core.cc`.
 
 from __future__ import annotations
 
-import contextlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
 from deployer.server import config as configs
 from deployer.server.config import ModelConfig
 from deployer.server.log import LOG
-from deployer.server.manager import Closable, LoadRules, Manager
+from deployer.server.manager import Closable, Held, LoadRules, Manager
 from deployer.server.monitor import StateMonitor, VersionState, Waiter
 from deployer.server.source import Source
 from deployer.server.status import Code, ServingError, invalid, not_found
 
 S = TypeVar("S", bound=Closable)
+
+
+class Use(Generic[S]):
+    """A version held for the time of a `with` block. A class, because every request passes here."""
+
+    __slots__ = ("_held", "_manager")
+
+    def __init__(self, manager: Manager[S], held: Held[S]) -> None:
+        self._manager = manager
+        self._held = held
+
+    def __enter__(self) -> tuple[int, S]:
+        """Return number and content; a version that is held is loaded."""
+        return self._held.version, self._held.loaded()
+
+    def __exit__(self, *_: object) -> None:
+        self._manager.release(self._held)
 
 
 class Core(Generic[S]):
@@ -89,18 +105,13 @@ class Core(Generic[S]):
                 "which is not currently available for inference",
             )
 
-    @contextlib.contextmanager
-    def use(self, name: str, version: int | None = None, label: str | None = None) -> Iterator[tuple[int, S]]:
+    def use(self, name: str, version: int | None = None, label: str | None = None) -> Use[S]:
         """Hold a loaded version for the time of a request; the highest where nothing is named."""
         if label is not None:
             version = self._labels.get(name, {}).get(label)
             if version is None:
                 raise invalid(f"Unrecognized servable version label: {label}")
-        held = self._manager.acquire(name, version)
-        try:
-            yield held.version, held.loaded()
-        finally:
-            self._manager.release(held)
+        return Use(self._manager, self._manager.acquire(name, version))
 
     def status(self, name: str, version: int | None = None) -> list[VersionState]:
         """Return what is known of a model's versions, or of one of them."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import math
+import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ Array = np.ndarray[Any, Any]
 _DIGITS = {np.dtype(np.float32): 9, np.dtype(np.float64): 17}
 _NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())
+_SINGLE = struct.Struct("f")
+# For so many values a loop is quicker than numpy, whose calls cost more than they do.
+_FEW = 64
 _INDENT = " " * 4
 
 
@@ -120,6 +124,8 @@ def _base64(value: bytes, depth: int) -> str:
 def float_texts(flat: Array) -> list[str]:
     """Print floats with six digits where these give the number back, else with all that its type holds."""
     values = flat.tolist()
+    if len(values) <= _FEW:
+        return [_float_text(value, flat.dtype) for value in values]
     texts = ("%.6g " * len(values) % tuple(values)).split()
     with np.errstate(over="ignore"):
         exact = np.array(list(map(float, texts)), np.float64).astype(flat.dtype) == flat
@@ -130,3 +136,14 @@ def float_texts(flat: Array) -> list[str]:
     if not np.isfinite(flat).all():
         texts = [_NOT_FINITE.get(text, text) for text in texts]
     return [text if "." in text or "e" in text or text[-1] in "Ny" else text + ".0" for text in texts]
+
+
+def _float_text(value: float, dtype: Any) -> str:
+    """Print one float as `float_texts` does."""
+    if not math.isfinite(value):
+        return _NOT_FINITE[f"{value}"]
+    text = f"{value:.6g}"
+    again = float(text)
+    if (_SINGLE.unpack(_SINGLE.pack(again))[0] if dtype.itemsize == 4 else again) != value:
+        text = f"{value:.{_DIGITS[dtype]}g}"
+    return text if "." in text or "e" in text else text + ".0"

@@ -68,7 +68,8 @@ class Manager(Generic[S]):
         self._load_servable = load
         self._monitor = monitor
         self._rules = rules
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._held: dict[str, dict[int, Held[S]]] = {}
         self._serving: dict[str, dict[int, Held[S]]] = {}
         self._pending: dict[str, dict[int, str]] = {}
@@ -101,7 +102,7 @@ class Manager(Generic[S]):
 
     def acquire(self, name: str, version: int | None) -> Held[S]:
         """Hold a serving version, the highest if none is named; the caller must release it."""
-        with self._changed:
+        with self._lock:
             serving = self._serving.get(name)
             held = serving.get(max(serving) if version is None else version) if serving else None
             if held is None:
@@ -112,7 +113,7 @@ class Manager(Generic[S]):
 
     def release(self, held: Held[S]) -> None:
         """Let go of a version that acquire gave."""
-        with self._changed:
+        with self._lock:
             held.users -= 1
             if not held.users and held.state is State.UNLOADING:
                 self._changed.notify_all()

@@ -7,15 +7,16 @@ labels are percent-decoded after the match.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import re
 from urllib.parse import unquote
 
 from deployer.server.status import Code, ServingError, invalid
 
-_API = re.compile(r"/v1/.*", re.IGNORECASE | re.DOTALL)
 _WHICH = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"/v1/models/([^/:]+){_WHICH}:(classify|regress|predict)", re.IGNORECASE)
 _GET = re.compile(rf"/v1/models(?:/([^/:]+))?{_WHICH}(?:/(metadata))?", re.IGNORECASE)
+_KEPT = 256
 _INT64_MAX = (1 << 63) - 1
 
 
@@ -35,9 +36,10 @@ class Route:
 
 def is_api(path: str) -> bool:
     """Tell whether a path belongs to the API at all."""
-    return _API.fullmatch(path) is not None
+    return path[:4].lower() == "/v1/"
 
 
+@functools.lru_cache(_KEPT)
 def route(method: str, target: str) -> Route:
     """Return what is asked for; raises the refusal of a request that the API does not know."""
     malformed = invalid(f"Malformed request: {method} {target}")
