@@ -5,7 +5,7 @@ Answers are hostile input: they become values here or raise RequestFailed. Every
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from deployer import tensors
+from deployer import tensors, tf_examples
 from deployer.deployment import Endpoints
 from deployer.errors import RequestFailed
 from deployer.model import Signature, TensorSpec
@@ -67,8 +67,11 @@ class Client:
 
     def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
         """A predict request with a body as it stands; the parsed answer."""
+        return self._ask(model, version, tf_examples.PREDICT, body)
+
+    def _ask(self, model: str, version: int | None, method: str, body: bytes) -> Any:
         where = f"/versions/{version}" if version is not None else ""
-        return self._post(f"/v1/models/{model}{where}:predict", body)
+        return self._post(f"/v1/models/{model}{where}:{method}", body)
 
     def predict_rest(
         self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
@@ -86,13 +89,31 @@ class Client:
             raise RequestFailed(f"the answer lacks outputs of signature {question.signature}: {str(answer)[:200]}")
         return {spec.name: tensors.from_json(found[spec.name], spec.dtype) for spec in outputs}
 
+    def examples_rest(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
+        """Serialized tf.Example messages in, the answer of classify or regress out, as arrays."""
+        import json
+
+        rows = [tf_examples.to_json(example) for example in examples]
+        body = json.dumps({"signature_name": question.signature, "examples": rows}).encode()
+        answer = self._ask(question.model, question.version, method, body)
+        if not isinstance(answer, dict) or "results" not in answer:
+            raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
+        return tf_examples.of_json(answer["results"], method)
+
+    def examples_grpc(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
+        """The same over gRPC."""
+        kind = {tf_examples.CLASSIFY: "classification", tf_examples.REGRESS: "regression"}[method]
+        module = f"tensorflow_serving.apis.{kind}_pb2"
+        request = getattr(proto(module), f"{kind.title()}Request")()
+        _specify(request.model_spec, question)
+        tf_examples.fill_input(request.input, examples)
+        called = f"PredictionService/{method.title()}"
+        return tf_examples.of_result(self._call(called, request, module, f"{kind.title()}Response"), method)
+
     def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Arrays in, arrays out."""
         request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
-        request.model_spec.name = question.model
-        request.model_spec.signature_name = question.signature
-        if question.version is not None:
-            request.model_spec.version.value = question.version
+        _specify(request.model_spec, question)
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tensors.to_proto(array))
         answer = self._call(
@@ -191,6 +212,13 @@ class Client:
             return call(request, timeout=self.seconds)
         except grpc.RpcError as error:
             raise RequestFailed(f"{method} was answered {error.code().name}: {str(error.details())[:500]}") from error
+
+
+def _specify(model_spec: Any, question: Question) -> None:
+    model_spec.name = question.model
+    model_spec.signature_name = question.signature
+    if question.version is not None:
+        model_spec.version.value = question.version
 
 
 def _parsed(request: str, status: int, body: bytes) -> Any:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import tensors
+from deployer import tensors, tf_examples
 from deployer.errors import GoldenError
 from deployer.protos import proto
 
@@ -22,11 +22,15 @@ MAX_RECORD = 2**31
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """One question and its answer: arrays by input and output name."""
+    """One question and its answer: arrays by input and output name; `method` is predict, classify or regress.
+
+    The latter two have one input of serialized tf.Example messages, and outputs as `tf_examples` draws them.
+    """
 
     signature: str
     inputs: Mapping[str, Any]
     outputs: Mapping[str, Any]
+    method: str = tf_examples.PREDICT
 
 
 @dataclass(frozen=True)
@@ -71,38 +75,55 @@ class Difference:
 
 def read(version_folder: Path) -> tuple[GoldenCase, ...]:
     """The golden cases of a version; none when the file is missing."""
+    from google.protobuf.message import DecodeError
+
     path = version_folder / GOLDEN_FILE
     if not path.is_file():
         return ()
-    return tuple(_case(_parsed(record, path)) for record in _records(path))
+    try:
+        return tuple(_case(_parsed(record)) for record in records(path))
+    except (GoldenError, DecodeError) as error:
+        raise GoldenError(
+            f"the golden set {path} is damaged", hint="deployer export --force makes a new version"
+        ) from error
 
 
 def to_record(case: GoldenCase) -> bytes:
     """A case as the bytes of one `PredictionLog`."""
-    record = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog().predict_log
-    record.request.model_spec.signature_name = case.signature
-    for name, array in case.inputs.items():
-        record.request.inputs[name].CopyFrom(tensors.to_proto(array))
-    for name, array in case.outputs.items():
-        record.response.outputs[name].CopyFrom(tensors.to_proto(array))
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog(predict_log=record)
+    log = request_log(case)
+    record = getattr(log, f"{case.method}_log")
+    if case.method == tf_examples.PREDICT:
+        for name, array in case.outputs.items():
+            record.response.outputs[name].CopyFrom(tensors.to_proto(array))
+    else:
+        tf_examples.fill_result(record.response, case.method, case.outputs)
     return bytes(log.SerializeToString(deterministic=True))
 
 
-def _parsed(record: bytes, path: Path) -> Any:
-    from google.protobuf.message import DecodeError
+def request_log(case: GoldenCase) -> Any:
+    """The question alone, as a `PredictionLog`: what a warm-up file holds."""
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    request = getattr(log, f"{case.method}_log").request
+    request.model_spec.signature_name = case.signature
+    if case.method == tf_examples.PREDICT:
+        for name, array in case.inputs.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(array))
+    else:
+        tf_examples.fill_input(request.input, case.inputs[tf_examples.INPUT].tolist())
+    return log
 
-    try:
-        return proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
-    except DecodeError as error:
-        raise _damaged(path) from error
 
-
-def _damaged(path: Path) -> GoldenError:
-    return GoldenError(f"the golden set {path} is damaged", hint="deployer export --force makes a new version")
+def _parsed(record: bytes) -> Any:
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
+    if log.WhichOneof("log_type") not in ("predict_log", "classify_log", "regress_log"):
+        raise GoldenError("a record that is no predict, classify or regress")
+    return log
 
 
 def _case(log: Any) -> GoldenCase:
+    method = log.WhichOneof("log_type").removesuffix("_log")
+    if method != tf_examples.PREDICT:
+        return _case_of_examples(getattr(log, f"{method}_log"), method)
     request, response = log.predict_log.request, log.predict_log.response
     return GoldenCase(
         request.model_spec.signature_name,
@@ -111,14 +132,23 @@ def _case(log: Any) -> GoldenCase:
     )
 
 
-def _records(path: Path) -> Iterator[bytes]:
-    """TFRecord framing: length (8 bytes) and its checksum (4), data and its checksum (4)."""
+def _case_of_examples(record: Any, method: str) -> GoldenCase:
+    inputs = {tf_examples.INPUT: tf_examples.of_input(record.request.input)}
+    outputs = tf_examples.of_result(record.response, method)
+    return GoldenCase(record.request.model_spec.signature_name, inputs, outputs, method)
+
+
+def records(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file: length (8 bytes) and its checksum (4), data and its checksum (4).
+
+    Raises GoldenError when the file is cut or is something else.
+    """
     with path.open("rb") as file:
         while header := file.read(12):
             length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else MAX_RECORD
             data = file.read(length) if length < MAX_RECORD else b""
             if len(data) != length or len(file.read(4)) != 4:
-                raise _damaged(path)
+                raise GoldenError(f"{path} is no TFRecord, or it is damaged")
             yield data
 
 

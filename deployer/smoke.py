@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from deployer import golden
+from deployer import golden, tf_examples
 from deployer.client import Client, Question
 from deployer.deployment import ServedModel
 from deployer.errors import DeployerError
@@ -124,13 +124,25 @@ def _parity(client: Client, model: Model, cases: Sequence[GoldenCase], tolerance
 def _rest(client: Client, model: Model) -> Ask:
     def ask(case: GoldenCase) -> dict[str, object]:
         question = Question(model.name, model.version, case.signature)
+        if case.method != tf_examples.PREDICT:
+            return client.examples_rest(question, case.method, _examples(case))
         return client.predict_rest(question, case.inputs, _declared(model, case).outputs)
 
     return ask
 
 
 def _grpc(client: Client, model: Model) -> Ask:
-    return lambda case: client.predict_grpc(Question(model.name, model.version, case.signature), case.inputs)
+    def ask(case: GoldenCase) -> dict[str, object]:
+        question = Question(model.name, model.version, case.signature)
+        if case.method != tf_examples.PREDICT:
+            return client.examples_grpc(question, case.method, _examples(case))
+        return client.predict_grpc(question, case.inputs)
+
+    return ask
+
+
+def _examples(case: GoldenCase) -> list[bytes]:
+    return list(case.inputs[tf_examples.INPUT].tolist())
 
 
 def _declared(model: Model, case: GoldenCase) -> Signature:

@@ -50,7 +50,9 @@ class ModelSpec:
     labels: dict[str, int] = doc("names for versions, such as `{ stable = 3 }`", default_factory=dict)
     inputs: tuple[str, ...] = doc("inputs of `serving_default`, each `name:dtype[shape]`", default=())
     signature: str | None = doc("a signature that the model must have", default=None)
-    examples: Path | None = doc("example inputs for the golden set: .json, .jsonl or .npz", default=None)
+    examples: Path | None = doc(
+        "example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a folder of images", default=None
+    )
     trust: bool = doc("let the model file run the code that it carries (Lambda layers)", default=False)
     tags: tuple[str, ...] | None = doc(
         "tags of the graph to take from a SavedModel that has several; it is served as `serve`", default=None

@@ -30,7 +30,12 @@ Inputs = Annotated[
     list[str] | None, typer.Option("--input", help="Input of serving_default, name:dtype[shape]; repeatable.")
 ]
 SignatureName = Annotated[str | None, typer.Option("--signature", help="A signature that the model must have.")]
-Examples = Annotated[Path | None, typer.Option(help="Example inputs for the golden set: .json, .jsonl or .npz.")]
+Examples = Annotated[
+    Path | None,
+    typer.Option(
+        help="Example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a folder of images."
+    ),
+]
 Trust = Annotated[bool, typer.Option("--trust", help="Let the model file run the code that it carries.")]
 Tags = Annotated[
     str | None,

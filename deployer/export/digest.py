@@ -9,6 +9,7 @@ from pathlib import Path
 
 from deployer.errors import GoldenError, SourceNotFound
 from deployer.export.base import ExportRequest
+from deployer.export.example_files import READERS, image_files
 from deployer.files import sha256
 
 TOLD_OTHERWISE = frozenset({"inputs", "signature", "examples", "trust"})
@@ -41,6 +42,8 @@ def request_digest(kind: str, source_digest: str, request: ExportRequest) -> str
 def _examples_digest(examples: Path | None) -> str:
     if examples is None:
         return ""
+    if examples.is_dir():
+        return tree_digest(examples, image_files(examples))
     if not examples.is_file():
-        raise GoldenError(f"there is no examples file {examples}", hint="--examples FILE.json, .jsonl or .npz")
+        raise GoldenError(f"there is no examples file {examples}", hint=f"--examples FILE: {', '.join(READERS)}")
     return file_digest(examples)

@@ -1,9 +1,7 @@
-"""Reads the user's examples: TensorFlow Serving's own JSON, JSON lines, or arrays in an `.npz`."""
+"""Holds the user's examples against a signature: they become feeds, or an error that says what does not fit."""
 
 from __future__ import annotations
 
-import json
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +9,12 @@ from typing import Any
 
 from deployer import tensors
 from deployer.errors import GoldenError, MalformedTensor
+from deployer.export.example_files import MAX_EXAMPLES, content
+from deployer.export.example_rows import rows
+from deployer.export.strings_wanted import Feature
 from deployer.model import Shape, Signature, TensorSpec
 
-MAX_EXAMPLES = 32
 MAX_FEED_BYTES = 4 << 20
-LARGEST_FILE = 1 << 29
 DEFAULT = "serving_default"
 Feed = dict[str, Any]
 
@@ -30,70 +29,19 @@ class Given:
     kept: int
 
 
-@dataclass(frozen=True)
-class _Content:
-    """What a file says, before it is held against a signature: rows or columns."""
+def read(
+    path: Path, signatures: Sequence[Signature], features: Callable[[Signature], Sequence[Feature]] = lambda _: ()
+) -> Given:
+    """The examples as feeds of the signature that they are for. Raises GoldenError naming input, want and got.
 
-    signature: str | None
-    rows: Sequence[Any] | None = None
-    columns: Any = None
-
-
-def read(path: Path, signatures: Sequence[Signature]) -> Given:
-    """The examples as feeds of the signature that they are for. Raises GoldenError naming input, want and got."""
-    content = _content(path)
-    signature = _signature(path, content.signature, signatures)
-    if content.rows is not None:
-        return _from_rows(path, signature, content.rows)
-    return _from_columns(path, signature, content.columns)
-
-
-def _content(path: Path) -> _Content:
-    readers: Mapping[str, Callable[[Path], _Content]] = {".json": _json, ".jsonl": _json_lines, ".npz": _npz}
-    reader = readers.get(path.suffix.lower())
-    if reader is None:
-        raise GoldenError(f"{path}: examples are read from {', '.join(readers)}")
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise GoldenError(f"{path} is larger than {LARGEST_FILE >> 20} MB: {MAX_EXAMPLES} examples are enough")
-        return reader(path)
-    except (OSError, ValueError, RecursionError, zipfile.BadZipFile) as error:
-        raise GoldenError(f"{path} cannot be read: {error or type(error).__name__}") from error
-
-
-def _json(path: Path) -> _Content:
-    value = json.loads(path.read_text(encoding="utf-8"))
-    if isinstance(value, list):
-        return _Content(None, rows=value)
-    if not isinstance(value, dict):
-        raise GoldenError(f'{path} holds {type(value).__name__}, not {{"instances": [...]}} or {{"inputs": {{...}}}}')
-    name = value.pop("signature_name", None)
-    if set(value) == {"instances"} and isinstance(value["instances"], list):
-        return _Content(name, rows=value["instances"])
-    return _Content(name, columns=value["inputs"] if set(value) == {"inputs"} else value)
-
-
-def _json_lines(path: Path) -> _Content:
-    with path.open(encoding="utf-8") as file:
-        return _Content(None, rows=[_line(path, number, line) for number, line in enumerate(file, 1) if line.strip()])
-
-
-def _line(path: Path, number: int, line: str) -> Any:
-    try:
-        return json.loads(line)
-    except ValueError as error:
-        raise GoldenError(f"{path}, line {number} is no JSON: {error}") from error
-
-
-def _npz(path: Path) -> _Content:
-    """Arrays without pickle; their unpacked size is looked at before they are unpacked."""
-    import numpy as np
-
-    with zipfile.ZipFile(path) as archive:
-        if sum(item.file_size for item in archive.infolist()) > LARGEST_FILE:
-            raise GoldenError(f"{path} unpacks to more than {LARGEST_FILE >> 20} MB")
-    with np.load(path, allow_pickle=False) as arrays:
-        return _Content(None, columns={name: arrays[name] for name in arrays.files})
+    `features` says which features of a tf.Example a signature parses, where it does.
+    """
+    held = content(path)
+    signature = _signature(path, held.signature, signatures)
+    found = rows(path, held, signature, features(signature))
+    if found is not None:
+        return _from_rows(path, signature, found, held.found)
+    return _from_columns(path, signature, held.columns)
 
 
 def _signature(path: Path, name: str | None, signatures: Sequence[Signature]) -> Signature:
@@ -110,14 +58,14 @@ def _signature(path: Path, name: str | None, signatures: Sequence[Signature]) ->
 # Rows: one example each
 
 
-def _from_rows(path: Path, signature: Signature, rows: Sequence[Any]) -> Given:
-    if not rows:
+def _from_rows(path: Path, signature: Signature, given: Sequence[Any], found: int) -> Given:
+    if not given:
         raise GoldenError(f"{path} holds no examples")
-    singles = [_row(f"{path}, example {place}", signature, row) for place, row in enumerate(rows[:MAX_EXAMPLES], 1)]
+    singles = [_row(f"{path}, example {place}", signature, row) for place, row in enumerate(given[:MAX_EXAMPLES], 1)]
     shapes = {tuple((name, array.shape) for name, array in single.items()) for single in singles}
     if len(shapes) > 1 or not signature.inputs:
-        return Given(signature.name, tuple(singles), len(rows), len(singles))
-    return _from_table(path, signature, _stacked(singles), len(rows))
+        return Given(signature.name, tuple(singles), found, len(singles))
+    return _from_table(path, signature, _stacked(singles), found)
 
 
 def _stacked(singles: Sequence[Feed]) -> Feed:
@@ -173,7 +121,8 @@ def _from_table(path: Path, signature: Signature, table: Feed, found: int) -> Gi
         _check_shape(str(path), spec, table[spec.name].shape, spec.shape)
     if not signature.inputs or not all(_is_batched(spec) for spec in signature.inputs):
         return Given(signature.name, (table,), found, found)
-    kept = min(found, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * found // max(1, sum(map(size_of, table.values())))))
+    here = next(len(array) for array in table.values())
+    kept = min(here, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * here // max(1, sum(map(size_of, table.values())))))
     feeds = [{name: array[:count] for name, array in table.items()} for count in sorted({1, kept})]
     return Given(signature.name, tuple(feeds), found, kept)
 

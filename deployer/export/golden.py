@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model
-from deployer.errors import GoldenError
+from deployer import saved_model, tf_examples
+from deployer.errors import GoldenError, MalformedTensor
 from deployer.export import examples, made
 from deployer.export.base import Progress
 from deployer.export.runtime import part
@@ -18,6 +18,10 @@ from deployer.model import DTYPES, GoldenSummary, Signature
 
 MAX_BYTES = 16 << 20
 BY_EXAMPLES = "give real inputs with --examples FILE"
+BY_DENSE = {
+    "ragged": "take a padded tensor with lengths, or tf.Example messages",
+    "sparse": "take a dense tensor, or tf.Example messages",
+}
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,9 @@ class Answers:
 def make(target: Path, examples_file: Path | None, progress: Progress) -> GoldenSummary:
     """Ask the saved model, ask it again, write `assets.extra/golden.tfrecord`. Raises GoldenError and BrokenModel."""
     signatures = saved_model.read(target).signatures
-    given = examples.read(examples_file, signatures) if examples_file else None
-    if given and given.kept < given.found:
-        progress(f"keeping {given.kept} of {given.found} examples")
     progress("asking the saved model for its golden answers")
     with loaded(target) as model:
+        given = _given(model, signatures, examples_file, progress)
         answers = _answers(model, signatures, given, progress)
         random = _changing(answers.cases, model, signatures)
         ask_again = model.may_change_between_loads()
@@ -45,6 +47,17 @@ def make(target: Path, examples_file: Path | None, progress: Progress) -> Golden
     _write(target, answers.cases)
     origin = f"examples in {examples_file.name}" if examples_file else "made from the signature"
     return GoldenSummary(len(answers.cases), origin, tuple(sorted(random)), answers.skipped)
+
+
+def _given(
+    model: Running, signatures: Sequence[Signature], file: Path | None, progress: Progress
+) -> examples.Given | None:
+    if file is None:
+        return None
+    given = examples.read(file, signatures, lambda signature: model.wanted(signature.name).features)
+    if given.kept < given.found:
+        progress(f"keeping {given.kept} of {given.found} examples")
+    return given
 
 
 def _answers(
@@ -66,41 +79,56 @@ def _answers(
 
 
 def _cases(model: Running, signature: Signature, given: examples.Given | None) -> list[GoldenCase]:
+    method = tf_examples.method_of(signature.method)
     if given and given.signature == signature.name:
         answered = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds]
     else:
         answered = _made_up(model, signature)
-    return [GoldenCase(signature.name, feed, outputs) for feed, outputs in answered]
+    return [GoldenCase(signature.name, feed, outputs, method) for feed, outputs in answered]
 
 
 def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> dict[str, Any]:
-    if problem := _uncarried(signature):
-        raise GoldenError(f"no examples can be kept for {signature.name}: {problem}")
     try:
-        return model.run(signature, feed)
+        if problem := _uncarried(model, signature):
+            raise GoldenError(f"no examples can be kept for {signature.name}: {problem}")
+        return _answer(model, signature, feed)
     except Refused as error:
         raise GoldenError(f"TensorFlow refused an example for {signature.name}: {error}") from error
 
 
 def _made_up(model: Running, signature: Signature) -> list[made.Answered]:
-    if problem := _uncarried(signature) or _takes_examples(signature):
+    if problem := _uncarried(model, signature):
         raise Refused(problem)
+    wanted = model.wanted(signature.name)
     try:
-        return made.answered(signature, lambda feed: model.run(signature, feed))
+        return made.answered(signature, lambda feed: _answer(model, signature, feed), wanted)
     except Refused as error:
         raise Refused(f"TensorFlow refused every input that was made up ({error}); {BY_EXAMPLES}") from error
 
 
-def _uncarried(signature: Signature) -> str | None:
+def _answer(model: Running, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
+    """What the signature's method answers: tensors, or what classify and regress make of them. Raises Refused."""
+    outputs = model.run(signature, feed)
+    method = tf_examples.method_of(signature.method)
+    try:
+        return outputs if method == tf_examples.PREDICT else tf_examples.answered(method, outputs)
+    except MalformedTensor as error:
+        raise Refused(error.message) from error
+
+
+def _uncarried(model: Running, signature: Signature) -> str | None:
     for spec in (*signature.inputs, *signature.outputs):
         if spec.dtype not in DTYPES:
             return f"{spec.name!r} is {spec.dtype}, which no request carries"
-    return None
+    method = tf_examples.method_of(signature.method)
+    if method != tf_examples.PREDICT and not _takes_examples(signature):
+        return f"{method} wants one input 'inputs' of serialized tf.Example messages"
+    kind = model.wanted(signature.name).composite
+    return f"its function takes a {kind} tensor, and requests carry dense ones; {BY_DENSE[kind]}" if kind else None
 
 
-def _takes_examples(signature: Signature) -> str | None:
-    method = signature.method.rpartition("/")[2]
-    return f"it is called by {method} with tf.Example messages" if method in ("classify", "regress") else None
+def _takes_examples(signature: Signature) -> bool:
+    return [(spec.name, spec.dtype) for spec in signature.inputs] == [(tf_examples.INPUT, "string")]
 
 
 def _within_limit(cases: Iterable[GoldenCase]) -> list[GoldenCase]:
@@ -128,7 +156,7 @@ def _changing(cases: Iterable[GoldenCase], model: Running, signatures: Sequence[
 def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> list[str]:
     """All of them when a model that has answered refuses the same inputs now."""
     try:
-        again = model.run(signature, case.inputs)
+        again = _answer(model, signature, case.inputs)
     except Refused:
         return list(case.outputs)
     return [name for name, value in again.items() if compare(case.outputs[name], value, Tolerance()).fault]

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer import tensors
+from deployer.export import made_strings
 from deployer.export.session import Refused
+from deployer.export.strings_wanted import Wanted
 from deployer.model import Signature, TensorSpec
 
 Feed = dict[str, Any]
@@ -19,7 +21,6 @@ SIZES = (4, 1, 8, 28, 32, 224)
 RANKS = (2, 1, 4)
 BATCHES = (1, 3)
 LARGEST_FEED = 1 << 22
-WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
 EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
     "f": ((0.0, -1.0, 1.0, 0.5), (-10.0, 10.0, 0.001)),
     "c": ((0j, 1j, -1.0), (-10 + 10j,)),
@@ -37,13 +38,19 @@ class Setting:
     rank: int
     size: int
     narrow: bool
+    wanted: Wanted = Wanted()
 
 
-def answered(signature: Signature, run: Callable[[Feed], dict[str, Any]]) -> list[Answered]:
-    """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none."""
+def answered(
+    signature: Signature, run: Callable[[Feed], dict[str, Any]], wanted: Wanted | None = None
+) -> list[Answered]:
+    """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none.
+
+    `wanted` says what its strings must be.
+    """
     refused: list[Refused] = []
     best: list[Answered] = []
-    for setting in settings(signature):
+    for setting in settings(signature, wanted or Wanted()):
         found = list(_taken(run, _ordinary(signature, setting), refused))
         if len(found) == len(_batches(signature)):
             return [*found, *_taken(run, edges(signature, setting), refused)]
@@ -69,14 +76,14 @@ def _taken(run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed], refused
             refused.append(error)
 
 
-def settings(signature: Signature) -> Iterator[Setting]:
+def settings(signature: Signature, wanted: Wanted | None = None) -> Iterator[Setting]:
     """The settings worth trying, the likeliest first; only one where the signature leaves nothing open."""
     shapes = [spec.shape for spec in signature.inputs]
     ranks = RANKS if None in shapes else RANKS[:1]
     is_open = any(shape is None or None in shape[1:] for shape in shapes)
     sizes = SIZES if is_open else SIZES[:1]
     for rank, size, narrow in itertools.product(ranks, sizes, (False, True)):
-        setting = Setting(rank, size, narrow)
+        setting = Setting(rank, size, narrow, wanted or Wanted())
         if sum(math.prod(_shape(spec, setting, BATCHES[0])) for spec in signature.inputs) <= LARGEST_FEED:
             yield setting
 
@@ -91,7 +98,8 @@ def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
     """Unremarkable values, drawn by a generator that is seeded by the signature."""
     import numpy as np
 
-    seed = hashlib.sha256(f"{signature.name} {signature.inputs} {setting} {batch}".encode()).digest()
+    drawn_for = f"{signature.name} {signature.inputs} {setting.rank} {setting.size} {setting.narrow} {batch}"
+    seed = hashlib.sha256(drawn_for.encode()).digest()
     rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
     return {spec.name: _drawn(spec, _shape(spec, setting, batch), rng, setting) for spec in signature.inputs}
 
@@ -99,12 +107,21 @@ def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
 def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
     dtype = tensors.numpy_dtype(spec.dtype)
     if dtype.kind == "O":
-        return _filled(shape, dtype, [word.encode() for word in rng.choice(WORDS, size=math.prod(shape)).tolist()])
+        return _filled(shape, dtype, _strings(setting, math.prod(shape), rng))
     if setting.narrow or dtype.kind == "b":
         return rng.integers(0, 2, size=shape).astype(dtype)
     if dtype.kind in "iu":
         return rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape).astype(dtype)
     return np_round(rng.standard_normal(shape)).astype(dtype)
+
+
+def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
+    wanted = setting.wanted
+    if wanted.features:
+        return made_strings.examples(wanted.features, count, rng, narrow=setting.narrow)
+    if wanted.images:
+        return made_strings.images(count, rng)
+    return [word.encode() for word in rng.choice(made_strings.WORDS, size=count).tolist()]
 
 
 def np_round(values: Any) -> Any:
@@ -116,6 +133,8 @@ def np_round(values: Any) -> Any:
 
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
     """A case or two of edge values; all inputs turn to their edges together."""
+    if setting.wanted != Wanted():
+        return  # another text would be no example and no image
     kinds = [_edge_values(spec, signature) for spec in signature.inputs]
     for place in range(max((len(values) for values in kinds), default=0)):
         yield {

@@ -10,10 +10,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from deployer.errors import BrokenModel
 from deployer.export.runtime import disk_full, part, reason
+from deployer.export.strings_wanted import Wanted, wanted
 from deployer.model import Signature
 
 RUN_TIMEOUT_MS = 300_000
@@ -30,8 +31,16 @@ class Running:
     """A loaded model in its session."""
 
     session: Any
-    graph_def: Any
-    signatures: Mapping[str, Any]
+    meta_graph: Any
+
+    @property
+    def signatures(self) -> Mapping[str, Any]:
+        """SignatureDefs by name."""
+        return cast("Mapping[str, Any]", self.meta_graph.signature_def)
+
+    def wanted(self, signature: str) -> Wanted:
+        """What the strings that a signature takes must be."""
+        return wanted(self.meta_graph, self.signatures[signature])
 
     def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs, arrays by name. Raises Refused."""
@@ -50,8 +59,9 @@ class Running:
 
     def may_change_between_loads(self) -> bool:
         """Whether the graph holds an op that could answer otherwise after another load."""
-        functions = (node for function in self.graph_def.library.function for node in function.node_def)
-        return any(CHANGING.search(node.op) for nodes in (self.graph_def.node, functions) for node in nodes)
+        graph = self.meta_graph.graph_def
+        functions = (node for function in graph.library.function for node in function.node_def)
+        return any(CHANGING.search(node.op) for nodes in (graph.node, functions) for node in nodes)
 
 
 def _array(value: Any) -> Any:
@@ -71,7 +81,7 @@ def loaded(folder: Path) -> Iterator[Running]:
     graph = part("tensorflow.python.framework.ops").Graph()
     with graph.as_default(), part("tensorflow.python.client.session").Session(graph=graph) as session:
         meta_graph = _load(session, folder)
-        yield Running(session, meta_graph.graph_def, meta_graph.signature_def)
+        yield Running(session, meta_graph)
 
 
 def _load(session: Any, folder: Path) -> Any:

@@ -1,0 +1,138 @@
+"""The files that examples come in, read into one of a few forms; no signature is known yet."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from deployer import golden
+from deployer.errors import GoldenError
+
+MAX_EXAMPLES = 32
+LARGEST_FILE = 1 << 29
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a file says, in one of five forms. `cells` are rows of text by column; `found` counts what was not kept."""
+
+    signature: str | None = None
+    rows: Sequence[Any] | None = None
+    columns: Any = None
+    features: Sequence[Any] | None = None
+    cells: Sequence[Mapping[str, str]] | None = None
+    serialized: Sequence[bytes] | None = None
+    images: Sequence[Path] | None = None
+    found: int = 0
+
+
+def content(path: Path) -> Content:
+    """What the file, or the folder of images, says. Raises GoldenError."""
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except (OSError, ValueError, RecursionError, csv.Error, zipfile.BadZipFile) as error:
+        raise GoldenError(f"{path} cannot be read: {error or type(error).__name__}") from error
+
+
+def _file(path: Path) -> Content:
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise GoldenError(f"{path}: examples are read from {', '.join(READERS)}, and from folders of images")
+    if path.stat().st_size > LARGEST_FILE:
+        raise GoldenError(f"{path} is larger than {LARGEST_FILE >> 20} MB: {MAX_EXAMPLES} examples are enough")
+    return reader(path)
+
+
+def image_files(folder: Path) -> list[Path]:
+    """The JPEG and PNG files in a folder and below it, by name."""
+    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+
+
+def _folder(folder: Path) -> Content:
+    images = image_files(folder)
+    if not images:
+        raise GoldenError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+    if sum(path.stat().st_size for path in images[:MAX_EXAMPLES]) > LARGEST_FILE:
+        raise GoldenError(f"the images of {folder} are larger than {LARGEST_FILE >> 20} MB")
+    return Content(images=images[:MAX_EXAMPLES], found=len(images))
+
+
+def _json(path: Path) -> Content:
+    value = json.loads(path.read_text(encoding="utf-8"))
+    if isinstance(value, list):
+        return Content(rows=value, found=len(value))
+    if not isinstance(value, dict):
+        raise GoldenError(f'{path} holds {type(value).__name__}, not {{"instances": [...]}} or {{"inputs": {{...}}}}')
+    name = value.pop("signature_name", None)
+    for key in ("instances", "examples"):
+        if set(value) == {key} and isinstance(value[key], list):
+            form = "rows" if key == "instances" else "features"
+            return Content(signature=name, found=len(value[key]), **{form: value[key]})
+    return Content(signature=name, columns=value["inputs"] if set(value) == {"inputs"} else value)
+
+
+def _json_lines(path: Path) -> Content:
+    with path.open(encoding="utf-8") as file:
+        rows = [_line(path, number, line) for number, line in enumerate(file, 1) if line.strip()]
+    return Content(rows=rows, found=len(rows))
+
+
+def _line(path: Path, number: int, line: str) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError as error:
+        raise GoldenError(f"{path}, line {number} is no JSON: {error}") from error
+
+
+def _csv(path: Path) -> Content:
+    """The header names the inputs, or the features of a tf.Example."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        names = list(reader.fieldnames or ())
+        if len(set(names)) != len(names) or not all(names):
+            raise GoldenError(f"{path}: the header must name every column, each once; it has {names}")
+        kept, found = _counted(reader)
+    for place, row in enumerate(kept, 1):
+        if None in row or None in row.values():
+            raise GoldenError(f"{path}, example {place} has not as many cells as the header has names")
+    return Content(cells=kept, found=found)
+
+
+def _counted(items: Iterable[Any]) -> tuple[list[Any], int]:
+    """The first ones, and how many there are."""
+    iterator = iter(items)
+    kept = list(islice(iterator, MAX_EXAMPLES))
+    return kept, len(kept) + sum(1 for _ in iterator)
+
+
+def _tfrecord(path: Path) -> Content:
+    kept, found = _counted(golden.records(path))
+    return Content(serialized=kept, found=found)
+
+
+def _npz(path: Path) -> Content:
+    """Arrays without pickle; their unpacked size is looked at before they are unpacked."""
+    import numpy as np
+
+    with zipfile.ZipFile(path) as archive:
+        if sum(item.file_size for item in archive.infolist()) > LARGEST_FILE:
+            raise GoldenError(f"{path} unpacks to more than {LARGEST_FILE >> 20} MB")
+    with np.load(path, allow_pickle=False) as arrays:
+        return Content(columns={name: arrays[name] for name in arrays.files})
+
+
+READERS: Mapping[str, Callable[[Path], Content]] = {
+    ".json": _json,
+    ".jsonl": _json_lines,
+    ".npz": _npz,
+    ".csv": _csv,
+    ".tfrecord": _tfrecord,
+    ".tfrecords": _tfrecord,
+}

@@ -1,0 +1,43 @@
+"""Made-up strings that mean something to a model: serialized tf.Example messages, encoded images."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from deployer import tf_examples
+from deployer.export.runtime import part, tensorflow
+from deployer.export.strings_wanted import Feature
+
+WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
+OPEN_LENGTHS = (2, 1, 3)
+IMAGE_SIDE = 16
+
+
+def examples(features: Sequence[Feature], count: int, rng: Any, *, narrow: bool) -> list[bytes]:
+    """Examples with every feature; those of open length have another number of values in each."""
+    dtypes = {feature.name: feature.dtype for feature in features}
+    return [
+        tf_examples.build({feature.name: _values(feature, place, rng, narrow) for feature in features}, dtypes)
+        for place in range(count)
+    ]
+
+
+def _values(feature: Feature, place: int, rng: Any, narrow: bool) -> list[Any]:
+    open_length = OPEN_LENGTHS[place % len(OPEN_LENGTHS)]
+    shape = feature.shape if feature.shape is not None else (None,)
+    count = math.prod(open_length if size is None else size for size in shape)
+    if feature.dtype == "string":
+        return [str(word) for word in rng.choice(WORDS, size=count).tolist()]
+    if narrow or feature.dtype == "int64":
+        return list(rng.integers(0, 2 if narrow else 10, size=count).tolist())
+    return [round(float(value), 3) for value in rng.standard_normal(count)]
+
+
+def images(count: int, rng: Any) -> list[bytes]:
+    """Small JPEGs, which TensorFlow's decoders of every format read."""
+    tf = tensorflow()
+    pixels = rng.integers(0, 256, size=(count, IMAGE_SIDE, IMAGE_SIDE, 3)).astype("uint8")
+    with part("tensorflow.python.eager.context").eager_mode():
+        return [bytes(tf.io.encode_jpeg(image, quality=90).numpy()) for image in pixels]

@@ -1,0 +1,153 @@
+"""What a signature does with its strings, read from the graph behind its outputs.
+
+A string may be plain text, a serialized tf.Example with certain features, or an encoded image. Inputs that are ragged
+or sparse in the owner's function came into the signature as their parts, which no client fills well: those are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from deployer import saved_model, tensors
+from deployer.errors import MalformedTensor
+from deployer.model import Shape
+
+IMAGE_OPS = frozenset({"DecodeJpeg", "DecodePng", "DecodeImage", "DecodeAndCropJpeg", "DecodeBmp", "DecodeGif"})
+CALLS = ("f", "body", "cond", "then_branch", "else_branch", "branches")
+COMPOSITES = {"RAGGED_TENSOR_SPEC": "ragged", "SPARSE_TENSOR_SPEC": "sparse"}
+
+
+@dataclass(frozen=True)
+class Feature:
+    """A feature that a graph parses out of a tf.Example. `shape` is None where any number of values will do."""
+
+    name: str
+    dtype: str
+    shape: Shape
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the strings of a signature must be; all empty means text."""
+
+    features: tuple[Feature, ...] = ()
+    images: bool = False
+    composite: str | None = None
+
+
+@dataclass
+class _Walk:
+    """The nodes and the functions that the outputs of a signature hang on."""
+
+    nodes: Mapping[str, Any]
+    functions: Mapping[str, Any]
+    found: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)
+
+    def backwards(self, outputs: Sequence[str]) -> None:
+        """Everything before these tensors; a node goes with the nodes that its inputs are looked up in."""
+        seen: set[str] = set()
+        waiting = [_node(name) for name in outputs]
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self.nodes:
+                continue
+            seen.add(name)
+            self._visit(self.nodes[name], self.nodes)
+            waiting += [_node(source) for source in self.nodes[name].input]
+
+    def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
+        self.found.append((node, beside))
+        for name in _called(node):
+            if name not in self.called and name in self.functions:
+                self.called.add(name)
+                inner = {child.name: child for child in self.functions[name].node_def}
+                for child in inner.values():
+                    self._visit(child, inner)
+
+
+def _node(tensor: str) -> str:
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _called(node: Any) -> Iterator[str]:
+    for key in CALLS:
+        if key in node.attr:
+            yield from (func.name for func in (node.attr[key].func, *node.attr[key].list.func) if func.name)
+
+
+def wanted(meta_graph: Any, definition: Any) -> Wanted:
+    """What the strings that go into a SignatureDef must be."""
+    graph = meta_graph.graph_def
+    walk = _Walk(
+        {node.name: node for node in graph.node}, {found.signature.name: found for found in graph.library.function}
+    )
+    walk.backwards([info.name for info in definition.outputs.values()])
+    features = {found.name: found for node, beside in walk.found for found in _features(node, beside)}
+    images = any(node.op in IMAGE_OPS for node, _ in walk.found)
+    return Wanted(tuple(features[name] for name in sorted(features)), images, _composite(meta_graph, walk.called))
+
+
+def _composite(meta_graph: Any, called: set[str]) -> str | None:
+    """`ragged` or `sparse` when a function behind the signature takes such an argument from its caller."""
+    declared = meta_graph.object_graph_def.concrete_functions
+    for name in sorted(called & set(declared)):
+        for spec, kind in COMPOSITES.items():
+            if f"type_spec_class: {spec}" in str(declared[name].canonicalized_input_signature):
+                return kind
+    return None
+
+
+def _features(node: Any, beside: Mapping[str, Any]) -> Iterator[Feature]:
+    """The features of a parsing op, where its keys are constants of the graph."""
+    read = {"ParseExample": _of_version_one, "ParseExampleV2": _of_version_two}.get(node.op)
+    if read is None:
+        return
+    for key, dtype, shape in read(node, beside):
+        if key is not None:
+            yield Feature(key, dtype, shape)
+
+
+Found = Iterator[tuple["str | None", str, Shape]]
+
+
+def _of_version_one(node: Any, beside: Mapping[str, Any]) -> Found:
+    """Inputs: serialized, names, one key for each sparse feature, one for each dense, one default for each dense."""
+    sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
+    keys = [next(iter(_constant(name, beside)), None) for name in node.input[2 : 2 + sparse + dense]]
+    yield from _open(keys[:sparse], node.attr["sparse_types"])
+    yield from _dense(keys[sparse:], node)
+
+
+def _of_version_two(node: Any, beside: Mapping[str, Any]) -> Found:
+    """Inputs: serialized, names, sparse keys, dense keys, ragged keys, defaults: each kind of keys is one tensor."""
+    sparse, dense, ragged = (_constant(name, beside) for name in node.input[2:5])
+    yield from _open(sparse, node.attr["sparse_types"])
+    yield from _dense(dense, node)
+    yield from _open(ragged, node.attr["ragged_value_types"])
+
+
+def _open(keys: Sequence[str | None], types: Any) -> Found:
+    for key, number in zip(keys, types.list.type, strict=False):
+        yield key, tensors.dtype_name(number), None
+
+
+def _dense(keys: Sequence[str | None], node: Any) -> Found:
+    types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
+    for key, number, shape in zip(keys, types, shapes, strict=False):
+        yield key, tensors.dtype_name(number), saved_model.shape_of(shape)
+
+
+def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:
+    """The texts in a constant, behind any identities; none when it is something else."""
+    node = nodes.get(_node(tensor))
+    while node is not None and node.op == "Identity":
+        node = nodes.get(_node(node.input[0]))
+    if node is None or node.op != "Const":
+        return []
+    try:
+        return [value.decode(errors="replace") for value in tensors.from_proto(node.attr["value"].tensor).ravel()]
+    except (MalformedTensor, AttributeError):
+        return []
