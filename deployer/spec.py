@@ -42,7 +42,7 @@ class ModelSpec:
     __pydantic_config__: ClassVar[Any] = STRICT
 
     source: str | None = doc(
-        "what `up` exports from: a model file, a SavedModel folder or archive, `file.py:name` or "
+        "what `up` exports from: a model file, a SavedModel folder or archive, a graph (.pb, .meta), `file.py:name` or "
         "`package.module:name`; without it the store's versions are deployed",
         default=None,
     )
@@ -57,6 +57,8 @@ class ModelSpec:
     tags: tuple[str, ...] | None = doc(
         "tags of the graph to take from a SavedModel that has several; it is served as `serve`", default=None
     )
+    graph_inputs: tuple[str, ...] = doc("inputs of a graph (.pb, .meta), each `name=tensor`", default=())
+    graph_outputs: tuple[str, ...] = doc("outputs of a graph (.pb, .meta), each `name=tensor`", default=())
     default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
 
     def __post_init__(self) -> None:

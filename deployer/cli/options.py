@@ -44,6 +44,14 @@ Tags = Annotated[
 DefaultSignature = Annotated[
     str | None, typer.Option(metavar="NAME", help="A signature that is served as serving_default too.")
 ]
+GraphInputs = Annotated[
+    list[str] | None,
+    typer.Option("--graph-input", metavar="NAME=TENSOR", help="Input of a graph (.pb, .meta), x=x:0; repeatable."),
+]
+GraphOutputs = Annotated[
+    list[str] | None,
+    typer.Option("--graph-output", metavar="NAME=TENSOR", help="Output of a graph (.pb, .meta), y=y:0; repeatable."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Make a version even if nothing changed.")]
 
 
@@ -57,13 +65,16 @@ def settings_of(**given: Any) -> Any:
     return Settings(**given)
 
 
-def export_options(version: str | None, inputs: list[str] | None, tags: str | None, **given: Any) -> Any:
+def export_options(version: str | None, tags: str | None, **given: Any) -> Any:
+    """Options as they were typed, as values; lists become tuples."""
     from deployer.model import check_version
     from deployer.operations.export import ExportOptions
 
     number = None if version is None else check_version(version)
     chosen = None if tags is None else tuple(sorted({tag for tag in tags.split(",") if tag}))
-    return ExportOptions(version=number, inputs=tuple(inputs or ()), tags=chosen, **given)
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    plain: Any = {name: value for name, value in values.items() if value is not None}
+    return ExportOptions(version=number, tags=chosen, **plain)
 
 
 def show(result: Any, as_json: bool, as_text: Callable[[Any], None]) -> None:

@@ -14,6 +14,8 @@ from deployer.cli.options import (
     Env,
     Examples,
     Force,
+    GraphInputs,
+    GraphOutputs,
     GrpcPort,
     Host,
     Inputs,
@@ -53,12 +55,16 @@ def init(
         "deployer export model.keras --name digits",
         "deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json",
         "deployer export saved_model_folder --name digits --version 7",
+        "deployer export frozen.pb --graph-input x=x:0 --graph-output y=scores/Softmax:0",
         "deployer export downloaded.tar.gz --tags serve,gpu --default-signature predict",
     )
 )
 def export(
     source: Annotated[
-        str, typer.Argument(help="model.keras, model.h5, a SavedModel folder or archive, file.py:name, module:name.")
+        str,
+        typer.Argument(
+            help="model.keras, .h5, a SavedModel folder or archive, a graph (.pb, .meta), file.py:name, module:name."
+        ),
     ],
     name: ModelName = None,
     version: Version = None,
@@ -68,6 +74,8 @@ def export(
     trust: Trust = False,
     tags: Tags = None,
     default_signature: DefaultSignature = None,
+    graph_inputs: GraphInputs = None,
+    graph_outputs: GraphOutputs = None,
     force: Force = False,
     models_dir: ModelsDir = None,
     config: Config = None,
@@ -81,11 +89,13 @@ def export(
 
     options = export_options(
         version,
-        inputs,
         tags,
+        inputs=inputs,
         name=name,
         signature=signature,
         default_signature=default_signature,
+        graph_inputs=graph_inputs,
+        graph_outputs=graph_outputs,
         examples=examples,
         trust=trust,
         force=force,

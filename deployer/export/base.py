@@ -19,7 +19,8 @@ class ExportRequest:
 
     `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there;
     `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
-    SavedModel that has several. `trust` lets a model file run the code that it carries.
+    SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
+    `trust` lets a model file run the code that it carries.
     """
 
     source: str
@@ -29,6 +30,8 @@ class ExportRequest:
     trust: bool = False
     tags: tuple[str, ...] | None = None
     default_signature: str | None = None
+    graph_inputs: tuple[str, ...] = ()
+    graph_outputs: tuple[str, ...] = ()
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""

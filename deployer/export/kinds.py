@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import keras_file, python_object, saved_model_archive, saved_model_folder
+from deployer.export import graph_file, keras_file, python_object, saved_model_archive, saved_model_folder
 from deployer.export.base import ExportRequest, SourceKind
 
-KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, python_object)
+KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
 FORMS = (
-    "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), path/to/file.py:name, "
-    "or package.module:name"
+    "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), a graph (.pb, .meta), "
+    "path/to/file.py:name, or package.module:name"
 )
 FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust"})
-OPTIONS = {"inputs": "--input"}
+OPTIONS = {"inputs": "--input", "graph_inputs": "--graph-input", "graph_outputs": "--graph-output"}
 """Options that are not called like the field that holds them."""
 
 
@@ -42,7 +42,10 @@ def option(name: str) -> str:
 
 _FIXED = "the signatures of a SavedModel are fixed"
 _WHY = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
+_WHY["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
 _INSTEAD = {
+    "graph_inputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",
+    "graph_outputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",
     "inputs": "export the model again from its code, file.py:name, with --input",
     "tags": "tags choose a graph of a SavedModel that has several; leave them out",
 }

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import keras_calls, keras_model, module, servable
+from deployer.export import keras_calls, keras_model, module, servable, sessions
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.runtime import library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
@@ -58,13 +58,28 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     place, name = _split(request.source)
     progress(f"importing {place}")
     tensorflow()
-    with _noting_calls(), imported(place) as users_module:
+    with _noting_calls(), eager_afterwards(), imported(place) as users_module:
         model = _model(attribute(users_module, name), name, _folder(place))
         progress(f"saving {type(model).__name__} as a SavedModel")
-        functions = functions_of(model, request)
-        servable.write({name: function for name, (function, _) in functions.items()}, target)
-    servable.check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+        _write(model, request, target)
     return keras_model.keras_version(model)
+
+
+def _write(model: Any, request: ExportRequest, target: Path) -> None:
+    if sessions.is_session_model(model):
+        _refuse_inputs(request, "a session's tensors have their dtypes and shapes")
+        session, inputs, outputs = model
+        with session:
+            sessions.write(session, inputs, outputs, target)
+        return
+    functions = functions_of(model, request)
+    servable.write({name: function for name, (function, _) in functions.items()}, target)
+    servable.check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+
+
+def _refuse_inputs(request: ExportRequest, why: str) -> None:
+    if request.inputs:
+        raise ExportFailed(f"--input cannot change {request.source}: {why}", hint="change them in the code")
 
 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:
@@ -76,6 +91,18 @@ def functions_of(model: Any, request: ExportRequest) -> module.Functions:
 
 def _folder(place: str) -> Path:
     return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+
+
+@contextmanager
+def eager_afterwards() -> Iterator[None]:
+    """Code of TensorFlow 1 often switches its successor off for the whole process: that ends with the export."""
+    tf = tensorflow()
+    try:
+        yield
+    finally:
+        if not tf.executing_eagerly():
+            tf.compat.v1.reset_default_graph()
+            tf.compat.v1.enable_v2_behavior()
 
 
 @contextmanager
@@ -103,13 +130,14 @@ def _model(found: Any, name: str, folder: Path) -> Any:
 
 
 def _is_model(thing: Any) -> bool:
-    return keras_model.is_keras_model(thing) or module.is_module(thing)
+    return keras_model.is_keras_model(thing) or module.is_module(thing) or sessions.is_session_model(thing)
 
 
 def _no_model(what: str) -> ExportFailed:
     return ExportFailed(
         f"{what}: that is no model",
-        hint="name a Keras model, a tf.Module or a tf.function, or a function without arguments that returns one",
+        hint="name a Keras model, a tf.Module or a tf.function, or a function without arguments that returns one, or "
+        "(session, {'x': tensor}, {'y': tensor})",
     )
 
 

@@ -22,7 +22,15 @@ QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "GRPC_VERBO
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 APPENDIX = ("Arguments received by", "config=", "Original stack trace")
-NOISE = ("Detected at node", "Exception encountered when", "Graph execution error", "[[", "Errors may have originated")
+NOISE = (
+    "Detected at node",
+    "Exception encountered when",
+    "Graph execution error",
+    "[[",
+    "Node: ",
+    'File "',
+    "Errors may have originated",
+)
 LONGEST_REASON = 400
 INSTALL = {"tensorflow": "pip install tensorflow", "keras": "pip install keras", "tf_keras": "pip install tf_keras"}
 

@@ -31,6 +31,8 @@ class ExportOptions:
     force: bool = False
     tags: tuple[str, ...] | None = None
     default_signature: str | None = None
+    graph_inputs: tuple[str, ...] = ()
+    graph_outputs: tuple[str, ...] = ()
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""

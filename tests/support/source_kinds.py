@@ -6,6 +6,8 @@ A maker's docstring is its row in the table of docs/sources.md.
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,3 +116,76 @@ def hub_module(folder: Path) -> Answer:
 def hub_folder(home: Path) -> Made:
     """TF Hub module of TensorFlow 1 (`--tags ''`, several MetaGraphs)"""
     return Made(str(home / "m"), (hub_module(home / "m"),), ("--tags", "", "--default-signature", "default"))
+
+
+TF1 = """
+import tensorflow.compat.v1 as tf
+tf.disable_v2_behavior()
+
+def build():
+    words = tf.placeholder(tf.string, [None], "words")
+    x = tf.placeholder(tf.float32, [None, 2], "x")
+    keys = tf.lookup.TextFileInitializer(
+        VOCABULARY, tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+    )
+    table = tf.lookup.StaticHashTable(keys, -1)
+    weights = tf.get_variable("w", initializer=[[1.5], [-2.0]])
+    calls = tf.get_local_variable("offset", initializer=10.0, use_resource=True)
+    y = tf.identity(tf.matmul(x, weights) + calls, "y")
+    return {"words": words, "x": x}, {"id": tf.identity(table.lookup(words), "id"), "y": y}
+
+def session():
+    inputs, outputs = build()
+    session = tf.Session()
+    session.run([tf.global_variables_initializer(), tf.local_variables_initializer(), tf.tables_initializer()])
+    return session, inputs, outputs
+"""
+WRITE = """
+import sys
+exec(open("tf1.py").read())
+import numpy as np
+session, inputs, outputs = session()
+feed = {inputs["words"]: [b"green", b"?"], inputs["x"]: [[1.0, 2.0], [0.5, 0.0]]}
+np.savez("answers.npz", **session.run(outputs, feed))
+tf.train.Saver().save(session, "model.ckpt")
+keep = ["id", "y", [op.name for op in session.graph.get_operations() if op.type.startswith("InitializeTable")][0]]
+frozen = tf.graph_util.convert_variables_to_constants(session, session.graph.as_graph_def(), keep)
+open("frozen.pb", "wb").write(frozen.SerializeToString())
+"""
+GRAPH_OPTIONS = tuple(
+    part
+    for flag, name in (("input", "words"), ("input", "x"), ("output", "id"), ("output", "y"))
+    for part in (f"--graph-{flag}", f"{name}={name}:0")
+)
+
+
+def tf1_model(home: Path) -> Answer:
+    """`tf1.py`, what it writes (frozen.pb, model.ckpt.*), and what its session says; made once in a folder."""
+    if not home.is_dir():
+        home.mkdir()
+        (home / "words.txt").write_text("red\ngreen\n")
+        (home / "tf1.py").write_text(TF1.replace("VOCABULARY", repr(str(home / "words.txt"))))
+        subprocess.run([sys.executable, "-c", WRITE], cwd=home, check=True, timeout=120, capture_output=True)
+    inputs = {"words": np.array([b"green", b"?"], object), "x": np.float32([[1, 2], [0.5, 0]])}
+    return Answer(inputs, dict(np.load(home / "answers.npz")))
+
+
+@maker
+def session(home: Path) -> Made:
+    """Session of TensorFlow 1, `file.py:function`, with a lookup table and local variables"""
+    answer = tf1_model(home.parent / "tf1")
+    return Made(f"{home.parent}/tf1/tf1.py:session", (answer,))
+
+
+@maker
+def checkpoint(home: Path) -> Made:
+    """Checkpoint of TensorFlow 1 with its `.meta` graph"""
+    answer = tf1_model(home.parent / "tf1")
+    return Made(f"{home.parent}/tf1/model.ckpt.meta", (answer,), GRAPH_OPTIONS)
+
+
+@maker
+def frozen_graph(home: Path) -> Made:
+    """Frozen GraphDef, `.pb`, with a lookup table"""
+    answer = tf1_model(home.parent / "tf1")
+    return Made(f"{home.parent}/tf1/frozen.pb", (answer,), GRAPH_OPTIONS)

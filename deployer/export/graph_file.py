@@ -1,0 +1,134 @@
+"""A graph of TensorFlow 1: a frozen GraphDef (`.pb`), or a checkpoint with its graph (`.meta`)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
+from deployer.export import sessions
+from deployer.export.base import ExportRequest, Progress
+from deployer.export.digest import file_digest, tree_digest
+from deployer.export.runtime import disk_full, reason, tensorflow
+
+KIND = "graph"
+TAKES = frozenset({"graph_inputs", "graph_outputs"})
+SUFFIXES = frozenset({".pb", ".meta"})
+NAMED = re.compile(r"(?P<name>[A-Za-z0-9.][A-Za-z0-9_.-]*)=(?P<tensor>[A-Za-z0-9.][A-Za-z0-9_./>\\-]*(:[0-9]{1,4})?)")
+UNKNOWN_OP = re.compile(r"(?:Op type not registered|No op named) '?(\w+)'?")
+SHOWN = 8
+
+
+def matches(source: str) -> bool:
+    """By its suffix."""
+    return "\0" not in source and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir()
+
+
+def location(source: str) -> str:
+    """The absolute path."""
+    path = Path(source)
+    if not path.is_file():
+        raise SourceNotFound(f"there is no file {source}", hint="check the path")
+    if path.name == "saved_model.pb":
+        raise SourceNotFound(f"{source} is a part of a SavedModel", hint=f"give its folder: {path.parent}")
+    return str(path.resolve())
+
+
+def digest(request: ExportRequest) -> str:
+    """sha256 of the graph, and of the checkpoint beside it."""
+    path = Path(location(request.source))
+    return tree_digest(path.parent, _parts(path)) if path.suffix == ".meta" else file_digest(path)
+
+
+def _parts(meta: Path) -> Iterator[Path]:
+    """The `.meta` file, its index and its shards."""
+    shard = re.compile(rf"{re.escape(meta.stem)}\.data-\d{{5}}-of-\d{{5}}")
+    index = meta.with_suffix(".index")
+    if not index.is_file():
+        raise BrokenModel(
+            f"{meta} has no {index.name} beside it", hint="copy the whole checkpoint: .meta, .index, .data-*"
+        )
+    yield from (meta, index, *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
+
+
+def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+    """Load the graph into a session of its own, and write the one signature that the options name."""
+    path = Path(location(request.source))
+    digest(request)
+    v1 = tensorflow().compat.v1
+    progress(f"loading the graph {path.name}")
+    with tensorflow().Graph().as_default() as graph, v1.Session(graph=graph) as session:
+        _load(path, session)
+        inputs = _tensors(graph, request.graph_inputs, "--graph-input")
+        outputs = _tensors(graph, request.graph_outputs, "--graph-output")
+        if not outputs:
+            raise ExportFailed(f"{path.name} does not say which of its tensors are asked for", hint=_choice(graph))
+        progress("saving it as a SavedModel")
+        sessions.write(session, inputs, outputs, target)
+
+
+def _load(path: Path, session: Any) -> None:
+    tf = tensorflow()
+    try:
+        if path.suffix == ".meta":
+            restored = tf.compat.v1.train.import_meta_graph(str(path), clear_devices=True)
+            if restored is not None:
+                restored.restore(session, str(path.with_suffix("")))
+        else:
+            tf.import_graph_def(_graph_def(path), name="")
+    except ModelError:
+        raise
+    except Exception as error:
+        if disk_full(error):
+            raise
+        raise _load_failure(path, error) from error
+
+
+def _graph_def(path: Path) -> Any:
+    graph = tensorflow().compat.v1.GraphDef.FromString(path.read_bytes())
+    if not graph.node:
+        raise BrokenModel(f"{path} holds no graph", hint="a frozen GraphDef has at least one node")
+    return graph
+
+
+def _load_failure(path: Path, error: Exception) -> ModelError:
+    if unknown := UNKNOWN_OP.search(str(error)):
+        return ExportFailed(
+            f"{path.name} uses the op {unknown[1]!r}, which TensorFlow {tensorflow().__version__} does not know",
+            hint="a custom op cannot be served by a stock server; tf.contrib ops need the graph to be built again",
+        )
+    return BrokenModel(f"{path} cannot be loaded: {reason(error)}", hint="it may be cut short: copy or save it again")
+
+
+def _tensors(graph: Any, texts: tuple[str, ...], flag: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for text in texts:
+        match = NAMED.fullmatch(text)
+        if match is None:
+            raise ExportFailed(
+                f"{flag} {text[:80]!r} is not of the form name=tensor", hint=f"for example: {flag} x=x:0"
+            )
+        if match["name"] in found:
+            raise ExportFailed(f"{flag} names {match['name']!r} twice")
+        found[match["name"]] = _tensor(graph, match["tensor"], flag)
+    return found
+
+
+def _tensor(graph: Any, name: str, flag: str) -> Any:
+    try:
+        return graph.get_tensor_by_name(name if ":" in name else f"{name}:0")
+    except (KeyError, ValueError) as error:
+        raise ExportFailed(f"{flag}: the graph has no tensor {name!r}", hint=_choice(graph)) from error
+
+
+def _choice(graph: Any) -> str:
+    """What one would most likely name: placeholders, and tensors that nothing else uses."""
+    operations = graph.get_operations()
+    given = [f"{one.name}:0" for one in operations if one.type in ("Placeholder", "PlaceholderWithDefault")]
+    last = [f"{one.name}:0" for one in operations if one.outputs and not one.outputs[0].consumers() and one.inputs]
+    return (
+        f"--graph-input NAME=TENSOR of {', '.join(given[:SHOWN]) or 'nothing that can be fed'}; "
+        f"--graph-output NAME=TENSOR such as {', '.join(last[-SHOWN:]) or 'none'}"
+    )
