@@ -29,6 +29,7 @@ _HOMES = {
     "smoke_test": "operations.smoke:smoke",
     "predict": "operations.predict:predict",
     "versions": "operations.versions:versions",
+    "diff": "operations.diff:diff",
     "inspect": "operations.inspect:inspect",
     "render_config": "operations.render:render",
     "ExportOptions": "operations.export:ExportOptions",
@@ -41,6 +42,7 @@ __all__ = [
     "ExportOptions",
     "Settings",
     "__version__",
+    "diff",
     "doctor",
     "down",
     "down_all",
@@ -58,6 +60,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from deployer.errors import DeployerError as DeployerError
+    from deployer.operations.diff import diff as diff
     from deployer.operations.doctor import doctor as doctor
     from deployer.operations.down import down as down
     from deployer.operations.down import down_all as down_all

@@ -16,6 +16,7 @@ from deployer.errors import DeployerError
 from deployer.model import Model, Signature
 from deployer.report import (
     DeploymentStatus,
+    DiffResult,
     DoctorResult,
     DownResult,
     ExportResult,
@@ -167,6 +168,24 @@ def show_versions(result: VersionsResult) -> None:
         size = model.info.size_bytes / 2**20
         source = f"{model.source.kind}  {model.source.location}"
         out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
+
+
+def show_diff(result: DiffResult) -> None:
+    """Each change with its verdict, how far the answers are apart, and both versions' figures."""
+    verdict = _paint("breaking", RED) if result.breaking else _paint("compatible", GREEN)
+    out(f"{result.name}:{result.before.version} -> {result.name}:{result.after.version}  {verdict}")
+    for change in result.changes:
+        mark = _paint("breaking  ", RED) if change.breaking else _paint("compatible", GREEN)
+        out(f"  {mark}  {change.signature}  {change.place or 'signature'}: {change.detail}")
+    for apart in result.distances:
+        far = "no distance" if apart.worst is None else f"worst {apart.worst:.3g}, mean {apart.mean:.3g}"
+        detail = f"  ({apart.detail})" if apart.detail else ""
+        out(f"  {apart.signature}/{apart.output}: {far}, {apart.differing} of {apart.values} differ{detail}")
+    for reason in result.refused:
+        out(f"  no answer: {reason}")
+    for figures in (result.before, result.after):
+        took = "" if figures.milliseconds is None else f"  {figures.milliseconds:.2f} ms"
+        out(f"  {result.name}:{figures.version}  {figures.size_bytes / 2**20:.2f} MiB{took}")
 
 
 def show_inspect(result: InspectResult) -> None:

@@ -33,6 +33,7 @@ from typing import ClassVar
 
 DONE = 0
 PLAN_HAS_CHANGES = 20
+BREAKING = PLAN_HAS_CHANGES
 BUG = 70
 INTERRUPTED = 130
 
@@ -180,5 +181,10 @@ def exit_codes() -> dict[int, str]:
     """Every exit code with its meaning, for `--help` and the reference."""
     kinds: tuple[type[DeployerError], ...] = (DeployerError, *DeployerError.__subclasses__())
     codes = {kind.exit_code: kind.meaning for kind in kinds if "meaning" in vars(kind)}
-    codes |= {DONE: "done", PLAN_HAS_CHANGES: "plan has changes (--exit-code)", BUG: "bug", INTERRUPTED: "interrupted"}
+    codes |= {
+        DONE: "done",
+        PLAN_HAS_CHANGES: "plan has changes (--exit-code), or diff is breaking",
+        BUG: "bug",
+        INTERRUPTED: "interrupted",
+    }
     return dict(sorted(codes.items()))

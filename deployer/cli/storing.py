@@ -1,4 +1,4 @@
-"""Verbs of the store and its files: init, export, versions, inspect, render."""
+"""Verbs of the store and its files: init, export, versions, diff, inspect, render."""
 
 from __future__ import annotations
 
@@ -118,6 +118,34 @@ def versions(
     from deployer.operations.versions import versions as run
 
     show(run(name, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_versions)
+
+
+@app.command(epilog=examples_text("deployer diff digits 3 4", "deployer diff digits 3 4 --signatures --json"))
+def diff(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")],
+    before: Annotated[str, typer.Argument(metavar="A", help="The version that clients know.")],
+    after: Annotated[str, typer.Argument(metavar="B", help="The version that they would get.")],
+    signatures: Annotated[
+        bool, typer.Option("--signatures", help="Compare signatures alone; run neither version.")
+    ] = False,
+    models_dir: ModelsDir = None,
+    config: Config = None,
+    env: Env = None,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    """Whether clients of one version can go on with another, and how far their answers are apart; exit 20 if not."""
+    from deployer import console
+    from deployer.errors import BREAKING
+    from deployer.model import check_version
+    from deployer.operations.diff import diff as run
+
+    settings = settings_of(config=config, env=env, models_dir=models_dir)
+    versions = check_version(before), check_version(after)
+    result = run(name, *versions, numbers=not signatures, settings=settings, progress=progress_of(quiet))
+    show(result, json, console.show_diff)
+    if result.breaking:
+        raise typer.Exit(BREAKING)
 
 
 @app.command(

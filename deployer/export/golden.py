@@ -91,7 +91,7 @@ def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> 
     try:
         if problem := _uncarried(model, signature):
             raise GoldenError(f"no examples can be kept for {signature.name}: {problem}")
-        return _answer(model, signature, feed)
+        return answer(model, signature, feed)
     except Refused as error:
         raise GoldenError(f"TensorFlow refused an example for {signature.name}: {error}") from error
 
@@ -101,12 +101,12 @@ def _made_up(model: Running, signature: Signature) -> list[made.Answered]:
         raise Refused(problem)
     wanted = model.wanted(signature.name)
     try:
-        return made.answered(signature, lambda feed: _answer(model, signature, feed), wanted)
+        return made.answered(signature, lambda feed: answer(model, signature, feed), wanted)
     except Refused as error:
         raise Refused(f"TensorFlow refused every input that was made up ({error}); {BY_EXAMPLES}") from error
 
 
-def _answer(model: Running, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
+def answer(model: Running, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
     """What the signature's method answers: tensors, or what classify and regress make of them. Raises Refused."""
     outputs = model.run(signature, feed)
     method = tf_examples.method_of(signature.method)
@@ -156,7 +156,7 @@ def _changing(cases: Iterable[GoldenCase], model: Running, signatures: Sequence[
 def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> list[str]:
     """All of them when a model that has answered refuses the same inputs now."""
     try:
-        again = _answer(model, signature, case.inputs)
+        again = answer(model, signature, case.inputs)
     except Refused:
         return list(case.outputs)
     return [name for name, value in again.items() if compare(case.outputs[name], value, Tolerance()).fault]

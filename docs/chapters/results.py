@@ -21,6 +21,7 @@ RESULTS: dict[str, type | str] = {
     "smoke": report.SmokeResult,
     "predict": "the server's answer as it is",
     "versions": report.VersionsResult,
+    "diff": report.DiffResult,
     "inspect": report.InspectResult,
     "render": deployment.Rendered,
 }

@@ -22,15 +22,20 @@ from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Sour
 from deployer.report import (
     Check,
     DeploymentStatus,
+    DiffResult,
     DoctorResult,
     DownResult,
     ExportResult,
     Finding,
     InspectResult,
     ModelState,
+    Numbers,
+    OutputDistance,
     Report,
+    SignatureChange,
     SmokeResult,
     UpResult,
+    VersionFigures,
     VersionsResult,
 )
 
@@ -52,6 +57,9 @@ DEPLOYMENT = Deployment(
 )
 PROOF = Report((Check("status", "m:1", True, "AVAILABLE", 1.5), Check("parity REST", "m:1", False, "off", 2.0, 0.5)))
 PLAN = Plan(Change.CREATE, "m [local]", (Step("start", "nothing is deployed"),))
+CHANGE = SignatureChange("s", "input x", breaking=True, detail="float32[?] is gone")
+APART = OutputDistance("s", "y", None, None, 1, 2, "dtype string, not float32")
+FIGURES = VersionFigures(1, 2**20, "2.21.0", None)
 RESULTS = [
     PROOF.checks[1],
     PROOF,
@@ -66,6 +74,11 @@ RESULTS = [
     SmokeResult("m", "local", ENDPOINTS, PROOF),
     VersionsResult((MODEL, MODEL)),
     InspectResult(MODEL, ("curl -d '{}'",)),
+    CHANGE,
+    APART,
+    FIGURES,
+    Numbers(1, (APART,), (), 0.1, 0.2),
+    DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)),
 ]
 
 

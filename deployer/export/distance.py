@@ -1,0 +1,109 @@
+"""How far the answers of one version are from another's, on the other's golden questions, and how long both take.
+
+Both are run here, in TensorFlow, as at export: no engine is needed, no port is opened, and what is measured is the
+models' own difference, not that of two servers.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer import golden
+from deployer.export.golden import answer
+from deployer.export.runtime import stdout_on_stderr
+from deployer.export.session import Refused, Running, loaded
+from deployer.golden import GoldenCase, Tolerance
+from deployer.model import Model
+from deployer.report import Numbers, OutputDistance
+
+ROUNDS = 10
+
+
+def measure(before: Model, after: Model) -> Numbers:
+    """`after` on the golden questions of `before`. Raises GoldenError, BrokenModel."""
+    cases = golden.read(before.path)
+    with stdout_on_stderr():
+        with loaded(before.path) as model:
+            old = _milliseconds(model, before, cases)
+        with loaded(after.path) as model:
+            answers, refused = _answers(model, after, cases)
+            new = _milliseconds(model, after, [case for case, _ in answers])
+    return Numbers(len(cases), _distances(answers, {*before.golden.random_outputs, *after.golden.random_outputs}),
+                   refused, old, new)  # fmt: skip
+
+
+Answered = tuple[GoldenCase, Mapping[str, Any]]
+
+
+def _answers(model: Running, after: Model, cases: Sequence[GoldenCase]) -> tuple[list[Answered], tuple[str, ...]]:
+    """What the version says, and for each signature that refuses a question the first reason."""
+    answered: list[Answered] = []
+    refused: dict[str, str] = {}
+    for case in cases:
+        signature = after.signature(case.signature)
+        if signature is None or {spec.name for spec in signature.inputs} != set(case.inputs):
+            refused.setdefault(case.signature, "it has other inputs" if signature else "the signature is gone")
+            continue
+        try:
+            answered.append((case, answer(model, signature, case.inputs)))
+        except Refused as error:
+            refused.setdefault(case.signature, str(error))
+    return answered, tuple(f"{name}: {reason}" for name, reason in refused.items())
+
+
+def _milliseconds(model: Running, version: Model, cases: Sequence[GoldenCase]) -> float | None:
+    """The median time of a golden question, after one round that does not count."""
+    taken = []
+    for round_number in range(ROUNDS + 1):
+        for case in cases:
+            signature = version.signature(case.signature)
+            if signature is None:
+                continue
+            began = time.perf_counter()
+            answer(model, signature, case.inputs)
+            if round_number:
+                taken.append((time.perf_counter() - began) * 1000)
+    return round(statistics.median(taken), 3) if taken else None
+
+
+def _distances(answered: Sequence[Answered], random: set[str]) -> tuple[OutputDistance, ...]:
+    pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
+    for case, outputs in answered:
+        for name in sorted(case.outputs.keys() & outputs.keys()):
+            pairs.setdefault((case.signature, name), []).append((case.outputs[name], outputs[name]))
+    return tuple(
+        _distance(signature, output, found, is_random=f"{signature}/{output}" in random)
+        for (signature, output), found in pairs.items()
+    )
+
+
+def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, is_random: bool) -> OutputDistance:
+    """Worst and mean over all values; None where there is no distance to tell: texts, other shapes, randomness."""
+    import numpy as np
+
+    count = sum(int(old.size) for old, _ in pairs)
+    if is_random:
+        return OutputDistance(signature, output, None, None, 0, count, "random by nature: not compared")
+    faults = [golden.compare(old, new, Tolerance()).fault for old, new in pairs]
+    detail = next((fault for fault in faults if fault), "")
+    if any(old.shape != new.shape or old.dtype.kind not in "fiubc" or new.dtype.kind not in "fiubc"
+           for old, new in pairs):  # fmt: skip
+        return OutputDistance(signature, output, None, None, sum(map(bool, faults)), len(pairs), detail)
+    flat = np.concatenate([_apart(old, new).ravel() for old, new in pairs])
+    finite = flat[np.isfinite(flat)]
+    worst, mean = (float(finite.max()), float(finite.mean())) if finite.size else (None, None)
+    return OutputDistance(signature, output, worst, mean, int((flat != 0).sum()), count, detail)
+
+
+def _apart(old: Any, new: Any) -> Any:
+    """Absolute distances; equal infinities and two NaN are no distance apart, a number and a NaN endlessly far."""
+    import numpy as np
+
+    wide = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
+    a, b = old.astype(wide), new.astype(wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    return np.where(np.isnan(apart), np.inf, apart)

@@ -1,0 +1,45 @@
+"""`diff`: whether clients of one version can go on with another, and how far their answers are apart."""
+
+from __future__ import annotations
+
+from deployer import compatibility
+from deployer.model import Model, check_name, check_version
+from deployer.operations.workspace import Progress, Settings, open_workspace, silent
+from deployer.report import DiffResult, Numbers, VersionFigures
+
+
+def diff(  # noqa: PLR0913
+    name: str,
+    before: int,
+    after: int,
+    *,
+    numbers: bool = True,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> DiffResult:
+    """Signatures by the rules of `compatibility`; with `numbers`, both versions answer the golden questions of the
+    first. Raises NoSuchModel, GoldenError, BrokenModel."""
+    store = open_workspace(settings or Settings()).store
+    old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
+    changes = compatibility.compare(old.info.signatures, new.info.signatures)
+    measured = _numbers(old, new, progress) if numbers else Numbers()
+    return DiffResult(
+        name,
+        _figures(old, measured.before_milliseconds),
+        _figures(new, measured.after_milliseconds),
+        compatibility.breaks(changes),
+        changes,
+        measured.distances,
+        measured.refused,
+    )
+
+
+def _numbers(old: Model, new: Model, progress: Progress) -> Numbers:
+    from deployer.export import distance
+
+    progress(f"asking version {new.version} the golden questions of version {old.version}")
+    return distance.measure(old, new)
+
+
+def _figures(model: Model, milliseconds: float | None) -> VersionFigures:
+    return VersionFigures(model.version, model.info.size_bytes, model.info.tensorflow, milliseconds)
