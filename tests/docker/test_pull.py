@@ -15,6 +15,9 @@ from support.containers import TESTBED, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.world import eventually, free_port, listens
 
+PUSH_SECONDS = 600
+"""The engine compresses all layers of the image under test."""
+pytestmark = pytest.mark.timeout(2 * PUSH_SECONDS)
 CONFIG = """
 version: 0.1
 log: {{ level: error }}
@@ -46,7 +49,7 @@ def pushed(registry: str, server_image: str, tmp_path_factory: pytest.TempPathFa
     (folder / "layer").write_bytes(os.urandom(6_000_000))
     (folder / "Dockerfile").write_text(f"FROM {server_image}\nCOPY layer /layer\n")
     docker("build", "-q", "-t", image, str(folder))
-    docker("push", "-q", image)
+    docker("push", "-q", image, seconds=PUSH_SECONDS)
     docker("rmi", image)
     yield image
     subprocess.run(["docker", "rmi", "-f", image], capture_output=True, timeout=60, check=False)

@@ -12,9 +12,9 @@ TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
 OURS = "name=^/?deployer-(local|staging)-"
 
 
-def docker(*arguments: str) -> str:
+def docker(*arguments: str, seconds: float = SECONDS) -> str:
     """What `docker ARGUMENTS` prints. Fails with its words when it fails."""
-    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
+    ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
 
