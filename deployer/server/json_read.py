@@ -2,20 +2,23 @@
 
 `parse` asks orjson first. Only what orjson refuses goes through the reader below, which is slow and exact: it knows
 `NaN` and `Infinity`, stops after the first value, keeps bytes that are no UTF-8 (as lone surrogates, by Python's
-`surrogateescape`), takes any depth, and finds the same error at the same offset.
+`surrogateescape`), takes nearly any depth, and finds the same error at the same offset.
 """
 
 from __future__ import annotations
 
 import math
 import re
+import time
 from typing import Any
 
 import orjson
 
-from deployer.server.status import ServingError, invalid
+from deployer.server.status import Code, ServingError, invalid
 
 Json = Any
+DEPTH = 10_000
+_READS_PER_LOOK = 10_000
 _REPEATABLE = (b'"instances"', b'"inputs"', b'"signature_name"', b'"examples"', b'"context"')
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]*)?")
@@ -36,8 +39,11 @@ _LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", Non
 _SMALLEST_NORMAL = 2.2250738585072014e-308
 
 
-def parse(body: bytes) -> Json:
-    """Return the first JSON value of a body; raises INVALID_ARGUMENT with rapidjson's text."""
+def parse(body: bytes, depth: int = DEPTH, end: float = math.inf) -> Json:
+    """Return the first JSON value of a body; raises INVALID_ARGUMENT with rapidjson's text.
+
+    What is nested deeper than `depth` is refused, and so is what is not read when the monotonic clock shows `end`.
+    """
     if not body:
         raise invalid("JSON Parse error: The document is empty")
     if all(body.count(key) < 2 for key in _REPEATABLE):
@@ -45,7 +51,7 @@ def parse(body: bytes) -> Json:
             return orjson.loads(body)
         except orjson.JSONDecodeError:
             pass
-    return _Reader(body).document()
+    return _Reader(body, depth, end).document()
 
 
 def _error(text: str, at: int) -> ServingError:
@@ -55,8 +61,11 @@ def _error(text: str, at: int) -> ServingError:
 class _Reader:
     """One pass over a body with a stack of its own, so that depth costs no recursion."""
 
-    def __init__(self, body: bytes) -> None:
+    def __init__(self, body: bytes, depth: int = DEPTH, end: float = math.inf) -> None:
         self._body = body
+        self._depth = depth
+        self._end = end
+        self._reads = 0
         self._at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
         self._stack: list[Json] = []
         self._keys: list[str] = []
@@ -66,6 +75,7 @@ class _Reader:
             raise _error("The document is empty.", self._at)
         value = self._value()
         while self._stack:
+            self._watch_time()
             value = self._after(value)
         return value
 
@@ -82,16 +92,27 @@ class _Reader:
                 if self._peek() == b"}":
                     self._at += 1
                     return {}
-                self._stack.append({})
+                self._open({})
                 self._key()
             elif start == b"[":
                 self._at += 1
                 if self._peek() == b"]":
                     self._at += 1
                     return []
-                self._stack.append([])
+                self._open([])
             else:
                 return self._scalar(start)
+
+    def _open(self, container: Json) -> None:
+        if len(self._stack) >= self._depth:
+            raise _error(f"Nested deeper than {self._depth} levels.", self._at)
+        self._stack.append(container)
+
+    def _watch_time(self) -> None:
+        """Look at the clock now and then: the error of a large body may be at its end."""
+        self._reads += 1
+        if self._reads % _READS_PER_LOOK == 0 and time.monotonic() > self._end:
+            raise ServingError(Code.DEADLINE_EXCEEDED, "Timed out reading the request")
 
     def _after(self, value: Json) -> Json:
         """Put a finished value into its container, and go on to the next value or close the container."""

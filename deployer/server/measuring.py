@@ -48,8 +48,10 @@ def _answering(api: str) -> Iterator[None]:
 class MeasuredRestApi(RestApi):
     """The REST API, its requests counted."""
 
-    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, metrics: Metrics) -> None:
-        super().__init__(core, timeout_ms, check_method)
+    def __init__(
+        self, core: Core[Model], timeout_ms: int, check_method: bool, json_depth: int, metrics: Metrics
+    ) -> None:
+        super().__init__(core, timeout_ms, check_method, json_depth)
         self._metrics = metrics
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:

@@ -5,6 +5,8 @@ Source: `model_servers/http_rest_api_handler.cc`. Errors come in that file's ord
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,11 +34,12 @@ def refusal(error: ServingError) -> Reply:
 class RestApi:
     """Answers REST requests; `handle` may be called from any thread."""
 
-    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool) -> None:
+    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, json_depth: int) -> None:
         self._core = core
         self._timeout_ms = max(0, timeout_ms)
         self.timeout_seconds = self._timeout_ms / 1000 or None
         self._check_method = check_method
+        self._json_depth = json_depth
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
         """Answer a request; with `here` it raises TooSlowHere rather than keep the event loop waiting."""
@@ -64,8 +67,11 @@ class RestApi:
             raise TooSlowHere
         return self._examples(asked, body)
 
+    def _parse(self, body: bytes) -> Any:
+        return json_read.parse(body, self._json_depth, time.monotonic() + (self.timeout_seconds or math.inf))
+
     def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
-        document = json_read.parse(body)
+        document = self._parse(body)
         json_in.require_object(document)
         name = json_in.signature_name(document) or predict.DEFAULT_SIGNATURE
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
@@ -85,7 +91,7 @@ class RestApi:
         return encode(json_out.rows(outputs) if in_rows else json_out.columns(outputs))
 
     def _examples(self, asked: Route, body: bytes) -> bytes:
-        name, serialized = json_examples.example_request(json_read.parse(body))
+        name, serialized = json_examples.example_request(self._parse(body))
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             call = examples.Call(model, name, serialized, self._check_method, self._timeout_ms)
             if asked.verb == "classify":

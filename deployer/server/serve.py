@@ -103,9 +103,10 @@ class Server:
     def _rest_api(self) -> RestApi:
         check_method = self._options.on("enable_signature_method_name_check")
         timeout_ms = self._options.number("rest_api_timeout_in_ms")
+        depth = self._options.number("rest_api_max_json_depth")
         if self._metrics is None:
-            return RestApi(self._core, timeout_ms, check_method)
-        return MeasuredRestApi(self._core, timeout_ms, check_method, self._metrics)
+            return RestApi(self._core, timeout_ms, check_method, depth)
+        return MeasuredRestApi(self._core, timeout_ms, check_method, depth, self._metrics)
 
     def _tell_ready(self) -> None:
         path = self._options.text("ready_file")

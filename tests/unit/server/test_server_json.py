@@ -78,7 +78,7 @@ def test_what_rapidjson_takes_is_taken(body: bytes, value: Any) -> None:
 
 def test_depth_costs_no_recursion() -> None:
     depth = 200_000
-    value = parse(b"[" * depth + b"]" * depth)
+    value = parse(b"[" * depth + b"]" * depth, depth)
     assert debug(value).startswith("JSON Value: [[[[")
     with pytest.raises(ServingError, match="tensor parsing error: x"):
         json_in.predict_inputs({"inputs": value}, {"x": FLOAT})
@@ -303,3 +303,13 @@ def test_strings_are_quoted_so_that_json_reads_them_back(text: str) -> None:
 def test_debug_text_stops_soon_after_its_limit_and_at_nan() -> None:
     assert len(debug(list(range(10_000)))) < 300
     assert debug([1, math.nan, 2]) == "JSON Value: [1, "
+
+
+def test_a_document_that_is_too_deep_or_takes_too_long_is_refused() -> None:
+    assert parse(b"[" * 3000 + b"]" * 3000, depth=3000)
+    with pytest.raises(ServingError, match=r"Nested deeper than 3000 levels\. at offset: 3001"):
+        parse(b"[" * 100_000, depth=3000)
+    slow = b"[" + b"1," * 100_000 + b"NaN]"
+    assert len(parse(slow)) == 100_001
+    with pytest.raises(ServingError, match="DEADLINE_EXCEEDED: Timed out reading the request"):
+        parse(slow, end=0.0)

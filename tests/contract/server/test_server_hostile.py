@@ -1,0 +1,209 @@
+"""Ten thousand hostile requests: each gets an answer or a closed connection, and nothing of them stays behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import random
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+from contract.server.server_process import HOST, MODELS, ServerProcess, serving, until
+
+HALF = "/v1/models/half_plus_two:predict"
+FLAGS = (
+    "--model_name=half_plus_two",
+    f"--model_base_path={MODELS / 'half_plus_two'}",
+    "--rest_api_request_seconds=2",
+    "--rest_api_idle_seconds=5",
+    "--rest_api_timeout_in_ms=5000",
+    "--rest_api_max_body_bytes=120000000",
+)
+PATIENCE = 60.0
+MEGABYTES = 100
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    with serving(tmp_path_factory.mktemp("hostile"), *FLAGS) as started:
+        yield started.wait_ready()
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays(server: ServerProcess) -> Iterator[None]:
+    """Compare the process before and after a test; a first good request makes what every server makes once."""
+    good(server)
+    process = psutil.Process(server.child.pid)
+    files, threads = process.num_fds(), process.num_threads()
+    yield
+    good(server)
+    until(lambda: process.num_fds() <= files + 2)
+    assert process.num_threads() <= threads + 16, "more threads than the pools have"
+    assert "Traceback" not in server.log
+
+
+def good(server: ServerProcess) -> None:
+    assert server.predict("half_plus_two", 2.0) == (200, {"predictions": [2.0]})
+
+
+def post(body: bytes, *headers: str, path: str = HALF) -> bytes:
+    lines = "".join(f"{line}\r\n" for line in (f"POST {path} HTTP/1.1", "Host: h", *headers))
+    return f"{lines}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
+
+
+def sent(server: ServerProcess, data: bytes, port: int = 0) -> bytes:
+    """Send what the server takes, and return what it says before it closes."""
+    with socket.create_connection((HOST, port or server.rest_port), timeout=PATIENCE) as client:
+        with contextlib.suppress(ConnectionError):
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+        return said(client)
+
+
+def said(client: socket.socket) -> bytes:
+    pieces = []
+    with contextlib.suppress(ConnectionError):
+        while piece := client.recv(1 << 16):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
+def refused_or_closed(answer: bytes) -> bool:
+    return not answer or answer.startswith((b"HTTP/1.1 4", b"HTTP/1.1 5"))
+
+
+def bodies(seed: int) -> Iterator[bytes]:
+    """Bodies that are nearly JSON, or nearly a request."""
+    chance = random.Random(seed)
+    whole = json.dumps({"signature_name": "serving_default", "instances": [1.0, -2.5e3, 7]}).encode()
+    while True:
+        cut = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            cut[chance.randrange(len(cut))] = chance.choice(b'[]{}",:\\\0\xff\xc3\xed0e-.nN')
+        yield bytes(cut)
+        yield (
+            b'{"instances": [' + chance.choice((b"1e", b"-", b"1" * 5000, b"0." + b"9" * 5000, b"1e9999999999")) + b"]}"
+        )
+        yield b'{"instances": [' + chance.choice((b'"\xff\xfe"', b'"\\ud800"', b'"\\u00"', b"\xef\xbb\xbf1")) + b"]}"
+        yield chance.choice((b"[", b'{"a":', b'{"instances": [')) * chance.randint(2, 3000)
+        yield chance.randbytes(chance.randint(1, 300))
+
+
+def test_bodies_that_are_no_request_are_refused(server: ServerProcess) -> None:
+    def ask(seed: int) -> int:
+        wrong, made = 0, bodies(seed)
+        for _ in range(600):
+            answer = sent(server, post(next(made)))
+            wrong += not answer.startswith((b"HTTP/1.1 200 ", b"HTTP/1.1 400 "))
+        return wrong
+
+    with ThreadPoolExecutor(8) as clients:
+        assert sum(clients.map(ask, range(8))) == 0
+
+
+@pytest.mark.parametrize("api", ["REST", "gRPC"])
+def test_random_bytes_get_an_answer_or_a_closed_connection(server: ServerProcess, api: str) -> None:
+    port = server.rest_port if api == "REST" else server.port
+
+    def ask(seed: int) -> bool:
+        chance = random.Random(seed)
+        begin = chance.choice((b"", b"GET ", b"POST / HTTP/1.1\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"))
+        answer = sent(server, begin + chance.randbytes(chance.randint(1, 2000)), port)
+        return api == "gRPC" or refused_or_closed(answer)
+
+    with ThreadPoolExecutor(8) as clients:
+        assert all(clients.map(ask, range(1500)))
+
+
+def test_headers_that_lie_get_an_answer_or_a_closed_connection(server: ServerProcess) -> None:
+    lies = (
+        "Content-Length: -1",
+        "Content-Length: 99999999999999999999",
+        "Content-Length: 5\r\nContent-Length: 6",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Transfer-Encoding: gzip",
+        "Content-Length: 200000000",
+        "\0: x",
+        "Cookie: " + "c" * 400_000,
+        "\r\n".join(f"X{number}: y" for number in range(40_000)),
+    )
+    for lie in lies * 5:
+        answer = sent(server, f"POST {HALF} HTTP/1.1\r\nHost: h\r\n{lie}\r\n\r\n12345".encode())
+        assert refused_or_closed(answer), lie[:100]
+
+
+def test_broken_and_lying_gzip_is_no_document(server: ServerProcess) -> None:
+    zipped = gzip.compress(b'{"instances": [1.0]}')
+    bomb = gzip.compress(bytes(MEGABYTES * 3 << 20))
+    assert sent(server, post(zipped, "Content-Encoding: gzip")).startswith(b"HTTP/1.1 200 ")
+    for body in (b"", zipped[:-3], b"\x1f\x8b" + bytes(100), bomb):
+        assert b"JSON Parse error: The document is empty" in sent(server, post(body, "Content-Encoding: gzip"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"[" * (MEGABYTES << 20),
+        b'{"instances": [' + b"[" * (MEGABYTES << 19) + b"]" * (MEGABYTES << 19) + b"]}",
+        b'{"instances": ["' + b"x" * (MEGABYTES << 20),
+        b'{"instances": [' + b"1," * (MEGABYTES << 19) + b"nan]}",
+        bytes(MEGABYTES << 20),
+        bytes(150 << 20),
+    ],
+    ids=["depth", "closed depth", "an open string", "an error at the end", "zeros", "too much"],
+)
+def test_a_hundred_megabytes_are_refused_while_others_are_served(server: ServerProcess, body: bytes) -> None:
+    with ThreadPoolExecutor(1) as client:
+        answer = client.submit(sent, server, post(body))
+        while not answer.done():
+            good(server)
+        assert refused_or_closed(answer.result()), answer.result()[:300]
+
+
+def test_slow_senders_are_ended_while_others_are_served(server: ServerProcess) -> None:
+    begun = (b"", b"P", f"POST {HALF} HTTP/1.1\r\nContent-Le".encode(), post(b"x" * 1000)[:-500])
+    with contextlib.ExitStack() as stack:
+        slow = [
+            stack.enter_context(socket.create_connection((HOST, server.rest_port), timeout=PATIENCE))
+            for _ in range(200)
+        ]
+        for number, client in enumerate(slow):
+            client.sendall(begun[number % len(begun)])
+        good(server)
+        assert all(answer == b"" or answer.startswith(b"HTTP/1.1 408 ") for answer in map(said, slow))
+
+
+def test_a_thousand_open_connections_leave_room_for_one_more(server: ServerProcess) -> None:
+    with contextlib.ExitStack() as stack:
+        for number in range(1000):
+            port = server.port if number % 10 == 0 else server.rest_port
+            stack.enter_context(socket.create_connection((HOST, port), timeout=PATIENCE))
+        for _ in range(20):
+            good(server)
+
+
+def test_cut_connections_leave_nothing_behind(server: ServerProcess) -> None:
+    whole = post(json.dumps({"instances": list(range(3000))}).encode())
+    chance = random.Random(1)
+    for _ in range(1000):
+        client = socket.create_connection((HOST, server.rest_port), timeout=PATIENCE)
+        client.sendall(whole[: chance.randint(1, len(whole))])
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, bytes((1, 0, 0, 0, 0, 0, 0, 0)))
+        client.close()
+
+
+def test_memory_is_given_back(server: ServerProcess) -> None:
+    """What a round of attacks costs once, a second round does not cost again."""
+    process = psutil.Process(server.child.pid)
+    rounds = []
+    for seed in (100, 101, 102):
+        made = bodies(seed)
+        for _ in range(100):
+            sent(server, post(next(made)))
+        sent(server, post(b'{"instances": [' + b"[1]," * (2 << 20)))
+        rounds.append(process.memory_info().rss)
+    assert rounds[2] < 1.1 * rounds[1]
