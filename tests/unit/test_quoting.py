@@ -29,7 +29,7 @@ def test_a_yaml_string_stays_on_its_line_and_names_no_variable(text):
     assert "$" not in written.replace("$$", "")
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(LISTS)
 def test_a_shell_reads_back_one_word(texts):
     script = "printf '%s\\0' " + " ".join(FILTERS["sh"](text) for text in texts)

@@ -39,7 +39,7 @@ SIGNATURES = [
 WITH_ROWS = [each for each in SIGNATURES if each[1] != "scalar"]
 IN_TENSORS = [*SIGNATURES, ("types", "float16"), ("types", "bfloat16")]
 VERSIONS = {name: max((MODELS / name).iterdir(), key=lambda folder: int(folder.name)) for name in NAMES}
-LOOK = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+LOOK = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module", params=["plain", "batching"])
