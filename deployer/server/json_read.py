@@ -179,7 +179,7 @@ class _Reader:
         value = float(text)
         if math.isinf(value):
             raise _error("Number too big to be stored in double.", start)
-        return value if abs(value) >= _SMALLEST_NORMAL else 0.0
+        return value if abs(value) >= _SMALLEST_NORMAL else math.copysign(0.0, value)
 
     def _string(self) -> str:
         start, pieces = self._at, []

@@ -95,6 +95,13 @@ NESTED = st.recursive(
 )
 
 
+@pytest.mark.parametrize("text", ["-0.0", "-0e0", "-1e-400", "-5e-324"])
+def test_the_exact_reader_keeps_the_sign_of_zero(text: str) -> None:
+    values = parse(f"[{text}, {text[1:]}, NaN]".encode())
+    assert [math.copysign(1.0, value) for value in values[:2]] == [-1.0, 1.0]
+    assert values[:2] == [0.0, 0.0]
+
+
 @given(NESTED)
 def test_the_exact_reader_reads_what_orjson_reads(value: Any) -> None:
     body = json.dumps(value, ensure_ascii=False).encode()
