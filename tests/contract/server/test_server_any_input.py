@@ -219,3 +219,8 @@ def test_tensors_are_answered_as_tensorflow_answers(server, tensorflow, model: s
         check_same({alias: to_array(answer.outputs[alias]) for alias in answer.outputs}, outputs)
 
     ask()
+
+
+def test_denormal_numbers_are_zero_on_whichever_thread_a_model_runs(server: ServerProcess) -> None:
+    body = {"signature_name": "norm", "inputs": [[0.0, 9.871368e-22]]}
+    assert [post(server, "several", body) for _ in range(40)] == [(200, {"outputs": [0.0]})] * 40
