@@ -143,10 +143,19 @@ def _anchored_model(model: Any, home: Path) -> Any:
     anchored = dict(model)
     if isinstance(model.get("examples"), str):
         anchored["examples"] = str(home / model["examples"])
+    if isinstance(model.get("signatures"), list):
+        anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
     source = model.get("source")
     if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
         anchored["source"] = str(home / source)
     return anchored
+
+
+def _anchored_signature(text: Any, home: Path) -> Any:
+    """`name=place:function`, with a place that is a file below the document's folder found from anywhere."""
+    name, _, place = text.partition("=") if isinstance(text, str) else ("", "", "")
+    is_file = bool(place) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
+    return f"{name}={home / place}" if is_file else text
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -59,6 +59,10 @@ class ModelSpec:
     )
     graph_inputs: tuple[str, ...] = doc("inputs of a graph (.pb, .meta), each `name=tensor`", default=())
     graph_outputs: tuple[str, ...] = doc("outputs of a graph (.pb, .meta), each `name=tensor`", default=())
+    signatures: tuple[str, ...] = doc("more signatures, each `name=file.py:function`", default=())
+    serve_as: tuple[str, ...] = doc(
+        "wrappers beside the raw signature: `examples` takes tf.Example messages, `jpeg` encoded images", default=()
+    )
     default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
 
     def __post_init__(self) -> None:

@@ -29,7 +29,22 @@ Version = Annotated[str | None, typer.Option("--version", help="Version to make;
 Inputs = Annotated[
     list[str] | None, typer.Option("--input", help="Input of serving_default, name:dtype[shape]; repeatable.")
 ]
-SignatureName = Annotated[str | None, typer.Option("--signature", help="A signature that the model must have.")]
+SignatureName = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--signature",
+        metavar="NAME[=FILE.py:FUNCTION]",
+        help="A signature that the model must have, or one to add from your own code; repeatable.",
+    ),
+]
+ServeAs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--serve-as",
+        metavar="examples|jpeg",
+        help="Add a signature that takes tf.Example messages, or encoded images; repeatable.",
+    ),
+]
 Examples = Annotated[
     Path | None,
     typer.Option(
@@ -65,7 +80,7 @@ def settings_of(**given: Any) -> Any:
     return Settings(**given)
 
 
-def export_options(version: str | None, tags: str | None, **given: Any) -> Any:
+def export_options(version: str | None, tags: str | None, signature: list[str] | None, **given: Any) -> Any:
     """Options as they were typed, as values; lists become tuples."""
     from deployer.model import check_version
     from deployer.operations.export import ExportOptions
@@ -74,7 +89,19 @@ def export_options(version: str | None, tags: str | None, **given: Any) -> Any:
     chosen = None if tags is None else tuple(sorted({tag for tag in tags.split(",") if tag}))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     plain: Any = {name: value for name, value in values.items() if value is not None}
-    return ExportOptions(version=number, tags=chosen, **plain)
+    added = tuple(text for text in signature or () if "=" in text)
+    return ExportOptions(version=number, tags=chosen, signature=_required(signature), signatures=added, **plain)
+
+
+def _required(signature: list[str] | None) -> str | None:
+    from deployer.errors import UsageError
+
+    names = [text for text in signature or () if "=" not in text]
+    if len(names) > 1:
+        raise UsageError(
+            "--signature NAME names one that must be there: give it once", hint="--signature NAME=file.py:f"
+        )
+    return names[0] if names else None
 
 
 def show(result: Any, as_json: bool, as_text: Callable[[Any], None]) -> None:

@@ -25,7 +25,7 @@ def identify(request: ExportRequest) -> Source:
     kind = kind_of(request.source)
     check_options(request)
     place = kind.location(request.source)
-    digest = kind.digest(request)
+    digest = None if request.signatures else kind.digest(request)
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
 
 

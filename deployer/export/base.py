@@ -20,6 +20,7 @@ class ExportRequest:
     `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there;
     `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
     SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
+    `signatures` are `name=place:function` texts; `serve_as` names wrappers.
     `trust` lets a model file run the code that it carries.
     """
 
@@ -32,6 +33,8 @@ class ExportRequest:
     default_signature: str | None = None
     graph_inputs: tuple[str, ...] = ()
     graph_outputs: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    serve_as: tuple[str, ...] = ()
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""

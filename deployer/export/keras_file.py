@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
-from deployer.export import keras_model, servable
+from deployer.export import keras_model, own_signatures, servable
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest
 from deployer.export.keras_config import check_trusted, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
 
 KIND = "keras_file"
-TAKES = frozenset({"inputs"})
+TAKES = frozenset({"inputs", "signatures", "serve_as"})
 SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
 UNKNOWN = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
@@ -43,7 +43,7 @@ def digest(request: ExportRequest) -> str:
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> str:
-    """Load the file with the Keras that wrote it, and write its one signature."""
+    """Load the file with the Keras that wrote it, and write its signature, and those that were asked for."""
     path = Path(location(request.source))
     config = read_config(path)
     if not request.trust:
@@ -54,8 +54,8 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str:
     model = _load(path, keras, trust=request.trust)
     function, inputs = keras_model.function_of(model, request.inputs)
     progress("saving it as a SavedModel")
-    servable.write({servable.DEFAULT_SIGNATURE: function}, target)
-    servable.check_written(target, {servable.DEFAULT_SIGNATURE: inputs})
+    with own_signatures.completed({servable.DEFAULT_SIGNATURE: (function, inputs)}, model, request) as functions:
+        servable.write_all(functions, target)
     return str(keras.__version__)
 
 

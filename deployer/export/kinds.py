@@ -14,7 +14,12 @@ FORMS = (
     "path/to/file.py:name, or package.module:name"
 )
 FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust"})
-OPTIONS = {"inputs": "--input", "graph_inputs": "--graph-input", "graph_outputs": "--graph-output"}
+OPTIONS = {
+    "inputs": "--input",
+    "graph_inputs": "--graph-input",
+    "graph_outputs": "--graph-output",
+    "signatures": "--signature NAME=...",
+}
 """Options that are not called like the field that holds them."""
 
 
@@ -44,6 +49,8 @@ _FIXED = "the signatures of a SavedModel are fixed"
 _WHY = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
 _WHY["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
 _INSTEAD = {
+    "signatures": "it goes with a Keras file or your own code; --default-signature NAME picks one that is there",
+    "serve_as": "it goes with a Keras file or a model in your own code",
     "graph_inputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",
     "graph_outputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",
     "inputs": "export the model again from its code, file.py:name, with --input",

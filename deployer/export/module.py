@@ -35,11 +35,20 @@ def functions_of(thing: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
     """Every signature of the module; with `inputs`, the one that they are for."""
     if inputs:
         return {DEFAULT_SIGNATURE: _traced(DEFAULT_SIGNATURE, _by_inputs(_callable(thing), inputs))}
-    found = {DEFAULT_SIGNATURE: thing} if is_function(thing) else _named_functions(thing)
-    usable = {name: function for name, function in found.items() if _declares_inputs(function)}
+    found = _all_functions(thing)
+    usable = {name: function for name, function in found.items() if declares_inputs(function)}
     if not usable:
         raise ExportFailed(_nothing_usable(thing, list(found)), hint=SAY_SIGNATURE)
-    return {name: _traced(name, _declared(function)) for name, function in usable.items()}
+    return {name: _traced(name, declared(function)) for name, function in usable.items()}
+
+
+def has_usable(thing: Any) -> bool:
+    """Whether one of its functions says what it takes."""
+    return any(map(declares_inputs, _all_functions(thing).values()))
+
+
+def _all_functions(thing: Any) -> dict[str, Any]:
+    return {DEFAULT_SIGNATURE: thing} if is_function(thing) else _named_functions(thing)
 
 
 def _nothing_usable(thing: Any, found: list[str]) -> str:
@@ -80,11 +89,12 @@ def _callable(thing: Any) -> Any:
     )
 
 
-def _declares_inputs(function: Any) -> bool:
+def declares_inputs(function: Any) -> bool:
+    """Whether it says what it takes."""
     return hasattr(function, "structured_input_signature") or function.input_signature is not None
 
 
-def _declared(function: Any) -> Servable:
+def declared(function: Any) -> Servable:
     """A function with an input signature: its names are those of its TensorSpecs, else of its parameters."""
     tf = tensorflow()
     has_own = hasattr(function, "structured_input_signature")

@@ -6,16 +6,17 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import keras_calls, keras_model, module, servable, sessions
+from deployer.export import keras_calls, keras_model, module, own_signatures, servable, sessions
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.runtime import library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
 
 KIND = "python"
-TAKES = frozenset({"inputs"})
+TAKES = frozenset({"inputs", "signatures", "serve_as"})
 FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
@@ -61,31 +62,34 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     with _noting_calls(), eager_afterwards(), imported(place) as users_module:
         model = _model(attribute(users_module, name), name, _folder(place))
         progress(f"saving {type(model).__name__} as a SavedModel")
-        _write(model, request, target)
+        _write(model, request, target, (place, users_module))
     return keras_model.keras_version(model)
 
 
-def _write(model: Any, request: ExportRequest, target: Path) -> None:
+def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> None:
     if sessions.is_session_model(model):
-        _refuse_inputs(request, "a session's tensors have their dtypes and shapes")
+        _refuse_options(request, "a session's tensors have their names, dtypes and shapes")
         session, inputs, outputs = model
         with session:
             sessions.write(session, inputs, outputs, target)
         return
-    functions = functions_of(model, request)
-    servable.write({name: function for name, (function, _) in functions.items()}, target)
-    servable.check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+    with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
+        servable.write_all(functions, target)
 
 
-def _refuse_inputs(request: ExportRequest, why: str) -> None:
-    if request.inputs:
-        raise ExportFailed(f"--input cannot change {request.source}: {why}", hint="change them in the code")
+def _refuse_options(request: ExportRequest, why: str) -> None:
+    """Some objects are as they are: what shapes others goes with them as little as with a file."""
+    for name, flag in (("inputs", "--input"), ("signatures", "--signature NAME=..."), ("serve_as", "--serve-as")):
+        if name in request.given():
+            raise ExportFailed(f"{flag} cannot change {request.source}: {why}", hint="change the code")
 
 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:
     """Its signatures, traced: a Keras model has one, a module perhaps several."""
     if keras_model.is_keras_model(model):
         return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.inputs)}
+    if request.signatures and not request.inputs and not module.has_usable(model):
+        return {}
     return module.functions_of(model, request.inputs)
 
 

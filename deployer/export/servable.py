@@ -95,6 +95,12 @@ def _handle_id(resource: Any) -> int:
     return id(getattr(resource, "resource_handle", None))
 
 
+def write_all(functions: Mapping[str, tuple[Any, tuple[TensorSpec, ...]]], target: Path) -> None:
+    """Write concrete functions with their inputs by signature name, and read back what was written."""
+    write({name: function for name, (function, _) in functions.items()}, target)
+    check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+
+
 def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:
     """Read the SavedModel back, without TensorFlow: every signature is there with the inputs that were meant."""
     found = {signature.name: signature for signature in saved_model.read(target).signatures}

@@ -33,6 +33,8 @@ class ExportOptions:
     default_signature: str | None = None
     graph_inputs: tuple[str, ...] = ()
     graph_outputs: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    serve_as: tuple[str, ...] = ()
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""

@@ -5,19 +5,23 @@ A maker's docstring is its row in the table of docs/sources.md.
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from support.asking import Answer
 
 v1 = tf.compat.v1
+KERAS = keras.__version__
 
 
 @dataclass(frozen=True)
@@ -143,6 +147,7 @@ def session():
 WRITE = """
 import sys
 exec(open("tf1.py").read())
+import keras
 import numpy as np
 session, inputs, outputs = session()
 feed = {inputs["words"]: [b"green", b"?"], inputs["x"]: [[1.0, 2.0], [0.5, 0.0]]}
@@ -189,3 +194,58 @@ def frozen_graph(home: Path) -> Made:
     """Frozen GraphDef, `.pb`, with a lookup table"""
     answer = tf1_model(home.parent / "tf1")
     return Made(f"{home.parent}/tf1/frozen.pb", (answer,), GRAPH_OPTIONS)
+
+
+SIGNATURES = """
+import keras
+import tensorflow as tf
+
+keras.utils.set_random_seed(3)
+image = keras.Input((4, 4, 3), name="image")
+model = keras.Model(image, keras.layers.Dense(5, name="scores")(keras.layers.Flatten()(image / 255.0)))
+
+@tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 3], tf.float32, "image"), tf.TensorSpec([], tf.int32, "k")])
+def best(image, k):
+    values, places = tf.math.top_k(model(image), k)
+    return {"values": values, "places": places}
+
+def doubled(model):
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 3], tf.float32, name="image")])
+    def twice(image):
+        return {"twice": 2.0 * model(image)}
+    return twice
+"""
+
+
+def own_module(home: Path) -> Any:
+    (home / "made.py").write_text(SIGNATURES)
+    spec = importlib.util.spec_from_file_location("made_signatures", home / "made.py")
+    made = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(made)
+    return made
+
+
+@maker
+def own_signatures(home: Path) -> Made:
+    """Keras 3 model, `file.py:name`, with functions of the user (`--signature`) and wrappers (`--serve-as`)"""
+    made = own_module(home)
+    images = np.random.default_rng(5).integers(0, 256, (2, 4, 4, 3)).astype(np.uint8)
+    given = {"image": images.astype(np.float32)}
+    scores = {"scores": made.model(given["image"]).numpy()}
+    pictures = np.array([tf.io.encode_png(image).numpy() for image in images], object)
+    examples = np.array([example(image.ravel().astype(float)) for image in images], object)
+    best = {name: tensor.numpy() for name, tensor in made.best(given["image"], 2).items()}
+    answers = (
+        Answer(given, scores),
+        Answer({**given, "k": np.int32(2)}, best, "best"),
+        Answer(given, {"twice": 2 * scores["scores"]}, "doubled"),
+        Answer({"image_bytes": pictures}, scores, "jpeg"),
+        Answer({"examples": examples}, scores, "examples"),
+    )
+    options = ["--signature", "best=best", "--signature", f"doubled={home}/made.py:doubled"]
+    return Made(f"{home}/made.py:model", answers, (*options, "--serve-as", "jpeg", "--serve-as", "examples"), KERAS)
+
+
+def example(values: Any) -> bytes:
+    feature = tf.train.Feature(float_list=tf.train.FloatList(value=values))
+    return tf.train.Example(features=tf.train.Features(feature={"image": feature})).SerializeToString()
