@@ -160,6 +160,7 @@ def test_a_version_brings_its_own_parameters_or_is_not_batched(tmp_path: Path) -
     flags = ("--enable_batching", f"--batching_parameters_file={common}", "--enable_per_model_batching_parameters")
     with serving(tmp_path, f"--model_config_file={models}", *flags) as server:
         server.wait_ready()
+        until(lambda: server.states("counting") == {1: "AVAILABLE", 2: "AVAILABLE"})
         body = {"instances": [1.0, 2.0, 3.0]}
         path = "/v1/models/counting/versions"
         refusal = {"error": "Task size 3 is larger than maximum input batch size 2"}
