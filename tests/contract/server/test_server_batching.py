@@ -27,7 +27,8 @@ MODEL = ("--model_name=counting", f"--model_base_path={MODELS / 'counting'}")
 def batching(folder: Path, parameters: str, *flags: str) -> Iterator[ServerProcess]:
     file = folder / "batching.config"
     file.write_text(parameters)
-    with serving(folder, *MODEL, "--enable_batching", f"--batching_parameters_file={file}", *flags) as server:
+    own = ("--enable_batching", f"--batching_parameters_file={file}", "--rest_api_num_threads=8")
+    with serving(folder, *MODEL, *own, *flags) as server:
         yield server.wait_ready()
 
 
