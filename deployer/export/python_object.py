@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import keras_calls, keras_model, module, own_signatures, servable, sessions
+from deployer.export import estimators, keras_calls, keras_model, module, own_signatures, servable, sessions
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.runtime import library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
@@ -73,6 +73,11 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
         with session:
             sessions.write(session, inputs, outputs, target)
         return
+    if estimators.is_estimator_pair(model):
+        _refuse_options(request, "an estimator's inputs and signatures are its own")
+        estimator, serving_input_receiver_fn = model
+        estimators.write(estimator, serving_input_receiver_fn, target)
+        return
     with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
         servable.write_all(functions, target)
 
@@ -134,14 +139,18 @@ def _model(found: Any, name: str, folder: Path) -> Any:
 
 
 def _is_model(thing: Any) -> bool:
-    return keras_model.is_keras_model(thing) or module.is_module(thing) or sessions.is_session_model(thing)
+    return keras_model.is_keras_model(thing) or module.is_module(thing) or _is_written_whole(thing)
+
+
+def _is_written_whole(thing: Any) -> bool:
+    return sessions.is_session_model(thing) or estimators.is_estimator_pair(thing)
 
 
 def _no_model(what: str) -> ExportFailed:
     return ExportFailed(
         f"{what}: that is no model",
         hint="name a Keras model, a tf.Module or a tf.function, or a function without arguments that returns one, or "
-        "(session, {'x': tensor}, {'y': tensor})",
+        "(session, {'x': tensor}, {'y': tensor}), or (estimator, serving_input_receiver_fn)",
     )
 
 

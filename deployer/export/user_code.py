@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import re
 import sys
 import traceback
 from collections.abc import Iterator
@@ -102,7 +103,14 @@ def users_code(what: str, folder: Path) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if disk_full(error):
             raise
-        raise ExportFailed(f"{what}: {_told(error)}{_where(error, folder)}") from error
+        raise ExportFailed(f"{what}: {_told(error)}{_where(error, folder)}", hint=_way_out(error)) from error
+
+
+def _way_out(error: BaseException) -> str | None:
+    """For code that was written for a TensorFlow of then."""
+    if re.search(r"(?i)\bhas no attribute '(estimator|feature_column)'|tf\.?estimator", str(error)):
+        return "TensorFlow 2.16 and later have no Estimator: export where tensorflow==2.15.1 is installed"
+    return None
 
 
 def _told(error: BaseException) -> str:
