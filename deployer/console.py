@@ -211,6 +211,8 @@ def _show_signature(signature: Signature) -> None:
 def _show_golden(model: Model) -> None:
     golden = model.golden
     out(f"  golden set: {golden.cases} cases, {golden.origin}")
+    if golden.warmup:
+        out(f"  warm-up: {golden.warmup} requests")
     for name in golden.random_outputs:
         out(f"    random by nature, values not compared: {name}")
     for reason in golden.skipped:

@@ -128,10 +128,12 @@ class GoldenSummary:
     """What the golden set holds: how many cases, made how, which outputs are random, and what it lacks.
 
     `random_outputs` are `signature/output` pairs whose values change from run to run: their shape and dtype are
-    proven, their values are not. `skipped` names signatures without golden answers, each with its reason.
+    proven, their values are not. `skipped` names signatures without golden answers, each with its reason. `warmup`
+    counts the records that were made of it for the server's warm-up.
     """
 
     cases: int
     origin: str
     random_outputs: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
+    warmup: int = 0

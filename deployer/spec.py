@@ -64,6 +64,10 @@ class ModelSpec:
         "wrappers beside the raw signature: `examples` takes tf.Example messages, `jpeg` encoded images", default=()
     )
     default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
+    warmup: bool | None = doc(
+        "make a warm-up file from the golden set; unset: for all but SavedModels that exist",
+        default=None,
+    )
 
     def __post_init__(self) -> None:
         for version in (*self.versions, *self.labels.values()):
@@ -143,6 +147,11 @@ class Batching:
             raise InvalidValue(
                 f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}"
             )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The batch sizes that are run: those allowed, or else the smallest and the largest."""
+        return self.allowed_batch_sizes or tuple(sorted({1, self.max_batch_size}))
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelIn
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 STAGE_PREFIX = ".stage-"
 OWN_FOLDER = "assets.extra"
+WARMUP_FILE = f"{OWN_FOLDER}/tf_serving_warmup_requests"
 CANONICAL = re.compile(r"[1-9][0-9]{0,18}")
 LOCK_WAIT_SECONDS = 600.0
 
@@ -148,8 +149,9 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 
 def content_digest(files: dict[str, str]) -> str:
-    """One digest over the SavedModel's own files: what we keep beside it does not count."""
-    lines = (f"{name}={digest}\n" for name, digest in sorted(files.items()) if not name.startswith(f"{OWN_FOLDER}/"))
+    """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
+    read = (name for name in sorted(files) if not name.startswith(f"{OWN_FOLDER}/") or name == WARMUP_FILE)
+    lines = (f"{name}={files[name]}\n" for name in read)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 

@@ -67,6 +67,10 @@ GraphOutputs = Annotated[
     list[str] | None,
     typer.Option("--graph-output", metavar="NAME=TENSOR", help="Output of a graph (.pb, .meta), y=y:0; repeatable."),
 ]
+Warmup = Annotated[
+    bool | None,
+    typer.Option("--warmup/--no-warmup", help="A warm-up file from the golden set; unset: not for SavedModels."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Make a version even if nothing changed.")]
 
 

@@ -30,6 +30,7 @@ from deployer.cli.options import (
     TemplatesDir,
     Trust,
     Version,
+    Warmup,
     examples_text,
     export_options,
     progress_of,
@@ -73,6 +74,7 @@ def export(
     signature: SignatureName = None,
     examples: Examples = None,
     trust: Trust = False,
+    warmup: Warmup = None,
     tags: Tags = None,
     default_signature: DefaultSignature = None,
     graph_inputs: GraphInputs = None,
@@ -101,6 +103,7 @@ def export(
         graph_outputs=graph_outputs,
         examples=examples,
         trust=trust,
+        warmup=warmup,
         force=force,
     )
     settings = settings_of(config=config, env=env, models_dir=models_dir)

@@ -5,6 +5,7 @@ Importing this package imports neither TensorFlow nor numpy; `identify` never do
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from deployer import saved_model
@@ -12,7 +13,7 @@ from deployer.errors import ExportFailed
 from deployer.export import rewriting
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import request_digest
-from deployer.export.kinds import check_options, kind_of
+from deployer.export.kinds import check_options, kind_of, warms
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.model import GoldenSummary, Source
@@ -26,6 +27,7 @@ def identify(request: ExportRequest) -> Source:
     check_options(request)
     place = kind.location(request.source)
     digest = None if request.signatures else kind.digest(request)
+    request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
 
 
@@ -64,8 +66,11 @@ def _check_signature(request: ExportRequest, target: Path) -> None:
 
 
 def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-    """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it."""
-    from deployer.export import golden
+    """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it;
+    some of the questions become the server's warm-up."""
+    from deployer.export import golden, warmup
 
     with stdout_on_stderr(), writing_to(target):
-        return golden.make(target, request.examples, progress)
+        summary = golden.make(target, request.examples, progress)
+        records = warmup.make(target, request.warmup_sizes) if warms(request) else 0
+    return dataclasses.replace(summary, warmup=records)

@@ -21,7 +21,8 @@ class ExportRequest:
     `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
     SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
     `signatures` are `name=place:function` texts; `serve_as` names wrappers.
-    `trust` lets a model file run the code that it carries.
+    `trust` lets a model file run the code that it carries. `warmup` says whether a warm-up file is made, None leaves
+    it to the kind of the source; `warmup_sizes` are the batch sizes that it has records for.
     """
 
     source: str
@@ -35,6 +36,8 @@ class ExportRequest:
     graph_outputs: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     serve_as: tuple[str, ...] = ()
+    warmup: bool | None = None
+    warmup_sizes: tuple[int, ...] = ()
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""

@@ -11,7 +11,7 @@ from deployer import saved_model, tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export import examples, made
 from deployer.export.base import Progress
-from deployer.export.runtime import part
+from deployer.export.records import write_records
 from deployer.export.session import Refused, Running, loaded
 from deployer.golden import GOLDEN_FILE, GoldenCase, Tolerance, compare, to_record
 from deployer.model import DTYPES, GoldenSummary, Signature
@@ -44,7 +44,7 @@ def make(target: Path, examples_file: Path | None, progress: Progress) -> Golden
     if ask_again:
         with loaded(target) as model:
             random |= _changing(answers.cases, model, signatures)
-    _write(target, answers.cases)
+    write_records(target / GOLDEN_FILE, map(to_record, answers.cases))
     origin = f"examples in {examples_file.name}" if examples_file else "made from the signature"
     return GoldenSummary(len(answers.cases), origin, tuple(sorted(random)), answers.skipped)
 
@@ -160,11 +160,3 @@ def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> 
     except Refused:
         return list(case.outputs)
     return [name for name, value in again.items() if compare(case.outputs[name], value, Tolerance()).fault]
-
-
-def _write(target: Path, cases: Iterable[GoldenCase]) -> None:
-    path = target / GOLDEN_FILE
-    path.parent.mkdir(exist_ok=True)
-    with part("tensorflow.python.lib.io.tf_record").TFRecordWriter(str(path)) as writer:
-        for case in cases:
-            writer.write(to_record(case))

@@ -13,7 +13,7 @@ FORMS = (
     "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), a graph (.pb, .meta), "
     "path/to/file.py:name, or package.module:name"
 )
-FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust"})
+FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust", "warmup", "warmup_sizes"})
 OPTIONS = {
     "inputs": "--input",
     "graph_inputs": "--graph-input",
@@ -38,6 +38,12 @@ def check_options(request: ExportRequest) -> None:
         if name not in FOR_ALL | kind.TAKES:
             why = _WHY.get((name, kind.KIND), "it means nothing there")
             raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint=_INSTEAD.get(name))
+
+
+def warms(request: ExportRequest) -> bool:
+    """Whether a warm-up file is made: a SavedModel that exists is kept as it is unless one was asked for."""
+    kept = (saved_model_folder.KIND, saved_model_archive.KIND)
+    return kind_of(request.source).KIND not in kept if request.warmup is None else request.warmup
 
 
 def option(name: str) -> str:

@@ -14,7 +14,7 @@ from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations.targets import name_for
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report import ExportResult
-from deployer.spec import ModelSpec
+from deployer.spec import Batching, ModelSpec
 from deployer.store import Store
 
 
@@ -35,6 +35,8 @@ class ExportOptions:
     graph_outputs: tuple[str, ...] = ()
     signatures: tuple[str, ...] = ()
     serve_as: tuple[str, ...] = ()
+    warmup: bool | None = None
+    warmup_sizes: tuple[int, ...] = ()
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""
@@ -51,6 +53,10 @@ class ExportOptions:
     def with_those_of(self, listed: ModelSpec) -> ExportOptions:
         """These options with all that shapes the export taken from a model of the spec."""
         return dataclasses.replace(self, **{name: getattr(listed, name) for name in self._shaping()})
+
+    def for_batching(self, batching: Batching | None) -> ExportOptions:
+        """The same with the batch sizes that the server of a spec runs."""
+        return dataclasses.replace(self, warmup_sizes=batching.sizes if batching else ())
 
     def _shaping(self) -> dict[str, Any]:
         """The options that a model of the spec has too."""
@@ -70,7 +76,8 @@ def export(
     Raises ModelError, InvalidValue, ExtraMissing. Nothing is left behind when it fails.
     """
     workspace = open_workspace(settings or Settings())
-    return export_into(workspace.store, source, options or ExportOptions(), progress)
+    options = (options or ExportOptions()).for_batching(workspace.spec.batching)
+    return export_into(workspace.store, source, options, progress)
 
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:

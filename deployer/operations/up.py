@@ -37,6 +37,7 @@ def up(
     spec = aim(workspace, target, options)
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     check_platform(workspace)
+    options = options.for_batching(spec.batching)
     return preview(workspace, options) if dry_run else _deploy(workspace, options, progress)
 
 

@@ -1,0 +1,78 @@
+"""The warm-up file: questions of the golden set that a server answers to itself before it calls a version AVAILABLE.
+
+A record that fails makes the load fail, so each one is asked here first. Without batching one question for each
+signature is enough, the smallest; with batching there is one for each batch size that the server may run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from deployer.export.examples import size_of
+from deployer.export.golden import answer
+from deployer.export.records import write_records
+from deployer.export.session import Refused, loaded
+from deployer.golden import GoldenCase, read, request_log
+from deployer.model import Signature
+from deployer.saved_model import read as read_saved_model
+
+FILE = Path("assets.extra") / "tf_serving_warmup_requests"
+MAX_RECORDS = 1000
+"""TensorFlow Serving loads no version whose file has more."""
+MAX_BYTES = 64 << 20
+
+
+def make(target: Path, sizes: Sequence[int]) -> int:
+    """Write the file from the golden set of the same folder, unless the source brought one; the number of records."""
+    path = target / FILE
+    if path.exists():
+        return 0
+    asked = list(_questions(read(target), read_saved_model(target).signatures, sizes))
+    with loaded(target) as model:
+        kept = [case for case, signature in asked if _is_answered(model, signature, case)]
+    if kept:
+        write_records(path, (bytes(request_log(case).SerializeToString(deterministic=True)) for case in kept))
+    return len(kept)
+
+
+def _is_answered(model: Any, signature: Signature, case: GoldenCase) -> bool:
+    try:
+        answer(model, signature, case.inputs)
+    except Refused:
+        return False
+    return True
+
+
+def _questions(
+    cases: Sequence[GoldenCase], signatures: Sequence[Signature], sizes: Sequence[int]
+) -> Iterator[tuple[GoldenCase, Signature]]:
+    """As many as the server reads, and as fit into a file of reasonable size."""
+    room = MAX_BYTES
+    count = 0
+    for signature in signatures:
+        of_signature = [case for case in cases if case.signature == signature.name]
+        for case in _of_sizes(of_signature[0], signature, sizes) if of_signature else ():
+            room -= sum(size_of(array) for array in case.inputs.values())
+            if room < 0 or count == MAX_RECORDS:
+                return
+            count += 1
+            yield case, signature
+
+
+def _of_sizes(case: GoldenCase, signature: Signature, sizes: Sequence[int]) -> Iterator[GoldenCase]:
+    """The case with its rows repeated to each size, or as it is where a size means nothing to it."""
+    is_batched = signature.inputs and all(spec.shape and spec.shape[0] is None for spec in signature.inputs)
+    if not sizes or not is_batched:
+        yield case
+        return
+    for size in sizes:
+        inputs = {name: _repeated(array, size) for name, array in case.inputs.items()}
+        yield GoldenCase(case.signature, inputs, {}, case.method)
+
+
+def _repeated(array: Any, size: int) -> Any:
+    import numpy as np
+
+    return array[np.arange(size) % len(array)]
