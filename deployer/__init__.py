@@ -22,6 +22,8 @@ _HOMES = {
     "init": "operations.init:init",
     "export_model": "operations.export:export",
     "up": "operations.up:up",
+    "rollback": "operations.rollback:rollback",
+    "history": "operations.history:history",
     "down": "operations.down:down",
     "down_all": "operations.down:down_all",
     "status": "operations.status:status",
@@ -47,11 +49,13 @@ __all__ = [
     "down",
     "down_all",
     "export_model",
+    "history",
     "init",
     "inspect",
     "logs",
     "predict",
     "render_config",
+    "rollback",
     "smoke_test",
     "status",
     "up",
@@ -66,11 +70,13 @@ if TYPE_CHECKING:
     from deployer.operations.down import down_all as down_all
     from deployer.operations.export import ExportOptions as ExportOptions
     from deployer.operations.export import export as export_model
+    from deployer.operations.history import history as history
     from deployer.operations.init import init as init
     from deployer.operations.inspect import inspect as inspect
     from deployer.operations.logs import logs as logs
     from deployer.operations.predict import predict as predict
     from deployer.operations.render import render as render_config
+    from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as smoke_test
     from deployer.operations.status import status as status
     from deployer.operations.up import up as up

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Rendered
+from deployer.deployment import Rendered, listed
 from deployer.errors import DeployerError
 from deployer.model import Model, Signature
 from deployer.report import (
@@ -20,7 +20,9 @@ from deployer.report import (
     DoctorResult,
     DownResult,
     ExportResult,
+    HistoryResult,
     InspectResult,
+    Release,
     Report,
     SmokeResult,
     UpResult,
@@ -125,15 +127,50 @@ def show_down(results: Sequence[DownResult]) -> None:
         out(f"{result.name} [{result.env}] is down")
 
 
+def show_history(result: HistoryResult) -> None:
+    """A table, a line for each release; why one failed stands below."""
+    if not result.releases:
+        print("nothing was deployed yet", file=sys.stderr)
+        return
+    _show_table(
+        [
+            ("RELEASE", "DEPLOYMENT", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"),
+            *map(_history_row, result.releases),
+        ]
+    )
+    for release in result.releases:
+        if release.detail:
+            print(f"{release.number}: {release.detail}", file=sys.stderr)
+
+
+def _history_row(release: Release) -> tuple[str, ...]:
+    seconds = "-" if release.seconds is None else f"{release.seconds:.1f}"
+    where = f"{release.name} [{release.env}]"
+    outcome = release.outcome.value
+    return (
+        str(release.number),
+        where,
+        release.change,
+        listed(release.models),
+        outcome,
+        seconds,
+        release.began,
+        release.who,
+    )
+
+
+def _show_table(rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
 def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     """A table, a line for each deployment."""
     if not statuses:
         print("nothing is deployed", file=sys.stderr)
         return
-    rows = [("NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _show_table([("NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
     for status in statuses:
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
@@ -142,9 +179,16 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
 
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     found = status.deployment
-    models = ", ".join(f"{model.name}:{'+'.join(map(str, model.versions))}" for model in found.models)
     state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
-    return (found.name, found.env, found.engine, models, state, found.endpoints.rest, found.endpoints.grpc)
+    return (
+        found.name,
+        found.env,
+        found.engine,
+        listed(found.models),
+        state,
+        found.endpoints.rest,
+        found.endpoints.grpc,
+    )
 
 
 def show_smoke(result: SmokeResult) -> None:

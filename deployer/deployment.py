@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -20,6 +20,29 @@ class ServedModel:
     versions: tuple[int, ...]
     labels: tuple[tuple[str, int], ...] = ()
     digests: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`name:1+2 stable=1`."""
+        labels = "".join(f" {label}={version}" for label, version in self.labels)
+        return f"{self.name}:{'+'.join(map(str, self.versions))}{labels}"
+
+
+def listed(models: Iterable[ServedModel]) -> str:
+    """Several in one line."""
+    return ", ".join(map(str, models))
+
+
+def models_text(models: tuple[ServedModel, ...]) -> str:
+    """Models as one line of JSON: what labels, state files and the ledger hold."""
+    return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])
+
+
+def models_from(text: str) -> tuple[ServedModel, ...]:
+    """The same read back. Raises ValueError and TypeError for anything else."""
+    return tuple(
+        ServedModel(name, tuple(versions), tuple((label, version) for label, version in labelled), tuple(digests))
+        for name, versions, labelled, digests in json.loads(text)
+    )
 
 
 @dataclass(frozen=True)

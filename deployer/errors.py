@@ -2,6 +2,7 @@
 
 DeployerError
 ├── DeployFailed          1   tried, failed, undone
+├── LedgerError           1   the history cannot be read or written
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
 ├── MalformedTensor       1   a message whose values and shape disagree
 ├── UsageError            2   what was typed cannot be meant
@@ -24,6 +25,7 @@ DeployerError
 ├── GateRefused           8   the candidate answered, and answered wrong
 ├── LockHeld              9   another command works on the same thing
 ├── NothingDeployed      10   no such deployment
+│   └── NoSuchRelease         the history has no such release, or none to go back to
 └── ExtraMissing         11   an optional package is needed
 """
 
@@ -53,6 +55,10 @@ class DeployerError(Exception):
 
 class DeployFailed(DeployerError):
     """The deploy failed and what it had begun was undone."""
+
+
+class LedgerError(DeployerError):
+    """The history cannot be read or written."""
 
 
 class RequestFailed(DeployerError):
@@ -168,6 +174,10 @@ class NothingDeployed(DeployerError):
 
     exit_code = 10
     meaning = "nothing deployed"
+
+
+class NoSuchRelease(NothingDeployed):
+    """The history has no such release, or none to go back to."""
 
 
 class ExtraMissing(DeployerError):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
+from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, listed
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
@@ -34,19 +34,19 @@ def remove(observed: Deployment) -> Plan:
 
 
 def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
-    return (Step(f"start a candidate with {_models(launch.models)}", cause), PROVE, _promote(launch))
+    return (Step(f"start a candidate with {listed(launch.models)}", cause), PROVE, _promote(launch))
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
     if seamless:
         return (*_create(launch, cause), Step(f"drain and stop release {observed.release}", "the new release serves"))
-    start = Step(f"start a candidate with {_models(launch.models)}", cause)
+    start = Step(f"start a candidate with {listed(launch.models)}", cause)
     gap = f"stop release {observed.release}: its ports are closed until the new one has loaded"
     return (start, PROVE, Step(gap, "two containers cannot have one port, and there is no gateway"), _promote(launch))
 
 
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
-    start = Step(f"start a candidate with {_models(launch.models)}", "models differ")
+    start = Step(f"start a candidate with {listed(launch.models)}", "models differ")
     changes = tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
     return (start, PROVE, *changes, Step("prove the serving server again", "its models changed"))
 
@@ -93,16 +93,7 @@ def _digests(models: tuple[ServedModel, ...]) -> dict[tuple[str, int], str]:
 
 def _model_changes(there: tuple[ServedModel, ...], wanted: tuple[ServedModel, ...]) -> list[str]:
     before, after = ({model.name: model for model in models} for models in (there, wanted))
-    changes = [f"load {_model(model)}" for name, model in after.items() if name not in before]
-    changes += [f"unload {_model(model)}" for name, model in before.items() if name not in after]
+    changes = [f"load {model}" for name, model in after.items() if name not in before]
+    changes += [f"unload {model}" for name, model in before.items() if name not in after]
     both = [name for name in after if name in before and before[name] != after[name]]
-    return changes + [f"change {_model(before[name])} to {_model(after[name])}" for name in both]
-
-
-def _models(models: tuple[ServedModel, ...]) -> str:
-    return ", ".join(_model(model) for model in models)
-
-
-def _model(model: ServedModel) -> str:
-    labels = "".join(f" {label}={version}" for label, version in model.labels)
-    return f"{model.name}:{'+'.join(map(str, model.versions))}{labels}"
+    return changes + [f"change {before[name]} to {after[name]}" for name in both]

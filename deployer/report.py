@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 from deployer.deployment import Deployment, Endpoints, Plan, ServedModel
 from deployer.model import Model
@@ -88,6 +89,39 @@ class DownResult:
     env: str
     engine: str
     plan: Plan
+
+
+class Outcome(Enum):
+    """How a release ended."""
+
+    UNDER_WAY = "under way"
+    GOOD = "good"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A change as the history has it; `change` is the plan's, `detail` tells why it failed."""
+
+    number: int
+    name: str
+    env: str
+    engine: str
+    change: str
+    models: tuple[ServedModel, ...]
+    who: str
+    began: str
+    seconds: float | None
+    outcome: Outcome
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class HistoryResult:
+    """Releases, the newest first."""
+
+    releases: tuple[Release, ...]
 
 
 @dataclass(frozen=True)

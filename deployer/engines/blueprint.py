@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.deployment import Launch, ServedModel
+from deployer.deployment import Launch, models_text
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.spec import Docker
 
@@ -128,8 +127,3 @@ def description(launch: Launch) -> dict[str, str]:
         f"{LABEL}host": launch.host,
         f"{LABEL}models": models_text(launch.models),
     }
-
-
-def models_text(models: tuple[ServedModel, ...]) -> str:
-    """The models as the label and the state file hold them."""
-    return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Endpoints, Launch, ServedModel
+from deployer.deployment import Deployment, Endpoints, Launch, ServedModel, models_from
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.blueprint import (
     GRPC_PORT,
@@ -149,14 +148,6 @@ def _limits(settings: Docker) -> dict[str, Any]:
 
         limits["device_requests"] = [DeviceRequest(count=settings.gpus, capabilities=[["gpu"]])]
     return limits
-
-
-def models_from(text: str) -> tuple[ServedModel, ...]:
-    """The same read back."""
-    return tuple(
-        ServedModel(name, tuple(versions), tuple((label, version) for label, version in labelled), tuple(digests))
-        for name, versions, labelled, digests in json.loads(text)
-    )
 
 
 def deployment(listed: Mapping[str, Any]) -> Deployment:

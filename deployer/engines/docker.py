@@ -15,10 +15,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Launch, Rendered
+from deployer.deployment import Deployment, Launch, Rendered, models_text
 from deployer.engines import autopsy, containers, docker_context, fitness, flags, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
-from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name, models_text
+from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
 from deployer.engines.containers import Image, Placement
 from deployer.engines.docker_api import connect, docker_errors
 from deployer.engines.pulling import pull

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -95,18 +94,13 @@ class Deploy:
         self.engine.prepare(self.progress)
         self.progress(f"starting a candidate on the {self.engine.name} engine")
         try:
-            candidate = self._staged()
+            candidate = self.engine.stage(self.launch)
+            smoke.get_ready(self.models)  # while its server loads
             with self._last_words(candidate):
                 yield candidate
         except BaseException:
             self.engine.sweep(self.launch.name, self.launch.env)
             raise
-
-    def _staged(self) -> Deployment:
-        """The candidate; while the engine works at it, what proving needs is made ready."""
-        with ThreadPoolExecutor(1) as beside:
-            beside.submit(smoke.get_ready, self.models)
-            return self.engine.stage(self.launch)
 
     @contextmanager
     def _last_words(self, candidate: Deployment) -> Iterator[None]:

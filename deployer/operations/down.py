@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer import plan as planning
 from deployer.engines.base import Engine
 from deployer.errors import NothingDeployed
+from deployer.operations.recording import recorded
 from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
 from deployer.report import DownResult
 
@@ -34,7 +35,11 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
     name, env = key
     with engine.lock(name, env, workspace.settings.lock_wait):
         observed = engine.observe(name, env)
-        if observed:
-            progress(f"stopping {name} [{env}]")
-        engine.remove(name, env)
-    return DownResult(name, env, engine.name, planning.remove(observed)) if observed else None
+        if observed is None:
+            engine.remove(name, env)
+            return None
+        progress(f"stopping {name} [{env}]")
+        plan = planning.remove(observed)
+        with recorded(workspace.ledger, observed, plan, engine.name):
+            engine.remove(name, env)
+    return DownResult(name, env, engine.name, plan)

@@ -13,6 +13,7 @@ from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
 from deployer.operations.launching import launch, served_model, wanted_models
+from deployer.operations.recording import recorded
 from deployer.operations.targets import name_for, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report import UpResult
@@ -39,6 +40,7 @@ def up(
     check_platform(workspace)
     options = options.for_batching(spec.batching)
     return preview(workspace, options) if dry_run else _deploy(workspace, options, progress)
+    return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
 
 
 def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spec:
@@ -122,7 +124,8 @@ def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> Export
     return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
-def _deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> UpResult:
+def deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> UpResult:
+    """Carry out what the workspace's spec says, exports first."""
     spec = _exported(workspace, options, progress)
     workspace = dataclasses.replace(workspace, spec=spec)
     wanted = wanted_models(spec, workspace.store)
@@ -131,7 +134,8 @@ def _deploy(workspace: Workspace, options: ExportOptions, progress: Progress) ->
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = workspace.engine.observe(request.name, request.env)
         plan = planning.decide(request, observed, seamless=workspace.engine.seamless)
-        deployment, report = Deploy(workspace, request, models, progress).carry_out(plan, observed)
+        with recorded(workspace.ledger, request, plan, workspace.engine.name):
+            deployment, report = Deploy(workspace, request, models, progress).carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report)
 

@@ -14,6 +14,7 @@ from deployer.client import Client
 from deployer.deployment import Deployment
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue, NothingDeployed
+from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
 from deployer.store import Store
@@ -68,6 +69,11 @@ class Workspace:
     store: Store
     engines: tuple[Engine, ...]
     settings: Settings
+
+    @property
+    def ledger(self) -> Ledger:
+        """The history of this state folder."""
+        return Ledger(self.spec.state_dir / LEDGER_FILE)
 
     @property
     def engine(self) -> Engine:

@@ -14,6 +14,8 @@ RESULTS: dict[str, type | str] = {
     "export": report.ExportResult,
     "up": report.UpResult,
     "plan": report.UpResult,
+    "rollback": report.UpResult,
+    "history": report.HistoryResult,
     "down": report.DownResult,
     "status": report.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
@@ -96,6 +98,6 @@ def _type(annotation: str) -> str:
         ("None", "null"),
     ):
         text = re.sub(rf"\b{word}\b", said, text)
-    text = re.sub(r"\b(Path|Change)\b", "string", text)
+    text = re.sub(r"\b(Path|Change|Outcome)\b", "string", text)
     text = re.sub(r"\bShape\b", "list of integer or null, or null", text)
     return re.sub(r"\b[A-Z]\w+\b", lambda found: f"[{found[0]}](#{found[0].lower()})", text.replace(" | ", " or "))

@@ -13,7 +13,7 @@ import pytest
 from support.cli import ANY_PORTS, command, environment
 from support.containers import docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
-from support.world import eventually, free_port, listens
+from support.world import eventually, free_port, listens, state_left
 
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
@@ -34,7 +34,7 @@ def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
     assert (again["plan"]["change"], again["endpoints"]) == ("nothing", result["endpoints"])
     assert deployer("down", "half_plus_two", cwd=project).code == 0
     assert not listens(int(result["endpoints"]["rest"].rpartition(":")[2]))
-    assert not (project / ".deployer").exists()
+    assert state_left(project) == []
     assert deployer("down", "half_plus_two", cwd=project).code == 10
 
 

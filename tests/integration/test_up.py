@@ -15,7 +15,7 @@ import psutil
 import pytest
 import requests
 from support.cli import ANY_PORTS, deployer, start
-from support.world import eventually, free_port, listens, servers
+from support.world import eventually, free_port, listens, servers, state_left
 
 KERAS = """
 import keras
@@ -62,7 +62,7 @@ def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_proje
     assert deployer("down", "digits", cwd=empty_project).code == 0
     assert not servers(empty_project)
     assert not any(map(listens, ports))
-    assert not (empty_project / ".deployer").exists()
+    assert state_left(empty_project) == []
     assert deployer("down", "digits", cwd=empty_project).code == 10
 
 
@@ -172,7 +172,7 @@ def test_a_first_version_that_answers_otherwise_leaves_nothing(project):
     spoil_golden(project, 2, donor=3)
     assert deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project).code == 8
     assert not servers(project)
-    assert not (project / ".deployer").exists()
+    assert state_left(project) == []
 
 
 def test_a_version_that_lost_its_variables_is_refused_with_the_servers_words(project):
@@ -203,7 +203,7 @@ def test_a_command_ended_midway_leaves_the_next_one_a_clean_start(project, numbe
     assert ask(result["endpoints"], 2.0) == 3.0
     assert len(servers(project)) == 1
     assert deployer("down", cwd=project).code == 0
-    assert not (project / ".deployer").exists()
+    assert state_left(project) == []
 
 
 def test_a_command_killed_during_a_change_leaves_the_old_version_serving(project):
@@ -225,7 +225,7 @@ def test_down_removes_what_a_killed_command_left_and_says_that_nothing_was_deplo
     child.wait(30)
     assert deployer("down", "half_plus_two", cwd=project).code == 10
     assert not servers(project)
-    assert not (project / ".deployer").exists()
+    assert state_left(project) == []
 
 
 def test_a_killed_server_is_noticed_and_mended(project):

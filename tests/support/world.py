@@ -46,3 +46,9 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds:g} s: {what}"
         time.sleep(0.02)
+
+
+def state_left(project: Path) -> list[str]:
+    """What is in the state folder besides the history."""
+    state = project / ".deployer"
+    return sorted(path.name for path in state.iterdir() if path.name != "ledger.db") if state.is_dir() else []

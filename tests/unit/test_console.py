@@ -27,10 +27,13 @@ from deployer.report import (
     DownResult,
     ExportResult,
     Finding,
+    HistoryResult,
     InspectResult,
     ModelState,
     Numbers,
+    Outcome,
     OutputDistance,
+    Release,
     Report,
     SignatureChange,
     SmokeResult,
@@ -60,6 +63,9 @@ PLAN = Plan(Change.CREATE, "m [local]", (Step("start", "nothing is deployed"),))
 CHANGE = SignatureChange("s", "input x", breaking=True, detail="float32[?] is gone")
 APART = OutputDistance("s", "y", None, None, 1, 2, "dtype string, not float32")
 FIGURES = VersionFigures(1, 2**20, "2.21.0", None)
+RELEASE = Release(
+    7, "m", "local", "embedded", "create", SERVED, "me@here", "2026-01-01T00:00:00Z", 1.25, Outcome.FAILED, "why"
+)
 RESULTS = [
     PROOF.checks[1],
     PROOF,
@@ -79,6 +85,8 @@ RESULTS = [
     FIGURES,
     Numbers(1, (APART,), (), 0.1, 0.2),
     DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)),
+    RELEASE,
+    HistoryResult((RELEASE,)),
 ]
 
 
@@ -206,6 +214,18 @@ def test_the_next_steps_go_with_an_endpoint(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
+    console.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, number=6, seconds=None, detail=""))))
+    shown = capsys.readouterr()
+    head, first, second = shown.out.splitlines()
+    assert head.split() == ["RELEASE", "DEPLOYMENT", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"]
+    assert first.startswith("7        m [local]")
+    assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
+    assert shown.err == "7: why\n"
+    console.show_history(HistoryResult(()))
+    assert capsys.readouterr() == ("", "nothing was deployed yet\n")
+
+
 def test_status_is_a_table_and_says_what_is_wrong(capsys):
     dead = dataclasses.replace(DEPLOYMENT, name="longer-name", running=False)
     console.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
@@ -213,7 +233,7 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     head, first, second = shown.out.splitlines()
     assert head.split() == ["NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
     assert first.index("local") == second.index("local") == head.index("ENV")
-    assert "m:1+2, n:7" in first
+    assert "m:1+2 stable=1, n:7" in first
     assert "serving" in first
     assert "not running" in second
     assert shown.err == "longer-name [local]: its server is not running\n"

@@ -1,0 +1,103 @@
+"""What was deployed when and by whom, and how it ended: one SQLite file in the state folder.
+
+It is memory, not truth: what is deployed is asked of the engine. Deleting the file loses the history and nothing else.
+A release is written before it is begun, so that a killed command leaves its mark.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import ServedModel, models_from, models_text
+from deployer.errors import LedgerError
+from deployer.report import Outcome, Release
+
+LEDGER_FILE = "ledger.db"
+BUSY_SECONDS = 10.0
+SCHEMA = """
+create table if not exists releases (
+    number integer primary key autoincrement,
+    name text not null, env text not null, engine text not null, change text not null, models text not null,
+    who text not null, began text not null, seconds real, outcome text not null, detail text not null default ''
+)
+"""
+COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of one state folder."""
+
+    path: Path
+
+    def begin(self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...]) -> int:
+        """Write that a release is under way; its number. One that was under way before was interrupted."""
+        began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        values = (name, env, engine, change, models_text(models), _who(), began, Outcome.UNDER_WAY.value)
+        with self._open() as db:
+            db.execute(
+                "update releases set outcome = ?, detail = 'its command was killed'"
+                " where name = ? and env = ? and outcome = ?",
+                (Outcome.INTERRUPTED.value, name, env, Outcome.UNDER_WAY.value),
+            )
+            written = db.execute(
+                "insert into releases (name, env, engine, change, models, who, began, outcome)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            return int(written.lastrowid or 0)
+
+    def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:
+        """Write how it ended."""
+        with self._open() as db:
+            db.execute(
+                "update releases set outcome = ?, seconds = ?, detail = ? where number = ?",
+                (outcome.value, round(seconds, 3), detail, number),
+            )
+
+    def releases(self, name: str | None = None, env: str | None = None) -> tuple[Release, ...]:
+        """The newest first; of one deployment, or of all."""
+        if not self.path.is_file():
+            return ()
+        query = f"select {COLUMNS} from releases where name = ifnull(?, name) and env = ifnull(?, env)"  # noqa: S608
+        with self._open() as db:
+            rows = db.execute(f"{query} order by number desc", (name, env)).fetchall()
+            return tuple(map(_release, rows))
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as db, db:
+                db.execute(SCHEMA)
+                yield db
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            raise LedgerError(
+                f"the history {self.path} cannot be used: {error}",
+                hint="move it away if it is damaged: nothing but the history is lost",
+            ) from error
+
+
+def _release(row: tuple[Any, ...]) -> Release:
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail = row
+    return Release(
+        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail
+    )
+
+
+def _who() -> str:
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"

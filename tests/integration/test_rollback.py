@@ -1,0 +1,92 @@
+"""`history` and `rollback`: every change is written down, and what was good can be had again, byte for byte."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import requests
+from support.cli import ANY_PORTS, deployer, start
+from support.world import eventually, servers
+
+ANSWERS = {1: 3.0, 2: 4.0, 3: 2.0}
+"""What each version of half_plus_two makes of 2.0."""
+
+
+def ok(project: Path, *arguments: str) -> Any:
+    ended = deployer(*arguments, "--json", cwd=project)
+    assert ended.code == 0, ended.err + ended.out
+    return ended.json
+
+
+def answer(endpoints: dict[str, str]) -> float:
+    url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
+    return requests.post(url, json={"instances": [2.0]}, timeout=10).json()["predictions"][0]
+
+
+def history(project: Path) -> list[tuple[str, list[int], str]]:
+    """Change, versions and outcome, the oldest first."""
+    found = ok(project, "history")["releases"]
+    return [(one["change"], one["models"][0]["versions"], one["outcome"]) for one in reversed(found)]
+
+
+def test_rollback_goes_back_to_the_last_good_release_that_served_others(project):
+    ok(project, "up", "half_plus_two:1", *ANY_PORTS)
+    served = ok(project, "up", "half_plus_two:2")
+    ok(project, "up", "half_plus_two:2")
+    (project / "models/half_plus_two/3/variables/variables.index").write_bytes(b"garbage")
+    assert deployer("up", "half_plus_two:3", cwd=project).code == 7
+    assert answer(served["endpoints"]) == ANSWERS[2]
+
+    planned = ok(project, "rollback", "--dry-run")
+    assert (planned["plan"]["change"], planned["models"][0]["versions"]) == ("reload", [1])
+    assert answer(served["endpoints"]) == ANSWERS[2]
+    back = ok(project, "rollback")
+    assert (back["models"][0]["versions"], back["report"]["ok"]) == ([1], True)
+    assert back["endpoints"] == served["endpoints"]
+    assert answer(back["endpoints"]) == ANSWERS[1]
+    assert answer(ok(project, "rollback", "half_plus_two", "--to", "2")["endpoints"]) == ANSWERS[2]
+    assert history(project) == [
+        ("create", [1], "good"), ("reload", [2], "good"), ("reload", [3], "failed"),
+        ("reload", [1], "good"), ("reload", [2], "good"),
+    ]  # fmt: skip
+    assert len(servers(project)) == 1
+
+
+def test_labels_come_back_with_the_versions(project):
+    config = project / "deployer.toml"
+    config.write_text("[models.half_plus_two]\nversions = [1, 2]\nlabels = { stable = 1 }\n")
+    ok(project, "up", *ANY_PORTS)
+    config.write_text("[models.half_plus_two]\nversions = [2, 3]\nlabels = { stable = 3 }\n")
+    ok(project, "up")
+    back = ok(project, "rollback")["models"][0]
+    assert (back["versions"], back["labels"]) == ([1, 2], [["stable", 1]])
+
+
+def test_what_cannot_be_had_again_is_refused_and_the_rest_serves_on(project):
+    assert deployer("rollback", "half_plus_two", cwd=project).code == 10
+    served = ok(project, "up", "half_plus_two:1", *ANY_PORTS)
+    alone = deployer("rollback", cwd=project)
+    assert (alone.code, "no good release with other models" in alone.err) == (10, True)
+    ok(project, "up", "half_plus_two:2")
+    unknown = deployer("rollback", "--to", "99", cwd=project)
+    assert unknown.code == 10
+    assert "there is: 2 (half_plus_two:2), 1 (half_plus_two:1)" in unknown.err
+    manifest = project / "models/half_plus_two/1/assets.extra/manifest.json"
+    manifest.write_text(manifest.read_text().replace('"digest": "', '"digest": "0'))
+    changed = deployer("rollback", cwd=project)
+    assert (changed.code, "its files have changed" in changed.err) == (4, True)
+    assert answer(served["endpoints"]) == ANSWERS[2]
+
+
+def test_a_killed_command_and_a_down_are_in_the_history_and_outlive_the_servers(project):
+    child = start("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    eventually(lambda: len(servers(project)) == 1, "the candidate started")
+    child.kill()
+    child.wait(30)
+    ok(project, "up", "half_plus_two:2", *ANY_PORTS)
+    ok(project, "down")
+    assert history(project) == [
+        ("create", [1], "interrupted"), ("create", [2], "good"), ("remove", [2], "good"),
+    ]  # fmt: skip
+    assert deployer("rollback", "half_plus_two", cwd=project).code == 10
