@@ -39,7 +39,6 @@ def up(
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     check_platform(workspace)
     options = options.for_batching(spec.batching)
-    return preview(workspace, options) if dry_run else _deploy(workspace, options, progress)
     return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
 
 
