@@ -145,6 +145,8 @@ def _anchored_model(model: Any, home: Path) -> Any:
         anchored["examples"] = str(home / model["examples"])
     if isinstance(model.get("signatures"), list):
         anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
+    if _is_in_file(model.get("custom_objects"), home):
+        anchored["custom_objects"] = str(home / model["custom_objects"])
     source = model.get("source")
     if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
         anchored["source"] = str(home / source)
@@ -154,8 +156,12 @@ def _anchored_model(model: Any, home: Path) -> Any:
 def _anchored_signature(text: Any, home: Path) -> Any:
     """`name=place:function`, with a place that is a file below the document's folder found from anywhere."""
     name, _, place = text.partition("=") if isinstance(text, str) else ("", "", "")
-    is_file = bool(place) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
-    return f"{name}={home / place}" if is_file else text
+    return f"{name}={home / place}" if _is_in_file(place, home) else text
+
+
+def _is_in_file(place: Any, home: Path) -> bool:
+    """Whether the text is `file:name` with a file below the document's folder."""
+    return isinstance(place, str) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
 
 
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:

@@ -63,6 +63,9 @@ class ModelSpec:
     serve_as: tuple[str, ...] = doc(
         "wrappers beside the raw signature: `examples` takes tf.Example messages, `jpeg` encoded images", default=()
     )
+    custom_objects: str | None = doc(
+        "classes and functions that a Keras file needs: `file.py:NAME` of a dict, a class or a function", default=None
+    )
     default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
     warmup: bool | None = doc(
         "make a warm-up file from the golden set; unset: for all but SavedModels that exist",

@@ -9,6 +9,7 @@ import typer
 from deployer.cli.app import app
 from deployer.cli.options import (
     Config,
+    CustomObjects,
     DefaultSignature,
     Deployed,
     EngineName,
@@ -68,6 +69,7 @@ def up(
     graph_inputs: GraphInputs = None,
     graph_outputs: GraphOutputs = None,
     serve_as: ServeAs = None,
+    custom_objects: CustomObjects = None,
     force: Force = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
     exit_code: Annotated[
@@ -99,6 +101,7 @@ def up(
         inputs=inputs,
         name=name,
         serve_as=serve_as,
+        custom_objects=custom_objects,
         default_signature=default_signature,
         graph_inputs=graph_inputs,
         graph_outputs=graph_outputs,
@@ -145,6 +148,7 @@ def plan(
     graph_inputs: GraphInputs = None,
     graph_outputs: GraphOutputs = None,
     serve_as: ServeAs = None,
+    custom_objects: CustomObjects = None,
     force: Force = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     engine: EngineName = None,
@@ -170,6 +174,7 @@ def plan(
         warmup=warmup,
         tags=tags,
         serve_as=serve_as,
+        custom_objects=custom_objects,
         default_signature=default_signature,
         graph_inputs=graph_inputs,
         graph_outputs=graph_outputs,

@@ -37,6 +37,12 @@ SignatureName = Annotated[
         help="A signature that the model must have, or one to add from your own code; repeatable.",
     ),
 ]
+CustomObjects = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.py:NAME", help="Classes and functions that a Keras file needs: a dict, a class or a function."
+    ),
+]
 ServeAs = Annotated[
     list[str] | None,
     typer.Option(

@@ -10,6 +10,7 @@ import typer
 from deployer.cli.app import app
 from deployer.cli.options import (
     Config,
+    CustomObjects,
     DefaultSignature,
     Env,
     Examples,
@@ -80,6 +81,7 @@ def export(
     graph_inputs: GraphInputs = None,
     graph_outputs: GraphOutputs = None,
     serve_as: ServeAs = None,
+    custom_objects: CustomObjects = None,
     force: Force = False,
     models_dir: ModelsDir = None,
     config: Config = None,
@@ -98,6 +100,7 @@ def export(
         inputs=inputs,
         name=name,
         serve_as=serve_as,
+        custom_objects=custom_objects,
         default_signature=default_signature,
         graph_inputs=graph_inputs,
         graph_outputs=graph_outputs,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
-from deployer.export import rewriting
+from deployer.export import rewriting, servability
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import request_digest
 from deployer.export.kinds import check_options, kind_of, warms
@@ -26,8 +26,8 @@ def identify(request: ExportRequest) -> Source:
     kind = kind_of(request.source)
     check_options(request)
     place = kind.location(request.source)
-    digest = None if request.signatures else kind.digest(request)
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
+    digest = None if request.signatures or request.custom_objects else kind.digest(request)
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
 
 
@@ -44,6 +44,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
         if request.default_signature is not None:
             rewriting.set_default(target, request.default_signature)
         _check_signature(request, target)
+        servability.check(target)
     return keras
 
 

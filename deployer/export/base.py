@@ -20,7 +20,8 @@ class ExportRequest:
     `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there;
     `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
     SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
-    `signatures` are `name=place:function` texts; `serve_as` names wrappers.
+    `signatures` are `name=place:function` texts; `serve_as` names wrappers;
+    `custom_objects` is the `place:name` of classes and functions that a Keras file needs.
     `trust` lets a model file run the code that it carries. `warmup` says whether a warm-up file is made, None leaves
     it to the kind of the source; `warmup_sizes` are the batch sizes that it has records for.
     """
@@ -38,6 +39,7 @@ class ExportRequest:
     serve_as: tuple[str, ...] = ()
     warmup: bool | None = None
     warmup_sizes: tuple[int, ...] = ()
+    custom_objects: str | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""

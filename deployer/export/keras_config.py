@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
-def check_trusted(path: Path, config: FileConfig) -> None:
-    """Raises UntrustedCode for marshalled code, ExportFailed for a class that the file does not carry.
+def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -> None:
+    """Raises UntrustedCode for marshalled code, ExportFailed for a class that the file does not carry and that is
+    not among those `known` by its name or its registered name.
 
     Looked for before Keras loads anything: finding a class means importing the module that the file names.
     """
@@ -88,10 +89,10 @@ def check_trusted(path: Path, config: FileConfig) -> None:
                 f"{path} carries Python code in the layer {layer!r} (a Lambda): loading the file would run it",
                 hint="if you trust whoever made it: --trust; else use a custom layer, which is code that you can read",
             )
-        if foreign := _foreign_module(node):
+        if not {node.get("class_name"), node.get("registered_name")} & {*known} and (foreign := _foreign_module(node)):
             raise ExportFailed(
                 f"{path} uses {node['class_name']!r} of the module {foreign!r}, which the file does not carry",
-                hint=f"make a file that imports {node['class_name']} and loads the model, and give that: file.py:name",
+                hint=f"--custom-objects file.py:{node['class_name']}, or load it in a file of your own: file.py:name",
             )
 
 

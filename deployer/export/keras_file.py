@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest
 from deployer.export.keras_config import check_trusted, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
+from deployer.export.user_code import attribute, imported
 
 KIND = "keras_file"
-TAKES = frozenset({"inputs", "signatures", "serve_as"})
+TAKES = frozenset({"inputs", "signatures", "serve_as", "custom_objects"})
 SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
 UNKNOWN = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
@@ -46,17 +49,38 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str:
     """Load the file with the Keras that wrote it, and write its signature, and those that were asked for."""
     path = Path(location(request.source))
     config = read_config(path)
-    if not request.trust:
-        check_trusted(path, config)
     progress(f"loading {path.name} (written by Keras {config.keras_version})")
     tensorflow()
     keras = _keras_for(config.keras_version)
-    model = _load(path, keras, trust=request.trust)
+    with _custom_objects(request.custom_objects) as custom:
+        if not request.trust:
+            check_trusted(path, config, custom)
+        model = _load(path, keras, custom, trust=request.trust)
+        _write(model, request, target, progress)
+    return str(keras.__version__)
+
+
+def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> None:
     function, inputs = keras_model.function_of(model, request.inputs)
     progress("saving it as a SavedModel")
     with own_signatures.completed({servable.DEFAULT_SIGNATURE: (function, inputs)}, model, request) as functions:
         servable.write_all(functions, target)
-    return str(keras.__version__)
+
+
+@contextmanager
+def _custom_objects(text: str | None) -> Iterator[dict[str, Any]]:
+    """Classes and functions by name: the dict at `place:name`, or the one class or function there."""
+    if text is None:
+        yield {}
+        return
+    place, _, name = text.rpartition(":")
+    if not place:
+        raise ExportFailed(f"--custom-objects {text[:80]!r} is not of the form file.py:NAME or package.module:NAME")
+    with imported(place) as module:
+        found = attribute(module, name)
+        if not isinstance(found, Mapping) and not callable(found):
+            raise ExportFailed(f"--custom-objects {text}: {name} is neither a dict of classes nor a class or function")
+        yield dict(found) if isinstance(found, Mapping) else {str(found.__name__): found}
 
 
 def _keras_for(version: str) -> Any:
@@ -79,9 +103,9 @@ def _generation(version: str) -> int:
     return int(head) if head.isdigit() else 3
 
 
-def _load(path: Path, keras: Any, *, trust: bool) -> Any:
+def _load(path: Path, keras: Any, custom: Mapping[str, Any], *, trust: bool) -> Any:
     try:
-        return keras.models.load_model(str(path), compile=False, safe_mode=not trust)
+        return keras.models.load_model(str(path), custom_objects={**custom}, compile=False, safe_mode=not trust)
     except DeployerError:
         raise
     except (Exception, SystemExit) as error:
@@ -95,7 +119,7 @@ def _load_failure(path: Path, error: BaseException) -> DeployerError:
     if unknown := UNKNOWN.search(str(error)):
         return ExportFailed(
             f"{path} uses {unknown[1]!r}, which is not part of Keras and not in the file",
-            hint=f"make a file that imports {unknown[1]} and loads the model, and give that: file.py:name",
+            hint=f"--custom-objects file.py:{unknown[1]}, or load the model in a file of your own: file.py:name",
         )
     if isinstance(error, (OSError, EOFError, KeyError)):
         return BrokenModel(f"{path} cannot be loaded: {text}", hint="it may be cut short: copy or save it again")

@@ -37,6 +37,7 @@ class ExportOptions:
     serve_as: tuple[str, ...] = ()
     warmup: bool | None = None
     warmup_sizes: tuple[int, ...] = ()
+    custom_objects: str | None = None
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""

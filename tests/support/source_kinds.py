@@ -17,6 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+import tf_keras
 
 from support.asking import Answer
 
@@ -199,6 +200,7 @@ def frozen_graph(home: Path) -> Made:
 SIGNATURES = """
 import keras
 import tensorflow as tf
+import tf_keras
 
 keras.utils.set_random_seed(3)
 image = keras.Input((4, 4, 3), name="image")
@@ -249,3 +251,37 @@ def own_signatures(home: Path) -> Made:
 def example(values: Any) -> bytes:
     feature = tf.train.Feature(float_list=tf.train.FloatList(value=values))
     return tf.train.Example(features=tf.train.Features(feature={"image": feature})).SerializeToString()
+
+
+LAYER = """
+import keras
+
+class Waves(keras.layers.Layer):
+    def call(self, x):
+        return keras.ops.sin(x)
+
+LAYERS = {"Waves": Waves}
+"""
+
+
+@maker
+def custom_objects(home: Path) -> Made:
+    """Keras 3 file, `.keras`, with a layer of the user (`--custom-objects`)"""
+    (home / "layers.py").write_text(LAYER)
+    spec = importlib.util.spec_from_file_location("layers_of_custom_objects", home / "layers.py")
+    layers = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(layers)
+    model = keras.Sequential([keras.Input((3,), name="x"), layers.Waves(), keras.layers.Dense(2, name="y")])
+    model.save(home / "waves.keras")
+    x = floats(4, 3)
+    answer = Answer({"x": x}, {"y": model(x).numpy()})
+    return Made(f"{home}/waves.keras", (answer,), ("--custom-objects", f"{home}/layers.py:LAYERS"), KERAS)
+
+
+@maker
+def tf_keras_file(home: Path) -> Made:
+    """Keras 2 file, `.h5` (tf_keras)"""
+    model = tf_keras.Sequential([tf_keras.Input((3,), name="x"), tf_keras.layers.Dense(2, name="y")])
+    model.save(home / "old.h5")
+    x = floats(4, 3)
+    return Made(f"{home}/old.h5", (Answer({"x": x}, {"y": model(x).numpy()}),), keras=tf_keras.__version__)

@@ -128,3 +128,11 @@ def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
     assert shown.batching is not None
     assert shown.server.rest_port == 9501
     assert shown.models["digits"].labels == {"stable": 1, "canary": 2}
+
+
+def test_code_beside_the_document_is_found_from_anywhere(tmp_path):
+    (tmp_path / "own.py").touch()
+    text = 'signatures = ["a=own.py:f", "b=package.module:f"]\ncustom_objects = "own.py:X"\n'
+    model = load(tmp_path, f'[models.m]\nsource = "m.keras"\n{text}').models["m"]
+    assert model.signatures == (f"a={tmp_path}/own.py:f", "b=package.module:f")
+    assert model.custom_objects == f"{tmp_path}/own.py:X"

@@ -1,0 +1,56 @@
+"""Models that TensorFlow saves and no server can run."""
+
+from __future__ import annotations
+
+import keras
+import pytest
+from support.exporting import Exporter
+from support.source_kinds import LAYER
+
+from deployer.errors import ExportFailed
+
+PYTHON = """
+import tensorflow as tf
+
+def inner(x):
+    return tf.py_function(lambda value: value + 1, [x], tf.float32)
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+def direct(x):
+    return inner(x)
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+def in_a_branch(x):
+    return tf.cond(tf.reduce_sum(x) > 0.0, lambda: tf.numpy_function(lambda value: value, [x], tf.float32), lambda: x)
+
+def session():
+    with tf.Graph().as_default():
+        x = tf.compat.v1.placeholder(tf.float32, [None], "x")
+        inner(x)
+        return tf.compat.v1.Session(), {"x": x}, {"y": x * 2.0}
+"""
+
+
+@pytest.mark.parametrize("name", ["direct", "in_a_branch"])
+def test_a_call_back_into_python_is_refused(exporter: Exporter, name: str) -> None:
+    with pytest.raises(ExportFailed, match="the signature serving_default calls back into Python") as caught:
+        exporter(f"{exporter.file(PYTHON)}:{name}")
+    assert "TensorFlow ops" in (caught.value.hint or "")
+
+
+def test_what_a_graph_holds_besides_does_not_matter(exporter: Exporter) -> None:
+    assert exporter(f"{exporter.file(PYTHON)}:session").summary.cases >= 3
+
+
+def test_an_unknown_layer_is_named_with_the_flag_for_it(exporter: Exporter) -> None:
+    place = exporter.file(LAYER, "layers.py")
+    scope: dict[str, object] = {"__name__": "users_layers"}
+    exec(LAYER, scope)
+    keras.Sequential([keras.Input((2,)), scope["Waves"]()]).save(exporter.root / "m.keras")
+    with pytest.raises(ExportFailed, match="uses 'Waves'") as caught:
+        exporter(f"{exporter.root}/m.keras")
+    assert "--custom-objects file.py:Waves" in (caught.value.hint or "")
+    for name in ("Waves", "LAYERS"):
+        assert exporter(f"{exporter.root}/m.keras", custom_objects=f"{place}:{name}").names() == ["serving_default"]
+    with pytest.raises(ExportFailed, match="neither a dict of classes"):
+        exporter(f"{exporter.root}/m.keras", custom_objects=f"{place}:__name__")
