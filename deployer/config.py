@@ -141,8 +141,7 @@ def _anchored_model(model: Any, home: Path) -> Any:
     if not isinstance(model, dict):
         return model
     anchored = dict(model)
-    if isinstance(model.get("examples"), str):
-        anchored["examples"] = str(home / model["examples"])
+    anchored |= {key: str(home / model[key]) for key in ("examples", "weights") if isinstance(model.get(key), str)}
     if isinstance(model.get("signatures"), list):
         anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
     if _is_in_file(model.get("custom_objects"), home):

@@ -66,6 +66,7 @@ class ModelSpec:
     custom_objects: str | None = doc(
         "classes and functions that a Keras file needs: `file.py:NAME` of a dict, a class or a function", default=None
     )
+    weights: Path | None = doc("weights for the Keras model that `file.py:function` builds", default=None)
     default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
     warmup: bool | None = doc(
         "make a warm-up file from the golden set; unset: for all but SavedModels that exist",

@@ -43,6 +43,9 @@ CustomObjects = Annotated[
         metavar="FILE.py:NAME", help="Classes and functions that a Keras file needs: a dict, a class or a function."
     ),
 ]
+Weights = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Weights for the Keras model that file.py:function builds.")
+]
 ServeAs = Annotated[
     list[str] | None,
     typer.Option(

@@ -22,6 +22,7 @@ class ExportRequest:
     SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
     `signatures` are `name=place:function` texts; `serve_as` names wrappers;
     `custom_objects` is the `place:name` of classes and functions that a Keras file needs.
+    `weights` is a file of weights for the Keras model that a function builds.
     `trust` lets a model file run the code that it carries. `warmup` says whether a warm-up file is made, None leaves
     it to the kind of the source; `warmup_sizes` are the batch sizes that it has records for.
     """
@@ -40,6 +41,7 @@ class ExportRequest:
     warmup: bool | None = None
     warmup_sizes: tuple[int, ...] = ()
     custom_objects: str | None = None
+    weights: Path | None = None
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""

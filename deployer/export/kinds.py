@@ -57,6 +57,7 @@ _WHY["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
 _INSTEAD = {
     "signatures": "it goes with a Keras file or your own code; --default-signature NAME picks one that is there",
     "custom_objects": "it names what a Keras file does not carry; code of your own imports what it needs",
+    "weights": "they go with a function that builds the Keras model: file.py:function --weights FILE",
     "serve_as": "it goes with a Keras file or a model in your own code",
     "graph_inputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",
     "graph_outputs": "it names a tensor of a frozen graph (.pb) or a checkpoint's graph (.meta)",

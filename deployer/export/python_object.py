@@ -12,11 +12,11 @@ from typing import Any
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export import estimators, keras_calls, keras_model, module, own_signatures, servable, sessions
 from deployer.export.base import ExportRequest, Progress
-from deployer.export.runtime import library, reason, tensorflow
+from deployer.export.runtime import foreign_work, library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
 
 KIND = "python"
-TAKES = frozenset({"inputs", "signatures", "serve_as"})
+TAKES = frozenset({"inputs", "signatures", "serve_as", "weights"})
 FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
@@ -61,6 +61,8 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     tensorflow()
     with _noting_calls(), eager_afterwards(), imported(place) as users_module:
         model = _model(attribute(users_module, name), name, _folder(place))
+        if request.weights is not None:
+            _load_weights(model, request.weights)
         progress(f"saving {type(model).__name__} as a SavedModel")
         _write(model, request, target, (place, users_module))
     return keras_model.keras_version(model)
@@ -87,6 +89,20 @@ def _refuse_options(request: ExportRequest, why: str) -> None:
     for name, flag in (("inputs", "--input"), ("signatures", "--signature NAME=..."), ("serve_as", "--serve-as")):
         if name in request.given():
             raise ExportFailed(f"{flag} cannot change {request.source}: {why}", hint="change the code")
+
+
+def _load_weights(model: Any, weights: Path) -> None:
+    """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
+    if not weights.is_file():
+        raise SourceNotFound(f"there is no file {weights}", hint="check the path")
+    if not keras_model.is_keras_model(model):
+        raise ExportFailed(f"--weights goes with a Keras model, not with a {type(model).__name__}")
+    if not model.built:
+        raise ExportFailed(
+            f"the model {model.name!r} is not built, so no weights fit it", hint="call it once on an input of its shape"
+        )
+    with foreign_work(f"{weights} does not fit the model {model.name!r}", hint="is it of the same layers?"):
+        model.load_weights(str(weights))
 
 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:

@@ -38,6 +38,7 @@ class ExportOptions:
     warmup: bool | None = None
     warmup_sizes: tuple[int, ...] = ()
     custom_objects: str | None = None
+    weights: Path | None = None
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""

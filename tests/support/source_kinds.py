@@ -285,3 +285,17 @@ def tf_keras_file(home: Path) -> Made:
     model.save(home / "old.h5")
     x = floats(4, 3)
     return Made(f"{home}/old.h5", (Answer({"x": x}, {"y": model(x).numpy()}),), keras=tf_keras.__version__)
+
+
+@maker
+def weights_file(home: Path) -> Made:
+    """Keras 3 weights file with a model function (`--weights`)"""
+    (home / "build.py").write_text(
+        "import keras\n\n\ndef build():\n"
+        "    return keras.Sequential([keras.Input((3,), name='x'), keras.layers.Dense(2, name='y')])\n"
+    )
+    model = keras.Sequential([keras.Input((3,), name="x"), keras.layers.Dense(2, name="y")])
+    model.save_weights(home / "best.weights.h5")
+    x = floats(4, 3)
+    answer = Answer({"x": x}, {"y": model(x).numpy()})
+    return Made(f"{home}/build.py:build", (answer,), ("--weights", f"{home}/best.weights.h5"), KERAS)

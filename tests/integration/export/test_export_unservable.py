@@ -7,7 +7,7 @@ import pytest
 from support.exporting import Exporter
 from support.source_kinds import LAYER
 
-from deployer.errors import ExportFailed
+from deployer.errors import ExportFailed, SourceNotFound
 
 PYTHON = """
 import tensorflow as tf
@@ -54,3 +54,19 @@ def test_an_unknown_layer_is_named_with_the_flag_for_it(exporter: Exporter) -> N
         assert exporter(f"{exporter.root}/m.keras", custom_objects=f"{place}:{name}").names() == ["serving_default"]
     with pytest.raises(ExportFailed, match="neither a dict of classes"):
         exporter(f"{exporter.root}/m.keras", custom_objects=f"{place}:__name__")
+
+
+def test_weights_that_do_not_fit_are_told(exporter: Exporter) -> None:
+    place = exporter.file("""
+        import keras
+        def build(): return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+        def unbuilt(): return keras.Sequential([keras.layers.Dense(2)])
+    """)
+    weights = exporter.root / "w.weights.h5"
+    keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]).save_weights(weights)
+    with pytest.raises(ExportFailed, match="does not fit the model"):
+        exporter(f"{place}:build", weights=weights)
+    with pytest.raises(ExportFailed, match="is not built"):
+        exporter(f"{place}:unbuilt", weights=weights)
+    with pytest.raises(SourceNotFound, match="there is no file"):
+        exporter(f"{place}:build", weights=exporter.root / "other.weights.h5")
