@@ -37,5 +37,41 @@ def saved_model(path: str, megabytes: int) -> None:
     tf.saved_model.save(table, path, signatures=table.look_up)
 
 
+def half(path: str, _: int) -> None:
+    """half_plus_two with one float a row."""
+    import tensorflow as tf
+
+    class Half(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def call(self, x):
+            return {"y": x / 2 + 2}
+
+    model = Half()
+    tf.saved_model.save(model, path, signatures=model.call)
+
+
+def wide(path: str, _: int) -> None:
+    """One row in, about 4 MB of JSON out: 350,000 floats of all digits."""
+    import tensorflow as tf
+
+    class Wide(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+        def call(self, x):
+            return {"y": x[:, None] * tf.random.stateless_uniform((350_000,), seed=(1, 2))}
+
+    model = Wide()
+    tf.saved_model.save(model, path, signatures=model.call)
+
+
+def dense(path: str, _: int) -> None:
+    """A 784-128-10 net."""
+    import keras
+
+    keras.Sequential(
+        [keras.Input((784,), name="x"), keras.layers.Dense(128, "relu"), keras.layers.Dense(10, "softmax")]
+    ).export(path, verbose=False)
+
+
 if __name__ == "__main__":
-    {"keras": keras_file, "saved_model": saved_model}[sys.argv[1]](sys.argv[2], int(sys.argv[3]))
+    kinds = {"keras": keras_file, "saved_model": saved_model, "half": half, "wide": wide, "dense": dense}
+    kinds[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

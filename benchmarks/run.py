@@ -7,7 +7,7 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("cli", "idle_up", "render", "export", "importing", "warmup", "containers")
+NAMES = ("cli", "idle_up", "render", "export", "importing", "warmup", "containers", "serving", "serving_start")
 
 
 def main(names: list[str]) -> int:
