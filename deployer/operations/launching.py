@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deployer import render
+from deployer import batchable, render
 from deployer.deployment import Launch, ServedModel, Wanted
 from deployer.engines.base import Engine
 from deployer.errors import ConfigError
@@ -12,8 +12,22 @@ from deployer.store import Store
 
 
 def wanted_models(spec: Spec, store: Store) -> tuple[Wanted, ...]:
-    """Every model of the spec with what the store has. Raises NoSuchModel, ConfigError for a label to no version."""
-    return tuple(_wanted(name, model, store) for name, model in spec.models.items())
+    """Every model of the spec with what the store has. Raises NoSuchModel, ConfigError for a label to no version, and
+    for `[batching]` where a model cannot be batched."""
+    wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
+    for found in wanted:
+        check_batching(spec, found.models)
+    return wanted
+
+
+def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:
+    """Refuse `[batching]` for a model whose requests cannot be joined. Raises ConfigError."""
+    for model in models if spec.batching else ():
+        if reason := batchable.problem(model.info.signatures):
+            raise ConfigError(
+                f"[batching] cannot be used for {model.name}:{model.version}: {reason}",
+                hint="export it with an open first dimension, or serve it without [batching]",
+            )
 
 
 def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:

@@ -12,7 +12,7 @@ from deployer.export.kinds import option
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
-from deployer.operations.launching import launch, served_model, wanted_models
+from deployer.operations.launching import check_batching, launch, served_model, wanted_models
 from deployer.operations.recording import recorded
 from deployer.operations.targets import name_for, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
@@ -115,6 +115,7 @@ def _foreseen(
             steps.append(Step(f"export {spec.source} as {name}:{version}", cause))
             return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
     models = tuple(store.get(name, version) for version in spec.versions) or (store.get(name),)
+    check_batching(workspace.spec, models)
     return served_model(name, models, spec)
 
 
