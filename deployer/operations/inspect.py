@@ -3,24 +3,45 @@
 from __future__ import annotations
 
 import json
+import shlex
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model
-from deployer.model import GoldenSummary, Model, Signature, Source, TensorSpec
+from deployer import golden, saved_model, tensors, tf_examples
+from deployer.errors import EngineError, GoldenError
+from deployer.golden import GoldenCase
+from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
 from deployer.operations.targets import STORED, name_for, stored
-from deployer.operations.workspace import Settings, open_workspace
+from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report import InspectResult
 from deployer.tensors import REST_CANNOT_CARRY
+
+NOBODY = "http://127.0.0.1:8501"
+"""TensorFlow Serving's own address, for a version that nobody serves."""
+LONGEST = 1000
 
 
 def inspect(target: str, *, settings: Settings | None = None) -> InspectResult:
     """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, NoSuchModel, SourceNotFound."""
-    store = open_workspace(settings or Settings()).store
-    known = stored(target, store) if STORED.fullmatch(target) else None
-    model = store.get(known.name, known.version) if known else _folder(Path(target))
-    lines = (_curl(model.name, signature) for signature in model.info.signatures)
+    workspace = open_workspace(settings or Settings())
+    known = stored(target, workspace.store) if STORED.fullmatch(target) else None
+    model = workspace.store.get(known.name, known.version) if known else _folder(Path(target))
+    where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"
+    questions = _questions(model)
+    lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
     return InspectResult(model, tuple(line for line in lines if line))
+
+
+def _address(workspace: Workspace, model: Model) -> str:
+    """Where the version is served, or would be."""
+    with suppress(EngineError):
+        for found in workspace.observe_all():
+            versions = next((served.versions for served in found.models if served.name == model.name), ())
+            if found.running and found.role == "serving" and model.version in versions:
+                part = f"/versions/{model.version}" if len(versions) > 1 else ""
+                return f"{found.endpoints.rest}/v1/models/{model.name}{part}"
+    return f"{NOBODY}/v1/models/{model.name}"
 
 
 def _folder(path: Path) -> Model:
@@ -30,12 +51,36 @@ def _folder(path: Path) -> Model:
     return Model(name, version, path, "", info, Source("folder", str(path), None), GoldenSummary(0, "none"), "")
 
 
-def _curl(model: str, signature: Signature) -> str | None:
-    """A request that the signature's shapes and dtypes allow; None where REST cannot carry a dtype."""
-    if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype == "composite" for spec in signature.inputs):
+def _questions(model: Model) -> dict[str, GoldenCase]:
+    """The first golden question of each signature: the server has been seen to answer it."""
+    with suppress(GoldenError):
+        return {case.signature: case for case in reversed(golden.read(model.path))}
+    return {}
+
+
+def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | None:
+    """A request that the server answers; None where REST cannot carry it, or nothing is known of its examples."""
+    if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in _specs(signature)):
         return None
-    body = {"signature_name": signature.name, "inputs": {spec.name: _sample(spec) for spec in signature.inputs}}
-    return f"curl -d '{json.dumps(body)}' http://127.0.0.1:8501/v1/models/{model}:predict"
+    method = tf_examples.method_of(signature.method)
+    content: dict[str, Any] = {"inputs": _asked(case) or {spec.name: _sample(spec) for spec in signature.inputs}}
+    if method != tf_examples.PREDICT:
+        if case is None:
+            return None
+        content = {"examples": [tf_examples.to_json(one) for one in case.inputs[tf_examples.INPUT]]}
+    body = json.dumps({"signature_name": signature.name, **content})
+    return f"curl -d {shlex.quote(body)} {where}:{method}"
+
+
+def _specs(signature: Signature) -> tuple[TensorSpec, ...]:
+    return (*signature.inputs, *signature.outputs)
+
+
+def _asked(case: GoldenCase | None) -> dict[str, Any] | None:
+    """The inputs of a golden question, where they fit on a line."""
+    if case is None or sum(array.size for array in case.inputs.values()) > LONGEST:
+        return None
+    return {name: tensors.to_json(array) for name, array in case.inputs.items()}
 
 
 def _sample(spec: TensorSpec) -> Any:
