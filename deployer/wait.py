@@ -80,23 +80,30 @@ def until(condition: Callable[[], bool], deadline: Deadline) -> bool:
 def items_until(deadline: Deadline, start: Callable[[], Iterable[Item]]) -> Iterator[Item]:
     """The items of `start()` as another thread gets them. Raises TimeoutError at the deadline, be it while none comes.
 
-    What `start` or an item raises is raised here. After the deadline that thread is left to end by itself.
+    What `start` or an item raises is raised here. That thread ends with the next item after the deadline, or after
+    the reader has gone.
     """
+    over = threading.Event()
     got: queue.SimpleQueue[tuple[Item] | Exception | None] = queue.SimpleQueue()
 
     def get() -> None:
         try:
             for item in start():
+                if over.is_set():
+                    return
                 got.put((item,))
             got.put(None)
         except Exception as error:  # noqa: BLE001 - raised where the items are read
             got.put(error)
 
     threading.Thread(target=get, daemon=True).start()
-    while (found := _next(got, deadline)) is not None:
-        if isinstance(found, Exception):
-            raise found
-        yield found[0]
+    try:
+        while (found := _next(got, deadline)) is not None:
+            if isinstance(found, Exception):
+                raise found
+            yield found[0]
+    finally:
+        over.set()
 
 
 def _next(got: queue.SimpleQueue[Item], deadline: Deadline) -> Item:

@@ -63,3 +63,18 @@ def test_the_deadline_holds_while_items_never_end():
     with pytest.raises(TimeoutError):
         for _ in items_until(Deadline.after(0.05), count):
             pass
+
+
+def test_nobody_goes_on_getting_items_that_nobody_reads():
+    asked = []
+
+    def items():
+        while True:
+            asked.append(threading.current_thread())
+            yield None
+
+    got = items_until(Deadline.after(30), items)
+    next(got)
+    got.close()
+    asked[0].join(30)
+    assert not asked[0].is_alive()
