@@ -12,7 +12,7 @@ HEAD = """# Kinds of source
 
 Written by `make tested docs` from what the tests noted; do not edit. Each row is a model that was exported, served, and
 asked over REST and gRPC; the numbers were TensorFlow's own (`tests/integration/test_source_kinds.py`).
-Decision [9](decisions/0009-saved-models-that-exist.md) says what happens to a SavedModel that exists.
+Decision [13](decisions/0013-saved-models-that-exist.md) says what happens to a SavedModel that exists.
 
 """
 

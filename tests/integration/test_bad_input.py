@@ -20,7 +20,10 @@ HALF = MODELS / "half_plus_two" / "1"
 
 
 def everything(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
+    # That a deploy was tried and refused is in the history: the ledger, and the folder when it holds nothing else.
+    found.discard(".deployer/ledger.db")
+    return found if any(name.startswith(".deployer/") for name in found) else found - {".deployer"}
 
 
 def refused(ended: Ended, code: int, *says: str) -> None:
@@ -153,7 +156,7 @@ def test_a_docker_engine_that_is_not_there_is_an_error_with_a_way_out(project, m
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     before = everything(project)
     ended = in_process("up", "half_plus_two:1", "--engine", "docker", cwd=project)
-    refused(ended, 6, "the Docker Engine cannot be reached", "--engine embedded")
+    refused(ended, 6, "cannot be reached", "--engine embedded")
     assert everything(project) == before
 
 
