@@ -5,11 +5,11 @@ Needs `wrk`. `SERVING_SECONDS` sets how long each is asked (3 s unless told othe
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import shutil
-import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +22,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 from measure import process, quiet_environment
 from rivals import RIVALS, install, prepare
 
@@ -102,8 +103,17 @@ def started(command: Sequence[str], folder: Path, asked: Asked) -> Iterator[None
         wait_until_it_answers(asked, child, log)
         yield
     finally:
-        os.killpg(child.pid, signal.SIGKILL)
-        child.wait(PATIENCE)
+        end(child)
+
+
+def end(child: subprocess.Popen[bytes]) -> None:
+    """Kill it and all below it: workers may have sessions of their own."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        for below in psutil.Process(child.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                below.kill()
+    child.kill()
+    child.wait(PATIENCE)
 
 
 def wait_until_it_answers(asked: Asked, child: subprocess.Popen[bytes], log: Path) -> None:
