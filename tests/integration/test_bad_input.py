@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.cli import ANY_PORTS, Ended, command, deployer, end, environment, in_process, start
+from support.cli import ANY_PORTS, Ended, command, deployer, environment, in_process, start
 from support.world import MODELS, eventually, listens, servers
 
 HALF = MODELS / "half_plus_two" / "1"
@@ -275,7 +275,8 @@ def test_an_export_ended_midway_leaves_no_half_version(empty_project, number):
     (empty_project / "slow.py").write_text(SLOW)
     child = start("export", "slow.py:model", "--name", "m", cwd=empty_project)
     eventually((empty_project / "importing").exists, "the export is at work")
-    assert end(child, number) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
+    child.send_signal(number)
+    assert child.wait(60) == (-signal.SIGKILL if number == signal.SIGKILL else 130)
     assert deployer("versions", cwd=empty_project).out == ""
     assert in_process("export", str(HALF), "--name", "m", cwd=empty_project).code == 0
     assert sorted(path.name for path in (empty_project / "models" / "m").iterdir()) == ["1"]

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from support.cli import ANY_PORTS, deployer, end, start
+from support.cli import ANY_PORTS, deployer, start
 from support.world import eventually, free_port, listens, servers, state_left
 
 KERAS = """
@@ -192,7 +192,8 @@ def candidate_pid(project: Path) -> bool:
 def test_a_command_ended_midway_leaves_the_next_one_a_clean_start(project, number):
     child = start("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     eventually(lambda: candidate_pid(project), "the candidate started")
-    code = end(child, number)
+    child.send_signal(number)
+    code = child.wait(60)
     if number == signal.SIGKILL:
         assert code == -signal.SIGKILL
     else:

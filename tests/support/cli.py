@@ -69,20 +69,6 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
-def end(child: subprocess.Popen[str], number: int) -> int:
-    """Send a signal until the command has ended; its exit code.
-
-    Python drops what a signal's handler raises inside a callback of its own, as in an import: then one asks again.
-    """
-    for _ in range(12):
-        child.send_signal(number)
-        try:
-            return child.wait(10)
-        except subprocess.TimeoutExpired:
-            continue
-    raise AssertionError(f"signal {number} does not end {child.args}")
-
-
 def in_process(*arguments: str, cwd: Path) -> Ended:
     """The same in this process, for tests that would otherwise pay for TensorFlow's import again and again."""
     out, err = io.StringIO(), io.StringIO()
