@@ -12,6 +12,8 @@ from typing import TextIO
 
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError
 
+AGAIN_SECONDS = 0.05
+
 
 class Interrupted(BaseException):
     """Ctrl-C or a termination signal; what is under way is undone on the way out."""
@@ -28,6 +30,7 @@ def run() -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    sys.unraisablehook = _not_lost
     for stream in (sys.stdout, sys.stderr):
         _escape_what_it_cannot_show(stream)
     try:
@@ -60,6 +63,15 @@ def _escape_what_it_cannot_show(stream: TextIO) -> None:
 
 def _interrupt(*_: object) -> None:
     raise Interrupted
+
+
+def _not_lost(dropped: sys.UnraisableHookArgs) -> None:
+    """Python drops what is raised inside a callback of its own, as imports have them: interrupt again, a bit later."""
+    if isinstance(dropped.exc_value, Interrupted):
+        signal.signal(signal.SIGALRM, _interrupt)
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+    else:
+        sys.__unraisablehook__(dropped)
 
 
 def _refused_by_the_system(refusal: OSError) -> DeployerError:

@@ -73,7 +73,7 @@ def in_process(*arguments: str, cwd: Path) -> Ended:
     """The same in this process, for tests that would otherwise pay for TensorFlow's import again and again."""
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    before, argv = Path.cwd(), sys.argv
+    before, argv, hook = Path.cwd(), sys.argv, sys.unraisablehook
     os.chdir(cwd)
     sys.argv = ["deployer", *arguments]
     try:
@@ -81,7 +81,7 @@ def in_process(*arguments: str, cwd: Path) -> Ended:
             code = run()
     finally:
         os.chdir(before)
-        sys.argv = argv
+        sys.argv, sys.unraisablehook = argv, hook
         for number, handler in handlers.items():
             signal.signal(number, handler)
     return Ended(code, out.getvalue(), err.getvalue())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -52,3 +54,28 @@ def test_every_error_as_json_is_one_object_and_nothing_else(tmp_path):
     ended = in_process("versions", "nothing-there", "--json", cwd=tmp_path)
     assert (ended.code, list(json.loads(ended.out))) == (4, ["error"])
     assert Path(tmp_path / "models").exists() is False
+
+
+DROPPED = """
+import os, signal, time, weakref
+from deployer import __main__ as entry
+import deployer.cli
+
+class Thing: pass
+
+def command(**_):
+    thing = Thing()
+    kept = weakref.ref(thing, lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    del thing
+    time.sleep(60)
+
+deployer.cli.app = command
+raise SystemExit(entry.run())
+"""
+
+
+def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):
+    ended = subprocess.run(
+        [sys.executable, "-c", DROPPED], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
