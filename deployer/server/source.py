@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deployer.server.config import ModelConfig
@@ -41,8 +41,24 @@ def versions_on_disk(model: ModelConfig) -> dict[int, str]:
         ) from error
     except OSError as error:
         raise ServingError(Code.FAILED_PRECONDITION, f"{model.base_path}; {error.strerror}") from error
-    numbered = ((version_number(name), name) for name in names)
-    return {number: str(Path(model.base_path, name)) for number, name in numbered if number is not None}
+    return {number: str(Path(model.base_path, name)) for number, name in _numbered(names).items()}
+
+
+def _numbered(names: Sequence[str]) -> dict[int, str]:
+    found: dict[int, str] = {}
+    for name in names:
+        number = version_number(name)
+        if number is None:
+            continue
+        if number in found:
+            LOG.warning(
+                "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
+                number,
+                name,
+                found[number],
+            )
+        found[number] = name
+    return found
 
 
 def wanted_versions(model: ModelConfig) -> dict[int, str]:

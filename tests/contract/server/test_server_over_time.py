@@ -60,10 +60,13 @@ def server(base: Path) -> Iterator[ServerProcess]:
 def test_a_version_without_variables_is_available_and_fails_every_predict(server: ServerProcess, base: Path) -> None:
     shutil.rmtree(put(base / "bare", 1) / "variables")
     server.reload(model_config("bare", base / "bare"))
-    assert server.states("bare") == {1: "AVAILABLE"}
+    _, answer = server.ask("GET", "/v1/models/bare")
+    good = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}
+    assert answer["model_version_status"] == [good]
     status, answer = server.predict("bare", 1.0)
     assert status == 400
-    assert answer["error"].startswith("Could not find variable ")
+    deleted = "Could not find variable Variable. This could mean that the variable has been deleted. "
+    assert answer["error"].startswith(deleted)
 
 
 def test_a_reload_with_a_missing_path_waits_and_the_next_one_waits_behind_it(server: ServerProcess, base: Path) -> None:
@@ -84,7 +87,9 @@ def test_a_reload_with_a_broken_model_keeps_its_other_changes(server: ServerProc
     with pytest.raises(grpc.RpcError) as caught:
         server.reload(model_config("broken", base / "broken") + model_config("sound", base / "sound"))
     assert caught.value.code() is grpc.StatusCode.UNKNOWN
-    assert "1 model(s) did not become available: {{{name: broken version: 1} due to error:" in caught.value.details()
+    why = f"DATA_LOSS: Can't parse {base}/broken/1/saved_model.pb as binary proto"
+    said = f"1 model(s) did not become available: {{{{{{name: broken version: 1}} due to error: {why}}}, }}"
+    assert caught.value.details() == said
     assert server.states("sound") == {1: "AVAILABLE"}
     _, answer = server.ask("GET", "/v1/models/broken")
     assert answer["model_version_status"][0]["state"] == "END"
@@ -107,6 +112,8 @@ def test_a_label_moves_only_to_a_version_that_serves(server: ServerProcess, base
     with pytest.raises(grpc.RpcError) as caught:
         server.reload(model_config("labelled", base / "labelled", stable.format(2) + specific(1, 2)))
     assert caught.value.code() is grpc.StatusCode.FAILED_PRECONDITION
+    assert server.states("labelled") == {1: "AVAILABLE"}
+    assert server.predict("labelled/labels/stable", 0.0) == (200, {"predictions": [2.0]})
     server.reload(model_config("labelled", base / "labelled", stable.format(1) + specific(1, 2)))
     until(lambda: server.states("labelled") == {1: "AVAILABLE", 2: "AVAILABLE"})
     assert server.predict("labelled/labels/stable", 0.0) == (200, {"predictions": [2.0]})

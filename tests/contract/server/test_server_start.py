@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import os
 import shutil
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from contract.server.server_process import HOST, MODELS, free_port, model_config, serving, until
+import grpc
+from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, model_config, proto, serving, until
 
 
 def put(folder: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
     """Write a version beside its place and rename it, as a deploy does."""
+    folder.mkdir(exist_ok=True)
     beside = folder / f".{version}.tmp"
     shutil.copytree(source, beside)
     beside.rename(folder / str(version))
@@ -30,12 +32,15 @@ def test_a_missing_path_and_an_empty_one_are_waited_for_with_closed_ports(tmp_pa
     ready = tmp_path / "ready.json"
     flags = ("--model_name=m", f"--model_base_path={base}", f"--ready_file={ready}", "--no_such_flag=1")
     with serving(tmp_path, *flags) as server:
-        server.wait_for_log(f"Could not find base path {base} for servable m with error NOT_FOUND: {base} not found")
+        missing = f"Could not find base path {base} for servable m with error NOT_FOUND: {base} not found"
+        error = f"FileSystemStoragePathSource encountered a filesystem access error: {missing}"
+        until(lambda: server.log.count(error) > 1)
         base.mkdir(parents=True)
-        server.wait_for_log(f"No versions of servable m found under base path {base}. Did you forget to name your leaf")
-        for port in (server.port, server.rest_port):
-            with socket.socket() as client:
-                assert client.connect_ex((HOST, port)) != 0
+        forgot = "Did you forget to name your leaf directory as a number (eg. '/1/')?"
+        empty = f"No versions of servable m found under base path {base}. {forgot}"
+        until(lambda: server.log.count(empty) > 1)
+        assert server.child.poll() is None
+        assert not any(is_open(port) for port in (server.port, server.rest_port))
         assert not ready.exists()
         put(base, 1)
         server.wait_ready()
@@ -61,6 +66,25 @@ def test_a_broken_model_at_start_ends_the_server_and_says_why(tmp_path: Path) ->
     ) in done.stdout
 
 
+def test_with_the_default_retries_a_broken_model_is_tried_again_with_closed_ports(tmp_path: Path) -> None:
+    (tmp_path / "m" / "1").mkdir(parents=True)
+    (tmp_path / "m" / "1" / "saved_model.pb").write_bytes(b"this is not a SavedModel")
+    with serving(tmp_path, "--model_name=m", f"--model_base_path={tmp_path / 'm'}") as server:
+        server.wait_for_log("Loading servable version {name: m version: 1} failed, 5 retries left: DATA_LOSS: Can't")
+        assert server.child.poll() is None
+        assert not any(is_open(port) for port in (server.port, server.rest_port))
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((HOST, port)) == 0
+
+
+def test_a_bad_value_of_a_known_flag_ends_the_server() -> None:
+    done = run_to_the_end("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}", "--enable_batching=maybe")
+    assert done.returncode == 255
+
+
 def test_a_label_in_the_first_config_ends_the_server(tmp_path: Path) -> None:
     config = tmp_path / "models.config"
     label = 'version_labels { key: "stable" value: 3 }'
@@ -81,5 +105,31 @@ def test_grpc_goes_on_alone_when_the_rest_port_is_taken(tmp_path: Path) -> None:
         flags = ("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}")
         with serving(tmp_path, *flags, rest_port=port) as server:
             server.wait_for_log(f"Failed to start HTTP Server at {HOST}:{port}")
-            with socket.create_connection((HOST, server.port), timeout=10):
-                os.kill(server.child.pid, 0)
+            assert states_over_grpc(server) == [(3, 30)]
+
+
+def states_over_grpc(server: ServerProcess) -> list[tuple[int, int]]:
+    """Version and state of model `m`, asked on a connection of its own."""
+    messages = proto("tensorflow_serving.apis.get_model_status_pb2")
+    request = messages.GetModelStatusRequest()
+    request.model_spec.name = "m"
+    with grpc.insecure_channel(f"{HOST}:{server.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
+        ask = channel.unary_unary(
+            "/tensorflow.serving.ModelService/GetModelStatus",
+            request_serializer=messages.GetModelStatusRequest.SerializeToString,
+            response_deserializer=messages.GetModelStatusResponse.FromString,
+        )
+        return [(each.version, each.state) for each in ask(request, timeout=30).model_version_status]
+
+
+def test_two_servers_on_one_grpc_port_share_its_connections(tmp_path: Path) -> None:
+    """Without a word, as TensorFlow Serving does: 64 connections all going to one would be a wonder."""
+    folders = [tmp_path / name for name in ("one", "two")]
+    for number, folder in enumerate(folders, 1):
+        folder.mkdir()
+        put(folder / "m", number)
+    with contextlib.ExitStack() as running:
+        flags = [("--model_name=m", f"--model_base_path={folder / 'm'}") for folder in folders]
+        one = running.enter_context(serving(folders[0], *flags[0])).wait_ready()
+        running.enter_context(serving(folders[1], *flags[1], port=one.port)).wait_ready()
+        assert {states_over_grpc(one)[0][0] for _ in range(64)} == {1, 2}

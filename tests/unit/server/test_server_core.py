@@ -61,6 +61,9 @@ class House:
     def add(self, version: int, model: str = "m") -> None:
         (self.folder / model / str(version)).mkdir(parents=True)
 
+    def remove(self, version: int, model: str = "m") -> None:
+        (self.folder / model / str(version)).rmdir()
+
     def config(self, rest: str = "", model: str = "m") -> object:
         text = f'name: "{model}" base_path: "{self.folder / model}" model_platform: "tensorflow" {rest}'
         return self.message(f"config {{ {text} }}")
@@ -163,10 +166,79 @@ def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(house: House
     house.core.start(house.config("model_version_policy { latest { num_versions: 2 } }"))
     until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
     house.loader.held[3] = threading.Event()
-    house.add(3)
+    with house.core.use("m", 1):
+        house.add(3)
+        until(lambda: house.states() == {3: State.START, 2: State.AVAILABLE, 1: State.UNLOADING})
     until(lambda: house.states() == {3: State.LOADING, 2: State.AVAILABLE, 1: State.END})
     house.loader.held[3].set()
     until(lambda: house.states() == {3: State.AVAILABLE, 2: State.AVAILABLE, 1: State.END})
+
+
+def test_a_deleted_version_gives_way_to_the_one_before_it(house: House) -> None:
+    house.add(1)
+    house.add(2)
+    house.core.start(house.config())
+    house.loader.held[1] = threading.Event()
+    house.remove(2)
+    until(lambda: house.states() == {1: State.LOADING, 2: State.AVAILABLE})
+    house.loader.held[1].set()
+    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.END})
+    house.remove(1)
+    until(lambda: house.states() == {1: State.END, 2: State.END})
+
+
+def test_a_failed_version_is_tried_again_only_when_it_has_left_and_come_back(house: House) -> None:
+    every = "model_version_policy { all {} }"
+    house.add(1)
+    house.core.start(house.config(every))
+    house.loader.broken.add(2)
+    house.add(2)
+    until(lambda: house.states().get(2) is State.END)
+    house.loader.broken.clear()
+    house.add(3)
+    until(lambda: house.states().get(3) is State.AVAILABLE)
+    assert house.loader.tries == [1, 2, 3]
+    house.remove(2)
+    house.add(4)
+    until(lambda: house.states().get(4) is State.AVAILABLE)
+    house.add(2)
+    until(lambda: house.states() == dict.fromkeys((1, 2, 3, 4), State.AVAILABLE))
+
+
+def _entry(house: House, model: str) -> str:
+    return f'config {{ name: "{model}" base_path: "{house.folder / model}" model_platform: "tensorflow" }} '
+
+
+def _both(house: House) -> str:
+    return _entry(house, "m") + _entry(house, "other")
+
+
+def test_a_base_path_that_disappears_unloads_nothing_and_holds_back_the_others(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    house.add(1)
+    house.add(1, "other")
+    house.core.start(house.message(_both(house)))
+    (house.folder / "m").rename(house.folder / "away")
+    until(lambda: any("filesystem access error: Could not find base path" in text for text in caplog.messages))
+    house.add(2, "other")
+    seen = len(caplog.messages)
+    until(lambda: len(caplog.messages) > seen + 2)
+    assert (house.states(), house.states("other")) == ({1: State.AVAILABLE}, {1: State.AVAILABLE})
+    (house.folder / "away").rename(house.folder / "m")
+    until(lambda: house.states("other") == {2: State.AVAILABLE, 1: State.END})
+
+
+def test_another_base_path_leaves_what_is_loaded_as_it_is(house: House) -> None:
+    house.add(1)
+    house.core.start(house.config())
+    house.add(1, "elsewhere")
+    house.add(2, "elsewhere")
+    moved = f'name: "m" base_path: "{house.folder / "elsewhere"}" model_platform: "tensorflow"'
+    first = house.loader.loaded[1]
+    house.core.reload(house.message(f"config {{ {moved} model_version_policy {{ all {{}} }} }}"))
+    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    assert house.loader.loaded[1] is first
 
 
 def test_a_version_may_come_back(house: House) -> None:
@@ -240,6 +312,9 @@ def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
     house.add(2)
     stable = 'version_labels { key: "stable" value: %d } '
     house.core.start(house.config(stable % 1 + specific(1)))
+    house.core.reload(house.config(stable % 1 + 'version_labels { key: "next" value: 2 }' + specific(1)))
+    with pytest.raises(ServingError, match=r"NOT_FOUND: Servable not found for request: Specific\(m, 2\)"):
+        house.core.use("m", label="next")
     with pytest.raises(ServingError, match="assign label to version 2"):
         house.core.reload(house.config(stable % 2 + specific(1, 2)))
     house.core.reload(house.config(stable % 1 + specific(1, 2)))

@@ -93,11 +93,34 @@ def _model(folder: Path, policy: VersionPolicy | None = None) -> ModelConfig:
     return ModelConfig("m", str(folder), policy or VersionPolicy())
 
 
-def test_the_disk_is_read_as_numbers_and_the_later_of_two_names_wins(tmp_path: Path) -> None:
+def test_the_disk_is_read_as_numbers_and_the_later_of_two_names_wins(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     for name in ("1", "01", "2", "tmp"):
         (tmp_path / name).mkdir()
     assert versions_on_disk(_model(tmp_path)) == {1: str(tmp_path / "1"), 2: str(tmp_path / "2")}
+    assert caplog.messages == [
+        "Duplicate version directories detected. Version 1 will be loaded from 1, 01 will be ignored."
+    ]
     assert wanted_versions(_model(tmp_path)) == {2: str(tmp_path / "2")}
+
+
+def test_a_policy_that_leaves_something_out_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "1").mkdir()
+    wanted_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC, versions=frozenset((1, 7)))))
+    wanted_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC)))
+    assert caplog.messages == [
+        "Version 7 of servable m, which was requested to be served as a 'specific' version in the servable's version "
+        "policy, was not found in the file system",
+        "No specific versions requested for servable m.",
+    ]
+
+
+def test_a_base_path_that_cannot_be_listed_says_why(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    with pytest.raises(ServingError, match=f"{file}; Not a directory"):
+        versions_on_disk(_model(file))
 
 
 def test_a_missing_base_path_is_not_found(tmp_path: Path) -> None:

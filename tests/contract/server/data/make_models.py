@@ -1,4 +1,4 @@
-"""Write the SavedModels that no recording asks: `counting` and `compiled`.
+"""Write the SavedModels that no recording asks: `counting`, `compiled` and `looping`.
 
 python make_models.py OUT_DIR
 """
@@ -57,7 +57,19 @@ class Compiled(tf.Module):
         return {"y": x / 2 + 2}
 
 
+class Looping(tf.Module):
+    """Counts to the largest of its numbers, one after the other; each answer is that number."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
+    def count(self, x):
+        most = tf.reduce_max(x)
+        (counted,) = tf.while_loop(lambda n: n < most, lambda n: (n + 1,), (tf.zeros((), tf.int64),))
+        return {"y": tf.fill(tf.shape(x), counted)}
+
+
 if __name__ == "__main__":
+    looping = Looping()
+    tf.saved_model.save(looping, str(Path(sys.argv[1]) / "looping" / "1"), signatures=looping.count)
     compiled = Compiled()
     tf.saved_model.save(compiled, str(Path(sys.argv[1]) / "compiled" / "1"), signatures=compiled.half_plus_two)
     counting = Counting()
