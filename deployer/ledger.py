@@ -24,11 +24,16 @@ from deployer.report import Outcome, Release
 LEDGER_FILE = "ledger.db"
 BUSY_SECONDS = 10.0
 SCHEMA = """
+pragma journal_mode = wal;
+pragma synchronous = normal;
 create table if not exists releases (
     number integer primary key autoincrement,
     name text not null, env text not null, engine text not null, change text not null, models text not null,
     who text not null, began text not null, seconds real, outcome text not null, detail text not null default ''
-)
+);
+create table if not exists steps (
+    release integer not null, position integer not null, step text not null, primary key (release, position)
+) without rowid;
 """
 COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail"
 
@@ -40,21 +45,46 @@ class Ledger:
     path: Path
 
     def begin(self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...]) -> int:
-        """Write that a release is under way; its number. One that was under way before was interrupted."""
+        """Write that a release is under way; its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         values = (name, env, engine, change, models_text(models), _who(), began, Outcome.UNDER_WAY.value)
         with self._open() as db:
-            db.execute(
-                "update releases set outcome = ?, detail = 'its command was killed'"
-                " where name = ? and env = ? and outcome = ?",
-                (Outcome.INTERRUPTED.value, name, env, Outcome.UNDER_WAY.value),
-            )
             written = db.execute(
                 "insert into releases (name, env, engine, change, models, who, began, outcome)"
                 " values (?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return int(written.lastrowid or 0)
+
+    def step(self, number: int, step: str) -> None:
+        """Write what is done next, before it is done."""
+        with self._open() as db:
+            db.execute(
+                "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
+            )
+
+    def steps(self, number: int) -> tuple[str, ...]:
+        """The steps of a release that were begun, in their order."""
+        with self._open() as db:
+            rows = db.execute("select step from steps where release = ? order by position", (number,))
+            return tuple(step for (step,) in rows)
+
+    def interrupted(self, name: str, env: str) -> tuple[str, ...]:
+        """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock held."""
+        found = [release for release in self.releases(name, env) if release.outcome is Outcome.UNDER_WAY]
+        told = []
+        for release in found:
+            last = ("its begin", *self.steps(release.number))[-1]
+            told.append(f"release {release.number} ({release.change}) was killed at: {last}")
+            self._note_interrupted(release.number, last)
+        return tuple(told)
+
+    def _note_interrupted(self, number: int, last: str) -> None:
+        with self._open() as db:
+            db.execute(
+                "update releases set outcome = ?, detail = ? where number = ?",
+                (Outcome.INTERRUPTED.value, f"its command was killed at: {last}", number),
+            )
 
     def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:
         """Write how it ended."""
@@ -79,7 +109,7 @@ class Ledger:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with closing(sqlite3.connect(self.path, timeout=BUSY_SECONDS)) as db, db:
-                db.execute(SCHEMA)
+                db.executescript(SCHEMA)
                 yield db
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
             raise LedgerError(

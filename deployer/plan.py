@@ -8,6 +8,11 @@ PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
 )
 
+PROVE_LOADED = Step(
+    "prove the versions where they are: status, signatures, golden answers over REST and gRPC",
+    "the server has loaded all of them already",
+)
+
 
 def decide(launch: Launch, observed: Deployment | None, *, seamless: bool = True) -> Plan:
     """What turns `observed` into what `launch` wants; the first difference that matters is the cause.
@@ -45,10 +50,17 @@ def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool
     return (start, PROVE, Step(gap, "two containers cannot have one port, and there is no gateway"), _promote(launch))
 
 
+def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
+    """Whether a server has every version already: then no candidate is needed to prove them."""
+    return _digests(wanted).items() <= _digests(there).items()
+
+
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
-    start = Step(f"start a candidate with {listed(launch.models)}", "models differ")
     changes = tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
-    return (start, PROVE, *changes, Step("prove the serving server again", "its models changed"))
+    again = Step("prove the serving server again", "its models changed")
+    if all_loaded(launch.models, observed.models):
+        return (PROVE_LOADED, *changes, again)
+    return (Step(f"start a candidate with {listed(launch.models)}", "models differ"), PROVE, *changes, again)
 
 
 def _promote(launch: Launch) -> Step:

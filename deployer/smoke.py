@@ -77,6 +77,21 @@ def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
     return Observation(Readiness.READY)
 
 
+def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[ServedModel]) -> Observation:
+    """One look: READY when no version that was served `before`, and is not to be `after`, takes requests any more."""
+    kept = {(model.name, version) for model in after for version in model.versions}
+    for model in before:
+        unwanted = {version for version in model.versions if (model.name, version) not in kept}
+        try:
+            states = client.states(model.name) if unwanted else ()
+        except DeployerError:
+            continue  # the server does not know the model any more
+        for state in states:
+            if state.version in unwanted and state.state == "AVAILABLE":
+                return Observation(Readiness.NOT_READY, f"{model.name}:{state.version} still takes requests")
+    return Observation(Readiness.READY)
+
+
 def _judge(state: ModelState | None, name: str, version: int) -> Observation:
     if state is None:
         return Observation(Readiness.NOT_READY, f"{name}:{version} is not known to the server yet")

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deployer.deployment import Deployment, Launch, Rendered
+from deployer.deployment import Deployment, Launch, Rendered, ServedModel
 from deployer.model import Model
 from deployer.report import Finding
 
@@ -84,6 +84,12 @@ class Engine(Protocol):
     def sweep(self, name: str, env: str) -> None:
         """Discard what does not serve: candidates, half-made ones, servers already replaced."""
 
+    def recover(self, name: str, env: str) -> tuple[str, ...]:
+        """Finish or undo what a killed command left, so that what was proven serves; what was mended, as sentences.
+
+        Every verb that changes a deployment calls it first, with the lock held.
+        """
+
     def stage(self, launch: Launch) -> Deployment:
         """Start a candidate beside what runs, on ports of its own."""
 
@@ -99,11 +105,14 @@ class Engine(Protocol):
         `accept` is asked before the old server is given up: when it raises, that one serves on, or serves again.
         """
 
-    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
-        """Replace the files that the server reads, each whole or not at all."""
+    def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
+        """Replace the files that the server reads, each whole or not at all, by what `rendered` makes of `models`.
 
-    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
-        """Record that the server now serves what `launch` says."""
+        Written down first: `observe` shows these models as `under_way` until `relabel`.
+        """
+
+    def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
+        """Record that the server now serves these models: the reload has ended."""
 
     def discard(self, deployment: Deployment) -> None:
         """Stop a server and remove all that was made for it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Endpoints, Launch, ServedModel, models_from
+from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.blueprint import (
     GRPC_PORT,
@@ -173,6 +174,7 @@ def deployment(listed: Mapping[str, Any]) -> Deployment:
         folder=Path(found["folder"]),
         image=found.get("image_digest", ""),
         store=Path(found["store"]) if found.get("store") else None,
+        under_way=run_folder.reload_under_way(Path(found["folder"])),
     )
 
 

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Launch, Rendered, models_text
+from deployer.deployment import Deployment, Launch, Rendered, ServedModel, models_text
 from deployer.engines import autopsy, containers, docker_context, fitness, flags, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
@@ -119,6 +119,12 @@ class DockerEngine:
                 self.discard(found)
         self._clear_unused(name, env)
 
+    def recover(self, name: str, env: str) -> tuple[str, ...]:
+        """See Engine.recover."""
+        left = [found.release for found in self._listed(name, env) if found.role == CANDIDATE]
+        self.sweep(name, env)
+        return tuple(f"the candidate {release} that a killed command left is removed" for release in left)
+
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
         for flag, _ in launch.flags:
@@ -167,13 +173,14 @@ class DockerEngine:
             self._container(candidate).update(restart_policy={"Name": self.settings.restart})
         return self._known(candidate.name, candidate.env, candidate.release)
 
-    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
+    def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """See Engine.configure. The folder is mounted, not the file: a renamed file is seen inside."""
-        run_folder.write_config(deployment.folder, rendered)
+        run_folder.begin_reload(deployment.folder, rendered, models)
 
-    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
+    def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """See Engine.relabel."""
-        write_atomically(deployment.folder / containers.MODELS_FILE, models_text(launch.models))
+        write_atomically(deployment.folder / containers.MODELS_FILE, models_text(models))
+        run_folder.end_reload(deployment.folder)
         return self._known(deployment.name, deployment.env, deployment.release)
 
     def discard(self, deployment: Deployment) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from deployer.deployment import Deployment, Launch, Rendered
+from deployer.deployment import Deployment, Launch, Rendered, ServedModel
 from deployer.engines import flags, ports, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
@@ -103,10 +103,14 @@ class EmbeddedEngine:
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
-        current = self.observe(name, env)
-        for folder in run_folder.releases(self._home(name, env)):
-            if current is None or folder.resolve() != current.folder:
-                _discard(folder)
+        for folder in self._besides_serving(name, env):
+            _discard(folder)
+
+    def recover(self, name: str, env: str) -> tuple[str, ...]:
+        """See Engine.recover."""
+        left = self._besides_serving(name, env)
+        self.sweep(name, env)
+        return tuple(f"the server {folder.name} that a killed command left is removed" for folder in left)
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage. The candidate listens on private ports and holds its public ones, closed."""
@@ -154,14 +158,15 @@ class EmbeddedEngine:
         self.sweep(candidate.name, candidate.env)
         return _observed(candidate.folder)
 
-    def configure(self, deployment: Deployment, rendered: Rendered) -> None:
+    def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """See Engine.configure."""
-        run_folder.write_config(deployment.folder, rendered)
+        run_folder.begin_reload(deployment.folder, rendered, models)
 
-    def relabel(self, deployment: Deployment, launch: Launch) -> Deployment:
+    def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """See Engine.relabel."""
-        release = dataclasses.replace(_known(deployment.folder), models=launch.models)
+        release = dataclasses.replace(_known(deployment.folder), models=models)
         run_folder.write(deployment.folder, release)
+        run_folder.end_reload(deployment.folder)
         return _observed(deployment.folder)
 
     def discard(self, deployment: Deployment) -> None:
@@ -186,6 +191,11 @@ class EmbeddedEngine:
 
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "run" / env / name
+
+    def _besides_serving(self, name: str, env: str) -> tuple[Path, ...]:
+        current = self.observe(name, env)
+        releases = run_folder.releases(self._home(name, env))
+        return tuple(folder for folder in releases if current is None or folder.resolve() != current.folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:

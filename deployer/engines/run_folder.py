@@ -1,6 +1,7 @@
 """The run folder of an embedded server: its label set, its config, its log.
 
 STATE_DIR/run/ENV/NAME/RELEASE/release.json   labels
+                               reload.json    the models of a reload that has not ended
                                config/        what the server reads
                                server.log
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import cast
 
 from deployer import documents
-from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel
+from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
 from deployer.engines.ports import url_host
 from deployer.files import write_atomically
 from deployer.locks import folder_lock
@@ -28,6 +29,7 @@ from deployer.locks import folder_lock
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
 CONFIG_FOLDER = "config"
+RELOAD_FILE = "reload.json"
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,7 @@ class Release:
             running=running,
             pid=self.pid,
             folder=folder,
+            under_way=reload_under_way(folder),
         )
 
 
@@ -97,6 +100,27 @@ def write_config(folder: Path, rendered: Rendered) -> None:
     """Put the server's files there, each whole or not at all."""
     for name, text in rendered.files.items():
         write_atomically(folder / CONFIG_FOLDER / name, text)
+
+
+def begin_reload(folder: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
+    """Note what the server is about to take up, then put its files there."""
+    write_atomically(folder / RELOAD_FILE, models_text(models))
+    write_config(folder, rendered)
+
+
+def end_reload(folder: Path) -> None:
+    """The server has taken up what its labels say."""
+    (folder / RELOAD_FILE).unlink(missing_ok=True)
+
+
+def reload_under_way(folder: Path) -> tuple[ServedModel, ...] | None:
+    """What a reload that has not ended was about to serve; nothing when its note is spoilt; None without one."""
+    try:
+        return models_from((folder / RELOAD_FILE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError):
+        return ()
 
 
 def read(folder: Path) -> Release | None:

@@ -34,12 +34,15 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
     """None when nothing served; what killed commands left is gone then, too."""
     name, env = key
     with engine.lock(name, env, workspace.settings.lock_wait):
+        for told in (*workspace.ledger.interrupted(name, env), *engine.recover(name, env)):
+            progress(told)
         observed = engine.observe(name, env)
         if observed is None:
             engine.remove(name, env)
             return None
         progress(f"stopping {name} [{env}]")
         plan = planning.remove(observed)
-        with recorded(workspace.ledger, observed, plan, engine.name):
+        with recorded(workspace.ledger, observed, plan, engine.name) as step:
+            step(f"stop and remove release {observed.release}")
             engine.remove(name, env)
     return DownResult(name, env, engine.name, plan)

@@ -1,9 +1,9 @@
-"""Writes each change of a deployment into the ledger: before it is begun, and how it ended."""
+"""Writes each change of a deployment into the ledger: its steps before they are done, and how it ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from deployer.deployment import Change, Deployment, Launch, Plan
@@ -11,17 +11,24 @@ from deployer.errors import DeployerError
 from deployer.ledger import Ledger
 from deployer.report import Outcome
 
+Step = Callable[[str], None]
+"""Writes what is done next."""
+
+
+def unrecorded(_: str) -> None:
+    """The steps of what changes nothing."""
+
 
 @contextmanager
-def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str) -> Iterator[None]:
+def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str) -> Iterator[Step]:
     """One release; a plan that changes nothing is none. Call it with the deployment's lock held."""
     if plan.change is Change.NOTHING:
-        yield
+        yield unrecorded
         return
     began = time.monotonic()
     number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models)
     try:
-        yield
+        yield lambda step: ledger.step(number, step)
     except BaseException as error:
         ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
         raise

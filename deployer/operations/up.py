@@ -14,6 +14,7 @@ from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
 from deployer.operations.launching import check_batching, launch, served_model, wanted_models
 from deployer.operations.recording import recorded
+from deployer.operations.switching import settled
 from deployer.operations.targets import name_for, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report import UpResult
@@ -132,10 +133,10 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> 
     models: tuple[Model, ...] = tuple(model for found in wanted for model in found.models)
     request = launch(spec, workspace.engine, tuple(found.served for found in wanted))
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
-        observed = workspace.engine.observe(request.name, request.env)
+        observed = settled(workspace, request.name, request.env, progress)
         plan = planning.decide(request, observed, seamless=workspace.engine.seamless)
-        with recorded(workspace.ledger, request, plan, workspace.engine.name):
-            deployment, report = Deploy(workspace, request, models, progress).carry_out(plan, observed)
+        with recorded(workspace.ledger, request, plan, workspace.engine.name) as step:
+            deployment, report = Deploy(workspace, request, models, progress, step).carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report)
 

@@ -51,4 +51,5 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
 def state_left(project: Path) -> list[str]:
     """What is in the state folder besides the history."""
     state = project / ".deployer"
-    return sorted(path.name for path in state.iterdir() if path.name != "ledger.db") if state.is_dir() else []
+    there = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
+    return [name for name in there if not name.startswith("ledger.db")]

@@ -42,14 +42,28 @@ def test_how_it_ended_is_kept(ledger):
     assert (oldest.outcome, oldest.seconds, oldest.detail) == (Outcome.GOOD, 1.235, "")
 
 
-def test_one_whose_command_was_killed_is_known_for_that_when_the_next_begins(ledger):
-    begin(ledger)
+def test_one_whose_command_was_killed_is_known_for_that_with_its_last_step(ledger):
+    for step in ("stage", "prove"):
+        ledger.step(begin(ledger) if step == "stage" else 1, step)
     begin(ledger, env="staging")
-    begin(ledger)
-    outcomes = [(release.env, release.outcome) for release in ledger.releases()]
-    assert outcomes == [
-        ("local", Outcome.UNDER_WAY), ("staging", Outcome.UNDER_WAY), ("local", Outcome.INTERRUPTED),
-    ]  # fmt: skip
+    assert ledger.interrupted("a", "local") == ("release 1 (create) was killed at: prove",)
+    assert ledger.interrupted("a", "local") == ()
+    staging, local = ledger.releases()
+    assert (staging.outcome, local.outcome) == (Outcome.UNDER_WAY, Outcome.INTERRUPTED)
+    assert local.detail == "its command was killed at: prove"
+
+
+def test_steps_are_kept_in_their_order_and_apart(ledger):
+    first, second = begin(ledger), begin(ledger)
+    for step in ("one", "two", "three"):
+        ledger.step(first, step)
+        ledger.step(second, step.upper())
+    assert (ledger.steps(first), ledger.steps(second)) == (("one", "two", "three"), ("ONE", "TWO", "THREE"))
+
+
+def test_what_ended_was_not_interrupted(ledger):
+    ledger.end(begin(ledger), Outcome.GOOD, 1.0)
+    assert ledger.interrupted("a", "local") == ()
 
 
 def test_releases_are_those_of_a_deployment_and_environment(ledger):

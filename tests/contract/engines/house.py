@@ -85,7 +85,7 @@ class House:
     def reload(self, deployment: Deployment, *models: ServedModel) -> None:
         """The server takes up other models, as `up` makes it do."""
         rendered = self.launch(*models).rendered
-        self.engine.configure(deployment, rendered)
+        self.engine.configure(deployment, rendered, models)
         with closing(Client(deployment.endpoints, 10.0)) as client:
             client.reload(rendered.files[render.MODEL_CONFIG])
         self.wait(replace(deployment, models=models))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 
 import pytest
@@ -75,8 +76,9 @@ def test_versions_follow_one_another_at_one_address(house):
 def changes_in_place(house: House, serving: Deployment) -> None:
     """The same server takes up other versions, and is known for them once that is recorded."""
     house.reload(serving, served(2, 3))
-    assert house.engine.observe(NAME, ENV) == serving
-    changed = house.engine.relabel(serving, house.launch(served(2, 3, stable=2)))
+    assert house.engine.observe(NAME, ENV) == dataclasses.replace(serving, under_way=(served(2, 3),))
+    assert house.engine.recover(NAME, ENV) == ()
+    changed = house.engine.relabel(serving, (served(2, 3, stable=2),))
     assert house.engine.observe(NAME, ENV) == changed
     assert (changed.models, changed.release, changed.pid) == ((served(2, 3, stable=2),), serving.release, serving.pid)
     assert changed.endpoints == serving.endpoints

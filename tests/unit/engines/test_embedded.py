@@ -77,7 +77,7 @@ def test_labels_lost_under_our_hands_are_an_engine_error(engine):
     assert seen is not None
     (folder / run_folder.RELEASE_FILE).unlink()
     with pytest.raises(EngineError, match=r"lost its release\.json"):
-        engine.relabel(seen, None)
+        engine.relabel(seen, ())
 
 
 @dataclasses.dataclass

@@ -1,0 +1,79 @@
+"""Has a running server take up other models without a gap, and settles what a killed command left half done."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from deployer import render
+from deployer.deployment import Deployment, ServedModel, listed
+from deployer.operations.recording import Step, unrecorded
+from deployer.operations.watching import await_models, await_withdrawn
+from deployer.operations.workspace import Progress, Workspace
+
+Models = tuple[ServedModel, ...]
+
+
+@dataclass(frozen=True)
+class Switch:
+    """A running server that is to take up other models."""
+
+    workspace: Workspace
+    deployment: Deployment
+    models_root: str
+    step: Step = unrecorded
+
+    def over(self, there: Models, wanted: Models) -> Deployment:
+        """From what the server has to what it is to have; recorded on it only when all is AVAILABLE.
+
+        Two steps, because a label may only point to a version that is loaded: load all, then say what stays.
+        """
+        both = _union(there, wanted)
+        if both != there:
+            self._configure(both)
+        self._configure(wanted)
+        await_withdrawn(self.workspace, self.deployment, both, wanted)
+        self.step(f"record that {listed(wanted)} is served")
+        return self.workspace.engine.relabel(self.deployment, wanted)
+
+    def settle(self) -> Deployment:
+        """Back to what is recorded, after a reload that was killed.
+
+        The server is at the step whose models were noted, or at the one before it: taking that step again is harmless,
+        and where the server is is known then.
+        """
+        half_way = self.deployment.under_way or self.deployment.models
+        self._configure(half_way)
+        return self.over(half_way, self.deployment.models)
+
+    def _configure(self, models: Models) -> None:
+        self.step(f"have the server take up {listed(models)}")
+        spec, engine = self.workspace.spec, self.workspace.engine
+        rendered = render.render(models, self.models_root, spec.batching, spec.monitoring, spec.templates_dir)
+        engine.configure(self.deployment, rendered, models)
+        self.workspace.client(self.deployment).reload(rendered.files[render.MODEL_CONFIG])
+        await_models(self.workspace, self.deployment, models)
+
+
+def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> Deployment | None:
+    """What serves, once all that killed commands left is finished or undone. Call it with the lock held."""
+    for told in (*workspace.ledger.interrupted(name, env), *workspace.engine.recover(name, env)):
+        progress(told)
+    observed = workspace.engine.observe(name, env)
+    if observed is None or observed.under_way is None or not observed.running:
+        return observed
+    progress(f"a reload was killed half-way: {listed(observed.models)} is served again")
+    return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
+
+
+def _union(there: Models, wanted: Models) -> Models:
+    """Every version of both, with the labels that are there already."""
+    before = {model.name: model for model in there}
+    both = [_together(before.pop(model.name, None), model) for model in wanted]
+    return (*both, *before.values())
+
+
+def _together(there: ServedModel | None, wanted: ServedModel) -> ServedModel:
+    if there is None:
+        return dataclasses.replace(wanted, labels=())
+    return ServedModel(wanted.name, tuple(sorted({*there.versions, *wanted.versions})), there.labels)
