@@ -103,7 +103,7 @@ class Deployment:
     """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows. `store` is the
-    folder that it has its versions from; None is the one of whoever asks. `under_way` are the models of a reload that was
+    folder that it has its versions from; None is that of whoever asks. `under_way` are the models of a reload that was
     begun and not ended: what the server has then is theirs, or still `models`.
     """
 

@@ -1,4 +1,4 @@
-"""`kill -9` of the tool before and after every step of its journal: a proven version serves, and the next command mends."""
+"""`kill -9` of the tool before and after every step of its journal: a proven version serves, the next command mends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs the real command line and kills it, with SIGKILL, at a moment of its journal: before or after a step is written."""
+"""Runs the real command line and kills it at a moment of its journal: before or after a step is written."""
 
 from __future__ import annotations
 
