@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: demo test test-docker tested check bench docs pins clean
+.PHONY: demo test test-docker tested check bench docs pins op-sets clean
 
 demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
@@ -34,6 +34,9 @@ docs: $(READY)  ## write docs/reference.md and docs/deployer.schema.json again
 
 pins: $(READY)  ## resolve requirements/constraints.txt again
 	@requirements/pin.sh
+
+op-sets: $(READY)  ## ask every TensorFlow for its ops again; downloads two gigabytes
+	@$(BIN)/python requirements/op_sets.py
 
 clean: ## stop the examples' servers, remove what was made; the environment stays
 	@for folder in examples/*/; do \

@@ -241,6 +241,8 @@ def show_inspect(result: InspectResult) -> None:
     for signature in model.info.signatures:
         _show_signature(signature)
     _show_golden(model)
+    for note in result.notes:
+        out(f"  {_paint('note:', BOLD)} {note}")
     for line in result.curl:
         out(f"  {line}")
 

@@ -11,6 +11,7 @@ DeployerError
 ├── ModelError            4   model, export, store
 │   ├── SourceNotFound        nothing is there to export
 │   ├── BrokenModel           a SavedModel or model file that cannot be read or would not serve
+│   ├── UnknownOp             the server's TensorFlow does not know what the model needs
 │   ├── UntrustedCode         loading it would run code: `--trust`
 │   ├── ExportFailed          TensorFlow or Keras refused, the disk is full, the user's file raised
 │   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
@@ -100,6 +101,10 @@ class SourceNotFound(ModelError):
 
 class BrokenModel(ModelError):
     """A SavedModel or model file that cannot be read, or that would load and then fail every request."""
+
+
+class UnknownOp(ModelError):
+    """The server's TensorFlow does not know an op of the model, or reads no graph of its version: it would not load."""
 
 
 class UntrustedCode(ModelError):

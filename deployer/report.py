@@ -167,10 +167,12 @@ class VersionsResult:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """A model with a `curl` line for each signature that REST can ask; `path` is its folder."""
+    """A model with a `curl` line for each signature that REST can ask; `path` is its folder. `notes` say what to look
+    out for: fixed batch sizes, ops that the server would not know."""
 
     model: Model
     curl: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from typing import Protocol
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
 from deployer.model import Model
+from deployer.op_sets import Target
 from deployer.report import Finding
 
 CANDIDATE = "candidate"
@@ -55,6 +56,10 @@ class Engine(Protocol):
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken when a wanted port is held by anyone but this deployment."""
+
+    @property
+    def tensorflow(self) -> Target | None:
+        """Its servers' TensorFlow, where that is known without asking one of them."""
 
     def traits(self) -> object:
         """Plain data: the engine's own settings that a running server cannot take up."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel, models_text
-from deployer.engines import autopsy, containers, docker_context, fitness, flags, ports, probe, run_folder
+from deployer.engines import autopsy, containers, docker_context, fitness, flags, loading, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
 from deployer.engines.containers import Image, Placement
@@ -25,6 +25,7 @@ from deployer.engines.pulling import pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
 from deployer.model import Model
+from deployer.op_sets import Target, of_image
 from deployer.report import Finding
 from deployer.spec import Docker
 
@@ -51,15 +52,20 @@ class DockerEngine:
         return (*fitness.of_engine(info, self.settings), *fitness.of_image(self._client, info, self.settings))
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
-        """See Engine.examine: by a container of the image, where the engine has it."""
+        """See Engine.examine: by a container of the image, where the engine has it, else by the image's name."""
         if not models or fitness.image(self._client, self.settings.image) is None:
-            return ()
+            return tuple(loading.findings(self.tensorflow, models))
         return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
 
     @property
     def place(self) -> str:
         """See Engine.place: the engine's address."""
         return self.settings.host or docker_context.address()
+
+    @property
+    def tensorflow(self) -> Target | None:
+        """See Engine.tensorflow: told by the image's name."""
+        return of_image(self.settings.image)
 
     def traits(self) -> object:
         """See Engine.traits."""

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TextIO
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
-from deployer.engines import flags, ports, process, run_folder
+from deployer.engines import flags, loading, ports, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.model import Model
+from deployer.op_sets import Target, installed
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
@@ -53,8 +54,7 @@ class EmbeddedEngine:
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: the server is this very Python, and sees what it sees."""
-        del models
-        return ()
+        return tuple(loading.findings(self.tensorflow, models))
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
@@ -63,6 +63,11 @@ class EmbeddedEngine:
         for port in (address.rest_port, address.grpc_port):
             if port and port not in ours:
                 ports.check_free(address.host, port)
+
+    @property
+    def tensorflow(self) -> Target | None:
+        """See Engine.tensorflow: the one of this Python."""
+        return installed()
 
     def traits(self) -> object:
         """See Engine.traits."""

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployer.engines import loading
 from deployer.engines.blueprint import LABEL, MODELS_MOUNT
 from deployer.engines.docker_api import docker_errors
 from deployer.model import Model
+from deployer.op_sets import Target, named
 from deployer.report import Finding
 from deployer.spec import Docker
 
@@ -38,6 +40,7 @@ def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[M
     seen = look(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
     yield from _visible(seen, models_dir, models)
     yield from _ages(seen, settings.image, models)
+    yield from loading.findings(_target(settings.image, seen), models)
 
 
 def _visible(seen: Seen, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
@@ -61,6 +64,10 @@ def _ages(seen: Seen, image: str, models: Sequence[Model]) -> Iterator[Finding]:
         yield Finding("image", "warning", text, "take a newer docker.image, or leave out ops that it does not know")
     if not newer:
         yield Finding("image", "ok", f"its TensorFlow {has} is as new as every model's")
+
+
+def _target(image: str, seen: Seen) -> Target | None:
+    return named(image, ".".join(map(str, seen.tensorflow))) if seen.tensorflow else None
 
 
 def numbers(version: str) -> tuple[int, ...]:

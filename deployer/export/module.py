@@ -18,6 +18,7 @@ SAY_SIGNATURE = (
     "decorate it with @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')]), "
     "or say what it takes: --input name:dtype[shape]"
 )
+ONCE = "make variables and tables once, where the model is made (self.weight = tf.Variable(...) in __init__)"
 
 
 def is_module(thing: Any) -> bool:
@@ -98,7 +99,7 @@ def declared(function: Any) -> Servable:
     """A function with an input signature: its names are those of its TensorSpecs, else of its parameters."""
     tf = tensorflow()
     has_own = hasattr(function, "structured_input_signature")
-    concrete = function if has_own else function.get_concrete_function()
+    concrete = function if has_own else _traced_as_declared(function)
     structure = concrete.structured_input_signature
     flat = tf.nest.flatten(structure)
     tensors = [leaf for leaf in flat if isinstance(leaf, tf.TensorSpec)]
@@ -112,6 +113,16 @@ def declared(function: Any) -> Servable:
         return function(*args, **kwargs)
 
     return Servable(specs, call)
+
+
+def _traced_as_declared(function: Any) -> Any:
+    name = getattr(getattr(function, "python_function", None), "__name__", "the function")
+    try:
+        with foreign_work(f"{name} could not be traced"):
+            return function.get_concrete_function()
+    except ExportFailed as error:
+        error.hint = ONCE if "singleton tf.Variable" in error.message else error.hint
+        raise
 
 
 def _spec(name: str, spec: Any) -> TensorSpec:

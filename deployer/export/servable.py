@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
+from deployer.export import untracked
 from deployer.export.names import named_outputs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.model import Signature, TensorSpec
@@ -60,11 +61,17 @@ def write(functions: Mapping[str, Any], target: Path) -> None:
     variables = _unique(variable for function in functions.values() for variable in function.variables)
     root.serving_variables = sorted(variables, key=lambda variable: captured.get(id(variable.handle), len(captured)))
     root.serving_resources = _captured_resources(captured)
+    untracked.check(functions, _handles(root.serving_variables, root.serving_resources))
     with foreign_work("the model could not be saved", hint=_TRACKING):
         tf.saved_model.save(root, str(target), signatures=dict(functions))
 
 
 _TRACKING = "keep every variable and table that it uses as an attribute of the model, a layer or a tf.Module"
+
+
+def _handles(variables: Iterable[Any], resources: Iterable[Any]) -> dict[int, Any]:
+    handles = (*(variable.handle for variable in variables), *(found.resource_handle for found in resources))
+    return {id(handle): handle for handle in handles}
 
 
 def _unique(items: Any) -> list[Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+from deployer import op_sets, saved_model
 from deployer.errors import BrokenModel
 from deployer.export.runtime import disk_full, part, reason
 from deployer.export.strings_wanted import Wanted, wanted
@@ -90,4 +91,12 @@ def _load(session: Any, folder: Path) -> Any:
     except Exception as error:
         if disk_full(error):
             raise
-        raise BrokenModel(f"TensorFlow cannot load the SavedModel: {reason(error)}") from error
+        raise BrokenModel(f"TensorFlow cannot load the SavedModel: {reason(error)}", hint=_way_out(folder)) from error
+
+
+def _way_out(folder: Path) -> str | None:
+    """For an op that this TensorFlow does not know, or a graph that it does not read."""
+    target = op_sets.installed()
+    graph = saved_model.meta_graph(saved_model.parse(folder), saved_model.SERVE, folder)
+    faults = op_sets.unfit(graph, target) if target else ()
+    return f"{faults[0].reason}: {faults[0].remedy}" if faults else None

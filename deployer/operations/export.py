@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployer import batchable, saved_model
 from deployer import export as exporter
-from deployer import saved_model
 from deployer.export import ExportRequest
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations.targets import name_for
@@ -120,6 +120,8 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     with store.stage(name) as stage:
         origin = dataclasses.replace(origin, keras=exporter.save(request, stage.folder, progress))
         info = saved_model.read(stage.folder)
+        for note in batchable.fixed(info.signatures):
+            progress(f"note: {note}")
         if known and origin.digest is None and info.fingerprint and info.fingerprint == known.info.fingerprint:
             return ExportResult(known, created=False)
         golden = exporter.prove(stage.folder, request, progress)

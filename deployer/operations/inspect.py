@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from deployer import golden, saved_model, tensors, tf_examples
+from deployer import batchable, golden, saved_model, tensors, tf_examples
+from deployer.engines import loading
 from deployer.errors import EngineError, GoldenError
 from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
@@ -30,7 +31,17 @@ def inspect(target: str, *, settings: Settings | None = None) -> InspectResult:
     where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"
     questions = _questions(model)
     lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
-    return InspectResult(model, tuple(line for line in lines if line))
+    return InspectResult(model, tuple(line for line in lines if line), _notes(workspace, model))
+
+
+def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
+    """What to look out for when the version is served and asked."""
+    targets = dict.fromkeys(engine.tensorflow for engine in workspace.engines)
+    faults = (found for target in targets for found in loading.unfit(model, target))
+    return (
+        *batchable.fixed(model.info.signatures),
+        *(f"it would not load: {found.reason} ({found.remedy})" for found in faults),
+    )
 
 
 def _address(workspace: Workspace, model: Model) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from deployer import plan as planning
-from deployer.deployment import Plan, ServedModel, Step
+from deployer.deployment import Change, Plan, ServedModel, Step
+from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, UsageError
 from deployer.export.kinds import option
@@ -117,6 +118,7 @@ def _foreseen(
             return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
     models = tuple(store.get(name, version) for version in spec.versions) or (store.get(name),)
     check_batching(workspace.spec, models)
+    loading.check(models, workspace.engine.tensorflow)
     return served_model(name, models, spec)
 
 
@@ -135,6 +137,8 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> 
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = settled(workspace, request.name, request.env, progress)
         plan = planning.decide(request, observed, seamless=workspace.engine.seamless)
+        if plan.change is not Change.NOTHING:
+            loading.check(models, workspace.engine.tensorflow)
         with recorded(workspace.ledger, request, plan, workspace.engine.name) as step:
             deployment, report = Deploy(workspace, request, models, progress, step).carry_out(plan, observed)
     result = _result(workspace, request.models, plan)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.batchable import problem
+from deployer.batchable import fixed, problem
 from deployer.model import Signature, TensorSpec
 
 GOOD = Signature("good", "m", (TensorSpec.parse("x:float32[?,2]"),), (TensorSpec("y", "float32", None),))
@@ -28,3 +28,22 @@ def signature(inputs: list[str], outputs: list[str]) -> Signature:
 def test_every_input_and_output_needs_an_open_first_dimension(inputs, outputs, says):
     found = problem([GOOD, signature(inputs, outputs)])
     assert found is None if says is None else says in (found or "")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "rows"),
+    [
+        (["x:float32[4,2]"], 4),
+        (["x:float32[1,2]", "mask:bool[1]", "k:int32[]"], 1),
+        (["x:float32[?,2]"], None),
+        (["x:float32[4,2]", "y:float32[?,2]"], None),
+        (["x:float32[4,2]", "y:float32[3,2]"], None),
+        (["x:float32[4]"], None),
+        ([], None),
+    ],
+)
+def test_a_signature_that_takes_one_number_of_rows_only_is_told(inputs, rows):
+    found = fixed([GOOD, signature(inputs, ["y:float32[?]"])])
+    assert [line.partition(" (")[0] for line in found] == (
+        [f"s can only be asked for batches of {rows}"] if rows else []
+    )

@@ -70,3 +70,57 @@ def test_weights_that_do_not_fit_are_told(exporter: Exporter) -> None:
         exporter(f"{place}:unbuilt", weights=weights)
     with pytest.raises(SourceNotFound, match="there is no file"):
         exporter(f"{place}:build", weights=exporter.root / "other.weights.h5")
+
+
+UNTRACKED = """
+import tensorflow as tf
+
+def words():
+    return tf.lookup.StaticHashTable(tf.lookup.KeyValueTensorInitializer(["a"], [1]), -1)
+
+class Looks(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="x")])
+    def __call__(self, x):
+        table = words()
+        return {"y": table.lookup(x)}
+
+class Counts(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": x * tf.Variable(2.0)}
+
+handle = tf.raw_ops.VarHandleOp(dtype=tf.float32, shape=[], shared_name="scale")
+tf.raw_ops.AssignVariableOp(resource=handle, value=tf.constant(2.0))
+rows = iter(tf.data.Dataset.range(5))
+looks = Looks()
+counts = Counts()
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+def scaled(x):
+    return {"y": x * tf.raw_ops.ReadVariableOp(resource=handle, dtype=tf.float32)}
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.int64, name="x")])
+def added(x):
+    return {"y": x + next(rows)}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "line", "way_out"),
+    [
+        (
+            "looks",
+            "a lookup table that no object keeps",
+            "return tf.lookup.StaticHashTable(",
+            "self.table = tf.lookup.StaticHashTable",
+        ),
+        ("scaled", r"a variable \('scale'\) that no object", "ReadVariableOp", "self.weight = tf.Variable"),
+        ("added", "an iterator over a dataset that no object keeps", "next(rows)", "as an input"),
+        ("counts", "__call__ could not be traced", "", "self.weight = tf.Variable"),
+    ],
+)
+def test_what_no_object_keeps_is_named_with_its_line(exporter: Exporter, name, what, line, way_out) -> None:
+    with pytest.raises(ExportFailed, match=what) as caught:
+        exporter(f"{exporter.file(UNTRACKED)}:{name}")
+    assert line in caught.value.message.partition("\n")[2]
+    assert way_out in (caught.value.hint or "")
