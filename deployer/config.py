@@ -5,6 +5,7 @@ Raises ConfigError with file, key and reason; an unknown key is answered with th
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import difflib
 import os
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from deployer import documents
 from deployer.errors import ConfigError, DeployerError, InvalidValue
 from deployer.model import check_name
 from deployer.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
@@ -206,9 +208,17 @@ def _put(document: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _validated(document: dict[str, Any], file: Path | None) -> Spec:
+    """What fits as it is needs no validator, whose import takes longer than all else here."""
+    check_name(document["env"], "environment")
+    with contextlib.suppress(documents.Mismatch, InvalidValue, OverflowError):
+        return cast("Spec", documents.read(Spec, document, strict=True))
+    return _converted(document, file)
+
+
+def _converted(document: dict[str, Any], file: Path | None) -> Spec:
+    """The same with texts of variables turned into what they stand for. Raises ConfigError for what does not fit."""
     from pydantic import TypeAdapter, ValidationError
 
-    check_name(document["env"], "environment")
     try:
         return TypeAdapter(Spec).validate_python(document)
     except ValidationError as error:

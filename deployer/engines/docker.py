@@ -8,7 +8,7 @@ final ones: until a gateway holds the ports, that is a gap, and the plan says so
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -49,11 +49,11 @@ class DockerEngine:
             info = self._client.info()
         except EngineUnavailable as error:
             return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
-        return (*fitness.of_engine(info, self.settings), *fitness.of_image(self._client, info, self.settings))
+        return (*fitness.of_engine(info, self.settings), *fitness.of_image(self._image, info, self.settings))
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: by a container of the image, where the engine has it, else by the image's name."""
-        if not models or fitness.image(self._client, self.settings.image) is None:
+        if not models or self._image is None:
             return tuple(loading.findings(self.tensorflow, models))
         return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
 
@@ -79,16 +79,18 @@ class DockerEngine:
     def prepare(self, progress: Callable[[str], None]) -> None:
         """See Engine.prepare: the image, pulled where it is missing."""
         settings = self.settings
-        if fitness.image(self._client, settings.image) is None:
+        if self._image is None:
             with docker_errors(f"pulling {settings.image}"):
                 pull(self._client, settings.image, settings.platform, settings.pull_seconds, progress)
+            del self._image
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
-        observed = self.observe(name, env)
-        ours = {observed.rest_port, observed.grpc_port} if observed and observed.running else set()
-        for port in (address.rest_port, address.grpc_port):
-            if port and port not in ours:
+        wanted = [port for port in (address.rest_port, address.grpc_port) if port]
+        observed = self.observe(name, env) if wanted else None
+        ours = (observed.rest_port, observed.grpc_port) if observed and observed.running else ()
+        for port in wanted:
+            if port not in ours:
                 self._check_free(address.host, port)
 
     def models_root(self, models_dir: Path) -> str:
@@ -120,10 +122,7 @@ class DockerEngine:
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
-        for found in self._listed(name, env):
-            if found.role == CANDIDATE:
-                self.discard(found)
-        self._clear_unused(name, env)
+        self._swept(name, env)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         """See Engine.recover."""
@@ -135,29 +134,32 @@ class DockerEngine:
         """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
         for flag, _ in launch.flags:
             flags.known(flag)
-        self.sweep(launch.name, launch.env)
-        observed = self.observe(launch.name, launch.env)
+        observed = self._swept(launch.name, launch.env)
         release = run_folder.new_release_id()
         place = self._place(launch, release, observed if observed and observed.running else None)
         run_folder.write_config(place.folder, launch.rendered)
         with docker_errors(f"starting {place.container}"):
             self._ensure_network(launch, place)
-            image = self._client.images.get(self.settings.image)
-            wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), _image(image))
+            wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), self._known_image())
             self._client.containers.create(**wanted).start()
         return self._known(launch.name, launch.env, release)
 
     def alive(self, deployment: Deployment) -> bool:
         """See Engine.alive. A container that restarts after a failure counts as gone."""
-        state = self._state(deployment)
-        return bool(state) and state["Status"] in ("running", "created") and not state.get("Restarting")
+        import docker.errors
+
+        with docker_errors(f"looking at {deployment.release}"):
+            try:
+                return self._container(deployment).status in ("running", "created")
+            except docker.errors.NotFound:
+                return False
 
     def autopsy(self, deployment: Deployment) -> str:
         """See Engine.autopsy."""
         state = self._state(deployment)
         if not state:
             return "its container is gone"
-        found = fitness.image(self._client, self.settings.image)
+        found = self._image
         return autopsy.cause(state, fitness.mismatch(self._client.info(), found) if found else "")
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
@@ -191,19 +193,14 @@ class DockerEngine:
 
     def discard(self, deployment: Deployment) -> None:
         """See Engine.discard."""
-        import docker.errors
-
-        with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
-            container = self._container(deployment)
-            container.stop(timeout=STOP_SECONDS)
-            container.remove(force=True)
-        self._clear_unused(deployment.name, deployment.env)
+        self._take_away(deployment)
+        self._clear_unused(deployment.name, deployment.env, self._listed(deployment.name, deployment.env))
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove: containers, network and config."""
         for found in self._listed(name, env):
-            self.discard(found)
-        self._clear_unused(name, env)
+            self._take_away(found)
+        self._clear_unused(name, env, ())
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""
@@ -215,6 +212,17 @@ class DockerEngine:
     @cached_property
     def _client(self) -> Any:
         return connect(self.settings.host)
+
+    @cached_property
+    def _image(self) -> Any:
+        """The image of new servers as the engine has it, or None."""
+        return fitness.image(self._client, self.settings.image)
+
+    def _known_image(self) -> Image:
+        found = self._image
+        if found is None:
+            raise EngineError(f"the engine does not have {self.settings.image}", hint="run the command again")
+        return Image(str(found.id), tuple(found.attrs.get("RepoDigests") or ()))
 
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "docker" / env / name
@@ -240,11 +248,30 @@ class DockerEngine:
             raise EngineError(f"the container of {labels[f'{LABEL}name']} is gone", hint="run the command again")
         return found
 
+    def _swept(self, name: str, env: str) -> Deployment | None:
+        """What serves, once all else of that name is gone."""
+        listed = self._listed(name, env)
+        for found in listed:
+            if found.role == CANDIDATE:
+                self._take_away(found)
+        serving = [found for found in listed if found.role == SERVING]
+        self._clear_unused(name, env, serving)
+        return next(iter(serving), None)
+
+    def _take_away(self, deployment: Deployment) -> None:
+        import docker.errors
+
+        with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
+            container = self._container(deployment)
+            container.stop(timeout=STOP_SECONDS)
+            container.remove(force=True)
+
     def _container(self, deployment: Deployment) -> Any:
+        """As the engine lists it: what only an inspection tells is there after `reload`."""
         import docker.errors
 
         wanted = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
-        found = self._client.containers.list(all=True, filters=wanted)
+        found = self._client.containers.list(all=True, filters=wanted, sparse=True)
         if not found:
             raise docker.errors.NotFound(f"no container of release {deployment.release}")
         return found[0]
@@ -254,7 +281,9 @@ class DockerEngine:
 
         with docker_errors(f"looking at {deployment.release}"):
             try:
-                return dict(self._container(deployment).attrs["State"])
+                container = self._container(deployment)
+                container.reload()
+                return dict(container.attrs["State"])
             except docker.errors.NotFound:
                 return {}
 
@@ -304,11 +333,11 @@ class DockerEngine:
     def _ensure_network(self, launch: Launch, place: Placement) -> None:
         if not self._client.networks.list(filters=_filters(launch.name, launch.env)):
             labels = {f"{LABEL}name": launch.name, f"{LABEL}env": launch.env}
-            self._client.networks.create(place.network, driver="bridge", labels=labels, check_duplicate=True)
+            self._client.api.create_network(place.network, driver="bridge", labels=labels, check_duplicate=True)
 
-    def _clear_unused(self, name: str, env: str) -> None:
+    def _clear_unused(self, name: str, env: str, left: Iterable[Deployment]) -> None:
         """Config folders of containers that are gone, and the network when none is left."""
-        used = {found.folder for found in self._listed(name, env)}
+        used = {found.folder for found in left}
         for folder in run_folder.releases(self._home(name, env)):
             if folder.resolve() not in used:
                 run_folder.delete(folder)
@@ -324,6 +353,7 @@ class DockerEngine:
         """Start the proven server again on the ports of the old one; when that fails, the old one is started again."""
         serving = container_name(old.name, old.env)
         before, proven = self._container(old), self._container(candidate)
+        proven.reload()
         before.stop(timeout=STOP_SECONDS)
         before.rename(container_name(old.name, old.env, old.release))
         try:
@@ -347,10 +377,6 @@ class DockerEngine:
         except BaseException:
             self._client.api.remove_container(created["Id"], force=True)
             raise
-
-
-def _image(found: Any) -> Image:
-    return Image(str(found.id), tuple(found.attrs.get("RepoDigests") or ()))
 
 
 def _any_port(host: str) -> int:

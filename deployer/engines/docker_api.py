@@ -32,9 +32,7 @@ def connect(host: str | None = None) -> Any:
             hint="unset docker.host and DOCKER_HOST, `docker context use default`; remote engines come later",
         )
     with docker_errors(f"the Docker Engine at {address}"):
-        client = docker.DockerClient(base_url=address, version="auto", timeout=API_SECONDS)
-        client.ping()
-    return client
+        return docker.DockerClient(base_url=address, version="auto", timeout=API_SECONDS)  # asks for its version
 
 
 def answers(host: str | None = None) -> bool:

@@ -26,9 +26,8 @@ def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
         yield Finding(ENGINE, "error", text, "lower docker.cpus")
 
 
-def of_image(client: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
-    """The image that is wanted: there, for this processor, a model server's."""
-    found = image(client, settings.image)
+def of_image(found: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+    """The image that is wanted, None where the engine lacks it: there, for this processor, a model server's."""
     if found is None:
         yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
         return

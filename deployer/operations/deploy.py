@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from deployer import smoke
 from deployer.deployment import Change, Deployment, Launch, Plan, listed
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed, GateRefused
-from deployer.golden import Tolerance
 from deployer.model import Model
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.switching import Switch
@@ -100,7 +98,9 @@ class Deploy:
         try:
             self.step("stage a candidate")
             candidate = self.engine.stage(self.launch)
-            smoke.get_ready(self.models)  # while its server loads
+            from deployer import smoke  # while its server loads: that time is free
+
+            smoke.get_ready(self.models)
             with last_words(self.engine, candidate):
                 yield candidate
         except BaseException:
@@ -108,6 +108,9 @@ class Deploy:
             raise
 
     def _prove(self, deployment: Deployment) -> Report:
+        from deployer import smoke
+        from deployer.golden import Tolerance
+
         self.step(f"prove {deployment.release}, the {deployment.role} server")
         await_models(self.workspace, deployment, self.launch.models)
         self.progress("asking it the golden questions")
@@ -123,4 +126,6 @@ class Deploy:
         return report
 
     def _still_available(self, observed: Deployment) -> Report:
+        from deployer import smoke
+
         return smoke.prove_available(self.workspace.client(observed), self.launch.models)

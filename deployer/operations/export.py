@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
-from deployer import export as exporter
-from deployer.export import ExportRequest
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations.targets import name_for
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report import ExportResult
 from deployer.spec import Batching, ModelSpec
 from deployer.store import Store
+
+if TYPE_CHECKING:
+    from deployer.export import ExportRequest
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class ExportOptions:
 
     def request(self, source: str) -> ExportRequest:
         """The same for the export rooms. Raises InvalidValue for a malformed input."""
+        from deployer.export import ExportRequest
+
         names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}
         same = {name: getattr(self, name) for name in names}
         return ExportRequest(source, tuple(TensorSpec.parse(text) for text in self.inputs), **same)
@@ -84,6 +87,8 @@ def export(
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
     """The same, into a given store."""
+    from deployer import export as exporter
+
     name = check_name(name_for(source) if options.name is None else options.name)
     if options.version is not None:
         store.check_free(name, check_version(options.version))
@@ -97,6 +102,8 @@ def export_into(store: Store, source: str, options: ExportOptions, progress: Pro
 
 def would_change(store: Store, source: str, options: ExportOptions) -> bool | None:
     """Whether an export would make a version; None where only running the source tells."""
+    from deployer import export as exporter
+
     origin = exporter.identify(options.request(source))
     known = store.newest(name_for(source) if options.name is None else options.name)
     if known is None or options.force or options.version is not None:
@@ -117,6 +124,8 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     known: Model | None,
     progress: Progress,
 ) -> ExportResult:
+    from deployer import export as exporter
+
     with store.stage(name) as stage:
         origin = dataclasses.replace(origin, keras=exporter.save(request, stage.folder, progress))
         info = saved_model.read(stage.folder)

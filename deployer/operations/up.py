@@ -9,7 +9,6 @@ from deployer.deployment import Change, Plan, ServedModel, Step
 from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, UsageError
-from deployer.export.kinds import option
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
@@ -72,6 +71,8 @@ def _refuse_export_options(target: str, options: ExportOptions) -> None:
     """Options that shape an export go with a source, and with nothing else."""
     given = [field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default]
     if given:
+        from deployer.export.kinds import option
+
         raise UsageError(f"{option(given[0])} goes with a source to export, not with {target}", hint=_HOW)
 
 

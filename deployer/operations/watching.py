@@ -6,8 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deployer import failures, smoke
-from deployer.client import Client
+from deployer import failures
 from deployer.deployment import Deployment, ServedModel
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
@@ -19,10 +18,14 @@ LOG_LINES = 15
 
 def await_models(workspace: Workspace, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:
     """Until all of them are AVAILABLE. Raises NotReady, at once when the server ended or a model failed to load."""
+    from deployer import smoke
+
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
     until_ready(
-        lambda: _look(workspace.engine, deployment, client, models), deadline, f"the server of {deployment.name}"
+        lambda: _or_ended(smoke.readiness(client, models), workspace.engine, deployment),
+        deadline,
+        f"the server of {deployment.name}",
     )
 
 
@@ -30,13 +33,15 @@ def await_withdrawn(
     workspace: Workspace, deployment: Deployment, before: tuple[ServedModel, ...], after: tuple[ServedModel, ...]
 ) -> None:
     """Until what is served no more takes no requests: one without a version goes to the highest that is loaded."""
+    from deployer import smoke
+
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
     until_ready(lambda: smoke.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
 
 
-def _look(engine: Engine, deployment: Deployment, client: Client, models: tuple[ServedModel, ...]) -> Observation:
-    seen = smoke.readiness(client, models)
+def _or_ended(seen: Observation, engine: Engine, deployment: Deployment) -> Observation:
+    """What was seen of a server, unless it is not there any more."""
     if seen.readiness is Readiness.NOT_READY and not engine.alive(deployment):
         return Observation(Readiness.UNAVAILABLE, engine.autopsy(deployment))
     return seen

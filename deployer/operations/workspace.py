@@ -7,10 +7,9 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer import engines
-from deployer.client import Client
 from deployer.deployment import Deployment
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue, NothingDeployed
@@ -18,6 +17,9 @@ from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
 from deployer.store import Store
+
+if TYPE_CHECKING:
+    from deployer.client import Client
 
 Progress = Callable[[str], None]
 
@@ -92,6 +94,8 @@ class Workspace:
 
     def client(self, deployment: Deployment) -> Client:
         """Speaks to that deployment's server."""
+        from deployer.client import Client
+
         return Client(deployment.endpoints, self.spec.gate.request_seconds)
 
     def deployed(self, name: str | None) -> Deployment:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
-from deployer import config, render
-from deployer.errors import ConfigError
+from deployer import config, documents, render
+from deployer.errors import ConfigError, InvalidValue
 from deployer.spec import Spec
 
 
@@ -136,3 +139,32 @@ def test_code_beside_the_document_is_found_from_anywhere(tmp_path):
     model = load(tmp_path, f'[models.m]\nsource = "m.keras"\n{text}').models["m"]
     assert model.signatures == (f"a={tmp_path}/own.py:f", "b=package.module:f")
     assert model.custom_objects == f"{tmp_path}/own.py:X"
+
+
+VALUES = st.one_of(
+    st.none(), st.booleans(), st.integers(-2, 70_000), st.floats(), st.sampled_from(["auto", "no", "2g", "1", ""]),
+    st.lists(st.integers(0, 3), max_size=2), st.dictionaries(st.sampled_from(["a", "stable"]), st.integers(0, 3)),
+)  # fmt: skip
+TABLES = {
+    "server": ["host", "rest_port", "flags"], "docker": ["image", "cpus", "memory", "restart", "environment"],
+    "gate": ["ready_seconds", "relative_tolerance"], "batching": ["max_batch_size", "allowed_batch_sizes"],
+}  # fmt: skip
+DOCUMENTS = st.fixed_dictionaries(
+    {},
+    optional={
+        **dict.fromkeys(("name", "engine", "models_dir", "templates_dir"), VALUES),
+        **{name: st.dictionaries(st.sampled_from([*keys, "unknown"]), VALUES) for name, keys in TABLES.items()},
+        "models": st.dictionaries(
+            st.just("m"), st.dictionaries(st.sampled_from(["versions", "labels", "source", "trust"]), VALUES)
+        ),
+    },
+)
+
+
+@given(DOCUMENTS)
+def test_what_is_read_without_the_validator_is_what_the_validator_reads(document):
+    try:
+        quick = documents.read(Spec, document, strict=True)
+    except (documents.Mismatch, InvalidValue, OverflowError):
+        return
+    assert repr(quick) == repr(TypeAdapter(Spec).validate_python(document))

@@ -89,6 +89,21 @@ def test_light_verbs_import_no_tensorflow(project: Path, arguments: tuple[str, .
     assert not modules & set(HEAVY)
 
 
+def test_a_document_that_is_right_as_it_stands_needs_no_validator(project: Path) -> None:
+    (project / "plain.toml").write_text('engine = "embedded"\n[server]\nrest_port = 0\n[models.half_plus_two]\n')
+    script = "import sys; from deployer import config; config.load(); print('pydantic' in sys.modules)"
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project,
+        env=environment(DEPLOYER_CONFIG="plain.toml"),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert ended.stdout == "False\n"
+
+
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_nothing_that_they_do_not_need(project: Path, option: str) -> None:
     code, modules = imported(option, cwd=project)
