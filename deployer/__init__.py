@@ -22,6 +22,8 @@ _HOMES = {
     "init": "operations.init:init",
     "export_model": "operations.export:export",
     "up": "operations.up:up",
+    "redeploy": "operations.redeploy:redeploy",
+    "label": "operations.redeploy:label",
     "rollback": "operations.rollback:rollback",
     "history": "operations.history:history",
     "down": "operations.down:down",
@@ -52,8 +54,10 @@ __all__ = [
     "history",
     "init",
     "inspect",
+    "label",
     "logs",
     "predict",
+    "redeploy",
     "render_config",
     "rollback",
     "smoke_test",
@@ -75,6 +79,8 @@ if TYPE_CHECKING:
     from deployer.operations.inspect import inspect as inspect
     from deployer.operations.logs import logs as logs
     from deployer.operations.predict import predict as predict
+    from deployer.operations.redeploy import label as label
+    from deployer.operations.redeploy import redeploy as redeploy
     from deployer.operations.render import render as render_config
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as smoke_test

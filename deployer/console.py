@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Rendered, listed
+from deployer.deployment import Plan, Rendered, listed
 from deployer.errors import DeployerError
 from deployer.model import Model, Signature
 from deployer.report import (
@@ -87,12 +87,16 @@ def plain(value: Any) -> Any:
 
 
 def _derived(value: Any) -> dict[str, Any]:
+    if isinstance(value, Plan):
+        return {"digest": value.digest}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}
 
 
 def show_up(result: UpResult) -> None:
     """The plan after a dry run; after a deploy the proof and the endpoint."""
     out(str(result.plan))
+    if result.report is None:
+        out(f"digest {result.plan.digest}")
     if result.report is not None:
         show_report(result.report)
     if result.endpoints is None:

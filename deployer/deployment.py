@@ -152,6 +152,11 @@ class Plan:
     deployment: str
     steps: tuple[Step, ...] = ()
 
+    @property
+    def digest(self) -> str:
+        """The same for the same steps, each for the same cause."""
+        return digest(str(self))
+
     def __str__(self) -> str:
         head = f"{self.change.name} {self.deployment}"
         return "\n".join((head, *(f"  {step.action}  ({step.cause})" for step in self.steps)))

@@ -2,6 +2,7 @@
 
 DeployerError
 ├── DeployFailed          1   tried, failed, undone
+├── PlanOutdated          1   what was planned is not what would be done now
 ├── LedgerError           1   the history cannot be read or written
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
 ├── MalformedTensor       1   a message whose values and shape disagree
@@ -56,6 +57,10 @@ class DeployerError(Exception):
 
 class DeployFailed(DeployerError):
     """The deploy failed and what it had begun was undone."""
+
+
+class PlanOutdated(DeployerError):
+    """What was planned is not what would be done now."""
 
 
 class LedgerError(DeployerError):

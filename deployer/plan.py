@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
+
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, listed
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
 )
 
+STAGE = "start a candidate"
+PROVE_AGAIN = Step("prove the serving server again", "its models changed")
 PROVE_LOADED = Step(
     "prove the versions where they are: status, signatures, golden answers over REST and gRPC",
     "the server has loaded all of them already",
 )
 
 
-def decide(launch: Launch, observed: Deployment | None, *, seamless: bool = True) -> Plan:
+SKIPPED = Step("ask no golden questions: what is broken is seen by clients first", "the gate is skipped")
+
+
+def decide(launch: Launch, observed: Deployment | None, *, seamless: bool = True, gate: bool = True) -> Plan:
     """What turns `observed` into what `launch` wants; the first difference that matters is the cause.
 
-    `seamless` tells whether the engine can replace a server without closing its ports for a moment.
+    `seamless` tells whether the engine can replace a server without closing its ports for a moment; `gate` whether
+    anything is proven first.
     """
+    plan = _decide(launch, observed, seamless=seamless)
+    return plan if gate else dataclasses.replace(plan, steps=tuple(_ungated(plan)))
+
+
+def _ungated(plan: Plan) -> Iterator[Step]:
+    """The steps without proofs; a candidate is only started where it becomes the server."""
+    for step in plan.steps:
+        if step in (PROVE, PROVE_LOADED):
+            yield SKIPPED
+        elif plan.change is not Change.RELOAD or not step.action.startswith((STAGE, PROVE_AGAIN.action)):
+            yield step
+
+
+def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool) -> Plan:
     name = f"{launch.name} [{launch.env}]"
     if observed is None:
         return Plan(Change.CREATE, name, _create(launch, "nothing is deployed under this name"))
@@ -38,16 +61,24 @@ def remove(observed: Deployment) -> Plan:
     return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps)
 
 
+def _stage(launch: Launch, cause: str) -> Step:
+    return Step(f"{STAGE} with {listed(launch.models)}", cause)
+
+
 def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
-    return (Step(f"start a candidate with {listed(launch.models)}", cause), PROVE, _promote(launch))
+    return (_stage(launch, cause), PROVE, _promote(launch))
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
     if seamless:
         return (*_create(launch, cause), Step(f"drain and stop release {observed.release}", "the new release serves"))
-    start = Step(f"start a candidate with {listed(launch.models)}", cause)
     gap = f"stop release {observed.release}: its ports are closed until the new one has loaded"
-    return (start, PROVE, Step(gap, "two containers cannot have one port, and there is no gateway"), _promote(launch))
+    return (
+        _stage(launch, cause),
+        PROVE,
+        Step(gap, "two containers cannot have one port, and there is no gateway"),
+        _promote(launch),
+    )
 
 
 def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
@@ -57,10 +88,9 @@ def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) 
 
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
     changes = tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
-    again = Step("prove the serving server again", "its models changed")
     if all_loaded(launch.models, observed.models):
-        return (PROVE_LOADED, *changes, again)
-    return (Step(f"start a candidate with {listed(launch.models)}", "models differ"), PROVE, *changes, again)
+        return (PROVE_LOADED, *changes, PROVE_AGAIN)
+    return (_stage(launch, "models differ"), PROVE, *changes, PROVE_AGAIN)
 
 
 def _promote(launch: Launch) -> Step:

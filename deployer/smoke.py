@@ -7,24 +7,26 @@ many at once, then alone again.
 from __future__ import annotations
 
 import contextlib
+import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from deployer import golden, tf_examples
+from deployer import availability, golden, tf_examples
 from deployer.client import Client, Question
 from deployer.deployment import ServedModel
 from deployer.errors import DeployerError
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model, Signature
-from deployer.report import Check, ModelState, Report
+from deployer.report import Check, Report
 from deployer.tensors import REST_CANNOT_CARRY
-from deployer.wait import Observation, Readiness
+from deployer.wait import Readiness
 
 CONCURRENT_REQUESTS = 16
 CONCURRENT_THREADS = 8
+PACE_ROUNDS = 40
 Ask = Callable[[GoldenCase], dict[str, object]]
 
 
@@ -63,43 +65,37 @@ def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
     )
 
 
-def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
-    """One look: READY when every wanted version is AVAILABLE, UNAVAILABLE when one ended with an error."""
-    for model in served:
-        try:
-            states = {state.version: state for state in client.states(model.name)}
-        except DeployerError as error:
-            return Observation(Readiness.NOT_READY, error.message)
-        for version in model.versions:
-            seen = _judge(states.get(version), model.name, version)
-            if seen.readiness is not Readiness.READY:
-                return seen
-    return Observation(Readiness.READY)
+def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
+    """Whether a candidate's median time for a golden answer is within `limit` times that of the serving version.
+
+    Both are asked in turn, each its own first question, so that what else the machine does meets both alike.
+    """
+    model = candidate[1]
+    return _check("pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
 
 
-def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[ServedModel]) -> Observation:
-    """One look: READY when no version that was served `before`, and is not to be `after`, takes requests any more."""
-    kept = {(model.name, version) for model in after for version in model.versions}
-    for model in before:
-        unwanted = {version for version in model.versions if (model.name, version) not in kept}
-        try:
-            states = client.states(model.name) if unwanted else ()
-        except DeployerError:
-            continue  # the server does not know the model any more
-        for state in states:
-            if state.version in unwanted and state.state == "AVAILABLE":
-                return Observation(Readiness.NOT_READY, f"{model.name}:{state.version} still takes requests")
-    return Observation(Readiness.READY)
+def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Outcome:
+    questions = [_first_question(client, model) for client, model in (serving, candidate)]
+    times: tuple[list[float], list[float]] = ([], [])
+    for _ in range(PACE_ROUNDS):
+        for taken, ask in zip(times, questions, strict=True):
+            began = time.perf_counter()
+            ask()
+            taken.append(time.perf_counter() - began)
+    before, after = (statistics.median(taken) * 1000 for taken in times)
+    detail = f"{after:.2f} ms, the serving version {before:.2f} ms: {after / before:.2f} times"
+    if after > before * limit:
+        raise Fault(f"{detail}, allowed are {limit:g}")
+    return Outcome(detail)
 
 
-def _judge(state: ModelState | None, name: str, version: int) -> Observation:
-    if state is None:
-        return Observation(Readiness.NOT_READY, f"{name}:{version} is not known to the server yet")
-    if state.state == "AVAILABLE":
-        return Observation(Readiness.READY)
-    if state.state == "END" and state.error:
-        return Observation(Readiness.UNAVAILABLE, f"{name}:{version} failed to load: {state.error}")
-    return Observation(Readiness.NOT_READY, f"{name}:{version} is {state.state}")
+def _first_question(client: Client, model: Model) -> Callable[[], object]:
+    cases = golden.read(model.path)
+    if not cases:
+        raise Fault(_no_golden(model))
+    fitting = [case for case in cases if _fits_rest(model, case)]
+    ask = _rest(client, model) if fitting else _grpc(client, model)
+    return partial(ask, (fitting or list(cases))[0])
 
 
 def _prove_model(client: Client, model: Model, tolerance: Tolerance) -> Iterator[Check]:
@@ -202,7 +198,7 @@ def _compare(case: GoldenCase, answer: dict[str, object], model: Model, toleranc
 
 def _status(client: Client, name: str, version: int) -> Outcome:
     states = {state.version: state for state in client.states(name)}
-    seen = _judge(states.get(version), name, version)
+    seen = availability.judge(states.get(version), name, version)
     if seen.readiness is not Readiness.READY:
         raise Fault(seen.reason)
     return Outcome("AVAILABLE")

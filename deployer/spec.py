@@ -30,6 +30,13 @@ OWN_FLAGS = frozenset(
 )
 
 
+def check_label(name: str) -> str:
+    """A name for a version as a URL and a text proto can hold it. Raises InvalidValue."""
+    if not LABEL.fullmatch(name):
+        raise InvalidValue(f"label {name[:40]!r} is not allowed: 1 to 64 letters, digits and '_'")
+    return name
+
+
 def doc(text: str, **more: Any) -> Any:
     """A field with its help text, which the reference and the schema show."""
     return field(metadata={"doc": text}, **more)
@@ -77,8 +84,7 @@ class ModelSpec:
         for version in (*self.versions, *self.labels.values()):
             check_version(version)
         for label in self.labels:
-            if not LABEL.fullmatch(label):
-                raise InvalidValue(f"label {label[:40]!r} is not allowed: 1 to 64 letters, digits and '_'")
+            check_label(label)
         for text in self.inputs:
             TensorSpec.parse(text)
 
@@ -188,6 +194,14 @@ class Gate:
     )
     ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
     request_seconds: float = doc("how long one request may take", default=30.0)
+    skip: bool = doc(
+        "ask no golden questions, start no candidate for a change of models: what is broken meets clients first",
+        default=False,
+    )
+    allow_breaking: bool = doc("let signatures change so that clients of the serving version break", default=False)
+    max_slowdown: float | None = doc(
+        "how many times the serving version's median time a golden answer may take; unset: not measured", default=None
+    )
 
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):
@@ -195,6 +209,8 @@ class Gate:
                 raise InvalidValue(f"{name} must be a finite number and not negative")
         for name in ("ready_seconds", "request_seconds"):
             _check_positive(name, getattr(self, name))
+        if self.max_slowdown is not None:
+            _check_positive("max_slowdown", self.max_slowdown)
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from deployer.errors import exit_codes
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 
 ORDER = (
-    "init export up plan rollback down status ps history logs smoke predict versions diff inspect render doctor".split()
-)
+    "init export up plan redeploy label rollback down status ps history logs smoke predict versions diff inspect "
+    "render doctor"
+).split()
 
 
 class InOrder(TyperGroup):

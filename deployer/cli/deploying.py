@@ -8,10 +8,12 @@ import typer
 
 from deployer.cli.app import app
 from deployer.cli.options import (
+    AllowBreaking,
     Config,
     CustomObjects,
     DefaultSignature,
     Deployed,
+    DryRun,
     EngineName,
     Env,
     Examples,
@@ -23,12 +25,14 @@ from deployer.cli.options import (
     Inputs,
     Json,
     LockWait,
+    MaxSlowdown,
     ModelName,
     ModelsDir,
     Quiet,
     RestPort,
     ServeAs,
     SignatureName,
+    SkipGate,
     StateDir,
     Tags,
     TemplatesDir,
@@ -73,7 +77,13 @@ def up(
     custom_objects: CustomObjects = None,
     weights: Weights = None,
     force: Force = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
+    skip_gate: SkipGate = False,
+    allow_breaking: AllowBreaking = False,
+    max_slowdown: MaxSlowdown = None,
+    dry_run: DryRun = False,
+    expect: Annotated[
+        str | None, typer.Option(metavar="DIGEST", help="Do this plan, whose digest `plan` showed, or nothing.")
+    ] = None,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 20 when there is something to do.")
     ] = False,
@@ -125,8 +135,13 @@ def up(
         grpc_port=grpc_port,
         timeout=timeout,
         lock_wait=lock_wait,
+        skip_gate=skip_gate,
+        allow_breaking=allow_breaking,
+        max_slowdown=max_slowdown,
     )
-    result = run(target, options=options, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
+    result = run(
+        target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)
+    )
     show(result, json, console.show_up)
     if not (quiet or json):
         console.show_next_steps(result)
@@ -154,6 +169,7 @@ def plan(
     custom_objects: CustomObjects = None,
     weights: Weights = None,
     force: Force = False,
+    skip_gate: SkipGate = False,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     engine: EngineName = None,
     host: Host = None,
@@ -184,6 +200,7 @@ def plan(
         graph_inputs=graph_inputs,
         graph_outputs=graph_outputs,
         force=force,
+        skip_gate=skip_gate,
         dry_run=True,
         exit_code=exit_code,
         engine=engine,

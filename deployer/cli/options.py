@@ -21,6 +21,21 @@ RestPort = Annotated[int | None, typer.Option(help="REST port; 0: any free one."
 GrpcPort = Annotated[int | None, typer.Option(help="gRPC port; 0: any free one.")]
 Timeout = Annotated[float | None, typer.Option(help="Seconds until the models must be available.")]
 LockWait = Annotated[float, typer.Option(help="Seconds to wait for another command on the same deployment.")]
+SkipGate = Annotated[
+    bool,
+    typer.Option("--skip-gate", help="Serve it unproven, and note that; what is broken meets clients first."),
+]
+AllowBreaking = Annotated[
+    bool, typer.Option("--allow-breaking", help="Let signatures change so that clients of the serving version break.")
+]
+MaxSlowdown = Annotated[
+    float | None,
+    typer.Option(metavar="TIMES", help="Refuse a version whose answers take more than so many times as long as now."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")]
+OfModel = Annotated[
+    str | None, typer.Option("--model", metavar="MODEL", help="The model, where the deployment serves several.")
+]
 Deployed = Annotated[
     str | None, typer.Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
 ]

@@ -10,11 +10,13 @@ from deployer.cli.app import app
 from deployer.cli.options import (
     Config,
     Deployed,
+    DryRun,
     EngineName,
     Env,
     Json,
     LockWait,
     Quiet,
+    SkipGate,
     StateDir,
     Timeout,
     examples_text,
@@ -47,7 +49,8 @@ def rollback(
     to: Annotated[
         int | None, typer.Option(help="Number of a release; unset: the last good one that served others.")
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")] = False,
+    skip_gate: SkipGate = False,
+    dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
     lock_wait: LockWait = 0.0,
@@ -62,7 +65,13 @@ def rollback(
     from deployer.operations.rollback import rollback as run
 
     settings = settings_of(
-        config=config, env=env, engine=engine, state_dir=state_dir, timeout=timeout, lock_wait=lock_wait
+        config=config,
+        env=env,
+        engine=engine,
+        state_dir=state_dir,
+        timeout=timeout,
+        lock_wait=lock_wait,
+        skip_gate=skip_gate,
     )
     result = run(name, to=to, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)

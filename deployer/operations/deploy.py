@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan, listed
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, DeployFailed, GateRefused
+from deployer.errors import DeployerError, DeployFailed
 from deployer.model import Model
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.switching import Switch
@@ -16,6 +18,9 @@ from deployer.operations.watching import await_models, last_words
 from deployer.operations.workspace import Progress, Workspace
 from deployer.plan import all_loaded
 from deployer.report import Report
+
+if TYPE_CHECKING:
+    from deployer.operations.gate import Gate
 
 PROMOTE_SECONDS = 15.0
 
@@ -37,16 +42,25 @@ class Deploy:
 
     def carry_out(self, plan: Plan, observed: Deployment | None) -> tuple[Deployment, Report]:
         """Do what the plan says. Raises NotReady, GateRefused, EngineError; then the old server still serves."""
+        if observed is not None and plan.change is not Change.NOTHING:
+            self.gate.check_signatures(observed)
         if observed is None or plan.change in (Change.CREATE, Change.REPLACE):
-            return self._launch()
+            return self._launch(observed)
         if plan.change is Change.RELOAD:
             return self._reload(observed)
         return observed, self._still_available(observed)
 
-    def _launch(self) -> tuple[Deployment, Report]:
+    @cached_property
+    def gate(self) -> Gate:
+        """What the models must show."""
+        from deployer.operations.gate import Gate
+
+        return Gate(self.workspace, self.launch, self.models, self.progress)
+
+    def _launch(self, observed: Deployment | None) -> tuple[Deployment, Report]:
         with self._candidate() as candidate:
-            report = self._prove(candidate)
-            self.progress("proven: opening its ports")
+            report = self._prove(candidate, observed if observed and observed.running else None)
+            self.progress(f"{self._verdict}: opening its ports")
             self.step(f"promote the candidate {candidate.release}")
             deployment = self.engine.promote(candidate, PROMOTE_SECONDS, self._accept)
         return deployment, report
@@ -60,13 +74,20 @@ class Deploy:
     def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
         if all_loaded(self.launch.models, observed.models):
             self._prove(observed)
-        else:
-            with self._candidate() as candidate:
-                self._prove(candidate)
-                self.step(f"discard the candidate {candidate.release}")
-                self.engine.discard(candidate)
-        self.progress("proven: the serving server takes up its models")
+        elif not self.gate.skipped:
+            self._prove_apart(observed)
+        self.progress(f"{self._verdict}: the serving server takes up its models")
         return self._switched(observed)
+
+    @property
+    def _verdict(self) -> str:
+        return "unproven" if self.gate.skipped else "proven"
+
+    def _prove_apart(self, observed: Deployment) -> None:
+        with self._candidate() as candidate:
+            self._prove(candidate, observed)
+            self.step(f"discard the candidate {candidate.release}")
+            self.engine.discard(candidate)
 
     def _switched(self, observed: Deployment) -> tuple[Deployment, Report]:
         switch = Switch(self.workspace, observed, self.launch.models_root, self.step)
@@ -107,23 +128,9 @@ class Deploy:
             self.engine.sweep(self.launch.name, self.launch.env)
             raise
 
-    def _prove(self, deployment: Deployment) -> Report:
-        from deployer import smoke
-        from deployer.golden import Tolerance
-
+    def _prove(self, deployment: Deployment, beside: Deployment | None = None) -> Report:
         self.step(f"prove {deployment.release}, the {deployment.role} server")
-        await_models(self.workspace, deployment, self.launch.models)
-        self.progress("asking it the golden questions")
-        gate = self.workspace.spec.gate
-        report = smoke.prove(
-            self.workspace.client(deployment),
-            self.models,
-            Tolerance(gate.relative_tolerance, gate.absolute_tolerance),
-        )
-        if not report.ok:
-            faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
-            raise GateRefused(f"the candidate did not pass: {faults}", hint="deployer inspect NAME shows the version")
-        return report
+        return self.gate.prove(deployment, beside)
 
     def _still_available(self, observed: Deployment) -> Report:
         from deployer import smoke

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from deployer import batchable, render
 from deployer.deployment import Launch, ServedModel, Wanted
 from deployer.engines.base import Engine
@@ -18,6 +20,17 @@ def wanted_models(spec: Spec, store: Store) -> tuple[Wanted, ...]:
     for found in wanted:
         check_batching(spec, found.models)
     return wanted
+
+
+def as_served(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
+    """The spec with just these models, at these versions and labels, from the store."""
+    listed = {
+        model.name: dataclasses.replace(
+            spec.models.get(model.name, ModelSpec()), source=None, versions=model.versions, labels=dict(model.labels)
+        )
+        for model in models
+    }
+    return dataclasses.replace(spec, name=name, models=listed)
 
 
 def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:

@@ -20,8 +20,11 @@ def unrecorded(_: str) -> None:
 
 
 @contextmanager
-def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str) -> Iterator[Step]:
-    """One release; a plan that changes nothing is none. Call it with the deployment's lock held."""
+def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, note: str = "") -> Iterator[Step]:
+    """One release, `note` is what is to be known of it; a plan that changes nothing is none.
+
+    Call it with the deployment's lock held.
+    """
     if plan.change is Change.NOTHING:
         yield unrecorded
         return
@@ -32,7 +35,7 @@ def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: s
     except BaseException as error:
         ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
         raise
-    ledger.end(number, Outcome.GOOD, time.monotonic() - began)
+    ledger.end(number, Outcome.GOOD, time.monotonic() - began, note)
 
 
 def _reason(error: BaseException) -> str:

@@ -6,11 +6,10 @@ import dataclasses
 
 from deployer.deployment import Change, Deployment, ServedModel, listed
 from deployer.errors import BrokenModel, NoSuchRelease
-from deployer.operations.export import ExportOptions
-from deployer.operations.up import check_platform, deploy, preview
+from deployer.operations.launching import as_served
+from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report import Outcome, Release, UpResult
-from deployer.spec import ModelSpec, Spec
 from deployer.store import Store
 
 
@@ -24,18 +23,19 @@ def rollback(
 ) -> UpResult:
     """Serve the models, versions and labels of release `to`, or of the last good release that served others.
 
-    Flags, ports and resources stay as `deployer.toml` says. Raises NothingDeployed, NoSuchRelease, NoSuchModel,
-    BrokenModel for a version whose files are others than were deployed then, and all that `up` raises.
+    Flags, ports and resources stay as `deployer.toml` says; signatures may be any: clients knew them. Raises
+    NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are others than were deployed
+    then, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
     target = _target(workspace.ledger.releases(deployed.name, deployed.env), deployed, to)
     for model in target.models:
         _check_bytes(workspace.store, model)
-    workspace = dataclasses.replace(workspace, spec=_as_it_was(workspace.spec, target)).narrowed(deployed.name)
-    check_platform(workspace)
-    options = ExportOptions()
-    return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
+    spec = as_served(workspace.spec, target.name, target.models)
+    spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
+    workspace = workspace.with_spec(spec).narrowed(deployed.name)
+    return change(workspace, dry_run, progress)
 
 
 def _target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
@@ -58,13 +58,3 @@ def _check_bytes(store: Store, model: ServedModel) -> None:
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
                 hint="export that model again as a new version, and deploy it",
             )
-
-
-def _as_it_was(spec: Spec, target: Release) -> Spec:
-    listed = {
-        model.name: dataclasses.replace(
-            spec.models.get(model.name, ModelSpec()), source=None, versions=model.versions, labels=dict(model.labels)
-        )
-        for model in target.models
-    }
-    return dataclasses.replace(spec, name=target.name, models=listed)

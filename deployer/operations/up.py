@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 
 from deployer import plan as planning
-from deployer.deployment import Change, Plan, ServedModel, Step
+from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
 from deployer.engines import loading
 from deployer.engines.base import Address
-from deployer.errors import EngineUnavailable, UsageError
+from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
@@ -21,18 +21,20 @@ from deployer.report import UpResult
 from deployer.spec import ModelSpec, Spec
 
 
-def up(
+def up(  # noqa: PLR0913 - the options of a verb, by their names
     target: str | None = None,
     *,
     options: ExportOptions | None = None,
     settings: Settings | None = None,
     dry_run: bool = False,
+    expect: str | None = None,
     progress: Progress = silent,
 ) -> UpResult:
     """Deploy `target`: a source (exported first), `NAME[:VERSION]` from the store, or all that `deployer.toml` says.
 
     Raises ConfigError, ModelError, TemplateError, EngineError, NotReady, GateRefused, LockHeld; whatever served
-    before then still serves.
+    before then still serves. `expect` is the digest of a plan that was shown: PlanOutdated when another would be
+    carried out.
     """
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
@@ -40,7 +42,26 @@ def up(
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     check_platform(workspace)
     options = options.for_batching(spec.batching)
-    return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
+    if dry_run:
+        return preview(workspace, options)
+    return deploy(workspace, options, progress, _expected(workspace, options, expect))
+
+
+def _expected(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:
+    """The plan whose digest was given, as it will be found once its exports are made."""
+    if digest is None:
+        return None
+    exports, _, plan = _foreseen_plan(workspace, options)
+    if dataclasses.replace(plan, steps=(*exports, *plan.steps)).digest != digest:
+        raise _outdated(plan)
+    return plan
+
+
+def _outdated(plan: Plan) -> PlanOutdated:
+    return PlanOutdated(
+        f"the plan that was expected is not what would be done now: {plan}",
+        hint="deployer plan shows it, with its digest",
+    )
 
 
 def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spec:
@@ -84,6 +105,13 @@ def _from_source(listed: ModelSpec, target: str, options: ExportOptions) -> Mode
     return dataclasses.replace(options.over(listed), source=target, versions=())
 
 
+def change(workspace: Workspace, dry_run: bool, progress: Progress) -> UpResult:
+    """Deploy what the workspace's spec says of models that the store has, or tell what that would be."""
+    check_platform(workspace)
+    options = ExportOptions()
+    return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
+
+
 def check_platform(workspace: Workspace) -> None:
     """Refuse before anything is made: an unfit engine, a taken port. Raises EngineError."""
     for finding in workspace.engine.check():
@@ -96,13 +124,17 @@ def check_platform(workspace: Workspace) -> None:
 
 def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported."""
-    steps: list[Step] = []
-    models = tuple(_foreseen(workspace, name, spec, options, steps) for name, spec in workspace.spec.models.items())
+    exports, request, plan = _foreseen_plan(workspace, options)
+    return _result(workspace, request.models, dataclasses.replace(plan, steps=(*exports, *plan.steps)))
+
+
+def _foreseen_plan(workspace: Workspace, options: ExportOptions) -> tuple[tuple[Step, ...], Launch, Plan]:
+    """The exports to be made first, what is to serve then, and what will be done for that."""
+    exports: list[Step] = []
+    models = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    plan = planning.decide(
-        launch(workspace.spec, workspace.engine, models), observed, seamless=workspace.engine.seamless
-    )
-    return _result(workspace, models, dataclasses.replace(plan, steps=(*steps, *plan.steps)))
+    request = launch(workspace.spec, workspace.engine, models)
+    return tuple(exports), request, _decided(workspace, request, observed)
 
 
 def _foreseen(
@@ -128,8 +160,8 @@ def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> Export
     return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
-def deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> UpResult:
-    """Carry out what the workspace's spec says, exports first."""
+def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, expected: Plan | None = None) -> UpResult:
+    """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`."""
     spec = _exported(workspace, options, progress)
     workspace = dataclasses.replace(workspace, spec=spec)
     wanted = wanted_models(spec, workspace.store)
@@ -137,13 +169,20 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress) -> 
     request = launch(spec, workspace.engine, tuple(found.served for found in wanted))
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = settled(workspace, request.name, request.env, progress)
-        plan = planning.decide(request, observed, seamless=workspace.engine.seamless)
+        plan = _decided(workspace, request, observed)
+        if expected is not None and plan != expected:
+            raise _outdated(plan)
         if plan.change is not Change.NOTHING:
             loading.check(models, workspace.engine.tensorflow)
-        with recorded(workspace.ledger, request, plan, workspace.engine.name) as step:
+        note = "the gate was skipped" if workspace.spec.gate.skip else ""
+        with recorded(workspace.ledger, request, plan, workspace.engine.name, note) as step:
             deployment, report = Deploy(workspace, request, models, progress, step).carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report)
+
+
+def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
+    return planning.decide(request, observed, seamless=workspace.engine.seamless, gate=not workspace.spec.gate.skip)
 
 
 def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) -> Spec:

@@ -18,12 +18,12 @@ LOG_LINES = 15
 
 def await_models(workspace: Workspace, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:
     """Until all of them are AVAILABLE. Raises NotReady, at once when the server ended or a model failed to load."""
-    from deployer import smoke
+    from deployer import availability
 
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
     until_ready(
-        lambda: _or_ended(smoke.readiness(client, models), workspace.engine, deployment),
+        lambda: _or_ended(availability.readiness(client, models), workspace.engine, deployment),
         deadline,
         f"the server of {deployment.name}",
     )
@@ -33,11 +33,11 @@ def await_withdrawn(
     workspace: Workspace, deployment: Deployment, before: tuple[ServedModel, ...], after: tuple[ServedModel, ...]
 ) -> None:
     """Until what is served no more takes no requests: one without a version goes to the highest that is loaded."""
-    from deployer import smoke
+    from deployer import availability
 
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
-    until_ready(lambda: smoke.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
+    until_ready(lambda: availability.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
 
 
 def _or_ended(seen: Observation, engine: Engine, deployment: Deployment) -> Observation:

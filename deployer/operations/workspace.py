@@ -43,6 +43,9 @@ class Settings:
     grpc_port: int | None = None
     timeout: float | None = None
     lock_wait: float = 0.0
+    skip_gate: bool = False
+    allow_breaking: bool = False
+    max_slowdown: float | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidValue for a wait that would never end."""
@@ -60,6 +63,9 @@ class Settings:
             "server.rest_port": self.rest_port,
             "server.grpc_port": self.grpc_port,
             "gate.ready_seconds": self.timeout,
+            "gate.skip": self.skip_gate or None,
+            "gate.allow_breaking": self.allow_breaking or None,
+            "gate.max_slowdown": self.max_slowdown,
         }
 
 
@@ -87,6 +93,10 @@ class Workspace:
         key = (name, self.spec.env)
         having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
         return dataclasses.replace(self, engines=tuple(having[:1]) or self.engines[:1])
+
+    def with_spec(self, spec: Spec) -> Workspace:
+        """The same with another spec."""
+        return dataclasses.replace(self, spec=spec)
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Every deployment of every engine."""

@@ -14,6 +14,8 @@ RESULTS: dict[str, type | str] = {
     "export": report.ExportResult,
     "up": report.UpResult,
     "plan": report.UpResult,
+    "redeploy": report.UpResult,
+    "label": report.UpResult,
     "rollback": report.UpResult,
     "history": report.HistoryResult,
     "down": report.DownResult,

@@ -14,7 +14,7 @@ from support.containers import TESTBED, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.world import eventually, free_port
 
-from deployer import smoke
+from deployer import availability, smoke
 from deployer.client import Client
 from deployer.deployment import Endpoints, ServedModel
 from deployer.golden import Tolerance
@@ -82,7 +82,7 @@ def prove(project: Path, rest: int, grpc: int, *versions: int) -> None:
     endpoints = Endpoints(f"http://127.0.0.1:{rest}", f"127.0.0.1:{grpc}")
     with closing(Client(endpoints, 10.0)) as client:
         served = (ServedModel("half_plus_two", versions),)
-        until_ready(lambda: smoke.readiness(client, served), Deadline.after(60), "the container")
+        until_ready(lambda: availability.readiness(client, served), Deadline.after(60), "the container")
         report = smoke.prove(client, models, Tolerance(None, None))
     assert report.ok, report.failed
 

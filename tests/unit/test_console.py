@@ -204,7 +204,8 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
     assert shown.err == ""
     console.show_up(RESULTS[7])
-    assert capsys.readouterr() == ("CREATE m [local]\n  start  (nothing is deployed)\n", "")
+    digest = RESULTS[7].plan.digest
+    assert capsys.readouterr() == (f"CREATE m [local]\n  start  (nothing is deployed)\ndigest {digest}\n", "")
 
 
 def test_the_next_steps_go_with_an_endpoint(capsys):

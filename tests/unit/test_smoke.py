@@ -15,7 +15,7 @@ from support.fake_model import Outputs, Served, half_plus_two, signature
 from support.fake_server import FakeServer, fake_server
 from support.world import free_port
 
-from deployer import golden, smoke
+from deployer import availability, golden, smoke
 from deployer.client import Client
 from deployer.deployment import Endpoints, ServedModel
 from deployer.golden import GoldenCase, Tolerance
@@ -296,7 +296,7 @@ def test_where_nobody_listens_every_check_fails_with_the_address(tmp_path, world
 
 
 def look(world: World, *wanted: ServedModel) -> Observation:
-    return smoke.readiness(world.client, wanted or (ServedModel("m", (1,)),))
+    return availability.readiness(world.client, wanted or (ServedModel("m", (1,)),))
 
 
 ERROR = {"version": "1", "state": "END", "status": {"error_message": "no such file"}}
@@ -336,7 +336,7 @@ def test_what_cannot_be_understood_is_not_yet_ready(world):
     world.server.answer("<html>")
     assert look(world).readiness is Readiness.NOT_READY
     nobody = Client(Endpoints(f"http://127.0.0.1:{free_port()}", ""), 1.0)
-    seen = smoke.readiness(nobody, (ServedModel("m", (1,)),))
+    seen = availability.readiness(nobody, (ServedModel("m", (1,)),))
     assert (seen.readiness, "nobody listens there" in seen.reason) == (Readiness.NOT_READY, True)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from contract.engines.rows import Row
 from support.world import MODELS
 
-from deployer import render, smoke
+from deployer import availability, render
 from deployer.client import Client, Question
 from deployer.deployment import Deployment, Launch, ServedModel
 from deployer.engines import ENGINES
@@ -77,7 +77,7 @@ class House:
             until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
-        seen = smoke.readiness(client, deployment.models)
+        seen = availability.readiness(client, deployment.models)
         if seen.readiness is Readiness.READY or self.engine.alive(deployment):
             return seen
         return Observation(Readiness.UNAVAILABLE, "\n".join(self.engine.logs(deployment, 20)))

@@ -1,0 +1,96 @@
+"""The gate in front of every change: what a version must show before it takes traffic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer import compatibility, moving, smoke
+from deployer.deployment import Deployment, Launch, ServedModel
+from deployer.errors import DeployerError, GateRefused, NoSuchModel
+from deployer.golden import Tolerance
+from deployer.model import Model, Signature
+from deployer.operations.watching import await_models
+from deployer.operations.workspace import Progress, Workspace
+from deployer.report import Check, Report, SignatureChange
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is asked of the models of one launch."""
+
+    workspace: Workspace
+    launch: Launch
+    models: tuple[Model, ...]
+    progress: Progress
+
+    @property
+    def skipped(self) -> bool:
+        """Whether nothing is asked."""
+        return self.workspace.spec.gate.skip
+
+    def check_signatures(self, observed: Deployment) -> None:
+        """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""
+        if self.workspace.spec.gate.allow_breaking or self.skipped:
+            return
+        broken = [
+            f"{served.name}:{model.version} {change.signature} {change.place or 'signature'}: {change.detail}"
+            for served in observed.models
+            for model in self._new(served)
+            for change in self._breaking(observed, served, model)
+        ]
+        if broken:
+            raise GateRefused(
+                f"clients of what serves now would break: {'; '.join(broken)}",
+                hint="--allow-breaking lets it through; deployer diff NAME A B shows both versions side by side",
+            )
+
+    def prove(self, deployment: Deployment, beside: Deployment | None = None) -> Report:
+        """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.
+
+        Raises NotReady, GateRefused.
+        """
+        await_models(self.workspace, deployment, self.launch.models)
+        client = self.workspace.client(deployment)
+        if self.skipped:
+            return smoke.prove_available(client, self.launch.models)
+        self.progress("asking it the golden questions")
+        gate = self.workspace.spec.gate
+        tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
+        report = smoke.prove(client, self.models, tolerance)
+        if report.ok and beside is not None and gate.max_slowdown is not None:
+            report = Report((*report.checks, *self._pace(deployment, beside, gate.max_slowdown)))
+        if not report.ok:
+            faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
+            raise GateRefused(f"the candidate did not pass: {faults}", hint="deployer inspect NAME shows the version")
+        return report
+
+    def _pace(self, deployment: Deployment, beside: Deployment, limit: float) -> Iterator[Check]:
+        self.progress("comparing its pace with that of what serves")
+        new, old = (self.workspace.client(server) for server in (deployment, beside))
+        for served in beside.models:
+            try:
+                before = self.workspace.store.get(served.name, moving.current(served))
+            except NoSuchModel:
+                continue  # nothing is known of it to ask
+            for model in self._new(served):
+                yield smoke.compare_pace((old, before), (new, model), limit)
+
+    def _new(self, served: ServedModel) -> list[Model]:
+        return [model for model in self.models if model.name == served.name and model.version not in served.versions]
+
+    def _breaking(self, observed: Deployment, served: ServedModel, model: Model) -> list[SignatureChange]:
+        before = self._served_signatures(observed, served.name, moving.current(served))
+        changes = compatibility.compare(before, model.info.signatures) if before is not None else ()
+        return [change for change in changes if change.breaking]
+
+    def _served_signatures(self, observed: Deployment, name: str, version: int) -> tuple[Signature, ...] | None:
+        """By the store; by the server itself for a version that the store has no more; None when neither tells."""
+        try:
+            return self.workspace.store.get(name, version).info.signatures
+        except DeployerError:
+            pass
+        try:
+            return self.workspace.client(observed).signatures(name, version)
+        except DeployerError:
+            return None

@@ -1,0 +1,82 @@
+"""`redeploy`: another version of a model in a running deployment, in the place of the current one."""
+
+from __future__ import annotations
+
+from deployer import moving
+from deployer.deployment import Deployment, ServedModel
+from deployer.errors import UsageError
+from deployer.operations.launching import as_served
+from deployer.operations.up import change
+from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.report import UpResult
+
+
+def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
+    name: str | None = None,
+    *,
+    version: int | None = None,
+    model: str | None = None,
+    keep_previous: bool = False,
+    settings: Settings | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> UpResult:
+    """Serve `version` (unset: the newest in the store) of `model` (unset: of every model) instead of the current one.
+
+    Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the one
+    that served stays loaded beside it, so that `rollback` has nothing to load. Raises NothingDeployed, NoSuchModel,
+    and all that `up` raises.
+    """
+    workspace = open_workspace(settings or Settings())
+    deployed = workspace.deployed(name)
+    models = deployed.models
+    for chosen in _chosen(deployed, model, version):
+        to = workspace.store.get(chosen.name, version).version
+        models = moving.replaced(models, _moved(chosen, to, keep_previous))
+    return change(_with(workspace, deployed, models), dry_run, progress)
+
+
+def label(  # noqa: PLR0913 - the options of a verb, by their names
+    name: str | None = None,
+    labels: dict[str, int | None] | None = None,
+    *,
+    model: str | None = None,
+    settings: Settings | None = None,
+    dry_run: bool = False,
+    progress: Progress = silent,
+) -> UpResult:
+    """Point labels to versions, which are loaded and proven first; None takes a label away.
+
+    Requests without version or label go to the highest version that is loaded, whatever its label.
+    """
+    if not labels:
+        raise UsageError("no label was given", hint="deployer label NAME canary=7, or canary= to take it away")
+    workspace = open_workspace(settings or Settings())
+    deployed = workspace.deployed(name)
+    changed = moving.labelled(_one(deployed, model), labels)
+    return change(_with(workspace, deployed, moving.replaced(deployed.models, changed)), dry_run, progress)
+
+
+def _with(workspace: Workspace, deployed: Deployment, models: tuple[ServedModel, ...]) -> Workspace:
+    return workspace.with_spec(as_served(workspace.spec, deployed.name, models)).narrowed(deployed.name)
+
+
+def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
+    """A version that is current already stays as it is: nothing to do."""
+    return served if to == moving.current(served) else moving.moved(served, to, keep=keep)
+
+
+def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
+    if model is None and version is None:
+        return deployed.models
+    return (_one(deployed, model),)
+
+
+def _one(deployed: Deployment, model: str | None) -> ServedModel:
+    names = [served.name for served in deployed.models]
+    wanted = names[0] if model is None and len(names) == 1 else model
+    for served in deployed.models:
+        if served.name == wanted:
+            return served
+    problem = f"{deployed.name} serves no model {model}" if model else f"{deployed.name} serves several models"
+    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")

@@ -1,0 +1,137 @@
+"""`redeploy`, `label`, the gate's options and the plan's digest, as a person uses them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import requests
+from support.cli import ANY_PORTS, Ended, deployer
+from support.world import servers
+
+
+def run(project: Path, *arguments: str) -> dict:
+    ended = deployer(*arguments, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err + ended.out
+    return ended.json
+
+
+def ask(endpoints: dict[str, str], which: str = "") -> float | str:
+    """What is made of 2.0: 3.0 by version 1, 4.0 by 2, 2.0 by 3; or what the server refuses it with."""
+    url = f"{endpoints['rest']}/v1/models/half_plus_two{which}:predict"
+    answer = requests.post(url, json={"instances": [2.0]}, timeout=10).json()
+    return answer["predictions"][0] if "predictions" in answer else answer["error"]
+
+
+def refused(ended: Ended, code: int, *says: str) -> None:
+    assert ended.code == code, ended.err + ended.out
+    for text in says:
+        assert text in ended.err
+
+
+def versions(result: dict) -> list[int]:
+    return result["models"][0]["versions"]
+
+
+def test_redeploy_takes_the_newest_or_the_version_that_was_named_and_then_nothing(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    assert (versions(run(project, "redeploy")), ask(endpoints)) == ([3], 2.0)
+    back = run(project, "redeploy", "half_plus_two", "--version", "2")
+    assert (back["plan"]["change"], ask(endpoints), ask(endpoints, "/versions/2")) == ("reload", 4.0, 4.0)
+    assert run(project, "redeploy", "half_plus_two", "--version", "2")["plan"]["change"] == "nothing"
+    refused(deployer("redeploy", "--version", "9", cwd=project), 4, "half_plus_two has no version 9")
+    refused(deployer("redeploy", "nobody", cwd=project), 10, "nothing is deployed as nobody")
+    assert ask(endpoints) == 4.0
+
+
+def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    assert versions(run(project, "redeploy", "--version", "2", "--keep-previous")) == [1, 2]
+    assert (ask(endpoints), ask(endpoints, "/versions/1")) == (4.0, 3.0)
+    back = run(project, "rollback")
+    actions = [step["action"] for step in back["plan"]["steps"]]
+    assert not any("candidate with" in action for action in actions)
+    assert any("where they are" in action for action in actions)
+    assert (ask(endpoints), len(servers(project))) == (3.0, 1)
+    assert "Servable not found" in ask(endpoints, "/versions/2")
+
+
+def test_labels_bring_versions_and_take_them_away(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    labelled = run(project, "label", "half_plus_two", "stable=1", "canary=2")
+    assert (versions(labelled), ask(endpoints, "/labels/stable")) == ([1, 2], 3.0)
+    assert ask(endpoints, "/labels/canary") == ask(endpoints) == 4.0
+    run(project, "redeploy", "half_plus_two", "--version", "3")
+    assert (ask(endpoints, "/labels/stable"), ask(endpoints, "/labels/canary")) == (2.0, 4.0)
+    run(project, "label", "half_plus_two", "canary=")
+    assert "canary" in ask(endpoints, "/labels/canary")
+    assert "Servable not found" in ask(endpoints, "/versions/2")
+    for wrong in ("canary", "=3", "a b=3", "canary=x", "canary=0"):
+        refused(deployer("label", "half_plus_two", wrong, cwd=project), 2)
+    refused(deployer("label", "half_plus_two", "canary=9", cwd=project), 4, "has no version 9")
+
+
+def spoil_golden(project: Path, version: int) -> None:
+    """The golden answers of another version: what it serves differs from what was answered at export."""
+    extra = "assets.extra/golden.tfrecord"
+    model = project / "models" / "half_plus_two"
+    (model / str(version) / extra).write_bytes((model / "1" / extra).read_bytes())
+
+
+def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_skipped_and_that_is_noted(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    spoil_golden(project, 2)
+    refused(deployer("redeploy", "--version", "2", cwd=project), 8, "did not pass", "parity")
+    assert ask(endpoints) == 3.0
+    skipped = run(project, "redeploy", "--version", "2", "--skip-gate")
+    assert "the gate is skipped" in [step["cause"] for step in skipped["plan"]["steps"]]
+    assert {check["name"] for check in skipped["report"]["checks"]} == {"status"}
+    assert ask(endpoints) == 4.0
+    newest = deployer("history", "--json", cwd=project).json["releases"][0]
+    assert (newest["outcome"], newest["detail"]) == ("good", "the gate was skipped")
+
+
+def test_a_signature_that_breaks_clients_is_refused_and_let_through_when_asked_for(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    (project / "make.py").write_text(RENAMED)
+    run(project, "export", "make.py:half_plus_two")
+    refused(
+        deployer("redeploy", cwd=project), 8, "clients of what serves now would break", "output y", "--allow-breaking"
+    )
+    assert ask(endpoints) == 3.0
+    assert versions(run(project, "redeploy", "--allow-breaking")) == [4]
+    assert versions(run(project, "rollback")) == [1]
+    assert ask(endpoints) == 3.0
+
+
+RENAMED = """
+import tensorflow as tf
+
+class Half(tf.Module):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"z": x / 2 + 2}
+
+half_plus_two = Half()
+"""
+
+
+def test_a_version_that_is_too_slow_is_refused(project):
+    run(project, "up", "half_plus_two:1", *ANY_PORTS)
+    ended = deployer("redeploy", "--version", "2", "--max-slowdown", "0.01", cwd=project)
+    refused(ended, 8, "pace", "allowed are 0.01")
+    good = run(project, "redeploy", "--version", "2", "--max-slowdown", "50")
+    assert versions(good) == [2]
+    refused(deployer("redeploy", "--max-slowdown", "-1", cwd=project), 3, "max_slowdown")
+
+
+def test_up_does_what_plan_showed_or_refuses(project):
+    def plan() -> dict:
+        return deployer("plan", "half_plus_two:2", *ANY_PORTS, "--json", cwd=project).json["plan"]
+
+    shown = plan()
+    run(project, "up", "half_plus_two:1", *ANY_PORTS)
+    refused(deployer("up", "half_plus_two:2", "--expect", shown["digest"], cwd=project), 1, "is not what would be done")
+    again = plan()
+    assert again["digest"] in deployer("plan", "half_plus_two:2", cwd=project).out
+    done = run(project, "up", "half_plus_two:2", "--expect", again["digest"], *ANY_PORTS)
+    assert done["plan"]["digest"] == again["digest"]
