@@ -52,9 +52,10 @@ def error(failure: DeployerError) -> None:
 
 
 def error_json(failure: DeployerError) -> None:
-    """The same as one object."""
+    """The same as one object, beside what was found or done all the same."""
     document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
-    out(_dumps({"error": document}))
+    done = {"deployments": plain(failure.results)} if failure.results else {}
+    out(_dumps({**done, "error": document}))
 
 
 def bug(report: Path) -> None:

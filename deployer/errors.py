@@ -43,7 +43,10 @@ INTERRUPTED = 130
 
 
 class DeployerError(Exception):
-    """What failed, where and why, in one or a few lines; `hint` is the next step; `log` the server's last lines."""
+    """What failed, where and why, in one or a few lines; `hint` is the next step; `log` the server's last lines.
+
+    `results` is what was found or done all the same, where that was a part of what was asked for.
+    """
 
     exit_code: ClassVar[int] = 1
     meaning: ClassVar[str] = "failed and undone"
@@ -53,6 +56,7 @@ class DeployerError(Exception):
         self.message = message
         self.hint = hint
         self.log = log
+        self.results: tuple[object, ...] = ()
 
 
 class DeployFailed(DeployerError):

@@ -17,6 +17,7 @@ from deployer.cli.options import (
     ModelsDir,
     StateDir,
     examples_text,
+    partly,
     settings_of,
     show,
 )
@@ -37,8 +38,9 @@ def status(
     from deployer.operations.status import status as run
 
     settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
-    found = run(name, all_envs=everything, settings=settings)
-    show({"deployments": found}, json, lambda _: console.show_status(found))
+    with partly(json, console.show_status):
+        found = run(name, all_envs=everything, settings=settings)
+        show({"deployments": found}, json, lambda _: console.show_status(found))
 
 
 app.command("ps", hidden=True, help="The same as status.")(status)

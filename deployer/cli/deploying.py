@@ -43,6 +43,7 @@ from deployer.cli.options import (
     Weights,
     examples_text,
     export_options,
+    partly,
     progress_of,
     settings_of,
     show,
@@ -235,7 +236,8 @@ def down(
 
     settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir, lock_wait=lock_wait)
     if everything:
-        results = down_all(settings=settings, progress=progress_of(quiet))
-        show({"deployments": results}, json, lambda _: console.show_down(results))
+        with partly(json, console.show_down):
+            results = down_all(settings=settings, progress=progress_of(quiet))
+            show({"deployments": results}, json, lambda _: console.show_down(results))
     else:
         show(run(name, settings=settings, progress=progress_of(quiet)), json, lambda one: console.show_down([one]))

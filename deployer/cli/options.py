@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -136,6 +137,19 @@ def show(result: Any, as_json: bool, as_text: Callable[[Any], None]) -> None:
     from deployer import console
 
     console.show_json(result) if as_json else as_text(result)
+
+
+@contextmanager
+def partly(as_json: bool, as_text: Callable[[Any], None]) -> Iterator[None]:
+    """Show what was found or done before an error is shown that keeps the rest; in JSON both are one object."""
+    from deployer.errors import DeployerError
+
+    try:
+        yield
+    except DeployerError as error:
+        if error.results and not as_json:
+            as_text(error.results)
+        raise
 
 
 def progress_of(quiet: bool) -> Callable[[str], None]:

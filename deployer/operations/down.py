@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from deployer import plan as planning
 from deployer.engines.base import Engine
 from deployer.errors import NothingDeployed
+from deployer.operations.attempts import attempted, together
 from deployer.operations.recording import recorded
 from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
 from deployer.report import DownResult
@@ -21,13 +24,30 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
 
 
 def down_all(*, settings: Settings | None = None, progress: Progress = silent) -> tuple[DownResult, ...]:
-    """Every deployment of the engines, in all environments. Raises NothingDeployed when there is none."""
+    """Every deployment of the engines, in all environments.
+
+    Raises NothingDeployed when there is none; and, once all that can be removed is gone, EngineError or LockHeld for
+    what could not: what is gone is in its `results`.
+    """
     workspace = open_everywhere(settings or Settings())
-    results = [_down(workspace, engine, key, progress) for engine in workspace.engines for key in engine.names()]
+    there, silent_ones = attempted(partial(_named, engine) for engine in workspace.engines)
+    results, failures = attempted(partial(_down_one, workspace, engine, key, progress) for engine, key in there)
     removed = tuple(result for result in results if result)
+    if silent_ones or failures:
+        raise together((*silent_ones, *failures), removed)
     if not removed:
         raise NothingDeployed("nothing is deployed")
     return removed
+
+
+def _named(engine: Engine) -> list[tuple[Engine, tuple[str, str]]]:
+    return [(engine, key) for key in engine.names()]
+
+
+def _down_one(
+    workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress
+) -> tuple[DownResult | None]:
+    return (_down(workspace, engine, key, progress),)
 
 
 def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress) -> DownResult | None:

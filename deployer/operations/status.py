@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from deployer.client import Client
 from deployer.deployment import Deployment
 from deployer.errors import DeployerError
+from deployer.operations.attempts import attempted, together
 from deployer.operations.workspace import Settings, open_everywhere, open_workspace
 from deployer.report import DeploymentStatus, ModelState
 from deployer.store import Store
@@ -19,16 +20,23 @@ ASKED_AT_ONCE = 16
 def status(
     name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None
 ) -> tuple[DeploymentStatus, ...]:
-    """Every deployment of the environment, of all with `all_envs`, or the named one. Raises NothingDeployed."""
+    """Every deployment of the environment, of all with `all_envs`, or the named one.
+
+    Raises NothingDeployed; and EngineError where an engine does not answer: what the others have is in its `results`.
+    """
     opened = open_everywhere if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
         return (_status(workspace.deployed(name), workspace.store),)
-    observed = {found.release: found for found in workspace.observe_all()}  # an engine may have two addresses
+    all_of_them, failures = attempted(engine.observe_all for engine in workspace.engines)
+    observed = {found.release: found for found in all_of_them}  # an engine may have two addresses
     there = [found for found in observed.values() if all_envs or found.env == workspace.spec.env]
     there.sort(key=lambda found: (found.env, found.name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
-        return tuple(pool.map(lambda found: _status(found, workspace.store), there))
+        statuses = tuple(pool.map(lambda found: _status(found, workspace.store), there))
+    if failures:
+        raise together(failures, statuses)
+    return statuses
 
 
 def _status(deployment: Deployment, store: Store) -> DeploymentStatus:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from deployer import engines
 from deployer.deployment import Deployment
 from deployer.engines.base import Engine
-from deployer.errors import InvalidValue, NothingDeployed
+from deployer.errors import EngineError, InvalidValue, NothingDeployed
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
@@ -142,8 +142,16 @@ def open_everywhere(settings: Settings) -> Workspace:
 
     names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
-    there = {(engine.name, engine.place): engine for each in opened for engine in each.engines}
+    there = {(engine.name, _place(engine)): engine for each in opened for engine in each.engines}
     return dataclasses.replace(opened[0], engines=tuple(there.values()))
+
+
+def _place(engine: Engine) -> str:
+    """One that cannot be told is found out again when the engine is asked for something."""
+    try:
+        return engine.place
+    except EngineError as error:
+        return error.message
 
 
 def open_workspace(settings: Settings) -> Workspace:

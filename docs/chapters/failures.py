@@ -14,7 +14,9 @@ def text() -> str:
 
 {codes}
 An error goes to stderr: what failed and why, the server's last lines where they help, and a hint. With `--json` it is
-an object on stdout: `{{"error": {{"code", "message", "hint", "log"}}}}`. In Python it is an exception of the package:
+an object on stdout: `{{"error": {{"code", "message", "hint", "log"}}}}`; where one engine of several does not answer,
+`status --all` and `down --all` do what they can, and `"deployments"` stands beside it. In Python it is an exception of
+the package, with these in `results`:
 
 ```
 {tree}

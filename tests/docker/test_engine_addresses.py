@@ -163,3 +163,18 @@ def test_an_address_that_is_none_is_refused(project, monkeypatch, host):
     monkeypatch.setenv("DEPLOYER_DOCKER_HOST", host)
     refused(deployer("up", "half_plus_two:1", cwd=project), 3, "docker host")
     monkeypatch.delenv("DEPLOYER_DOCKER_HOST")
+
+
+def test_an_engine_that_does_not_answer_keeps_no_other_from_being_shown_and_taken_down(project, short):
+    (project / "deployer.toml").write_text(HOSTS.format(near=f"{short}/none.sock", far=f"unix://{short}/no-more.sock"))
+    up(project, *ANY_PORTS)
+    shown = deployer("status", "--all", cwd=project)
+    refused(shown, 6, f"{short}/none.sock cannot be reached", f"{short}/no-more.sock", "start the Docker Engine")
+    assert [line.split()[:2] for line in shown.out.splitlines()[1:]] == [["half_plus_two", "local"]]
+    asked = deployer("status", "--all", "--json", cwd=project)
+    assert asked.code == asked.json["error"]["code"] == 6
+    assert [found["healthy"] for found in asked.json["deployments"]] == [True]
+    gone = deployer("down", "--all", "--json", cwd=project)
+    assert (gone.code, gone.json["deployments"][0]["env"]) == (6, "local")
+    refused(deployer("status", "--all", cwd=project), 6, "none.sock cannot be reached")
+    (project / "deployer.toml").unlink()
