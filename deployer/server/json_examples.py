@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from deployer.server import json_numbers
 from deployer.server.json_in import decode_base64, require_object, signature_name
-from deployer.server.json_out import float_texts
 from deployer.server.json_text import debug, quote, type_name
 from deployer.server.runtime import example_pb2, feature_pb2
 from deployer.server.status import invalid
@@ -105,4 +105,4 @@ def _pairs(row: Sequence[tuple[str | bytes, float]]) -> list[str]:
 
 
 def _numbers(values: Sequence[float]) -> list[str]:
-    return float_texts(np.array(values, np.float32))
+    return json_numbers.texts(np.array(values, np.float32))

@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import base64
 import math
-import struct
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-import numpy as np
-
-from deployer.server.dtypes import BY_NUMPY
+from deployer.server import json_numbers
+from deployer.server.dtypes import BY_NUMPY, Array, DType
 from deployer.server.json_text import quote
 from deployer.server.status import invalid
 
-Array = np.ndarray[Any, Any]
-_DIGITS = {np.dtype(np.float32): 9, np.dtype(np.float64): 17}
-_NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 _WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())
-_SINGLE = struct.Struct("f")
-# For so many values a loop is quicker than numpy, whose calls cost more than they do.
-_FEW = 64
+_TEXTUAL = frozenset(("string", "double"))
 _INDENT = " " * 4
 
 
@@ -34,7 +26,7 @@ def rows(outputs: Mapping[str, Array]) -> str:
         return '{\n    "predictions": []\n}'
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
-        items = ", ".join(_lines(name, array, depth=2))
+        items = _row_items(name, array)
     else:
         items = ",".join(_objects(outputs))
     return f'{{\n    "predictions": [{items}\n    ]\n}}'
@@ -49,6 +41,13 @@ def columns(outputs: Mapping[str, Array]) -> str:
         return f'{{\n    "outputs": {_indented(name, array, 1)}\n}}'
     members = ",".join(f"\n        {quote(name)}: {_indented(name, array, 2)}" for name, array in outputs.items())
     return f'{{\n    "outputs": {{{members}\n    }}\n}}'
+
+
+def _row_items(name: str, array: Array) -> str:
+    """Write the rows of the only output, each on one line."""
+    if array.size > json_numbers.FEW and _writable(array).name not in _TEXTUAL:
+        return json_numbers.nested(array, b", ")[1:-1]
+    return ", ".join(_lines(name, array, depth=2))
 
 
 def _batch_size(outputs: Mapping[str, Array]) -> int:
@@ -97,19 +96,21 @@ def _chunks(texts: Sequence[str], shape: Sequence[int], axis: int) -> list[Seque
 
 def _texts(name: str, array: Array, depth: int) -> list[str]:
     """Return the text of every value in order; `depth` brackets are open around a value."""
-    dtype = BY_NUMPY.get(array.dtype)
-    if dtype is None or dtype.name not in _WRITABLE:
-        raise invalid(f"Failed to write JSON value for tensor type: {dtype.name if dtype else array.dtype}")
+    dtype = _writable(array)
     flat = array.ravel()
-    if dtype.name in ("float", "double"):
-        return float_texts(flat)
-    if dtype.name == "bool":
-        return ["true" if value else "false" for value in flat.tolist()]
     if dtype.name != "string":
-        return list(map(str, flat.tolist()))
+        return json_numbers.texts(flat)
     if name.endswith("_bytes"):
         return [_base64(value, depth) for value in flat.tolist()]
     return [quote(_decoded(value)) for value in flat.tolist()]
+
+
+def _writable(array: Array) -> DType:
+    """Return the dtype of an output; raises ServingError for one that has no JSON."""
+    dtype = BY_NUMPY.get(array.dtype)
+    if dtype is None or dtype.name not in _WRITABLE:
+        raise invalid(f"Failed to write JSON value for tensor type: {dtype.name if dtype else array.dtype}")
+    return dtype
 
 
 def _decoded(value: bytes | str) -> str:
@@ -119,31 +120,3 @@ def _decoded(value: bytes | str) -> str:
 def _base64(value: bytes, depth: int) -> str:
     text = base64.b64encode(value).decode("ascii")
     return f'{{\n{_INDENT * (depth + 1)}"b64": "{text}"\n{_INDENT * depth}}}'
-
-
-def float_texts(flat: Array) -> list[str]:
-    """Print floats with six digits where these give the number back, else with all that its type holds."""
-    values = flat.tolist()
-    if len(values) <= _FEW:
-        return [_float_text(value, flat.dtype) for value in values]
-    texts = ("%.6g " * len(values) % tuple(values)).split()
-    with np.errstate(over="ignore"):
-        exact = np.array(list(map(float, texts)), np.float64).astype(flat.dtype) == flat
-    if not exact.all():
-        full = f"%.{_DIGITS[flat.dtype]}g"
-        for place in np.flatnonzero(~exact).tolist():
-            texts[place] = full % values[place]
-    if not np.isfinite(flat).all():
-        texts = [_NOT_FINITE.get(text, text) for text in texts]
-    return [text if "." in text or "e" in text or text[-1] in "Ny" else text + ".0" for text in texts]
-
-
-def _float_text(value: float, dtype: Any) -> str:
-    """Print one float as `float_texts` does."""
-    if not math.isfinite(value):
-        return _NOT_FINITE[f"{value}"]
-    text = f"{value:.6g}"
-    again = float(text)
-    if (_SINGLE.unpack(_SINGLE.pack(again))[0] if dtype.itemsize == 4 else again) != value:
-        text = f"{value:.{_DIGITS[dtype]}g}"
-    return text if "." in text or "e" in text else text + ".0"

@@ -1,0 +1,174 @@
+"""Numbers of whole arrays as TensorFlow Serving prints them: six digits where these give the number back, else all.
+
+Source: `tensorflow_serving/util/json_tensor.cc`, which asks printf: `%.6g`, then `%.9g` (float) or `%.17g` (double).
+
+A float32 is printed without printf: NumPy rounds it to the decimal digits that printf would write, as the double that
+is nearest to them, and the shortest text of that double, which orjson prints, has these digits and no others. For
+magnitudes between 1e-4 and 1e9 each step is exact: the product with a power of ten fits into the double's 53 bits
+(24 + 28). printf writes other magnitudes with an exponent: those get a placeholder, and texts of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+import struct
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from deployer.server.dtypes import Array
+
+_DIGITS = {np.dtype(np.float32): 9, np.dtype(np.float64): 17}
+_NOT_FINITE = {"nan": "NaN", "-nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+_SINGLE = struct.Struct("f")
+# For so many values a loop is quicker than NumPy, whose calls cost more than they do.
+FEW = 16
+_CACHED = 1 << 14
+_PLACEHOLDER = 7e300
+_PLACEHOLDER_TEXT = orjson.dumps(_PLACEHOLDER).decode("ascii")
+_PLAIN = (1e-14, 1e26)
+_AT_TIE = 1e-6
+
+
+def _powers(exponents: range) -> Array:
+    return np.array([float(f"1e{exponent}") for exponent in exponents])
+
+
+_LOWEST = np.array([math.floor((bits - 127) * math.log10(2)) for bits in range(256)])
+_FAR = range(-46, 41)
+_NEAR_LOWEST = np.clip(_LOWEST, -5, 9) + 5
+_NEAR_NEXT = _powers(range(-4, 12))
+_NEAR_SCALES = {digits: _powers(range(digits + 4, digits - 12, -1)) for digits in (6, 9)}
+_FAR_NEXT = _powers(range(-45, 42))
+_EXACT = _powers(range(23))
+_FAR_SUFFIXES = [f"e{exponent:+03d}" for exponent in _FAR]
+
+
+def nested(array: Array, comma: bytes = b",") -> str:
+    """Return an array of whole numbers, booleans or float32 as nested lists; it has a value and a dimension."""
+    if array.dtype.kind != "f":
+        return _dumped(np.ascontiguousarray(array), comma)
+    flat = np.ascontiguousarray(array).reshape(-1)
+    with np.errstate(all="ignore"):
+        decimals, odd = _decimals(flat)
+        text = _dumped(decimals.reshape(array.shape), comma)
+        return _filled(text, _odd_texts(flat[odd])) if odd.any() else text
+
+
+def _filled(text: str, odd: Sequence[str]) -> str:
+    """Put texts where the placeholders are."""
+    pieces = itertools.zip_longest(text.split(_PLACEHOLDER_TEXT), odd, fillvalue="")
+    return "".join(itertools.chain.from_iterable(pieces))
+
+
+def _dumped(array: Array, comma: bytes) -> str:
+    text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
+    return (text if comma == b"," else text.replace(b",", comma)).decode("ascii")
+
+
+def texts(flat: Array) -> list[str]:
+    """Print every value of a flat array of whole numbers, booleans or floats."""
+    if flat.dtype.kind == "f" and flat.size <= FEW:
+        return [_float_text(value, flat.dtype) for value in flat.tolist()]
+    if flat.dtype == np.float64:
+        return _double_texts(flat)
+    return nested(flat)[1:-1].split(",") if flat.size else []
+
+
+def _decimals(flat: Array) -> tuple[Array, Array]:
+    """Return the doubles to print, and where a placeholder stands; in pieces that a processor's cache holds."""
+    decimals, odd = np.empty(flat.size), np.empty(flat.size, bool)
+    for start in range(0, flat.size, _CACHED):
+        piece = slice(start, start + _CACHED)
+        odd[piece] = _round(flat[piece], decimals[piece])
+    decimals[odd] = _PLACEHOLDER
+    return decimals, odd
+
+
+def _round(flat: Array, decimals: Array) -> Array:
+    """Fill in the doubles of a piece; return where they are not what printf would print."""
+    size = np.abs(flat).astype(np.float64)
+    place = _NEAR_LOWEST.take(flat.view(np.uint32) >> 23 & 255)
+    place += size >= _NEAR_NEXT.take(place)
+    six, nine = (_rounded(size, _NEAR_SCALES[digits].take(place)) for digits in (6, 9))
+    short = six.astype(np.float32) == np.abs(flat)
+    np.copyto(nine, six, where=short)
+    np.copysign(nine, flat, out=decimals)
+    odd: Array = (size < 1e-4) & (size > 0) | short & (nine >= 1e6) | ~(size < 1e9)
+    return odd
+
+
+def _rounded(size: Array, scale: Array) -> Array:
+    digits: Array = size * scale
+    np.rint(digits, out=digits)
+    digits /= scale
+    return digits
+
+
+def _odd_texts(flat: Array) -> list[str]:
+    """Print float32 values that have an exponent in their texts, or are not finite."""
+    size = np.abs(flat).astype(np.float64)
+    plain = (size >= _PLAIN[0]) & (size < _PLAIN[1])
+    found = [""] * flat.size
+    if plain.any():
+        for place, text in zip(np.flatnonzero(plain).tolist(), _scientific(flat[plain]), strict=True):
+            found[place] = text
+    for place in (place for place, text in enumerate(found) if not text):
+        found[place] = _float_text(float(flat[place]), flat.dtype)
+    return found
+
+
+def _scientific(flat: Array) -> list[str]:
+    """Print float32 values with an exponent; nothing where it is not sure that printf would do so."""
+    size = np.abs(flat).astype(np.float64)
+    exponent = _LOWEST.take(flat.view(np.uint32) >> 23 & 255)
+    exponent += size >= _FAR_NEXT.take(exponent - _FAR.start)
+    six, nine = (_scaled(size, digits - 1 - exponent) for digits in (6, 9))
+    sure = (np.abs(six % 1 - 0.5) > _AT_TIE) & (np.abs(nine % 1 - 0.5) > _AT_TIE)
+    six, nine = np.rint(six), np.rint(nine)
+    short = _scaled(six, exponent - 5).astype(np.float32) == np.abs(flat)
+    mantissa = np.where(short, six / 1e5, nine / 1e8)
+    exponent += mantissa >= 10
+    mantissa[mantissa >= 10] = 1.0
+    sure &= (exponent < -4) | (exponent >= np.where(short, 6, 9))
+    digits = _dumped(np.copysign(mantissa, flat), b",")[1:-1].split(",")
+    suffixes = map(_FAR_SUFFIXES.__getitem__, (exponent - _FAR.start).tolist())
+    return [
+        text.removesuffix(".0") + suffix if good else ""
+        for text, suffix, good in zip(digits, suffixes, sure.tolist(), strict=True)
+    ]
+
+
+def _scaled(values: Array, exponent: Array) -> Array:
+    """Multiply with a power of ten, rounding once: up to the 22nd they are doubles, and one of the two is 1."""
+    up, down = (_EXACT.take(np.maximum(each, 0)) for each in (exponent, -exponent))
+    scaled: Array = values * up / down
+    return scaled
+
+
+def _double_texts(flat: Array) -> list[str]:
+    values = flat.tolist()
+    found = ("%.6g " * len(values) % tuple(values)).split()
+    exact = np.array(list(map(float, found))) == flat
+    for place in np.flatnonzero(~exact).tolist():
+        found[place] = f"{values[place]:.17g}"
+    return [_finished(_NOT_FINITE.get(text, text)) for text in found]
+
+
+def _float_text(value: float, dtype: Any) -> str:
+    """Print one float."""
+    if not math.isfinite(value):
+        return _NOT_FINITE[f"{value}"]
+    text = f"{value:.6g}"
+    again = float(text)
+    if (_SINGLE.unpack(_SINGLE.pack(again))[0] if dtype.itemsize == 4 else again) != value:
+        text = f"{value:.{_DIGITS[dtype]}g}"
+    return text if "." in text or "e" in text else text + ".0"
+
+
+def _finished(text: str) -> str:
+    """Add the fraction that a whole number lacks."""
+    return text if "." in text or "e" in text or text[-1] in "Ny" else text + ".0"
