@@ -10,7 +10,6 @@ magnitudes between 1e-4 and 1e9 each step is exact: the product with a power of 
 
 from __future__ import annotations
 
-import itertools
 import math
 import struct
 from collections.abc import Sequence
@@ -27,8 +26,7 @@ _SINGLE = struct.Struct("f")
 # For so many values a loop is quicker than NumPy, whose calls cost more than they do.
 FEW = 16
 _CACHED = 1 << 14
-_PLACEHOLDER = 7e300
-_PLACEHOLDER_TEXT = orjson.dumps(_PLACEHOLDER).decode("ascii")
+_PLACEHOLDER, _PLACEHOLDER_TEXT = math.nan, "null"
 _PLAIN = (1e-14, 1e26)
 _AT_TIE = 1e-6
 
@@ -59,9 +57,14 @@ def nested(array: Array, comma: bytes = b",") -> str:
 
 
 def _filled(text: str, odd: Sequence[str]) -> str:
-    """Put texts where the placeholders are."""
-    pieces = itertools.zip_longest(text.split(_PLACEHOLDER_TEXT), odd, fillvalue="")
-    return "".join(itertools.chain.from_iterable(pieces))
+    """Put texts where the placeholders are. One letter is looked for: that is memchr, quicker than any split."""
+    pieces: list[str] = []
+    at = 0
+    for each in odd:
+        found = text.index(_PLACEHOLDER_TEXT[0], at)
+        pieces += (text[at:found], each)
+        at = found + len(_PLACEHOLDER_TEXT)
+    return "".join((*pieces, text[at:]))
 
 
 def _dumped(array: Array, comma: bytes) -> str:
