@@ -69,8 +69,17 @@ class Endpoints:
 
 
 @dataclass(frozen=True)
+class NamedImage:
+    """An image by the name that was given, and the id of what the engine has under that name now."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
 class Launch:
-    """Everything that makes one server what it is. Ports that are None or 0 may be any.
+    """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
+    engine has none, or does not have it yet.
 
     `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are.
     """
@@ -85,10 +94,11 @@ class Launch:
     models_root: str
     rendered: Rendered
     traits: object = None
+    image: NamedImage | None = None
 
     @property
     def server_digest(self) -> str:
-        """Over all but ports and models."""
+        """Over all but ports, models and image."""
         files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
         return digest([self.host, self.flags, self.models_root, files, self.traits])
 
@@ -102,9 +112,10 @@ def digest(value: object) -> str:
 class Deployment:
     """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
 
-    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows. `store` is the
-    folder that it has its versions from; None is that of whoever asks. `under_way` are the models of a reload that was
-    begun and not ended: what the server has then is theirs, or still `models`.
+    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
+    the engine's own id of it. `store` is the folder that it has its versions from; None is that of whoever asks.
+    `under_way` are the models of a reload that was begun and not ended: what the server has then is theirs, or still
+    `models`.
     """
 
     name: str
@@ -122,6 +133,7 @@ class Deployment:
     pid: int | None
     folder: Path
     image: str = ""
+    image_id: str = ""
     store: Path | None = None
     under_way: tuple[ServedModel, ...] | None = None
 

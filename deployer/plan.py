@@ -113,7 +113,18 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     ):
         if wanted and wanted != there:
             return f"{protocol} port {wanted} is wanted, {there} is there"
-    return _overwritten(launch.models, observed.models)
+    return _other_image(launch, observed) or _overwritten(launch.models, observed.models)
+
+
+def _other_image(launch: Launch, observed: Deployment) -> str | None:
+    """A tag may come to mean another image, by a pull or a build."""
+    if launch.image is None or observed.image_id in ("", launch.image.id):
+        return None
+    return f"{launch.image.name} is image {_short(launch.image.id)} now, and {_short(observed.image_id)} runs"
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
 
 
 def _overwritten(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> str | None:

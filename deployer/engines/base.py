@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deployer.deployment import Deployment, Launch, Rendered, ServedModel
+from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel
 from deployer.model import Model
 from deployer.op_sets import Target
 from deployer.report import Finding
@@ -63,6 +63,9 @@ class Engine(Protocol):
 
     def traits(self) -> object:
         """Plain data: the engine's own settings that a running server cannot take up."""
+
+    def image(self) -> NamedImage | None:
+        """What new servers would run, where the engine has images, and has this one."""
 
     @property
     def seamless(self) -> bool:

@@ -173,6 +173,7 @@ def deployment(listed: Mapping[str, Any]) -> Deployment:
         pid=None,
         folder=Path(found["folder"]),
         image=found.get("image_digest", ""),
+        image_id=found.get("image", ""),
         store=Path(found["store"]) if found.get("store") else None,
         under_way=run_folder.reload_under_way(Path(found["folder"])),
     )

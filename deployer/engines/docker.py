@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Launch, Rendered, ServedModel, models_text
+from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel, models_text
 from deployer.engines import autopsy, containers, docker_context, fitness, flags, loading, ports, probe, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
@@ -70,6 +70,10 @@ class DockerEngine:
     def traits(self) -> object:
         """See Engine.traits."""
         return {name: value for name, value in asdict(self.settings).items() if name not in NOT_OF_A_SERVER}
+
+    def image(self) -> NamedImage | None:
+        """See Engine.image."""
+        return None if self._image is None else NamedImage(self.settings.image, str(self._image.id))
 
     @property
     def seamless(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from deployer.deployment import Deployment, Launch, Rendered, ServedModel
+from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel
 from deployer.engines import flags, loading, ports, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
@@ -71,6 +71,10 @@ class EmbeddedEngine:
 
     def traits(self) -> object:
         """See Engine.traits."""
+        return None
+
+    def image(self) -> NamedImage | None:
+        """See Engine.image: a server is this very Python."""
         return None
 
     @property

@@ -75,5 +75,10 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
     )
 
 
+def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+    """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
+    return dataclasses.replace(launch(spec, engine, models), image=engine.image())
+
+
 def _flag_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -12,7 +12,7 @@ from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
-from deployer.operations.launching import check_batching, launch, served_model, wanted_models
+from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
 from deployer.operations.targets import name_for, stored
@@ -133,7 +133,7 @@ def _foreseen_plan(workspace: Workspace, options: ExportOptions) -> tuple[tuple[
     exports: list[Step] = []
     models = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    request = launch(workspace.spec, workspace.engine, models)
+    request = current_launch(workspace.spec, workspace.engine, models)
     return tuple(exports), request, _decided(workspace, request, observed)
 
 
@@ -166,7 +166,7 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, exp
     workspace = dataclasses.replace(workspace, spec=spec)
     wanted = wanted_models(spec, workspace.store)
     models: tuple[Model, ...] = tuple(model for found in wanted for model in found.models)
-    request = launch(spec, workspace.engine, tuple(found.served for found in wanted))
+    request = current_launch(spec, workspace.engine, tuple(found.served for found in wanted))
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = settled(workspace, request.name, request.env, progress)
         plan = _decided(workspace, request, observed)

@@ -68,6 +68,27 @@ def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(proje
     assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two").splitlines()) == 1
 
 
+def test_a_tag_that_means_another_image_now_is_noticed(project, server_image, monkeypatch, request):
+    def build(text: str) -> None:
+        (project / "Dockerfile").write_text(f"FROM {server_image}\nLABEL deployer-test={text}\n")
+        docker("build", "-q", "-t", tag, str(project))
+
+    tag = "deployer-test/moving:1"
+    request.addfinalizer(lambda: docker("rmi", "-f", tag))
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", tag)
+    build("one")
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "nothing"
+    build("two")
+    plan = deployer("plan", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    assert plan.out.startswith("REPLACE")
+    assert f"({tag} is image " in plan.out
+    second = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
+    assert inspect(NAME)["Image"] == docker("image", "inspect", "--format", "{{.Id}}", tag)
+    assert deployer("down", "half_plus_two", cwd=project).code == 0
+
+
 def test_several_deployments_stand_side_by_side(project):
     names = [f"side{number}" for number in range(10)]
     for name in names:

@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from deployer import plan
-from deployer.deployment import Change, Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.deployment import Change, Deployment, Endpoints, Launch, NamedImage, Rendered, ServedModel
 
 PROVE = f"  {plan.PROVE.action}  ({plan.PROVE.cause})"
 ONE = ServedModel("digits", (1,), (), ("aa",))
@@ -101,3 +101,14 @@ def test_the_rendered_model_config_does_not_change_the_server_digest():
     two = wanted(ONE, rendered=Rendered({"model_config.config": "b", "monitoring.config": "m"}))
     three = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "n"}))
     assert one.server_digest == two.server_digest != three.server_digest
+
+
+def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
+    old, new = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    launch = wanted(ONE, image=NamedImage("serving:1", new))
+    decided = plan.decide(launch, there(ONE, image_id=old))
+    assert decided.change is Change.REPLACE
+    assert f"serving:1 is image {'b' * 12} now, and {'a' * 12} runs" in str(decided)
+    for same in (there(ONE, image_id=new), there(ONE)):
+        assert plan.decide(launch, same).change is Change.NOTHING
+    assert plan.decide(wanted(ONE), there(ONE, image_id=old)).change is Change.NOTHING
