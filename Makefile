@@ -17,7 +17,8 @@ test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the t
 	@tests/run.sh docker $(ARGS)
 
 tested: $(READY)  ## note which kinds of source are served and proven, for docs/sources.md
-	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py
+	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py \
+		tests/integration/test_jax.py
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

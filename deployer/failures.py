@@ -89,6 +89,11 @@ KNOWN = (
         "choose another with --rest-port",
     ),
     Known(
+        r"XLA compilation disabled",
+        "the model has parts that XLA must compile, and the server leaves that off",
+        "write xla_cpu_compilation_enabled = true under [server.flags] in deployer.toml",
+    ),
+    Known(
         r"Last entry in allowed_batch_sizes must match max_batch_size",
         "allowed_batch_sizes does not end with max_batch_size",
         "mend [batching] in deployer.toml",

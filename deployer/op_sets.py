@@ -22,6 +22,7 @@ STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[
 MINOR = re.compile(r"\d+\.\d+")
 WHEELS = ("tensorflow", "tensorflow-cpu")
 XLA_CALL_MODULE = "XlaCallModule"
+MUST_COMPILE = "_XlaMustCompile"
 SHOWN = 5
 
 
@@ -114,6 +115,16 @@ def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
         *_by_versions(graph.versions, release, target),
         *_by_xla_call_module(nodes, release, target),
     )
+
+
+def compiled_by_xla(meta_graph: Any) -> str:
+    """What of the graph runs only where XLA may compile, which TensorFlow Serving leaves off; nothing for most."""
+    for node in _reached(meta_graph.graph_def):
+        if node.op == XLA_CALL_MODULE:
+            return "functions of JAX (jax2tf)"
+        if node.attr[MUST_COMPILE].b:
+            return "a tf.function(jit_compile=True)"
+    return ""
 
 
 def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Unfit]:

@@ -2,30 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from deployer import op_sets, saved_model
-from deployer.errors import UnknownOp
+from deployer.errors import ConfigError, UnknownOp
 from deployer.model import Model
 from deployer.op_sets import Target, Unfit
 from deployer.report import Finding
 
 CHECK = "ops"
+XLA_FLAGS = ("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled")
+WITH_XLA = "xla_cpu_compilation_enabled = true under [server.flags] in deployer.toml"
 
 
 def unfit(model: Model, target: Target | None) -> tuple[Unfit, ...]:
     """Why the target would not load it; nothing where nothing is known of the target. Raises BrokenModel."""
     if target is None:
         return ()
-    graph = saved_model.meta_graph(saved_model.parse(model.path), saved_model.SERVE, model.path)
-    return op_sets.unfit(graph, target)
+    return op_sets.unfit(_graph(model), target)
 
 
-def check(models: Sequence[Model], target: Target | None) -> None:
-    """Raises UnknownOp for the first version that the target would not load."""
+def _graph(model: Model) -> Any:
+    return saved_model.meta_graph(saved_model.parse(model.path), saved_model.SERVE, model.path)
+
+
+def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, object]) -> None:
+    """Raises UnknownOp for the first version that the target would not load, ConfigError for one that needs a flag."""
     for model in models:
-        for found in unfit(model, target):
+        graph = _graph(model)
+        for found in op_sets.unfit(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {found.reason}", hint=found.remedy)
+        if fault := wants_xla(graph, flags):
+            raise ConfigError(f"{model.name}:{model.version} would answer nothing: {fault.reason}", hint=fault.remedy)
+
+
+def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, object]) -> Iterator[str]:
+    """The same as lines, for a version that nobody is about to serve."""
+    graph = _graph(model)
+    for target in targets:
+        for found in op_sets.unfit(graph, target) if target else ():
+            yield f"it would not load: {found.reason} ({found.remedy})"
+    if fault := wants_xla(graph, flags):
+        yield f"{fault.reason} ({fault.remedy})"
+
+
+def wants_xla(graph: Any, flags: Mapping[str, object]) -> Unfit | None:
+    """What of a graph XLA has to compile, where the server's flags leave that off."""
+    allowed = any(str(flags.get(name, "false")).lower() in ("true", "1") for name in XLA_FLAGS)
+    what = "" if allowed else op_sets.compiled_by_xla(graph)
+    return Unfit(f"it has {what}, and servers do not compile with XLA unless told", WITH_XLA) if what else None
 
 
 def findings(target: Target | None, models: Sequence[Model]) -> Iterator[Finding]:

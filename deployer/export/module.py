@@ -35,12 +35,12 @@ def is_function(thing: Any) -> bool:
 def functions_of(thing: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
     """Every signature of the module; with `inputs`, the one that they are for."""
     if inputs:
-        return {DEFAULT_SIGNATURE: _traced(DEFAULT_SIGNATURE, _by_inputs(_callable(thing), inputs))}
+        return {DEFAULT_SIGNATURE: traced(DEFAULT_SIGNATURE, _by_inputs(_callable(thing), inputs))}
     found = _all_functions(thing)
     usable = {name: function for name, function in found.items() if declares_inputs(function)}
     if not usable:
         raise ExportFailed(_nothing_usable(thing, list(found)), hint=SAY_SIGNATURE)
-    return {name: _traced(name, declared(function)) for name, function in usable.items()}
+    return {name: traced(name, declared(function)) for name, function in usable.items()}
 
 
 def has_usable(thing: Any) -> bool:
@@ -59,7 +59,7 @@ def _nothing_usable(thing: Any, found: list[str]) -> str:
     return f"no tf.function of {what} says what it takes (found: {', '.join(found)})"
 
 
-def _traced(name: str, servable: Servable) -> tuple[Any, tuple[TensorSpec, ...]]:
+def traced(name: str, servable: Servable) -> tuple[Any, tuple[TensorSpec, ...]]:
     with foreign_work(f"{name} could not be traced"):
         return trace(servable), servable.inputs
 

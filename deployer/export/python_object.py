@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,7 +11,16 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import estimators, keras_calls, keras_model, module, own_signatures, servable, sessions
+from deployer.export import (
+    estimators,
+    jax_function,
+    keras_calls,
+    keras_model,
+    module,
+    own_signatures,
+    servable,
+    sessions,
+)
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
 from deployer.export.user_code import attribute, imported, users_code
@@ -60,7 +70,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     progress(f"importing {place}")
     tensorflow()
     with _noting_calls(), eager_afterwards(), imported(place) as users_module:
-        model = _model(attribute(users_module, name), name, _folder(place))
+        model = _model(attribute(users_module, name), name, _folder(place), request)
         if request.weights is not None:
             _load_weights(model, request.weights)
         progress(f"saving {type(model).__name__} as a SavedModel")
@@ -109,6 +119,9 @@ def functions_of(model: Any, request: ExportRequest) -> module.Functions:
     """Its signatures, traced: a Keras model has one, a module perhaps several."""
     if keras_model.is_keras_model(model):
         return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.inputs)}
+    if jax_function.is_jax_function(model):
+        name = servable.DEFAULT_SIGNATURE
+        return {name: module.traced(name, jax_function.servable_of(model, request.inputs))}
     if request.signatures and not request.inputs and not module.has_usable(model):
         return {}
     return module.functions_of(model, request.inputs)
@@ -138,10 +151,13 @@ def _noting_calls() -> Iterator[None]:
         yield
 
 
-def _model(found: Any, name: str, folder: Path) -> Any:
-    """The thing itself when it is a model, else what it returns when called without arguments."""
+def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
+    """The thing itself when it is a model, or a plain function with inputs said; else what it returns when called
+    without arguments."""
     if _is_model(found):
         return found
+    if request.inputs and inspect.isfunction(found) and not _takes_nothing(found):
+        return tensorflow().function(found)
     if hasattr(found, "signatures") and hasattr(found, "tensorflow_version"):
         raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its folder instead")
     if not callable(found):
@@ -155,7 +171,8 @@ def _model(found: Any, name: str, folder: Path) -> Any:
 
 
 def _is_model(thing: Any) -> bool:
-    return keras_model.is_keras_model(thing) or module.is_module(thing) or _is_written_whole(thing)
+    kinds = (keras_model.is_keras_model, module.is_module, _is_written_whole, jax_function.is_jax_function)
+    return any(is_one(thing) for is_one in kinds)
 
 
 def _is_written_whole(thing: Any) -> bool:
@@ -170,15 +187,22 @@ def _no_model(what: str) -> ExportFailed:
     )
 
 
-def _check_takes_nothing(function: Any, name: str) -> None:
-    import inspect
+def _takes_nothing(function: Any) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    return True
 
+
+def _check_takes_nothing(function: Any, name: str) -> None:
     try:
         inspect.signature(function).bind()
     except TypeError as error:
         raise ExportFailed(
             f"{name} cannot be called without arguments: {reason(error)}",
-            hint="name a model, or a function without arguments that returns one",
+            hint="say what it takes, --input name:dtype[shape]; or name a model, or a function without arguments that "
+            "returns one",
         ) from error
     except ValueError:
         return

@@ -37,11 +37,8 @@ def inspect(target: str, *, settings: Settings | None = None) -> InspectResult:
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     """What to look out for when the version is served and asked."""
     targets = dict.fromkeys(engine.tensorflow for engine in workspace.engines)
-    faults = (found for target in targets for found in loading.unfit(model, target))
-    return (
-        *batchable.fixed(model.info.signatures),
-        *(f"it would not load: {found.reason} ({found.remedy})" for found in faults),
-    )
+    flags = workspace.spec.server.flags
+    return (*batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
 
 def _address(workspace: Workspace, model: Model) -> str:

@@ -151,7 +151,7 @@ def _foreseen(
             return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
     models = tuple(store.get(name, version) for version in spec.versions) or (store.get(name),)
     check_batching(workspace.spec, models)
-    loading.check(models, workspace.engine.tensorflow)
+    loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
     return served_model(name, models, spec)
 
 
@@ -173,7 +173,7 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, exp
         if expected is not None and plan != expected:
             raise _outdated(plan)
         if plan.change is not Change.NOTHING:
-            loading.check(models, workspace.engine.tensorflow)
+            loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
         note = "the gate was skipped" if workspace.spec.gate.skip else ""
         with recorded(workspace.ledger, request, plan, workspace.engine.name, note) as step:
             deployment, report = Deploy(workspace, request, models, progress, step).carry_out(plan, observed)

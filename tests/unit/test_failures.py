@@ -32,6 +32,7 @@ LINES = [
         "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 32",
         "allowed_batch_sizes",
     ),
+    ("INTERNAL: XLA compilation disabled\n\t [[{{node XlaCallModule}}]]", "XLA must compile"),
     ("failed call to cuInit: UNKNOWN ERROR (303)", "GPU"),
     ("exec /usr/bin/tf_serving_entrypoint.sh: exec format error", "another processor"),
     ("[FATAL tini (7)] exec /usr/bin/tf_serving_entrypoint.sh failed: Exec format error", "another processor"),

@@ -126,6 +126,13 @@ def test_what_jax2tf_writes_is_for_servers_of_its_time():
     assert "XlaCallModule of version 10" in told(made, "tensorflow/serving:2.16.1")
 
 
+def test_what_xla_has_to_compile_is_seen():
+    assert op_sets.compiled_by_xla(graph("MatMul")) == ""
+    assert "jax2tf" in op_sets.compiled_by_xla(graph("MatMul", "XlaCallModule"))
+    made = saved_model.meta_graph(saved_model.parse(MODELS / "compiled" / "1"), saved_model.SERVE, MODELS)
+    assert "jit_compile=True" in op_sets.compiled_by_xla(made)
+
+
 def test_of_a_tensorflow_that_is_not_in_the_table_nothing_is_said():
     assert op_sets.unfit(graph("Zap"), embedded("2.14")) == ()
     assert op_sets.unfit(graph("Zap"), embedded("3.0")) == ()

@@ -193,6 +193,14 @@ def test_what_is_no_model_is_told(
         exporter(f"{place}:{name}")
 
 
+def test_a_plain_function_is_served_once_it_is_said_what_it_takes(exporter: Exporter, place: str) -> None:
+    exported = exporter(f"{place}:takes_one", "x:float32[?,2]")
+    assert exported.declared() == ({"x": "float32[?,2]"}, {"output_0": "float32[?,2]"})
+    with pytest.raises(ExportFailed) as caught:
+        exporter(f"{place}:takes_one")
+    assert "--input name:dtype[shape]" in (caught.value.hint or "")
+
+
 @pytest.mark.parametrize(
     ("inputs", "told"),
     [

@@ -1,0 +1,65 @@
+"""A function of JAX: what `jax.jit` or `jax2tf.convert` returns. Its numbers are computed by XLA in the server too."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Mapping
+from itertools import count
+from typing import Any
+
+from deployer.errors import ExportFailed
+from deployer.export.runtime import foreign_work
+from deployer.export.servable import Servable
+from deployer.model import TensorSpec
+
+JAX2TF = "jax.experimental.jax2tf"
+ROOTS = ("jax", "jaxlib")
+
+
+def is_jax_function(thing: Any) -> bool:
+    """Whether JAX made it; a Python function that calls JAX inside cannot be told from others."""
+    return callable(thing) and not isinstance(thing, type) and (_from_jax(type(thing)) or _from_jax(thing))
+
+
+def _from_jax(thing: Any) -> bool:
+    return str(getattr(thing, "__module__", "")).partition(".")[0] in ROOTS
+
+
+def servable_of(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
+    """The function with its inputs, which go to parameters of their names, else in order. Raises ExportFailed."""
+    if not inputs:
+        raise ExportFailed("a function of JAX does not say what it takes", hint="--input name:dtype[shape]")
+    ordered = _ordered(function, inputs)
+    converted = function if _from_jax(function) else _converted(function, ordered)
+
+    def call(feed: Mapping[str, Any]) -> Any:
+        return converted(*(feed[spec.name] for spec in ordered))
+
+    return Servable(inputs, call)
+
+
+def _ordered(function: Any, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:
+    parameters = list(inspect.signature(function).parameters)
+    if {spec.name for spec in inputs} <= set(parameters):
+        return tuple(sorted(inputs, key=lambda spec: parameters.index(spec.name)))
+    return inputs
+
+
+def _converted(function: Any, inputs: tuple[TensorSpec, ...]) -> Any:
+    numbers = count()
+    shapes = [_polymorphic(spec, numbers) for spec in inputs]
+    with foreign_work("jax2tf could not convert the function"):
+        jax2tf = importlib.import_module(JAX2TF)
+        return jax2tf.convert(function, polymorphic_shapes=shapes, with_gradient=False)
+
+
+def _polymorphic(spec: TensorSpec, numbers: count[int]) -> str:
+    """A shape in JAX's words: open first dimensions are one and the same, other open ones each its own."""
+    if spec.shape is None:
+        raise ExportFailed(f"JAX cannot take {spec.name!r} with any number of dimensions")
+    sizes = (
+        str(size) if size is not None else ("rows" if place == 0 else f"size{next(numbers)}")
+        for place, size in enumerate(spec.shape)
+    )
+    return f"({', '.join(sizes)}{',' if len(spec.shape) == 1 else ''})"
