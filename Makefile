@@ -18,7 +18,7 @@ test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the t
 
 tested: $(READY)  ## note which kinds of source are served and proven, for docs/sources.md
 	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py \
-		tests/integration/test_jax.py
+		tests/integration/test_jax.py tests/integration/test_real_models.py
 
 check: $(READY)  ## lint, format, types, floors, docs drift
 	@$(BIN)/ruff check --quiet .

@@ -79,7 +79,7 @@ def _answers(
 
 
 def _cases(model: Running, signature: Signature, given: examples.Given | None) -> list[GoldenCase]:
-    method = tf_examples.method_of(signature.method)
+    method = model.method(signature)
     if given and given.signature == signature.name:
         answered = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds]
     else:
@@ -109,7 +109,7 @@ def _made_up(model: Running, signature: Signature) -> list[made.Answered]:
 def answer(model: Running, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
     """What the signature's method answers: tensors, or what classify and regress make of them. Raises Refused."""
     outputs = model.run(signature, feed)
-    method = tf_examples.method_of(signature.method)
+    method = model.method(signature)
     try:
         return outputs if method == tf_examples.PREDICT else tf_examples.answered(method, outputs)
     except MalformedTensor as error:
@@ -120,7 +120,7 @@ def _uncarried(model: Running, signature: Signature) -> str | None:
     for spec in (*signature.inputs, *signature.outputs):
         if spec.dtype not in DTYPES:
             return f"{spec.name!r} is {spec.dtype}, which no request carries"
-    method = tf_examples.method_of(signature.method)
+    method = model.method(signature)
     if method != tf_examples.PREDICT and not _takes_examples(signature):
         return f"{method} wants one input 'inputs' of serialized tf.Example messages"
     kind = model.wanted(signature.name).composite

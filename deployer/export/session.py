@@ -8,11 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from deployer import op_sets, saved_model
+from deployer import op_sets, saved_model, tf_examples
 from deployer.errors import BrokenModel
 from deployer.export.runtime import disk_full, part, reason
 from deployer.export.strings_wanted import Wanted, wanted
@@ -33,6 +33,7 @@ class Running:
 
     session: Any
     meta_graph: Any
+    _wanted: dict[str, Wanted] = field(default_factory=dict)
 
     @property
     def signatures(self) -> Mapping[str, Any]:
@@ -41,7 +42,15 @@ class Running:
 
     def wanted(self, signature: str) -> Wanted:
         """What the strings that a signature takes must be."""
-        return wanted(self.meta_graph, self.signatures[signature])
+        if signature not in self._wanted:
+            self._wanted[signature] = wanted(self.meta_graph, self.signatures[signature])
+        return self._wanted[signature]
+
+    def method(self, signature: Signature) -> str:
+        """What it is asked by: its own method; predict where that hands over tf.Example messages and the graph reads
+        none, as with an Estimator whose serving_input_receiver_fn takes raw tensors."""
+        own = tf_examples.method_of(signature.method)
+        return own if self.wanted(signature.name).examples else tf_examples.PREDICT
 
     def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs, arrays by name. Raises Refused."""

