@@ -112,6 +112,10 @@ class Client:
 
     def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Arrays in, arrays out."""
+        return self.predict_by_version(question, inputs)[1]
+
+    def predict_by_version(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """The same over gRPC, with the version that answered."""
         request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
         _specify(request.model_spec, question)
         for name, array in inputs.items():
@@ -119,7 +123,8 @@ class Client:
         answer = self._call(
             "PredictionService/Predict", request, "tensorflow_serving.apis.predict_pb2", "PredictResponse"
         )
-        return {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
+        arrays = {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
+        return answer.model_spec.version.value, arrays
 
     def reload(self, model_config: str) -> None:
         """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later."""

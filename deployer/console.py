@@ -25,6 +25,7 @@ from deployer.report import (
     Release,
     Report,
     SmokeResult,
+    TrafficFigures,
     UpResult,
     VersionsResult,
 )
@@ -100,6 +101,8 @@ def show_up(result: UpResult) -> None:
         out(f"digest {result.plan.digest}")
     if result.report is not None:
         show_report(result.report)
+    if result.traffic is not None:
+        show_traffic(result.traffic)
     if result.endpoints is None:
         return
     model = result.models[0]
@@ -117,6 +120,20 @@ def show_report(report: Report) -> None:
     for check in report.checks:
         mark = _paint("ok  ", GREEN) if check.ok else _paint("FAIL", RED)
         out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
+
+
+def show_traffic(seen: TrafficFigures) -> None:
+    """What clients would have noticed of a change."""
+    out(f"\n{_traffic(seen)}, at {seen.rate:g} requests a second")
+    for name, phase in (("before", seen.before), ("during", seen.during), ("after", seen.after)):
+        took = "" if phase.p50_ms is None else f"  p50 {phase.p50_ms:.1f} ms  p99 {phase.p99_ms:.1f} ms"
+        out(f"  {name:<6} {phase.requests:>6} requests, {phase.failures} failed{took}")
+    if seen.first_failure:
+        out(f"  the first failure: {seen.first_failure}")
+
+
+def _traffic(seen: TrafficFigures) -> str:
+    return f"{seen.failures} of {seen.requests} requests failed, longest gap {seen.longest_gap_ms:.0f} ms"
 
 
 def show_export(result: ExportResult) -> None:
@@ -144,8 +161,9 @@ def show_history(result: HistoryResult) -> None:
         ]
     )
     for release in result.releases:
-        if release.detail:
-            print(f"{release.number}: {release.detail}", file=sys.stderr)
+        for text in (release.detail, _traffic(release.traffic) if release.traffic else ""):
+            if text:
+                print(f"{release.number}: {text}", file=sys.stderr)
 
 
 def _history_row(release: Release) -> tuple[str, ...]:

@@ -7,19 +7,21 @@ A release is written before it is begun, so that a killed command leaves its mar
 from __future__ import annotations
 
 import getpass
+import json
 import os
 import socket
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from deployer import documents
 from deployer.deployment import ServedModel, models_from, models_text
 from deployer.errors import LedgerError
-from deployer.report import Outcome, Release
+from deployer.report import Outcome, Release, TrafficFigures
 
 LEDGER_FILE = "ledger.db"
 BUSY_SECONDS = 10.0
@@ -31,6 +33,7 @@ create table if not exists releases (
     name text not null, env text not null, engine text not null, change text not null, models text not null,
     who text not null, began text not null, seconds real, outcome text not null, detail text not null default ''
 );
+create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists steps (
     release integer not null, position integer not null, step text not null, primary key (release, position)
 ) without rowid;
@@ -62,6 +65,11 @@ class Ledger:
             db.execute(
                 "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
             )
+
+    def measured(self, number: int, traffic: TrafficFigures) -> None:
+        """Keep what clients noticed of a release."""
+        with self._open() as db:
+            db.execute("insert or replace into figures values (?, ?)", (number, json.dumps(asdict(traffic))))
 
     def steps(self, number: int) -> tuple[str, ...]:
         """The steps of a release that were begun, in their order."""
@@ -98,7 +106,10 @@ class Ledger:
         """The newest first; of one deployment, or of all."""
         if not self.path.is_file():
             return ()
-        query = f"select {COLUMNS} from releases where name = ifnull(?, name) and env = ifnull(?, env)"  # noqa: S608
+        query = (
+            f"select {COLUMNS}, traffic from releases left join figures on release = number"  # noqa: S608
+            " where name = ifnull(?, name) and env = ifnull(?, env)"
+        )
         with self._open() as db:
             rows = db.execute(f"{query} order by number desc", (name, env)).fetchall()
             return tuple(map(_release, rows))
@@ -119,9 +130,10 @@ class Ledger:
 
 
 def _release(row: tuple[Any, ...]) -> Release:
-    number, name, env, engine, change, models, who, began, seconds, outcome, detail = row
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail, traffic = row
+    measured = documents.read(TrafficFigures, json.loads(traffic)) if traffic else None
     return Release(
-        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail
+        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail, measured
     )
 
 

@@ -69,8 +69,36 @@ class ExportResult:
 
 
 @dataclass(frozen=True)
+class PhaseFigures:
+    """Requests of one phase of a change; times are from when a request was due to its answer, None without any."""
+
+    requests: int
+    failures: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True)
+class TrafficFigures:
+    """What clients would have noticed of a change: golden requests at `rate` a second to the public address.
+
+    `longest_gap_ms` is the longest time from one good answer to the next. An answer that differs from TensorFlow's,
+    or comes from a version that may not serve at that moment, is a failure.
+    """
+
+    rate: float
+    requests: int
+    failures: int
+    longest_gap_ms: float
+    before: PhaseFigures
+    during: PhaseFigures
+    after: PhaseFigures
+    first_failure: str = ""
+
+
+@dataclass(frozen=True)
 class UpResult:
-    """What `up` did; after a dry run `endpoints` and `report` are None."""
+    """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured."""
 
     name: str
     env: str
@@ -79,6 +107,7 @@ class UpResult:
     endpoints: Endpoints | None
     plan: Plan
     report: Report | None
+    traffic: TrafficFigures | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +144,7 @@ class Release:
     seconds: float | None
     outcome: Outcome
     detail: str = ""
+    traffic: TrafficFigures | None = None
 
 
 @dataclass(frozen=True)

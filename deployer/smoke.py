@@ -14,20 +14,19 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 
-from deployer import availability, golden, tf_examples
-from deployer.client import Client, Question
+from deployer import availability, golden, parity
+from deployer.client import Client
 from deployer.deployment import ServedModel
 from deployer.errors import DeployerError
 from deployer.golden import GoldenCase, Tolerance
-from deployer.model import Model, Signature
+from deployer.model import Model
+from deployer.parity import Ask, Fault
 from deployer.report import Check, Report
-from deployer.tensors import REST_CANNOT_CARRY
 from deployer.wait import Readiness
 
 CONCURRENT_REQUESTS = 16
 CONCURRENT_THREADS = 8
 PACE_ROUNDS = 40
-Ask = Callable[[GoldenCase], dict[str, object]]
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,6 @@ class Outcome:
 
     detail: str
     worst: float | None = None
-
-
-class Fault(Exception):
-    """A check did not pass; the text says how."""
 
 
 def prove(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
@@ -93,8 +88,8 @@ def _first_question(client: Client, model: Model) -> Callable[[], object]:
     cases = golden.read(model.path)
     if not cases:
         raise Fault(_no_golden(model))
-    fitting = [case for case in cases if _fits_rest(model, case)]
-    ask = _rest(client, model) if fitting else _grpc(client, model)
+    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
     return partial(ask, (fitting or list(cases))[0])
 
 
@@ -120,8 +115,8 @@ def _no_golden(model: Model) -> str:
 
 def _parity(client: Client, model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance) -> Iterator[Check]:
     label = f"{model.name}:{model.version}"
-    doors: dict[str, Ask] = {"REST": _rest(client, model), "gRPC": _grpc(client, model)}
-    fitting = {"REST": [case for case in cases if _fits_rest(model, case)], "gRPC": list(cases)}
+    doors: dict[str, Ask] = {"REST": parity.rest(client, model), "gRPC": parity.grpc(client, model)}
+    fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
     for door, ask in doors.items():
         if not fitting[door]:
             yield _check(f"parity {door}", label, lambda: Outcome("not asked: REST cannot carry these dtypes"))
@@ -132,45 +127,8 @@ def _parity(client: Client, model: Model, cases: Sequence[GoldenCase], tolerance
         yield _check(f"repeated {door}", label, alone)
 
 
-def _rest(client: Client, model: Model) -> Ask:
-    def ask(case: GoldenCase) -> dict[str, object]:
-        question = Question(model.name, model.version, case.signature)
-        if case.method != tf_examples.PREDICT:
-            return client.examples_rest(question, case.method, _examples(case))
-        return client.predict_rest(question, case.inputs, _declared(model, case).outputs)
-
-    return ask
-
-
-def _grpc(client: Client, model: Model) -> Ask:
-    def ask(case: GoldenCase) -> dict[str, object]:
-        question = Question(model.name, model.version, case.signature)
-        if case.method != tf_examples.PREDICT:
-            return client.examples_grpc(question, case.method, _examples(case))
-        return client.predict_grpc(question, case.inputs)
-
-    return ask
-
-
-def _examples(case: GoldenCase) -> list[bytes]:
-    return list(case.inputs[tf_examples.INPUT].tolist())
-
-
-def _declared(model: Model, case: GoldenCase) -> Signature:
-    signature = model.signature(case.signature)
-    if signature is None:
-        raise Fault(f"the golden set asks signature {case.signature}, which the model does not have")
-    return signature
-
-
-def _fits_rest(model: Model, case: GoldenCase) -> bool:
-    signature = model.signature(case.signature)
-    specs = (*signature.inputs, *signature.outputs) if signature else ()
-    return not any(spec.dtype in REST_CANNOT_CARRY for spec in specs)
-
-
 def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Outcome:
-    worst = max(_compare(case, ask(case), model, tolerance) for case in cases)
+    worst = max(parity.compare(case, ask(case), model, tolerance) for case in cases)
     return Outcome(f"{len(cases)} golden answers, worst difference {worst:.3g}", worst)
 
 
@@ -178,22 +136,8 @@ def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance:
     asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
     with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
         answers = list(pool.map(ask, asked))
-    worst = max(_compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True))
+    worst = max(parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True))
     return Outcome(f"{len(asked)} requests of {CONCURRENT_THREADS} clients, worst difference {worst:.3g}", worst)
-
-
-def _compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float:
-    """The largest distance over all outputs. Raises Fault at the first output that is too far off."""
-    if set(answer) != set(case.outputs):
-        raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
-    worst = 0.0
-    for name, want in case.outputs.items():
-        random = f"{case.signature}/{name}" in model.golden.random_outputs
-        difference = golden.compare(want, answer[name], tolerance, shape_only=random)
-        if difference.fault:
-            raise Fault(f"{case.signature}/{name}: {difference.fault}")
-        worst = max(worst, difference.worst)
-    return worst
 
 
 def _status(client: Client, name: str, version: int) -> Outcome:

@@ -20,6 +20,8 @@ IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
 HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
+USUAL_RATE = 50.0
+MAX_RATE = 1000.0
 STRICT = {"extra": "forbid"}
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
@@ -203,14 +205,32 @@ class Gate:
         "how many times the serving version's median time a golden answer may take; unset: not measured", default=None
     )
 
+    measure: float | None = doc(
+        "golden requests a second to the public address while a change is made; unset: none, or 50 with a limit below",
+        default=None,
+    )
+    max_failures: int | None = doc("failed requests that a change may cost before it is taken back", default=None)
+    max_gap_ms: float | None = doc("milliseconds without an answer before a change is taken back", default=None)
+
+    @property
+    def measure_rate(self) -> float | None:
+        """Requests a second, or None when nothing is measured."""
+        limited = self.max_failures is not None or self.max_gap_ms is not None
+        return self.measure or (USUAL_RATE if limited else None)
+
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):
             if not 0 <= (getattr(self, name) or 0) < math.inf:
                 raise InvalidValue(f"{name} must be a finite number and not negative")
         for name in ("ready_seconds", "request_seconds"):
             _check_positive(name, getattr(self, name))
-        if self.max_slowdown is not None:
-            _check_positive("max_slowdown", self.max_slowdown)
+        for name in ("max_slowdown", "measure", "max_gap_ms"):
+            if getattr(self, name) is not None:
+                _check_positive(name, getattr(self, name))
+        if self.measure is not None and self.measure > MAX_RATE:
+            raise InvalidValue(f"measure {self.measure:g} is more requests a second than this tool sends: {MAX_RATE:g}")
+        if self.max_failures is not None and self.max_failures < 0:
+            raise InvalidValue(f"max_failures {self.max_failures} must not be negative")
 
 
 @dataclass(frozen=True)

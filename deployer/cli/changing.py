@@ -16,7 +16,10 @@ from deployer.cli.options import (
     Env,
     Json,
     LockWait,
+    MaxFailures,
+    MaxGap,
     MaxSlowdown,
+    Measure,
     ModelsDir,
     OfModel,
     Quiet,
@@ -41,6 +44,9 @@ def redeploy(
     skip_gate: SkipGate = False,
     allow_breaking: AllowBreaking = False,
     max_slowdown: MaxSlowdown = None,
+    measure: Measure = None,
+    max_failures: MaxFailures = None,
+    max_gap: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -67,6 +73,9 @@ def redeploy(
         skip_gate=skip_gate,
         allow_breaking=allow_breaking,
         max_slowdown=max_slowdown,
+        measure=measure,
+        max_failures=max_failures,
+        max_gap_ms=max_gap,
     )
     result = run(
         name,
@@ -90,6 +99,9 @@ def label(
     skip_gate: SkipGate = False,
     allow_breaking: AllowBreaking = False,
     max_slowdown: MaxSlowdown = None,
+    measure: Measure = None,
+    max_failures: MaxFailures = None,
+    max_gap: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -119,6 +131,9 @@ def label(
         skip_gate=skip_gate,
         allow_breaking=allow_breaking,
         max_slowdown=max_slowdown,
+        measure=measure,
+        max_failures=max_failures,
+        max_gap_ms=max_gap,
     )
     result = run(name, _labels(labels), model=model, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)

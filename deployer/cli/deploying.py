@@ -25,7 +25,10 @@ from deployer.cli.options import (
     Inputs,
     Json,
     LockWait,
+    MaxFailures,
+    MaxGap,
     MaxSlowdown,
+    Measure,
     ModelName,
     ModelsDir,
     Quiet,
@@ -81,6 +84,9 @@ def up(
     skip_gate: SkipGate = False,
     allow_breaking: AllowBreaking = False,
     max_slowdown: MaxSlowdown = None,
+    measure: Measure = None,
+    max_failures: MaxFailures = None,
+    max_gap: MaxGap = None,
     dry_run: DryRun = False,
     expect: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Do this plan, whose digest `plan` showed, or nothing.")
@@ -139,6 +145,9 @@ def up(
         skip_gate=skip_gate,
         allow_breaking=allow_breaking,
         max_slowdown=max_slowdown,
+        measure=measure,
+        max_failures=max_failures,
+        max_gap_ms=max_gap,
     )
     result = run(
         target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)

@@ -33,6 +33,17 @@ MaxSlowdown = Annotated[
     float | None,
     typer.Option(metavar="TIMES", help="Refuse a version whose answers take more than so many times as long as now."),
 ]
+Measure = Annotated[
+    float | None,
+    typer.Option(metavar="RATE", help="Ask so many golden questions a second meanwhile; tell what clients noticed."),
+]
+MaxFailures = Annotated[
+    int | None, typer.Option(metavar="N", help="Take it back when more requests than that failed; implies --measure.")
+]
+MaxGap = Annotated[
+    float | None,
+    typer.Option("--max-gap", metavar="MS", help="Take it back when no answer came for so long; implies --measure."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")]
 OfModel = Annotated[
     str | None, typer.Option("--model", metavar="MODEL", help="The model, where the deployment serves several.")

@@ -15,6 +15,9 @@ from deployer.cli.options import (
     Env,
     Json,
     LockWait,
+    MaxFailures,
+    MaxGap,
+    Measure,
     Quiet,
     SkipGate,
     StateDir,
@@ -50,6 +53,9 @@ def rollback(
         int | None, typer.Option(help="Number of a release; unset: the last good one that served others.")
     ] = None,
     skip_gate: SkipGate = False,
+    measure: Measure = None,
+    max_failures: MaxFailures = None,
+    max_gap: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -72,6 +78,9 @@ def rollback(
         timeout=timeout,
         lock_wait=lock_wait,
         skip_gate=skip_gate,
+        measure=measure,
+        max_failures=max_failures,
+        max_gap_ms=max_gap,
     )
     result = run(name, to=to, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)

@@ -12,6 +12,7 @@ from deployer.deployment import Change, Deployment, Launch, Plan, listed
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed
 from deployer.model import Model
+from deployer.operations.metering import NO_METER, Meter
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.switching import Switch
 from deployer.operations.watching import await_models, last_words
@@ -34,6 +35,7 @@ class Deploy:
     models: tuple[Model, ...]
     progress: Progress
     step: Step = unrecorded
+    meter: Meter = NO_METER
 
     @property
     def engine(self) -> Engine:
@@ -62,14 +64,27 @@ class Deploy:
             report = self._prove(candidate, observed if observed and observed.running else None)
             self.progress(f"{self._verdict}: opening its ports")
             self.step(f"promote the candidate {candidate.release}")
-            deployment = self.engine.promote(candidate, PROMOTE_SECONDS, self._accept)
+            accept = self._accept if observed is None else self._accept_in_its_place
+            self.meter.switching()
+            deployment = self.engine.promote(candidate, PROMOTE_SECONDS, accept)
+            self.meter.ended()
         return deployment, report
 
     def _accept(self, promoted: Deployment) -> None:
-        """The last word before what served until now is given up: the server is up at its address."""
+        """The server is up at its address."""
         self.step(f"accept {promoted.release} at its address")
         with last_words(self.engine, promoted):
             await_models(self.workspace, promoted, self.launch.models)
+
+    def _accept_in_its_place(self, promoted: Deployment) -> None:
+        """The last word before what served until now is given up: the server answers at its address, as it should."""
+        self._accept(promoted)
+        try:
+            self._prove(promoted)
+            self.meter.switched_beside()
+        except DeployerError as error:
+            self.meter.taken_back()
+            raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
 
     def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
         if all_loaded(self.launch.models, observed.models):
@@ -92,8 +107,10 @@ class Deploy:
     def _switched(self, observed: Deployment) -> tuple[Deployment, Report]:
         switch = Switch(self.workspace, observed, self.launch.models_root, self.step)
         try:
+            self.meter.switching()
             deployment = switch.over(observed.models, self.launch.models)
-            return deployment, self._prove(deployment)
+            report = self._prove(deployment)
+            self.meter.switched()
         except DeployerError as error:
             self._take_back(observed)
             raise DeployFailed(
@@ -102,8 +119,10 @@ class Deploy:
         except BaseException:
             self._take_back(observed)
             raise
+        return deployment, report
 
     def _take_back(self, observed: Deployment) -> None:
+        self.meter.taken_back()
         self.step(f"take back: {listed(observed.models)}")
         current = self.engine.observe(observed.name, observed.env) or observed
         switch = Switch(self.workspace, current, self.launch.models_root, self.step)

@@ -62,7 +62,7 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
             return None
         progress(f"stopping {name} [{env}]")
         plan = planning.remove(observed)
-        with recorded(workspace.ledger, observed, plan, engine.name) as step:
-            step(f"stop and remove release {observed.release}")
+        with recorded(workspace.ledger, observed, plan, engine.name) as record:
+            record.step(f"stop and remove release {observed.release}")
             engine.remove(name, env)
     return DownResult(name, env, engine.name, plan)

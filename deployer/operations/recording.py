@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from deployer.deployment import Change, Deployment, Launch, Plan
 from deployer.errors import DeployerError
 from deployer.ledger import Ledger
-from deployer.report import Outcome
+from deployer.report import Outcome, TrafficFigures
 
 Step = Callable[[str], None]
 """Writes what is done next."""
@@ -19,19 +20,37 @@ def unrecorded(_: str) -> None:
     """The steps of what changes nothing."""
 
 
+@dataclass(frozen=True)
+class Record:
+    """A release under way; None is one that changes nothing, of which nothing is written."""
+
+    ledger: Ledger
+    number: int | None
+
+    def step(self, text: str) -> None:
+        """Write what is done next."""
+        if self.number is not None:
+            self.ledger.step(self.number, text)
+
+    def measured(self, traffic: TrafficFigures) -> None:
+        """Keep what clients noticed."""
+        if self.number is not None:
+            self.ledger.measured(self.number, traffic)
+
+
 @contextmanager
-def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, note: str = "") -> Iterator[Step]:
+def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, note: str = "") -> Iterator[Record]:
     """One release, `note` is what is to be known of it; a plan that changes nothing is none.
 
     Call it with the deployment's lock held.
     """
     if plan.change is Change.NOTHING:
-        yield unrecorded
+        yield Record(ledger, None)
         return
     began = time.monotonic()
     number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models)
     try:
-        yield lambda step: ledger.step(number, step)
+        yield Record(ledger, number)
     except BaseException as error:
         ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
         raise

@@ -13,6 +13,7 @@ from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, would_change
 from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
+from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
 from deployer.operations.targets import name_for, stored
@@ -175,10 +176,14 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, exp
         if plan.change is not Change.NOTHING:
             loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
         note = "the gate was skipped" if workspace.spec.gate.skip else ""
-        with recorded(workspace.ledger, request, plan, workspace.engine.name, note) as step:
-            deployment, report = Deploy(workspace, request, models, progress, step).carry_out(plan, observed)
+        with (
+            recorded(workspace.ledger, request, plan, workspace.engine.name, note) as record,
+            metered(workspace, request, plan, observed, record.measured) as meter,
+        ):
+            under_way = Deploy(workspace, request, models, progress, record.step, meter)
+            deployment, report = under_way.carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
-    return dataclasses.replace(result, endpoints=deployment.endpoints, report=report)
+    return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
 
 
 def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:

@@ -46,6 +46,9 @@ class Settings:
     skip_gate: bool = False
     allow_breaking: bool = False
     max_slowdown: float | None = None
+    measure: float | None = None
+    max_failures: int | None = None
+    max_gap_ms: float | None = None
 
     def __post_init__(self) -> None:
         """Raises InvalidValue for a wait that would never end."""
@@ -66,6 +69,9 @@ class Settings:
             "gate.skip": self.skip_gate or None,
             "gate.allow_breaking": self.allow_breaking or None,
             "gate.max_slowdown": self.max_slowdown,
+            "gate.measure": self.measure,
+            "gate.max_failures": self.max_failures,
+            "gate.max_gap_ms": self.max_gap_ms,
         }
 
 

@@ -1,0 +1,74 @@
+"""Asks a server golden questions through one of its doors, and compares what it answers with what TensorFlow did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from deployer import golden, tf_examples
+from deployer.client import Client, Question
+from deployer.golden import GoldenCase, Tolerance
+from deployer.model import Model, Signature
+from deployer.tensors import REST_CANNOT_CARRY
+
+Ask = Callable[[GoldenCase], dict[str, object]]
+
+
+class Fault(Exception):
+    """A check did not pass; the text says how."""
+
+
+def rest(client: Client, model: Model) -> Ask:
+    """Asks a version over REST."""
+
+    def ask(case: GoldenCase) -> dict[str, object]:
+        question = Question(model.name, model.version, case.signature)
+        if case.method != tf_examples.PREDICT:
+            return client.examples_rest(question, case.method, _examples(case))
+        return client.predict_rest(question, case.inputs, declared(model, case).outputs)
+
+    return ask
+
+
+def grpc(client: Client, model: Model) -> Ask:
+    """Asks a version over gRPC."""
+
+    def ask(case: GoldenCase) -> dict[str, object]:
+        question = Question(model.name, model.version, case.signature)
+        if case.method != tf_examples.PREDICT:
+            return client.examples_grpc(question, case.method, _examples(case))
+        return client.predict_grpc(question, case.inputs)
+
+    return ask
+
+
+def declared(model: Model, case: GoldenCase) -> Signature:
+    """The signature that a question asks. Raises Fault when the model has none of that name."""
+    signature = model.signature(case.signature)
+    if signature is None:
+        raise Fault(f"the golden set asks signature {case.signature}, which the model does not have")
+    return signature
+
+
+def fits_rest(model: Model, case: GoldenCase) -> bool:
+    """Whether JSON can carry all dtypes of a question and its answer."""
+    signature = model.signature(case.signature)
+    specs = (*signature.inputs, *signature.outputs) if signature else ()
+    return not any(spec.dtype in REST_CANNOT_CARRY for spec in specs)
+
+
+def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float:
+    """The largest distance over all outputs. Raises Fault at the first output that is too far off."""
+    if set(answer) != set(case.outputs):
+        raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
+    worst = 0.0
+    for name, want in case.outputs.items():
+        random = f"{case.signature}/{name}" in model.golden.random_outputs
+        difference = golden.compare(want, answer[name], tolerance, shape_only=random)
+        if difference.fault:
+            raise Fault(f"{case.signature}/{name}: {difference.fault}")
+        worst = max(worst, difference.worst)
+    return worst
+
+
+def _examples(case: GoldenCase) -> list[bytes]:
+    return list(case.inputs[tf_examples.INPUT].tolist())

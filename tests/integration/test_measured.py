@@ -1,0 +1,73 @@
+"""`--measure`, `--max-failures`, `--max-gap`: what clients notice of a change is told, kept, and judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS, Ended, deployer
+
+RATE = 150
+FLAGS = "[server.flags]\nrest_api_num_threads = 4\n[models.half_plus_two]\nversions = [2]\n"
+
+
+def change(project: Path, *arguments: str) -> Ended:
+    return deployer(*arguments, "--measure", str(RATE), "--json", "-q", cwd=project)
+
+
+def traffic(project: Path, number: int = 0) -> dict:
+    return deployer("history", "--json", cwd=project).json["releases"][number]["traffic"]
+
+
+def spoil(project: Path, version: int, name: str) -> None:
+    """That file of a version is version 1's."""
+    model = project / "models" / "half_plus_two"
+    (model / str(version) / name).write_bytes((model / "1" / name).read_bytes())
+
+
+@pytest.fixture
+def served(project):
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    return project
+
+
+def test_good_changes_cost_no_request(served):
+    done = [
+        change(served, "redeploy", "--version", "2"),
+        change(served, "redeploy", "--version", "3", "--keep-previous"),
+        change(served, "rollback"),
+    ]
+    (served / "deployer.toml").write_text(FLAGS)
+    done.append(change(served, "up"))
+    assert [ended.code for ended in done] == [0, 0, 0, 0], [ended.err for ended in done]
+    kinds = [ended.json["plan"]["change"] for ended in done]
+    assert kinds == ["reload", "reload", "reload", "replace"]
+    for number, ended in enumerate(reversed(done)):
+        seen = ended.json["traffic"]
+        assert seen == traffic(served, number)
+        assert (seen["failures"], seen["first_failure"]) == (0, "")
+        assert min(seen[phase]["requests"] for phase in ("before", "during", "after")) > 10
+        assert seen["requests"] == sum(seen[phase]["requests"] for phase in ("before", "during", "after"))
+
+
+def test_bad_changes_cost_no_request_and_leave_what_served(served):
+    spoil(served, 2, "assets.extra/golden.tfrecord")
+    (served / "models/half_plus_two/3/variables/variables.index").write_bytes(b"broken")
+    for version, code in ((2, 8), (3, 7)):
+        ended = change(served, "redeploy", "--version", str(version))
+        assert ended.code == code, ended.err
+        seen = traffic(served)
+        assert (seen["failures"], seen["first_failure"], seen["during"]["requests"]) == (0, "", 0)
+        assert seen["requests"] > RATE / 2
+    assert deployer("status", "--json", cwd=served).json["deployments"][0]["deployment"]["models"][0]["versions"] == [1]
+
+
+def test_a_change_that_clients_notice_is_taken_back(served):
+    ended = change(served, "redeploy", "--version", "2", "--max-gap", "0.001")
+    assert ended.code == 1
+    assert "the models were taken back: no answer came for" in ended.json["error"]["message"]
+    assert deployer("status", "--json", cwd=served).json["deployments"][0]["deployment"]["models"][0]["versions"] == [1]
+    assert traffic(served)["failures"] == 0
+    kept = change(served, "redeploy", "--version", "2", "--max-failures", "0")
+    assert (kept.code, kept.json["models"][0]["versions"]) == (0, [2])
