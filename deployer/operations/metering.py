@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.errors import DeployFailed, NoSuchModel
-from deployer.golden import Tolerance
 from deployer.model import Model
 from deployer.operations.workspace import Workspace
 from deployer.report import TrafficFigures
@@ -93,6 +92,7 @@ def metered(
     if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
         yield NO_METER
         return
+    from deployer.golden import Tolerance
     from deployer.traffic import Traffic, questions
 
     asked = questions(_known(workspace, (*observed.models, *launch.models)))

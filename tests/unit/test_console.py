@@ -33,10 +33,12 @@ from deployer.report import (
     Numbers,
     Outcome,
     OutputDistance,
+    PhaseFigures,
     Release,
     Report,
     SignatureChange,
     SmokeResult,
+    TrafficFigures,
     UpResult,
     VersionFigures,
     VersionsResult,
@@ -66,6 +68,16 @@ FIGURES = VersionFigures(1, 2**20, "2.21.0", None)
 RELEASE = Release(
     7, "m", "local", "embedded", "create", SERVED, "me@here", "2026-01-01T00:00:00Z", 1.25, Outcome.FAILED, "why"
 )
+TRAFFIC = TrafficFigures(
+    100.0,
+    30,
+    1,
+    62.4,
+    PhaseFigures(20, 0, 1.0, 2.0),
+    PhaseFigures(9, 1, 1.5, 9.0),
+    PhaseFigures(1, 0, None, None),
+    "cut",
+)
 RESULTS = [
     PROOF.checks[1],
     PROOF,
@@ -87,6 +99,8 @@ RESULTS = [
     DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)),
     RELEASE,
     HistoryResult((RELEASE,)),
+    TRAFFIC.during,
+    TRAFFIC,
 ]
 
 
@@ -206,6 +220,16 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     console.show_up(RESULTS[7])
     digest = RESULTS[7].plan.digest
     assert capsys.readouterr() == (f"CREATE m [local]\n  start  (nothing is deployed)\ndigest {digest}\n", "")
+
+
+def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
+    console.show_up(dataclasses.replace(RESULTS[6], traffic=TRAFFIC))
+    shown = capsys.readouterr().out
+    assert "1 of 30 requests failed, longest gap 62 ms, at 100 requests a second\n" in shown
+    assert "  during      9 requests, 1 failed  p50 1.5 ms  p99 9.0 ms\n" in shown
+    assert "  after       1 requests, 0 failed\n  the first failure: cut\n" in shown
+    console.show_history(HistoryResult((dataclasses.replace(RELEASE, traffic=TRAFFIC),)))
+    assert "7: 1 of 30 requests failed, longest gap 62 ms\n" in capsys.readouterr().err
 
 
 def test_the_next_steps_go_with_an_endpoint(capsys):
