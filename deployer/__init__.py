@@ -28,6 +28,7 @@ _HOMES = {
     "history": "operations.history:history",
     "down": "operations.down:down",
     "down_all": "operations.down:down_all",
+    "unlock": "operations.unlock:unlock",
     "status": "operations.status:status",
     "logs": "operations.logs:logs",
     "smoke_test": "operations.smoke:smoke",
@@ -62,6 +63,7 @@ __all__ = [
     "rollback",
     "smoke_test",
     "status",
+    "unlock",
     "up",
     "versions",
 ]
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as smoke_test
     from deployer.operations.status import status as status
+    from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions
     from deployer.operations.workspace import Settings as Settings

@@ -26,6 +26,7 @@ from deployer.report import (
     Report,
     SmokeResult,
     TrafficFigures,
+    UnlockResult,
     UpResult,
     VersionsResult,
 )
@@ -147,6 +148,15 @@ def show_down(results: Sequence[DownResult]) -> None:
     """What is gone."""
     for result in results:
         out(f"{result.name} [{result.env}] is down")
+
+
+def show_unlock(result: UnlockResult) -> None:
+    """Whose lock it is, or was."""
+    what = f"{result.name} [{result.env}]"
+    if result.owner is None:
+        out(f"nobody works on {what}: there is no lock")
+    else:
+        out(f"{what} {'was taken from' if result.taken else 'is being worked on by'} {result.owner}")
 
 
 def show_history(result: HistoryResult) -> None:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import getpass
-import json
 import os
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.errors import LockHeld
+from deployer.owners import Owner, myself, owner_from
 
 OWNER_FILE = ".lock-owner"
 RETRY_SECONDS = 0.05
@@ -30,7 +28,8 @@ def folder_lock(folder: Path, what: str, wait_seconds: float = 0.0) -> Iterator[
     while (descriptor := _try_lock(folder)) is None:
         if time.monotonic() >= deadline:
             raise LockHeld(
-                f"{what} is being worked on by {_owner(folder)}", hint="wait for it, or use --lock-wait SECONDS"
+                f"{what} is being worked on by {_owner(folder) or 'another command'}",
+                hint="wait for it, or use --lock-wait SECONDS",
             )
         time.sleep(RETRY_SECONDS)
     try:
@@ -63,22 +62,26 @@ def _release(folder: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
+def holder(folder: Path) -> Owner | None:
+    """Who works on the folder now. Raises LockHeld for one who cannot be told."""
+    if not folder.is_dir():
+        return None
+    descriptor = _try_lock(folder)
+    if descriptor is not None:
+        _release(folder, descriptor)
+        return None
+    owner = _owner(folder)
+    if owner is None:
+        raise LockHeld(f"{folder} is being worked on by a command that does not tell its name", hint="try again")
+    return owner
+
+
 def _write_owner(folder: Path) -> None:
-    owner = {"pid": os.getpid(), "host": socket.gethostname(), "user": _user(), "since": time.strftime("%H:%M:%S")}
     with contextlib.suppress(OSError):
-        (folder / OWNER_FILE).write_text(json.dumps(owner))
+        (folder / OWNER_FILE).write_text(myself().text())
 
 
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
-
-
-def _owner(folder: Path) -> str:
-    try:
-        owner = json.loads((folder / OWNER_FILE).read_text())
-        return f"process {owner['pid']} of {owner['user']} on {owner['host']}, since {owner['since']}"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "another command"
+def _owner(folder: Path) -> Owner | None:
+    with contextlib.suppress(OSError, UnicodeDecodeError):
+        return owner_from((folder / OWNER_FILE).read_text())
+    return None

@@ -120,6 +120,16 @@ class DownResult:
     plan: Plan
 
 
+@dataclass(frozen=True)
+class UnlockResult:
+    """Who holds the lock on a deployment, None for nobody; `taken` when it was taken away."""
+
+    name: str
+    env: str
+    owner: str | None
+    taken: bool
+
+
 class Outcome(Enum):
     """How a release ended."""
 

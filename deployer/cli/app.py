@@ -13,8 +13,8 @@ from deployer.errors import exit_codes
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 
 ORDER = (
-    "init export up plan redeploy label rollback down status ps history logs smoke predict versions diff inspect "
-    "render doctor"
+    "init export up plan redeploy label rollback down unlock status ps history logs smoke predict versions diff "
+    "inspect render doctor"
 ).split()
 
 

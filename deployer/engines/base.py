@@ -22,6 +22,7 @@ from typing import Protocol
 from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel
 from deployer.model import Model
 from deployer.op_sets import Target
+from deployer.owners import Owner
 from deployer.report import Finding
 
 CANDIDATE = "candidate"
@@ -79,6 +80,12 @@ class Engine(Protocol):
 
     def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """One command at a time per deployment. Raises LockHeld."""
+
+    def lock_owner(self, name: str, env: str) -> Owner | None:
+        """Who works on a deployment now, by the lock that is held."""
+
+    def unlock(self, name: str, env: str) -> None:
+        """Take the lock away, whoever has it: a command of this machine is ended. Raises LockHeld if it cannot be."""
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """What serves under this name, or what is left of it."""

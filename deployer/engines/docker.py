@@ -9,25 +9,40 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel, models_text
-from deployer.engines import autopsy, containers, docker_context, fitness, flags, loading, ports, probe, run_folder
+from deployer.engines import (
+    autopsy,
+    containers,
+    docker_context,
+    engine_lock,
+    fitness,
+    flags,
+    loading,
+    ports,
+    probe,
+    run_folder,
+)
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.blueprint import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
 from deployer.engines.containers import Image, Placement
-from deployer.engines.docker_api import connect, docker_errors
+from deployer.engines.docker_api import connect, docker_errors, lines
+from deployer.engines.engine_lock import EngineLock
 from deployer.engines.pulling import pull
 from deployer.errors import EngineError, EngineUnavailable, PortTaken
 from deployer.files import write_atomically
+from deployer.locks import holder
 from deployer.model import Model
 from deployer.op_sets import Target, of_image
+from deployer.owners import Owner
 from deployer.report import Finding
 from deployer.spec import Docker
+from deployer.wait import Deadline
 
 STOP_SECONDS = 10
 NOT_OF_A_SERVER = ("host", "pull_seconds")
@@ -102,9 +117,25 @@ class DockerEngine:
         del models_dir
         return MODELS_MOUNT
 
-    def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
-        """See Engine.lock. It is this working copy's lock: container names keep two working copies apart."""
-        return run_folder.locked(self._home(name, env), name, env, wait_seconds)
+    @contextmanager
+    def lock(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+        """See Engine.lock. This working copy's own comes first: it costs nothing; then the engine's, where all meet."""
+        deadline = Deadline.after(wait_seconds)
+        with (
+            run_folder.locked(self._home(name, env), name, env, wait_seconds),
+            self._engine_lock(name, env).hold(deadline.remaining),
+        ):
+            yield
+
+    def lock_owner(self, name: str, env: str) -> Owner | None:
+        """See Engine.lock_owner."""
+        held = self._engine_lock(name, env).look()
+        return held.owner if held else holder(self._home(name, env))
+
+    def unlock(self, name: str, env: str) -> None:
+        """See Engine.unlock."""
+        run_folder.end_holder(self._home(name, env), name, env)
+        self._engine_lock(name, env).take_away()
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """See Engine.observe."""
@@ -121,6 +152,7 @@ class DockerEngine:
         with docker_errors("listing networks"):
             networks = self._client.api.networks(filters=_filters(None, None))
         seen |= {(network["Labels"][f"{LABEL}name"], network["Labels"].get(f"{LABEL}env", "")) for network in networks}
+        seen |= engine_lock.names(self._client)
         seen |= {(home.name, home.parent.name) for home in (self.state_dir / "docker").glob("*/*")}
         return tuple(sorted(seen))
 
@@ -211,7 +243,7 @@ class DockerEngine:
         with docker_errors(f"reading the log of {deployment.release}"):
             container = self._container(deployment)
             chunks = container.logs(stream=True, follow=follow, tail="all" if tail is None else tail)
-            yield from _lines(chunks)
+            yield from lines(chunks)
 
     @cached_property
     def _client(self) -> Any:
@@ -221,6 +253,9 @@ class DockerEngine:
     def _image(self) -> Any:
         """The image of new servers as the engine has it, or None."""
         return fitness.image(self._client, self.settings.image)
+
+    def _engine_lock(self, name: str, env: str) -> EngineLock:
+        return EngineLock(self._client, name, env, str(self._image.id) if self._image else "")
 
     def _known_image(self) -> Image:
         found = self._image
@@ -392,12 +427,3 @@ def _any_port(host: str) -> int:
 def _filters(name: str | None, env: str | None) -> dict[str, list[str]]:
     wanted = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
     return {"label": wanted + ([f"{LABEL}env={env}"] if env else [])}
-
-
-def _lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace") for line in lines)
-    if rest:
-        yield rest.decode("utf-8", "replace")

@@ -94,3 +94,13 @@ def _unreachable(what: str, error: Exception) -> EngineUnavailable:
     return EngineUnavailable(
         f"{what} cannot be reached: {text[:200]}", hint="start the Docker Engine, or use --engine embedded"
     )
+
+
+def lines(chunks: Iterator[bytes]) -> Iterator[str]:
+    """A log as it comes, in lines."""
+    rest = b""
+    for chunk in chunks:
+        *whole, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in whole)
+    if rest:
+        yield rest.decode("utf-8", "replace")

@@ -17,8 +17,10 @@ from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
+from deployer.locks import holder
 from deployer.model import Model
 from deployer.op_sets import Target, installed
+from deployer.owners import Owner
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
@@ -92,6 +94,14 @@ class EmbeddedEngine:
     def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """See Engine.lock."""
         return run_folder.locked(self._home(name, env), name, env, wait_seconds)
+
+    def lock_owner(self, name: str, env: str) -> Owner | None:
+        """See Engine.lock_owner."""
+        return holder(self._home(name, env))
+
+    def unlock(self, name: str, env: str) -> None:
+        """See Engine.unlock."""
+        run_folder.end_holder(self._home(name, env), name, env)
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """The newest release that serves; when none runs, the newest that did."""

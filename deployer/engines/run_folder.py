@@ -23,8 +23,9 @@ from typing import cast
 from deployer import documents
 from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
 from deployer.engines.ports import url_host
+from deployer.errors import LockHeld
 from deployer.files import write_atomically
-from deployer.locks import folder_lock
+from deployer.locks import folder_lock, holder
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
@@ -84,6 +85,13 @@ def locked(home: Path, name: str, env: str, wait_seconds: float) -> Iterator[Non
         for parent in (home, *list(home.parents)[:3]):
             with contextlib.suppress(OSError):
                 parent.rmdir()
+
+
+def end_holder(home: Path, name: str, env: str) -> None:
+    """End the command that holds a deployment's folder. Raises LockHeld when that cannot be done from here."""
+    owner = holder(home)
+    if owner is not None and not owner.end():
+        raise LockHeld(f"deployment {name} [{env}] is held by {owner}", hint=f"end it: kill {owner.pid}")
 
 
 def new_release_id() -> str:

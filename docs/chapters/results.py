@@ -19,6 +19,7 @@ RESULTS: dict[str, type | str] = {
     "rollback": report.UpResult,
     "history": report.HistoryResult,
     "down": report.DownResult,
+    "unlock": report.UnlockResult,
     "status": report.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
     "doctor": report.DoctorResult,

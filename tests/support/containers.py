@@ -9,7 +9,7 @@ from typing import Any
 
 SECONDS = 120
 TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
-OURS = "name=^/?deployer-(local|staging)-"
+OURS = "name=^/?deployer(.lock)?-(local|staging)-"
 
 
 def docker(*arguments: str, seconds: float = SECONDS) -> str:

@@ -39,6 +39,7 @@ from deployer.report import (
     SignatureChange,
     SmokeResult,
     TrafficFigures,
+    UnlockResult,
     UpResult,
     VersionFigures,
     VersionsResult,
@@ -101,6 +102,7 @@ RESULTS = [
     HistoryResult((RELEASE,)),
     TRAFFIC.during,
     TRAFFIC,
+    UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
 ]
 
 

@@ -66,9 +66,10 @@ def _run_folders(spec: Spec) -> list[str]:
 
 
 def _containers(spec: Spec) -> list[str]:
-    """Containers and networks of this spec's deployments, and its config folders."""
+    """Containers and networks of this spec's deployments, locks, and its config folders."""
     ours = ["--filter", "label=deployer.name=contract"]
     containers = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
+    containers += docker("ps", "-a", "--format", "lock {{.Names}}", "--filter", "label=deployer.lock.name").splitlines()
     networks = docker("network", "ls", "--format", "network {{.Name}}", *ours).splitlines()
     return [*containers, *networks, *(str(path) for path in spec.state_dir.rglob("*"))]
 

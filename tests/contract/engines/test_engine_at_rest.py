@@ -74,6 +74,21 @@ def test_the_lock_of_a_killed_command_is_free(house, holder):
     assert house.litter == []
 
 
+def test_the_holder_of_a_lock_is_told_and_can_be_ended(house, holder):
+    owner = house.engine.lock_owner(NAME, ENV)
+    assert (owner.pid, owner.here, owner.dead) == (holder.pid, True, False)
+    assert (house.engine.lock_owner("other", ENV), house.engine.lock_owner(NAME, "staging")) == (None, None)
+    assert house.engine.observe_all() == ()
+    house.engine.unlock("other", ENV)
+    assert holder.poll() is None
+    house.engine.unlock(NAME, ENV)
+    assert holder.wait(10) != 0
+    assert house.engine.lock_owner(NAME, ENV) is None
+    with house.engine.lock(NAME, ENV, 0.0):
+        assert house.engine.lock_owner(NAME, ENV).pid != holder.pid
+    assert house.litter == []
+
+
 @pytest.fixture
 def taken() -> Iterator[int]:
     """A port on which somebody else listens."""

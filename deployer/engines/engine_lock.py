@@ -1,0 +1,176 @@
+"""A lock on a Docker Engine, where two machines that deploy one name to it meet: a container that never starts.
+
+Its name can be had once: who creates it holds the lock, and removes it at the end. Its labels tell whose it is. While
+the holder lives, it counts up a number on the container; who waits watches that number by a clock of its own, and takes
+the lock from a holder that has stopped counting. Clocks of day are not asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.engines.blueprint import LABEL
+from deployer.engines.docker_api import docker_errors
+from deployer.errors import EngineError, LockHeld
+from deployer.owners import Owner, myself, owner_from
+from deployer.wait import Deadline
+
+LOCK = f"{LABEL}lock."
+BEAT_SECONDS = 5.0
+EXPIRY_SECONDS = 20.0
+POLL_SECONDS = 0.1
+RELEASE_SECONDS = 5.0
+"""A container that is being removed has its name for a moment longer."""
+CONFLICT = 409
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lock as the engine shows it. `id` is of this one holder's container: removing it harms no later one."""
+
+    id: str
+    owner: Owner | None
+    beats: int
+
+    @property
+    def whose(self) -> str:
+        """In words."""
+        return str(self.owner or "another command")
+
+
+class Watch:
+    """Tells whether a holder still counts, by this process's own clock: one that jumps does no harm."""
+
+    def __init__(self) -> None:
+        self._seen: tuple[str, int] | None = None
+        self._since = 0.0
+
+    def expired(self, held: Held) -> bool:
+        """Whether it has died: known at once of a process of this machine, of others when they count no more."""
+        if held.owner is not None and held.owner.here:
+            return held.owner.dead
+        if self._seen != (held.id, held.beats):
+            self._seen, self._since = (held.id, held.beats), time.monotonic()
+        return time.monotonic() - self._since >= EXPIRY_SECONDS
+
+
+@dataclass(frozen=True)
+class EngineLock:
+    """The lock of one deployment on the engine of `client`. `image` is any that the engine has, or empty."""
+
+    client: Any
+    name: str
+    env: str
+    image: str = ""
+
+    @property
+    def container(self) -> str:
+        """A name that no server's container can have."""
+        return f"deployer.lock-{self.env}-{self.name}"
+
+    @contextmanager
+    def hold(self, wait_seconds: float) -> Iterator[None]:
+        """One command at a time. Raises LockHeld when it cannot be had within `wait_seconds`."""
+        identity = self._take(Deadline.after(wait_seconds))
+        released = threading.Event()
+        try:
+            threading.Thread(target=self._beat, args=(identity, released), daemon=True).start()
+            yield
+        finally:
+            released.set()
+            with contextlib.suppress(EngineError):  # an engine that is gone: the next command finds a dead holder
+                self.remove(identity)
+
+    def look(self) -> Held | None:
+        """Who holds it, or None. Raises EngineError for a container that is no lock."""
+        import docker.errors
+
+        with docker_errors(f"looking at {self.container}"):
+            try:
+                found = self.client.api.inspect_container(self.container)
+            except docker.errors.NotFound:
+                return None
+        labels = found["Config"].get("Labels") or {}
+        if f"{LOCK}owner" not in labels:
+            raise EngineError(f"there is a container {self.container} that is not deployer's", hint="rename it")
+        beats = found["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
+        return Held(found["Id"], owner_from(labels[f"{LOCK}owner"]), int(beats))
+
+    def take_away(self) -> None:
+        """End who holds it, when that is a process of this machine; nobody holds it then."""
+        held = self.look()
+        if held is None:
+            return
+        if held.owner is not None:
+            held.owner.end()
+        self.remove(held.id)
+
+    def remove(self, identity: str) -> None:
+        """Take away one holder's lock, and nobody else's; no error when it is gone, or going."""
+        import docker.errors
+
+        with docker_errors(f"removing {self.container}"):
+            try:
+                self.client.api.remove_container(identity, force=True, v=True)
+            except docker.errors.NotFound:
+                pass
+            except docker.errors.APIError as error:
+                if error.status_code != CONFLICT:
+                    raise
+
+    def _take(self, deadline: Deadline) -> str:
+        watch, releasing = Watch(), Deadline.after(RELEASE_SECONDS)
+        while (identity := self._create()) is None:
+            held = self.look()
+            if held and watch.expired(held):
+                self.remove(held.id)
+            elif deadline.passed and (held or releasing.passed):
+                raise self._refusal(held)
+            else:
+                time.sleep(POLL_SECONDS)
+        return identity
+
+    def _refusal(self, held: Held | None) -> LockHeld:
+        whose = held.whose if held else "another command"
+        return LockHeld(
+            f"deployment {self.name} [{self.env}] is being worked on by {whose}",
+            hint="wait for it with --lock-wait SECONDS: the lock of a command that died elsewhere is free after "
+            f"{EXPIRY_SECONDS:g} s, and deployer unlock {self.name} takes one away",
+        )
+
+    def _create(self) -> str | None:
+        """The id of the container, or None when there is one of its name."""
+        import docker.errors
+
+        labels = {f"{LOCK}name": self.name, f"{LOCK}env": self.env, f"{LOCK}owner": myself().text()}
+        host = {"NetworkMode": "none", "LogConfig": {"Type": "none"}}
+        config = {"Image": self.image, "Cmd": ["never started"], "Labels": labels, "HostConfig": host}
+        with docker_errors(f"locking {self.name} [{self.env}]"):
+            try:
+                return str(self.client.api.create_container_from_config(config, self.container)["Id"])
+            except docker.errors.APIError as error:
+                if error.status_code == CONFLICT:
+                    return None
+                raise
+
+    def _beat(self, identity: str, released: threading.Event) -> None:
+        """Count, where an engine keeps a number for whoever wants one: how often a failed container is restarted."""
+        beats = 0
+        while not released.wait(BEAT_SECONDS):
+            beats += 1
+            policy = {"Name": "on-failure", "MaximumRetryCount": beats}
+            with contextlib.suppress(EngineError), docker_errors(f"holding {self.container}"):
+                self.client.api.update_container(identity, restart_policy=policy)
+
+
+def names(client: Any) -> set[tuple[str, str]]:
+    """(name, env) of every lock on an engine."""
+    with docker_errors("listing locks"):
+        listed = client.api.containers(all=True, filters={"label": f"{LOCK}name"})
+    return {(found["Labels"][f"{LOCK}name"], found["Labels"].get(f"{LOCK}env", "")) for found in listed}

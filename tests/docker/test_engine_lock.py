@@ -1,0 +1,153 @@
+"""Two machines that deploy one name to one engine: one at a time, and nobody waits for the dead."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS, command, environment
+from support.containers import docker, inspect
+from support.deploying import NAME, deployer, refused, up
+from support.stores import copy_store
+from support.world import eventually, state_left
+
+from deployer import owners
+from deployer.engines import engine_lock
+from deployer.engines.docker_api import connect
+from deployer.engines.engine_lock import EngineLock, Held, Watch
+from deployer.errors import EngineError, LockHeld
+
+LOCK = "deployer.lock-local-half_plus_two"
+
+
+@pytest.fixture
+def elsewhere(project: Path, store: Path, tmp_path: Path) -> Path:
+    """Another working copy: its own state and its own store, and the same engine."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir(mode=0o755)
+    return copy_store(store, folder)
+
+
+@pytest.fixture
+def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[bytes]]:
+    """An `up` from there, stopped in the middle."""
+    child = subprocess.Popen(
+        command("up", "half_plus_two:1", *ANY_PORTS), cwd=elsewhere, stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL, env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
+    )  # fmt: skip
+    try:
+        eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "it is at work")
+        child.send_signal(signal.SIGSTOP)
+        yield child
+    finally:
+        child.kill()
+        child.wait(30)
+
+
+def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, elsewhere, under_way):
+    held = inspect(LOCK)
+    assert (held["State"]["Status"], held["HostConfig"]["NetworkMode"]) == ("created", "none")
+    for verb in (("up", "half_plus_two:1", *ANY_PORTS), ("down", "half_plus_two"), ("down", "--all")):
+        refused(deployer(*verb, cwd=project), 9, f"process {under_way.pid} of ", "--lock-wait")
+    assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
+    assert deployer("unlock", "half_plus_two", cwd=project).out.startswith(
+        f"half_plus_two [local] is being worked on by process {under_way.pid} of "
+    )
+    under_way.send_signal(signal.SIGCONT)
+    again = up(project, "half_plus_two:1", *ANY_PORTS, "--lock-wait", "120")
+    assert under_way.wait(60) == 0
+    assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another folder
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert deployer("unlock", "half_plus_two", cwd=project).out == (
+        "nobody works on half_plus_two [local]: there is no lock\n"
+    )
+
+
+def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsewhere, under_way):
+    under_way.kill()
+    under_way.wait(30)
+    assert inspect(LOCK)["State"]["Status"] == "created"
+    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert deployer("down", "--all", cwd=project).code == 0
+    assert deployer("down", "half_plus_two", cwd=elsewhere).code == 10
+    assert state_left(elsewhere) == []
+
+
+def test_a_lock_can_be_taken_away(project, under_way):
+    under_way.send_signal(signal.SIGCONT)
+    taken = deployer("unlock", "half_plus_two", "--force", "--json", cwd=project)
+    assert (taken.code, taken.json["taken"]) == (0, True)
+    assert f"process {under_way.pid} of " in taken.json["owner"]
+    assert under_way.wait(30) == 130  # told to end, it undid what it had begun
+    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+
+
+@pytest.fixture
+def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
+    """A lock whose holders pass for processes of another machine, where times are short."""
+    mine = owners.myself
+    monkeypatch.setattr(engine_lock, "myself", lambda: dataclasses.replace(mine(), machine="far away", host="far"))
+    monkeypatch.setattr(engine_lock, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(engine_lock, "EXPIRY_SECONDS", 3.0)
+    return EngineLock(connect(), "half_plus_two", "local")
+
+
+def test_a_holder_elsewhere_that_lives_is_respected(far):
+    with far.hold(0.0), pytest.raises(LockHeld, match="on far, since"), far.hold(4.0):
+        pass
+    assert far.look() is None
+
+
+def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypatch):
+    with monkeypatch.context() as changed:
+        changed.setattr(EngineLock, "_beat", lambda *_: None)
+        with far.hold(0.0):
+            dead = far.look()
+            with pytest.raises(LockHeld), far.hold(0.0):
+                pass
+            with far.hold(30.0):
+                assert far.look().id != dead.id
+                far.remove(dead.id)  # the first one comes back to life, and lets go of what was its own
+                assert far.look() is not None
+    assert far.look() is None
+
+
+def test_the_verb_takes_away_a_lock_from_elsewhere(far, project):
+    with far.hold(0.0):
+        assert "on far" in deployer("unlock", "half_plus_two", cwd=project).out
+        assert "was taken from process" in deployer("unlock", "half_plus_two", "--force", cwd=project).out
+        assert far.look() is None
+
+
+def test_a_container_of_that_name_that_is_no_lock_is_never_touched(far, project, server_image):
+    identity = docker("create", "--name", LOCK, server_image)
+    try:
+        with pytest.raises(EngineError, match="not deployer's"), far.hold(0.0):
+            pass
+        refused(deployer("unlock", "half_plus_two", "--force", cwd=project), 6, "not deployer's")
+        assert inspect(LOCK)["Id"] == identity
+    finally:
+        docker("rm", LOCK)
+
+
+def test_an_owner_that_cannot_be_read_is_one_that_nobody_knows(far, server_image, monkeypatch):
+    docker("create", "--name", LOCK, "--label", 'deployer.lock.owner={"pid": []}', server_image)
+    assert far.look().whose == "another command"
+    with far.hold(30.0):
+        assert json.loads(inspect(LOCK)["Config"]["Labels"]["deployer.lock.owner"])["host"] == "far"
+
+
+def test_a_clock_that_jumps_does_no_harm(monkeypatch):
+    """The observer's own clock counts, and it never jumps; the time of day is only told."""
+    here = owners.myself()
+    held = Held("id", dataclasses.replace(here, machine="far away"), 7)
+    monkeypatch.setattr("time.time", lambda: 4e9)
+    watch = Watch()
+    assert not watch.expired(held)
+    assert not watch.expired(held)
