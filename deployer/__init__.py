@@ -34,6 +34,7 @@ _HOMES = {
     "smoke_test": "operations.smoke:smoke",
     "predict": "operations.predict:predict",
     "versions": "operations.versions:versions",
+    "prune": "operations.prune:prune",
     "diff": "operations.diff:diff",
     "inspect": "operations.inspect:inspect",
     "render_config": "operations.render:render",
@@ -58,6 +59,7 @@ __all__ = [
     "label",
     "logs",
     "predict",
+    "prune",
     "redeploy",
     "render_config",
     "rollback",
@@ -81,6 +83,7 @@ if TYPE_CHECKING:
     from deployer.operations.inspect import inspect as inspect
     from deployer.operations.logs import logs as logs
     from deployer.operations.predict import predict as predict
+    from deployer.operations.prune import prune as prune
     from deployer.operations.redeploy import label as label
     from deployer.operations.redeploy import redeploy as redeploy
     from deployer.operations.render import render as render_config

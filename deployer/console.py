@@ -22,6 +22,7 @@ from deployer.report import (
     ExportResult,
     HistoryResult,
     InspectResult,
+    PruneResult,
     Release,
     Report,
     SmokeResult,
@@ -245,6 +246,15 @@ def show_versions(result: VersionsResult) -> None:
         size = model.info.size_bytes / 2**20
         source = f"{model.source.kind}  {model.source.location}"
         out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
+
+
+def show_prune(result: PruneResult) -> None:
+    """A line for each version that goes, and what that frees."""
+    for model in result.removed:
+        out(f"{model.name}:{model.version}  {'removed' if result.done else 'would be removed'}")
+    size = sum(model.info.size_bytes for model in result.removed) / 2**20
+    gone = "are gone" if result.done else "would go"
+    out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {gone}")
 
 
 def show_diff(result: DiffResult) -> None:

@@ -206,6 +206,15 @@ class VersionsResult:
 
 
 @dataclass(frozen=True)
+class PruneResult:
+    """Versions that stay, and those that were removed, or would be when it is not `done`."""
+
+    kept: tuple[Model, ...]
+    removed: tuple[Model, ...]
+    done: bool
+
+
+@dataclass(frozen=True)
 class InspectResult:
     """A model with a `curl` line for each signature that REST can ask; `path` is its folder. `notes` say what to look
     out for: fixed batch sizes, ops that the server would not know."""

@@ -116,6 +116,15 @@ class Store:
         _sync_folder(model.path.parent)
         return model
 
+    def remove(self, name: str, version: int) -> None:
+        """Take a version away: gone at once for everybody, then deleted. Raises NoSuchModel, LockHeld."""
+        path = self.get(name, version).path
+        with _disk_errors(path.parent), folder_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
+            _sweep(path.parent)
+            gone = path.parent / f"{STAGE_PREFIX}removed-{version}"
+            path.rename(gone)
+            shutil.rmtree(gone)
+
     def next_version(self, name: str) -> int:
         """One more than the highest there is."""
         return max(self.versions(name), default=0) + 1

@@ -13,7 +13,7 @@ from deployer.errors import exit_codes
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 
 ORDER = (
-    "init export up plan redeploy label rollback down unlock status ps history logs smoke predict versions diff "
+    "init export up plan redeploy label rollback down unlock status ps history logs smoke predict versions prune diff "
     "inspect render doctor"
 ).split()
 

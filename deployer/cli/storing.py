@@ -21,12 +21,14 @@ from deployer.cli.options import (
     Host,
     Inputs,
     Json,
+    LockWait,
     ModelName,
     ModelsDir,
     Quiet,
     RestPort,
     ServeAs,
     SignatureName,
+    StateDir,
     Tags,
     TemplatesDir,
     Trust,
@@ -158,6 +160,26 @@ def diff(
     show(result, json, console.show_diff)
     if result.breaking:
         raise typer.Exit(BREAKING)
+
+
+@app.command(epilog=examples_text("deployer prune --dry-run", "deployer prune digits --keep 5"))
+def prune(
+    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Unset: every model of the store.")] = None,
+    keep: Annotated[int, typer.Option(metavar="N", help="How many of the newest versions stay in any case.")] = 3,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
+    lock_wait: LockWait = 0.0,
+    models_dir: ModelsDir = None,
+    state_dir: StateDir = None,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Remove versions from the store that nothing serves, that rollback does not need, and that are not new."""
+    from deployer import console
+    from deployer.operations.prune import prune as run
+
+    settings = settings_of(config=config, env=env, models_dir=models_dir, state_dir=state_dir, lock_wait=lock_wait)
+    show(run(name, keep=keep, settings=settings, dry_run=dry_run), json, console.show_prune)
 
 
 @app.command(

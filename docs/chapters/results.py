@@ -26,6 +26,7 @@ RESULTS: dict[str, type | str] = {
     "smoke": report.SmokeResult,
     "predict": "the server's answer as it is",
     "versions": report.VersionsResult,
+    "prune": report.PruneResult,
     "diff": report.DiffResult,
     "inspect": report.InspectResult,
     "render": deployment.Rendered,

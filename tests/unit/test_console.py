@@ -34,6 +34,7 @@ from deployer.report import (
     Outcome,
     OutputDistance,
     PhaseFigures,
+    PruneResult,
     Release,
     Report,
     SignatureChange,
@@ -101,6 +102,7 @@ RESULTS = [
     RELEASE,
     HistoryResult((RELEASE,)),
     TRAFFIC.during,
+    PruneResult((MODEL,), (MODEL,), True),
     TRAFFIC,
     UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
 ]

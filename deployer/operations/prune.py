@@ -1,0 +1,70 @@
+"""`prune`: removes versions that nobody needs any more from the store."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from deployer.deployment import Change, ServedModel
+from deployer.errors import InvalidValue
+from deployer.operations.versions import versions
+from deployer.operations.workspace import Settings, Workspace, open_everywhere
+from deployer.report import Outcome, PruneResult, Release
+
+KEEP = 3
+LAST_GOOD = 2
+"""Releases of one deployment whose models stay: what serves or served last, and what `rollback` goes back to."""
+
+
+def prune(
+    name: str | None = None, *, keep: int = KEEP, settings: Settings | None = None, dry_run: bool = False
+) -> PruneResult:
+    """Keep, of one model or of all, what any deployment serves, what the last good releases of each deployment in each
+    environment served, and the newest `keep` versions; remove the rest.
+
+    Raises LockHeld while something is deployed, EngineUnavailable when an engine cannot say what it serves.
+    """
+    if keep < 1:
+        raise InvalidValue(f"--keep {keep}: the newest version always stays", hint="1, or more")
+    workspace = open_everywhere(settings or Settings())
+    with ExitStack() as locks:
+        for engine in workspace.engines:
+            for found in engine.names():
+                locks.enter_context(engine.lock(*found, workspace.settings.lock_wait))
+        needed = _served(workspace) | _good(workspace.ledger.releases())
+        return _prune(workspace, name, keep, needed, dry_run=dry_run)
+
+
+def _prune(
+    workspace: Workspace, name: str | None, keep: int, needed: set[tuple[str, int]], *, dry_run: bool
+) -> PruneResult:
+    store = workspace.store
+    there = versions(name, settings=workspace.settings).models
+    newest = {
+        (model, version) for model in {found.name for found in there} for version in store.versions(model)[-keep:]
+    }
+    stay = needed | newest
+    removed = tuple(found for found in there if (found.name, found.version) not in stay)
+    for model in removed if not dry_run else ():
+        store.remove(model.name, model.version)
+    return PruneResult(tuple(found for found in there if found not in removed), removed, done=not dry_run)
+
+
+def _served(workspace: Workspace) -> set[tuple[str, int]]:
+    """What serves, or would after a reload that was killed half-way."""
+    found = workspace.observe_all()
+    return {key for seen in found for key in _keys((*seen.models, *(seen.under_way or ())))}
+
+
+def _good(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
+    """The models of the last good releases of each deployment that served something else than one another."""
+    last: dict[tuple[str, str], list[tuple[ServedModel, ...]]] = {}
+    for release in releases:
+        kept = last.setdefault((release.name, release.env), [])
+        good = release.outcome is Outcome.GOOD and release.change != Change.REMOVE.value
+        if good and release.models not in kept and len(kept) < LAST_GOOD:
+            kept.append(release.models)
+    return {key for kept in last.values() for models in kept for key in _keys(models)}
+
+
+def _keys(models: tuple[ServedModel, ...]) -> set[tuple[str, int]]:
+    return {(model.name, version) for model in models for version in model.versions}
