@@ -1,6 +1,8 @@
-"""The threads that run batches: a fixed number, shared by the queues of all models, which take turns.
+"""Who runs batches, and how many at once: a fixed number, shared by the queues of all models, which take turns.
 
-Source: class SharedBatchScheduler in TensorFlow's `batching_util/shared_batch_scheduler.h`.
+Source: class SharedBatchScheduler in TensorFlow's `batching_util/shared_batch_scheduler.h`. There, threads of a pool run
+all batches. Here the caller whose task makes a batch due runs it on its own thread when there is room for one more:
+the same batches, without the way to another thread and back. What has to wait is run by threads of the scheduler.
 """
 
 from __future__ import annotations
@@ -20,39 +22,71 @@ class BatchScheduler:
         self._name = name
         self._changed = threading.Condition()
         self._waiting: collections.deque[BatchQueue] = collections.deque()
+        self._running = 0
         self._started = 0
         self._idle = 0
 
     def submit(self, queue: BatchQueue, task: Task) -> int:
-        """Enqueue a task and return into how many it was cut; raises ServingError when there is no room."""
+        """Enqueue a task and return into how many it was cut; raises ServingError when there is no room.
+
+        If that makes a batch of the queue due and there is room for one more, it has been run on return.
+        """
         with self._changed:
+            now = time.monotonic()
             before = queue.due()
-            slices = queue.add(task, time.monotonic())
-            if before is None:
-                self._waiting.append(queue)
-            if queue.due() != before:
+            slices = queue.add(task, now)
+            batch = queue.take(now) if self._running < self._most else None
+            self._running += batch is not None
+            self._note(queue, before)
+        if batch is not None:
+            self._run(queue, batch)
+        return slices
+
+    def _note(self, queue: BatchQueue, before: float | None) -> None:
+        """Keep the queue among those that wait if it does, and wake a thread for what is due otherwise than before."""
+        due = queue.due()
+        if before is None and due is not None:
+            self._waiting.append(queue)
+        elif before is not None and due is None:
+            self._waiting.remove(queue)
+        if due is not None and due != before:
+            self._wake()
+
+    def has_room(self) -> bool:
+        """Whether one more batch may run now."""
+        return self._running < self._most
+
+    def _run(self, queue: BatchQueue, batch: list[Task]) -> None:
+        queue.process(batch)
+        with self._changed:
+            self._running -= 1
+            if self._waiting:
                 self._wake()
-            return slices
 
     def _wake(self) -> None:
-        """Have one more thread look; all that are busy look by themselves when they are done."""
+        """Have one more thread look if there is room; who ends a batch wakes one then."""
+        if self._running >= self._most:
+            return
         if self._idle:
             self._changed.notify()
         elif self._started < self._most:
             self._started += 1
-            threading.Thread(target=self._run, name=f"{self._name}_{self._started}", daemon=True).start()
+            threading.Thread(target=self._run_all, name=f"{self._name}_{self._started}", daemon=True).start()
 
-    def _run(self) -> None:
+    def _run_all(self) -> None:
         while True:
             queue, batch = self._next()
             queue.process(batch)
+            with self._changed:
+                self._running -= 1
 
     def _next(self) -> tuple[BatchQueue, list[Task]]:
         with self._changed:
             while True:
                 now = time.monotonic()
-                found = self._take(now)
+                found = self._take(now) if self._running < self._most else None
                 if found is not None:
+                    self._running += 1
                     if self._waiting:
                         self._wake()
                     return found
@@ -72,5 +106,8 @@ class BatchScheduler:
         return None
 
     def _pause(self, now: float) -> float | None:
+        """Seconds until the next batch is due; None while nothing is, or there is no room to run it."""
+        if self._running >= self._most:
+            return None
         dues = [due for queue in self._waiting if (due := queue.due()) is not None]
         return max(0.0, min(dues) - now) if dues else None

@@ -47,12 +47,14 @@ class BatchedModel:
     ) -> None:
         LOG.info("Wrapping session to perform batch processing")
         self.signatures = model.signatures
-        self.paces: Mapping[str, Pace] = {name: Pace(ends=False) for name in model.signatures}
+        at_once = model.ends and not rules.timeout_seconds
+        self.paces: Mapping[str, Pace] = {name: Pace(at_once, self._runs_quickly) for name in model.signatures}
         self._model = model
         self._scheduler = scheduler
         self._rules = rules
         self._metrics = metrics
         self._queues: dict[tuple[tuple[str, ...], ...], BatchQueue] = {}
+        self._runners: list[_Runner] = []
         self._making = threading.Lock()
 
     def run(
@@ -77,6 +79,10 @@ class BatchedModel:
         """Free the Session; nobody may be waiting."""
         self._model.close()
 
+    def _runs_quickly(self) -> bool:
+        """Whether a call would be run at once, on its own thread, and not for long."""
+        return self._scheduler.has_room() and all(runner.pace.quick for runner in self._runners)
+
     def _queue(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> BatchQueue:
         """The queue of requests with these inputs and outputs; one that is dropped is still emptied."""
         return self._queues.get((inputs, outputs)) or self._make((inputs, outputs))
@@ -86,6 +92,7 @@ class BatchedModel:
             if len(self._queues) >= _MAX_QUEUES:
                 del self._queues[next(iter(self._queues))]
             runner = _Runner(self._model, kind[1], self._rules, self._metrics)
+            self._runners = [*self._runners[-_MAX_QUEUES:], runner]
             return self._queues.setdefault(kind, BatchQueue(self._rules, runner.process))
 
 
@@ -97,7 +104,7 @@ class _Runner:
         self._outputs = outputs
         self._rules = rules
         self._metrics = metrics
-        self._pace = Pace(model.ends)
+        self.pace = Pace(model.ends)
 
     def process(self, tasks: list[Task]) -> None:
         """Run a batch; every task gets an answer, whatever happens."""
@@ -119,8 +126,8 @@ class _Runner:
         feeds = merged(tasks, self._rules)
         if self._metrics:
             self._metrics.note_batch((now - task.queued for task in tasks), *self._sizes(tasks))
-        with self._pace.timed():
-            outputs = self._model.run(feeds, self._outputs, time_limit_ms(left), self._pace.alone)
+        with self.pace.timed():
+            outputs = self._model.run(feeds, self._outputs, time_limit_ms(left), self.pace.alone)
         return split(outputs, tasks, self._rules)
 
     def _sizes(self, tasks: Sequence[Task]) -> tuple[int, int]:

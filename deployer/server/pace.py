@@ -3,12 +3,16 @@
 Short calls are answered on the event loop itself; unknown ones run op by op on a thread of their own; those known to
 be long get TensorFlow's thread pool. A graph that may loop without end gets that pool always: only there can a
 time-out stop it.
+
+A call that runs on the caller's thread alone is measured in that thread's processor time: what other threads and other
+programs took meanwhile says nothing about the signature, and on a busy machine would keep a short one off the loop.
 """
 
 from __future__ import annotations
 
 import collections
 import time
+from collections.abc import Callable
 
 _WINDOW = 16
 _ENOUGH_TO_TELL = 4
@@ -20,39 +24,64 @@ _FAR_TOO_LONG_SECONDS = 0.05
 class Timed:
     """Takes the time of a `with` block that ends well. A class, because every request passes here."""
 
-    __slots__ = ("_pace", "_start")
+    __slots__ = ("_cpu", "_pace", "_wall")
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
 
     def __enter__(self) -> None:
-        self._start = time.perf_counter()
+        self._cpu = time.thread_time() if self._pace.alone else None
+        self._wall = time.perf_counter()
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
-            self._pace.note(time.perf_counter() - self._start)
+            wall = time.perf_counter() - self._wall
+            self._pace.note(wall if self._cpu is None else time.thread_time() - self._cpu, wall)
+
+
+def _always() -> bool:
+    return True
 
 
 class Pace:
-    """The last durations of one signature: `quick` may run on the event loop, `alone` on the caller's thread."""
+    """The last durations of one signature: `quick` may run on the event loop, `alone` on the caller's thread.
 
-    def __init__(self, ends: bool) -> None:
+    `may` is asked each time whether something else speaks against the event loop.
+    """
+
+    def __init__(self, ends: bool, may: Callable[[], bool] = _always) -> None:
         self._ends = ends
+        self._may = may
         self._last: collections.deque[float] = collections.deque(maxlen=_WINDOW)
-        self.quick = False
+        self._waits: collections.deque[float] = collections.deque(maxlen=_WINDOW)
+        self._quick = False
         self.alone = ends
 
+    @property
+    def quick(self) -> bool:
+        """Whether a call may keep the event loop waiting."""
+        return self._quick and self._may()
+
     def timed(self) -> Timed:
-        """Measure one call; one that blocked for long makes the signature prove itself again."""
+        """Measure one call; one that worked for long makes the signature prove itself again."""
         return Timed(self)
 
-    def note(self, seconds: float) -> None:
-        """Take a duration into account."""
+    def note(self, seconds: float, wall: float = 0.0) -> None:
+        """Take a call into account: how long it worked, and how long it took by the clock on the wall."""
         if seconds > _FAR_TOO_LONG_SECONDS:
             self._last.clear()
         self._last.append(seconds)
-        if self.quick and seconds < _QUICK_SECONDS:
+        self._waits.append(wall)
+        if self._quick and seconds < _QUICK_SECONDS and wall < _FAR_TOO_LONG_SECONDS:
             return
-        usual = sorted(self._last)[len(self._last) // 2]
-        self.quick = self._ends and len(self._last) == _WINDOW and usual < _QUICK_SECONDS
+        usual = _median(self._last)
+        self._quick = self._ends and len(self._last) == _WINDOW and usual < _QUICK_SECONDS and not self._blocks()
         self.alone = self._ends and (len(self._last) < _ENOUGH_TO_TELL or usual < _LONG_SECONDS)
+
+    def _blocks(self) -> bool:
+        """Whether calls wait for something that is no work of theirs, a slow disk say."""
+        return _median(self._waits) > _FAR_TOO_LONG_SECONDS
+
+
+def _median(values: collections.deque[float]) -> float:
+    return sorted(values)[len(values) // 2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -286,6 +287,13 @@ def test_answers_are_those_of_each_task_alone(counts: list[int], allowed: int, d
     assert joined_slices([[each.feeds["x"]] for each in cut])[0].tolist() == list(range(counts[0]))
 
 
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end
+        threading.Event().wait(0.001)
+
+
 class Runner:
     """Doubles what it is given, once it may, and remembers the sizes of the tasks of every batch."""
 
@@ -301,18 +309,20 @@ class Runner:
             each.answer([each.feeds["x"] * 2])
 
     def wait_until_it_runs(self, batches: int = 1) -> None:
-        end = time.monotonic() + PATIENCE
-        while len(self.seen) < batches:
-            assert time.monotonic() < end
-            threading.Event().wait(0.001)
+        until(lambda: len(self.seen) >= batches)
+
+
+CALLERS = ThreadPoolExecutor(8)
 
 
 def submit(scheduler: BatchScheduler, queue: BatchQueue, *values: float) -> Callable[[], list[float]]:
-    wanted = task(*values)
-    slices = scheduler.submit(queue, wanted)
+    """Have a thread submit a task, and return when it did: it is back, or runs a batch."""
+    wanted, before = task(*values), len(queue.process.seen)
+    slices = CALLERS.submit(scheduler.submit, queue, wanted)
+    until(lambda: slices.done() or len(queue.process.seen) > before)
 
     def answer() -> list[float]:
-        return list(joined_slices(collected(wanted.answers, slices))[0])
+        return list(joined_slices(collected(wanted.answers, slices.result(PATIENCE)))[0])
 
     return answer
 
@@ -337,6 +347,41 @@ def test_while_one_batch_runs_the_next_one_gathers() -> None:
     runner.may_end.set()
     assert [answer() for answer in (first, *rest)] == [[2], [4], [6], [8]]
     assert runner.seen == [("", [1]), ("", [1, 1, 1])]
+
+
+def test_a_batch_that_may_run_at_once_runs_on_the_thread_of_its_caller() -> None:
+    threads: list[str] = []
+
+    def process(batch: list[Task]) -> None:
+        threads.append(threading.current_thread().name)
+        for each in batch:
+            each.answer([each.feeds["x"]])
+
+    scheduler = BatchScheduler(1)
+    at_once, full = (BatchQueue(BatchRules(2, wait, max_execution_size=2), process) for wait in (0.0, 3600.0))
+    for queue in (at_once, full, full):
+        assert scheduler.has_room()
+        scheduler.submit(queue, task(1))
+    assert threads == [threading.current_thread().name] * 2
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("seconds", [0.0, 0.0005])
+def test_whoever_runs_them_every_task_is_answered(threads: int, seconds: float) -> None:
+    runner = Runner()
+    runner.may_end.set()
+    queues = [BatchQueue(BatchRules(3, seconds, 1000, max_execution_size=3), runner) for _ in range(2)]
+    scheduler = BatchScheduler(threads)
+
+    def ask(value: float) -> float:
+        wanted = task(value)
+        slices = scheduler.submit(queues[int(value) % 2], wanted)
+        return float(joined_slices(collected(wanted.answers, slices))[0][0])
+
+    with ThreadPoolExecutor(8) as clients:
+        assert list(clients.map(ask, map(float, range(1000)))) == [value * 2.0 for value in range(1000)]
+    assert sum(size for _, batch in runner.seen for size in batch) == 1000
+    assert scheduler.has_room()
 
 
 def test_queues_take_turns() -> None:

@@ -91,3 +91,25 @@ def test_a_long_signature_gets_the_pool_and_one_that_may_not_end_never_leaves_it
         endless.note(0.0001)
     assert not long.alone
     assert (endless.quick, endless.alone) == (False, False)
+
+
+def test_what_other_programs_take_is_no_reason_to_leave_the_event_loop_but_waiting_each_time_is() -> None:
+    pace = Pace(ends=True)
+    for _ in range(16):
+        pace.note(0.0001, wall=0.0002)
+    pace.note(0.0001, wall=1.0)
+    assert pace.quick
+    for _ in range(9):
+        pace.note(0.0001, wall=0.1)
+    assert not pace.quick
+
+
+def test_what_else_speaks_against_the_event_loop_is_asked_each_time() -> None:
+    may = [True]
+    pace = Pace(ends=True, may=lambda: may[0])
+    for _ in range(16):
+        with pace.timed():
+            pass
+    assert pace.quick
+    may[0] = False
+    assert not pace.quick
