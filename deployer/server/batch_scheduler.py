@@ -1,8 +1,8 @@
 """Who runs batches, and how many at once: a fixed number, shared by the queues of all models, which take turns.
 
-Source: class SharedBatchScheduler in TensorFlow's `batching_util/shared_batch_scheduler.h`. There, threads of a pool run
-all batches. Here the caller whose task makes a batch due runs it on its own thread when there is room for one more:
-the same batches, without the way to another thread and back. What has to wait is run by threads of the scheduler.
+Source: class SharedBatchScheduler in TensorFlow's `batching_util/shared_batch_scheduler.h`. There, threads of a pool
+run all batches. Here the caller whose task makes a batch due runs it on its own thread when there is room for one
+more: the same batches, without the way to another thread and back. The scheduler's threads run what has to wait.
 """
 
 from __future__ import annotations
