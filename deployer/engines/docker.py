@@ -101,7 +101,7 @@ class DockerEngine:
         if self._image is None:
             with docker_errors(f"pulling {settings.image}"):
                 pull(self._client, settings.image, settings.platform, settings.pull_seconds, progress)
-            del self._image
+            vars(self).pop("_image")
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
