@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import socket
 import subprocess
@@ -16,12 +17,15 @@ from support.deploying import NAME, ask, deployer, refused, up
 from support.world import eventually, free_port, listens
 
 PUSH_SECONDS = 600
-"""The engine compresses all layers of the image under test."""
+"""The engine compresses all layers of the image under test: most of a minute, the first time."""
+KEPT = Path(os.environ.get("DEPLOYER_TESTBED_DIR", "/var/lib/deployer-testbed")) / "registry-data"
+PORT = 5079
+"""What is pushed again to the same address, where it is kept, is not compressed again."""
 pytestmark = pytest.mark.timeout(2 * PUSH_SECONDS)
 CONFIG = """
 version: 0.1
 log: {{ level: error }}
-storage: {{ filesystem: {{ rootdirectory: "{folder}/data" }} }}
+storage: {{ filesystem: {{ rootdirectory: "{data}" }} }}
 http: {{ addr: "127.0.0.1:{port}" }}
 """
 
@@ -29,9 +33,10 @@ http: {{ addr: "127.0.0.1:{port}" }}
 @pytest.fixture(scope="module")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Its address. The engine trusts one on the loopback without TLS."""
-    folder, port = tmp_path_factory.mktemp("registry"), free_port()
-    (folder / "config.yml").write_text(CONFIG.format(folder=folder, port=port))
+    folder, port = tmp_path_factory.mktemp("registry"), free_port() if listens(PORT) else PORT
     found = subprocess.run([TESTBED, "registry"], capture_output=True, text=True, timeout=600, check=True)
+    data = KEPT if os.access(KEPT.parent, os.W_OK) else folder / "data"
+    (folder / "config.yml").write_text(CONFIG.format(data=data, port=port))
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen([found.stdout.strip(), "serve", folder / "config.yml"], stdout=log, stderr=log)
     try:
@@ -46,7 +51,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def pushed(registry: str, server_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The image under test with one more layer, in the registry and not in the engine."""
     folder, image = tmp_path_factory.mktemp("image"), f"{registry}/team/server:1"
-    (folder / "layer").write_bytes(os.urandom(6_000_000))
+    (folder / "layer").write_bytes(random.Random(7).randbytes(6_000_000))
+    os.utime(folder / "layer", (0, 0))  # a layer is the same when its files' times are
     (folder / "Dockerfile").write_text(f"FROM {server_image}\nCOPY layer /layer\n")
     docker("build", "-q", "-t", image, str(folder))
     docker("push", "-q", image, seconds=PUSH_SECONDS)
