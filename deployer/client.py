@@ -5,6 +5,7 @@ Answers are hostile input: they become values here or raise RequestFailed. Every
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -28,6 +29,11 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 POOL_SIZE = 32
+SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
+"""How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
+NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
+"""What gRPC says of a server that answers in HTTP/1.1."""
+USUAL_PORTS = "TensorFlow Serving's REST port is 8501 and its gRPC port 8500, unless told otherwise"
 MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a document raises when it has another shape than it should."""
 
@@ -166,7 +172,7 @@ class Client:
         except TimeoutError as error:
             raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
         except (OSError, HTTPException, ValueError) as error:
-            raise RequestFailed(f"{self.endpoints.rest} cannot be reached, or broke off: {error!r}") from error
+            raise _broken_off(self.endpoints.rest, repr(error)) from error
 
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
@@ -185,7 +191,7 @@ class Client:
         except requests.Timeout as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
         except (requests.RequestException, ValueError) as error:
-            raise RequestFailed(f"{url} cannot be reached, or broke off: {error}") from error
+            raise _broken_off(url, str(error)) from error
         return _parsed(f"POST {path}", answer.status_code, answer.content)
 
     @cached_property
@@ -216,7 +222,18 @@ class Client:
         try:
             return call(request, timeout=self.seconds)
         except grpc.RpcError as error:
+            if NOT_HTTP2.search(str(error.details())):
+                text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"
+                raise RequestFailed(text, hint=USUAL_PORTS) from error
             raise RequestFailed(f"{method} was answered {error.code().name}: {str(error.details())[:500]}") from error
+
+
+def _broken_off(url: str, told: str) -> RequestFailed:
+    """Why there was no answer; a gRPC port that was taken for a REST port is told as such."""
+    if SETTINGS.search(told):
+        where = urlsplit(url).netloc
+        return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=USUAL_PORTS)
+    return RequestFailed(f"{url} cannot be reached, or broke off: {told}")
 
 
 def _specify(model_spec: Any, question: Question) -> None:

@@ -12,11 +12,13 @@ from pathlib import Path
 from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
+from deployer.layout import misplaced
 from deployer.model import Model
 from deployer.report import Finding
-from deployer.spec import Spec
+from deployer.spec import Server, Spec
 from deployer.store import Store
 
+REST_PORT, GRPC_PORT = 8501, 8500
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
@@ -81,6 +83,8 @@ def _store(patient: Patient) -> Iterator[Finding]:
         yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
     for newest in _newest(patient.store):
         yield from _version(newest)
+    for found in misplaced(root):
+        yield Finding("store", "warning", found.reason, found.remedy)
 
 
 def _version(model: Model) -> Iterator[Finding]:
@@ -147,8 +151,16 @@ def _ports(patient: Patient) -> Iterator[Finding]:
     server = patient.spec.server
     deployments = [found for engine in patient.engines for found in engine.observe_all()]
     ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
-    yield _port("REST", server.host, server.rest_port, 8501, ours)
-    yield _port("gRPC", server.host, server.grpc_port, 8500, ours)
+    yield _port("REST", server.host, server.rest_port, REST_PORT, ours)
+    yield _port("gRPC", server.host, server.grpc_port, GRPC_PORT, ours)
+    yield from _swapped(server)
+
+
+def _swapped(server: Server) -> Iterator[Finding]:
+    """Many tutorials have it the other way round."""
+    if server.rest_port == GRPC_PORT or server.grpc_port == REST_PORT:
+        text = "clients of TensorFlow Serving expect REST on 8501 and gRPC on 8500: here one is on the other's port"
+        yield Finding("ports", "warning", text, "server.rest_port = 8501, server.grpc_port = 8500")
 
 
 def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int]) -> Finding:

@@ -26,6 +26,7 @@ from deployer import documents, saved_model
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.files import sha256
+from deployer.layout import misplaced
 from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
@@ -144,6 +145,9 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
             f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
             hint=f"deployer versions {name}",
         )
+    for found in misplaced(store.root):
+        if found.name == name:
+            return NoSuchModel(found.reason, hint=found.remedy)
     there = ", ".join(store.names()[:10]) or "no models"
     return NoSuchModel(
         f"no model {name} in {store.root}; there is: {there}", hint=f"deployer export SOURCE --name {name}"

@@ -120,6 +120,7 @@ def smoke(
         "deployer predict digits",
         """deployer predict digits --input '{"instances": [[0.0, 0.5]]}'""",
         "deployer predict digits --file request.json --version 2",
+        """deployer predict digits --url http://serving.example:8501 --input '{"instances": [[0.0]]}'""",
     )
 )
 def predict(
@@ -130,6 +131,9 @@ def predict(
     file: Annotated[Path | None, typer.Option(help="A file with the request; - is standard input.")] = None,
     model: Annotated[str | None, typer.Option(help="Which of several models.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="Which version; unset: the server's choice.")] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Ask the model NAME of another server: its REST address, http://HOST:8501.")
+    ] = None,
     engine: EngineName = None,
     models_dir: ModelsDir = None,
     state_dir: StateDir = None,
@@ -142,12 +146,15 @@ def predict(
     from deployer import console
     from deployer.model import check_version
     from deployer.operations.predict import predict as run
+    from deployer.operations.predict import predict_at
 
     settings = settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
     number = None if version is None else check_version(version)
-    console.show_json(
-        run(name, body if body is not None else _text(file), model=model, version=number, settings=settings)
-    )
+    question = body if body is not None else _text(file)
+    if url is not None:
+        console.show_json(predict_at(url, model or name, question, version=number, settings=settings))
+    else:
+        console.show_json(run(name, question, model=model, version=number, settings=settings))
 
 
 def _text(file: Path | None) -> str | None:

@@ -54,7 +54,14 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
 
 
 def _own_files(root: Path) -> Iterator[Path]:
-    return (path for path in files_below(root) if path.relative_to(root) not in OURS)
+    """Not what a store, this one perhaps, keeps beside a SavedModel that was saved where its versions belong."""
+    beside = {child.name for child in root.iterdir() if child.name.startswith(".") or _is_version(child)}
+    found = ((path, path.relative_to(root)) for path in files_below(root))
+    return (path for path, place in found if place not in OURS and place.parts[0] not in beside)
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isdecimal() and saved_model.is_saved_model(folder)
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:

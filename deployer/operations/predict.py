@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from deployer import golden, tensors
-from deployer.deployment import Deployment, ServedModel
-from deployer.errors import GoldenError, InvalidValue, UsageError
+from deployer.client import USUAL_PORTS, Client
+from deployer.deployment import Deployment, Endpoints, ServedModel
+from deployer.errors import GoldenError, InvalidValue, RequestFailed, UsageError
+from deployer.model import check_name
 from deployer.operations.workspace import Settings, Workspace, open_workspace
+
+ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
 
 
 def predict(
@@ -26,6 +31,34 @@ def predict(
     served = _model(deployment, model)
     question = body if body is not None else _golden_question(workspace, served, version)
     return workspace.client(deployment).post_predict(served.name, version, question.encode())
+
+
+def predict_at(
+    url: str, model: str | None, body: str | None, *, version: int | None = None, settings: Settings | None = None
+) -> Any:
+    """The same of a server that deployer did not start, by its REST address. Raises RequestFailed, UsageError."""
+    if model is None or body is None:
+        raise UsageError("--url says where, not what to ask", hint="deployer predict MODEL --url URL --input JSON")
+    workspace = open_workspace(settings or Settings())
+    where = ADDRESS.fullmatch(url)
+    if where is None:
+        raise InvalidValue(f"{url!r:.200} is no address of a server", hint="--url http://HOST:8501")
+    client = Client(Endpoints(f"http://{where['host']}", where["host"]), workspace.spec.gate.request_seconds)
+    try:
+        return client.post_predict(check_name(model), version, body.encode())
+    except RequestFailed as error:
+        error.hint = _known_rest(workspace, where["port"]) if error.hint == USUAL_PORTS else error.hint
+        raise
+    finally:
+        client.close()
+
+
+def _known_rest(workspace: Workspace, port: str | None) -> str:
+    """Where REST is, for the gRPC port of a deployment."""
+    for found in workspace.observe_all():
+        if str(found.grpc_port) == port:
+            return f"{found.name} answers REST requests at {found.endpoints.rest}"
+    return USUAL_PORTS
 
 
 def _model(deployment: Deployment, name: str | None) -> ServedModel:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.errors import SourceNotFound
+from deployer.layout import misplaced
 from deployer.model import check_version
 from deployer.store import Store
 
@@ -37,6 +38,9 @@ def stored(target: str, store: Store) -> Stored | None:
         return Stored(match["name"], None)
     if _exists(target):
         return None
+    for found in misplaced(store.root):
+        if found.name == match["name"]:
+            raise SourceNotFound(found.reason, hint=found.remedy)
     there = ", ".join(store.names()[:10]) or "nothing"
     raise SourceNotFound(
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from deployer.errors import NoSuchModel
 from deployer.operations.workspace import Settings, open_workspace
 from deployer.report import VersionsResult
 
@@ -10,7 +9,7 @@ from deployer.report import VersionsResult
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:
     """All versions of a model, or of all models. Raises NoSuchModel for a name that the store lacks."""
     store = open_workspace(settings or Settings()).store
-    if name is not None and not store.versions(name):
-        raise NoSuchModel(f"no model {name} in {store.root}", hint="deployer versions shows what there is")
+    if name is not None:
+        store.get(name)
     names = (name,) if name is not None else store.names()
     return VersionsResult(tuple(store.get(found, version) for found in names for version in store.versions(found)))

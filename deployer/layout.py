@@ -1,0 +1,67 @@
+"""SavedModels that lie where TensorFlow Serving does not look: it loads `models/NAME/NUMBER/`, and nothing else.
+
+The classic mistake is a SavedModel saved into the folder of its model, without a number.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PB_FILE = "saved_model.pb"
+VERSION = re.compile(r"[1-9][0-9]{0,18}")
+
+
+@dataclass(frozen=True)
+class Misplaced:
+    """A SavedModel in the wrong place: the model that it is meant for, what is wrong, and what to type."""
+
+    name: str
+    reason: str
+    remedy: str
+
+
+def misplaced(root: Path) -> Iterator[Misplaced]:
+    """Every SavedModel below a store's folder that no server would find."""
+    if not root.is_dir():
+        return
+    if _is_saved_model(root):
+        yield Misplaced(
+            root.name, f"{root} is a SavedModel, and no folder of models", f"deployer up {root} --models-dir models"
+        )
+        return
+    for child in sorted(path for path in root.iterdir() if path.is_dir()):
+        yield from _of_child(root, child)
+
+
+def _of_child(root: Path, child: Path) -> Iterator[Misplaced]:
+    if _is_saved_model(child) and VERSION.fullmatch(child.name):
+        yield Misplaced(
+            root.name,
+            f"{root} holds versions of one model ({child.name}, ...), and no models",
+            f"--models-dir {root.parent}, or models_dir in deployer.toml: the folder above the models",
+        )
+        return
+    if _is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
+        yield Misplaced(
+            child.name,
+            f"{child} is a SavedModel without a version's folder: servers look for {child}/1",
+            f"deployer up {child}, or deployer export {child}: it becomes version 1",
+        )
+    for version in sorted(path for path in child.iterdir() if _is_saved_model(path)):
+        if not VERSION.fullmatch(version.name) and not version.name.startswith("."):
+            yield Misplaced(
+                child.name,
+                f"{version} is no version: its name is not a whole number from 1",
+                f"mv {version} {child}/{_next(child)}",
+            )
+
+
+def _is_saved_model(folder: Path) -> bool:
+    return (folder / PB_FILE).is_file()
+
+
+def _next(folder: Path) -> int:
+    return max((int(path.name) for path in folder.iterdir() if VERSION.fullmatch(path.name)), default=0) + 1

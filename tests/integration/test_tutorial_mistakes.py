@@ -1,0 +1,107 @@
+"""The classic mistakes of tutorials: a SavedModel without a version's folder, and one port taken for the other."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from support.cli import ANY_PORTS, deployer, in_process
+from support.stores import copy_store
+from support.world import MODELS
+
+from deployer.client import Client, Question
+from deployer.deployment import Endpoints
+from deployer.errors import RequestFailed
+
+QUESTION = '{"instances": [1.0]}'
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A project that serves half_plus_two, and where."""
+    folder = copy_store(store, tmp_path_factory.mktemp("served"))
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--json", cwd=folder)
+    assert ended.code == 0, ended.err
+    yield folder, ended.json["endpoints"]
+    assert deployer("down", "--all", cwd=folder).code == 0
+
+
+def asked(served: Any, address: str, *more: str) -> Any:
+    return in_process("predict", "half_plus_two", "--url", address, "--input", QUESTION, *more, cwd=served[0])
+
+
+def test_a_server_is_asked_by_its_address(served):
+    for address in (served[1]["rest"], urlsplit(served[1]["rest"]).netloc):
+        assert json.loads(asked(served, address).out) == {"predictions": [2.5]}
+    missing = asked(served, served[1]["rest"], "--version", "9")
+    assert missing.code == 1
+    assert "was answered 404" in missing.err
+
+
+def test_rest_at_the_grpc_port_is_told_with_the_port_that_was_meant(served):
+    ended = asked(served, f"http://{served[1]['grpc']}")
+    assert ended.code == 1
+    assert f"error: {served[1]['grpc']} is a gRPC port: a REST request was sent to it" in ended.err
+    assert f"hint: half_plus_two answers REST requests at {served[1]['rest']}" in ended.err
+
+
+def test_both_doors_are_told_apart_by_the_client(served):
+    rest, grpc = urlsplit(served[1]["rest"]).netloc, served[1]["grpc"]
+    client = Client(Endpoints(f"http://{grpc}", rest), 10.0)
+    with pytest.raises(RequestFailed, match="is a gRPC port: a REST request") as caught:
+        client.states("half_plus_two")
+    assert "REST port is 8501 and its gRPC port 8500" in (caught.value.hint or "")
+    with pytest.raises(RequestFailed, match="as REST ports do: a gRPC request was sent to it"):
+        client.predict_grpc(Question("half_plus_two", None, "serving_default"), {"x": np.float32([1.0])})
+    client.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("half_plus_two", "--url", "localhost:8501"), "--url says where, not what to ask"),
+        (("--url", "localhost:8501", "--input", QUESTION), "--url says where, not what to ask"),
+        (("m", "--url", "https://a b/", "--input", QUESTION), "is no address of a server"),
+        (("m", "--url", "http://a:1/v1/models/m:predict", "--input", QUESTION), "is no address of a server"),
+        (("../m", "--url", "localhost:8501", "--input", QUESTION), "is not allowed"),
+    ],
+)
+def test_what_is_no_address_and_no_question_is_refused(served, arguments, says):
+    ended = in_process("predict", *arguments, cwd=served[0])
+    assert (ended.code, says in ended.err) == (2, True), ended.err
+
+
+def test_ports_that_are_swapped_are_told_by_doctor(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_SERVER_REST_PORT", "8500")
+    monkeypatch.setenv("DEPLOYER_SERVER_GRPC_PORT", "8501")
+    found = in_process("doctor", "--json", cwd=tmp_path).json["findings"]
+    assert [each["remedy"] for each in found if "one is on the other's port" in each["message"]] == [
+        "server.rest_port = 8501, server.grpc_port = 8500"
+    ]
+
+
+def test_a_saved_model_without_a_version_is_told_and_its_cure_works(empty_project):
+    shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half")
+    ended = in_process("up", "half", *ANY_PORTS, cwd=empty_project)
+    assert ended.code == 4
+    assert "models/half is a SavedModel without a version's folder: servers look for models/half/1" in ended.err
+    found = in_process("doctor", "--json", cwd=empty_project).json["findings"]
+    assert any("without a version's folder" in each["message"] for each in found)
+    assert in_process("export", "models/half", "-q", cwd=empty_project).code == 0
+    files = {path.name for path in (empty_project / "models" / "half" / "1").iterdir()}
+    assert files == {"saved_model.pb", "fingerprint.pb", "variables", "assets.extra"}
+    assert "unchanged" in in_process("export", "models/half", cwd=empty_project).out
+    assert in_process("versions", "half", cwd=empty_project).code == 0
+
+
+def test_versions_of_a_name_that_is_misplaced(empty_project):
+    shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half" / "v1")
+    ended = in_process("versions", "half", cwd=empty_project)
+    assert ended.code == 4
+    assert "hint: mv models/half/v1 models/half/1" in ended.err
