@@ -37,6 +37,7 @@ _HOMES = {
     "prune": "operations.prune:prune",
     "diff": "operations.diff:diff",
     "inspect": "operations.inspect:inspect",
+    "token": "operations.token:token",
     "render_config": "operations.render:render",
     "ExportOptions": "operations.export:ExportOptions",
     "Settings": "operations.workspace:Settings",
@@ -65,6 +66,7 @@ __all__ = [
     "rollback",
     "smoke_test",
     "status",
+    "token",
     "unlock",
     "up",
     "versions",
@@ -90,6 +92,7 @@ if TYPE_CHECKING:
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as smoke_test
     from deployer.operations.status import status as status
+    from deployer.operations.token import token as token
     from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions

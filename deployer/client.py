@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
-from deployer import tensors, tf_examples
-from deployer.deployment import Endpoints
+from deployer import access, tensors, tf_examples
+from deployer.deployment import Endpoints, Front
 from deployer.errors import RequestFailed
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
@@ -49,10 +49,11 @@ class Question:
 
 @dataclass(frozen=True)
 class Client:
-    """One server's two addresses, and how many seconds one request may take."""
+    """One server's two addresses, how many seconds one request may take, and the gateway in front, if there is one."""
 
     endpoints: Endpoints
     seconds: float = 30.0
+    front: Front | None = None
 
     def states(self, model: str) -> tuple[ModelState, ...]:
         """The states of all versions of a model. The server answers this while it loads, once its ports are open."""
@@ -177,8 +178,14 @@ class Client:
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
         where = urlsplit(self.endpoints.rest)
-        with closing(HTTPConnection(where.hostname or "", where.port, timeout=self.seconds)) as connection:
-            connection.request("GET", path)
+        host, context = where.hostname or "", access.tls_context(self.front)
+        connection = (
+            HTTPSConnection(host, where.port, timeout=self.seconds, context=context)
+            if context
+            else HTTPConnection(host, where.port, timeout=self.seconds)
+        )
+        with closing(connection):
+            connection.request("GET", path, headers=access.headers(self.front))
             answer = connection.getresponse()
             return answer.status, answer.read()
 
@@ -197,19 +204,16 @@ class Client:
     @cached_property
     def _session(self) -> Any:
         import requests
-        from requests.adapters import HTTPAdapter
 
         session = requests.Session()
         session.trust_env = False  # a proxy for the outside world must not stand between us and our server
-        session.headers["Content-Type"] = "application/json"
-        session.mount("http://", HTTPAdapter(pool_maxsize=POOL_SIZE))
+        session.headers.update({"Content-Type": "application/json", **access.headers(self.front)})
+        access.mount(session, self.front, POOL_SIZE)
         return session
 
     @cached_property
     def _channel(self) -> Any:
-        import grpc
-
-        return grpc.insecure_channel(self.endpoints.grpc, options=CHANNEL_OPTIONS)
+        return access.channel(self.endpoints.grpc, self.front, CHANNEL_OPTIONS)
 
     def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
         import grpc
@@ -220,7 +224,7 @@ class Client:
             response_deserializer=getattr(proto(module), answer).FromString,
         )
         try:
-            return call(request, timeout=self.seconds)
+            return call(request, timeout=self.seconds, metadata=access.metadata(self.front))
         except grpc.RpcError as error:
             if NOT_HTTP2.search(str(error.details())):
                 text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"

@@ -17,12 +17,12 @@ from typing import Any, cast
 from deployer import documents
 from deployer.errors import ConfigError, DeployerError, InvalidValue
 from deployer.model import check_name
-from deployer.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
+from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
-SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker}
+SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 PATHS = ("models_dir", "state_dir", "templates_dir")
 DEFAULT_ENV = "local"
 
@@ -128,8 +128,10 @@ def _anchored(document: dict[str, Any], home: Path) -> dict[str, Any]:
     """Paths in the file are meant from the file's own folder."""
     paths = {key: str(home / document[key]) for key in PATHS if isinstance(document.get(key), str)}
     defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
-    models = document.get("models")
+    models, gateway = document.get("models"), document.get("gateway")
     anchored = {**document, **paths, **defaults}
+    if isinstance(gateway, dict):
+        anchored["gateway"] = _anchored_keys(gateway, ("certificate", "key", "tokens"), home)
     if isinstance(models, dict):
         anchored["models"] = {name: _anchored_model(model, home) for name, model in models.items()}
     return anchored
@@ -142,8 +144,7 @@ def _default(key: str) -> Any:
 def _anchored_model(model: Any, home: Path) -> Any:
     if not isinstance(model, dict):
         return model
-    anchored = dict(model)
-    anchored |= {key: str(home / model[key]) for key in ("examples", "weights") if isinstance(model.get(key), str)}
+    anchored = _anchored_keys(model, ("examples", "weights"), home)
     if isinstance(model.get("signatures"), list):
         anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
     if _is_in_file(model.get("custom_objects"), home):
@@ -152,6 +153,10 @@ def _anchored_model(model: Any, home: Path) -> Any:
     if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
         anchored["source"] = str(home / source)
     return anchored
+
+
+def _anchored_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
+    return {**table, **{key: str(home / table[key]) for key in keys if isinstance(table.get(key), str)}}
 
 
 def _anchored_signature(text: Any, home: Path) -> Any:

@@ -26,6 +26,7 @@ from deployer.report import (
     Release,
     Report,
     SmokeResult,
+    TokenResult,
     TrafficFigures,
     UnlockResult,
     UpResult,
@@ -217,7 +218,7 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     return (
         found.name,
         found.env,
-        found.engine,
+        found.engine if found.front is None else f"{found.engine}, gateway",
         listed(found.models),
         state,
         found.endpoints.rest,
@@ -229,6 +230,13 @@ def show_smoke(result: SmokeResult) -> None:
     """The proof, and where it was made."""
     out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
     show_report(result.report)
+
+
+def show_token(result: TokenResult) -> None:
+    """The token alone, so that it can be caught."""
+    if result.token is not None:
+        out(result.token)
+    print(f"{result.file} has changed: deployer up brings it to the gateway", file=sys.stderr)
 
 
 def show_doctor(result: DoctorResult) -> None:

@@ -81,7 +81,8 @@ class Launch:
     """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
     engine has none, or does not have it yet.
 
-    `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are.
+    `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are;
+    `front` with the gateway that is wanted in front of it, and is empty without one.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Launch:
     rendered: Rendered
     traits: object = None
     image: NamedImage | None = None
+    front: str = ""
 
     @property
     def server_digest(self) -> str:
@@ -109,13 +111,26 @@ def digest(value: object) -> str:
 
 
 @dataclass(frozen=True)
+class Front:
+    """The gateway in front of a server. `digest` changes with its settings; one that is gone has none.
+
+    `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS.
+    """
+
+    digest: str
+    running: bool
+    token: Path
+    certificate: Path | None = None
+
+
+@dataclass(frozen=True)
 class Deployment:
     """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
     the engine's own id of it. `store` is the folder that it has its versions from; None is that of whoever asks.
     `under_way` are the models of a reload that was begun and not ended: what the server has then is theirs, or still
-    `models`.
+    `models`. `slot` is its place behind a gateway, and `front` that gateway, once the server is reached through it.
     """
 
     name: str
@@ -136,6 +151,8 @@ class Deployment:
     image_id: str = ""
     store: Path | None = None
     under_way: tuple[ServedModel, ...] | None = None
+    slot: str = ""
+    front: Front | None = None
 
 
 class Change(Enum):
@@ -144,6 +161,7 @@ class Change(Enum):
     CREATE = "create"
     RELOAD = "reload"
     REPLACE = "replace"
+    GATEWAY = "gateway"
     NOTHING = "nothing"
     REMOVE = "remove"
 

@@ -49,9 +49,21 @@ def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool) -> P
         return Plan(Change.CREATE, name, _create(launch, f"the server of release {observed.release} is not running"))
     if cause := _replace_cause(launch, observed):
         return Plan(Change.REPLACE, name, _replace(launch, observed, cause, seamless=seamless))
+    gateway = _gateway(launch, observed)
     if launch.models != observed.models:
-        return Plan(Change.RELOAD, name, _reload(launch, observed))
-    return Plan(Change.NOTHING, name)
+        return Plan(Change.RELOAD, name, (*gateway, *_reload(launch, observed)))
+    return Plan(Change.GATEWAY if gateway else Change.NOTHING, name, gateway)
+
+
+def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
+    """Why the gateway in front of a server that goes on serving must be another; None where it need not."""
+    if not launch.front or observed.front is None:
+        return None
+    if not observed.front.running:
+        return "the gateway is not running"
+    if observed.front.digest == launch.front:
+        return None
+    return "image, certificate, tokens, limits or template of the gateway differ"
 
 
 def remove(observed: Deployment) -> Plan:
@@ -70,15 +82,25 @@ def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
+    if bool(launch.front) is not (observed.front is not None):
+        seamless = False
     if seamless:
         return (*_create(launch, cause), Step(f"drain and stop release {observed.release}", "the new release serves"))
-    gap = f"stop release {observed.release}: its ports are closed until the new one has loaded"
-    return (
-        _stage(launch, cause),
-        PROVE,
-        Step(gap, "two containers cannot have one port, and there is no gateway"),
-        _promote(launch),
+    start = _stage(launch, cause)
+    until = "the gateway has them" if launch.front else "the new one has loaded"
+    cause = (
+        "there is no gateway yet" if launch.front else "two containers cannot have one port, and there is no gateway"
     )
+    gap = Step(f"stop release {observed.release}: its ports are closed until {until}", cause)
+    return (start, PROVE, gap, _promote(launch))
+
+
+def _gateway(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
+    cause = gateway_cause(launch, observed)
+    if cause is None:
+        return ()
+    start = Step("start a gateway that takes the ports from the one that has them", cause)
+    return (start, Step("drain and stop the gateway that was there", "another one holds the ports"))
 
 
 def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
@@ -95,7 +117,8 @@ def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
 
 def _promote(launch: Launch) -> Step:
     ports = f"REST {_port(launch.rest_port, 8501)}, gRPC {_port(launch.grpc_port, 8500)}"
-    return Step(f"open its ports on {launch.host}: {ports}", "the candidate is proven")
+    what = "have the gateway send requests to it, from" if launch.front else "open its ports on"
+    return Step(f"{what} {launch.host}: {ports}", "the candidate is proven")
 
 
 def _port(wanted: int | None, usual: int) -> str:
@@ -105,6 +128,8 @@ def _port(wanted: int | None, usual: int) -> str:
 
 def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     """Why a running server cannot become what is wanted."""
+    if bool(launch.front) is not (observed.front is not None):
+        return "a gateway is wanted in front of it" if launch.front else "no gateway is wanted in front of it"
     if launch.server_digest != observed.server_digest:
         return "address, flags, batching or monitoring differ"
     for protocol, wanted, there in (

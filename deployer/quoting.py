@@ -46,4 +46,12 @@ def _printable(value: object) -> str:
     return text
 
 
-FILTERS = {"pbtxt": pbtxt, "yaml": yaml, "sh": sh}
+def haproxy(value: object) -> str:
+    """One word of HAProxy's configuration, in which nothing is expanded. A line ends there, whatever is quoted."""
+    text = _printable(value)
+    if "\n" in text or "\r" in text:
+        raise ValueError(f"{text[:40]!r} holds a line break")
+    return "'" + text.replace("'", "'\\''") + "'"
+
+
+FILTERS = {"pbtxt": pbtxt, "yaml": yaml, "sh": sh, "haproxy": haproxy}

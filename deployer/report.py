@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from deployer.deployment import Deployment, Endpoints, Plan, ServedModel
 from deployer.model import Model
@@ -108,6 +109,15 @@ class UpResult:
     plan: Plan
     report: Report | None
     traffic: TrafficFigures | None = None
+
+
+@dataclass(frozen=True)
+class TokenResult:
+    """A new bearer token, which is kept nowhere; None after one was taken back. `file` has the hashes."""
+
+    name: str
+    token: str | None
+    file: Path
 
 
 @dataclass(frozen=True)

@@ -133,6 +133,13 @@ def _check_positive(name: str, value: float) -> None:
         raise InvalidValue(f"{name} {value:g} must be above 0 and finite")
 
 
+def _bytes(size: str | None) -> int | None:
+    if size is None:
+        return None
+    unit = size[-1].lower()
+    return int(size) if unit.isdigit() else int(size[:-1]) << 10 * "bkmg".index(unit)
+
+
 @dataclass(frozen=True)
 class Batching:
     """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
@@ -272,10 +279,7 @@ class Docker:
     @property
     def memory_bytes(self) -> int | None:
         """The limit as a number; None without one."""
-        if self.memory is None:
-            return None
-        unit = self.memory[-1].lower()
-        return int(self.memory) if unit.isdigit() else int(self.memory[:-1]) << 10 * "bkmg".index(unit)
+        return _bytes(self.memory)
 
     def _check_limits(self) -> None:
         if self.cpus is not None:
@@ -286,6 +290,60 @@ class Docker:
                 raise InvalidValue(f"{name} {size[:20]!r} is not a size such as 512m or 2g")
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
             raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A proxy that holds the ports while servers behind it change, and guards them: `[gateway]`. Docker engine only."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    enabled: bool = doc("put a gateway in front of the server", default=False)
+    image: str = doc("HAProxy's image, 2.6 or later; pin a tag or a digest", default="haproxy:3.0.5-bookworm")
+    drain_seconds: int = doc("how long requests in flight may take to end before their server is stopped", default=30)
+    answer_seconds: int = doc("how long a server may take to answer", default=300)
+    tls: bool = doc("speak TLS, with `certificate` and `key` or with a certificate of the tool's own", default=False)
+    certificate: Path | None = doc("the certificate with its chain, in PEM", default=None)
+    key: Path | None = doc("its private key, in PEM, without a passphrase", default=None)
+    tokens: Path | None = doc(
+        "hashes of the bearer tokens that may ask, one a line, as `deployer token` writes them; unset: anybody may",
+        default=None,
+    )
+    max_body: str | None = doc("the largest request, such as 16m; unset: any", default=None)
+    requests_per_second: int | None = doc("how many requests one client address may send; unset: any", default=None)
+    max_connections: int = doc("how many clients may be connected at once", default=4096)
+    metrics_port: int | None = doc("port on 127.0.0.1 for Prometheus metrics of the gateway", default=None)
+
+    def __post_init__(self) -> None:
+        if not IMAGE.fullmatch(self.image):
+            raise InvalidValue(f"image {self.image[:80]!r} is not an image name")
+        for name, most in GATEWAY_LIMITS.items():
+            value = getattr(self, name)
+            if value is not None and not 1 <= value <= most:
+                raise InvalidValue(f"{name} {value} must be a whole number from 1 to {most}")
+        if self.max_body is not None and not SIZE.fullmatch(self.max_body):
+            raise InvalidValue(f"max_body {self.max_body[:20]!r} is not a size such as 512k or 16m")
+        self._check_certificate()
+
+    @property
+    def max_body_bytes(self) -> int | None:
+        """The limit as a number; None without one."""
+        return _bytes(self.max_body)
+
+    def _check_certificate(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            raise InvalidValue("certificate and key go together", hint="give both, or neither for one of the tool's")
+        if self.certificate is not None and not self.tls:
+            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true")
+
+
+GATEWAY_LIMITS = {
+    "drain_seconds": 3600,
+    "answer_seconds": 86400,
+    "requests_per_second": 10**6,
+    "max_connections": 10**5,
+    "metrics_port": 65535,
+}
 
 
 @dataclass(frozen=True)
@@ -306,6 +364,7 @@ class Spec:
     monitoring: Monitoring | None = doc("metrics", default=None)
     gate: Gate = doc("proof before traffic", default_factory=Gate)
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
+    gateway: Gateway = doc("what holds and guards the ports of a deployment on Docker", default_factory=Gateway)
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):

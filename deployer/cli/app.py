@@ -14,7 +14,7 @@ EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning 
 
 ORDER = (
     "init export up plan redeploy label rollback down unlock status ps history logs smoke predict versions prune diff "
-    "inspect render doctor"
+    "inspect render token doctor"
 ).split()
 
 

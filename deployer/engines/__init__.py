@@ -11,13 +11,13 @@ from deployer.spec import Spec
 def _embedded(spec: Spec) -> Engine:
     from deployer.engines.embedded import EmbeddedEngine
 
-    return EmbeddedEngine(spec.state_dir)
+    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled)
 
 
 def _docker(spec: Spec) -> Engine:
     from deployer.engines.docker import DockerEngine
 
-    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker)
+    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir)
 
 
 ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}

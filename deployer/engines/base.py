@@ -120,6 +120,15 @@ class Engine(Protocol):
         `accept` is asked before the old server is given up: when it raises, that one serves on, or serves again.
         """
 
+    def front(self, name: str, env: str, host: str) -> str:
+        """A digest of the gateway that is wanted in front of the deployment's server; empty when none is wanted.
+
+        Raises ConfigError for files that it cannot be made of, SettingRefused where the engine can have none.
+        """
+
+    def refront(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
+        """Put the wanted gateway in front of a server that goes on serving; `accept` is asked as in `promote`."""
+
     def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """Replace the files that the server reads, each whole or not at all, by what `rendered` makes of `models`.
 

@@ -72,10 +72,10 @@ class Container:
     log_options: Mapping[str, str] = field(default_factory=lambda: {"max-size": "10m", "max-file": "3"})
 
 
-def container_name(name: str, env: str, release: str | None = None) -> str:
-    """`deployer-ENV-NAME` for the one that serves, with the release behind it for a candidate."""
+def container_name(name: str, env: str, release: str | None = None, role: str = "candidate") -> str:
+    """`deployer-ENV-NAME` for the one that serves, with role and release behind it for another."""
     base = f"deployer-{env}-{name}"
-    return f"{base}-candidate-{release}" if release else base
+    return f"{base}-{role}-{release}" if release else base
 
 
 def owned(launch: Launch, settings: Docker, models_dir: Path, config_folder: str) -> Container:

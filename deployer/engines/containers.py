@@ -7,9 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Endpoints, Launch, ServedModel, models_from
-from deployer.engines import run_folder
-from deployer.engines.base import CANDIDATE, SERVING
+from deployer.deployment import Launch
 from deployer.engines.blueprint import (
     GRPC_PORT,
     LABEL,
@@ -20,23 +18,23 @@ from deployer.engines.blueprint import (
     Port,
     arguments,
     binds,
-    container_name,
     description,
 )
-from deployer.engines.ports import url_host
 from deployer.engines.pulling import split
 from deployer.spec import Docker
 
 REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"
-MODELS_FILE = "models.json"
 SECOND = 10**9
 """Docker's API counts times in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one container goes: its names, the deployment's ports, and the ports that it publishes itself."""
+    """Where one container goes: its names, the deployment's ports, and those by which it is reached itself.
+
+    Behind a gateway that is a `slot` with an `address` of its own; otherwise it publishes its ports.
+    """
 
     release: str
     container: str
@@ -46,6 +44,9 @@ class Placement:
     grpc_port: int
     own_rest_port: int
     own_grpc_port: int
+    slot: str = ""
+    address: str = ""
+    gateway: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -74,23 +75,35 @@ def labels(launch: Launch, place: Placement, settings: Docker, models_dir: Path,
         f"{LABEL}own_grpc_port": str(place.own_grpc_port),
         f"{LABEL}folder": str(place.folder),
         f"{LABEL}store": str(models_dir),
+        **({f"{LABEL}slot": place.slot, f"{LABEL}address": place.address} if place.slot else {}),
+        **({f"{LABEL}gateway": str(place.gateway)} if place.gateway else {}),
     }
 
 
 def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, Any]:
     """The keyword arguments with which the SDK creates the container of a candidate."""
+    published = () if place.slot else (Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT))
     container = Container(
         name=place.container,
         network=place.network,
         arguments=tuple(arguments(launch)),
         labels=labels(launch, place, settings, models_dir, image),
         host=launch.host,
-        ports=(Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT)),
+        ports=published,
         binds=binds(models_dir, str(place.folder / "config")),
         # A candidate that ends has failed; promoting sets the policy.
         settings=replace(settings, restart="no"),
     )
-    return sdk_arguments(container)
+    return {**sdk_arguments(container), **_address(place)}
+
+
+def _address(place: Placement) -> dict[str, Any]:
+    """A fixed address, which outlives a restart."""
+    if not place.address:
+        return {}
+    from docker.types import EndpointConfig
+
+    return {"networking_config": {place.network: EndpointConfig("1.44", ipv4_address=place.address)}}
 
 
 def sdk_arguments(container: Container) -> dict[str, Any]:
@@ -151,50 +164,18 @@ def _limits(settings: Docker) -> dict[str, Any]:
     return limits
 
 
-def deployment(listed: Mapping[str, Any]) -> Deployment:
-    """A container as the engine's list shows it. Raises KeyError and ValueError where labels are missing or spoilt."""
-    found = {name.removeprefix(LABEL): value for name, value in listed["Labels"].items() if name.startswith(LABEL)}
-    host = url_host(found["host"])
-    rest, grpc = int(found["own_rest_port"]), int(found["own_grpc_port"])
-    serving = container_name(found["name"], found["env"])
-    return Deployment(
-        name=found["name"],
-        env=found["env"],
-        engine="docker",
-        release=found["release"],
-        role=SERVING if f"/{serving}" in listed["Names"] else CANDIDATE,
-        models=_current_models(Path(found["folder"]), found["models"]),
-        endpoints=Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}"),
-        rest_port=int(found["rest_port"]),
-        grpc_port=int(found["grpc_port"]),
-        server_digest=found["digest"],
-        created=str(listed.get("Created", "")),
-        running=listed["State"] == "running",
-        pid=None,
-        folder=Path(found["folder"]),
-        image=found.get("image_digest", ""),
-        image_id=found.get("image", ""),
-        store=Path(found["store"]) if found.get("store") else None,
-        under_way=run_folder.reload_under_way(Path(found["folder"])),
-    )
-
-
-def moved(attributes: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Config and HostConfig of a container like the inspected one, on the deployment's own ports."""
+def moved(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Config and HostConfig of a container like the inspected one, on the deployment's own ports, to stay."""
     config, host = dict(attributes["Config"]), dict(attributes["HostConfig"])
+    del config["Hostname"]  # the other container's own
     config["Labels"] = {
         **config["Labels"],
         f"{LABEL}own_rest_port": config["Labels"][f"{LABEL}rest_port"],
         f"{LABEL}own_grpc_port": config["Labels"][f"{LABEL}grpc_port"],
     }
+    host["RestartPolicy"] = {"Name": restart}
     host["PortBindings"] = {
         REST: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}rest_port"]}],
         GRPC: [{"HostIp": config["Labels"][f"{LABEL}host"], "HostPort": config["Labels"][f"{LABEL}grpc_port"]}],
     }
     return config, host
-
-
-def _current_models(folder: Path, label: str) -> tuple[ServedModel, ...]:
-    """Labels cannot change: what a reload changed stands beside the config that the container reads."""
-    changed = folder / MODELS_FILE
-    return models_from(changed.read_text() if changed.is_file() else label)

@@ -37,6 +37,7 @@ class EmbeddedEngine:
     """Runs `python -m deployer.server`; its run folders lie below `state_dir`."""
 
     state_dir: Path
+    gated: bool = False
     name: str = "embedded"
 
     def check(self) -> tuple[Finding, ...]:
@@ -176,6 +177,18 @@ class EmbeddedEngine:
         run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
         self.sweep(candidate.name, candidate.env)
         return _observed(candidate.folder)
+
+    def front(self, name: str, env: str, host: str) -> str:
+        """See Engine.front: a server hands its ports over by itself, and nothing here guards them."""
+        del name, env, host
+        if self.gated:
+            raise SettingRefused("the embedded engine has no gateway", hint="--engine docker, or take [gateway] out")
+        return ""
+
+    def refront(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
+        """See Engine.refront: there is none."""
+        accept(deployment)
+        return deployment
 
     def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """See Engine.configure."""

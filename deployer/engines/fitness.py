@@ -7,9 +7,9 @@ from typing import Any
 
 from deployer.engines.docker_api import docker_errors
 from deployer.report import Finding
-from deployer.spec import Docker
+from deployer.spec import Docker, Gateway
 
-ENGINE, IMAGE = "docker engine", "image"
+ENGINE, IMAGE, GATEWAY = "docker engine", "image", "gateway"
 SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's names of processors, in the images' words."""
@@ -36,6 +36,26 @@ def of_image(found: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[
         yield Finding(IMAGE, "warning", f"{settings.image}: {fault}", "check docker.image")
     if not faults:
         yield Finding(IMAGE, "ok", f"the engine has {settings.image}")
+
+
+def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Iterator[Finding]:
+    """The gateway, where one is wanted: it shares the network of the engine's machine, which must be this one."""
+    if not settings.enabled:
+        return
+    foreign = _foreign_network(info)
+    if foreign:
+        yield Finding(GATEWAY, "error", f"a gateway cannot be had: {foreign}", "take [gateway] out")
+    elif image(client, settings.image) is None:
+        text = f"the engine does not have {settings.image}"
+        yield Finding(GATEWAY, "warning", text, f"docker pull {settings.image}")
+
+
+def _foreign_network(info: Mapping[str, Any]) -> str:
+    if any("rootless" in option for option in info.get("SecurityOptions") or ()):
+        return "a rootless engine has a network of its own"
+    if "Docker Desktop" in str(info.get("OperatingSystem", "")):
+        return "Docker Desktop runs containers in a machine of their own"
+    return ""
 
 
 def image(client: Any, name: str) -> Any:

@@ -17,7 +17,7 @@ from deployer.operations.recording import Step, unrecorded
 from deployer.operations.switching import Switch
 from deployer.operations.watching import await_models, last_words
 from deployer.operations.workspace import Progress, Workspace
-from deployer.plan import all_loaded
+from deployer.plan import all_loaded, gateway_cause
 from deployer.report import Report
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class Deploy:
             self.gate.check_signatures(observed)
         if observed is None or plan.change in (Change.CREATE, Change.REPLACE):
             return self._launch(observed)
+        if gateway_cause(self.launch, observed):
+            observed = self._refront(observed)
         if plan.change is Change.RELOAD:
             return self._reload(observed)
         return observed, self._still_available(observed)
@@ -85,6 +87,18 @@ class Deploy:
         except DeployerError as error:
             self.meter.taken_back()
             raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
+
+    def _refront(self, observed: Deployment) -> Deployment:
+        """Another gateway in front of a server that goes on serving. Clients are measured: what answers stays."""
+
+        def accept(seen: Deployment) -> None:
+            await_models(self.workspace, seen, observed.models)
+            self.meter.switched_beside()
+
+        self.engine.prepare(self.progress)
+        self.progress("putting another gateway in front of it")
+        self.step(f"put another gateway in front of {observed.release}")
+        return self.engine.refront(observed, accept)
 
     def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
         if all_loaded(self.launch.models, observed.models):

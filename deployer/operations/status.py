@@ -50,7 +50,9 @@ def _status(deployment: Deployment, store: Store) -> DeploymentStatus:
 def _asked(deployment: Deployment) -> DeploymentStatus:
     if not deployment.running:
         return DeploymentStatus(deployment, (), healthy=False, detail="its server is not running")
-    client = Client(deployment.endpoints, STATUS_SECONDS)
+    if deployment.front and not deployment.front.running:
+        return DeploymentStatus(deployment, (), healthy=False, detail="its gateway is not running")
+    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.front)
     try:
         states = tuple(state for model in deployment.models for state in client.states(model.name))
     except DeployerError as error:

@@ -112,7 +112,7 @@ class Workspace:
         """Speaks to that deployment's server."""
         from deployer.client import Client
 
-        return Client(deployment.endpoints, self.spec.gate.request_seconds)
+        return Client(deployment.endpoints, self.spec.gate.request_seconds, deployment.front)
 
     def deployed(self, name: str | None) -> Deployment:
         """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""

@@ -6,6 +6,8 @@
 SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 BASE=deployer-testbed/base:$SUITE
 SERVER=deployer-testbed/server
+GATEWAY=deployer-testbed/gateway
+GATEWAY_FILE=$PROJECT/docker/gateway/Dockerfile
 BASE_LABEL=testbed.base
 SERVER_LABEL=testbed.server
 BASE_PACKAGES=ca-certificates,python3,python3-venv
@@ -125,6 +127,22 @@ server_inputs() {
 context() {
     tar --create --directory="$PROJECT" --exclude=__pycache__ --exclude='*.md' --sort=name --mtime=@0 --owner=0 --group=0 \
         --numeric-owner --mode=a+rX,go-w "${CONTEXT[@]}"
+}
+
+# HAProxy on the local base, for the gateway.
+ensure_gateway() {
+    ensure_base
+    [ -z "$(images_named "$(gateway_image)")" ] || return 0
+    say "building the gateway image"
+    logged build-gateway build_gateway "$(gateway_image)"
+}
+
+gateway_image() {
+    echo "$GATEWAY:$({ within 10 docker image inspect --format '{{.Id}}' "$BASE"; cat "$GATEWAY_FILE"; } | digest | cut -c 1-12)"
+}
+
+build_gateway() {
+    within 240 docker build --network host --tag "$1" --label "$SERVER_LABEL" --build-arg BASE="$BASE" - <"$GATEWAY_FILE"
 }
 
 # Arguments without a value are taken from the environment, where they are set.

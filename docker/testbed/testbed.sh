@@ -5,6 +5,7 @@
 #   testbed.sh image    print the image to test with: DEPLOYER_TEST_IMAGE, a tensorflow/serving that is there, or ours
 #   testbed.sh status   what there is
 #   testbed.sh compose  print a command that runs Compose files, installed where there is none
+#   testbed.sh gateway  print an image of HAProxy, made where there is none
 #   testbed.sh registry print the path of an image registry's program, fetched where there is none
 #   testbed.sh down     stop the engine that `up` started; images and caches stay
 #
@@ -68,6 +69,13 @@ image() {
     test_image || fail "there is no image to test with" "run $0 up"
 }
 
+gateway() {
+    require_engine
+    one_at_a_time
+    ensure_gateway >&2
+    gateway_image
+}
+
 require_engine() {
     engine_answers || fail "no Docker Engine answers at ${DOCKER_HOST:-the usual place}" "run $0 up"
 }
@@ -80,7 +88,7 @@ status() {
 }
 
 case "${1:-}" in
-up | image | status | compose | registry) "$1" ;;
+up | image | status | compose | gateway | registry) "$1" ;;
 down) stop_engine ;;
-*) fail "usage: $0 up|image|status|compose|registry|down" ;;
+*) fail "usage: $0 up|image|status|compose|gateway|registry|down" ;;
 esac

@@ -18,6 +18,7 @@ TABLES: dict[str, type] = {
     "monitoring": spec.Monitoring,
     "gate": spec.Gate,
     "docker": spec.Docker,
+    "gateway": spec.Gateway,
 }
 TYPES = {
     "str": "string",

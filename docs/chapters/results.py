@@ -24,6 +24,7 @@ RESULTS: dict[str, type | str] = {
     "logs": '`{"lines"}`: a list of strings',
     "doctor": report.DoctorResult,
     "smoke": report.SmokeResult,
+    "token": report.TokenResult,
     "predict": "the server's answer as it is",
     "versions": report.VersionsResult,
     "prune": report.PruneResult,

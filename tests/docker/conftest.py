@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import in_process
-from support.containers import world
+from support.containers import testbed, world
 from support.stores import copy_store, make_store
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
@@ -22,6 +22,12 @@ collect_ignore_glob = [] if IMAGE else ["test_*.py"]
 def server_image() -> str:
     """The image under test."""
     return IMAGE
+
+
+@pytest.fixture(scope="session")
+def gateway_image() -> str:
+    """HAProxy: the image that DEPLOYER_TEST_GATEWAY_IMAGE names, or the testbed's."""
+    return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or testbed("gateway")
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 120
+TESTBED_SECONDS = 280
 TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
 OURS = "name=^/?deployer(.lock)?-(local|staging)-"
 
@@ -21,6 +22,13 @@ def docker(*arguments: str, seconds: float = SECONDS) -> str:
 
 def inspect(container: str) -> dict[str, Any]:
     return json.loads(docker("inspect", "--type", "container", container))[0]
+
+
+def testbed(verb: str) -> str:
+    """What the testbed prints: the name of something that it found, or has just made."""
+    ended = subprocess.run([str(TESTBED), verb], capture_output=True, text=True, timeout=TESTBED_SECONDS, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout.strip()
 
 
 def world() -> list[str]:

@@ -39,6 +39,7 @@ from deployer.report import (
     Report,
     SignatureChange,
     SmokeResult,
+    TokenResult,
     TrafficFigures,
     UnlockResult,
     UpResult,
@@ -105,6 +106,7 @@ RESULTS = [
     PruneResult((MODEL,), (MODEL,), True),
     TRAFFIC,
     UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
+    TokenResult("alice", "secret", Path("tokens")),
 ]
 
 

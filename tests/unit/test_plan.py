@@ -6,7 +6,7 @@ import dataclasses
 from pathlib import Path
 
 from deployer import plan
-from deployer.deployment import Change, Deployment, Endpoints, Launch, NamedImage, Rendered, ServedModel
+from deployer.deployment import Change, Deployment, Endpoints, Front, Launch, NamedImage, Rendered, ServedModel
 
 PROVE = f"  {plan.PROVE.action}  ({plan.PROVE.cause})"
 ONE = ServedModel("digits", (1,), (), ("aa",))
@@ -112,3 +112,41 @@ def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
     for same in (there(ONE, image_id=new), there(ONE)):
         assert plan.decide(launch, same).change is Change.NOTHING
     assert plan.decide(wanted(ONE), there(ONE, image_id=old)).change is Change.NOTHING
+
+
+GATEWAY = Front("g1", True, Path("token"))
+
+
+def test_behind_a_gateway_a_replacement_has_no_gap():
+    decided = plan.decide(wanted(ONE, front="g1", flags=(("a", "b"),)), there(ONE, front=GATEWAY))
+    assert decided.change is Change.REPLACE
+    assert "closed" not in str(decided)
+    assert "have the gateway send requests to it, from 127.0.0.1" in str(decided)
+
+
+def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_the_engine_is_seamless():
+    for decided, cause, until in (
+        (plan.decide(wanted(ONE, front="g1"), there(ONE)), "a gateway is wanted", "until the gateway has them"),
+        (plan.decide(wanted(ONE), there(ONE, front=GATEWAY)), "no gateway is wanted", "until the new one has loaded"),
+    ):
+        assert decided.change is Change.REPLACE
+        assert f"({cause} in front of it)" in str(decided)
+        assert f"its ports are closed {until}" in str(decided)
+
+
+def test_another_gateway_leaves_the_server_alone():
+    assert plan.decide(wanted(ONE, front="g1"), there(ONE, front=GATEWAY)).change is Change.NOTHING
+    changed = plan.decide(wanted(ONE, front="g2"), there(ONE, front=GATEWAY))
+    assert changed.change is Change.GATEWAY
+    assert "limits or template of the gateway differ" in str(changed)
+    gone = plan.decide(wanted(ONE, front="g1"), there(ONE, front=Front("", False, Path("token"))))
+    assert (gone.change, "the gateway is not running" in str(gone)) == (Change.GATEWAY, True)
+
+
+def test_a_change_of_models_and_of_the_gateway_are_one_plan():
+    decided = plan.decide(wanted(TWO, front="g2"), there(ONE, front=GATEWAY))
+    assert decided.change is Change.RELOAD
+    assert [step.action for step in decided.steps][:2] == [
+        "start a gateway that takes the ports from the one that has them",
+        "drain and stop the gateway that was there",
+    ]

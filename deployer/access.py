@@ -1,0 +1,73 @@
+"""How the tool's own requests get through a gateway: with its bearer token, trusting just the gateway's certificate.
+
+Without a gateway nothing is added. Files are read anew for each client: a gateway's update may change them.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from deployer.deployment import Front
+from deployer.errors import RequestFailed
+
+SERVER_NAME = "server-name"
+"""Beside the certificate: a name that it is for. It may be for none that this machine is reached by."""
+
+
+def headers(front: Front | None) -> dict[str, str]:
+    """For REST. Raises RequestFailed without its token."""
+    return {"Authorization": f"Bearer {_token(front)}"} if front else {}
+
+
+def metadata(front: Front | None) -> tuple[tuple[str, str], ...]:
+    """For gRPC."""
+    return (("authorization", f"Bearer {_token(front)}"),) if front else ()
+
+
+def tls_context(front: Front | None) -> Any:
+    """None without TLS. That very certificate is trusted, whatever it calls the host, and no other."""
+    if front is None or front.certificate is None:
+        return None
+    import ssl
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.load_verify_locations(cadata=_read(front.certificate))
+    return context
+
+
+def mount(session: Any, front: Front | None, pool_size: int) -> None:
+    """Have a session of `requests` connect so."""
+    from requests.adapters import HTTPAdapter
+
+    context = tls_context(front)
+    if front is None or context is None:
+        session.mount("http://", HTTPAdapter(pool_maxsize=pool_size))
+        return
+    session.verify = str(front.certificate)
+    adapter = HTTPAdapter(pool_maxsize=pool_size)
+    adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
+    session.mount("https://", adapter)
+
+
+def channel(address: str, front: Front | None, options: tuple[tuple[str, Any], ...]) -> Any:
+    """A gRPC channel."""
+    import grpc
+
+    if front is None or front.certificate is None:
+        return grpc.insecure_channel(address, options=options)
+    name = _read(front.certificate.with_name(SERVER_NAME))
+    credentials = grpc.ssl_channel_credentials(_read(front.certificate).encode())
+    return grpc.secure_channel(address, credentials, options=(*options, ("grpc.ssl_target_name_override", name)))
+
+
+def _token(front: Front) -> str:
+    return _read(front.token).strip()
+
+
+def _read(path: Any) -> str:
+    try:
+        return str(path.read_text(encoding="ascii"))
+    except OSError as error:
+        raise RequestFailed(f"the gateway's {path.name} cannot be read: {error.strerror}") from error

@@ -1,0 +1,25 @@
+"""Verbs of who may ask: token."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.app import app
+from deployer.cli.options import Config, Env, Json, examples_text, settings_of, show
+
+
+@app.command(epilog=examples_text("deployer token alice", "deployer token alice --revoke"))
+def token(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is.")],
+    revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
+    config: Config = None,
+    env: Env = None,
+    json: Json = False,
+) -> None:
+    """Make a bearer token for the gateway, shown this once; `up` brings it there."""
+    from deployer import console
+    from deployer.operations.token import token as run
+
+    show(run(name, revoke=revoke, settings=settings_of(config=config, env=env)), json, console.show_token)

@@ -1,0 +1,152 @@
+"""What an engine's list of containers says: which deployments there are, and the gateways in front of them.
+
+Where no gateway is, a server's role is in its container's name. Behind one it is in the gateway's folder: the server
+serves whose slot that gateway sends to.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deployer.deployment import Deployment, Endpoints, Front, ServedModel, models_from
+from deployer.engines import run_folder
+from deployer.engines.base import CANDIDATE, SERVING
+from deployer.engines.blueprint import LABEL, container_name
+from deployer.engines.ports import url_host
+from deployer.gateway.home import Home
+from deployer.gateway.wanted import CERTIFICATE
+
+MODELS_FILE = "models.json"
+RETIRING = "retiring"
+"""In the name of a server that was stopped so that another could have its ports, until that one is accepted."""
+
+
+@dataclass(frozen=True)
+class GatewayContainer:
+    """One container of a gateway; `generation` is its folder's name in `home`."""
+
+    id: str
+    name: str
+    env: str
+    generation: str
+    digest: str
+    host: str
+    rest_port: int
+    grpc_port: int
+    home: Home
+    running: bool
+
+    @property
+    def in_force(self) -> bool:
+        """Whether it is the one that holds the ports."""
+        active = self.home.active()
+        return active is not None and active.generation == self.generation
+
+
+def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...]:
+    """Those among a list of containers."""
+    found = []
+    for container in listed:
+        with contextlib.suppress(KeyError, ValueError):
+            found.append(_gateway(container))
+    return tuple(found)
+
+
+def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
+    """The model servers among a list of containers, newest first; a spoilt one is none of ours."""
+    containers = list(listed)
+    fronts = {(found.name, found.env): found for found in gateways(containers) if found.in_force}
+    found = []
+    for container in containers:
+        with contextlib.suppress(KeyError, ValueError, TypeError):
+            found.append(_server(container, fronts))
+    return found
+
+
+def front(home: Home, generation: str, digest: str, *, running: bool) -> Front:
+    """How the tool gets through a gateway."""
+    certificate = home.folder(generation) / CERTIFICATE
+    return Front(digest, running, home.token, certificate if certificate.exists() else None)
+
+
+def behind(found: Deployment, host: str, through: Front) -> Deployment:
+    """A server as it is reached through a gateway."""
+    where, scheme = url_host(host), "https" if through.certificate else "http"
+    endpoints = Endpoints(f"{scheme}://{where}:{found.rest_port}", f"{where}:{found.grpc_port}")
+    return replace(found, role=SERVING, endpoints=endpoints, front=through)
+
+
+def _labels(container: Mapping[str, Any]) -> dict[str, str]:
+    return {name.removeprefix(LABEL): value for name, value in container["Labels"].items() if name.startswith(LABEL)}
+
+
+def _gateway(container: Mapping[str, Any]) -> GatewayContainer:
+    labels = _labels(container)
+    return GatewayContainer(
+        id=container["Id"],
+        name=labels["name"],
+        env=labels["env"],
+        generation=labels["generation"],
+        digest=labels["gateway_digest"],
+        host=labels["host"],
+        rest_port=int(labels["rest_port"]),
+        grpc_port=int(labels["grpc_port"]),
+        home=Home(Path(labels["gateway"])),
+        running=container["State"] == "running",
+    )
+
+
+def _server(container: Mapping[str, Any], fronts: Mapping[tuple[str, str], GatewayContainer]) -> Deployment:
+    labels = _labels(container)
+    found = _alone(container, labels)
+    active = Home(Path(labels["gateway"])).active() if found.slot else None
+    if active is None or active.slot != found.slot:
+        return found
+    gateway = fronts.get((found.name, found.env))
+    digest, running = (gateway.digest, gateway.running) if gateway else ("", False)
+    through = front(Home(Path(labels["gateway"])), active.generation, digest, running=running)
+    return behind(found, labels["host"], through)
+
+
+def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deployment:
+    """A server as it is reached by itself."""
+    slot, folder = labels.get("slot", ""), Path(labels["folder"])
+    host = url_host(labels["address"] if slot else labels["host"])
+    rest, grpc = int(labels["own_rest_port"]), int(labels["own_grpc_port"])
+    return Deployment(
+        name=labels["name"],
+        env=labels["env"],
+        engine="docker",
+        release=labels["release"],
+        role=CANDIDATE if slot else _role(container["Names"], labels),
+        models=_current_models(folder, labels["models"]),
+        endpoints=Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}"),
+        rest_port=int(labels["rest_port"]),
+        grpc_port=int(labels["grpc_port"]),
+        server_digest=labels["digest"],
+        created=str(container.get("Created", "")),
+        running=container["State"] == "running",
+        pid=None,
+        folder=folder,
+        image=labels.get("image_digest", ""),
+        image_id=labels.get("image", ""),
+        store=Path(labels["store"]) if labels.get("store") else None,
+        under_way=run_folder.reload_under_way(folder),
+        slot=slot,
+    )
+
+
+def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
+    name, env, release = labels["name"], labels["env"], labels["release"]
+    serving = {f"/{container_name(name, env)}", f"/{container_name(name, env, release, RETIRING)}"}
+    return SERVING if serving & set(names) else CANDIDATE
+
+
+def _current_models(folder: Path, label: str) -> tuple[ServedModel, ...]:
+    """Labels cannot change: what a reload changed stands beside the config that the container reads."""
+    changed = folder / MODELS_FILE
+    return models_from(changed.read_text() if changed.is_file() else label)

@@ -1,0 +1,105 @@
+"""Where a candidate's container goes: names, ports that are free, or a slot behind the gateway."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.deployment import Deployment, Launch
+from deployer.engines import networks, ports
+from deployer.engines.blueprint import GRPC_PORT, LABEL, REST_PORT, container_name
+from deployer.engines.containers import Placement
+from deployer.engines.docker_api import docker_errors
+from deployer.engines.docker_world import World
+from deployer.errors import EngineError, PortTaken
+from deployer.gateway.home import SLOTS, other
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Of one launch; `gated` when it shall be behind a gateway."""
+
+    world: World
+    launch: Launch
+    gated: bool
+
+    def place(self, release: str, observed: Deployment | None) -> Placement:
+        """A place beside what is there, with its network made. Raises PortTaken, EngineError."""
+        launch = self.launch
+        serving = container_name(launch.name, launch.env)
+        self._refuse_strangers(serving)
+        old = observed if observed and answers_there(observed) else None
+        rest = self._port(launch.rest_port, REST_PORT, old.rest_port if old else None)
+        grpc = self._port(launch.grpc_port, GRPC_PORT, old.grpc_port if old else None)
+        slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
+        own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
+        return Placement(
+            release=release,
+            container=container_name(launch.name, launch.env, release),
+            network=network,
+            folder=(self.world.home(launch.name, launch.env) / release).resolve(),
+            rest_port=rest,
+            grpc_port=grpc,
+            own_rest_port=own_rest,
+            own_grpc_port=own_grpc,
+            slot=slot,
+            address=address,
+            gateway=self.world.gateway_home(launch.name, launch.env).path if slot else None,
+        )
+
+    def _slot(self, serving: str) -> tuple[str, str, str]:
+        """The slot that the gateway does not send to, its address, and their network."""
+        active = self.world.gateway_home(self.launch.name, self.launch.env).active()
+        slot, network = other(active.slot) if active else SLOTS[0], f"{serving}-slots"
+        with docker_errors(f"creating the network {network}"):
+            addresses = networks.ensure_slots(self.world.client, network, self.launch.name, self.launch.env)
+        return slot, addresses[SLOTS.index(slot)], network
+
+    def _network(self, serving: str) -> str:
+        with docker_errors(f"creating the network {serving}"):
+            networks.ensure(self.world.client, serving, self.launch.name, self.launch.env)
+        return serving
+
+    def _own(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
+        """The final ports where nobody serves yet."""
+        return (_any_port(self.launch.host), _any_port(self.launch.host)) if old else (rest, grpc)
+
+    def _port(self, wanted: int | None, usual: int, there: int | None) -> int:
+        """A definite port: one that Docker chose would change whenever the container restarts."""
+        host = self.launch.host
+        if there is not None and wanted in (None, 0, there):
+            return there
+        if wanted:
+            check_free(self.world.client, host, wanted)
+            return wanted
+        return (ports.first_free(host, usual) if wanted is None else 0) or _any_port(host)
+
+    def _refuse_strangers(self, name: str) -> None:
+        """A container of our name without our labels is somebody's: never touched."""
+        with docker_errors("listing containers"):
+            listed = self.world.client.api.containers(all=True, filters={"name": f"^/{name}$"})
+        if any(f"{LABEL}release" not in container["Labels"] for container in listed):
+            raise EngineError(
+                f"there is a container {name} that is not deployer's", hint="rename it, or choose another --name"
+            )
+
+
+def answers_there(observed: Deployment) -> bool:
+    """Whether the deployment's ports are held by itself: by its server, or by a gateway whose server may be down."""
+    return observed.front.running if observed.front else observed.running
+
+
+def check_free(client: Any, host: str, port: int) -> None:
+    """Raise PortTaken when a port cannot be had, with its holder."""
+    with docker_errors("listing containers"):
+        listed = client.api.containers(filters={"publish": str(port)})
+    if listed:
+        name = listed[0]["Names"][0].lstrip("/")
+        raise PortTaken(f"port {port} is taken by the container {name}", hint="choose another, or 0 for any free one")
+    ports.check_free(host, port)
+
+
+def _any_port(host: str) -> int:
+    held = ports.hold(host, 0)
+    ports.release([held])
+    return held.port

@@ -1,0 +1,202 @@
+"""How a proven candidate takes the address, and what served before gives way; each way can be gone back until `accept`.
+
+Killed in between, a command leaves marks that tell how far it was: the name of a container that was told to give way,
+and the links in the gateway's folder (see gateway.home). `recovering` reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.deployment import Deployment
+from deployer.engines import containers, listing, networks
+from deployer.engines.blueprint import LABEL, container_name
+from deployer.engines.docker_world import STOP_SECONDS, World, named
+from deployer.engines.fronting import Gateways
+from deployer.engines.listing import RETIRING, GatewayContainer
+from deployer.errors import EngineError
+from deployer.gateway.home import other
+from deployer.gateway.wanted import Place
+
+Accept = Callable[[Deployment], None]
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One candidate on its way; `old` is what runs and serves now, if anything does."""
+
+    world: World
+    gateways: Gateways
+    candidate: Deployment
+    old: Deployment | None
+    accept: Accept
+    restart: str
+
+    @property
+    def serving_name(self) -> str:
+        """The container's name of who serves."""
+        return container_name(self.candidate.name, self.candidate.env)
+
+    def carry_out(self) -> None:
+        """Raises what `accept` raises; then the old server serves."""
+        if self.candidate.slot:
+            self._behind_a_gateway()
+        elif self.old is None:
+            self._first()
+        else:
+            self._in_place_of(self.old)
+
+    def _first(self) -> None:
+        """It is on its final ports since it was staged."""
+        self.accept(self.candidate)
+        self._keep_running()
+        self.world.container(self.candidate).rename(self.serving_name)
+
+    def _keep_running(self) -> None:
+        self.world.container(self.candidate).update(restart_policy={"Name": self.restart})
+
+    def _behind_a_gateway(self) -> None:
+        self._keep_running()
+        place, before = self._place(), self.gateways.in_force()
+        before = before if before and before.running else None
+        with self._ports_given_up():
+            if before is not None and self.gateways.fits(before, place):
+                self._switch(before)
+            else:
+                before = self._new_gateway(before, place)
+        settle(self.world, self.candidate)
+        self.gateways.settle(before)
+
+    def renew_gateway(self) -> None:
+        """Put what is wanted in front of a server that goes on serving: here it is candidate and old server in one."""
+        place, before = self._place(), self.gateways.in_force()
+        new = self._new_gateway(before if before and before.running else None, place)
+        self.gateways.settle(new)
+
+    def _place(self) -> Place:
+        labels = self.world.container(self.candidate).attrs["Labels"]
+        network = self.world.client.networks.list(filters=networks.labelled(self.candidate.name, self.candidate.env))
+        slotted = next(found for found in network if found.attrs["Labels"].get(networks.MARK) == networks.SLOTTED)
+        host = labels[f"{LABEL}host"]
+        return Place(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slots(slotted))
+
+    def _switch(self, gateway: GatewayContainer) -> None:
+        """New requests go to the candidate from one moment to the next; those at the old server end there."""
+        admin, slot = self.gateways.admin(gateway), self.candidate.slot
+        seconds = self.gateways.wanted.settings.drain_seconds
+        try:
+            admin.send_to(slot)
+            self.accept(self._reached_through(gateway))
+            self.gateways.home.point(gateway.generation, slot)
+        except BaseException:
+            admin.send_to(other(slot))
+            admin.drained(slot, seconds)
+            raise
+        admin.drained(other(slot), seconds)
+
+    def _new_gateway(self, before: GatewayContainer | None, place: Place) -> GatewayContainer:
+        """A gateway that sends to the candidate takes the ports, from the one before or from nobody."""
+        new = self.gateways.start(place, self.candidate.slot, before)
+        try:
+            if before is not None:
+                self.gateways.stop_taking(before)
+            self.accept(self._reached_through(new))
+            self.gateways.home.commit(new.generation)
+        except BaseException:
+            if before is not None:
+                self.gateways.revive(before)
+            self.gateways.retire_others(keep=before)
+            raise
+        self.gateways.retire_others(keep=new)
+        return new
+
+    def _reached_through(self, gateway: GatewayContainer) -> Deployment:
+        through = listing.front(gateway.home, gateway.generation, gateway.digest, running=True)
+        return listing.behind(self.candidate, gateway.host, through)
+
+    @contextmanager
+    def _ports_given_up(self) -> Iterator[None]:
+        """By an old server that publishes them itself: until a gateway has them, they are closed."""
+        if self.old is None or self.old.slot:
+            yield
+            return
+        with self._retiring(self.old):
+            yield
+
+    @contextmanager
+    def _retiring(self, old: Deployment) -> Iterator[None]:
+        """The old server stops, and starts again when what follows fails."""
+        before = self.world.container(old)
+        before.rename(container_name(old.name, old.env, old.release, RETIRING))
+        try:
+            before.stop(timeout=STOP_SECONDS)
+            yield
+        except BaseException:
+            before.rename(self.serving_name)
+            before.start()
+            raise
+
+    def _in_place_of(self, old: Deployment) -> None:
+        """Start the proven server again on the ports of the old one; when that fails, the old one is started again."""
+        way = self._gateway_put_aside(old) if old.slot else self._retiring(old)
+        proven = self.world.container(self.candidate)
+        proven.reload()
+        with way:
+            self._started_again(proven)
+            if old.slot:
+                self.gateways.home.forget()
+            else:
+                self.world.container(old).rename(container_name(old.name, old.env, old.release))
+        proven.remove(force=True)
+        self.world.discard(old)
+        if old.slot:
+            self.gateways.remove()
+
+    @contextmanager
+    def _gateway_put_aside(self, old: Deployment) -> Iterator[None]:
+        """The gateway lets go of the ports, and takes them again when what follows fails."""
+        gateway, server = self.gateways.in_force(), self.world.container(old)
+        server.rename(container_name(old.name, old.env, old.release))
+        try:
+            if gateway is not None:
+                self.gateways.put_aside(gateway)
+            yield
+        except BaseException:
+            server.rename(self.serving_name)
+            if gateway is not None:
+                self.gateways.revive(gateway)
+            raise
+
+    def _started_again(self, proven: Any) -> None:
+        config, host = containers.moved(proven.attrs, self.restart)
+        endpoints: dict[str, Any] = {"EndpointsConfig": {self.serving_name: {}}}
+        api = self.world.client.api
+        created = api.create_container_from_config(
+            {**config, "HostConfig": host, "NetworkingConfig": endpoints}, self.serving_name
+        )
+        try:
+            api.start(created["Id"])
+            self.accept(self._moved(created["Id"]))
+        except BaseException:
+            api.remove_container(created["Id"], force=True)
+            raise
+
+    def _moved(self, container: str) -> Deployment:
+        listed = self.world.containers(self.candidate.name, self.candidate.env)
+        found = listing.servers(each for each in listed if each["Id"] == container)
+        if not found:
+            raise EngineError(f"the container of {self.candidate.name} is gone", hint="run the command again")
+        return found[0]
+
+
+def settle(world: World, serving: Deployment) -> None:
+    """Nothing but this server is left of the deployment's, under its usual name."""
+    for found in world.servers(serving.name, serving.env):
+        if found.release != serving.release:
+            world.discard(found)
+    container = world.container(serving)
+    if named(container) != (name := container_name(serving.name, serving.env)):
+        container.rename(name)

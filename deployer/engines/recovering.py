@@ -1,0 +1,127 @@
+"""What a killed command left of a promotion: gone back where nothing was accepted, finished where it was."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.deployment import Deployment
+from deployer.engines.base import CANDIDATE
+from deployer.engines.blueprint import container_name
+from deployer.engines.docker_api import docker_errors
+from deployer.engines.docker_world import World, named
+from deployer.engines.fronting import Gateways
+from deployer.engines.listing import RETIRING
+from deployer.gateway.home import Active
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """Of one deployment, with its lock held. What is mended is told in sentences."""
+
+    world: World
+    gateways: Gateways
+
+    @property
+    def name(self) -> str:
+        """The deployment's."""
+        return self.gateways.name
+
+    @property
+    def env(self) -> str:
+        """The deployment's."""
+        return self.gateways.env
+
+    def carry_out(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        """See Engine.recover; `listed` are the deployment's containers."""
+        if self._is_well(listed):
+            self.world.clear_unused(self.name, self.env, listed)
+            return ()
+        active = self.gateways.home.active()
+        with docker_errors(f"mending {self.name} [{self.env}]"):
+            told = self._without_gateway() if active is None else self._behind_gateway(active)
+        return (*told, *self._candidates())
+
+    def _is_well(self, listed: Sequence[Mapping[str, Any]]) -> bool:
+        """At a glance, for what is nearly always so: a server without a gateway, or nothing."""
+        usual = [f"/{container_name(self.name, self.env)}"]
+        return all(found["Names"] == usual for found in listed) and not self.gateways.home.path.exists()
+
+    def _without_gateway(self) -> list[str]:
+        """A gateway that was never accepted goes; a server that gave way to what was never accepted comes back."""
+        told = []
+        if self.gateways.there():
+            told.append("a gateway that was not accepted yet is removed")
+        self.gateways.remove()
+        retiring = (found for found in self._servers() if self._container_name(found) == self._retiring_name(found))
+        return [*told, *map(self._bring_back, retiring)]
+
+    def _bring_back(self, old: Deployment) -> str:
+        serving = container_name(self.name, self.env)
+        for found in self.world.client.containers.list(all=True, filters={"name": f"^/{serving}$"}):
+            found.remove(force=True)
+        container = self.world.container(old)
+        container.rename(serving)
+        container.start()
+        return f"release {old.release} serves again: what was to replace it was not accepted yet"
+
+    def _behind_gateway(self, active: Active) -> list[str]:
+        told = []
+        for found in self._servers():
+            if not found.slot:
+                self.world.discard(found)
+                told.append(f"release {found.release}, which does not serve, is removed")
+        return [*told, *self._gateway(active), *self._name_of_who_serves(active)]
+
+    def _gateway(self, active: Active) -> list[str]:
+        there = self.gateways.there()
+        gateway = next((found for found in there if found.generation == active.generation), None)
+        if gateway is None:
+            self.gateways.retire_others(keep=None)
+            return []
+        told = []
+        if not self.gateways.admin(gateway).answers():
+            self.gateways.revive(gateway)
+            told.append("the gateway takes requests again")
+        if len(there) > 1:
+            told.append("a gateway that was not in force is removed")
+        self.gateways.settle(gateway)
+        self._send_back(gateway_slot=active.slot)
+        return told
+
+    def _send_back(self, gateway_slot: str) -> None:
+        gateway = self.gateways.in_force()
+        if gateway is not None:
+            self.gateways.admin(gateway).send_to(gateway_slot)
+
+    def _name_of_who_serves(self, active: Active) -> list[str]:
+        serving = container_name(self.name, self.env)
+        for found in self._servers():
+            container = self.world.container(found)
+            if found.slot != active.slot and named(container) == serving:
+                self.world.discard(found)
+        for found in self._servers():
+            container = self.world.container(found)
+            if found.slot == active.slot and named(container) != serving:
+                container.rename(serving)
+                return [f"release {found.release} serves: it was accepted"]
+        return []
+
+    def _candidates(self) -> list[str]:
+        told = []
+        for found in self._servers():
+            if found.role == CANDIDATE:
+                self.world.discard(found)
+                told.append(f"the candidate {found.release} that a killed command left is removed")
+        self.world.clear_unused(self.name, self.env, self.world.containers(self.name, self.env))
+        return told
+
+    def _servers(self) -> list[Deployment]:
+        return self.world.servers(self.name, self.env)
+
+    def _container_name(self, found: Deployment) -> str:
+        return named(self.world.container(found))
+
+    def _retiring_name(self, found: Deployment) -> str:
+        return container_name(self.name, self.env, found.release, RETIRING)

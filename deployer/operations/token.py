@@ -1,0 +1,43 @@
+"""`token`: makes a bearer token that a gateway lets in, or takes one back. Only its hash is kept."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from deployer.errors import ConfigError, InvalidValue
+from deployer.operations.workspace import Settings
+from deployer.report import TokenResult
+
+HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def token(name: str, *, revoke: bool = False, settings: Settings | None = None) -> TokenResult:
+    """A new token for `name` in the file that `gateway.tokens` says; the former one of that name ends.
+
+    The next `up` brings it to the gateway. Raises ConfigError, InvalidValue.
+    """
+    from deployer import config
+    from deployer.gateway import tokens
+
+    chosen = settings or Settings()
+    if not HOLDER.fullmatch(name):
+        raise InvalidValue(f"token name {name[:40]!r} is not allowed: letters, digits, '_', '.' and '-'")
+    path = config.load(chosen.config, chosen.env, chosen.overrides()).gateway.tokens
+    if path is None:
+        raise ConfigError("gateway.tokens is not set", hint='tokens = "tokens" under [gateway] in deployer.toml')
+    hashes = tokens.read(path) if path.exists() else {}
+    if revoke and hashes.pop(name, None) is None:
+        raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
+    made = None if revoke else tokens.new()
+    _keep(path, hashes if made is None else {**hashes, name: tokens.hashed(made)})
+    return TokenResult(name, made, path)
+
+
+def _keep(path: Path, hashes: dict[str, str]) -> None:
+    from deployer.gateway import tokens
+
+    try:
+        tokens.write(path, hashes)
+    except OSError as error:
+        raise ConfigError(f"the tokens file {path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,131 @@
+"""A gateway in front of real containers, and clients that ask all the time: whatever changes, none of them sees it."""
+
+from __future__ import annotations
+
+import grpc
+import psutil
+import pytest
+from support.containers import docker, inspect
+from support.deploying import NAME, deployer, refused, up
+from support.traffic import grpc_client, rest_client, traffic
+from support.world import listens, state_left
+
+from deployer.gateway import tokens as hashes
+
+ENOUGH = 2000
+VERSION_1, VERSION_2 = 3.0, 4.0
+"""What they make of 2.0."""
+GATEWAY = f"{NAME}-gateway"
+SETTINGS = """
+engine = "docker"
+models_dir = "models"
+[server]
+rest_port = 0
+grpc_port = 0
+flags = {{ {flags} }}
+[gateway]
+enabled = {enabled}
+drain_seconds = 5
+{gateway}
+[models.half_plus_two]
+"""
+
+
+@pytest.fixture
+def gated(project, gateway_image, monkeypatch):
+    """The project with a gateway."""
+    monkeypatch.setenv("DEPLOYER_GATEWAY_IMAGE", gateway_image)
+    configure(project)
+    return project
+
+
+def configure(project, *, flags="", gateway="", enabled=True):
+    text = SETTINGS.format(flags=flags, gateway=gateway, enabled=str(enabled).lower())
+    (project / "deployer.toml").write_text(text)
+
+
+def write_tokens(path, *tokens):
+    """As `deployer token` writes them."""
+    hashes.write(path, {f"client{number}": hashes.hashed(token) for number, token in enumerate(tokens)})
+
+
+def assert_closed_without_token(endpoints, certificate):
+    for token in ("", "wrong", "Bearer", "'\"$(id)`"):
+        with pytest.raises(AssertionError, match="401"):
+            rest_client(endpoints, token, certificate)()
+        with pytest.raises(grpc.RpcError) as refusal:
+            grpc_client(endpoints, token, certificate)()
+        assert refusal.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+def assert_limited(endpoints, token, certificate):
+    large = [0.5] * 2000
+    with pytest.raises(AssertionError, match="413"):
+        rest_client(endpoints, token, certificate, large)()
+    with pytest.raises(grpc.RpcError) as refusal:
+        grpc_client(endpoints, token, certificate, large)()
+    assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+
+def assert_untold(project, *tokens):
+    """Nobody is told a token: nor are files that others may read."""
+    own = next(project.rglob("token")).read_text()
+    told = docker("inspect", NAME, GATEWAY) + docker("logs", GATEWAY) + docker("logs", NAME)
+    told += "".join(" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    told += "".join(path.read_text(errors="replace") for path in (project / ".deployer").rglob("*") if readable(path))
+    told += deployer("history", "--json", cwd=project).out + deployer("status", "--json", cwd=project).out
+    assert not [token for token in (own, *tokens) if token in told]
+    assert "BEGIN PRIVATE KEY" not in told
+
+
+def readable(path):
+    """By anybody who can open the folder that it is in."""
+    return path.is_file() and path.stat().st_mode & 0o077
+
+
+def servers():
+    return docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.release").splitlines()
+
+
+def test_a_change_of_the_server_fails_no_request_and_neither_does_a_failed_one(gated):
+    first = up(gated, "half_plus_two:1")
+    assert inspect(GATEWAY)["HostConfig"]["NetworkMode"] == "host"
+    with traffic(first["endpoints"]) as seen:
+        configure(gated, flags="file_system_poll_wait_seconds = 2")
+        plan = deployer("plan", "half_plus_two:1", cwd=gated).out
+        assert "drain and stop release" in plan
+        assert "closed" not in plan
+        second = up(gated, "half_plus_two:1")
+        seen.enough(100)
+        configure(gated, flags='rest_api_num_threads = "none"')
+        refused(deployer("up", "half_plus_two:1", cwd=gated), 7)
+        seen.enough(max(100, ENOUGH - seen.count))
+    seen.check({VERSION_1}, ENOUGH)
+    assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
+    assert servers() == [NAME]
+    assert deployer("down", cwd=gated).code == 0
+    assert not listens(int(first["endpoints"]["rest"].rpartition(":")[2]))
+    assert state_left(gated) == []
+
+
+def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(gated, tmp_path):
+    known, later = "a-token-of-ours", "another-token"
+    write_tokens(tmp_path / "tokens", known)
+    guarded = 'tls = true\ntokens = "tokens"\nmax_body = "2k"\n'
+    configure(gated, gateway=guarded)
+    first = up(gated, "half_plus_two:1")
+    certificate = next(gated.rglob("run/current/certificate.pem")).read_text()
+    assert first["endpoints"]["rest"].startswith("https://")
+    with traffic(first["endpoints"], known, certificate) as seen:
+        seen.enough(100)
+        write_tokens(tmp_path / "tokens", known, later)
+        configure(gated, gateway=guarded + "requests_per_second = 10000\n")
+        second = up(gated, "half_plus_two:1")
+        seen.enough(max(100, ENOUGH - seen.count))
+    seen.check({VERSION_1}, ENOUGH)
+    assert (second["plan"]["change"], second["endpoints"]) == ("gateway", first["endpoints"])
+    assert rest_client(first["endpoints"], later, certificate)() == VERSION_1
+    assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
+    assert_closed_without_token(first["endpoints"], certificate)
+    assert_limited(first["endpoints"], known, certificate)
+    assert_untold(gated, known, later)

@@ -1,0 +1,179 @@
+"""`kill -9` of the tool before each call with which a promotion changes the engine: one server is left, and serves.
+
+What the containers run here answers at once with the name of its container: an engine never asks its servers anything.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import urllib.request
+from functools import partial
+from pathlib import Path
+
+import pytest
+from support.containers import docker, world
+from support.world import MODELS, eventually, free_port
+
+from deployer.deployment import Deployment, Launch, Rendered, ServedModel
+from deployer.engines.docker import DockerEngine
+from deployer.spec import Docker, Gateway
+
+NAME, ENV = "killed", "local"
+MOST_CALLS = 40
+DOCKERFILE = r"""
+FROM {image}
+USER root
+RUN printf '%s\n' 'defaults' ' mode http' ' timeout client 9s' 'frontend stub' ' bind :8501' \
+    ' http-request return status 200 content-type text/plain lf-string "%[hostname]"' >/stub.cfg
+ENTRYPOINT ["sh", "-c", "exec haproxy -db -f /stub.cfg"]
+"""
+
+
+@pytest.fixture(scope="module")
+def stub_image(gateway_image):
+    made = subprocess.run(
+        ["docker", "build", "--quiet", "--network", "none", "--tag", "deployer-testbed/stub", "-"],
+        input=DOCKERFILE.format(image=gateway_image), capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    return "deployer-testbed/stub"
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """One deployment on fixed ports, and the engines with which it is changed."""
+
+    folder: Path
+    image: str
+    gateway: Gateway
+    ports: tuple[int, int]
+
+    def engine(self, *, gated: bool, **limits: int) -> DockerEngine:
+        gateway = dataclasses.replace(self.gateway, enabled=gated, **limits)
+        return DockerEngine(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway)
+
+    def stage(self, engine: DockerEngine) -> Deployment:
+        launch = Launch(
+            NAME, ENV, "127.0.0.1", *self.ports, (), (ServedModel("half_plus_two", (1,)),), "/models",
+            Rendered({"model_config.config": ""}),
+        )  # fmt: skip
+        return engine.stage(launch)
+
+    def deploy(self, engine: DockerEngine) -> None:
+        promote(engine, self.stage(engine))
+
+    def who_answers(self) -> str:
+        """The container behind the public port."""
+        found: list[str] = []
+
+        def asked() -> bool:
+            try:
+                with urllib.request.urlopen(f"http://127.0.0.1:{self.ports[0]}/", timeout=5) as answer:
+                    found.append(answer.read().decode())
+            except OSError:
+                return False
+            return True
+
+        eventually(asked, "the public port answers", 20)
+        return found[0]
+
+
+def promote(engine: DockerEngine, candidate: Deployment) -> None:
+    engine.promote(candidate, 10.0, lambda _: None)
+
+
+@pytest.fixture
+def site(tmp_path, stub_image, gateway_image):
+    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
+        folder.chmod(0o755)
+    before = world()
+    made = Site(
+        tmp_path / "state", stub_image, Gateway(image=gateway_image, drain_seconds=3), (free_port(), free_port())
+    )
+    yield made
+    made.engine(gated=True).remove(NAME, ENV)
+    assert world() == before
+    assert [path for path in made.folder.rglob("*") if path.is_file()] == []
+
+
+def dies_at(number: int, act) -> bool:
+    """Whether a child that does `act` was killed before its engine call of that number; False when it has fewer."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            _die_at(number)
+            act()
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), f"the child ended with {status}"
+    return status == signal.SIGKILL
+
+
+def _die_at(number: int) -> None:
+    from docker.api.client import APIClient
+
+    calls = 0
+
+    def counted(method):
+        def call(self, *arguments, **named):
+            nonlocal calls
+            calls += not str(arguments[0]).endswith("/update")  # a restart policy alone leaves nothing to mend
+            if calls == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return method(self, *arguments, **named)
+
+        return call
+
+    for name in ("_post", "_post_json", "_put", "_delete"):
+        setattr(APIClient, name, counted(getattr(APIClient, name)))
+
+
+CHANGES = {
+    "in place of another": (False, False, {}),
+    "behind a gateway": (True, True, {}),
+    "with another gateway": (True, True, {"max_connections": 100}),
+    "behind a new gateway": (False, True, {}),
+    "without a gateway again": (True, False, {}),
+}
+"""Whether there is a gateway before, and after, and what is different of it."""
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, change):
+    gated, then_gated, limits = CHANGES[change]
+    site.deploy(site.engine(gated=gated))
+    for number in range(1, MOST_CALLS):
+        before = site.engine(gated=gated).observe(NAME, ENV)
+        candidate = site.stage(site.engine(gated=then_gated, **limits))
+        if not dies_at(number, partial(promote, site.engine(gated=then_gated, **limits), candidate)):
+            break
+        engine = site.engine(gated=gated)
+        engine.recover(NAME, ENV)
+        serving = engine.observe(NAME, ENV)
+        assert serving.running
+        assert site.who_answers() == docker("ps", "-q", "--filter", f"label=deployer.release={serving.release}")
+        assert_nothing_else(serving, engine)
+        assert engine.recover(NAME, ENV) == ()
+        if serving.release != before.release:
+            site.deploy(site.engine(gated=gated))
+    assert number > 4
+    assert site.who_answers()
+
+
+def assert_nothing_else(serving, engine) -> None:
+    gateway = [f"deployer-{ENV}-{NAME}-gateway"] if serving.slot else []
+    there = docker("ps", "-a", "--format", "{{.Names}}", "--filter", f"label=deployer.name={NAME}").splitlines()
+    assert sorted(there) == [f"deployer-{ENV}-{NAME}", *gateway]
+    networks = docker("network", "ls", "--format", "{{.Name}}", "--filter", f"label=deployer.name={NAME}").splitlines()
+    assert networks == [f"deployer-{ENV}-{NAME}{'-slots' if serving.slot else ''}"]
+    releases = [path.name for path in (engine.state_dir / "docker" / ENV / NAME).iterdir()]
+    assert releases == [serving.release]
+    generations = list((engine.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
+    assert len(generations) == len(gateway)

@@ -1,0 +1,136 @@
+"""Clients that ask half_plus_two without a pause, strict ones: no retry, connections kept, every answer checked."""
+
+from __future__ import annotations
+
+import json
+import ssl
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection, HTTPSConnection
+from urllib.parse import urlsplit
+
+import grpc
+import numpy as np
+
+from deployer import tensors
+from deployer.protos import proto
+
+ASKED = 2.0
+PREDICT = "/tensorflow.serving.PredictionService/Predict"
+CLIENTS = 3
+"""Of each protocol; each with a connection of its own."""
+PAUSE_SECONDS = 0.03
+"""Six clients with it ask about 150 times a second."""
+
+
+@dataclass
+class Seen:
+    """What the clients saw; `enough` waits until they have asked that often."""
+
+    answers: dict[float, int] = field(default_factory=dict)
+    failed: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def count(self) -> int:
+        """Requests that were answered."""
+        return sum(self.answers.values())
+
+    def note(self, ask: Callable[[], float]) -> None:
+        """One request."""
+        try:
+            answer = ask()
+        except Exception as error:  # noqa: BLE001 - whatever it is, a client would see it
+            with self.lock:
+                self.failed.append(f"{time.monotonic():.3f} {error!r}"[:300])
+        else:
+            with self.lock:
+                self.answers[answer] = self.answers.get(answer, 0) + 1
+
+    def enough(self, count: int, seconds: float = 60.0) -> None:
+        """Wait until so many more were answered."""
+        wanted, deadline = self.count + count, time.monotonic() + seconds
+        while self.count < wanted:
+            assert time.monotonic() < deadline, f"{self.count} of {wanted} answered; {self.failed[:3]}"
+            time.sleep(0.02)
+
+    def check(self, may_serve: Collection[float], at_least: int) -> None:
+        """Nothing failed, and nobody answered who may not serve."""
+        assert self.failed == []
+        assert set(self.answers) <= set(may_serve)
+        assert self.count >= at_least
+
+
+@contextmanager
+def traffic(endpoints: dict[str, str], token: str = "", certificate: str = "") -> Iterator[Seen]:
+    """Clients of both protocols around a block."""
+    seen, over = Seen(), threading.Event()
+    asking = [make(endpoints, token, certificate) for make in (rest_client, grpc_client) for _ in range(CLIENTS)]
+    threads = [threading.Thread(target=_ask_on, args=(seen, over, ask)) for ask in asking]
+    for thread in threads:
+        thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join(30)
+
+
+def _ask_on(seen: Seen, over: threading.Event, ask: Callable[[], float]) -> None:
+    while not over.wait(PAUSE_SECONDS):
+        seen.note(ask)
+
+
+def rest_client(
+    endpoints: dict[str, str], token: str = "", certificate: str = "", values: Sequence[float] = (ASKED,)
+) -> Callable[[], float]:
+    """Asks over one connection, opened again when the server has said that it closes it, or after a failure."""
+    where, body = urlsplit(endpoints["rest"]), json.dumps({"instances": list(values)}).encode()
+    head = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+    if where.scheme == "https":
+        context = ssl.create_default_context(cadata=certificate)
+        connection: HTTPConnection = HTTPSConnection(where.netloc, timeout=20, context=context)
+    else:
+        connection = HTTPConnection(where.netloc, timeout=20)
+
+    def ask() -> float:
+        try:
+            connection.request("POST", "/v1/models/half_plus_two:predict", body, head)
+            answer = connection.getresponse()
+            text = answer.read()
+        except BaseException:
+            connection.close()
+            raise
+        if answer.status != 200:
+            raise AssertionError(f"{answer.status} {text[:100]!r}")
+        return float(json.loads(text)["predictions"][0])
+
+    return ask
+
+
+def grpc_client(
+    endpoints: dict[str, str], token: str = "", certificate: str = "", values: Sequence[float] = (ASKED,)
+) -> Callable[[], float]:
+    """Asks over one channel for all its life."""
+    messages = proto("tensorflow_serving.apis.predict_pb2")
+    request = messages.PredictRequest()
+    request.model_spec.name = "half_plus_two"
+    request.inputs["x"].CopyFrom(tensors.to_proto(np.float32(values)))
+    options = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0))
+    if certificate:
+        credentials = grpc.ssl_channel_credentials(certificate.encode())
+        channel = grpc.secure_channel(endpoints["grpc"], credentials, options=options)
+    else:
+        channel = grpc.insecure_channel(endpoints["grpc"], options=options)
+    call = channel.unary_unary(PREDICT, type(request).SerializeToString, messages.PredictResponse.FromString)
+    sent_with = (("authorization", f"Bearer {token}"),) if token else ()
+
+    def ask() -> float:
+        answer = call(request, timeout=20, metadata=sent_with)
+        return float(next(iter(tensors.from_proto(found) for found in answer.outputs.values()))[0])
+
+    return ask
