@@ -56,6 +56,26 @@ def deployer(*arguments: str, cwd: Path, **more: str) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
+ONE_AFTER_ANOTHER = """
+import json, sys
+from deployer.__main__ import run
+for arguments in json.load(sys.stdin):
+    sys.argv = ["deployer", *arguments]
+    if code := run():
+        sys.exit(f"{arguments} ended with {code}")
+"""
+
+
+def one_after_another(commands: list[list[str]], cwd: Path) -> Ended:
+    """Run several commands in one child process, which imports TensorFlow once; the first that fails ends it."""
+    ended = subprocess.run(
+        [sys.executable, "-c", ONE_AFTER_ANOTHER],
+        input=json.dumps(commands), cwd=cwd, env=environment(), capture_output=True, text=True, timeout=SECONDS,
+        check=False,
+    )  # fmt: skip
+    return Ended(ended.returncode, ended.stdout, ended.stderr)
+
+
 def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     """Start `deployer ARGUMENTS` and go on."""
     return subprocess.Popen(
