@@ -7,7 +7,18 @@ import platform
 import sys
 from importlib import import_module
 
-NAMES = ("cli", "idle_up", "render", "export", "importing", "warmup", "containers", "serving", "serving_start")
+NAMES = (
+    "cli",
+    "idle_up",
+    "render",
+    "export",
+    "importing",
+    "warmup",
+    "containers",
+    "serving",
+    "serving_start",
+    "redeploy",
+)
 
 
 def main(names: list[str]) -> int:

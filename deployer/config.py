@@ -77,7 +77,7 @@ def _typed(env: str, overrides: Mapping[str, Any]) -> Spec:
 
 
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = path or (Path(environ["DEPLOYER_CONFIG"]) if environ.get("DEPLOYER_CONFIG") else None)
+    named = Path(path) if path else (Path(environ["DEPLOYER_CONFIG"]) if environ.get("DEPLOYER_CONFIG") else None)
     if named is None:
         return CONFIG_FILE if CONFIG_FILE.is_file() else None
     if not named.is_file():

@@ -29,7 +29,7 @@ class Switch:
         Two steps, because a label may only point to a version that is loaded: load all, then say what stays.
         """
         both = _union(there, wanted)
-        if both != there:
+        if not _same(both, there) and not _same(both, wanted):
             self._configure(both)
         self._configure(wanted)
         await_withdrawn(self.workspace, self.deployment, both, wanted)
@@ -64,6 +64,13 @@ def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> De
         return observed
     progress(f"a reload was killed half-way: {listed(observed.models)} is served again")
     return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
+
+
+def _same(one: Models, other: Models) -> bool:
+    """For a server: by name, versions and labels."""
+    return {(model.name, model.versions, model.labels) for model in one} == {
+        (model.name, model.versions, model.labels) for model in other
+    }
 
 
 def _union(there: Models, wanted: Models) -> Models:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 import requests
-from support.cli import ANY_PORTS, deployer
+from support.cli import ANY_PORTS, deployer, start
 from support.dying import killed_at
-from support.world import servers, state_left
+from support.world import eventually, servers, state_left
 
 ANSWERS = {1: 3.0, 2: 4.0}
 """What each version of half_plus_two makes of 2.0."""
@@ -86,3 +88,47 @@ def test_a_down_that_is_killed_is_ended_by_the_next(project, when):
     assert killed_at(1, when, "down", cwd=project)
     deployer("down", cwd=project)
     assert (servers(project), state_left(project)) == ([], [])
+
+
+def test_what_serves_is_killed_while_its_successor_is_proven(project):
+    run(project, "up", "half_plus_two:1", *ANY_PORTS)
+    (serving,) = servers(project)
+    redeploy = start("redeploy", "--version", "2", cwd=project)
+    eventually(lambda: len(servers(project)) == 2, "a candidate is there")
+    serving.kill()
+    assert redeploy.wait(120) not in (0, 70)
+    mended = run(project, "up", "half_plus_two:2", *ANY_PORTS)
+    assert ask(mended["endpoints"]) == ANSWERS[2]
+    assert len(servers(project)) == 1
+
+
+@pytest.fixture
+def small_disk(project):
+    """The state folder on a disk of 4 MiB."""
+    state = project / ".deployer"
+    state.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)], check=True, timeout=30)
+    yield state
+    deployer("down", "--all", "-q", cwd=project)
+    subprocess.run(["umount", "--lazy", str(state)], check=True, timeout=30)
+
+
+def fill(folder: Path) -> Path:
+    filler = folder / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    return filler
+
+
+def test_a_disk_that_becomes_full_while_a_candidate_is_proven_leaves_what_served(project, small_disk):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    redeploy = start("redeploy", "--version", "2", cwd=project)
+    eventually(lambda: len(servers(project)) == 2, "a candidate is there")
+    filler = fill(small_disk)
+    assert redeploy.wait(120) not in (0, 70)
+    assert ask(endpoints) in ANSWERS.values()
+    filler.unlink()
+    assert run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"] == endpoints
+    assert ask(endpoints) == ANSWERS[1]
+    assert len(servers(project)) == 1

@@ -34,12 +34,12 @@ sys.exit(run())
 """Counts the steps and ends its own process at one of them, as a power cut would."""
 
 
-def killed_at(number: int, when: str, *arguments: str, cwd: Path) -> bool:
+def killed_at(number: int, when: str, *arguments: str, cwd: Path, **more: str) -> bool:
     """Whether `deployer ARGUMENTS` was killed `before` or `after` its step of that number; False when it has fewer."""
     ended = subprocess.run(
         [sys.executable, "-c", DRIVER, str(number), when, *arguments],
         cwd=cwd,
-        env=environment(),
+        env=environment(**more),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -1,0 +1,76 @@
+"""Versions that change on the Docker Engine: under load, killed at every step, with what served ending meanwhile."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from support.cli import ANY_PORTS, environment
+from support.containers import docker, inspect
+from support.deploying import NAME, ask, deployer, up
+from support.dying import killed_at
+from support.load import load
+from support.world import eventually
+
+ANSWERS = {1: 3.0, 2: 4.0}
+OURS = ("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two")
+REQUESTS = 4000
+
+
+def code(project: Path, *arguments: str) -> int:
+    return deployer(*arguments, "-q", cwd=project).code
+
+
+def test_a_reload_that_is_killed_leaves_the_old_version_or_the_new_one_and_the_next_command_ends_it(
+    project, server_image
+):
+    environ = {"DEPLOYER_ENGINE": "docker", "DEPLOYER_DOCKER_IMAGE": server_image}
+    endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    container = inspect(NAME)["Id"]
+    for number in range(1, 20):
+        if not killed_at(number, "after", "redeploy", "--version", "2", cwd=project, **environ):
+            break
+        assert ask(endpoints, 2.0) in ANSWERS.values()
+        mended = up(project, "half_plus_two:1", *ANY_PORTS)
+        assert (mended["endpoints"], ask(endpoints, 2.0)) == (endpoints, ANSWERS[1])
+        assert docker(*OURS, "--no-trunc") == container
+    assert number > 7
+
+
+def test_requests_through_good_and_bad_changes(project):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    model = project / "models" / "half_plus_two"
+    with load(project, first["endpoints"], "half_plus_two", 1, 2) as traffic:
+        golden = "assets.extra/golden.tfrecord"
+        (model / "3" / golden).write_bytes((model / "1" / golden).read_bytes())
+        assert code(project, "redeploy", "--version", "2", "--keep-previous") == 0
+        assert code(project, "redeploy", "--version", "3") == 8
+        assert code(project, "rollback") == 0
+        (model / "3" / "variables" / "variables.index").write_bytes(b"broken")
+        assert code(project, "redeploy", "--version", "3") == 7
+        while len(traffic.samples) < REQUESTS:
+            assert code(project, "redeploy", "--version", "2") == 0
+            assert code(project, "rollback") == 0
+    seen = traffic.figures()
+    assert (seen.failures, seen.first_failure) == (0, "")
+    assert seen.requests >= REQUESTS
+
+
+def test_what_serves_is_killed_while_its_successor_is_proven(project, server_image):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    redeploy = subprocess.Popen(
+        [sys.executable, "-m", "deployer", "redeploy", "--version", "2", "-q"],
+        cwd=project,
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    eventually(lambda: len(docker(*OURS).splitlines()) == 2, "a candidate is there")
+    docker("kill", NAME)
+    _, error = redeploy.communicate(timeout=120)
+    assert redeploy.returncode not in (0, 70), error
+    mended = up(project, "half_plus_two:2", *ANY_PORTS)
+    assert ask(mended["endpoints"], 2.0) == ANSWERS[2]
+    assert len(docker(*OURS).splitlines()) == 1
