@@ -7,7 +7,6 @@ and the version of XlaCallModule, which jax2tf writes. `op_sets.json` is made by
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +69,8 @@ def named(image: str, tensorflow: str) -> Target:
 
 def installed() -> Target | None:
     """The TensorFlow of this Python, which the embedded server runs."""
+    import importlib.metadata
+
     for wheel in WHEELS:
         try:
             version = importlib.metadata.version(wheel)

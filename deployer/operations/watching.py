@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,6 +15,7 @@ from deployer.operations.workspace import Workspace
 from deployer.wait import Deadline, Observation, Readiness, until_ready
 
 LOG_LINES = 15
+ALIVE_SECONDS = 0.2
 
 
 def await_models(workspace: Workspace, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:
@@ -22,10 +24,9 @@ def await_models(workspace: Workspace, deployment: Deployment, models: tuple[Ser
 
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
+    vigil = Vigil(workspace.engine, deployment)
     until_ready(
-        lambda: _or_ended(availability.readiness(client, models), workspace.engine, deployment),
-        deadline,
-        f"the server of {deployment.name}",
+        lambda: vigil.or_ended(availability.readiness(client, models)), deadline, f"the server of {deployment.name}"
     )
 
 
@@ -40,11 +41,23 @@ def await_withdrawn(
     until_ready(lambda: availability.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
 
 
-def _or_ended(seen: Observation, engine: Engine, deployment: Deployment) -> Observation:
-    """What was seen of a server, unless it is not there any more."""
-    if seen.readiness is Readiness.NOT_READY and not engine.alive(deployment):
-        return Observation(Readiness.UNAVAILABLE, engine.autopsy(deployment))
-    return seen
+class Vigil:
+    """Tells of a server that does not answer yet whether it is there at all; seldom, for asking the engine takes from
+    the processor that the server loads with."""
+
+    def __init__(self, engine: Engine, deployment: Deployment) -> None:
+        self._engine = engine
+        self._deployment = deployment
+        self._next = 0.0
+
+    def or_ended(self, seen: Observation) -> Observation:
+        """What was seen of the server, unless it is not there any more."""
+        if seen.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
+            return seen
+        if not self._engine.alive(self._deployment):
+            return Observation(Readiness.UNAVAILABLE, self._engine.autopsy(self._deployment))
+        self._next = time.monotonic() + ALIVE_SECONDS
+        return seen
 
 
 @contextmanager
