@@ -155,6 +155,15 @@ class Deployment:
     front: Front | None = None
 
 
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a server uses, that it may use at most, and that its machine has free; None is unknown."""
+
+    used: int
+    limit: int | None = None
+    free: int | None = None
+
+
 class Change(Enum):
     """What kind of change a plan makes."""
 

@@ -22,7 +22,8 @@ DeployerError
 ├── EngineError           6   the platform
 │   ├── EngineUnavailable     it does not answer, or this release cannot drive it
 │   ├── PortTaken             somebody else listens there
-│   └── SettingRefused        a setting that this engine cannot honour
+│   ├── SettingRefused        a setting that this engine cannot honour
+│   └── NoRoom                not memory enough for old and new at once
 ├── NotReady              7   the server did not become ready in time, or never will
 ├── GateRefused           8   the candidate answered, and answered wrong
 ├── LockHeld              9   another command works on the same thing
@@ -160,6 +161,10 @@ class PortTaken(EngineError):
 
 class SettingRefused(EngineError):
     """A setting that this engine cannot honour: refused, never ignored."""
+
+
+class NoRoom(EngineError):
+    """There is not memory enough for old and new at once."""
 
 
 class NotReady(DeployerError):

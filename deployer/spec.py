@@ -208,6 +208,7 @@ class Gate:
         default=False,
     )
     allow_breaking: bool = doc("let signatures change so that clients of the serving version break", default=False)
+    check_memory: bool = doc("refuse a change when there is not memory enough for old and new at once", default=True)
     max_slowdown: float | None = doc(
         "how many times the serving version's median time a golden answer may take; unset: not measured", default=None
     )

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel
+from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
 from deployer.model import Model
 from deployer.op_sets import Target
 from deployer.owners import Owner
@@ -113,6 +113,9 @@ class Engine(Protocol):
 
     def autopsy(self, deployment: Deployment) -> str:
         """Why a server that is not alive any more ended."""
+
+    def memory(self, deployment: Deployment) -> Memory | None:
+        """What its server uses now, and what there is for another; None where that cannot be told."""
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """The candidate takes the address; what served before is drained and retired.

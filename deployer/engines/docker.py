@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel, models_text
+from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
 from deployer.engines import (
     autopsy,
     containers,
@@ -218,6 +218,10 @@ class DockerEngine:
             return "its container is gone"
         found = self._image
         return autopsy.cause(state, fitness.mismatch(self._client.info(), found) if found else "")
+
+    def memory(self, deployment: Deployment) -> Memory | None:
+        """See Engine.memory. What is free is known of this machine, and of no other."""
+        return self._world.memory(deployment, here=self.place.startswith("unix://"))
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote."""

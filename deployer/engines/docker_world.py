@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment
-from deployer.engines import listing, networks, run_folder
+from deployer.deployment import Deployment, Memory
+from deployer.engines import listing, networks, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.blueprint import LABEL, container_name
 from deployer.engines.docker_api import docker_errors
@@ -53,6 +53,19 @@ class World:
     def gateways(self, name: str, env: str) -> tuple[GatewayContainer, ...]:
         """The gateways of a deployment: one, but for the moment of an update."""
         return listing.gateways(self.containers(name, env))
+
+    def memory(self, deployment: Deployment, *, here: bool) -> Memory | None:
+        """What a server's container uses, without what the kernel can take back, and its limit."""
+        with docker_errors(f"measuring {deployment.release}"):
+            container = self.container(deployment)
+            measured = container.client.api.stats(container.id, stream=False, one_shot=True).get("memory_stats", {})
+        if "usage" not in measured:
+            return None
+        details = measured.get("stats", {})
+        cached = details.get("inactive_file", details.get("total_inactive_file", 0))
+        container.reload()
+        limit = container.attrs["HostConfig"].get("Memory") or None
+        return Memory(max(0, measured["usage"] - cached), limit, process.free_bytes() if here else None)
 
     def serving(self, name: str, env: str) -> Deployment | None:
         """The server that serves: of two, in the middle of a change, the one that runs."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from deployer.deployment import Deployment, Launch, NamedImage, Rendered, ServedModel
+from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
 from deployer.engines import flags, loading, ports, process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING, Address
 from deployer.engines.ports import HeldPort
@@ -162,6 +162,11 @@ class EmbeddedEngine:
     def autopsy(self, deployment: Deployment) -> str:
         """See Engine.autopsy."""
         return f"the process of release {deployment.release} ended"
+
+    def memory(self, deployment: Deployment) -> Memory | None:
+        """See Engine.memory."""
+        server = process.find(deployment.folder, deployment.pid)
+        return None if server is None else Memory(process.used_bytes(server), free=process.free_bytes())
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote. Both servers share the ports for the moment in which the old one begins to drain."""

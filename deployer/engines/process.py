@@ -44,6 +44,23 @@ def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequen
     return child.pid
 
 
+def used_bytes(server: psutil.Process) -> int:
+    """The memory that a process has in use; 0 of one that has just ended."""
+    import psutil
+
+    try:
+        return int(server.memory_info().rss)
+    except psutil.Error:
+        return 0
+
+
+def free_bytes() -> int:
+    """The memory that this machine can give without swapping."""
+    import psutil
+
+    return int(psutil.virtual_memory().available)
+
+
 def find(folder: Path, pid: int | None) -> psutil.Process | None:
     """The live server of a run folder. Without a recorded pid (the command died in between) all processes are asked."""
     import psutil

@@ -46,6 +46,7 @@ class Deploy:
         """Do what the plan says. Raises NotReady, GateRefused, EngineError; then the old server still serves."""
         if observed is not None and plan.change is not Change.NOTHING:
             self.gate.check_signatures(observed)
+            self.gate.check_memory(observed, plan.change)
         if observed is None or plan.change in (Change.CREATE, Change.REPLACE):
             return self._launch(observed)
         if gateway_cause(self.launch, observed):

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployer import compatibility, moving, smoke
-from deployer.deployment import Deployment, Launch, ServedModel
-from deployer.errors import DeployerError, GateRefused, NoSuchModel
+from deployer import compatibility, moving, room, smoke
+from deployer.deployment import Change, Deployment, Launch, ServedModel
+from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
 from deployer.golden import Tolerance
 from deployer.model import Model, Signature
 from deployer.operations.watching import await_models
 from deployer.operations.workspace import Progress, Workspace
+from deployer.plan import all_loaded
 from deployer.report import Check, Report, SignatureChange
 
 
@@ -43,6 +44,18 @@ class Gate:
             raise GateRefused(
                 f"clients of what serves now would break: {'; '.join(broken)}",
                 hint="--allow-breaking lets it through; deployer diff NAME A B shows both versions side by side",
+            )
+
+    def check_memory(self, observed: Deployment, change: Change) -> None:
+        """Refuse what there is no memory for, before anything is started. Raises NoRoom."""
+        memory = self.workspace.engine.memory(observed) if observed.running else None
+        if memory is None or not self.workspace.spec.gate.check_memory:
+            return
+        apart = change is not Change.RELOAD or not (self.skipped or all_loaded(self.launch.models, observed.models))
+        if problem := room.lack(memory, change, observed, self.models, apart=apart):
+            raise NoRoom(
+                f"there is not memory enough for two: {problem}",
+                hint=f"the way with a gap: deployer down {observed.name}, then up; gate.check_memory = false tries it",
             )
 
     def prove(self, deployment: Deployment, beside: Deployment | None = None) -> Report:

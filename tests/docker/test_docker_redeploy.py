@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 from support.cli import ANY_PORTS, environment
 from support.containers import docker, inspect
-from support.deploying import NAME, ask, deployer, up
+from support.deploying import NAME, ask, deployer, refused, up
 from support.dying import killed_at
 from support.load import load
 from support.world import eventually
@@ -74,3 +75,15 @@ def test_what_serves_is_killed_while_its_successor_is_proven(project, server_ima
     mended = up(project, "half_plus_two:2", *ANY_PORTS)
     assert ask(mended["endpoints"], 2.0) == ANSWERS[2]
     assert len(docker(*OURS).splitlines()) == 1
+
+
+def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(project):
+    (project / "deployer.toml").write_text('[docker]\nmemory = "2g"\n')
+    endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    manifest = project / "models" / "half_plus_two" / "2" / "assets.extra" / "manifest.json"
+    document = json.loads(manifest.read_text())
+    document["info"]["size_bytes"] = 2 * 2**30
+    manifest.write_text(json.dumps(document))
+    ended = deployer("redeploy", "--version", "2", cwd=project)
+    refused(ended, 6, "not memory enough for two", "of the 2,048 MiB that it may use", "gate.check_memory = false")
+    assert ask(endpoints, 2.0) == ANSWERS[1]

@@ -57,13 +57,13 @@ def test_a_reload_that_is_killed_leaves_the_old_version_or_the_new_one_and_the_n
         if not killed_at(number, when, "up", "half_plus_two:2", *ANY_PORTS, cwd=project):
             break
         assert ask(endpoints) in ANSWERS.values()
-        wanted = 1 + number % 2
+        wanted = 2 if number % 4 == 0 else 1
         mended = run(project, "up", f"half_plus_two:{wanted}", *ANY_PORTS)
         assert (mended["endpoints"], ask(endpoints)) == (endpoints, ANSWERS[wanted])
         assert [found.pid for found in servers(project)] == [server.pid]
         assert any(outcome == "interrupted" for _, outcome in history(project)[:2])
-        run(project, "up", "half_plus_two:1", *ANY_PORTS)
-        assert ask(endpoints) == ANSWERS[1]
+        if wanted == 2:
+            run(project, "up", "half_plus_two:1", *ANY_PORTS)
     assert number > 7
 
 

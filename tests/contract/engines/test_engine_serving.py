@@ -21,6 +21,14 @@ def test_what_serves_is_observed_as_it_was_promoted(shared, serving):
     assert shared.engine.alive(serving)
 
 
+def test_what_it_uses_of_the_memory_is_measured(shared, serving):
+    memory = shared.engine.memory(serving)
+    assert memory is not None
+    assert 20 * 2**20 < memory.used < 4 * 2**30
+    assert memory.limit is None
+    assert memory.free is None or memory.free > 2**20
+
+
 def test_it_answers_at_its_address(serving):
     assert ports(serving) == [serving.rest_port, serving.grpc_port]
     assert answer(serving) == answer(serving, 1) == ANSWERS[1]

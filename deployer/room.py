@@ -1,0 +1,33 @@
+"""Whether there is memory for two: a candidate beside what serves, two versions of a model in one server. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from deployer.deployment import Change, Deployment, Memory
+from deployer.model import Model
+
+
+def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[Model], *, apart: bool = True) -> str:
+    """Why a change would not fit, or nothing. `apart` tells whether a candidate is started beside what serves.
+
+    A candidate is taken to need what the server needs now, and the size of the versions that are new to it.
+    """
+    there = {(model.name, version) for model in observed.models for version in model.versions}
+    more = sum(model.info.size_bytes for model in models if (model.name, model.version) not in there)
+    needed = memory.used + more
+    if apart and memory.free is not None and needed > memory.free:
+        return (
+            f"a candidate needs about {_text(needed)} beside the server, which uses {_text(memory.used)}; "
+            f"{_text(memory.free)} are free"
+        )
+    if change is Change.RELOAD and memory.limit is not None and needed > memory.limit:
+        return (
+            f"the server uses {_text(memory.used)} of the {_text(memory.limit)} that it may use, and needs about "
+            f"{_text(more)} more while old and new versions are both loaded"
+        )
+    return ""
+
+
+def _text(size: int) -> str:
+    return f"{size / 2**20:,.0f} MiB"

@@ -1,0 +1,53 @@
+"""Memory for two, from measured sizes."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from deployer import room
+from deployer.deployment import Change, Deployment, Endpoints, Memory, ServedModel
+from deployer.model import GoldenSummary, Model, SavedModelInfo, Source
+
+MIB = 2**20
+SERVING = Deployment(
+    "m", "local", "embedded", "r1", "serving", (ServedModel("m", (1,)),), Endpoints("", ""), 8501, 8500,
+    "", "2026", True, 1, Path(),
+)  # fmt: skip
+
+
+def model(version: int, size: int) -> Model:
+    info = SavedModelInfo((), ("serve",), "2.21.0", None, None, size * MIB)
+    return Model("m", version, Path(), "", info, Source("keras", "x", None), GoldenSummary(1, "made"), "2026")
+
+
+def lack(change: Change = Change.RELOAD, *, apart: bool = True, **memory: int) -> str:
+    measured = Memory(**{name: size * MIB for name, size in memory.items()})
+    return room.lack(measured, change, SERVING, (model(1, 500), model(2, 100)), apart=apart)
+
+
+@pytest.mark.parametrize("change", [Change.RELOAD, Change.REPLACE])
+def test_a_candidate_needs_what_serves_uses_and_what_is_new(change):
+    assert lack(change, used=300, free=400) == ""
+    assert lack(change, used=300, free=399) == (
+        "a candidate needs about 400 MiB beside the server, which uses 300 MiB; 399 MiB are free"
+    )
+
+
+def test_without_a_candidate_only_the_servers_own_limit_counts():
+    assert lack(used=300, free=1, apart=False) == ""
+    assert lack(used=300, limit=400) == ""
+    assert "uses 300 MiB of the 399 MiB that it may use, and needs about 100 MiB more" in lack(used=300, limit=399)
+    assert lack(Change.REPLACE, used=300, limit=1) == ""
+
+
+def test_what_is_not_known_stands_in_nobodys_way():
+    assert lack(used=300) == ""
+
+
+def test_versions_that_are_loaded_need_nothing_more():
+    both = dataclasses.replace(SERVING, models=(ServedModel("m", (1, 2)),))
+    memory = Memory(300 * MIB, limit=300 * MIB)
+    assert room.lack(memory, Change.RELOAD, both, (model(2, 100),), apart=False) == ""
