@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import dataclasses
 import socket
-import struct
-import sys
 import threading
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from deployer.server import doors
 from deployer.server.http_connection import Application, Connection, Traffic
 from deployer.server.http_reader import Limits
 
@@ -22,8 +20,6 @@ _TICK_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 _HANDSHAKE_SECONDS = 0.005
 _PATIENCE_SECONDS = 10.0
-_SO_ATTACH_FILTER = 26
-_TCP_FLAGS, _SYN_ACK, _SYN = 13, 0x12, 0x02
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,7 +82,7 @@ class HttpServer:
 
     async def _shut(self, door: Door) -> None:
         """Close a port; who has come to it already is let in, who comes now meets the server that shares it, if any."""
-        turn_away(door.bound)
+        doors.turn_away([door.bound])
         door.server.close()
         await self._let_in(door.bound)
         await asyncio.sleep(_HANDSHAKE_SECONDS)
@@ -100,28 +96,6 @@ class HttpServer:
             except OSError:
                 return
             await self._loop.connect_accepted_socket(self._connection, client)
-
-
-def turn_away(bound: socket.socket) -> None:
-    """Have the kernel drop new SYNs to a port that is about to close and that another process listens on too.
-
-    A client whose SYN is dropped sends it again a second later, and by then it reaches the other process. Without
-    this, a connection that is made between the last accept and the close would be reset.
-    """
-    if not sys.platform.startswith("linux") or not bound.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT):
-        return
-    program = b"".join(
-        struct.pack("HBBI", code, on_true, on_false, value)
-        for code, on_true, on_false, value in (
-            (0x30, 0, 0, _TCP_FLAGS),  # load the byte of TCP flags
-            (0x54, 0, 0, _SYN_ACK),  # keep SYN and ACK
-            (0x15, 0, 1, _SYN),  # SYN alone:
-            (0x06, 0, 0, 0),  # drop
-            (0x06, 0, 0, 0xFFFFFFFF),  # else pass
-        )
-    )
-    kept = ctypes.create_string_buffer(program, len(program))
-    bound.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("HL", len(program) // 8, ctypes.addressof(kept)))
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +12,7 @@ from typing import Any
 
 import grpc
 
+from deployer.server import grpc_handover
 from deployer.server.http_server import BACKLOG, HttpServer
 from deployer.server.log import LOG
 
@@ -107,7 +109,7 @@ class Listeners:
         self._handlers = handlers
         self._rules = rules
         self._drain_seconds = drain_seconds
-        self._grpc: list[grpc.Server] = []
+        self._grpc: list[tuple[grpc.Server, int]] = []
         self._rest = rest
 
     def open_private(self, address: Address, reuse_port: bool) -> None:
@@ -138,13 +140,23 @@ class Listeners:
 
     def close(self) -> None:
         """Refuse new requests and let those in flight finish, for `drain_seconds` at most."""
-        end = time.monotonic() + self._drain_seconds
-        stopping = [server.stop(self._drain_seconds) for server in self._grpc]
+        closing = [
+            threading.Thread(target=self._close_grpc, args=(server, port), name="grpc-close")
+            for server, port in self._grpc
+        ]
+        for thread in closing:
+            thread.start()
         self._rest.close(self._drain_seconds)
-        for stopped in stopping:
-            stopped.wait(max(0.0, end - time.monotonic()))
+        for thread in closing:
+            thread.join()
+
+    def _close_grpc(self, server: grpc.Server, port: int) -> None:
+        end = time.monotonic() + self._drain_seconds
+        grpc_handover.prepare(port, end, is_plain=self._rules.credentials is None)
+        left = max(0.0, end - time.monotonic())
+        server.stop(left).wait(left)
 
     def _open_grpc(self, address: Address) -> None:
         server = grpc_server(self._handlers, address, self._rules)
         server.start()
-        self._grpc.append(server)
+        self._grpc.append((server, address.port))

@@ -1,35 +1,61 @@
-"""SIGTERM under load: requests under way are answered, and what comes later goes to the server that shares the port."""
+"""SIGTERM under load: requests under way are answered, later ones go to the server that shares the ports."""
 
 from __future__ import annotations
 
+import contextlib
 import http.client
-import json
 import signal
+import subprocess
+import sys
 import threading
 from collections import Counter
-from contextlib import closing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from contract.server.server_process import HOST, MODELS, serving, until
+import grpc
+from contract.server.server_process import HOST, MODELS, free_port, proto, serving, until
+from contract.server.small_server import METHOD
 
 HALF = ("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}", "--reuse_port=true")
-BODY = json.dumps({"instances": [0.0]})
+HANDOVERS = 10
+PAUSE = 0.005
+OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
+Asks = contextlib.AbstractContextManager[Callable[[], object]]
 
 
-def asked(connection: http.client.HTTPConnection) -> str:
-    connection.request("POST", "/v1/models/m/versions/3:predict", body=BODY)
-    answer = connection.getresponse()
-    return f"{answer.status} {json.loads(answer.read())['predictions']}"
+@contextlib.contextmanager
+def rest(port: int, path: str = "/", body: str | None = None) -> Iterator[Callable[[], object]]:
+    """A client on one REST connection; it asks on another one when the server closes that."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=60)
+
+    def ask() -> object:
+        connection.request("POST" if body else "GET", path, body=body)
+        answer = connection.getresponse()
+        return answer.status, b"error" in answer.read()
+
+    with contextlib.closing(connection):
+        yield ask
+
+
+@contextlib.contextmanager
+def rpc(port: int, method: str = METHOD, request: bytes = b"") -> Iterator[Callable[[], object]]:
+    """A client on one gRPC channel."""
+    with grpc.insecure_channel(f"{HOST}:{port}", OWN_CONNECTION) as channel:
+        call = channel.unary_unary(method)
+        yield lambda: bool(call(request, timeout=60))
 
 
 class Clients:
     """Threads that ask again and again: some with a new connection each time, some on one as long as it is kept."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, **kinds: Callable[[], Asks]) -> None:
         self.answers: Counter[str] = Counter()
-        self._port = port
         self._over = threading.Event()
-        self._threads = [threading.Thread(target=self._run, args=(keeps,)) for keeps in (False, False, True, True)]
+        self._threads = [
+            threading.Thread(target=self._run, args=(name, kind, keeps))
+            for name, kind in kinds.items()
+            for keeps in (False, False, True)
+        ]
 
     def __enter__(self) -> Clients:
         for thread in self._threads:
@@ -41,23 +67,40 @@ class Clients:
         for thread in self._threads:
             thread.join(60)
 
-    def _run(self, keeps: bool) -> None:
-        while not self._over.is_set():
-            with closing(http.client.HTTPConnection(HOST, self._port, timeout=60)) as connection:
-                self._count(connection)
-                while keeps and connection.sock and not self._over.is_set():
-                    self._count(connection)
-
-    def _count(self, connection: http.client.HTTPConnection) -> None:
-        try:
-            self.answers[asked(connection)] += 1
-        except (OSError, http.client.HTTPException) as error:
-            self.answers[repr(error)] += 1
+    def _run(self, name: str, kind: Callable[[], Asks], keeps: bool) -> None:
+        while not self._over.wait(PAUSE):
+            try:
+                with kind() as ask:
+                    self.answers[f"{name} {ask()}"] += 1
+                    while keeps and not self._over.wait(PAUSE):
+                        self.answers[f"{name} {ask()}"] += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.answers[f"{name} {type(error).__name__}"] += 1
+            except grpc.RpcError as error:
+                self.answers[f"{name} {error.code().name} {error.details()}"] += 1
 
 
 def settled(clients: Clients, more: int) -> None:
-    goal = clients.answers.total() + more
-    until(lambda: clients.answers.total() >= goal)
+    """Wait until every kind of client has had so many more answers."""
+    goals = {name: number + more for name, number in clients.answers.items()}
+    until(lambda: goals and all(clients.answers[name] >= goal for name, goal in goals.items()))
+
+
+def predict_request() -> bytes:
+    request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+    request.model_spec.name = "m"
+    request.inputs["x"].dtype = 1
+    request.inputs["x"].tensor_shape.dim.add(size=1)
+    request.inputs["x"].float_val.append(0.0)
+    return bytes(request.SerializeToString())
+
+
+def predicting(port: int, rest_port: int) -> Clients:
+    method = "/tensorflow.serving.PredictionService/Predict"
+    return Clients(
+        rest=lambda: rest(rest_port, "/v1/models/m:predict", '{"instances": [0.0]}'),
+        rpc=lambda: rpc(port, method, predict_request()),
+    )
 
 
 def test_a_server_that_stops_loses_no_request_to_the_one_beside_it(tmp_path: Path) -> None:
@@ -65,21 +108,59 @@ def test_a_server_that_stops_loses_no_request_to_the_one_beside_it(tmp_path: Pat
     (tmp_path / "new").mkdir()
     with serving(tmp_path / "old", *HALF) as old:
         old.wait_ready()
-        with serving(tmp_path / "new", *HALF, rest_port=old.rest_port) as new, Clients(old.rest_port) as clients:
+        with (
+            serving(tmp_path / "new", *HALF, port=old.port, rest_port=old.rest_port) as new,
+            predicting(old.port, old.rest_port) as clients,
+        ):
             new.wait_ready()
-            settled(clients, 500)
+            until(lambda: len(clients.answers) == 2)
+            settled(clients, 100)
             old.child.send_signal(signal.SIGTERM)
             assert old.wait_for_exit() == 0
-            settled(clients, 500)
-        assert set(clients.answers) == {"200 [0.0]"}
+            settled(clients, 100)
+        assert set(clients.answers) == {"rest (200, False)", "rpc True"}
 
 
 def test_a_server_alone_answers_what_is_under_way_and_refuses_the_rest(tmp_path: Path) -> None:
-    with serving(tmp_path, *HALF) as server, Clients(server.rest_port) as clients:
+    with serving(tmp_path, *HALF) as server:
         server.wait_ready()
-        until(lambda: clients.answers["200 [0.0]"] > 200)
-        clients.answers.clear()
-        server.child.send_signal(signal.SIGTERM)
-        assert server.wait_for_exit() == 0
-        until(lambda: any("refused" in answer for answer in clients.answers))
-        assert {answer.partition("(")[0] for answer in clients.answers} == {"200 [0.0]", "ConnectionRefusedError"}
+        with Clients(rest=lambda: rest(server.rest_port, "/v1/models/m:predict", '{"instances": [0.0]}')) as clients:
+            until(lambda: clients.answers["rest (200, False)"] > 200)
+            clients.answers.clear()
+            server.child.send_signal(signal.SIGTERM)
+            assert server.wait_for_exit() == 0
+            until(lambda: "rest ConnectionRefusedError" in clients.answers)
+        assert set(clients.answers) <= {"rest (200, False)", "rest ConnectionRefusedError"}
+
+
+@contextlib.contextmanager
+def small_server(name: str, port: int, rest_port: int) -> Iterator[subprocess.Popen[str]]:
+    program = Path(__file__).with_name("small_server.py")
+    command = [sys.executable, str(program), name, str(port), str(rest_port)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "ready\n"
+        yield child
+    finally:
+        child.kill()
+        child.wait(60)
+        child.stdout.close()
+
+
+def test_no_request_is_lost_in_ten_handovers() -> None:
+    """Hundreds of new connections a second to both ports, and some that are kept until their server asks them to go."""
+    port, rest_port = free_port(), free_port()
+    with contextlib.ExitStack() as running:
+        old = running.enter_context(small_server("0", port, rest_port))
+        with Clients(rest=lambda: rest(rest_port), rpc=lambda: rpc(port)) as clients:
+            until(lambda: len(clients.answers) == 2)
+            for number in range(1, HANDOVERS + 1):
+                new = running.enter_context(small_server(str(number), port, rest_port))
+                settled(clients, 10)
+                old.send_signal(signal.SIGTERM)
+                assert old.wait(60) == 0
+                old = new
+            settled(clients, 10)
+        assert set(clients.answers) == {"rest (200, False)", "rpc True"}
+        assert min(clients.answers.values()) > HANDOVERS * 10
