@@ -17,6 +17,7 @@ from deployer import documents
 
 END_SECONDS = 10.0
 POLL_SECONDS = 0.02
+PROC = Path("/proc")
 STATE, STARTED = 0, 19
 """Of the words behind the program's name in /proc/PID/stat."""
 GONE = ("Z", "X")
@@ -24,7 +25,7 @@ GONE = ("Z", "X")
 
 @dataclass(frozen=True)
 class Owner:
-    """A process. `machine` is what its pid is unique in, with `started`; empty where the system does not tell them."""
+    """A process. `machine` is what its pid is unique in, together with `started`."""
 
     pid: int
     user: str
@@ -38,8 +39,8 @@ class Owner:
 
     @property
     def here(self) -> bool:
-        """Whether it is, or was, a process of this very machine, started since its last boot."""
-        return bool(self.machine) and self.machine == _machine()
+        """Whether it is, or was, a process of this very machine."""
+        return self.machine == _machine()
 
     @property
     def dead(self) -> bool:
@@ -87,18 +88,35 @@ def _user() -> str:
 
 @cache
 def _machine() -> str:
-    """This boot of the kernel and this namespace of pids; another container on the same kernel is another machine."""
+    """This boot of the kernel and this namespace of pids: another container on the same kernel is another machine.
+
+    Elsewhere than on Linux the machine by its network card; one that has none to tell is taken for another each time.
+    """
     try:
-        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-        return f"{boot} {Path('/proc/self/ns/pid').readlink()}"
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {(PROC / 'self/ns/pid').readlink()}"
     except OSError:
-        return ""
+        import uuid
+
+        return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
 def _started(pid: int) -> str | None:
-    """When a process started, in the kernel's ticks since its boot; None where there is none, or it has ended."""
+    """When a process started, as the system tells it; None where there is none, or it has ended."""
+    if not PROC.is_dir():
+        return _started_elsewhere(pid)
     try:
-        words = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
     return words[STARTED] if words[STATE] not in GONE else None
+
+
+def _started_elsewhere(pid: int) -> str | None:
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return None if process.status() == psutil.STATUS_ZOMBIE else str(process.create_time())
+    except (psutil.Error, ValueError):
+        return None

@@ -32,7 +32,7 @@ from deployer.engines.blueprint import LABEL, MODELS_MOUNT
 from deployer.engines.containers import Image
 from deployer.engines.docker_api import connect, docker_errors, lines
 from deployer.engines.docker_world import World
-from deployer.engines.engine_lock import EngineLock
+from deployer.engines.engine_lock import EngineLock, Holding
 from deployer.engines.fronting import Gateways
 from deployer.engines.listing import MODELS_FILE
 from deployer.engines.placing import Placing, answers_there, check_free
@@ -151,9 +151,13 @@ class DockerEngine:
         deadline = Deadline.after(wait_seconds)
         with (
             run_folder.locked(self._world.home(name, env), name, env, wait_seconds),
-            self._engine_lock(name, env).hold(deadline.remaining),
+            self._engine_lock(name, env).hold(deadline.remaining) as holding,
         ):
-            yield
+            self._holdings[name, env] = holding
+            try:
+                yield
+            finally:
+                del self._holdings[name, env]
 
     def lock_owner(self, name: str, env: str) -> Owner | None:
         """See Engine.lock_owner."""
@@ -226,6 +230,7 @@ class DockerEngine:
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote."""
         del seconds
+        self._check_lock(candidate)
         if not self.alive(candidate):
             raise EngineError(f"the candidate cannot be promoted: {self.autopsy(candidate)}")
         old = self.observe(candidate.name, candidate.env)
@@ -239,6 +244,7 @@ class DockerEngine:
 
     def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """See Engine.configure. The folder is mounted, not the file: a renamed file is seen inside."""
+        self._check_lock(deployment)
         run_folder.begin_reload(deployment.folder, rendered, models)
 
     def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
@@ -275,6 +281,15 @@ class DockerEngine:
     def _image(self) -> Any:
         """The image of new servers as the engine has it, or None."""
         return fitness.image(self._client, self.settings.image)
+
+    @cached_property
+    def _holdings(self) -> dict[tuple[str, str], Holding]:
+        return {}
+
+    def _check_lock(self, deployment: Deployment) -> None:
+        holding = self._holdings.get((deployment.name, deployment.env))
+        if holding is not None:
+            holding.check()
 
     def _engine_lock(self, name: str, env: str) -> EngineLock:
         return EngineLock(self._client, name, env, str(self._image.id) if self._image else "")

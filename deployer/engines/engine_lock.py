@@ -75,13 +75,13 @@ class EngineLock:
         return f"deployer.lock-{self.env}-{self.name}"
 
     @contextmanager
-    def hold(self, wait_seconds: float) -> Iterator[None]:
+    def hold(self, wait_seconds: float) -> Iterator[Holding]:
         """One command at a time. Raises LockHeld when it cannot be had within `wait_seconds`."""
         identity = self._take(Deadline.after(wait_seconds))
         released = threading.Event()
         try:
             threading.Thread(target=self._beat, args=(identity, released), daemon=True).start()
-            yield
+            yield Holding(self, identity)
         finally:
             released.set()
             with contextlib.suppress(EngineError):  # an engine that is gone: the next command finds a dead holder
@@ -167,6 +167,23 @@ class EngineLock:
             policy = {"Name": "on-failure", "MaximumRetryCount": beats}
             with contextlib.suppress(EngineError), docker_errors(f"holding {self.container}"):
                 self.client.api.update_container(identity, restart_policy=policy)
+
+
+@dataclass(frozen=True)
+class Holding:
+    """One holder's hold on a lock, which it may lose unseen: suspended for long, or to `deployer unlock --force`."""
+
+    lock: EngineLock
+    identity: str
+
+    def check(self) -> None:
+        """Raises LockHeld when it is another's now, or nobody's."""
+        held = self.lock.look()
+        if held is None or held.id != self.identity:
+            now = f"; it is held by {held.whose}" if held else ""
+            raise LockHeld(
+                f"the lock on {self.lock.name} [{self.lock.env}] was taken away meanwhile{now}", hint="run it again"
+            )
 
 
 def names(client: Any) -> set[tuple[str, str]]:

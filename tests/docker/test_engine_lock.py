@@ -17,10 +17,13 @@ from support.stores import copy_store
 from support.world import eventually, state_left
 
 from deployer import owners
+from deployer.deployment import Deployment, Endpoints, Rendered
 from deployer.engines import engine_lock
+from deployer.engines.docker import DockerEngine
 from deployer.engines.docker_api import connect
 from deployer.engines.engine_lock import EngineLock, Held, Watch
 from deployer.errors import EngineError, LockHeld
+from deployer.spec import Docker
 
 LOCK = "deployer.lock-local-half_plus_two"
 
@@ -116,6 +119,19 @@ def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypat
                 far.remove(dead.id)  # the first one comes back to life, and lets go of what was its own
                 assert far.look() is not None
     assert far.look() is None
+
+
+def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
+    engine = DockerEngine(project / ".deployer", project / "models", Docker())
+    there = Deployment(
+        "half_plus_two", "local", "docker", "r", "candidate", (), Endpoints("", ""), 1, 2, "d", "", True, None, project
+    )
+    with engine.lock("half_plus_two", "local", 0.0):
+        far.remove(far.look().id)
+        with pytest.raises(LockHeld, match=r"was taken away meanwhile$"):
+            engine.promote(there, 1.0, lambda _: None)
+        with far.hold(0.0), pytest.raises(LockHeld, match=r"meanwhile; it is held by process .* on far"):
+            engine.configure(there, Rendered({}), ())
 
 
 def test_the_verb_takes_away_a_lock_from_elsewhere(far, project):

@@ -18,6 +18,16 @@ IGNORING = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); 
 LISTENING = "import time; print(); time.sleep(60)"
 
 
+@pytest.fixture(params=["Linux", "another system"], autouse=True)
+def _system(request, monkeypatch, tmp_path) -> Iterator[None]:
+    """Another system has no /proc."""
+    if request.param != "Linux":
+        monkeypatch.setattr(owners, "PROC", tmp_path / "none")
+    owners._machine.cache_clear()
+    yield
+    owners._machine.cache_clear()
+
+
 @pytest.fixture(params=[LISTENING, IGNORING], ids=["it hears SIGTERM", "it does not"])
 def child(request, monkeypatch) -> Iterator[subprocess.Popen[str]]:
     monkeypatch.setattr(owners, "END_SECONDS", 0.2 if request.param is IGNORING else 10.0)
