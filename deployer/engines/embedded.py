@@ -180,7 +180,8 @@ class EmbeddedEngine:
         accept(candidate)
         release = _known(candidate.folder)
         run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
-        self.sweep(candidate.name, candidate.env)
+        for folder in self._besides(candidate):
+            _discard(folder)
         return _observed(candidate.folder)
 
     def front(self, name: str, env: str, host: str) -> str:
@@ -231,8 +232,12 @@ class EmbeddedEngine:
 
     def _besides_serving(self, name: str, env: str) -> tuple[Path, ...]:
         current = self.observe(name, env)
-        releases = run_folder.releases(self._home(name, env))
-        return tuple(folder for folder in releases if current is None or folder.resolve() != current.folder)
+        return self._besides(current) if current else run_folder.releases(self._home(name, env))
+
+    def _besides(self, deployment: Deployment) -> tuple[Path, ...]:
+        """The folders of its other servers. A clock may have been put back: names do not tell which came later."""
+        releases = run_folder.releases(self._home(deployment.name, deployment.env))
+        return tuple(folder for folder in releases if folder.resolve() != deployment.folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:

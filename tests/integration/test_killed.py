@@ -67,6 +67,19 @@ def test_a_reload_that_is_killed_leaves_the_old_version_or_the_new_one_and_the_n
     assert number > 7
 
 
+def test_a_rollback_that_is_killed_leaves_either_version_and_the_next_command_ends_it(project):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    for number in range(1, 20):
+        run(project, "redeploy", "--version", "2", "--keep-previous")
+        if not killed_at(number, "after", "rollback", cwd=project):
+            break
+        assert ask(endpoints) in ANSWERS.values()
+        run(project, "redeploy", "--version", "2", "--keep-previous")
+        assert ask(endpoints) == ANSWERS[2]
+        assert len(servers(project)) == 1
+    assert (ask(endpoints), number > 4) == (ANSWERS[1], True)
+
+
 def test_a_replacement_that_is_killed_leaves_one_server_to_the_next_command(project):
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
     flags = ["", "[server.flags]\nfile_system_poll_wait_seconds = 2\n"]

@@ -10,6 +10,7 @@ from contract.engines.house import ANSWERS, ENV, NAME, PATIENCE, House, answer, 
 from support.world import eventually, listens
 
 from deployer.deployment import Deployment
+from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE
 from deployer.errors import DeployerError
 
@@ -132,3 +133,14 @@ def test_a_candidate_that_ends_by_itself_is_never_promoted_and_tells_why(house):
         assert house.engine.observe(NAME, ENV) is None
         house.engine.sweep(NAME, ENV)
     assert house.litter == []
+
+
+def test_a_clock_that_goes_back_between_two_deploys_does_no_harm(house, monkeypatch):
+    with house.engine.lock(NAME, ENV, 0.0):
+        first = house.serve(served(1))
+        monkeypatch.setattr(run_folder, "new_release_id", lambda: "19700101-000000-000000001-abcd")
+        second = house.serve(served(2), flags=(("rest_api_num_threads", "3"),))
+        assert house.engine.observe(NAME, ENV) == second
+        assert house.engine.observe_all() == (second,)
+        assert not house.engine.alive(first)
+        assert (answer(second), house.engine.recover(NAME, ENV)) == (ANSWERS[2], ())
