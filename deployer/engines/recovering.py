@@ -52,7 +52,7 @@ class Recovery:
         """A gateway that was never accepted goes; a server that gave way to what was never accepted comes back."""
         told = []
         if self.gateways.there():
-            told.append("a gateway that was not accepted yet is removed")
+            told.append("a gateway that is not in force is removed")
         self.gateways.remove()
         retiring = (found for found in self._servers() if self._container_name(found) == self._retiring_name(found))
         return [*told, *map(self._bring_back, retiring)]
@@ -85,7 +85,7 @@ class Recovery:
             self.gateways.revive(gateway)
             told.append("the gateway takes requests again")
         if len(there) > 1:
-            told.append("a gateway that was not in force is removed")
+            told.append("a gateway that is not in force is removed")
         self.gateways.settle(gateway)
         self._send_back(gateway_slot=active.slot)
         return told
@@ -105,7 +105,7 @@ class Recovery:
             container = self.world.container(found)
             if found.slot == active.slot and named(container) != serving:
                 container.rename(serving)
-                return [f"release {found.release} serves: it was accepted"]
+                return [f"release {found.release} serves"]
         return []
 
     def _candidates(self) -> list[str]:

@@ -19,6 +19,7 @@ from support.world import MODELS, eventually, free_port
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
 from deployer.engines.docker import DockerEngine
+from deployer.errors import GateRefused
 from deployer.spec import Docker, Gateway
 
 NAME, ENV = "killed", "local"
@@ -136,20 +137,20 @@ def _die_at(number: int) -> None:
 
 
 CHANGES = {
-    "in place of another": (False, False, {}),
-    "behind a gateway": (True, True, {}),
-    "with another gateway": (True, True, {"max_connections": 100}),
-    "behind a new gateway": (False, True, {}),
-    "without a gateway again": (True, False, {}),
+    "in place of another": (False, False, {}, 1),
+    "behind a gateway": (True, True, {}, 1),
+    "with another gateway": (True, True, {"max_connections": 100}, 2),
+    "behind a new gateway": (False, True, {}, 2),
+    "without a gateway again": (True, False, {}, 2),
 }
-"""Whether there is a gateway before, and after, and what is different of it."""
+"""Whether there is a gateway before, and after, what is different of it, and at which calls in a row a child dies."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, change):
-    gated, then_gated, limits = CHANGES[change]
+    gated, then_gated, limits, stride = CHANGES[change]
     site.deploy(site.engine(gated=gated))
-    for number in range(1, MOST_CALLS):
+    for number in range(1, MOST_CALLS, stride):
         before = site.engine(gated=gated).observe(NAME, ENV)
         candidate = site.stage(site.engine(gated=then_gated, **limits))
         if not dies_at(number, partial(promote, site.engine(gated=then_gated, **limits), candidate)):
@@ -163,7 +164,7 @@ def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, change)
         assert engine.recover(NAME, ENV) == ()
         if serving.release != before.release:
             site.deploy(site.engine(gated=gated))
-    assert number > 4
+    assert number > 3
     assert site.who_answers()
 
 
@@ -177,3 +178,26 @@ def assert_nothing_else(serving, engine) -> None:
     assert releases == [serving.release]
     generations = list((engine.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
     assert len(generations) == len(gateway)
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_what_is_not_accepted_at_its_address_leaves_all_as_it_was(site, change):
+    gated, then_gated, limits, _ = CHANGES[change]
+    engine, other = site.engine(gated=gated), site.engine(gated=then_gated, **limits)
+    site.deploy(engine)
+    before, candidate = site.who_answers(), site.stage(other)
+    met = []
+
+    def refuse(promoted: Deployment) -> None:
+        met.append((promoted.endpoints.rest, site.who_answers()))
+        raise GateRefused("not as it should be")
+
+    with pytest.raises(GateRefused):
+        other.promote(candidate, 10.0, refuse)
+    ((address, answered),) = met
+    assert address == f"http://127.0.0.1:{site.ports[0]}"
+    assert answered != before
+    other.sweep(NAME, ENV)
+    assert site.who_answers() == before
+    assert_nothing_else(engine.observe(NAME, ENV), engine)
+    assert engine.recover(NAME, ENV) == ()
