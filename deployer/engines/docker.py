@@ -306,7 +306,8 @@ class DockerEngine:
 
     def _gateways(self, name: str, env: str, home: Home | None = None) -> Gateways:
         known = home or self._world.gateway_home(name, env)
-        return Gateways(self._world, Wanted(self.gateway, self.templates_dir), name, env, known)
+        wanted = Wanted(self.gateway, self.templates_dir)
+        return Gateways(self._world, wanted, name, env, known, self.settings.restart)
 
     def _placing(self, launch: Launch) -> Placing:
         return Placing(self._world, launch, gated=self.gateway.enabled)

@@ -44,6 +44,7 @@ class Gateways:
     name: str
     env: str
     home: Home
+    restart: str
 
     def there(self) -> tuple[GatewayContainer, ...]:
         """Every container of it."""
@@ -160,7 +161,7 @@ class Gateways:
             raise EngineError(f"the gateway of {self.name} did not start", hint=_remedy(said), log=tuple(said))
         admin.check()
         self.home.follow(found.generation, None)
-        container.update(restart_policy={"Name": "unless-stopped"})
+        container.update(restart_policy={"Name": self.restart})
         return found
 
     def _runs(self, container: Any) -> bool:

@@ -77,8 +77,9 @@ class Recovery:
     def _gateway(self, active: Active) -> list[str]:
         there = self.gateways.there()
         gateway = next((found for found in there if found.generation == active.generation), None)
-        if gateway is None:
-            self.gateways.retire_others(keep=None)
+        if gateway is None:  # its folder still tells who serves
+            for found in there:
+                self.gateways.retire(found)
             return []
         told = []
         if not self.gateways.admin(gateway).answers():

@@ -59,3 +59,27 @@ def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
     assert engine.deployer("down", "half_plus_two", cwd=project).code == 0
     assert engine.docker("ps", "-aq", "--filter", LABEL) == ""
     assert engine.docker("network", "ls", "-q", "--filter", LABEL) == ""
+
+
+def test_behind_a_gateway_the_engine_ends_and_all_comes_back_where_it_was(
+    engine: OwnEngine, project: Path, server_image: str, gateway_image: str
+) -> None:
+    engine.load(gateway_image)
+    (project / "behind.toml").write_text(
+        f'engine = "docker"\nmodels_dir = "models"\n[docker]\nimage = "{server_image}"\n'
+        f'[gateway]\nenabled = true\nimage = "{gateway_image}"\n[models.half_plus_two]\nversions = [1]\n'
+    )
+    behind = ("--config", "behind.toml", "--json")
+    first = engine.deployer("up", *behind, cwd=project)
+    assert first.code == 0, first.err
+    engine.end(signal.SIGTERM)
+    engine.start()
+
+    def healthy() -> bool:
+        found = engine.deployer("status", *behind, cwd=project).json["deployments"]
+        return [each["healthy"] for each in found] == [True]
+
+    eventually(healthy, "the gateway and its server are back", 60)
+    again = engine.deployer("up", *behind, cwd=project)
+    assert (again.json["plan"]["change"], again.json["endpoints"]) == ("nothing", first.json["endpoints"])
+    assert engine.deployer("down", *behind, cwd=project).code == 0

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from http.client import HTTPException
+
 import grpc
 import psutil
 import pytest
+import requests
 from support.containers import docker, inspect
 from support.deploying import NAME, deployer, refused, up
-from support.traffic import grpc_client, rest_client, traffic
-from support.world import listens, state_left
+from support.traffic import CLIENTS, grpc_client, rest_client, traffic
+from support.world import eventually, free_port, listens, state_left
 
 from deployer.gateway import tokens as hashes
 
@@ -91,16 +96,19 @@ def test_a_change_of_the_server_fails_no_request_and_neither_does_a_failed_one(g
     first = up(gated, "half_plus_two:1")
     assert inspect(GATEWAY)["HostConfig"]["NetworkMode"] == "host"
     with traffic(first["endpoints"]) as seen:
+        seen.enough(100)
         configure(gated, flags="file_system_poll_wait_seconds = 2")
         plan = deployer("plan", "half_plus_two:1", cwd=gated).out
         assert "drain and stop release" in plan
         assert "closed" not in plan
-        second = up(gated, "half_plus_two:1")
-        seen.enough(100)
+        second = up(gated, "half_plus_two:2")
+        seen.enough(2 * CLIENTS)  # those under way
+        of_the_first = seen.answers[VERSION_1]
         configure(gated, flags='rest_api_num_threads = "none"')
         refused(deployer("up", "half_plus_two:1", cwd=gated), 7)
         seen.enough(max(100, ENOUGH - seen.count))
-    seen.check({VERSION_1}, ENOUGH)
+    seen.check({VERSION_1, VERSION_2}, ENOUGH)
+    assert seen.answers[VERSION_1] == of_the_first > 100
     assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
     assert servers() == [NAME]
     assert deployer("down", cwd=gated).code == 0
@@ -129,3 +137,61 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
     assert_closed_without_token(first["endpoints"], certificate)
     assert_limited(first["endpoints"], known, certificate)
     assert_untold(gated, known, later)
+
+
+def test_gateway_and_server_come_back_from_whatever_ends_them(gated):
+    first = up(gated, "half_plus_two:1")
+    ask = rest_client(first["endpoints"])
+    for harm in (
+        lambda: docker("restart", GATEWAY),
+        lambda: os.kill(inspect(GATEWAY)["State"]["Pid"], signal.SIGKILL),
+        lambda: docker("restart", NAME),
+    ):
+        harm()
+        eventually(lambda: answers(ask), "it answers again")
+    for harm in (("stop", "--time", "20", GATEWAY), ("rm", "--force", GATEWAY)):
+        docker(*harm)
+        if harm[0] == "stop":
+            assert "its gateway is not running" in deployer("status", cwd=gated).err
+        assert deployer("plan", "half_plus_two:1", cwd=gated).out.startswith("GATEWAY half_plus_two")
+        assert up(gated, "half_plus_two:1")["endpoints"] == first["endpoints"]
+        assert rest_client(first["endpoints"])() == VERSION_1
+    assert deployer("status", cwd=gated).out.count("docker, gateway") == 1
+    assert NAME in servers()
+    assert deployer("logs", cwd=gated).code == 0
+
+
+def answers(ask):
+    """Whether the first version does; a server that is away is told with 502, 503 or a closed connection."""
+    try:
+        return ask() == VERSION_1
+    except (AssertionError, OSError, HTTPException):
+        return False
+
+
+def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
+    port = free_port()
+    configure(gated, gateway=f"requests_per_second = 20\nmetrics_port = {port}\n")
+    first = up(gated, "half_plus_two:1")
+    outcomes = [outcome(rest_client(first["endpoints"])) for _ in range(60)]
+    assert set(outcomes) == {"200", "429"}
+    ask = grpc_client(first["endpoints"])
+    with pytest.raises(grpc.RpcError) as refusal:
+        [ask() for _ in range(60)]
+    assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    assert 'haproxy_frontend_http_responses_total{proxy="rest",code="4xx"}' in metrics
+    assert deployer("smoke", cwd=gated).code == 0  # the tool's own requests are not counted
+    channel = grpc.insecure_channel(first["endpoints"]["grpc"])
+    reload = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
+    with pytest.raises(grpc.RpcError) as refusal:
+        reload(b"", timeout=20)
+    assert refusal.value.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+
+
+def outcome(ask):
+    try:
+        ask()
+    except AssertionError as refusal:
+        return str(refusal)[:3]
+    return "200"
