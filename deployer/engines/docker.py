@@ -113,6 +113,7 @@ class DockerEngine:
 
     def refront(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.refront."""
+        self._check_lock(deployment)
         gateways = self._gateways(deployment.name, deployment.env)
         with docker_errors(f"replacing the gateway of {deployment.name}"):
             Promotion(self._world, gateways, deployment, deployment, accept, self.settings.restart).renew_gateway()
