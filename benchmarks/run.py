@@ -15,6 +15,7 @@ NAMES = (
     "importing",
     "warmup",
     "containers",
+    "gateway",
     "serving",
     "serving_start",
     "redeploy",
