@@ -37,7 +37,7 @@ def status(
     from deployer import console
     from deployer.operations.status import status as run
 
-    settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
+    settings = settings_of(locals())
     with partly(json, console.show_status):
         found = run(name, all_envs=everything, settings=settings)
         show({"deployments": found}, json, lambda _: console.show_status(found))
@@ -60,7 +60,7 @@ def doctor(
     from deployer.errors import EngineError
     from deployer.operations.doctor import doctor as run
 
-    settings = settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
+    settings = settings_of(locals())
     result = run(settings=settings)
     show(result, json, console.show_doctor)
     if not result.ok:
@@ -82,9 +82,7 @@ def logs(
     from deployer import console
     from deployer.operations.logs import logs as run
 
-    lines = run(
-        name, tail=tail, follow=follow, settings=settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
-    )
+    lines = run(name, tail=tail, follow=follow, settings=settings_of(locals()))
     if json:
         console.show_json({"lines": list(lines)})
     else:
@@ -107,9 +105,7 @@ def smoke(
     from deployer.errors import GateRefused
     from deployer.operations.smoke import smoke as run
 
-    result = run(
-        name, settings=settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
-    )
+    result = run(name, settings=settings_of(locals()))
     show(result, json, console.show_smoke)
     if not result.report.ok:
         raise typer.Exit(GateRefused.exit_code)
@@ -148,7 +144,7 @@ def predict(
     from deployer.operations.predict import predict as run
     from deployer.operations.predict import predict_at
 
-    settings = settings_of(config=config, env=env, engine=engine, models_dir=models_dir, state_dir=state_dir)
+    settings = settings_of(locals())
     number = None if version is None else check_version(version)
     question = body if body is not None else _text(file)
     if url is not None:

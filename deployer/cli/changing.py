@@ -46,7 +46,7 @@ def redeploy(
     max_slowdown: MaxSlowdown = None,
     measure: Measure = None,
     max_failures: MaxFailures = None,
-    max_gap: MaxGap = None,
+    max_gap_ms: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -62,21 +62,7 @@ def redeploy(
     from deployer import console
     from deployer.operations.redeploy import redeploy as run
 
-    settings = settings_of(
-        config=config,
-        env=env,
-        engine=engine,
-        models_dir=models_dir,
-        state_dir=state_dir,
-        timeout=timeout,
-        lock_wait=lock_wait,
-        skip_gate=skip_gate,
-        allow_breaking=allow_breaking,
-        max_slowdown=max_slowdown,
-        measure=measure,
-        max_failures=max_failures,
-        max_gap_ms=max_gap,
-    )
+    settings = settings_of(locals())
     result = run(
         name,
         version=version,
@@ -101,7 +87,7 @@ def label(
     max_slowdown: MaxSlowdown = None,
     measure: Measure = None,
     max_failures: MaxFailures = None,
-    max_gap: MaxGap = None,
+    max_gap_ms: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -120,21 +106,7 @@ def label(
     from deployer import console
     from deployer.operations.redeploy import label as run
 
-    settings = settings_of(
-        config=config,
-        env=env,
-        engine=engine,
-        models_dir=models_dir,
-        state_dir=state_dir,
-        timeout=timeout,
-        lock_wait=lock_wait,
-        skip_gate=skip_gate,
-        allow_breaking=allow_breaking,
-        max_slowdown=max_slowdown,
-        measure=measure,
-        max_failures=max_failures,
-        max_gap_ms=max_gap,
-    )
+    settings = settings_of(locals())
     result = run(name, _labels(labels), model=model, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)
 

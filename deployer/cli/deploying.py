@@ -86,7 +86,7 @@ def up(
     max_slowdown: MaxSlowdown = None,
     measure: Measure = None,
     max_failures: MaxFailures = None,
-    max_gap: MaxGap = None,
+    max_gap_ms: MaxGap = None,
     dry_run: DryRun = False,
     expect: Annotated[
         str | None, typer.Option(metavar="DIGEST", help="Do this plan, whose digest `plan` showed, or nothing.")
@@ -113,42 +113,8 @@ def up(
     from deployer.deployment import Change
     from deployer.operations.up import up as run
 
-    options = export_options(
-        version,
-        tags,
-        signature,
-        inputs=inputs,
-        name=name,
-        serve_as=serve_as,
-        custom_objects=custom_objects,
-        weights=weights,
-        default_signature=default_signature,
-        graph_inputs=graph_inputs,
-        graph_outputs=graph_outputs,
-        examples=examples,
-        trust=trust,
-        warmup=warmup,
-        force=force,
-    )
-    settings = settings_of(
-        config=config,
-        env=env,
-        engine=engine,
-        models_dir=models_dir,
-        state_dir=state_dir,
-        templates_dir=templates_dir,
-        host=host,
-        rest_port=rest_port,
-        grpc_port=grpc_port,
-        timeout=timeout,
-        lock_wait=lock_wait,
-        skip_gate=skip_gate,
-        allow_breaking=allow_breaking,
-        max_slowdown=max_slowdown,
-        measure=measure,
-        max_failures=max_failures,
-        max_gap_ms=max_gap,
-    )
+    options = export_options(locals())
+    settings = settings_of(locals())
     result = run(
         target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)
     )
@@ -243,7 +209,7 @@ def down(
     from deployer.operations.down import down as run
     from deployer.operations.down import down_all
 
-    settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir, lock_wait=lock_wait)
+    settings = settings_of(locals())
     if everything:
         with partly(json, console.show_down):
             results = down_all(settings=settings, progress=progress_of(quiet))

@@ -22,4 +22,4 @@ def token(
     from deployer import console
     from deployer.operations.token import token as run
 
-    show(run(name, revoke=revoke, settings=settings_of(config=config, env=env)), json, console.show_token)
+    show(run(name, revoke=revoke, settings=settings_of(locals())), json, console.show_token)

@@ -26,5 +26,5 @@ def unlock(
     from deployer import console
     from deployer.operations.unlock import unlock as run
 
-    settings = settings_of(config=config, env=env, engine=engine, state_dir=state_dir)
+    settings = settings_of(locals())
     show(run(name, force=force, settings=settings), json, console.show_unlock)

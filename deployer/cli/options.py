@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -114,21 +114,28 @@ def examples_text(*lines: str) -> str:
     return "Examples:\n\n" + "\n\n".join(f"  {line}" for line in lines)
 
 
-def settings_of(**given: Any) -> Any:
+def settings_of(given: Mapping[str, Any]) -> Any:
+    """What was typed that is a setting; the parameters of a verb bear the settings' names."""
+    from dataclasses import fields
+
     from deployer.operations.workspace import Settings
 
-    return Settings(**given)
+    return Settings(**{field.name: given[field.name] for field in fields(Settings) if field.name in given})
 
 
-def export_options(version: str | None, tags: str | None, signature: list[str] | None, **given: Any) -> Any:
-    """Options as they were typed, as values; lists become tuples."""
+def export_options(given: Mapping[str, Any]) -> Any:
+    """The same for what shapes an export; lists become tuples, and what was not typed is the default."""
+    from dataclasses import fields
+
     from deployer.model import check_version
     from deployer.operations.export import ExportOptions
 
+    names = {field.name for field in fields(ExportOptions)} - {"version", "tags", "signature", "signatures"}
+    typed = {name: given[name] for name in names if given.get(name) is not None}
+    plain: Any = {name: tuple(value) if isinstance(value, list) else value for name, value in typed.items()}
+    version, tags, signature = (given[name] for name in ("version", "tags", "signature"))
     number = None if version is None else check_version(version)
     chosen = None if tags is None else tuple(sorted({tag for tag in tags.split(",") if tag}))
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    plain: Any = {name: value for name, value in values.items() if value is not None}
     added = tuple(text for text in signature or () if "=" in text)
     return ExportOptions(version=number, tags=chosen, signature=_required(signature), signatures=added, **plain)
 

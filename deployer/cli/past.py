@@ -42,7 +42,7 @@ def history(
     from deployer import console
     from deployer.operations.history import history as run
 
-    settings = settings_of(config=config, env=env, state_dir=state_dir)
+    settings = settings_of(locals())
     show(run(name, all_envs=everything, settings=settings), json, console.show_history)
 
 
@@ -55,7 +55,7 @@ def rollback(
     skip_gate: SkipGate = False,
     measure: Measure = None,
     max_failures: MaxFailures = None,
-    max_gap: MaxGap = None,
+    max_gap_ms: MaxGap = None,
     dry_run: DryRun = False,
     engine: EngineName = None,
     timeout: Timeout = None,
@@ -70,17 +70,6 @@ def rollback(
     from deployer import console
     from deployer.operations.rollback import rollback as run
 
-    settings = settings_of(
-        config=config,
-        env=env,
-        engine=engine,
-        state_dir=state_dir,
-        timeout=timeout,
-        lock_wait=lock_wait,
-        skip_gate=skip_gate,
-        measure=measure,
-        max_failures=max_failures,
-        max_gap_ms=max_gap,
-    )
+    settings = settings_of(locals())
     result = run(name, to=to, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
     show(result, json, console.show_up)

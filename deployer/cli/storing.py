@@ -97,24 +97,8 @@ def export(
     from deployer import console
     from deployer.operations.export import export as run
 
-    options = export_options(
-        version,
-        tags,
-        signature,
-        inputs=inputs,
-        name=name,
-        serve_as=serve_as,
-        custom_objects=custom_objects,
-        weights=weights,
-        default_signature=default_signature,
-        graph_inputs=graph_inputs,
-        graph_outputs=graph_outputs,
-        examples=examples,
-        trust=trust,
-        warmup=warmup,
-        force=force,
-    )
-    settings = settings_of(config=config, env=env, models_dir=models_dir)
+    options = export_options(locals())
+    settings = settings_of(locals())
     result = run(source, options=options, settings=settings, progress=progress_of(quiet))
     show(result, json, console.show_export)
 
@@ -131,7 +115,7 @@ def versions(
     from deployer import console
     from deployer.operations.versions import versions as run
 
-    show(run(name, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_versions)
+    show(run(name, settings=settings_of(locals())), json, console.show_versions)
 
 
 @app.command(epilog=examples_text("deployer diff digits 3 4", "deployer diff digits 3 4 --signatures --json"))
@@ -154,7 +138,7 @@ def diff(
     from deployer.model import check_version
     from deployer.operations.diff import diff as run
 
-    settings = settings_of(config=config, env=env, models_dir=models_dir)
+    settings = settings_of(locals())
     versions = check_version(before), check_version(after)
     result = run(name, *versions, numbers=not signatures, settings=settings, progress=progress_of(quiet))
     show(result, json, console.show_diff)
@@ -178,7 +162,7 @@ def prune(
     from deployer import console
     from deployer.operations.prune import prune as run
 
-    settings = settings_of(config=config, env=env, models_dir=models_dir, state_dir=state_dir, lock_wait=lock_wait)
+    settings = settings_of(locals())
     show(run(name, keep=keep, settings=settings, dry_run=dry_run), json, console.show_prune)
 
 
@@ -200,7 +184,7 @@ def inspect(
     from deployer import console
     from deployer.operations.inspect import inspect as run
 
-    show(run(target, settings=settings_of(config=config, env=env, models_dir=models_dir)), json, console.show_inspect)
+    show(run(target, settings=settings_of(locals())), json, console.show_inspect)
 
 
 @app.command(
@@ -240,15 +224,7 @@ def render(
 
     if form is not None and form not in FORMS and target is None:
         form, target = CONFIG, form
-    settings = settings_of(
-        config=config,
-        env=env,
-        models_dir=models_dir,
-        templates_dir=templates_dir,
-        host=host,
-        rest_port=rest_port,
-        grpc_port=grpc_port,
-    )
+    settings = settings_of(locals())
     rendered = run(target, form=form or CONFIG, settings=settings)
     if out is None:
         show(rendered, json, console.show_rendered)
