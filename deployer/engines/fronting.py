@@ -73,7 +73,7 @@ class Gateways:
                 created = self.world.client.containers.create(**self._creation(place, generation))
                 return self._started(created)
         except BaseException:
-            self.retire_others(keep=before)
+            self.discard(generation)
             raise
 
     def admin(self, found: GatewayContainer) -> Admin:
@@ -97,6 +97,13 @@ class Gateways:
             container = self.world.client.containers.get(found.id)
             self._end(container, found)
             container.remove(force=True)
+
+    def discard(self, generation: str) -> None:
+        """One that was not accepted, with its folder."""
+        for found in self.there():
+            if found.generation == generation:
+                self.retire(found)
+        self.home.drop(generation)
 
     def retire_others(self, keep: GatewayContainer | None) -> None:
         """All but one, with their folders."""

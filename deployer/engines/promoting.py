@@ -108,7 +108,7 @@ class Promotion:
         except BaseException:
             if before is not None:
                 self.gateways.revive(before)
-            self.gateways.retire_others(keep=before)
+            self.gateways.discard(new.generation)
             raise
         self.gateways.retire_others(keep=new)
         return new

@@ -107,11 +107,15 @@ class Home:
         else:
             _link_to(link, f"../{before}")
 
+    def drop(self, generation: str) -> None:
+        """Delete a gateway's files."""
+        shutil.rmtree(self.folder(generation), ignore_errors=True)
+
     def prune(self, kept: set[str]) -> None:
         """Delete the generations that are not kept."""
         for folder in self.run.iterdir() if self.run.is_dir() else ():
             if folder.is_dir() and not folder.is_symlink() and folder.name not in kept:
-                shutil.rmtree(folder, ignore_errors=True)
+                self.drop(folder.name)
 
     def delete(self) -> None:
         """All of it, what is in force first; the folders above go when nothing else is in them."""

@@ -72,13 +72,13 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
         traits=engine.traits(),
-        front=engine.front(spec.deployment, spec.env, spec.server.host),
     )
 
 
 def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
-    return dataclasses.replace(launch(spec, engine, models), image=engine.image())
+    front = engine.front(spec.deployment, spec.env, spec.server.host)
+    return dataclasses.replace(launch(spec, engine, models), image=engine.image(), front=front)
 
 
 def _flag_text(value: object) -> str:

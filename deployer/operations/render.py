@@ -8,7 +8,7 @@ from pathlib import Path
 from deployer import render as rendering
 from deployer.deployment import Launch, Rendered
 from deployer.engines import blueprint, flags
-from deployer.errors import UsageError
+from deployer.errors import SettingRefused, UsageError
 from deployer.files import write_atomically
 from deployer.operations.export import ExportOptions
 from deployer.operations.launching import launch, wanted_models
@@ -33,6 +33,10 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     settings = settings or Settings()
     workspace = open_workspace(dataclasses.replace(settings, engine="docker") if form in STARTERS else settings)
     spec = aim(workspace, target, ExportOptions())
+    if form in STARTERS and spec.gateway.enabled:
+        raise SettingRefused(
+            f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
+        )
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     models = tuple(found.served for found in wanted_models(spec, workspace.store))
     request = launch(spec, workspace.engine, models)

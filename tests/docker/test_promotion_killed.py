@@ -19,7 +19,7 @@ from support.world import MODELS, eventually, free_port
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
 from deployer.engines.docker import DockerEngine
-from deployer.errors import GateRefused
+from deployer.errors import EngineError, GateRefused
 from deployer.spec import Docker, Gateway
 
 NAME, ENV = "killed", "local"
@@ -166,6 +166,36 @@ def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, change)
             site.deploy(site.engine(gated=gated))
     assert number > 3
     assert site.who_answers()
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_gateway_that_does_not_start_is_told_in_its_own_words_and_leaves_all_as_it_was(site, gated, tmp_path):
+    (tmp_path / "haproxy.cfg.j2").write_text("global\n    no such thing\n")
+    engine, broken = site.engine(gated=gated), site.engine(gated=True)
+    site.deploy(engine)
+    before = site.who_answers()
+    with pytest.raises(EngineError) as refusal:
+        site.deploy(dataclasses.replace(broken, templates_dir=tmp_path))
+    assert "did not start" in refusal.value.message
+    assert any("unknown keyword" in line for line in refusal.value.log)
+    broken.sweep(NAME, ENV)
+    assert site.who_answers() == before
+    assert_nothing_else(engine.observe(NAME, ENV), engine)
+    assert engine.recover(NAME, ENV) == ()
+
+
+def test_two_working_copies_mean_one_gateway(site, tmp_path):
+    engine = site.engine(gated=True)
+    site.deploy(engine)
+    other = dataclasses.replace(engine, state_dir=tmp_path / "elsewhere")
+    seen = [each.observe(NAME, ENV) for each in (engine, other)]
+    assert seen[0] == seen[1]
+    site.deploy(other)
+    assert other.recover(NAME, ENV) == ()
+    after = [each.observe(NAME, ENV) for each in (engine, other)]
+    assert after[0] == after[1]
+    assert (after[0].slot, after[0].endpoints) == ("b", seen[0].endpoints)
+    assert not (tmp_path / "elsewhere" / "gateway").exists()
 
 
 def assert_nothing_else(serving, engine) -> None:

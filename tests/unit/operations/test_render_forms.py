@@ -110,3 +110,9 @@ def test_a_template_of_ones_own_is_taken(project):
 def test_a_folder_that_cannot_be_written_to_is_an_error(project):
     (project / "file").touch()
     assert "file" in rendered(project, "compose", "half_plus_two", "--out", "file", code=2).err
+
+
+@pytest.mark.parametrize("form", ["compose", "docker-run"])
+def test_a_gateway_is_refused_rather_than_left_out(project, form):
+    (project / "deployer.toml").write_text("[gateway]\nenabled = true\n[models.half_plus_two]\n")
+    assert "has no gateway" in rendered(project, form, code=6).err
