@@ -76,21 +76,22 @@ def _padded(array: Array, shape: tuple[int, ...]) -> Array:
 def split(outputs: Sequence[Array], tasks: Sequence[Task], rules: BatchRules) -> list[list[Array]]:
     """Give every task its rows of every output; raises ServingError for an output without them."""
     size = sum(task.size for task in tasks)
-    for output in outputs:
-        _check_rows(output, rules.padded(size) if size else 0)
+    check_rows(outputs, rules.padded(size) if size else 0)
     ends = list(itertools.accumulate(task.size for task in tasks))
     return [[output[end - task.size : end] for output in outputs] for task, end in zip(tasks, ends, strict=True)]
 
 
-def _check_rows(output: Array, wanted: int) -> None:
-    if not np.ndim(output):
-        raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
-    if len(output) != wanted:
-        raise ServingError(
-            Code.FAILED_PRECONDITION,
-            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
-            "tensors",
-        )
+def check_rows(outputs: Sequence[Array], wanted: int) -> None:
+    """Raise ServingError for an output that has no rows, or another number of them."""
+    for output in outputs:
+        if not np.ndim(output):
+            raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
+        if len(output) != wanted:
+            raise ServingError(
+                Code.FAILED_PRECONDITION,
+                "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
+                "tensors",
+            )
 
 
 def joined_slices(slices: Sequence[Sequence[Array]]) -> list[Array]:

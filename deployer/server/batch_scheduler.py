@@ -39,7 +39,8 @@ class BatchScheduler:
             self._running += batch is not None
             self._note(queue, before)
         if batch is not None:
-            self._run(queue, batch)
+            queue.process(batch)
+            self.leave()
         return slices
 
     def _note(self, queue: BatchQueue, before: float | None) -> None:
@@ -52,16 +53,23 @@ class BatchScheduler:
         if due is not None and due != before:
             self._wake()
 
-    def has_room(self) -> bool:
-        """Whether one more batch may run now."""
-        return self._running < self._most
+    def enter(self, queue: BatchQueue) -> bool:
+        """Whether the caller may run a batch now, past a queue in which nobody waits; then it calls `leave` after."""
+        with self._changed:
+            enters = self._running < self._most and queue.due() is None
+            self._running += enters
+            return enters
 
-    def _run(self, queue: BatchQueue, batch: list[Task]) -> None:
-        queue.process(batch)
+    def leave(self) -> None:
+        """A batch has been run by who was let in."""
         with self._changed:
             self._running -= 1
             if self._waiting:
                 self._wake()
+
+    def has_room(self) -> bool:
+        """Whether one more batch may run now."""
+        return self._running < self._most
 
     def _wake(self) -> None:
         """Have one more thread look if there is room; who ends a batch wakes one then."""

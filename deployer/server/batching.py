@@ -5,13 +5,14 @@ Source: `batching/batching_session.cc` of TensorFlow Serving.
 
 from __future__ import annotations
 
+import functools
 import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.server.batch_arrays import joined_slices, merged, rows, split
+from deployer.server.batch_arrays import check_rows, joined_slices, merged, rows, split
 from deployer.server.batch_queue import BatchQueue, Task, collected
 from deployer.server.batch_scheduler import BatchScheduler
 from deployer.server.batching_config import BatchingConfig, BatchRules
@@ -19,10 +20,11 @@ from deployer.server.dtypes import Array
 from deployer.server.log import LOG
 from deployer.server.monitoring import Metrics
 from deployer.server.pace import Pace
-from deployer.server.servable import Model, SavedModel, time_limit_ms
+from deployer.server.servable import Model, SavedModel, Signature, time_limit_ms
 from deployer.server.status import Code, ServingError
 
-_MAX_QUEUES = 64
+_MAX_KINDS = 64
+Kind = tuple[tuple[str, ...], tuple[str, ...]]  # the tensors that are fed, and those that are fetched
 
 
 class Batching:
@@ -48,13 +50,15 @@ class BatchedModel:
         LOG.info("Wrapping session to perform batch processing")
         self.signatures = model.signatures
         at_once = model.ends and not rules.timeout_seconds
-        self.paces: Mapping[str, Pace] = {name: Pace(at_once, self._runs_quickly) for name in model.signatures}
+        self.paces: Mapping[str, Pace] = {
+            name: Pace(at_once, functools.partial(self._runs_quickly, _kind_of(signature)))
+            for name, signature in model.signatures.items()
+        }
         self._model = model
         self._scheduler = scheduler
         self._rules = rules
         self._metrics = metrics
-        self._queues: dict[tuple[tuple[str, ...], ...], BatchQueue] = {}
-        self._runners: list[_Runner] = []
+        self._runners: dict[Kind, _Runner] = {}
         self._making = threading.Lock()
 
     def run(
@@ -64,40 +68,60 @@ class BatchedModel:
         timeout_ms: int = 0,
         alone: bool = False,  # noqa: ARG002 - how batches have gone so far decides that
     ) -> Any:
-        """Enqueue arrays by tensor name and return the fetched ones, in order, when their batch has been run."""
-        outputs = sorted(set(fetches))
-        now = time.monotonic()
-        deadline = now + timeout_ms / 1000 if timeout_ms else math.inf
-        task = Task(feeds, rows(feeds.values()), now, deadline)
+        """Take arrays by tensor name and return the fetched ones, in order, when their batch has been run."""
+        outputs = tuple(sorted(set(fetches)))
+        size = rows(feeds.values())
         if self._metrics:
-            self._metrics.note_inputs(len(feeds), task.size)
-        slices = self._scheduler.submit(self._queue(tuple(sorted(feeds)), tuple(outputs)), task)
-        answer = dict(zip(outputs, joined_slices(collected(task.answers, slices)), strict=True))
+            self._metrics.note_inputs(len(feeds), size)
+        answers = self._answers(self._runner((tuple(sorted(feeds)), outputs)), feeds, size, timeout_ms)
+        answer = dict(zip(outputs, answers, strict=True))
         return [answer[name] for name in fetches]
+
+    def _answers(self, runner: _Runner, feeds: Mapping[str, Array], size: int, timeout_ms: int) -> Sequence[Array]:
+        """Run a request that is a batch of its own right here; enqueue any other."""
+        if self._is_whole(size) and self._scheduler.enter(runner.queue):
+            try:
+                return runner.run_alone(feeds, size, timeout_ms)
+            finally:
+                self._scheduler.leave()
+        now = time.monotonic()
+        task = Task(feeds, size, now, now + timeout_ms / 1000 if timeout_ms else math.inf)
+        slices = self._scheduler.submit(runner.queue, task)
+        return joined_slices(collected(task.answers, slices))
+
+    def _is_whole(self, size: int) -> bool:
+        """Whether so many rows wait for no others, fit into one batch, and need no filling."""
+        rules = self._rules
+        return not rules.timeout_seconds and 0 < size <= rules.max_execution_size and rules.padded(size) == size
 
     def close(self) -> None:
         """Free the Session; nobody may be waiting."""
         self._model.close()
 
-    def _runs_quickly(self) -> bool:
+    def _runs_quickly(self, kind: Kind) -> bool:
         """Whether a call would be run at once, on its own thread, and not for long."""
-        return self._scheduler.has_room() and all(runner.pace.quick for runner in self._runners)
+        runner = self._runners.get(kind)
+        return runner is not None and runner.pace.quick and self._scheduler.has_room()
 
-    def _queue(self, inputs: tuple[str, ...], outputs: tuple[str, ...]) -> BatchQueue:
-        """The queue of requests with these inputs and outputs; one that is dropped is still emptied."""
-        return self._queues.get((inputs, outputs)) or self._make((inputs, outputs))
+    def _runner(self, kind: Kind) -> _Runner:
+        """What runs requests of a kind; the queue of one that is dropped is still emptied."""
+        return self._runners.get(kind) or self._make(kind)
 
-    def _make(self, kind: tuple[tuple[str, ...], ...]) -> BatchQueue:
+    def _make(self, kind: Kind) -> _Runner:
         with self._making:
-            if len(self._queues) >= _MAX_QUEUES:
-                del self._queues[next(iter(self._queues))]
-            runner = _Runner(self._model, kind[1], self._rules, self._metrics)
-            self._runners = [*self._runners[-_MAX_QUEUES:], runner]
-            return self._queues.setdefault(kind, BatchQueue(self._rules, runner.process))
+            if len(self._runners) >= _MAX_KINDS:
+                del self._runners[next(iter(self._runners))]
+            return self._runners.setdefault(kind, _Runner(self._model, kind[1], self._rules, self._metrics))
+
+
+def _kind_of(signature: Signature) -> Kind:
+    """The kind of requests that feed and fetch all of a signature."""
+    inputs, outputs = ({slot.tensor for slot in slots.values()} for slots in (signature.inputs, signature.outputs))
+    return tuple(sorted(inputs)), tuple(sorted(outputs))
 
 
 class _Runner:
-    """Runs the batches of one queue."""
+    """Runs requests of one kind; `queue` is where they gather."""
 
     def __init__(self, model: SavedModel, outputs: Sequence[str], rules: BatchRules, metrics: Metrics | None) -> None:
         self._model = model
@@ -105,6 +129,7 @@ class _Runner:
         self._rules = rules
         self._metrics = metrics
         self.pace = Pace(model.ends)
+        self.queue = BatchQueue(rules, self.process)
 
     def process(self, tasks: list[Task]) -> None:
         """Run a batch; every task gets an answer, whatever happens."""
@@ -117,6 +142,15 @@ class _Runner:
             answers = [ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")] * len(tasks)
         for task, answer in zip(tasks, answers, strict=True):
             task.answer(answer)
+
+    def run_alone(self, feeds: Mapping[str, Array], size: int, timeout_ms: int) -> list[Array]:
+        """Run one request as a batch; raises ServingError."""
+        if self._metrics:
+            self._metrics.note_batch([0.0], size, size)
+        with self.pace.timed():
+            outputs: list[Array] = self._model.run(feeds, self._outputs, timeout_ms, self.pace.alone)
+        check_rows(outputs, size)
+        return outputs
 
     def _run(self, tasks: list[Task]) -> list[list[Array]]:
         now = time.monotonic()

@@ -365,6 +365,23 @@ def test_a_batch_that_may_run_at_once_runs_on_the_thread_of_its_caller() -> None
     assert threads == [threading.current_thread().name] * 2
 
 
+def test_who_runs_a_batch_of_its_own_takes_a_place_and_passes_nobody_who_waits() -> None:
+    runner = Runner()
+    runner.may_end.set()
+    queue, gathering = BatchQueue(BatchRules(2), runner), BatchQueue(BatchRules(2, 3600.0), runner)
+    scheduler = BatchScheduler(1)
+    assert scheduler.enter(queue)
+    assert not scheduler.has_room()
+    assert not scheduler.enter(queue)
+    waits = submit(scheduler, queue, 1)
+    assert runner.seen == []
+    scheduler.leave()
+    assert waits() == [2]
+    until(scheduler.has_room)
+    submit(scheduler, gathering, 1)
+    assert not scheduler.enter(gathering)
+
+
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("seconds", [0.0, 0.0005])
 def test_whoever_runs_them_every_task_is_answered(threads: int, seconds: float) -> None:
