@@ -263,9 +263,7 @@ class DockerEngine:
         gateways = self._gateways(name, env)
         if gateways.home.path.exists() or gateways.there():
             gateways.remove()
-        for found in self._world.servers(name, env):
-            self._world.take_away(found)
-        self._world.clear_unused(name, env, ())
+        self._world.remove_all(name, env)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,24 @@ class World:
             container = self.container(deployment)
             container.stop(timeout=STOP_SECONDS)
             container.remove(force=True)
+
+    def remove_all(self, name: str, env: str) -> None:
+        """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
+        go at the same time, for each takes the engine a while."""
+        servers = self.servers(name, env)
+        self._stop(servers)
+        with ThreadPoolExecutor(1) as pool:
+            going = [pool.submit(self.take_away, found) for found in servers]
+            self.clear_unused(name, env, ())
+            for each in going:
+                each.result()
+
+    def _stop(self, servers: Iterable[Deployment]) -> None:
+        import docker.errors
+
+        for found in servers:
+            with docker_errors(f"stopping {found.release}"), contextlib.suppress(docker.errors.NotFound):
+                self.container(found).stop(timeout=STOP_SECONDS)
 
     def discard(self, deployment: Deployment) -> None:
         """Stop a server and remove it, its config, and the network when it was the last."""
