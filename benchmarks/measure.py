@@ -6,6 +6,8 @@ import os
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -53,6 +55,23 @@ def process(*arguments: str, cwd: Path | None = None) -> Callable[[], None]:
             sys.exit(f"{' '.join(arguments)} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")
 
     return run
+
+
+def peak_megabytes(*arguments: str, cwd: Path) -> int:
+    """Run a whole process; the most memory that it held at once. A failed one ends the benchmark."""
+    with tempfile.TemporaryFile() as said:
+        child = subprocess.Popen(
+            arguments, cwd=cwd, env=quiet_environment(), stdin=subprocess.DEVNULL, stdout=said, stderr=said
+        )
+        watch = threading.Timer(SECONDS, child.kill)
+        watch.start()
+        _, status, used = os.wait4(child.pid, 0)
+        watch.cancel()
+        child.returncode = os.waitstatus_to_exitcode(status)
+        if child.returncode:
+            said.seek(0)
+            sys.exit(f"{' '.join(arguments)} ended with {child.returncode}:\n{said.read().decode(errors='replace')}")
+    return int(used.ru_maxrss) // 1024
 
 
 def quiet_environment() -> dict[str, str]:

@@ -16,7 +16,6 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +24,7 @@ from typing import Any
 from deployer import documents, saved_model
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
-from deployer.files import sha256
+from deployer.hashes import Hashes
 from deployer.layout import misplaced
 from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
@@ -40,10 +39,12 @@ LOCK_WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A version being made: write the SavedModel into `folder`, then `Store.publish`."""
+    """A version being made: write the SavedModel into `folder`, then `Store.publish`. `hashes.begin()` may be called as
+    soon as the larger files are there."""
 
     name: str
     folder: Path
+    hashes: Hashes
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,11 @@ class Store:
                     folder.chmod(0o755)  # whatever the umask: servers run as nobody
                 _sweep(home)
                 folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=home))
+                stage = Stage(name, folder, Hashes(folder))
                 try:
-                    yield Stage(name, folder)
+                    yield stage
                 finally:
+                    stage.hashes.close()
                     shutil.rmtree(folder, ignore_errors=True)
         finally:
             if self.root in missing and self.root.is_dir() and not any(self.root.iterdir()):
@@ -107,7 +110,7 @@ class Store:
         info = dataclasses.replace(info, keras=source.keras or info.keras)
         number = version if version is not None else self.next_version(stage.name)
         self.check_free(stage.name, number)
-        files = folder_digests(stage.folder)
+        files = stage.hashes.all()
         path = self.root / stage.name / str(number)
         model = Model(stage.name, number, path, content_digest(files), info, source, golden, _utc(time.time()))
         _write_manifest(stage.folder, model, files)
@@ -154,11 +157,22 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
     )
 
 
+def file_digests(version: Path) -> dict[str, str]:
+    """SHA-256 of every file of a version when it was made, by its path with `/`; none where no manifest says so."""
+    try:
+        found = json.loads((version / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        return {str(name): str(digest) for name, digest in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
 def folder_digests(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file below a folder, by its path with `/`; hashing uses all cores."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    with ThreadPoolExecutor() as pool:
-        return dict(zip((path.relative_to(folder).as_posix() for path in files), pool.map(sha256, files), strict=True))
+    """The same, read anew from any folder."""
+    hashes = Hashes(folder)
+    try:
+        return hashes.all()
+    finally:
+        hashes.close()
 
 
 def content_digest(files: dict[str, str]) -> str:

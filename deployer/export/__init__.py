@@ -12,7 +12,7 @@ from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
 from deployer.export.base import ExportRequest, Progress
-from deployer.export.digest import request_digest
+from deployer.export.digest import options_digest, request_digest
 from deployer.export.kinds import check_options, kind_of, warms
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
@@ -28,7 +28,9 @@ def identify(request: ExportRequest) -> Source:
     place = kind.location(request.source)
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
-    return Source(kind.KIND, place, request_digest(kind.KIND, digest, request) if digest else None)
+    if digest is None:
+        return Source(kind.KIND, place, None, options=options_digest(request))
+    return Source(kind.KIND, place, request_digest(kind.KIND, digest, request))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:

@@ -33,10 +33,18 @@ def tree_digest(root: Path, files: Iterable[Path]) -> str:
 
 def request_digest(kind: str, source_digest: str, request: ExportRequest) -> str:
     """sha256 over the source's digest and all that shapes the export. `trust` decides whether, not what."""
+    return hashlib.sha256("\n".join([kind, source_digest, *_options(request)]).encode()).hexdigest()
+
+
+def options_digest(request: ExportRequest) -> str:
+    """The same without the source."""
+    return hashlib.sha256("\n".join(_options(request)).encode()).hexdigest()
+
+
+def _options(request: ExportRequest) -> list[str]:
     inputs = [f"{spec.name}:{spec}" for spec in request.inputs]
     others = [f"{name}={value!r}" for name, value in request.given().items() if name not in TOLD_OTHERWISE]
-    parts = [kind, source_digest, request.signature or "", *inputs, *others, _examples_digest(request.examples)]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return [request.signature or "", *inputs, *others, _examples_digest(request.examples)]
 
 
 def _examples_digest(examples: Path | None) -> str:

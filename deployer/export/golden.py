@@ -123,8 +123,16 @@ def _uncarried(model: Running, signature: Signature) -> str | None:
     method = model.method(signature)
     if method != tf_examples.PREDICT and not _takes_examples(signature):
         return f"{method} wants one input 'inputs' of serialized tf.Example messages"
+    if parts := _in_parts(model.signatures[signature.name]):
+        return f"{parts!r} is a sparse tensor of TensorFlow 1, and requests carry dense ones; {BY_DENSE['sparse']}"
     kind = model.wanted(signature.name).composite
     return f"its function takes a {kind} tensor, and requests carry dense ones; {BY_DENSE[kind]}" if kind else None
+
+
+def _in_parts(definition: Any) -> str | None:
+    """The first input or output that is declared by its values, indices and shape: it has no tensor of its own."""
+    infos = {**definition.inputs, **definition.outputs}
+    return next((name for name in sorted(infos) if infos[name].WhichOneof("encoding") == "coo_sparse"), None)
 
 
 def _takes_examples(signature: Signature) -> bool:

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
+from deployer.operations import sameness
 from deployer.operations.targets import name_for
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report import ExportResult
 from deployer.spec import Batching, ModelSpec
-from deployer.store import Store
+from deployer.store import Stage, Store, file_digests
 
 if TYPE_CHECKING:
     from deployer.export import ExportRequest
@@ -115,6 +116,14 @@ def _unchanged(known: Model, origin: Source) -> bool:
     return origin.digest is not None and known.source.digest == origin.digest
 
 
+def _made_the_same(known: Model, origin: Source, stage: Stage) -> bool:
+    """Whether running the source made what the known version holds, asked for in the same way."""
+    files = file_digests(known.path)
+    if not files or known.source.options not in (None, origin.options):
+        return False
+    return sameness.same(known.path, files, stage.folder, stage.hashes.all())
+
+
 def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     store: Store,
     name: str,
@@ -131,7 +140,8 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         info = saved_model.read(stage.folder)
         for note in batchable.fixed(info.signatures):
             progress(f"note: {note}")
-        if known and origin.digest is None and info.fingerprint and info.fingerprint == known.info.fingerprint:
+        stage.hashes.begin()
+        if known and origin.digest is None and _made_the_same(known, origin, stage):
             return ExportResult(known, created=False)
         golden = exporter.prove(stage.folder, request, progress)
         return ExportResult(store.publish(stage, origin, golden, options.version), created=True)

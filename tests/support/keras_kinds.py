@@ -143,26 +143,26 @@ def users_code(home: Path, name: str) -> Any:
 @maker
 def keras_subclassed(home: Path) -> Made:
     """Keras 3 model, `file.py:function`: subclassed, two arguments"""
-    model = users_code(home, "code.py").build()
+    model = users_code(home, "made.py").build()
     feed = {"left": floats(4, 3), "right": floats(4, 3) + 1}
     said = {"sum": model(feed["left"], feed["right"])["sum"].numpy()}
-    return Made(f"{home}/code.py:build", (Answer(feed, said),), keras=KERAS)
+    return Made(f"{home}/made.py:build", (Answer(feed, said),), keras=KERAS)
 
 
 @maker
 def module(home: Path) -> Made:
     """`tf.Module`, `file.py:name`: two signatures, a lookup table and a variable"""
-    users_code(home, "code.py")
+    users_code(home, "made.py")
     x, texts = floats(2, 3), np.array([b"b", b"?"], object)
     answers = (Answer({"words": texts}, {"id": np.int64([2, -1])}), Answer({"x": x}, {"y": x * 3}, "scaled"))
-    return Made(f"{home}/code.py:words", answers)
+    return Made(f"{home}/made.py:words", answers)
 
 
 @maker
 def plain_function(home: Path) -> Made:
     """Plain function, `file.py:name` (`--input`)"""
-    made = users_code(home, "code.py")
+    made = users_code(home, "made.py")
     feed = {"left": floats(4, 3), "right": floats(4, 3) * 2}
     said = {"output_0": made.distance(**feed).numpy()}
     options = ("--input", "left:float32[?,3]", "--input", "right:float32[?,3]")
-    return Made(f"{home}/code.py:distance", (Answer(feed, said),), options)
+    return Made(f"{home}/made.py:distance", (Answer(feed, said),), options)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from support.cli import ANY_PORTS, deployer
 from support.exporting import Exporter
 from support.world import MODELS
@@ -133,3 +134,26 @@ def test_examples_for_a_composite_tensor_are_refused(exporter: Exporter, strings
     )
     with pytest.raises(GoldenError, match="ragged"):
         exporter(str(strings), examples=tmp_path / "e.json")
+
+
+def test_a_sparse_tensor_of_tensorflow_1_is_refused_with_the_reason(exporter: Exporter) -> None:
+    v1, folder = tf.compat.v1, exporter.root / "sparse"
+    builder = v1.saved_model.Builder(str(folder))
+    with tf.Graph().as_default(), v1.Session() as session:
+        given = v1.sparse_placeholder(tf.float32, [None, 3], "given")
+        other = v1.placeholder(tf.float32, [None], "other")
+        tensors = (given, other, v1.sparse.to_dense(given), tf.identity(other * 2.0))
+        sparse, dense, from_sparse, doubled = map(v1.saved_model.utils.build_tensor_info, tensors)
+        declared = v1.saved_model.build_signature_def
+        signatures = {
+            "adds": declared({"x": sparse}, {"y": from_sparse}, "tensorflow/serving/predict"),
+            "doubles": declared({"x": dense}, {"y": doubled}, "tensorflow/serving/predict"),
+        }
+        builder.add_meta_graph_and_variables(session, ["serve"], signatures)
+    builder.save()
+    summary = exporter(str(folder)).summary
+    assert summary.cases > 0
+    assert summary.skipped == (
+        "adds: 'x' is a sparse tensor of TensorFlow 1, and requests carry dense ones; "
+        "take a dense tensor, or tf.Example messages",
+    )

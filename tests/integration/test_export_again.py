@@ -1,0 +1,63 @@
+"""Sources that only running tells: the same again makes no version, other examples or another warm-up make one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import keras
+import pytest
+from support.cli import in_process
+from support.source_kinds import LAYER
+
+CODE = """
+import tensorflow as tf
+
+weights = tf.Variable([[1.0], [2.0]])
+
+@tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+def model(x):
+    return {"y": x @ weights}
+
+def doubled(model):
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def twice(x):
+        return {"twice": 2.0 * model(x)}
+    return twice
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "made.py").write_text(CODE)
+    (tmp_path / "layers.py").write_text(LAYER)
+    (tmp_path / "a.json").write_text('{"instances": [{"x": [1, 2]}]}')
+    (tmp_path / "b.json").write_text('{"instances": [{"x": [3, 4]}]}')
+    scope: dict[str, object] = {"__name__": "users_layers_again"}
+    exec(LAYER, scope)
+    keras.Sequential([keras.Input((2,), name="x"), scope["Waves"]()]).save(tmp_path / "waves.keras")
+    return tmp_path
+
+
+def exported(folder: Path, *arguments: str) -> tuple[int, bool]:
+    ended = in_process("export", *arguments, "--name", "m", "--json", "-q", cwd=folder)
+    assert ended.code == 0, ended.err
+    return ended.json["model"]["version"], ended.json["created"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        ("made.py:model",),
+        ("waves.keras", "--custom-objects", "layers.py:LAYERS", "--signature", "twice=made.py:doubled"),
+    ],
+    ids=["python", "keras"],
+)
+def test_what_was_asked_for_otherwise_is_another_version(folder, source):
+    assert exported(folder, *source) == (1, True)
+    assert exported(folder, *source) == (1, False)
+    assert exported(folder, *source, "--examples", "a.json") == (2, True)
+    assert exported(folder, *source, "--examples", "a.json") == (2, False)
+    assert exported(folder, *source, "--examples", "b.json") == (3, True)
+    assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (4, True)
+    (folder / "made.py").write_text(CODE.replace("[2.0]", "[3.0]").replace("2.0 *", "3.0 *"))
+    assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (5, True)
