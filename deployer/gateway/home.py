@@ -20,6 +20,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.errors import EngineError
+
 SLOTS = ("a", "b")
 NOBODY = 65534
 CURRENT, ACTIVE, BEFORE, SOCKET = "current", "active.cfg", "before", "admin.sock"
@@ -71,12 +73,20 @@ class Home:
         return self.run / generation
 
     def active(self) -> Active | None:
-        """What is in force, or None where nothing was ever accepted."""
+        """What is in force, or None where nothing was ever accepted.
+
+        Raises EngineError where that cannot be told: a server that serves must not pass for one that does not.
+        """
         try:
             generation = _link(self.run / CURRENT, GENERATION)[0]
             return Active(generation, _link(self.folder(generation) / ACTIVE, CONFIG)[1])
-        except (OSError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
+        except OSError as error:
+            hint = "it is its owner's alone: run the command as the user who deployed it"
+            raise EngineError(
+                f"the gateway's folder {self.path} cannot be read: {error.strerror}", hint=hint
+            ) from error
 
     def make(self, generation: str, slot: str, files: Mapping[str, str]) -> None:
         """A gateway's files; it is not in force yet."""

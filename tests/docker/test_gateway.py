@@ -72,6 +72,14 @@ def assert_limited(endpoints, token, certificate):
     assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
+def assert_length_is_told(project, endpoints, token):
+    """A body in chunks could be of any size."""
+    certificate = next(project.rglob("run/current/certificate.pem"))
+    head = {"Authorization": f"Bearer {token}"}
+    url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
+    assert requests.post(url, data=iter([b"{}"]), headers=head, verify=str(certificate), timeout=20).status_code == 411
+
+
 def assert_untold(project, *tokens):
     """Nobody is told a token: nor are files that others may read."""
     own = next(project.rglob("token")).read_text()
@@ -136,6 +144,7 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
     assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
     assert_closed_without_token(first["endpoints"], certificate)
     assert_limited(first["endpoints"], known, certificate)
+    assert_length_is_told(gated, first["endpoints"], known)
     assert_untold(gated, known, later)
 
 

@@ -137,7 +137,7 @@ def _die_at(number: int) -> None:
 
 
 CHANGES = {
-    "in place of another": (False, False, {}, 1),
+    "in place of another": (False, False, {}, 2),
     "behind a gateway": (True, True, {}, 1),
     "with another gateway": (True, True, {"max_connections": 100}, 2),
     "behind a new gateway": (False, True, {}, 2),

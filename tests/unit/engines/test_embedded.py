@@ -15,7 +15,7 @@ from deployer.deployment import Deployment
 from deployer.engines import process, run_folder
 from deployer.engines.embedded import EmbeddedEngine
 from deployer.engines.run_folder import LOG_FILE, Release
-from deployer.errors import EngineError
+from deployer.errors import EngineError, SettingRefused
 
 LABELS = Release("m", "local", "r", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", ())
 WRITE = """
@@ -138,3 +138,9 @@ def test_a_server_without_a_log_has_no_lines(engine):
     seen = engine.observe("m", "local")
     assert seen is not None
     assert list(engine.logs(seen)) == list(engine.logs(seen, 3, follow=True)) == []
+
+
+def test_a_gateway_is_refused_rather_than_left_out(tmp_path):
+    assert EmbeddedEngine(tmp_path).front("m", "local", "127.0.0.1") == ""
+    with pytest.raises(SettingRefused, match="has no gateway"):
+        EmbeddedEngine(tmp_path, gated=True).front("m", "local", "127.0.0.1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.errors import EngineError
 from deployer.gateway.home import Active, Home, other, owner
 
 FILES = {"a.cfg": "A", "b.cfg": "B", "tokens": "secret"}
@@ -42,6 +43,14 @@ def test_a_link_that_leads_elsewhere_is_not_followed(home, target):
     if target:
         (home.run / "current").symlink_to(target)
     assert home.active() is None
+
+
+def test_a_folder_that_cannot_be_read_is_an_error_and_not_nothing(home):
+    home.commit("1")
+    (home.run / "1" / "active.cfg").unlink()
+    (home.run / "1" / "active.cfg").write_text("no link")
+    with pytest.raises(EngineError, match="cannot be read"):
+        home.active()
 
 
 def test_files_and_folders_are_their_owners_alone(home):
