@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import socket
 import threading
 import time
@@ -13,21 +12,15 @@ from typing import Any, TypeVar
 from deployer.server import doors
 from deployer.server.http_connection import Application, Connection, Traffic
 from deployer.server.http_reader import Limits
+from deployer.server.log import LOG
 
 T = TypeVar("T")
 BACKLOG = 2048
 _TICK_SECONDS = 0.5
 _POLL_SECONDS = 0.02
 _HANDSHAKE_SECONDS = 0.005
+_RECOVERY_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
-
-
-@dataclasses.dataclass(frozen=True)
-class Door:
-    """One listening port; `bound` keeps it open until its queue is empty."""
-
-    server: asyncio.AbstractServer
-    bound: socket.socket
 
 
 class HttpServer:
@@ -35,7 +28,8 @@ class HttpServer:
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self._traffic = Traffic(application, limits)
-        self._doors: list[Door] = []
+        self._doors: list[socket.socket] = []
+        self._arriving: set[asyncio.Task[None]] = set()
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
 
@@ -62,10 +56,36 @@ class HttpServer:
         self._loop.call_later(_TICK_SECONDS, self._tick)
 
     async def _open(self, bound: socket.socket) -> None:
-        queue = bound.dup()
-        queue.setblocking(False)
-        server = await self._loop.create_server(self._connection, sock=bound, backlog=BACKLOG)
-        self._doors.append(Door(server, queue))
+        bound.setblocking(False)
+        self._doors.append(bound)
+        self._listen(bound)
+
+    def _listen(self, bound: socket.socket) -> None:
+        if bound in self._doors:
+            self._loop.add_reader(bound, self._accept, bound)
+
+    def _accept(self, bound: socket.socket) -> None:
+        """Take in all who wait. One a turn, as the loop's own servers do, lets those who are in keep the others out."""
+        for _ in range(BACKLOG):
+            try:
+                client, _ = bound.accept()
+            except (BlockingIOError, InterruptedError, ConnectionAbortedError):
+                return
+            except OSError as error:
+                LOG.error("No connection can be accepted: %s", error.strerror)
+                self._loop.remove_reader(bound)
+                self._loop.call_later(_RECOVERY_SECONDS, self._listen, bound)
+                return
+            arriving = self._loop.create_task(self._admit(client))
+            self._arriving.add(arriving)
+            arriving.add_done_callback(self._arriving.discard)
+
+    async def _admit(self, client: socket.socket) -> None:
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await self._loop.connect_accepted_socket(self._connection, client)
+        except OSError:  # it has left already
+            client.close()
 
     async def _drain(self, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -80,22 +100,16 @@ class HttpServer:
         for connection in list(self._traffic.connections):
             connection.abort()
 
-    async def _shut(self, door: Door) -> None:
+    async def _shut(self, bound: socket.socket) -> None:
         """Close a port; who has come to it already is let in, who comes now meets the server that shares it, if any."""
-        doors.turn_away([door.bound])
-        door.server.close()
-        await self._let_in(door.bound)
+        doors.turn_away([bound])
+        self._loop.remove_reader(bound)
+        self._accept(bound)
         await asyncio.sleep(_HANDSHAKE_SECONDS)
-        await self._let_in(door.bound)
-        door.bound.close()
-
-    async def _let_in(self, queue: socket.socket) -> None:
-        while True:
-            try:
-                client, _ = queue.accept()
-            except OSError:
-                return
-            await self._loop.connect_accepted_socket(self._connection, client)
+        self._accept(bound)
+        self._loop.remove_reader(bound)
+        bound.close()
+        await asyncio.gather(*self._arriving)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:
