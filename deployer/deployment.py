@@ -76,6 +76,16 @@ class NamedImage:
     id: str
 
 
+SERVER_PARTS = (
+    "the address",
+    "the flags",
+    "the models folder",
+    "batching or monitoring",
+    "the engine's settings or the store",
+)
+PART_DIGITS = 10
+
+
 @dataclass(frozen=True)
 class Launch:
     """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
@@ -100,9 +110,18 @@ class Launch:
 
     @property
     def server_digest(self) -> str:
-        """Over all but ports, models and image."""
+        """Over all but ports, models and image: a digest for each of SERVER_PARTS, so that one can say what differs."""
         files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
-        return digest([self.host, self.flags, self.models_root, files, self.traits])
+        parts = (self.host, self.flags, self.models_root, files, self.traits)
+        return ".".join(digest(part)[:PART_DIGITS] for part in parts)
+
+
+def differing_parts(wanted: str, there: str) -> tuple[str, ...]:
+    """Which of SERVER_PARTS differ between two server digests; all of them where one is of another form."""
+    ours, theirs = wanted.split("."), there.split(".")
+    if len(ours) != len(theirs):
+        return SERVER_PARTS
+    return tuple(name for name, one, other in zip(SERVER_PARTS, ours, theirs, strict=True) if one != other)
 
 
 def digest(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, listed
+from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, differing_parts, listed
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
@@ -130,8 +130,8 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     """Why a running server cannot become what is wanted."""
     if bool(launch.front) is not (observed.front is not None):
         return "a gateway is wanted in front of it" if launch.front else "no gateway is wanted in front of it"
-    if launch.server_digest != observed.server_digest:
-        return "address, flags, batching or monitoring differ"
+    if changed := differing_parts(launch.server_digest, observed.server_digest):
+        return f"another value is wanted for {', '.join(changed)}"
     for protocol, wanted, there in (
         ("REST", launch.rest_port, observed.rest_port),
         ("gRPC", launch.grpc_port, observed.grpc_port),

@@ -92,8 +92,9 @@ class DockerEngine:
         return of_image(self.settings.image)
 
     def traits(self) -> object:
-        """See Engine.traits."""
-        return {name: value for name, value in asdict(self.settings).items() if name not in NOT_OF_A_SERVER}
+        """See Engine.traits. A server that has another store mounted would not find a version of this one."""
+        settings = {name: value for name, value in asdict(self.settings).items() if name not in NOT_OF_A_SERVER}
+        return {**settings, "store": str(self.models_dir.resolve())}
 
     def image(self) -> NamedImage | None:
         """See Engine.image."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -87,3 +88,11 @@ def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(pr
     ended = deployer("redeploy", "--version", "2", cwd=project)
     refused(ended, 6, "not memory enough for two", "of the 2,048 MiB that it may use", "gate.check_memory = false")
     assert ask(endpoints, 2.0) == ANSWERS[1]
+
+
+def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_versions_that_it_cannot_see(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    shutil.copytree(project / "models", project / "elsewhere")
+    elsewhere = (*("--models-dir", "elsewhere"), *ANY_PORTS)
+    plan = deployer("plan", "half_plus_two:2", *elsewhere, "--json", cwd=project).json["plan"]
+    assert (plan["change"], "or the store" in plan["steps"][0]["cause"]) == ("replace", True)

@@ -68,10 +68,16 @@ def test_a_label_alone_is_reload():
 
 
 def test_what_a_running_server_cannot_take_up_is_replace():
-    for change in ({"host": "0.0.0.0"}, {"flags": (("a", "b"),)}, {"models_root": "/elsewhere"}):
+    for change, cause in (
+        ({"host": "0.0.0.0"}, "the address"),
+        ({"flags": (("a", "b"),)}, "the flags"),
+        ({"models_root": "/elsewhere"}, "the models folder"),
+        ({"traits": {"cpus": 2}}, "the engine's settings or the store"),
+        ({"host": "0.0.0.0", "rendered": Rendered({"monitoring.config": ""})}, "the address, batching or monitoring"),
+    ):
         decided = plan.decide(wanted(ONE, **change), there(ONE))
         assert decided.change is Change.REPLACE
-        assert decided.steps[0].cause == "address, flags, batching or monitoring differ"
+        assert decided.steps[0].cause == f"another value is wanted for {cause}"
         assert decided.steps[-1].action == "drain and stop release r1"
 
 
@@ -150,3 +156,9 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
         "start a gateway that takes the ports from the one that has them",
         "drain and stop the gateway that was there",
     ]
+
+
+def test_a_digest_of_another_form_differs_in_everything():
+    cause = plan.decide(wanted(ONE), there(ONE, server_digest="0123456789abcdef")).steps[0].cause
+    assert "the flags" in cause
+    assert "batching" in cause
