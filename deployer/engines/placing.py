@@ -31,6 +31,8 @@ class Placing:
         old = observed if observed and answers_there(observed) else None
         rest = self._port(launch.rest_port, REST_PORT, old.rest_port if old else None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, old.grpc_port if old else None)
+        if self.gated:
+            _any_port(launch.host)  # an address that is none would be seen when the gateway is replaced, not before
         slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
         return Placement(

@@ -73,7 +73,7 @@ class House:
 
     def wait(self, deployment: Deployment) -> None:
         """Until all its versions are available; its log tells why they are not."""
-        with closing(Client(deployment.endpoints, 10.0)) as client:
+        with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
             until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
@@ -86,7 +86,7 @@ class House:
         """The server takes up other models, as `up` makes it do."""
         rendered = self.launch(*models).rendered
         self.engine.configure(deployment, rendered, models)
-        with closing(Client(deployment.endpoints, 10.0)) as client:
+        with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
             client.reload(rendered.files[render.MODEL_CONFIG])
         self.wait(replace(deployment, models=models))
 
@@ -95,7 +95,7 @@ def answer(deployment: Deployment, version: int | None = None) -> float:
     """What it makes of 2.0; both doors must say the same."""
     question = Question(MODEL, version, "serving_default")
     inputs = {"x": np.float32([2.0])}
-    with closing(Client(deployment.endpoints, 10.0)) as client:
+    with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
         rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
         grpc = client.predict_grpc(question, inputs)["y"]
     assert rest.tolist() == grpc.tolist()
