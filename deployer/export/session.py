@@ -19,7 +19,9 @@ from deployer.export.strings_wanted import Wanted, wanted
 from deployer.model import Signature
 
 RUN_TIMEOUT_MS = 300_000
-CHANGING = re.compile(r"Random|Normal|Multinomial|Stateful|Shuffle|Poisson|Gamma|Timestamp|PyFunc|Candidate")
+CHANGING = re.compile(
+    r"Random|Normal|Multinomial|Stateful(?!PartitionedCall)|Shuffle|Poisson|Gamma|Timestamp|PyFunc|Candidate"
+)
 """Ops whose results can differ from one load of a model to the next."""
 
 

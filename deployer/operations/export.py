@@ -144,4 +144,6 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         if known and origin.digest is None and _made_the_same(known, origin, stage):
             return ExportResult(known, created=False)
         golden = exporter.prove(stage.folder, request, progress)
+        number = options.version or store.next_version(name)
+        progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
         return ExportResult(store.publish(stage, origin, golden, options.version), created=True)

@@ -10,6 +10,7 @@ import pytest
 from support.exporting import Exporter
 
 from deployer.errors import ExportFailed, ModelError, SourceNotFound
+from deployer.export.session import loaded
 
 MODULES = """
 import os, sys
@@ -230,3 +231,31 @@ def test_a_package_in_the_working_folder(exporter: Exporter, tmp_path: Path, mon
     monkeypatch.chdir(tmp_path)
     assert exporter("package_of_test.models:module").names() == ["serving_default"]
     assert "package_of_test.models" not in sys.modules
+
+
+LOADS = """
+import tensorflow as tf
+FLOATS = tf.TensorSpec([None], tf.float32, name="x")
+weight = tf.Variable(2.0)
+generator = tf.random.Generator.from_seed(1)
+
+@tf.function
+def inner(x): return x * weight
+
+@tf.function(input_signature=[FLOATS])
+def steady(x): return {"y": inner(x)}
+
+@tf.function(input_signature=[FLOATS])
+def shaken(x): return {"y": inner(x) + generator.normal([])}
+
+@tf.function(input_signature=[FLOATS])
+def drawn(x): return {"y": inner(x) + tf.random.uniform([])}
+"""
+
+
+@pytest.mark.parametrize(("name", "changes"), [("steady", False), ("shaken", True), ("drawn", True)])
+def test_only_what_draws_numbers_is_loaded_twice(exporter: Exporter, name: str, changes: bool) -> None:
+    exported = exporter(f"{exporter.file(LOADS)}:{name}")
+    with loaded(exported.folder) as model:
+        assert model.may_change_between_loads() is changes
+    assert bool(exported.summary.random_outputs) is changes
