@@ -85,11 +85,9 @@ def _ask_on(seen: Seen, over: threading.Event, ask: Callable[[], float]) -> None
         seen.note(ask)
 
 
-def rest_client(
-    endpoints: dict[str, str], token: str = "", certificate: str = "", values: Sequence[float] = (ASKED,)
-) -> Callable[[], float]:
+def rest_client(endpoints: dict[str, str], token: str = "", certificate: str = "") -> Callable[[], float]:
     """Asks over one connection, opened again when the server has said that it closes it, or after a failure."""
-    where, body = urlsplit(endpoints["rest"]), json.dumps({"instances": list(values)}).encode()
+    where, body = urlsplit(endpoints["rest"]), json.dumps({"instances": [ASKED]}).encode()
     head = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     if where.scheme == "https":
         context = ssl.create_default_context(cadata=certificate)
