@@ -72,6 +72,16 @@ def dense(path: str, _: int) -> None:
     ).export(path, verbose=False)
 
 
+def deep(path: str, _: int) -> None:
+    """Eight layers of 1,024 whose weights alone take the time: many rows cost little more than one."""
+    import keras
+
+    hidden = [keras.layers.Dense(1024, "relu") for _ in range(8)]
+    network = keras.Sequential([keras.Input((4,), name="x"), *hidden, keras.layers.Dense(1, name="y")])
+    network.export(path, verbose=False)
+
+
 if __name__ == "__main__":
-    kinds = {"keras": keras_file, "saved_model": saved_model, "half": half, "wide": wide, "dense": dense}
+    makers = (saved_model, half, wide, dense, deep)
+    kinds = {"keras": keras_file, **{maker.__name__: maker for maker in makers}}
     kinds[sys.argv[1]](sys.argv[2], int(sys.argv[3]))

@@ -17,6 +17,7 @@ NAMES = (
     "containers",
     "gateway",
     "serving",
+    "serving_ways",
     "serving_start",
     "redeploy",
 )

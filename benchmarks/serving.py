@@ -78,11 +78,12 @@ def main() -> None:
 
 
 @contextmanager
-def ours(folder: Path, kind: str, rows: Sequence[object]) -> Iterator[Asked]:
-    """The embedded server with this model."""
-    port, rest = free_port(), free_port()
+def ours(folder: Path, kind: str, rows: Sequence[object], *more: str) -> Iterator[Asked]:
+    """The embedded server with this model; gRPC is at the port below that of REST."""
+    port = free_port()
+    rest = port + 1
     base = folder / "models" / kind
-    flags = (f"--port={port}", f"--rest_api_port={rest}", "--listen_address=127.0.0.1", "--model_name=m")
+    flags = (f"--port={port}", f"--rest_api_port={rest}", "--listen_address=127.0.0.1", "--model_name=m", *more)
     asked = Asked(OURS, f"http://127.0.0.1:{rest}/v1/models/m:predict", json.dumps({"instances": rows}))
     with started([sys.executable, "-m", "deployer.server", *flags, f"--model_base_path={base}"], folder, asked):
         yield asked

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import http.client
 import json
 import random
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import psutil
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, serving, until
+from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, serving, until
 
 HALF = "/v1/models/half_plus_two:predict"
 FLAGS = (
@@ -207,3 +211,22 @@ def test_memory_is_given_back(server: ServerProcess) -> None:
         sent(server, post(b'{"instances": [' + b"[1]," * (2 << 20)))
         rounds.append(process.memory_info().rss)
     assert rounds[2] < 1.1 * rounds[1]
+
+
+def test_more_connections_than_files_are_waited_for() -> None:
+    """With 64 files at most, of a hundred clients some wait; when all have left, the next one is answered."""
+    port, rest_port = free_port(), free_port()
+    program = Path(__file__).with_name("small_server.py")
+    limited = ["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, program, "x", str(port), str(rest_port)]
+    with subprocess.Popen(limited, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        assert child.stderr is not None
+        assert child.stdout.readline() == "ready\n"
+        with contextlib.ExitStack() as clients:
+            for _ in range(100):
+                clients.enter_context(socket.create_connection((HOST, rest_port), timeout=30))
+            until(lambda: "No connection can be accepted: Too many open files" in child.stderr.readline())
+        with contextlib.closing(http.client.HTTPConnection(HOST, rest_port, timeout=30)) as connection:
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"x"
+        child.kill()
