@@ -93,10 +93,15 @@ class Gateways:
         """Let it end what it has, and remove it."""
         import docker.errors
 
+        with docker_errors(f"stopping a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
+            self._end(self.world.client.containers.get(found.id), found)
+        self._take_away(found)
+
+    def _take_away(self, found: GatewayContainer) -> None:
+        import docker.errors
+
         with docker_errors(f"removing a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            container = self.world.client.containers.get(found.id)
-            self._end(container, found)
-            container.remove(force=True)
+            self.world.client.containers.get(found.id).remove(force=True)
 
     def discard(self, generation: str) -> None:
         """One that was not accepted, with its folder."""
@@ -136,9 +141,13 @@ class Gateways:
                 container.rename(name)
 
     def remove(self) -> None:
-        """Every container, then the folder."""
+        """Every container, then the folder. Nobody takes the ports over: idle connections need not be waited for."""
         self.home.forget()
-        self.retire_others(keep=None)
+        for found in self.there():
+            if found.running:
+                self.stop_taking(found)
+                self.admin(found).quiet(self.wanted.settings.drain_seconds)
+            self._take_away(found)
         self.home.delete()
 
     def _end(self, container: Any, found: GatewayContainer) -> None:

@@ -51,6 +51,17 @@ class Admin:
         self._set([f"set server {backend}/{slot} state maint" for backend in BACKENDS])
         return done
 
+    def quiet(self, seconds: float) -> None:
+        """Wait until nothing is in flight anywhere; one that has ended is quiet."""
+
+        def is_quiet() -> bool:
+            try:
+                return not any(self._in_flight().values())
+            except EngineError:
+                return True
+
+        until(is_quiet, Deadline.after(seconds))
+
     def _busy(self, slot: str) -> int:
         return sum(count for (_, place), count in self._in_flight().items() if place == slot)
 

@@ -33,7 +33,7 @@ grpc_port = 0
 flags = {{ {flags} }}
 [gateway]
 enabled = {enabled}
-drain_seconds = 5
+drain_seconds = {drain_seconds}
 {gateway}
 [models.half_plus_two]
 """
@@ -47,8 +47,8 @@ def gated(project, gateway_image, monkeypatch):
     return project
 
 
-def configure(project, *, flags="", gateway="", enabled=True):
-    text = SETTINGS.format(flags=flags, gateway=gateway, enabled=str(enabled).lower())
+def configure(project, *, flags="", gateway="", enabled=True, drain_seconds=5):
+    text = SETTINGS.format(flags=flags, gateway=gateway, enabled=str(enabled).lower(), drain_seconds=drain_seconds)
     (project / "deployer.toml").write_text(text)
 
 
@@ -185,8 +185,10 @@ def answers(ask):
 
 def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     port = free_port()
-    configure(gated, gateway=f"requests_per_second = 20\nmetrics_port = {port}\n")
+    configure(gated, gateway=f"requests_per_second = 20\nmetrics_port = {port}\n", drain_seconds=900)
     first = up(gated, "half_plus_two:1")
+    idle = rest_client(first["endpoints"])
+    assert outcome(idle) == "200"
     outcomes = [outcome(rest_client(first["endpoints"])) for _ in range(60)]
     assert set(outcomes) == {"200", "429"}
     ask = grpc_client(first["endpoints"])
@@ -201,6 +203,9 @@ def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     with pytest.raises(grpc.RpcError) as refusal:
         reload(b"", timeout=20)
     assert refusal.value.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
+    assert deployer("down", cwd=gated).code == 0  # for which no idle connection is waited
+    with pytest.raises((OSError, HTTPException)):
+        idle()
 
 
 def outcome(ask):

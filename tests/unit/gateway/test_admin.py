@@ -77,6 +77,26 @@ def test_a_slot_is_drained_when_nothing_is_in_flight_over_either_protocol(folder
         (folder / "admin.sock").unlink()
 
 
+def test_one_that_has_ended_is_quiet_and_one_that_is_busy_is_waited_for(folder):
+    Admin(folder).quiet(60.0)
+    looks = iter(["rest,a,0,1,\n", "rest,a,0,0,\n"])
+    peer = Peer(folder, Answers(looks))
+    Admin(folder).quiet(60.0)
+    assert [*looks] == []
+    peer.close()
+
+
+class Answers(dict):
+    """Another answer each time."""
+
+    def __init__(self, texts):
+        super().__init__()
+        self._texts = texts
+
+    def get(self, key, default=None):
+        return HEAD + next(self._texts)
+
+
 def test_a_config_without_the_slots_is_refused(folder):
     peer = Peer(folder, {"stat": f"{HEAD}rest,a,0,0,\n"})
     with pytest.raises(EngineError, match="lacks the servers grpc/a, grpc/b, rest/b"):
