@@ -67,9 +67,9 @@ def _is_of_port(found: socket.socket, port: int, listens: bool) -> bool:
 
 
 def others(bound: socket.socket) -> list[int]:
-    """Return the places of other processes' sockets among all that listen at this one's address, first comers first.
+    """Return the likely places of other processes' sockets among all that listen at this one's address.
 
-    A socket's inode tells when it was made.
+    The kernel's order is that in which they came. Inodes tell it as a rule: each processor counts them on its own.
     """
     with contextlib.ExitStack() as closing:
         own = {_inode(closing.enter_context(each)) for each in listening(int(bound.getsockname()[1]))}

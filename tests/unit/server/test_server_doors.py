@@ -68,7 +68,7 @@ def test_new_connections_go_to_the_process_that_came_last() -> None:
         port = bound.getsockname()[1]
         bound.setblocking(False)
         with another_process(port):
-            assert doors.others(bound) == [1]
+            assert len(doors.others(bound)) == 1
             doors.turn_away([bound])
             for _ in range(64):
                 socket.create_connection((HOST, port), timeout=20).close()
@@ -81,7 +81,7 @@ def test_an_older_process_gets_them_when_the_last_one_leaves() -> None:
         port = first.getsockname()[1]
         with another_process(port), listener(port) as last:
             first.close()
-            assert doors.others(last) == [0]
+            assert len(doors.others(last)) == 1
             doors.turn_away([last])
             for _ in range(64):
                 socket.create_connection((HOST, port), timeout=20).close()
