@@ -10,6 +10,7 @@ from typing import Any
 from deployer.errors import EngineError
 from deployer.wait import Deadline, items_until
 
+DONE = 100
 PROGRESS_STEP = 5
 REMEDIES = (
     (r"manifest unknown|name unknown|not found|does not exist", "there is no such image or tag: check docker.image"),
@@ -72,6 +73,8 @@ def _follow(events: Iterator[dict[str, Any]], image: str, progress: Callable[[st
         if percent >= said + PROGRESS_STEP:
             said = percent
             progress(f"pulling {image}: {percent} %")
+    if said < DONE:  # what is small, or mostly there, comes without a word of the engine's
+        progress(f"pulling {image}: {DONE} %")
 
 
 def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:

@@ -69,6 +69,11 @@ def test_progress_is_of_all_layers_and_never_goes_back():
     assert said(*events) == ["pulling r.io/a:1", *(f"pulling r.io/a:1: {n} %" for n in (10, 50, 100))]
 
 
+def test_what_comes_without_a_word_of_how_far_it_is_ends_with_all_of_it():
+    quick = ({"status": "Download complete", "id": "x", "progressDetail": {}}, {"status": "Already exists", "id": "y"})
+    assert said(*quick) == ["pulling r.io/a:1", "pulling r.io/a:1: 100 %"]
+
+
 @pytest.mark.parametrize(
     ("reason", "hint"),
     [
