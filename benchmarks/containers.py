@@ -18,6 +18,7 @@ from measure import DEPLOYER, alternate, milliseconds, process, show
 import deployer
 from deployer.deployment import Launch, Rendered, ServedModel
 from deployer.engines import containers, ports
+from deployer.engines.blueprint import container_name
 from deployer.spec import Docker
 
 ROUNDS = 7
@@ -117,18 +118,18 @@ def _stand_ins(size: int, folder: Path) -> Iterator[None]:
     try:
         for name in names:
             labels = [f"--label={key}={value}" for key, value in _labels(name, folder).items()]
-            container = containers.container_name(name, "local")
+            container = container_name(name, "local")
             _docker("run", "--detach", f"--name={container}", *labels, "--entrypoint=sleep", IMAGE, "600")
         yield
     finally:
-        _docker("rm", "--force", *(containers.container_name(name, "local") for name in names))
+        _docker("rm", "--force", *(container_name(name, "local") for name in names))
 
 
 def _labels(name: str, folder: Path) -> dict[str, str]:
     models = (ServedModel(name, (1,)),)
     launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None)
     place = containers.Placement(name, name, name, folder, 1, 1, 1, 1)
-    return containers.labels(launch, place, Docker(image=IMAGE), containers.Image("none"))
+    return containers.labels(launch, place, Docker(image=IMAGE), folder, containers.Image("none"))
 
 
 def _docker(*arguments: str) -> str:
