@@ -1,4 +1,4 @@
-"""Batches: what the parameters mean, which tasks go together and when, how arrays are joined and cut."""
+"""Batches: which tasks go together, when, and on whose thread."""
 
 from __future__ import annotations
 
@@ -9,27 +9,17 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
+from support.batches import task
 
-from deployer.server import batching_config, flags
-from deployer.server.batch_arrays import joined_slices, merged, rows, split
+from deployer.server.batch_arrays import joined_slices
 from deployer.server.batch_queue import AT_ONCE, BatchQueue, Task, collected
 from deployer.server.batch_scheduler import BatchScheduler
-from deployer.server.batching_config import BatchingConfig, BatchRules
-from deployer.server.declared import BATCHING, message_class
+from deployer.server.batching_config import BatchRules
 from deployer.server.status import Code, ServingError
 
 PATIENCE = 20.0
-
-
-def parsed(text: str) -> BatchRules:
-    return batching_config.rules(text_format.Parse(text, message_class(BATCHING)()))
-
-
-def task(*values: float) -> Task:
-    return Task({"x": np.array(values, np.float32)}, len(values))
 
 
 def never(_batch: list[Task]) -> None:
@@ -42,86 +32,6 @@ def waiting(**rules: object) -> BatchQueue:
 
 def sizes(batch: list[Task] | None) -> list[int] | None:
     return None if batch is None else [each.size for each in batch]
-
-
-def test_without_parameters_the_defaults_are_those_of_the_shared_batch_scheduler() -> None:
-    assert parsed("") == BatchRules(1000, 0.0, 10, False, 1000, (), False)
-
-
-def test_every_parameter_is_read() -> None:
-    text = (
-        "max_batch_size { value: 32 } batch_timeout_micros { value: 1500 } max_enqueued_batches { value: 7 } "
-        "enable_large_batch_splitting { value: true } max_execution_batch_size { value: 8 } "
-        "allowed_batch_sizes: 8 allowed_batch_sizes: 32 pad_variable_length_inputs: true"
-    )
-    assert parsed(text) == BatchRules(32, 0.0015, 7, True, 8, (8, 32), True)
-
-
-def test_what_tensorflow_serving_makes_of_odd_numbers() -> None:
-    assert parsed("max_enqueued_batches { value: 0 }").max_enqueued_batches == 1
-    assert parsed("max_batch_size { value: -1 }").max_batch_size == 2**64 - 1
-    assert parsed("enable_large_batch_splitting { value: true }").max_execution_size == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        (
-            "max_batch_size { value: 32 } allowed_batch_sizes: 8",
-            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 32",
-        ),
-        (
-            "allowed_batch_sizes: 8",
-            "Last entry in allowed_batch_sizes must match max_batch_size; last entry was 8; expected 1000",
-        ),
-        ("max_batch_size { value: 0 }", "input_batch_size_limit must be positive; was 0"),
-        ("batch_timeout_micros { value: -1 }", "batch_timeout_micros must be non-negative; was -1"),
-        (
-            "max_enqueued_batches { value: 0 } enable_large_batch_splitting { value: true }",
-            "max_enqueued_batches must be positive; was 0",
-        ),
-        (
-            "max_batch_size { value: 4 } enable_large_batch_splitting { value: true } "
-            "max_execution_batch_size { value: 8 }",
-            "When enable_large_batch_splitting is true, input_batch_size_limit must be greater than or equal to "
-            "max_execution_batch_size.148",
-        ),
-    ],
-)
-def test_parameters_that_contradict_each_other_are_refused(text: str, message: str) -> None:
-    with pytest.raises(ServingError) as refused:
-        parsed(text)
-    assert (refused.value.code, refused.value.message) == (Code.INVALID_ARGUMENT, message)
-
-
-def test_a_file_needs_the_switch_and_threads_need_a_number(tmp_path) -> None:
-    file = tmp_path / "batching.config"
-    file.write_text("num_batch_threads { value: 0 }")
-    with pytest.raises(ServingError, match=r"without setting server_options\.enable_batching to true"):
-        batching_config.from_options(flags.parse([f"--batching_parameters_file={file}"]))
-    with pytest.raises(ServingError, match="num_batch_threads must be positive; was 0"):
-        batching_config.from_options(flags.parse(["--enable_batching", f"--batching_parameters_file={file}"]))
-    file.write_text("max_batch_size: 128")
-    with pytest.raises(ServingError, match=f"INVALID_ARGUMENT: Invalid protobuf file: '{file}'"):
-        batching_config.from_options(flags.parse(["--enable_batching", f"--batching_parameters_file={file}"]))
-    assert batching_config.from_options(flags.parse([])) is None
-    without_file = batching_config.from_options(flags.parse(["--enable_batching"]))
-    assert without_file is not None
-    assert without_file.thread_name == "model_server_batch_threads"
-
-
-def test_a_version_may_bring_its_own_rules(tmp_path) -> None:
-    common = text_format.Parse("max_batch_size { value: 5 }", message_class(BATCHING)())
-    for everyone in (BatchingConfig(common), BatchingConfig(common, per_version=False)):
-        rules = everyone.rules(str(tmp_path))
-        assert rules is not None
-        assert rules.max_batch_size == 5
-    own = BatchingConfig(common, per_version=True)
-    assert own.rules(str(tmp_path)) is None
-    (tmp_path / "batching_params.pbtxt").write_text("max_batch_size { value: 3 }")
-    rules = own.rules(str(tmp_path))
-    assert rules is not None
-    assert rules.max_batch_size == 3
 
 
 def test_tasks_gather_until_the_batch_is_full() -> None:
@@ -216,75 +126,6 @@ def test_no_row_is_lost_or_doubled_and_no_batch_is_too_large(
     assert all(sum(each.size for each in batch or ()) <= rules.max_execution_size for batch in batches)
     came = [value for batch in batches for each in batch or () for value in each.feeds["x"].tolist()]
     assert came == [number for number, size in enumerate(asked) for _ in range(size)]
-
-
-@pytest.mark.parametrize(
-    ("arrays", "message"),
-    [
-        ([], "Batching Run() must have at least one input tensor"),
-        ([np.float32(1)], "Batching Run() input tensors must have at least one dimension"),
-        ([np.zeros(2), np.zeros(3)], "Batching Run() input tensors must have equal 0th-dimension size"),
-    ],
-)
-def test_inputs_that_have_no_common_batch_dimension_are_refused(arrays, message) -> None:
-    with pytest.raises(ServingError) as refused:
-        rows(arrays)
-    assert (refused.value.code, refused.value.message) == (Code.INVALID_ARGUMENT, message)
-
-
-def test_a_batch_is_filled_up_to_an_allowed_size_and_the_filling_is_thrown_away() -> None:
-    rules = BatchRules(max_batch_size=8, allowed_sizes=(2, 4, 8))
-    tasks = [task(1, 2), task(3)]
-    together = merged(tasks, rules)["x"]
-    assert together.tolist() == [1, 2, 3, 3]
-    assert [[part.tolist() for part in each] for each in split([together * 10], tasks, rules)] == [[[10, 20]], [[30]]]
-    assert (rules.padded(8), rules.padded(9), BatchRules().padded(3)) == (8, 9, 3)
-
-
-def test_rows_of_different_width_go_together_only_with_padding() -> None:
-    wide = Task({"x": np.array([[1, 2, 3]])}, 1)
-    narrow = Task({"x": np.array([[4], [5]])}, 2)
-    with pytest.raises(ServingError, match="Tensors with name 'x' from different tasks have different shapes") as told:
-        merged([wide, narrow], BatchRules())
-    assert told.value.code is Code.FAILED_PRECONDITION
-    assert merged([wide, narrow], BatchRules(pads=True))["x"].tolist() == [[1, 2, 3], [4, 4, 4], [5, 4, 4]]
-
-
-def test_what_cannot_be_padded_is_refused() -> None:
-    rules = BatchRules(pads=True)
-    deep = [Task({"x": np.zeros((1,) * 6 + (size,))}, 1) for size in (1, 2)]
-    empty = [Task({"x": np.zeros((1, size))}, 1) for size in (0, 2)]
-    uneven = [Task({"x": np.zeros(shape)}, 1) for shape in ((1,), (1, 2))]
-    for tasks, text in ((deep, "rank from 1 to 6"), (empty, "Got empty tensor"), (uneven, "concat operation failed")):
-        with pytest.raises(ServingError, match=text):
-            merged(tasks, rules)
-
-
-@pytest.mark.parametrize(
-    ("output", "message"),
-    [
-        (np.float32(1), "Batched output tensor has 0 dimensions"),
-        (
-            np.zeros(2),
-            "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
-            "tensors",
-        ),
-    ],
-)
-def test_an_output_without_the_rows_of_the_batch_is_refused(output, message) -> None:
-    with pytest.raises(ServingError) as refused:
-        split([output], [task(1), task(2), task(3)], BatchRules())
-    assert (refused.value.code, refused.value.message) == (Code.FAILED_PRECONDITION, message)
-
-
-@given(st.lists(st.integers(1, 5), min_size=1, max_size=6), st.integers(1, 6), st.sampled_from([np.float32, object]))
-def test_answers_are_those_of_each_task_alone(counts: list[int], allowed: int, dtype: type) -> None:
-    rules = BatchRules(max_batch_size=40, allowed_sizes=(allowed, 40))
-    tasks = [Task({"x": np.arange(count).astype(dtype)}, count) for count in counts]
-    answers = split([merged(tasks, rules)["x"]], tasks, rules)
-    assert [answer[0].tolist() for answer in answers] == [list(range(count)) for count in counts]
-    cut = tasks[0].slices([1] * counts[0])
-    assert joined_slices([[each.feeds["x"]] for each in cut])[0].tolist() == list(range(counts[0]))
 
 
 def until(condition: Callable[[], bool]) -> None:
