@@ -176,11 +176,13 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a server uses, that it may use at most, and that its machine has free; None is unknown."""
+    """Bytes that a server uses, that it may use at most, that its machine has free, and that hold parts of files for it
+    and can be taken back; None is unknown."""
 
     used: int
     limit: int | None = None
     free: int | None = None
+    cached: int = 0
 
 
 class Change(Enum):

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from deployer.deployment import Change, Deployment, Memory
 from deployer.model import Model
 
+FULL = 0.95
+
 
 def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[Model], *, apart: bool = True) -> str:
     """Why a change would not fit, or nothing. `apart` tells whether a candidate is started beside what serves.
@@ -27,6 +29,16 @@ def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[
             f"{_text(more)} more while old and new versions are both loaded"
         )
     return ""
+
+
+def want(memory: Memory) -> str:
+    """What to think of the memory of a server that is slow to come up, or nothing.
+
+    A limit that is just too small kills nobody: code and models are read from the disk again and again.
+    """
+    if memory.limit is None or memory.used + memory.cached < FULL * memory.limit:
+        return ""
+    return f"it fills the {_text(memory.limit)} that it may use, and is slow most likely for want of memory"
 
 
 def _text(size: int) -> str:

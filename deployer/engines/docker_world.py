@@ -56,7 +56,7 @@ class World:
         return listing.gateways(self.containers(name, env))
 
     def memory(self, deployment: Deployment, *, here: bool) -> Memory | None:
-        """What a server's container uses, without what the kernel can take back, and its limit."""
+        """What a server's container uses, what of that the kernel can take back, and its limit."""
         with docker_errors(f"measuring {deployment.release}"):
             container = self.container(deployment)
             measured = container.client.api.stats(container.id, stream=False, one_shot=True).get("memory_stats", {})
@@ -66,7 +66,8 @@ class World:
         cached = details.get("inactive_file", details.get("total_inactive_file", 0))
         container.reload()
         limit = container.attrs["HostConfig"].get("Memory") or None
-        return Memory(max(0, measured["usage"] - cached), limit, process.free_bytes() if here else None)
+        used = max(0, measured["usage"] - cached)
+        return Memory(used, limit, process.free_bytes() if here else None, cached)
 
     def serving(self, name: str, env: str) -> Deployment | None:
         """The server that serves: of two, in the middle of a change, the one that runs."""

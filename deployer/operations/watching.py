@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deployer import failures
+from deployer import failures, room
 from deployer.deployment import Deployment, ServedModel
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
@@ -67,15 +67,24 @@ def last_words(engine: Engine, deployment: Deployment) -> Iterator[None]:
         yield
     except DeployerError as error:
         error.log = error.log or tuple(engine.logs(deployment, LOG_LINES))
-        error.hint = failures.explain(error.log) or _doubt(engine, error) or error.hint
+        error.hint = failures.explain(error.log) or _doubt(engine, deployment, error) or error.hint
         raise
 
 
-def _doubt(engine: Engine, error: DeployerError) -> str | None:
+def _doubt(engine: Engine, deployment: Deployment, error: DeployerError) -> str | None:
     """What the engine thinks amiss, for a server that does not come up and does not say why."""
     if isinstance(error, NotReady):
         with contextlib.suppress(DeployerError):
-            for finding in engine.check():
-                if finding.severity == "warning":
-                    return f"{finding.message}: {finding.remedy}"
+            return _want_of_memory(engine, deployment) or _warning(engine)
     return None
+
+
+def _want_of_memory(engine: Engine, deployment: Deployment) -> str | None:
+    memory = engine.memory(deployment) if engine.alive(deployment) else None
+    want = room.want(memory) if memory else ""
+    return f"{want}: raise docker.memory, or allow more time with --timeout SECONDS" if want else None
+
+
+def _warning(engine: Engine) -> str | None:
+    warnings = (finding for finding in engine.check() if finding.severity == "warning")
+    return next((f"{finding.message}: {finding.remedy}" for finding in warnings), None)

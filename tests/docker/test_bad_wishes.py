@@ -138,7 +138,8 @@ def test_a_wish_that_cannot_be_met_is_refused(project, monkeypatch, key, value, 
 
 def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
-    refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), 7, "want of memory", "docker.memory")
+    ended = deployer("up", "half_plus_two:1", "--timeout", "30", *ANY_PORTS, cwd=project)
+    refused(ended, 7, "want of memory", "docker.memory")
 
 
 def test_a_user_who_may_not_read_the_models_is_told(project):

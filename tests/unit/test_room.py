@@ -51,3 +51,14 @@ def test_versions_that_are_loaded_need_nothing_more():
     both = dataclasses.replace(SERVING, models=(ServedModel("m", (1, 2)),))
     memory = Memory(300 * MIB, limit=300 * MIB)
     assert room.lack(memory, Change.RELOAD, both, (model(2, 100),), apart=False) == ""
+
+
+def test_a_server_that_fills_its_limit_even_with_what_can_be_taken_back_wants_memory():
+    assert room.want(Memory(30 * MIB, limit=40 * MIB, cached=8 * MIB)) == (
+        "it fills the 40 MiB that it may use, and is slow most likely for want of memory"
+    )
+
+
+@pytest.mark.parametrize("memory", [Memory(30 * MIB, limit=40 * MIB, cached=7 * MIB), Memory(30 * MIB)])
+def test_one_that_has_room_left_or_no_limit_does_not(memory):
+    assert room.want(memory) == ""
