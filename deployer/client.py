@@ -107,22 +107,23 @@ class Client:
             raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
         return tf_examples.of_json(answer["results"], method)
 
-    def examples_grpc(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
-        """The same over gRPC."""
+    def examples_grpc(self, question: Question, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
+        """The same over gRPC, with the version that answered."""
         kind = {tf_examples.CLASSIFY: "classification", tf_examples.REGRESS: "regression"}[method]
         module = f"tensorflow_serving.apis.{kind}_pb2"
         request = getattr(proto(module), f"{kind.title()}Request")()
         _specify(request.model_spec, question)
         tf_examples.fill_input(request.input, examples)
         called = f"PredictionService/{method.title()}"
-        return tf_examples.of_result(self._call(called, request, module, f"{kind.title()}Response"), method)
+        answer = self._call(called, request, module, f"{kind.title()}Response")
+        return answer.model_spec.version.value, tf_examples.of_result(answer, method)
 
     def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """Arrays in, arrays out."""
         return self.predict_by_version(question, inputs)[1]
 
     def predict_by_version(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The same over gRPC, with the version that answered."""
+        """The same, with the version that answered."""
         request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
         _specify(request.model_spec, question)
         for name, array in inputs.items():

@@ -19,26 +19,28 @@ class Fault(Exception):
 
 def rest(client: Client, model: Model) -> Ask:
     """Asks a version over REST."""
-
-    def ask(case: GoldenCase) -> dict[str, object]:
-        question = Question(model.name, model.version, case.signature)
-        if case.method != tf_examples.PREDICT:
-            return client.examples_rest(question, case.method, _examples(case))
-        return client.predict_rest(question, case.inputs, declared(model, case).outputs)
-
-    return ask
+    return lambda case: by_rest(client, model, model.version, case)
 
 
 def grpc(client: Client, model: Model) -> Ask:
     """Asks a version over gRPC."""
+    return lambda case: by_grpc(client, model, model.version, case)[1]
 
-    def ask(case: GoldenCase) -> dict[str, object]:
-        question = Question(model.name, model.version, case.signature)
-        if case.method != tf_examples.PREDICT:
-            return client.examples_grpc(question, case.method, _examples(case))
-        return client.predict_grpc(question, case.inputs)
 
-    return ask
+def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> dict[str, object]:
+    """What a server answers over REST, by the version that is named, or by one of its choice."""
+    question = Question(model.name, version, case.signature)
+    if case.method != tf_examples.PREDICT:
+        return client.examples_rest(question, case.method, _examples(case))
+    return client.predict_rest(question, case.inputs, declared(model, case).outputs)
+
+
+def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, dict[str, object]]:
+    """The same over gRPC, with the version that answered."""
+    question = Question(model.name, version, case.signature)
+    if case.method != tf_examples.PREDICT:
+        return client.examples_grpc(question, case.method, _examples(case))
+    return client.predict_by_version(question, case.inputs)
 
 
 def declared(model: Model, case: GoldenCase) -> Signature:

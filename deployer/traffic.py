@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from deployer import golden, parity, tf_examples
-from deployer.client import Client, Question
+from deployer import golden, parity
+from deployer.client import Client
 from deployer.errors import DeployerError
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
@@ -46,13 +46,12 @@ class Sample:
 
 
 def questions(models: Iterable[Model]) -> tuple[GoldenQuestion, ...]:
-    """The predict questions of these versions, for REST and gRPC in turn."""
+    """The questions of these versions, by predict, classify and regress, for REST and gRPC in turn."""
     found = []
     for model in models:
         for case in golden.read(model.path):
-            if case.method == tf_examples.PREDICT:
-                doors = ("REST", "gRPC") if parity.fits_rest(model, case) else ("gRPC",)
-                found += [GoldenQuestion(model, case, door) for door in doors]
+            doors = ("REST", "gRPC") if parity.fits_rest(model, case) else ("gRPC",)
+            found += [GoldenQuestion(model, case, door) for door in doors]
     return tuple(found)
 
 
@@ -112,7 +111,7 @@ class Traffic:
 
     def _by_grpc(self, question: GoldenQuestion, may_serve: Callable[[str], frozenset[int]]) -> None:
         model, case = question.model, question.case
-        version, answer = self.client.predict_by_version(Question(model.name, None, case.signature), case.inputs)
+        version, answer = parity.by_grpc(self.client, model, None, case)
         if version not in may_serve(model.name):
             raise parity.Fault(f"version {version} answered, which may not serve")
         if version == model.version:
@@ -120,8 +119,7 @@ class Traffic:
 
     def _by_rest(self, question: GoldenQuestion, may_serve: Callable[[str], frozenset[int]]) -> None:
         model, case = question.model, question.case
-        outputs = parity.declared(model, case).outputs
-        answer = self.client.predict_rest(Question(model.name, None, case.signature), case.inputs, outputs)
+        answer = parity.by_rest(self.client, model, None, case)
         if may_serve(model.name) == {model.version}:
             parity.compare(case, answer, model, self.tolerance)
 

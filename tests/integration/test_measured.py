@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import pytest
-from support.cli import ANY_PORTS, Ended, deployer
+from support.cli import ANY_PORTS, Ended, deployer, one_after_another
+from support.world import MODELS
+
+from deployer import golden
 
 RATE = 150
 FLAGS = "[server.flags]\nrest_api_num_threads = 4\n[models.half_plus_two]\nversions = [2]\n"
@@ -49,6 +53,28 @@ def test_good_changes_cost_no_request(served):
         assert (seen["failures"], seen["first_failure"]) == (0, "")
         assert min(seen[phase]["requests"] for phase in ("before", "during", "after")) > 10
         assert seen["requests"] == sum(seen[phase]["requests"] for phase in ("before", "during", "after"))
+
+
+def only_examples(version: Path) -> None:
+    """Leave of a golden set what is asked by classify and regress, as in an Estimator's."""
+    cases = [case for case in golden.read(version) if case.method != "predict"]
+    assert {case.method for case in cases} == {"classify", "regress"}
+    records = [golden.to_record(case) for case in cases]
+    framed = b"".join(struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
+    (version / golden.GOLDEN_FILE).write_bytes(framed)
+
+
+def test_models_that_classify_and_regress_are_measured_too(project):
+    commands = [["export", str(MODELS / "examples" / "1"), "--name", "rows", "--force", "-q"]] * 2
+    assert one_after_another(commands, project).code == 0
+    for version in ("1", "2"):
+        only_examples(project / "models" / "rows" / version)
+    assert deployer("up", "rows:1", *ANY_PORTS, "-q", cwd=project).code == 0
+    ended = change(project, "redeploy", "rows")
+    assert ended.code == 0, ended.err
+    seen = ended.json["traffic"]
+    assert (seen["failures"], seen["first_failure"]) == (0, "")
+    assert min(seen[phase]["requests"] for phase in ("before", "during", "after")) > 10
 
 
 def test_bad_changes_cost_no_request_and_leave_what_served(served):
