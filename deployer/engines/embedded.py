@@ -275,25 +275,25 @@ def _held(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPor
     """REST and gRPC, public and private, held until the child has inherited them."""
     held: list[HeldPort] = []
     try:
-        for wanted, usual, there in (
-            (launch.rest_port, REST_PORT, observed.rest_port if observed else None),
-            (launch.grpc_port, GRPC_PORT, observed.grpc_port if observed else None),
-        ):
-            held.append(_public(launch.host, wanted, usual, there if observed and observed.running else None))
+        running = observed is not None and observed.running
+        rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+        held.append(_public(launch.host, launch.rest_port, REST_PORT, rest, shared=running))
+        held.append(_public(launch.host, launch.grpc_port, GRPC_PORT, grpc, shared=running))
         held += [ports.hold(launch.host, 0), ports.hold(launch.host, 0)]
         yield held[0], held[1], held[2], held[3]
     finally:
         ports.release(held)
 
 
-def _public(host: str, wanted: int | None, usual: int, there: int | None) -> HeldPort:
-    """The port that the running server has, when it will do; else the wanted one; else the usual one; else any."""
-    if there is not None and (not wanted or wanted == there):
+def _public(host: str, wanted: int | None, usual: int, there: int | None, *, shared: bool) -> HeldPort:
+    """The port of the deployment `there` when it will do, `shared` with a server that runs; else the wanted one; else
+    the usual one; else any."""
+    if shared and there is not None and (not wanted or wanted == there):
         return ports.hold(host, there)
     if wanted:
         ports.check_free(host, wanted)
         return ports.hold(host, wanted)
-    return ports.hold(host, ports.first_free(host, usual) if wanted is None else 0)
+    return ports.hold(host, ports.first_free(host, there, usual if wanted is None else None))
 
 
 def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:

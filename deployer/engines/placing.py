@@ -29,8 +29,9 @@ class Placing:
         serving = container_name(launch.name, launch.env)
         self._refuse_strangers(serving)
         old = observed if observed and answers_there(observed) else None
-        rest = self._port(launch.rest_port, REST_PORT, old.rest_port if old else None)
-        grpc = self._port(launch.grpc_port, GRPC_PORT, old.grpc_port if old else None)
+        rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+        rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
+        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None)
         if self.gated:
             _any_port(launch.host)  # an address that is none would be seen when the gateway is replaced, not before
         slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
@@ -66,15 +67,16 @@ class Placing:
         """The final ports where nobody serves yet."""
         return (_any_port(self.launch.host), _any_port(self.launch.host)) if old else (rest, grpc)
 
-    def _port(self, wanted: int | None, usual: int, there: int | None) -> int:
-        """A definite port: one that Docker chose would change whenever the container restarts."""
+    def _port(self, wanted: int | None, usual: int, there: int | None, *, held: bool) -> int:
+        """A definite port: one that Docker chose would change whenever the container restarts. That of the deployment
+        `there`, where it will do: it is `held`, or a server that is dead has left it."""
         host = self.launch.host
-        if there is not None and wanted in (None, 0, there):
+        if held and there is not None and wanted in (None, 0, there):
             return there
         if wanted:
             check_free(self.world.client, host, wanted)
             return wanted
-        return (ports.first_free(host, usual) if wanted is None else 0) or _any_port(host)
+        return ports.first_free(host, there, usual if wanted is None else None) or _any_port(host)
 
     def _refuse_strangers(self, name: str) -> None:
         """A container of our name without our labels is somebody's: never touched."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 from collections.abc import Iterable
@@ -37,17 +38,17 @@ def check_free(host: str, port: int) -> None:
         _bind(probe, host, port)
 
 
-def first_free(host: str, preferred: int) -> int:
-    """The preferred port when it is free and can be held, else 0: any.
+def first_free(host: str, *preferred: int | None) -> int:
+    """The first of the preferred ports that is free and can be held, else 0: any.
 
     Connections of a server that did not share its port keep it from being held for a minute after their end.
     """
-    try:
-        check_free(host, preferred)
-        release([hold(host, preferred)])
-    except PortTaken:
-        return 0
-    return preferred
+    for port in filter(None, preferred):
+        with contextlib.suppress(PortTaken):
+            check_free(host, port)
+            release([hold(host, port)])
+            return port
+    return 0
 
 
 def hold(host: str, port: int) -> HeldPort:
