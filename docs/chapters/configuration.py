@@ -1,4 +1,4 @@
-"""`deployer.toml`: every key with type, default, variable and meaning, from the dataclasses of spec.py."""
+"""`deployer.toml`: every key with type, default, variable and meaning, from the dataclasses of spec/."""
 
 from __future__ import annotations
 

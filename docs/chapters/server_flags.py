@@ -6,7 +6,7 @@ from chapters.markdown import code, table
 from deployer.engines.flags import embedded
 from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
 from deployer.server.flag_table import SERVING_FLAGS, Flag
-from deployer.spec import OWN_FLAGS
+from deployer.spec.server import OWN_FLAGS
 
 HEAD = """## Server flags
 

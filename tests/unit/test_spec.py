@@ -8,7 +8,8 @@ import math
 import pytest
 
 from deployer.errors import InvalidValue
-from deployer.spec import OWN_FLAGS, Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
+from deployer.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
+from deployer.spec.server import OWN_FLAGS
 
 
 def test_the_defaults_are_a_closed_door_and_a_document_that_asks_for_nothing():

@@ -1,0 +1,76 @@
+"""What is wanted: `deployer.toml` as one typed, frozen document. Defaults, help texts and the schema come from here.
+
+pydantic reads raw documents into these classes (config.py); they do not need it themselves. Each table has a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from deployer.errors import InvalidValue
+from deployer.model import check_name
+from deployer.spec.docker import Docker, RestartPolicy
+from deployer.spec.gate import Gate
+from deployer.spec.gateway import Gateway
+from deployer.spec.models import ModelSpec, check_label
+from deployer.spec.server import Batching, Monitoring, Server
+from deployer.spec.words import STRICT, doc
+
+__all__ = [
+    "Batching",
+    "Docker",
+    "EngineName",
+    "Gate",
+    "Gateway",
+    "ModelSpec",
+    "Monitoring",
+    "RestartPolicy",
+    "Server",
+    "Spec",
+    "check_label",
+]
+
+EngineName = Literal["auto", "docker", "embedded"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
+    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default="local")
+    engine: EngineName = doc("what runs the server", default="auto")
+    models_dir: Path = doc("the store of model versions", default=Path("models"))
+    state_dir: Path = doc("run folders of embedded servers", default=Path(".deployer"))
+    templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
+    models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
+    server: Server = doc("the model server", default_factory=Server)
+    batching: Batching | None = doc("request batching", default=None)
+    monitoring: Monitoring | None = doc("metrics", default=None)
+    gate: Gate = doc("proof before traffic", default_factory=Gate)
+    docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
+    gateway: Gateway = doc("what holds and guards the ports of a deployment on Docker", default_factory=Gateway)
+
+    def __post_init__(self) -> None:
+        if self.engine not in get_args(EngineName):
+            raise InvalidValue(f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        for name, what in (
+            (self.name, "deployment"),
+            (self.env, "environment"),
+            *((model, "model") for model in self.models),
+        ):
+            if name is not None:
+                check_name(name, what)
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name. Raises InvalidValue when several models leave it open."""
+        if self.name is not None:
+            return self.name
+        if len(self.models) == 1:
+            return next(iter(self.models))
+        raise InvalidValue("the deployment has no name", hint='write name = "NAME" at the top of deployer.toml')

@@ -1,0 +1,69 @@
+"""Containers of the Docker engine."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+from deployer.errors import InvalidValue
+from deployer.spec.words import STRICT, check_image, check_positive, check_size, doc, size_in_bytes
+
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
+USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
+
+
+@dataclass(frozen=True)
+class Docker:
+    """Containers of the Docker engine: `[docker]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    host: str | None = doc(
+        "address of the Docker Engine, such as unix:///run/user/1000/docker.sock; unset: DOCKER_HOST, or the current "
+        "docker context",
+        default=None,
+    )
+    image: str = doc("the image; pin a tag or a digest", default="tensorflow/serving:2.20.0")
+    platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
+    pull_seconds: float = doc("how long a pull may take", default=900.0)
+    cpus: float | None = doc("how many CPUs a container may use", default=None)
+    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", default=None)
+    shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
+    gpus: int | None = doc("how many GPUs; -1: all", default=None)
+    environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
+    user: str = doc("uid:gid that the server runs as", default="65534:65534")
+    restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
+
+    def __post_init__(self) -> None:
+        if self.host is not None and not HOST.fullmatch(self.host):
+            raise InvalidValue(f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock")
+        check_image(self.image)
+        check_positive("pull_seconds", self.pull_seconds)
+        self._check_limits()
+        for name, value in self.environment.items():
+            _check_variable(name, value)
+        if not USER.fullmatch(self.user):
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid")
+        if self.restart not in get_args(RestartPolicy):
+            raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit as a number; None without one."""
+        return size_in_bytes(self.memory)
+
+    def _check_limits(self) -> None:
+        if self.cpus is not None:
+            check_positive("cpus", self.cpus)
+        for name in ("memory", "shm_size"):
+            check_size(name, getattr(self, name), "512m or 2g")
+        if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
+            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
+
+
+def _check_variable(name: str, value: str) -> None:
+    if not VARIABLE.fullmatch(name) or "\0" in value:
+        raise InvalidValue(f"environment variable {name[:40]!r} is no name, or its value none that a process can have")

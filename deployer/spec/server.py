@@ -1,0 +1,97 @@
+"""How the model server listens and runs: its doors, its flags, its batches, its metrics."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from deployer.errors import InvalidValue
+from deployer.spec.words import STRICT, doc
+
+FLAG = re.compile(r"[a-z][a-z0-9_]*")
+OWN_FLAGS = frozenset(
+    "port rest_api_port model_name model_base_path model_config_file batching_parameters_file enable_batching "
+    "monitoring_config_file allow_version_labels_for_unavailable_models".split()
+)
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the model server listens and runs: `[server]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    host: str = doc("address that the ports are bound to; 0.0.0.0 opens them to the network", default="127.0.0.1")
+    rest_port: int | None = doc("REST port; unset: 8501 or, when taken, a free one; 0: any free one", default=None)
+    grpc_port: int | None = doc("gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", default=None)
+    flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for port in (self.rest_port, self.grpc_port):
+            if port is not None and not 0 <= port <= 65535:
+                raise InvalidValue(f"port {port} does not exist: 0 to 65535")
+        if self.rest_port and self.rest_port == self.grpc_port:
+            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}")
+        for name in self.flags:
+            _check_flag(name)
+
+
+def _check_flag(name: str) -> None:
+    if not FLAG.fullmatch(name):
+        raise InvalidValue(
+            f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds"
+        )
+    if name in OWN_FLAGS:
+        raise InvalidValue(
+            f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml"
+        )
+
+
+@dataclass(frozen=True)
+class Batching:
+    """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    max_batch_size: int = doc("the largest batch that is run at once", default=32)
+    batch_timeout_micros: int = doc("how long a request waits for company, in microseconds", default=1000)
+    max_enqueued_batches: int = doc("batches that may wait before requests are refused", default=100)
+    num_batch_threads: int = doc("batches run in parallel", default=2)
+    allowed_batch_sizes: tuple[int, ...] = doc(
+        "sizes that batches are padded to, ascending; the last equals max_batch_size", default=()
+    )
+    pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
+
+    def __post_init__(self) -> None:
+        if (
+            min(self.max_batch_size, self.max_enqueued_batches, self.num_batch_threads) < 1
+            or self.batch_timeout_micros < 0
+        ):
+            raise InvalidValue("batching sizes and thread counts are at least 1, the time-out at least 0")
+        sizes = self.allowed_batch_sizes
+        if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
+            raise InvalidValue(
+                f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}"
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The batch sizes that are run: those allowed, or else the smallest and the largest."""
+        return self.allowed_batch_sizes or tuple(sorted({1, self.max_batch_size}))
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Prometheus metrics on the REST port: `[monitoring]`. Without this table there are none."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    enabled: bool = doc("serve metrics", default=True)
+    path: str = doc("their path", default="/monitoring/prometheus/metrics")
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"/[A-Za-z0-9_./-]{1,200}", self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'"
+            )
