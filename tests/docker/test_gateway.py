@@ -195,7 +195,7 @@ def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     with pytest.raises(grpc.RpcError) as refusal:
         [ask() for _ in range(60)]
     assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=10).text
+    metrics = requests.get(f"http://127.0.0.1:{port}/metrics", timeout=60).text
     assert 'haproxy_frontend_http_responses_total{proxy="rest",code="4xx"}' in metrics
     assert deployer("smoke", cwd=gated).code == 0  # the tool's own requests are not counted
     channel = grpc.insecure_channel(first["endpoints"]["grpc"])

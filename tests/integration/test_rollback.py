@@ -21,7 +21,7 @@ def ok(project: Path, *arguments: str) -> Any:
 
 def answer(endpoints: dict[str, str]) -> float:
     url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
-    return requests.post(url, json={"instances": [2.0]}, timeout=10).json()["predictions"][0]
+    return requests.post(url, json={"instances": [2.0]}, timeout=60).json()["predictions"][0]
 
 
 def history(project: Path) -> list[tuple[str, list[int], str]]:

@@ -33,7 +33,7 @@ def keras_file(tmp_path_factory) -> Path:
 
 def ask(endpoints: dict[str, str], value: float, version: str = "") -> float:
     url = f"{endpoints['rest']}/v1/models/half_plus_two{version}:predict"
-    return requests.post(url, json={"instances": [value]}, timeout=10).json()["predictions"][0]
+    return requests.post(url, json={"instances": [value]}, timeout=60).json()["predictions"][0]
 
 
 def up(project: Path, *arguments: str) -> dict:
@@ -77,7 +77,7 @@ def test_versions_change_in_place_and_no_request_fails_meanwhile(project):
             while not stop.is_set():
                 try:
                     url = f"{first['endpoints']['rest']}/v1/models/half_plus_two:predict"
-                    answers.append(session.post(url, json={"instances": [2.0]}, timeout=10).json()["predictions"][0])
+                    answers.append(session.post(url, json={"instances": [2.0]}, timeout=60).json()["predictions"][0])
                 except (requests.RequestException, KeyError) as error:
                     failures.append(repr(error))
                 time.sleep(0.005)
@@ -136,7 +136,7 @@ def test_batching_from_deployer_toml_runs_requests_together(project):
     with ThreadPoolExecutor(4) as clients:
         assert list(clients.map(lambda value: ask(endpoints, value), (1.0, 2.0, 3.0, 4.0))) == [2.5, 3.0, 3.5, 4.0]
     url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
-    refused = requests.post(url, json={"instances": [1.0] * 5}, timeout=10)
+    refused = requests.post(url, json={"instances": [1.0] * 5}, timeout=60)
     assert refused.json() == {"error": "Task size 5 is larger than maximum input batch size 4"}
 
 
@@ -144,10 +144,10 @@ def test_monitoring_from_deployer_toml_shows_what_is_served(project):
     (project / "deployer.toml").write_text('[monitoring]\npath = "/metrics"\n[models.half_plus_two]\nversions = [1]\n')
     endpoints = up(project, *ANY_PORTS)["endpoints"]
     counted = ':tensorflow:serving:request_count{model_name="half_plus_two",status="OK"} '
-    page = requests.get(f"{endpoints['rest']}/metrics", timeout=10).text
+    page = requests.get(f"{endpoints['rest']}/metrics", timeout=60).text
     before = next(line for line in page.splitlines() if line.startswith(counted))
     ask(endpoints, 2.0)
-    page = requests.get(f"{endpoints['rest']}/metrics", timeout=10).text
+    page = requests.get(f"{endpoints['rest']}/metrics", timeout=60).text
     assert f"{counted}{int(before.removeprefix(counted)) + 1}" in page.splitlines()
 
 
@@ -257,7 +257,7 @@ def test_a_reused_pid_is_never_taken_for_the_server(project):
         assert stranger.poll() is None
     finally:
         stranger.kill()
-        stranger.wait(10)
+        stranger.wait(60)
 
 
 def test_two_commands_on_one_deployment_do_not_mix(project):

@@ -25,7 +25,7 @@ def up(project: Path, *arguments: str) -> Any:
 
 def ask(endpoints: dict[str, str], value: float) -> float:
     url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
-    return requests.post(url, json={"instances": [value]}, timeout=10).json()["predictions"][0]
+    return requests.post(url, json={"instances": [value]}, timeout=60).json()["predictions"][0]
 
 
 def refused(ended: Ended, code: int, *says: str) -> None:

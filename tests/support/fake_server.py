@@ -114,5 +114,5 @@ def fake_server() -> Iterator[FakeServer]:
         server.forget()
         http.shutdown()
         http.server_close()
-        calls.stop(0).wait(5)
-        thread.join(5)
+        calls.stop(0).wait(60)
+        thread.join(60)

@@ -57,7 +57,7 @@ def test_a_reader_sees_the_old_text_or_the_new_one_and_nothing_else(tmp_path):
         for text in texts:
             write_atomically(path, text)
     stop.set()
-    reader.join(10)
+    reader.join(60)
     assert seen
     assert seen <= texts
 

@@ -41,7 +41,7 @@ def test_the_holder_is_named_and_its_death_frees_the_lock(tmp_path):
             pass
     finally:
         child.send_signal(signal.SIGKILL)
-        child.wait(10)
+        child.wait(60)
         child.stdout.close()
     with folder_lock(folder, "model m"):
         assert (folder / OWNER_FILE).is_file()

@@ -36,7 +36,7 @@ def child(request, monkeypatch) -> Iterator[subprocess.Popen[str]]:
     process.stdout.readline()
     yield process
     process.kill()
-    process.communicate(timeout=10)
+    process.communicate(timeout=60)
 
 
 def owner_of(process: subprocess.Popen[str]) -> Owner:
@@ -57,7 +57,7 @@ def test_a_process_that_ended_is_dead_be_it_that_nobody_has_looked_yet(child):
     assert not owner.dead
     child.kill()
     eventually(lambda: owner.dead, "it is a zombie, and passes for dead", 10)
-    child.wait(10)
+    child.wait(60)
     assert owner.dead
 
 
@@ -77,7 +77,7 @@ def test_of_another_machine_nothing_is_known_and_nothing_is_ended(child):
 
 def test_an_owner_is_told_to_end_and_else_killed(child):
     assert owner_of(child).end()
-    assert child.wait(10) < 0
+    assert child.wait(60) < 0
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"pid": "7"}', "[" * 10**5, "\ud800"])

@@ -38,7 +38,7 @@ class Row:
 def _kill_process(deployment: Deployment) -> None:
     server = psutil.Process(deployment.pid)
     server.kill()
-    server.wait(10)
+    server.wait(60)
 
 
 def _release(spec: Spec, name: str, env: str) -> Path:

@@ -56,7 +56,7 @@ def holder(house: House) -> Iterator[subprocess.Popen]:
     assert child.stdout.readline() == "held\n"
     yield child
     child.kill()
-    child.communicate(timeout=10)
+    child.communicate(timeout=60)
 
 
 def test_one_command_at_a_time_and_the_other_is_named(house, holder):
@@ -82,7 +82,7 @@ def test_the_holder_of_a_lock_is_told_and_can_be_ended(house, holder):
     house.engine.unlock("other", ENV)
     assert holder.poll() is None
     house.engine.unlock(NAME, ENV)
-    assert holder.wait(10) != 0
+    assert holder.wait(60) != 0
     assert house.engine.lock_owner(NAME, ENV) is None
     with house.engine.lock(NAME, ENV, 0.0):
         assert house.engine.lock_owner(NAME, ENV).pid != holder.pid

@@ -129,7 +129,7 @@ def test_bad_bytes_and_cut_connections_do_no_harm(server: ServerProcess, junk: b
     import socket
 
     for port in (server.rest_port, server.port):
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as client:
             client.sendall(junk)
     assert server.predict("half_plus_two/versions/1", 2.0) == (200, {"predictions": [3.0]})
 

@@ -213,7 +213,7 @@ def test_config_polling_public_ports_and_a_drain(tmp_path: Path) -> None:
         server.child.send_signal(signal.SIGUSR1)
         server.wait_for_log(f"Serving on public ports: gRPC {HOST}:{public}, REST {HOST}:{public_rest}")
         assert server.predict("m", 0.0, port=public_rest) == (200, {"predictions": [3.0]})
-        with socket.create_connection((HOST, public), timeout=10):
+        with socket.create_connection((HOST, public), timeout=60):
             pass
         assert b'"predictions": [3.0' in _asked_while_it_stops(server, public_rest)
         assert server.wait_for_exit() == 0

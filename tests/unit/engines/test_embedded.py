@@ -104,7 +104,7 @@ def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
     assert seen is not None
     yield Talker(seen, child)
     child.kill()
-    child.communicate(timeout=10)
+    child.communicate(timeout=60)
 
 
 def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):

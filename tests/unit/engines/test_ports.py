@@ -115,7 +115,7 @@ def test_a_child_that_inherits_it_can_share_it_and_keeps_it():
         with pytest.raises(PortTaken, match=f"process {child.pid} "):
             ports.check_free(HOST, held.port)
     finally:
-        child.communicate(timeout=10)
+        child.communicate(timeout=60)
 
 
 def test_held_ports_are_all_different():

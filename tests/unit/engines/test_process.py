@@ -37,7 +37,7 @@ def spawn() -> Iterator[Spawn]:
     yield start
     for child in children:
         child.kill()
-        child.communicate(timeout=10)
+        child.communicate(timeout=60)
 
 
 def test_a_server_is_found_by_its_pid_and_without_it(tmp_path, spawn):
@@ -83,20 +83,20 @@ def ours(folder: Path, child: subprocess.Popen) -> psutil.Process:
 def test_stop_asks_first(tmp_path, spawn):
     child = spawn(process.mark(tmp_path))
     process.stop(ours(tmp_path, child), 10.0)
-    assert child.wait(10) == -signal.SIGTERM
+    assert child.wait(60) == -signal.SIGTERM
 
 
 def test_stop_insists_when_asking_does_not_help(tmp_path, spawn):
     child = spawn(process.mark(tmp_path), script=STUBBORN)
     process.stop(ours(tmp_path, child), 0.1)
-    assert child.wait(10) == -signal.SIGKILL
+    assert child.wait(60) == -signal.SIGKILL
 
 
 def test_stopping_what_has_ended_is_no_error(tmp_path, spawn):
     child = spawn(process.mark(tmp_path))
     found = ours(tmp_path, child)
     child.kill()
-    child.wait(10)
+    child.wait(60)
     process.stop(found, 10.0)
     process.stop(found, 10.0)
 
