@@ -31,8 +31,12 @@ ensure_image() {
     export DEPLOYER_TEST_IMAGE
 }
 
-# Tests wait more than they compute, so two halves run side by side. All that share a Docker Engine are in the first.
-first_half=(tests/docker tests/contract tests/integration/test_source_kinds.py)
+# Tests wait more than they compute, so two halves run side by side. All that share a Docker Engine are in the first;
+# of the contract of the server as much as makes the halves equally long.
+first_half=(
+    tests/docker tests/contract/engines tests/contract/server/test_server_[d-h]*.py
+    tests/integration/test_{source_kinds,estimator,jax,real_models}.py
+)
 
 all_of_them() {
     local told code=0

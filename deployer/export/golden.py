@@ -151,14 +151,21 @@ def _within_limit(cases: Iterable[GoldenCase]) -> list[GoldenCase]:
     return kept
 
 
-def _changing(cases: Iterable[GoldenCase], model: Running, signatures: Sequence[Signature]) -> set[str]:
-    """`signature/output` of every output that is another one when the same is asked again."""
+def _changing(cases: Sequence[GoldenCase], model: Running, signatures: Sequence[Signature]) -> set[str]:
+    """`signature/output` of every output that is another one when the same is asked again.
+
+    It is asked in the opposite order: what remembers the question before shows. Where the answers of a signature
+    change, those of all others that change what the model remembers are exempt, too: many clients disturb each other.
+    """
     by_name = {signature.name: signature for signature in signatures}
-    return {
+    found = {
         f"{case.signature}/{output}"
-        for case in cases
+        for case in reversed(cases)
         for output in _changed_outputs(case, model, by_name[case.signature])
     }
+    changing = {place.partition("/")[0] for place in found}
+    disturbed = [case for case in cases if changing - {case.signature} and model.writes(case.signature)]
+    return found | {f"{case.signature}/{output}" for case in disturbed for output in case.outputs}
 
 
 def _changed_outputs(case: GoldenCase, model: Running, signature: Signature) -> list[str]:

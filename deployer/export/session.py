@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from deployer import op_sets, saved_model, tf_examples
 from deployer.errors import BrokenModel
+from deployer.export.graph_walk import writes
 from deployer.export.runtime import disk_full, part, reason
 from deployer.export.strings_wanted import Wanted, wanted
 from deployer.model import Signature
@@ -68,6 +69,10 @@ class Running:
                 raise
             raise Refused(reason(error)) from error
         return {name: _array(value) for name, value in outputs.items()}
+
+    def writes(self, signature: str) -> bool:
+        """Whether asking a signature changes what the model remembers."""
+        return writes(self.meta_graph, self.signatures[signature])
 
     def may_change_between_loads(self) -> bool:
         """Whether the graph holds an op that could answer otherwise after another load."""

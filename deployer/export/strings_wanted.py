@@ -7,11 +7,12 @@ or sparse in the owner's function came into the signature as their parts, which 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from deployer import saved_model, tensors
 from deployer.errors import MalformedTensor
+from deployer.export.graph_walk import behind, node_of
 from deployer.model import Shape
 
 EXAMPLE_OPS = frozenset(
@@ -19,7 +20,6 @@ EXAMPLE_OPS = frozenset(
     "ParseSingleSequenceExample DecodeProtoV2".split()
 )
 IMAGE_OPS = frozenset({"DecodeJpeg", "DecodePng", "DecodeImage", "DecodeAndCropJpeg", "DecodeBmp", "DecodeGif"})
-CALLS = ("f", "body", "cond", "then_branch", "else_branch", "branches")
 COMPOSITES = {"RAGGED_TENSOR_SPEC": "ragged", "SPARSE_TENSOR_SPEC": "sparse"}
 
 
@@ -43,54 +43,9 @@ class Wanted:
     examples: bool = False
 
 
-@dataclass
-class _Walk:
-    """The nodes and the functions that the outputs of a signature hang on."""
-
-    nodes: Mapping[str, Any]
-    functions: Mapping[str, Any]
-    found: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
-    called: set[str] = field(default_factory=set)
-
-    def backwards(self, outputs: Sequence[str]) -> None:
-        """Everything before these tensors; a node goes with the nodes that its inputs are looked up in."""
-        seen: set[str] = set()
-        waiting = [_node(name) for name in outputs]
-        while waiting:
-            name = waiting.pop()
-            if name in seen or name not in self.nodes:
-                continue
-            seen.add(name)
-            self._visit(self.nodes[name], self.nodes)
-            waiting += [_node(source) for source in self.nodes[name].input]
-
-    def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
-        self.found.append((node, beside))
-        for name in _called(node):
-            if name not in self.called and name in self.functions:
-                self.called.add(name)
-                inner = {child.name: child for child in self.functions[name].node_def}
-                for child in inner.values():
-                    self._visit(child, inner)
-
-
-def _node(tensor: str) -> str:
-    return tensor.removeprefix("^").partition(":")[0]
-
-
-def _called(node: Any) -> Iterator[str]:
-    for key in CALLS:
-        if key in node.attr:
-            yield from (func.name for func in (node.attr[key].func, *node.attr[key].list.func) if func.name)
-
-
 def wanted(meta_graph: Any, definition: Any) -> Wanted:
     """What the strings that go into a SignatureDef must be."""
-    graph = meta_graph.graph_def
-    walk = _Walk(
-        {node.name: node for node in graph.node}, {found.signature.name: found for found in graph.library.function}
-    )
-    walk.backwards([info.name for info in definition.outputs.values()])
+    walk = behind(meta_graph, definition)
     features = {found.name: found for node, beside in walk.found for found in _features(node, beside)}
     images, examples = (any(node.op in ops for node, _ in walk.found) for ops in (IMAGE_OPS, EXAMPLE_OPS))
     composite = _composite(meta_graph, walk.called)
@@ -149,9 +104,9 @@ def _dense(keys: Sequence[str | None], node: Any) -> Found:
 
 def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:
     """The texts in a constant, behind any identities; none when it is something else."""
-    node = nodes.get(_node(tensor))
+    node = nodes.get(node_of(tensor))
     while node is not None and node.op == "Identity":
-        node = nodes.get(_node(node.input[0]))
+        node = nodes.get(node_of(node.input[0]))
     if node is None or node.op != "Const":
         return []
     try:

@@ -1,4 +1,4 @@
-"""Estimators: exported by TensorFlow 2.15 in an environment of its own, served by today's embedded engine."""
+"""Estimators: exported by TensorFlow 2.15 in an environment of its own, served by today's engines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ import requests
 import tensorflow as tf
 from support import tested
 from support.asking import Answer, over_grpc, over_rest, same
-from support.cli import deployer, in_process
+from support.cli import ONE_AFTER_ANOTHER, deployer, in_process
+from support.every_engine import ENGINES, Served, served, write_spec
 from tensorflow_serving.apis import (
     classification_pb2,
     input_pb2,
@@ -26,7 +27,7 @@ from tensorflow_serving.apis import (
 )
 
 ROOT = Path(__file__).parents[2]
-BIN = ROOT / ".venv-estimator" / "bin"
+PYTHON = ROOT / ".venv-estimator" / "bin" / "python"
 SECONDS = 280
 SIZES = [[0.5, -1.0], [2.0, 0.25], [-3.0, 1.5]]
 MODELS = """
@@ -69,35 +70,43 @@ if __name__ == "__main__":
 """
 
 
-def old(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
-    """Run something of the old environment."""
+def old(folder: Path, *arguments: str, told: str = "") -> subprocess.CompletedProcess[str]:
+    """Run the Python of the old environment."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
     return subprocess.run(
-        [str(BIN / command[0]), *command[1:]],
-        cwd=folder, env=clean, check=False, timeout=SECONDS, capture_output=True, text=True,
+        [str(PYTHON), *arguments],
+        cwd=folder, env=clean, input=told, check=False, timeout=SECONDS, capture_output=True, text=True,
     )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Any, dict[str, str]]]:
-    """What the estimators say, and the endpoints that serve them."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A project with all of them, with what the estimators say in answers.json; and how the last export ended."""
     subprocess.run([ROOT / "requirements" / "estimator.sh"], check=True, timeout=SECONDS)
     folder = tmp_path_factory.mktemp("estimator")
     (folder / "models.py").write_text(MODELS)
-    ended = old(folder, "python", "models.py", json.dumps(SIZES))
+    ended = old(folder, "models.py", json.dumps(SIZES))
     assert ended.returncode == 0, ended.stderr
-    for name in ("classifier", "regressor"):
-        ended = old(folder, "deployer", "export", f"models.py:{name}", "-q")
-        assert ended.returncode == 0, ended.stderr
+    commands = [["export", f"models.py:{name}", "-q"] for name in ("classifier", "regressor", "untrained")]
+    ended = old(folder, "-c", ONE_AFTER_ANOTHER, told=json.dumps(commands))
+    assert f"{commands[-1]} ended with 4" in ended.stderr, ended.stderr
     (exported,) = (folder / "exported").iterdir()
     assert in_process("export", str(exported), "--name", "exported", "-q", cwd=folder).code == 0
-    toml = 'name = "estimators"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
-    tables = "".join(f"[models.{name}]\n" for name in ("classifier", "regressor", "exported"))
-    (folder / "deployer.toml").write_text(toml + tables)
-    up = deployer("up", "--json", cwd=folder)
-    assert up.code == 0, up.err
-    yield folder, json.loads((folder / "answers.json").read_text()), up.json["endpoints"]
-    assert deployer("down", cwd=folder).code == 0
+    write_spec(folder, ("classifier", "regressor", "exported"))
+    return folder, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def answers(exported: tuple[Path, str]) -> Any:
+    """What the estimators say."""
+    return json.loads((exported[0] / "answers.json").read_text())
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def deployed(request: Any, exported: tuple[Path, str]) -> Iterator[Served]:
+    """One server of them all."""
+    with served(exported[0], request.param) as one:
+        yield one
 
 
 def examples() -> list[tf.train.Example]:
@@ -121,10 +130,10 @@ def post(endpoints: dict[str, str], model: str, method: str, **more: str) -> Any
 
 
 @pytest.mark.parametrize("model", ["classifier", "exported"])
-def test_a_classifier_is_served_by_all_its_signatures(served: Any, model: str) -> None:
-    folder, answers, endpoints = served
+def test_a_classifier_is_served_by_all_its_signatures(deployed: Served, answers: Any, model: str) -> None:
+    endpoints = deployed.endpoints
     rows = answers["classifier"]
-    declared = in_process("inspect", model, "--json", cwd=folder).json["model"]["info"]["signatures"]
+    declared = in_process("inspect", model, "--json", cwd=deployed.folder).json["model"]["info"]["signatures"]
     assert [found["name"] for found in declared] == ["classification", "predict", "regression", "serving_default"]
     packed = np.array([message.SerializeToString() for message in examples()], object)
     outputs = {
@@ -143,7 +152,7 @@ def test_a_classifier_is_served_by_all_its_signatures(served: Any, model: str) -
         np.testing.assert_allclose(scores, outputs["probabilities"], rtol=1e-5)
     regressed = post(endpoints, model, "regress", signature_name="regression")
     np.testing.assert_allclose(regressed, outputs["logistic"][:, 0], rtol=1e-5)
-    tested.note(NOTES[model], "embedded", tensorflow="2.15.1" if model == "classifier" else None)
+    tested.note(NOTES[model], deployed.engine, tensorflow="2.15.1" if model == "classifier" else None)
 
 
 NOTES = {
@@ -152,10 +161,9 @@ NOTES = {
 }
 
 
-def test_the_stock_stubs_classify_and_regress(served: Any) -> None:
-    _, answers, endpoints = served
+def test_the_stock_stubs_classify_and_regress(deployed: Served, answers: Any) -> None:
     given = input_pb2.Input(example_list=input_pb2.ExampleList(examples=examples()))
-    with grpc.insecure_channel(endpoints["grpc"]) as channel:
+    with grpc.insecure_channel(deployed.endpoints["grpc"]) as channel:
         stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
         request = classification_pb2.ClassificationRequest(
             model_spec=model_pb2.ModelSpec(name="classifier"), input=given
@@ -168,17 +176,14 @@ def test_the_stock_stubs_classify_and_regress(served: Any) -> None:
     np.testing.assert_allclose(values, column(answers["regressor"], "predictions")[:, 0], rtol=1e-5)
 
 
-def test_an_estimator_without_training_is_told_so(served: Any) -> None:
-    folder, _, _ = served
-    ended = old(folder, "deployer", "export", "models.py:untrained", "-q")
-    assert ended.returncode == 4
-    assert "the estimator could not be exported" in ended.stderr
-    assert "train it" in ended.stderr
+def test_an_estimator_without_training_is_told_so(exported: tuple[Path, str]) -> None:
+    folder, told = exported
+    assert "the estimator could not be exported" in told
+    assert "train it" in told
     assert not (folder / "models" / "untrained").exists()
 
 
-def test_where_tensorflow_has_no_estimator_the_way_out_is_told(served: Any) -> None:
-    folder, _, _ = served
-    ended = deployer("export", "models.py:classifier", "-q", cwd=folder)
+def test_where_tensorflow_has_no_estimator_the_way_out_is_told(exported: tuple[Path, str]) -> None:
+    ended = deployer("export", "models.py:classifier", "-q", cwd=exported[0])
     assert ended.code == 4
     assert "tensorflow==2.15.1" in ended.err

@@ -1,18 +1,18 @@
-"""Functions of JAX: converted by jax2tf, served by the embedded engine where XLA may compile: JAX's own numbers."""
+"""Functions of JAX: converted by jax2tf, served by every engine where XLA may compile: JAX's own numbers."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from support import tested
 from support.asking import Answer, over_grpc, over_rest, same
-from support.cli import deployer, environment, in_process
+from support.cli import environment, in_process
+from support.every_engine import ENGINES, served, write_spec
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 280
@@ -59,7 +59,6 @@ if __name__ == "__main__":
     x, y = np.float32([[1, 2, 3], [0.5, 0, -1]]), np.float32([[0, 2, 1], [1, 1, 1]])
     np.savez("answers.npz", x=x, y=y, module=network(PARAMETERS, x), bare=jnp.sin(x), apart=apart(x, y)["distance"])
 """
-TOML = 'name = "jax"\n[server]\nrest_port = 0\ngrpc_port = 0\n[models.module]\n[models.bare]\n[models.apart]\n'
 OUTPUTS = {"module": "y", "bare": "output_0", "apart": "distance"}
 NOTES = {
     "module": "JAX in a `tf.Module`, converted by `jax2tf`",
@@ -69,12 +68,11 @@ NOTES = {
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all of them were exported, with what JAX says."""
     subprocess.run([str(ROOT / "requirements" / "jax.sh")], check=True, timeout=SECONDS)
     folder = tmp_path_factory.mktemp("jax")
     (folder / "models.py").write_text(MODELS)
-    (folder / "deployer.toml").write_text(TOML)
     path = os.pathsep.join((str(ROOT / ".venv-jax"), str(ROOT)))
     ended = subprocess.run(
         [sys.executable, "models.py"], cwd=folder, env=environment(PYTHONPATH=path), timeout=SECONDS,
@@ -82,8 +80,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
     (folder / "said").write_text(ended.stdout)
-    yield folder
-    assert deployer("down", "--all", "-q", cwd=folder).code == 0
+    return folder
 
 
 def test_a_function_that_does_not_say_what_it_takes_is_refused(project):
@@ -91,6 +88,7 @@ def test_a_function_that_does_not_say_what_it_takes_is_refused(project):
 
 
 def test_a_server_that_may_not_compile_is_not_asked(project):
+    write_spec(project, OUTPUTS)
     ended = in_process("up", cwd=project)
     assert ended.code == 3, ended.err
     assert "module:1 would answer nothing: it has functions of JAX (jax2tf)" in ended.err
@@ -99,14 +97,14 @@ def test_a_server_that_may_not_compile_is_not_asked(project):
     assert "xla_cpu_compilation_enabled" in note
 
 
-def test_what_is_served_is_what_jax_says(project):
-    (project / "deployer.toml").write_text(f"{TOML}[server.flags]\nxla_cpu_compilation_enabled = true\n")
-    ended = deployer("up", "--json", cwd=project)
-    assert ended.code == 0, ended.err
-    endpoints, answers = ended.json["endpoints"], np.load(project / "answers.npz")
-    for name, output in OUTPUTS.items():
-        inputs = {key: answers[key] for key in (("x", "y") if name == "apart" else ("x",))}
-        answer = Answer(inputs, {output: answers[name]})
-        same(answer.outputs, over_rest(endpoints["rest"], name, answer))
-        same(answer.outputs, over_grpc(endpoints["grpc"], name, answer))
-        tested.note(NOTES[name], "embedded")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_what_is_served_is_what_jax_says(project, engine):
+    write_spec(project, OUTPUTS, "[server.flags]\nxla_cpu_compilation_enabled = true\n")
+    answers = np.load(project / "answers.npz")
+    with served(project, engine) as deployed:
+        for name, output in OUTPUTS.items():
+            inputs = {key: answers[key] for key in (("x", "y") if name == "apart" else ("x",))}
+            answer = Answer(inputs, {output: answers[name]})
+            same(answer.outputs, over_rest(deployed.endpoints["rest"], name, answer))
+            same(answer.outputs, over_grpc(deployed.endpoints["grpc"], name, answer))
+            tested.note(NOTES[name], engine)

@@ -17,7 +17,8 @@ import tensorflow as tf
 import tf_keras
 from support import tested
 from support.asking import Answer, over_grpc, over_rest, same
-from support.cli import deployer, in_process
+from support.cli import in_process
+from support.every_engine import ENGINES, Served, served, write_spec
 
 from deployer import golden
 
@@ -35,7 +36,6 @@ KINDS = {
 }
 TONE = np.float32(0.5 * np.sin(2 * np.pi * 440 / 22050 * np.arange(43844)))[None, :, None]
 """Two seconds of A4, at 22,050 samples a second."""
-TOML = 'name = "real"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
 RUST = 'fn main() {\n    let mut total: i32 = 0;\n    for n in 1..4 { total += n; }\n    println!("{}", total);\n}\n'
 PYTHON = "import os\n\n\ndef main() -> None:\n    for name in os.listdir():\n        print(name)\n"
 
@@ -49,8 +49,8 @@ def unpacked(requirement: str, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
-    """The folder with the wheels, and the endpoints of a server of all three."""
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder with the wheels, and all three in its store."""
     folder = tmp_path_factory.mktemp("real")
     np.savez(folder / "tone.npz", input_2=TONE)
     for name, (requirement, path) in WHEELS.items():
@@ -58,48 +58,52 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dic
         options = ("--examples", "tone.npz") if name == "pitch" else ()
         ended = in_process("export", str(model), "--name", name, *options, "-q", cwd=folder)
         assert ended.code == 0, f"{name}: {ended.err}"
-    (folder / "deployer.toml").write_text(TOML + "".join(f"[models.{name}]\n" for name in WHEELS))
-    ended = deployer("up", "--json", cwd=folder)
-    assert ended.code == 0, ended.err
-    yield folder, ended.json["endpoints"]
-    assert deployer("down", cwd=folder).code == 0
+    write_spec(folder, WHEELS)
+    return folder
 
 
-def proven(served: Any, name: str, answer: Answer) -> dict[str, Any]:
+@pytest.fixture(scope="module", params=ENGINES)
+def deployed(request: Any, exported: Path) -> Iterator[Served]:
+    """A server of all three."""
+    with served(exported, request.param) as one:
+        yield one
+
+
+def proven(deployed: Served, name: str, answer: Answer) -> dict[str, Any]:
     """What is served, when it is what TensorFlow says."""
-    found = over_rest(served[1]["rest"], name, answer)
+    found = over_rest(deployed.endpoints["rest"], name, answer)
     same(answer.outputs, found)
-    same(answer.outputs, over_grpc(served[1]["grpc"], name, answer))
-    tested.note(KINDS[name], "embedded")
+    same(answer.outputs, over_grpc(deployed.endpoints["grpc"], name, answer))
+    tested.note(KINDS[name], deployed.engine)
     return found
 
 
-def source(served: Any, name: str) -> str:
-    return str(served[0] / name / WHEELS[name][1])
+def source(folder: Path, name: str) -> str:
+    return str(folder / name / WHEELS[name][1])
 
 
-def test_notes_are_heard_in_a_tone_of_440_hertz(served):
-    signature = tf.saved_model.load(source(served, "pitch")).signatures["serving_default"]
+def test_notes_are_heard_in_a_tone_of_440_hertz(deployed):
+    signature = tf.saved_model.load(source(deployed.folder, "pitch")).signatures["serving_default"]
     outputs = {name: value.numpy() for name, value in signature(tf.constant(TONE)).items()}
-    found = proven(served, "pitch", Answer({"input_2": TONE}, outputs))
+    found = proven(deployed, "pitch", Answer({"input_2": TONE}, outputs))
     a4 = 69 - 21  # counted from A0, the lowest key of a piano
     assert np.asarray(found["note"])[0].mean(axis=0).argmax() == a4
-    shown = in_process("inspect", source(served, "pitch"), "--json", cwd=served[0]).json
+    shown = in_process("inspect", source(deployed.folder, "pitch"), "--json", cwd=deployed.folder).json
     assert shown["curl"] == [], "43,844 numbers are no line to type"
 
 
-def test_languages_are_told_apart(served):
+def test_languages_are_told_apart(deployed):
     texts = np.array([RUST.encode(), PYTHON.encode()], object)
-    signature = tf.saved_model.load(source(served, "language")).signatures["predict"]
+    signature = tf.saved_model.load(source(deployed.folder, "language")).signatures["predict"]
     outputs = {name: value.numpy() for name, value in signature(content=tf.constant(texts)).items()}
-    found = proven(served, "language", Answer({"content": texts}, outputs, "predict"))
+    found = proven(deployed, "language", Answer({"content": texts}, outputs, "predict"))
     assert found["classes"] == [["rs"], ["py"]]
-    cases = golden.read(served[0] / "models" / "language" / "1")
+    cases = golden.read(deployed.folder / "models" / "language" / "1")
     methods = {(case.signature, case.method) for case in cases}
     assert ("classification", "predict") in methods, "its receiver takes text: no tf.Example can be handed over"
 
 
-def test_a_face_has_the_emotions_that_keras_sees(served):
+def test_a_face_has_the_emotions_that_keras_sees(deployed):
     faces = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 1)).astype(np.float32)
-    outputs = tf_keras.models.load_model(source(served, "emotion"), compile=False)(faces).numpy()
-    proven(served, "emotion", Answer({"inputs": faces}, {"predictions": outputs}))
+    outputs = tf_keras.models.load_model(source(deployed.folder, "emotion"), compile=False)(faces).numpy()
+    proven(deployed, "emotion", Answer({"inputs": faces}, {"predictions": outputs}))

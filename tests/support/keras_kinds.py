@@ -131,9 +131,9 @@ def distance(left, right):
 """
 
 
-def users_code(home: Path, name: str) -> Any:
+def users_code(home: Path, name: str, code: str = CODE) -> Any:
     """The user's file, and its module."""
-    (home / name).write_text(CODE)
+    (home / name).write_text(code)
     spec = importlib.util.spec_from_file_location(f"users_code_{home.name}", home / name)
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
@@ -166,3 +166,59 @@ def plain_function(home: Path) -> Made:
     said = {"output_0": made.distance(**feed).numpy()}
     options = ("--input", "left:float32[?,3]", "--input", "right:float32[?,3]")
     return Made(f"{home}/made.py:distance", (Answer(feed, said),), options)
+
+
+STATEFUL = """
+import keras
+import tensorflow as tf
+
+keras.utils.set_random_seed(13)
+remembering = keras.layers.GRU(2, stateful=True, name="y")
+model = keras.Sequential([keras.Input(batch_shape=(2, 3, 1), name="steps"), remembering])
+
+def anew(model):
+    @tf.function(input_signature=[tf.TensorSpec([2, 3, 1], tf.float32, name="steps")])
+    def forget_and_ask(steps):
+        remembering.reset_state()
+        return {"y": model(steps)}
+    return forget_and_ask
+"""
+
+
+@maker
+def stateful(home: Path) -> Made:
+    """Keras 3 model, `file.py:name`: a stateful recurrent layer, and a function that makes it forget (`--signature`)"""
+    model = users_code(home, "made.py", STATEFUL).model
+    steps = floats(2, 3, 1)
+    first, second = ({"y": model(steps).numpy()} for _ in range(2))
+    answers = (Answer({"steps": steps}, first, "anew"), Answer({"steps": steps}, second))
+    return Made(f"{home}/made.py:model", answers, ("--signature", f"anew={home}/made.py:anew"), KERAS)
+
+
+@maker
+def package_module(home: Path) -> Made:
+    """`package.module:function`, in a package of the working folder: a `tf.Module`"""
+    (home / "__init__.py").touch()
+    (home / "weights.py").write_text("SCALE = [[2.0], [-0.5]]\n")
+    (home / "nets.py").write_text(PACKAGED)
+    x = floats(4, 2)
+    answer = Answer({"x": x}, {"y": x @ np.float32([[2.0], [-0.5]])})
+    return Made(f"{home.parent.name}.{home.name}.nets:build", (answer,))
+
+
+PACKAGED = """
+import tensorflow as tf
+from .weights import SCALE
+
+class Net(tf.Module):
+    def __init__(self):
+        super().__init__()
+        self.scale = tf.Variable(SCALE)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": x @ self.scale}
+
+def build():
+    return Net()
+"""

@@ -1,0 +1,72 @@
+"""Walks the graph behind a signature's outputs, into the functions that it calls."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+CALLS = ("f", "body", "cond", "then_branch", "else_branch", "branches")
+WRITING = re.compile(
+    r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"
+)
+"""Ops that change what a variable, a table or a queue holds."""
+
+
+@dataclass
+class Walk:
+    """The nodes and the functions that the outputs of a signature hang on; a node goes with those that its inputs are
+    looked up in."""
+
+    nodes: Mapping[str, Any]
+    functions: Mapping[str, Any]
+    found: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
+    called: set[str] = field(default_factory=set)
+
+    def backwards(self, outputs: Sequence[str]) -> None:
+        """Everything before these tensors."""
+        seen: set[str] = set()
+        waiting = [node_of(name) for name in outputs]
+        while waiting:
+            name = waiting.pop()
+            if name in seen or name not in self.nodes:
+                continue
+            seen.add(name)
+            self._visit(self.nodes[name], self.nodes)
+            waiting += [node_of(source) for source in self.nodes[name].input]
+
+    def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
+        self.found.append((node, beside))
+        for name in _called(node):
+            if name not in self.called and name in self.functions:
+                self.called.add(name)
+                inner = {child.name: child for child in self.functions[name].node_def}
+                for child in inner.values():
+                    self._visit(child, inner)
+
+
+def behind(meta_graph: Any, definition: Any) -> Walk:
+    """All that the outputs of a SignatureDef hang on."""
+    graph = meta_graph.graph_def
+    walk = Walk(
+        {node.name: node for node in graph.node}, {found.signature.name: found for found in graph.library.function}
+    )
+    walk.backwards([info.name for info in definition.outputs.values()])
+    return walk
+
+
+def writes(meta_graph: Any, definition: Any) -> bool:
+    """Whether asking a SignatureDef changes what the model remembers."""
+    return any(WRITING.search(node.op) for node, _ in behind(meta_graph, definition).found)
+
+
+def node_of(tensor: str) -> str:
+    """The node that a tensor, or a control dependency, comes from."""
+    return tensor.removeprefix("^").partition(":")[0]
+
+
+def _called(node: Any) -> Iterator[str]:
+    for key in CALLS:
+        if key in node.attr:
+            yield from (func.name for func in (node.attr[key].func, *node.attr[key].list.func) if func.name)

@@ -1,0 +1,46 @@
+"""Serves a project's models on each engine at hand: the embedded one, and Docker where DEPLOYER_TEST_IMAGE is set.
+
+Tests that use it share that Docker Engine with tests/docker: tests/run.sh keeps them all in one half.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.cli import deployer
+
+IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
+ENGINES = ("embedded", "docker") if IMAGE else ("embedded",)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A project, and where the server of one engine answers for its models."""
+
+    folder: Path
+    engine: str
+    endpoints: dict[str, str]
+
+
+def write_spec(folder: Path, models: Iterable[str], more: str = "") -> None:
+    """A deployer.toml with these models of the store, on any ports."""
+    tables = "".join(f"[models.{name}]\n" for name in models)
+    (folder / "deployer.toml").write_text(f'name = "kinds"\n[server]\nrest_port = 0\ngrpc_port = 0\n{more}{tables}')
+
+
+@contextmanager
+def served(folder: Path, engine: str) -> Iterator[Served]:
+    """What the folder's deployer.toml says, up while the context lasts."""
+    for each in (folder, *list(folder.parents)[:2]):
+        each.chmod(0o755)  # containers run as nobody
+    settings = {"DEPLOYER_ENGINE": engine} | ({"DEPLOYER_DOCKER_IMAGE": IMAGE} if engine == "docker" else {})
+    ended = deployer("up", "--json", cwd=folder, **settings)
+    assert ended.code == 0, ended.err
+    try:
+        yield Served(folder, engine, ended.json["endpoints"])
+    finally:
+        assert deployer("down", cwd=folder, **settings).code == 0
