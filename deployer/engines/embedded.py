@@ -6,29 +6,22 @@ import dataclasses
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
-from deployer.engines import flags, loading, ports, process, run_folder
-from deployer.engines.base import CANDIDATE, SERVING, Address
-from deployer.engines.ports import HeldPort
-from deployer.engines.run_folder import Release
+from deployer.engines import loading, ports, process, releases, run_folder, starting
+from deployer.engines.base import SERVING, Address
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import holder
 from deployer.model import Model
 from deployer.op_sets import Target, installed
 from deployer.owners import Owner
-from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.report import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
 
-REST_PORT = 8501
-GRPC_PORT = 8500
-DRAIN_SECONDS = 30.0
-STOP_SECONDS = DRAIN_SECONDS + 5.0
 PUBLIC_LINE = "Serving on public ports"
 
 
@@ -106,7 +99,7 @@ class EmbeddedEngine:
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """The newest release that serves; when none runs, the newest that did."""
-        found = [seen for seen in map(_observe, run_folder.releases(self._home(name, env))) if seen]
+        found = [seen for seen in map(releases.observe, run_folder.releases(self._home(name, env))) if seen]
         serving = [seen for seen in found if seen.role == SERVING]
         running = [seen for seen in serving if seen.running]
         return next(reversed(running or serving), None)
@@ -124,7 +117,7 @@ class EmbeddedEngine:
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
         for folder in self._besides_serving(name, env):
-            _discard(folder)
+            releases.discard(folder)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         """See Engine.recover."""
@@ -134,26 +127,10 @@ class EmbeddedEngine:
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage. The candidate listens on private ports and holds its public ones, closed."""
-        _check_settings(launch)
+        starting.check_settings(launch)
         self.sweep(launch.name, launch.env)
-        observed = self.observe(launch.name, launch.env)
         folder = self._home(launch.name, launch.env) / run_folder.new_release_id()
-        with _held(launch, observed) as (rest, grpc, private_rest, private_grpc):
-            release = Release(
-                name=launch.name,
-                env=launch.env,
-                release=folder.name,
-                role=CANDIDATE,
-                created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-                host=launch.host,
-                rest_port=rest.port,
-                grpc_port=grpc.port,
-                private_rest_port=private_rest.port,
-                private_grpc_port=private_grpc.port,
-                server_digest=launch.server_digest,
-                models=launch.models,
-            )
-            return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
+        return starting.candidate(launch, folder, self.observe(launch.name, launch.env))
 
     def alive(self, deployment: Deployment) -> bool:
         """See Engine.alive."""
@@ -178,11 +155,11 @@ class EmbeddedEngine:
         child.send_signal(signal.SIGUSR1)
         self._await_public(candidate, seconds)
         accept(candidate)
-        release = _known(candidate.folder)
+        release = releases.known(candidate.folder)
         run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
         for folder in self._besides(candidate):
-            _discard(folder)
-        return _observed(candidate.folder)
+            releases.discard(folder)
+        return releases.observed(candidate.folder)
 
     def front(self, name: str, env: str, host: str) -> str:
         """See Engine.front: a server hands its ports over by itself, and nothing here guards them."""
@@ -202,19 +179,19 @@ class EmbeddedEngine:
 
     def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """See Engine.relabel."""
-        release = dataclasses.replace(_known(deployment.folder), models=models)
+        release = dataclasses.replace(releases.known(deployment.folder), models=models)
         run_folder.write(deployment.folder, release)
         run_folder.end_reload(deployment.folder)
-        return _observed(deployment.folder)
+        return releases.observed(deployment.folder)
 
     def discard(self, deployment: Deployment) -> None:
         """See Engine.discard."""
-        _discard(deployment.folder)
+        releases.discard(deployment.folder)
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove."""
         for folder in run_folder.releases(self._home(name, env)):
-            _discard(folder)
+            releases.discard(folder)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""
@@ -236,8 +213,8 @@ class EmbeddedEngine:
 
     def _besides(self, deployment: Deployment) -> tuple[Path, ...]:
         """The folders of its other servers. A clock may have been put back: names do not tell which came later."""
-        releases = run_folder.releases(self._home(deployment.name, deployment.env))
-        return tuple(folder for folder in releases if folder.resolve() != deployment.folder)
+        folders = run_folder.releases(self._home(deployment.name, deployment.env))
+        return tuple(folder for folder in folders if folder.resolve() != deployment.folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:
@@ -261,107 +238,3 @@ def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]
         time.sleep(POLL_SECONDS if goes_on else 0)
     if begun:
         yield begun
-
-
-def _check_settings(launch: Launch) -> None:
-    """Refuse what this server would not honour, with the nearest flag that it knows."""
-    for name, _ in launch.flags:
-        if not flags.embedded(flags.known(name)):
-            raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
-
-
-@contextmanager
-def _held(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
-    """REST and gRPC, public and private, held until the child has inherited them."""
-    held: list[HeldPort] = []
-    try:
-        running = observed is not None and observed.running
-        rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-        held.append(_public(launch.host, launch.rest_port, REST_PORT, rest, shared=running))
-        held.append(_public(launch.host, launch.grpc_port, GRPC_PORT, grpc, shared=running))
-        held += [ports.hold(launch.host, 0), ports.hold(launch.host, 0)]
-        yield held[0], held[1], held[2], held[3]
-    finally:
-        ports.release(held)
-
-
-def _public(host: str, wanted: int | None, usual: int, there: int | None, *, shared: bool) -> HeldPort:
-    """The port of the deployment `there` when it will do, `shared` with a server that runs; else the wanted one; else
-    the usual one; else any."""
-    if shared and there is not None and (not wanted or wanted == there):
-        return ports.hold(host, there)
-    if wanted:
-        ports.check_free(host, wanted)
-        return ports.hold(host, wanted)
-    return ports.hold(host, ports.first_free(host, there, usual if wanted is None else None))
-
-
-def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
-    try:
-        folder.mkdir(parents=True, mode=0o700)
-        run_folder.write_config(folder, launch.rendered)
-        run_folder.write(folder, release)
-        log = folder / run_folder.LOG_FILE
-        pid = process.start(_arguments(folder, release, launch), folder, log, [port.sock.fileno() for port in held])
-        run_folder.write(folder, dataclasses.replace(release, pid=pid))
-    except OSError as error:
-        _discard(folder)
-        raise EngineError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
-    except BaseException:
-        _discard(folder)
-        raise
-    return _observed(folder)
-
-
-def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
-    config = folder / run_folder.CONFIG_FOLDER
-    given: dict[str, str] = {
-        "listen_address": release.host,
-        "port": str(release.private_grpc_port),
-        "rest_api_port": str(release.private_rest_port),
-        "public_port": str(release.grpc_port),
-        "public_rest_api_port": str(release.rest_port),
-        "reuse_port": "true",
-        "drain_seconds": f"{DRAIN_SECONDS:g}",
-        "model_config_file": str(config / MODEL_CONFIG),
-        "allow_version_labels_for_unavailable_models": "true",
-        "max_num_load_retries": "0",
-        **dict(launch.flags),
-    }
-    if BATCHING in launch.rendered.files:
-        given |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
-    if MONITORING in launch.rendered.files:
-        given["monitoring_config_file"] = str(config / MONITORING)
-    return [f"--{name}={value}" for name, value in given.items()]
-
-
-def _observe(folder: Path) -> Deployment | None:
-    release = run_folder.read(folder)
-    if release is None:
-        return None
-    folder = folder.resolve()
-    running = process.find(folder, release.pid) is not None
-    return release.deployment(folder, serving=release.role == SERVING, running=running)
-
-
-def _observed(folder: Path) -> Deployment:
-    seen = _observe(folder)
-    if seen is None:
-        raise EngineError(f"the run folder {folder} lost its {run_folder.RELEASE_FILE}", hint="run the command again")
-    return seen
-
-
-def _known(folder: Path) -> Release:
-    release = run_folder.read(folder)
-    if release is None:
-        raise EngineError(f"the run folder {folder} lost its {run_folder.RELEASE_FILE}", hint="run the command again")
-    return release
-
-
-def _discard(folder: Path) -> None:
-    folder = folder.resolve()
-    release = run_folder.read(folder)
-    child = process.find(folder, release.pid if release else None)
-    if child is not None:
-        process.stop(child, STOP_SECONDS)
-    run_folder.delete(folder)

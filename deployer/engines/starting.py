@@ -1,0 +1,112 @@
+"""Starts an embedded server: its ports are held until the child has inherited them, its settings become flags."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deployer.deployment import Deployment, Launch
+from deployer.engines import flags, ports, process, releases, run_folder
+from deployer.engines.base import CANDIDATE
+from deployer.engines.ports import HeldPort
+from deployer.engines.run_folder import Release
+from deployer.errors import EngineError, SettingRefused
+from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
+
+REST_PORT = 8501
+GRPC_PORT = 8500
+
+
+def check_settings(launch: Launch) -> None:
+    """Refuse what this server would not honour, with the nearest flag that it knows."""
+    for name, _ in launch.flags:
+        if not flags.embedded(flags.known(name)):
+            raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
+
+
+def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Deployment:
+    """A server that listens on private ports and holds its public ones, closed. Raises PortTaken, EngineError."""
+    with _held(launch, observed) as (rest, grpc, private_rest, private_grpc):
+        release = Release(
+            name=launch.name,
+            env=launch.env,
+            release=folder.name,
+            role=CANDIDATE,
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            host=launch.host,
+            rest_port=rest.port,
+            grpc_port=grpc.port,
+            private_rest_port=private_rest.port,
+            private_grpc_port=private_grpc.port,
+            server_digest=launch.server_digest,
+            models=launch.models,
+        )
+        return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
+
+
+@contextmanager
+def _held(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
+    """REST and gRPC, public and private, held until the child has inherited them."""
+    held: list[HeldPort] = []
+    try:
+        running = observed is not None and observed.running
+        rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+        held.append(_public(launch.host, launch.rest_port, REST_PORT, rest, shared=running))
+        held.append(_public(launch.host, launch.grpc_port, GRPC_PORT, grpc, shared=running))
+        held += [ports.hold(launch.host, 0), ports.hold(launch.host, 0)]
+        yield held[0], held[1], held[2], held[3]
+    finally:
+        ports.release(held)
+
+
+def _public(host: str, wanted: int | None, usual: int, there: int | None, *, shared: bool) -> HeldPort:
+    """The port of the deployment `there` when it will do, `shared` with a server that runs; else the wanted one; else
+    the usual one; else any."""
+    if shared and there is not None and (not wanted or wanted == there):
+        return ports.hold(host, there)
+    if wanted:
+        ports.check_free(host, wanted)
+        return ports.hold(host, wanted)
+    return ports.hold(host, ports.first_free(host, there, usual if wanted is None else None))
+
+
+def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
+    try:
+        folder.mkdir(parents=True, mode=0o700)
+        run_folder.write_config(folder, launch.rendered)
+        run_folder.write(folder, release)
+        log = folder / run_folder.LOG_FILE
+        pid = process.start(_arguments(folder, release, launch), folder, log, [port.sock.fileno() for port in held])
+        run_folder.write(folder, dataclasses.replace(release, pid=pid))
+    except OSError as error:
+        releases.discard(folder)
+        raise EngineError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
+    except BaseException:
+        releases.discard(folder)
+        raise
+    return releases.observed(folder)
+
+
+def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
+    config = folder / run_folder.CONFIG_FOLDER
+    given: dict[str, str] = {
+        "listen_address": release.host,
+        "port": str(release.private_grpc_port),
+        "rest_api_port": str(release.private_rest_port),
+        "public_port": str(release.grpc_port),
+        "public_rest_api_port": str(release.rest_port),
+        "reuse_port": "true",
+        "drain_seconds": f"{releases.DRAIN_SECONDS:g}",
+        "model_config_file": str(config / MODEL_CONFIG),
+        "allow_version_labels_for_unavailable_models": "true",
+        "max_num_load_retries": "0",
+        **dict(launch.flags),
+    }
+    if BATCHING in launch.rendered.files:
+        given |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
+    if MONITORING in launch.rendered.files:
+        given["monitoring_config_file"] = str(config / MONITORING)
+    return [f"--{name}={value}" for name, value in given.items()]
