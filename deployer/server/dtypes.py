@@ -41,7 +41,7 @@ _ALL = (
 )
 DTYPES = {dtype.number: dtype for dtype in _ALL}
 BY_NUMPY = {dtype.numpy: dtype for dtype in _ALL}
-STRING = DTYPES[7]
+FLOAT, STRING, BOOL = DTYPES[1], DTYPES[7], DTYPES[10]
 
 
 def by_number(number: int) -> DType:

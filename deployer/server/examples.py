@@ -67,14 +67,7 @@ def infer(
     model: Model, tasks: Sequence[Any], examples: Sequence[bytes], manner: Manner, check_method: bool = False
 ) -> list[Classes | list[float]]:
     """Return what every task of a MultiInference asks for, all of it by one run."""
-    check_tasks(model, tasks)
-    signatures = [model.signatures[task.model_spec.signature_name or DEFAULT_SIGNATURE] for task in tasks]
-    aliases = [
-        _classify_outputs(signature, check_method)
-        if task.method_name == CLASSIFY
-        else _regress_outputs(signature, check_method)
-        for task, signature in zip(tasks, signatures, strict=True)
-    ]
+    signatures, aliases = check_tasks(model, tasks, check_method)
     answers = _run_together(model, signatures, aliases, _batch(examples), manner)
     return [
         _classes(answer, len(examples)) if task.method_name == CLASSIFY else _values(answer, len(examples))
@@ -206,20 +199,31 @@ def _enum(array: Array) -> str:
     return f"DT_{BY_NUMPY[array.dtype].name.upper()}"
 
 
-def check_tasks(model: Model, tasks: Sequence[Any]) -> None:
-    """Refuse a MultiInference whose tasks do not fit together."""
-    names = {task.model_spec.name for task in tasks}
-    seen: set[str] = set()
+def check_tasks(
+    model: Model, tasks: Sequence[Any], check_method: bool = False
+) -> tuple[list[Signature], list[list[str]]]:
+    """Return the signature and the outputs of every task of a MultiInference; refuses the first that does not fit."""
+    signatures: dict[str, Signature] = {}
+    outputs: list[list[str]] = []
     for task in tasks:
-        if not task.model_spec.name:
-            raise invalid("Found ModelSpec with an empty model name.")
-        if len(names) > 1:
-            raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
-        signature = task.model_spec.signature_name or DEFAULT_SIGNATURE
-        if signature in seen:
-            raise invalid(f"Duplicate evaluation of signature: {signature}")
-        seen.add(signature)
-        if signature not in model.signatures:
-            raise invalid(f"Requested signature not found in model graph: {signature}")
-        if task.method_name not in (CLASSIFY, REGRESS):
+        name = task.model_spec.signature_name or DEFAULT_SIGNATURE
+        _check_spec(task.model_spec.name, tasks[0].model_spec.name)
+        if name in signatures:
+            raise invalid(f"Duplicate evaluation of signature: {name}")
+        if name not in model.signatures:
+            raise invalid(f"Requested signature not found in model graph: {name}")
+        signatures[name] = model.signatures[name]
+        if task.method_name not in _OUTPUTS:
             raise ServingError(Code.UNIMPLEMENTED, f"Unsupported signature method_name: {task.method_name}")
+        outputs.append(_OUTPUTS[task.method_name](signatures[name], check_method))
+    return list(signatures.values()), outputs
+
+
+def _check_spec(name: str, first: str) -> None:
+    if not name:
+        raise invalid("Found ModelSpec with an empty model name.")
+    if name != first:
+        raise invalid("All ModelSpecs in a MultiInferenceRequest must access the same model name.")
+
+
+_OUTPUTS = {CLASSIFY: _classify_outputs, REGRESS: _regress_outputs}

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from deployer.server import json_numbers
-from deployer.server.json_in import decode_base64, require_object, signature_name
-from deployer.server.json_text import debug, quote, type_name
+from deployer.server.dtypes import FLOAT
+from deployer.server.json_in import decode_base64, floats, is_base64, signature_name
+from deployer.server.json_members import c_name, members
+from deployer.server.json_text import debug, is_text, quote, type_name
 from deployer.server.runtime import example_pb2, feature_pb2
 from deployer.server.status import invalid
 
@@ -22,7 +24,6 @@ _INT64 = 1 << 63
 
 def example_request(document: Json) -> tuple[str, list[bytes]]:
     """Return the signature name and the serialized examples of a classify or regress request."""
-    require_object(document)
     name = signature_name(document)
     context = _example(document["context"]) if "context" in document else b""
     return name, [context + _example(example) for example in _listed(document)]
@@ -43,40 +44,48 @@ def _example(value: Json) -> bytes:
     if not isinstance(value, dict):
         raise invalid(f"Example must be JSON object but got JSON {type_name(value)}")
     example = example_pb2.Example()
-    for name, content in value.items():
-        _fill(example.features.feature[name], name, content)
+    for member, content in members(value):
+        name = c_name(member)
+        feature = _feature(name, content)
+        if is_text(name):
+            example.features.feature[name].CopyFrom(feature)
     return bytes(example.SerializeToString())
 
 
-def _fill(feature: Any, name: str, content: Json) -> None:
+def _feature(name: str, content: Json) -> Any:
+    """Return the feature of a value or a list; the kind of its first value is that of all."""
     values = content if isinstance(content, list) else [content]
-    kinds = [_kind(name, value) for value in values]
-    for kind in kinds:
-        if kind != kinds[0]:
-            raise invalid(f"Unexpected element type in feature: {name} expecting type: {kinds[0]}")
-    if kinds:
-        feature.CopyFrom(_FEATURES[kinds[0]](values))
+    first: str | None = None
+    for value in values:
+        kind = _kind(name, value)
+        if first not in (None, kind):
+            raise invalid(f"Unexpected element type in feature: {name} expecting type: {first}")
+        first = _checked(name, value, kind)
+    return _FEATURES[first](values) if first else feature_pb2.Feature()
 
 
 def _kind(name: str, value: Json) -> str:
-    if isinstance(value, str) or (isinstance(value, dict) and isinstance(value.get("b64"), str)):
-        return "string"
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    if isinstance(value, str) or (isinstance(value, dict) and is_base64(value)):
+        return "bytes"
+    if not isinstance(value, (int, float)):
         raise invalid(f"Feature: {name} has element with unexpected JSON type: {type_name(value)}")
-    if isinstance(value, int) and value >= _INT64:
+    return "float" if isinstance(value, float) else "int64"
+
+
+def _checked(name: str, value: Json, kind: str) -> str:
+    if kind == "int64" and value >= _INT64:
         raise invalid(f"Feature: {name} has uint64_t element. Only int64_t is supported.")
-    return "int64" if isinstance(value, int) else "float"
+    if isinstance(value, dict):
+        decode_base64(value)
+    return kind
 
 
 def _ints(values: Sequence[int]) -> Any:
-    return feature_pb2.Feature(int64_list=feature_pb2.Int64List(value=values))
+    return feature_pb2.Feature(int64_list=feature_pb2.Int64List(value=map(int, values)))
 
 
 def _floats(values: Sequence[float]) -> Any:
-    with np.errstate(over="ignore"):
-        return feature_pb2.Feature(
-            float_list=feature_pb2.FloatList(value=np.array(values, np.float64).astype(np.float32))
-        )
+    return feature_pb2.Feature(float_list=feature_pb2.FloatList(value=floats(values, FLOAT)))
 
 
 def _strings(values: Sequence[Json]) -> Any:
@@ -84,7 +93,7 @@ def _strings(values: Sequence[Json]) -> Any:
     return feature_pb2.Feature(bytes_list=feature_pb2.BytesList(value=raw))
 
 
-_FEATURES = {"int64": _ints, "float": _floats, "string": _strings}
+_FEATURES = {"int64": _ints, "float": _floats, "bytes": _strings}
 
 
 def regressions(values: Sequence[float]) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from deployer.server.dtypes import DType
+from deployer.server.json_members import Members, c_name, members
 from deployer.server.json_text import debug, type_name
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import MAX_RANK
@@ -24,7 +25,7 @@ Array = np.ndarray[Any, Any]
 Json = Any
 _NUMPY_RANK = 64
 _SPACES = re.compile(r"[ \t\r\n\f\v]")
-_BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+_BASE64 = re.compile(r"[A-Za-z0-9+/]*[=.]{0,2}")
 _NUMBERS = frozenset((int, float))
 # For so many values a loop is quicker than numpy, whose calls cost more than they do.
 _FEW = 64
@@ -47,14 +48,10 @@ _ACCEPTED: dict[str, frozenset[type]] = {
 }
 
 
-def require_object(document: Json) -> None:
-    """Refuse a body that is no JSON object."""
+def signature_name(document: Json) -> str:
+    """Return the signature that a request names, or an empty string; refuses a body that is no JSON object."""
     if not isinstance(document, dict):
         raise invalid(f"{debug(document)} Is not object")
-
-
-def signature_name(document: Mapping[str, Json]) -> str:
-    """Return the signature that a request names, or an empty string."""
     name = document.get("signature_name", "")
     if not isinstance(name, str):
         raise invalid(f"{debug(document)} not formatted correctly. 'signature_name' key must be a string value.")
@@ -62,7 +59,10 @@ def signature_name(document: Mapping[str, Json]) -> str:
 
 
 def predict_inputs(document: Mapping[str, Json], wanted: Mapping[str, DType]) -> tuple[dict[str, Array], bool]:
-    """Return the inputs of a predict request by name, and whether they came in row form."""
+    """Return the inputs of a predict request by name, and whether they came in row form.
+
+    Of a signature with several inputs, a row of bytes (`{"b64": "..."}`) is taken for the first one, and no error.
+    """
     has_rows, has_columns = "instances" in document, "inputs" in document
     if has_rows and has_columns:
         raise invalid(
@@ -83,19 +83,19 @@ def _from_rows(document: Mapping[str, Json], wanted: Mapping[str, DType]) -> dic
         raise invalid(f"{debug(document)} No values in 'instances' array")
     if _is_keyed(rows[0]):
         return _quick_keyed(rows, wanted) or _exact_keyed(rows, wanted)
-    if len(wanted) != 1:
+    if len(wanted) > 1 and not isinstance(rows[0], dict):
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
-    ((name, dtype),) = wanted.items()
+    name, dtype = next(iter(wanted.items()))
     array = _quick(rows, dtype)
     return {name: _exact_plain(rows, name, dtype) if array is None else array}
 
 
 def _from_columns(columns: Json, wanted: Mapping[str, DType]) -> dict[str, Array]:
     if not _is_keyed(columns):
-        if len(wanted) != 1:
+        if len(wanted) > 1:
             raise invalid(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
                 "tensorinfo_map"
@@ -113,11 +113,12 @@ def _column(columns: Mapping[str, Json], name: str, dtype: DType) -> Array:
 
 def _is_keyed(value: Json) -> bool:
     """Tell an object of named inputs from a value; `{"b64": "..."}` is a value."""
-    return isinstance(value, dict) and not _is_base64(value)
+    return isinstance(value, dict) and not is_base64(value)
 
 
-def _is_base64(value: Mapping[str, Json]) -> bool:
-    return len(value) == 1 and isinstance(value.get("b64"), str)
+def is_base64(value: Mapping[str, Json]) -> bool:
+    """Tell whether an object is `{"b64": "..."}` and nothing else."""
+    return len(value) == 1 and isinstance(value.get("b64"), str) and not isinstance(value, Members)
 
 
 def _quick_keyed(rows: Sequence[Json], wanted: Mapping[str, DType]) -> dict[str, Array] | None:
@@ -151,7 +152,7 @@ def _quick(value: Json, dtype: DType) -> Array | None:
 def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | None:
     """Make the array of checked values; None when a number is out of the dtype's range."""
     if dtype.name in ("float", "double"):
-        return _floats(flat, dtype).reshape(shape)
+        return floats(flat, dtype).reshape(shape)
     if dtype.name in _LIMITS:
         low, high = _LIMITS[dtype.name]
         if flat and not low <= min(flat) <= max(flat) <= high:
@@ -165,7 +166,7 @@ def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | N
     return array.reshape(shape)
 
 
-def _floats(flat: Sequence[Any], dtype: DType) -> Array:
+def floats(flat: Sequence[Any], dtype: DType) -> Array:
     """Overflow becomes infinity, and what is too small to be normal becomes zero, as on TF Serving's threads."""
     if len(flat) <= _FEW and _all_normal(flat, dtype):
         return np.array(flat, dtype.numpy)
@@ -189,7 +190,7 @@ def _exact_plain(rows: Sequence[Json], name: str, dtype: DType) -> Array:
         if _is_keyed(row):
             raise invalid(f"Expecting value/list but got object at item {place} of input list")
         _add(column, row, f"{place} of 'instances' list.")
-    return column.array(name)
+    return column.array(name, len(rows))
 
 
 def _exact_keyed(rows: Sequence[Json], wanted: Mapping[str, DType]) -> dict[str, Array]:
@@ -197,14 +198,15 @@ def _exact_keyed(rows: Sequence[Json], wanted: Mapping[str, DType]) -> dict[str,
     for place, row in enumerate(rows):
         if not _is_keyed(row):
             raise invalid(f"Expecting object but got list at item {place} of input list")
-        for name, value in row.items():
+        named = [(c_name(name), value) for name, value in members(row)]
+        for name, value in named:
             _add(columns.get(name), value, f"{place} key: {name} of 'instances' list.", name)
-        if row.keys() != wanted.keys():
+        if {name for name, _ in named} != wanted.keys():
             raise invalid(
                 f"Failed to process element: {place} of 'instances' list. JSON object: "
                 f"{debug(row).removeprefix('JSON Value: ')} keys must be equal to: {','.join(sorted(wanted))}"
             )
-    return {name: column.array(name) for name, column in columns.items()}
+    return {name: column.array(name, len(rows)) for name, column in columns.items()}
 
 
 def _add(column: _Column | None, value: Json, where: str, name: str = "") -> None:
@@ -229,31 +231,32 @@ def _finished(flat: Sequence[Any], shape: Sequence[int], name: str, dtype: DType
 
 
 class _Column:
-    """The values of one input in row form, which must all have the first one's shape."""
+    """The values of one input in row form, which must all have the first one's shape.
+
+    A row that names an input twice adds two values: the batch takes as many as it has rows, from the first on.
+    """
 
     def __init__(self, dtype: DType) -> None:
         self._dtype = dtype
         self._flat: list[Any] = []
-        self._rows = 0
-        self._size = 0
+        self._size: int | None = None
         self._shape: list[int] = []
 
     def add(self, value: Json) -> None:
-        """Take the value of one more row."""
+        """Take one more value."""
         shape = _shape(value)
         leaves = list(_leaves(value, shape, self._dtype))
-        if not self._rows:
+        if self._size is None:
             self._size, self._shape = len(leaves), shape
         elif len(leaves) != self._size:
             raise invalid(f"Expecting tensor size: {self._size} but got: {len(leaves)}")
         elif shape != self._shape:
             raise invalid(f"Expecting shape {_text(self._shape)} but got: {_text(shape)}")
-        self._rows += 1
         self._flat += leaves
 
-    def array(self, name: str) -> Array:
+    def array(self, name: str, rows: int) -> Array:
         """Return all rows as one batch."""
-        return _finished(self._flat, [self._rows, *self._shape], name, self._dtype)
+        return _finished(self._flat[: rows * (self._size or 0)], [rows, *self._shape], name, self._dtype)
 
 
 def _text(shape: Sequence[int]) -> str:
@@ -301,12 +304,12 @@ def _leaf(value: Json, level: int, rank: int, dtype: DType) -> Any:
         raise invalid(
             f"{debug(value)} found at incorrect level: {level + 1} in the JSON DOM. Expected at level: {rank}"
         )
-    accepted = _ACCEPTED.get(dtype.name)
-    if accepted is None:
-        raise ServingError(Code.UNIMPLEMENTED, f"Conversion of {debug(value)} to type: {dtype.name}")
     if dtype.name == "string" and isinstance(value, dict):
         return decode_base64(value)
-    if type(value) not in accepted or not _in_range(value, dtype):
+    accepted = _ACCEPTED.get(dtype.name)
+    if accepted is None and not isinstance(value, dict):
+        raise ServingError(Code.UNIMPLEMENTED, f"Conversion of {debug(value)} to type: {dtype.name}")
+    if type(value) not in (accepted or ()) or not _in_range(value, dtype):
         raise invalid(f"{debug(value)} Type: {type_name(value)} is not of expected type: {dtype.name}")
     return value
 
@@ -317,11 +320,11 @@ def _in_range(value: Any, dtype: DType) -> bool:
 
 
 def decode_base64(value: Mapping[str, Json]) -> bytes:
-    """Return the bytes of a `{"b64": "..."}` object; padding may be left out, as absl allows."""
-    if not _is_base64(value):
+    """Return the bytes of a `{"b64": "..."}` object; padding may be left out, or be dots, as absl allows."""
+    if not is_base64(value):
         raise invalid(f"{debug(value)} not formatted correctly for base64 data")
     text = _SPACES.sub("", value["b64"])
-    bare = text.rstrip("=")
+    bare = text.rstrip("=.")
     try:
         if not _BASE64.fullmatch(text) or (bare != text and len(text) % 4):
             raise binascii.Error

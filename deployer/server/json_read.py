@@ -1,8 +1,9 @@
 """Reading JSON as rapidjson 1.1 does: what it takes, what it refuses, and with which words.
 
-`parse` asks orjson first. Only what orjson refuses goes through the reader below, which is slow and exact: it knows
-`NaN` and `Infinity`, stops after the first value, keeps bytes that are no UTF-8 (as lone surrogates, by Python's
-`surrogateescape`), takes nearly any depth, and finds the same error at the same offset.
+orjson is asked first. Only what orjson refuses goes through the reader below, which is slow and exact: it knows `NaN`
+and `Infinity`, stops after the first value, keeps names that stand twice and bytes that are no UTF-8 (as lone
+surrogates, by Python's `surrogateescape`), takes nearly any depth, and finds the same error at the same offset. It is
+asked again where a value is refused: its doubles are those that an error text shows.
 """
 
 from __future__ import annotations
@@ -10,19 +11,21 @@ from __future__ import annotations
 import math
 import re
 import time
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import orjson
 
+from deployer.server import json_doubles
+from deployer.server.json_members import Members, count
 from deployer.server.status import Code, ServingError, invalid
 
 Json = Any
+T = TypeVar("T")
 DEPTH = 10_000
 _READS_PER_LOOK = 10_000
-_REPEATABLE = (b'"instances"', b'"inputs"', b'"signature_name"', b'"examples"', b'"context"')
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]*)?")
-_NOT_FINITE = re.compile(rb"(-?)(?:(NaN)|Inf(?:inity)?)")
 _PLAIN = re.compile(rb'[^"\\\x00-\x1f]*')
 _HEX = re.compile(rb"[0-9a-fA-F]{4}")
 _ESCAPES = {
@@ -35,27 +38,62 @@ _ESCAPES = {
     b"r": b"\r",
     b"t": b"\t",
 }
+_NO_VALUE = (b"", b"\0", b"]", b"}", b",", b":")
 _LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
-_SMALLEST_NORMAL = 2.2250738585072014e-308
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*(:?)', re.DOTALL)
+_BYTE_ORDER_MARK = re.compile(rb"(?:\xef(?:\xbb\xbf?)?)?")
 
 
-def parse(body: bytes, depth: int = DEPTH, end: float = math.inf) -> Json:
-    """Return the first JSON value of a body; raises INVALID_ARGUMENT with rapidjson's text.
+class Document:
+    """The JSON value of a body; what is nested deeper than `depth`, or not read by the time `end`, is refused."""
 
-    What is nested deeper than `depth` is refused, and so is what is not read when the monotonic clock shows `end`.
-    """
-    if not body:
-        raise invalid("JSON Parse error: The document is empty")
-    if all(body.count(key) < 2 for key in _REPEATABLE):
+    def __init__(self, body: bytes, depth: int = DEPTH, end: float = math.inf) -> None:
+        """Read a body; raises INVALID_ARGUMENT with rapidjson's text."""
+        if not body:
+            raise invalid("JSON Parse error: The document is empty")
+        self._body, self._limits = body, (depth, end)
+        self._is_exact = False
         try:
-            return orjson.loads(body)
+            self.value = orjson.loads(body)
         except orjson.JSONDecodeError:
-            pass
-    return _Reader(body, depth, end).document()
+            self._read_exactly()
+        else:
+            if not _names_differ(body, self.value):
+                self._read_exactly()
+
+    def _read_exactly(self) -> None:
+        self.value, self._is_exact = _Reader(self._body, *self._limits).document(), True
+
+    def told(self, read: Callable[[Json], T]) -> T:
+        """Return what is read from the value; where that raises a ServingError, the exact value is read instead."""
+        if not self._is_exact:
+            try:
+                return read(self.value)
+            except ServingError:
+                self._read_exactly()
+        return read(self.value)
+
+
+def _names_differ(body: bytes, value: Json) -> bool:
+    """Tell whether surely no name stands twice in an object: then each colon has a member of its own."""
+    colons = body.count(b":")
+    if isinstance(value, dict) and colons == len(value):
+        return True
+    known = count(value)
+    return colons == known or sum(1 for found in _STRING.finditer(body) if found[1]) == known
 
 
 def _error(text: str, at: int) -> ServingError:
     return invalid(f"JSON Parse error: {text} at offset: {at}")
+
+
+class _Named(list[tuple[str, Json]]):
+    """The members of an object that is being read."""
+
+
+def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
+    found = dict(members)
+    return found if len(found) == len(members) else Members(members)
 
 
 class _Reader:
@@ -66,12 +104,12 @@ class _Reader:
         self._depth = depth
         self._end = end
         self._reads = 0
-        self._at = 3 if body.startswith(b"\xef\xbb\xbf") else 0
-        self._stack: list[Json] = []
+        self._at = _BYTE_ORDER_MARK.match(body).end()  # type: ignore[union-attr]
+        self._stack: list[list[Any]] = []
         self._keys: list[str] = []
 
     def document(self) -> Json:
-        if self._peek() in (b"", b"\0"):
+        if self._peek() in _NO_VALUE:
             raise _error("The document is empty.", self._at)
         value = self._value()
         while self._stack:
@@ -81,7 +119,7 @@ class _Reader:
 
     def _peek(self) -> bytes:
         self._at = _BLANK.match(self._body, self._at).end()  # type: ignore[union-attr]
-        return self._body[self._at : self._at + 1]
+        return self._peeked()
 
     def _value(self) -> Json:
         """Read a scalar or an empty container; opened containers go on the stack until a first value is found."""
@@ -92,7 +130,7 @@ class _Reader:
                 if self._peek() == b"}":
                     self._at += 1
                     return {}
-                self._open({})
+                self._open(_Named())
                 self._key()
             elif start == b"[":
                 self._at += 1
@@ -103,7 +141,7 @@ class _Reader:
             else:
                 return self._scalar(start)
 
-    def _open(self, container: Json) -> None:
+    def _open(self, container: list[Any]) -> None:
         if len(self._stack) >= self._depth:
             raise _error(f"Nested deeper than {self._depth} levels.", self._at)
         self._stack.append(container)
@@ -117,15 +155,12 @@ class _Reader:
     def _after(self, value: Json) -> Json:
         """Put a finished value into its container, and go on to the next value or close the container."""
         container = self._stack[-1]
-        is_list = isinstance(container, list)
-        if is_list:
-            container.append(value)
-        else:
-            container.setdefault(self._keys.pop(), value)
+        is_list = not isinstance(container, _Named)
+        container.append(value if is_list else (self._keys.pop(), value))
         follows = self._peek()
         if follows == (b"]" if is_list else b"}"):
             self._at += 1
-            return self._stack.pop()
+            return self._stack.pop() if is_list else _object(self._stack.pop())
         if follows != b",":
             wanted = "']' after an array element." if is_list else "'}' after an object member."
             raise _error(f"Missing a comma or {wanted}", self._at)
@@ -151,19 +186,30 @@ class _Reader:
         return self._number(found) if found else self._not_finite()
 
     def _literal(self, word: bytes, value: Json) -> Json:
-        for letter in word:
-            if self._body[self._at : self._at + 1] != bytes((letter,)):
-                raise _error("Invalid value.", self._at)
-            self._at += 1
+        if not self._goes_on(word):
+            raise _error("Invalid value.", self._at)
         return value
 
     def _not_finite(self) -> float:
-        found = _NOT_FINITE.match(self._body, self._at)
-        if not found:
-            raise _error("Invalid value.", self._at)
-        self._at = found.end()
-        value = math.nan if found[2] else math.inf
-        return -value if found[1] else value
+        """Read a word for what no digits tell, letter by letter: the error is where the first wrong one is."""
+        minus = self._goes_on(b"-")
+        if self._peeked() in (b"N", b"I"):
+            if self._goes_on(b"NaN"):
+                return math.nan
+            if self._goes_on(b"Inf") and (self._peeked() != b"i" or self._goes_on(b"inity")):
+                return -math.inf if minus else math.inf
+        raise _error("Invalid value.", self._at)
+
+    def _peeked(self) -> bytes:
+        return self._body[self._at : self._at + 1]
+
+    def _goes_on(self, word: bytes) -> bool:
+        """Go past the letters of a word, as far as they stand here; tell whether it is the whole word."""
+        for place in range(len(word)):
+            if self._peeked() != word[place : place + 1]:
+                return False
+            self._at += 1
+        return True
 
     def _number(self, found: re.Match[bytes]) -> int | float:
         start, self._at = self._at, found.end()
@@ -176,13 +222,13 @@ class _Reader:
             whole = int(text)
             if -(1 << 63) <= whole < 1 << 64:
                 return whole
-        value = float(text)
-        if math.isinf(value):
-            raise _error("Number too big to be stored in double.", start)
-        return value if abs(value) >= _SMALLEST_NORMAL else math.copysign(0.0, value)
+        try:
+            return json_doubles.read(text.decode("ascii"))
+        except OverflowError:
+            raise _error("Number too big to be stored in double.", start) from None
 
     def _string(self) -> str:
-        start, pieces = self._at, []
+        pieces = []
         self._at += 1
         while True:
             found = _PLAIN.match(self._body, self._at)
@@ -193,9 +239,9 @@ class _Reader:
                 self._at += 1
                 return b"".join(pieces).decode("utf-8", "surrogateescape")
             if stop in (b"", b"\0"):
-                raise _error("Missing a closing quotation mark in string.", start)
+                raise _error("Missing a closing quotation mark in string.", self._at)
             if stop != b"\\":
-                raise _error("Invalid escape character in string.", start)
+                raise _error("Invalid escape character in string.", self._at)
             pieces.append(self._escape())
 
     def _escape(self) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from deployer.server import json_doubles
+from deployer.server.json_members import members
+
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
+_NO_TEXT = re.compile("[\ud800-\udfff]")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _DEBUG_LIMIT = 256
 
@@ -27,44 +30,39 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
+def is_text(text: str) -> bool:
+    """Tell whether a string came in as UTF-8: one of a proto has to be."""
+    return not _NO_TEXT.search(text)
+
+
 def error_body(message: str) -> bytes:
     """Return the body of an error answer."""
     return encode(f'{{\n    "error": {quote(message)}\n}}')
 
 
 def double(value: float) -> str:
-    """Print a finite double as rapidjson does: shortest digits, an exponent only far from one."""
-    text = repr(value)
-    if "e" not in text:
-        return text if abs(value) >= 1e-5 or not value else _plain(text)
-    mantissa, _, exponent = text.partition("e")
-    power = int(exponent)
-    if -7 < power < 21:
-        return _plain(text)
-    return f"{mantissa.removesuffix('.0')}e{power}"
-
-
-def _plain(text: str) -> str:
-    """Write a number with an exponent as plain digits."""
-    mantissa, _, exponent = text.partition("e")
-    sign, digits = ("-", mantissa[1:]) if mantissa.startswith("-") else ("", mantissa)
-    whole, _, fraction = digits.partition(".")
-    point = len(whole) + int(exponent or 0)
-    all_digits = whole + fraction
-    if point <= 0:
-        return f"{sign}0.{'0' * -point}{all_digits}"
-    return f"{sign}{all_digits.ljust(point, '0')}.{all_digits[point:] or '0'}"
+    """Print a finite double as rapidjson does: Grisu2's digits, an exponent only far from one."""
+    sign = "-" if math.copysign(1.0, value) < 0 else ""
+    if not value:
+        return sign + "0.0"
+    digits, power = json_doubles.digits(abs(value))
+    point = len(digits) + power
+    if 0 < point <= 21:
+        return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
+    if -6 < point <= 0:
+        return f"{sign}0.{'0' * -point}{digits}"
+    return f"{sign}{digits[0]}{'.' if len(digits) > 1 else ''}{digits[1:]}e{point - 1}"
 
 
 def debug(value: Any) -> str:
-    """Quote a value in an error text, cut short soon after 256 characters and at the first NaN or infinity."""
+    """Quote a value in an error text: nothing more is begun after 256 bytes, nor after a NaN or infinity."""
     pieces: list[str] = []
     size = 0
     for piece in _pieces(value):
-        pieces.append(piece)
-        size += len(piece)
-        if size > _DEBUG_LIMIT:
+        if size >= _DEBUG_LIMIT:
             break
+        pieces.append(piece)
+        size += len(encode(piece))
     return "JSON Value: " + "".join(pieces)
 
 
@@ -78,50 +76,44 @@ def type_name(value: Any) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "Number")
 
 
-@dataclasses.dataclass(frozen=True)
-class _Inner:
-    """A member of a container, still to be written."""
-
-    value: Any
-
-
 def _pieces(value: Any) -> Iterator[str]:
-    """Yield the text of a value piece by piece, with a stack of its own instead of recursion."""
-    stack = [_written(value, 1)]
+    """Yield what rapidjson writes at each name, value, begin and end, with a stack of its own instead of recursion."""
+    stack = [iter((("", "", value),))]
+    ends: list[str] = []
     while stack:
-        for piece in stack[-1]:
-            if piece is None:
-                return
-            if isinstance(piece, _Inner):
-                stack.append(_written(piece.value, len(stack) + 1))
+        for name, before, each in stack[-1]:
+            if name:
+                yield name
+            if isinstance(each, (dict, list)):
+                yield before + ("{" if isinstance(each, dict) else "[")
+                gap = f"\n{' ' * 4 * len(ends)}" if isinstance(each, dict) and each else ""
+                ends.append(gap + ("}" if isinstance(each, dict) else "]"))
+                stack.append(_inner(each, len(ends)))
                 break
-            yield piece
+            yield before + _scalar(each)
+            if isinstance(each, float) and not math.isfinite(each):
+                return
         else:
             stack.pop()
+            if ends:
+                yield ends.pop()
 
 
-def _written(value: Any, depth: int) -> Iterator[str | _Inner | None]:
-    """Yield a value's own text and its members; None where rapidjson stops: at a number that is not finite."""
+def _inner(value: Any, depth: int) -> Iterator[tuple[str, str, Any]]:
+    """Yield the name, what stands before the value, and the value of each member or item."""
     if isinstance(value, dict):
-        for place, (key, member) in enumerate(value.items()):
-            yield f"{',' if place else '{'}\n{' ' * 4 * depth}{quote(key)}: "
-            yield _Inner(member)
-        yield f"\n{' ' * 4 * (depth - 1)}}}" if value else "{}"
-    elif isinstance(value, list):
-        yield "["
-        for place, member in enumerate(value):
-            yield ", " if place else ""
-            yield _Inner(member)
-        yield "]"
+        for place, (key, member) in enumerate(members(value)):
+            yield f"{',' if place else ''}\n{' ' * 4 * depth}{quote(key)}", ": ", member
     else:
-        yield _scalar(value)
+        for place, item in enumerate(value):
+            yield "", ", " if place else "", item
 
 
-def _scalar(value: Any) -> str | None:
+def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, float):
-        return double(value) if math.isfinite(value) else None
+        return double(value) if math.isfinite(value) else ""
     if value is None:
         return "null"
     return str(value).lower()

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.server.dtypes import BY_NUMPY, Array
-from deployer.server.servable import Model, Signature, Slot
+from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import TensorError, to_array
 
@@ -34,7 +34,7 @@ def find_signature(model: Model, name: str, check_method: bool = False) -> Signa
 
 def check_inputs(signature: Signature, sent: Sequence[str]) -> None:
     """Refuse a request whose inputs are not those of the signature."""
-    if not signature.defaults and len(sent) != len(signature.inputs):
+    if len(sent) > len(signature.inputs) or (len(sent) < len(signature.inputs) and not signature.defaults):
         raise invalid(_wrong_number(signature, sent))
     for alias, slot in signature.inputs.items():
         if alias not in sent and alias not in signature.defaults:
@@ -107,14 +107,20 @@ def run(
 def tensors_of(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
     """Return the arrays by the names of the tensors that they are fed to; raises ServingError for a wrong dtype."""
     feeds: dict[str, Array] = {}
-    for place, (alias, slot) in enumerate(signature.inputs.items()):
+    for alias, slot in signature.inputs.items():
         array = inputs[alias] if alias in inputs else signature.defaults[alias]
-        _check_dtype(place, slot, array)
+        if array.dtype != slot.dtype.numpy:
+            raise _wrong_dtype(signature, inputs)
         feeds[slot.tensor] = array
     return feeds
 
 
-def _check_dtype(place: int, slot: Slot, array: Array) -> None:
-    if array.dtype != slot.dtype.numpy:
-        given = BY_NUMPY[array.dtype].name
-        raise invalid(f"Expects arg[{place}] to be {slot.dtype.name} but {given} is provided")
+def _wrong_dtype(signature: Signature, inputs: Mapping[str, Array]) -> ServingError:
+    """Tell of the first tensor with a wrong dtype; a Session counts tensors in the order of their names."""
+    given = {**signature.defaults, **inputs}
+    arrays = {slot.tensor: (slot.dtype, given[alias]) for alias, slot in signature.inputs.items()}
+    return next(
+        invalid(f"Expects arg[{place}] to be {dtype.name} but {BY_NUMPY[array.dtype].name} is provided")
+        for place, (_, (dtype, array)) in enumerate(sorted(arrays.items(), key=lambda item: item[0]))
+        if array.dtype != dtype.numpy
+    )

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
-from typing import Any
 
-from deployer.server import examples, json_examples, json_in, json_out, json_read, predict
+from deployer.server import examples, json_examples, json_in, json_out, predict
 from deployer.server.core import Core
 from deployer.server.http_message import Reply
+from deployer.server.json_read import Document
 from deployer.server.json_text import encode, error_body
 from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
@@ -67,31 +66,34 @@ class RestApi:
             raise TooSlowHere
         return self._examples(asked, body)
 
-    def _parse(self, body: bytes) -> Any:
-        return json_read.parse(body, self._json_depth, time.monotonic() + (self.timeout_seconds or math.inf))
+    def _parse(self, body: bytes) -> Document:
+        return Document(body, self._json_depth, time.monotonic() + (self.timeout_seconds or math.inf))
 
     def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
         document = self._parse(body)
-        json_in.require_object(document)
-        name = json_in.signature_name(document) or predict.DEFAULT_SIGNATURE
+        given = document.told(json_in.signature_name)
+        name = given or predict.DEFAULT_SIGNATURE
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             pace = model.paces.get(name)
             if here and not (pace and pace.quick):
                 raise TooSlowHere
             if pace is None:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')
+            if not model.signatures[name].inputs:
+                raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
             with pace.timed():
                 return self._run(model, name, document, Manner(self._timeout_ms, pace.alone))
 
-    def _run(self, model: Model, name: str, document: Mapping[str, Any], manner: Manner) -> bytes:
+    def _run(self, model: Model, name: str, document: Document, manner: Manner) -> bytes:
         signature = model.signatures[name]
-        inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
+        inputs, in_rows = document.told(lambda value: json_in.predict_inputs(value, signature.input_dtypes))
         predict.find_signature(model, name, self._check_method)
+        predict.check_inputs(signature, list(inputs))
         outputs = predict.run(model, signature, inputs, list(signature.outputs), manner)
         return encode(json_out.rows(outputs) if in_rows else json_out.columns(outputs))
 
     def _examples(self, asked: Route, body: bytes) -> bytes:
-        name, serialized = json_examples.example_request(self._parse(body))
+        name, serialized = self._parse(body).told(json_examples.example_request)
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             call = examples.Call(model, name, serialized, self._check_method, self._timeout_ms)
             if asked.verb == "classify":

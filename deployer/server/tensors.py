@@ -1,6 +1,7 @@
 """TensorProto to numpy and back, by the rules of `tensorflow/core/framework/tensor.cc`.
 
-A proto with fewer values than elements repeats the last one; bytes in `tensor_content` must fit exactly.
+A proto with fewer values than elements repeats the last one; bytes in `tensor_content` must fit exactly, where there
+are elements at all. That the rank is said to be unknown changes nothing: the dimensions that are there count.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deployer.server.dtypes import BY_NUMPY, STRING, DType, by_number
+from deployer.server.dtypes import BOOL, BY_NUMPY, STRING, DType, by_number
 
 MAX_RANK = 254
 _MAX_BYTES = 1 << 31
@@ -25,12 +26,13 @@ def to_array(proto: Any) -> np.ndarray[Any, Any]:
     """Decode a TensorProto; raises TensorError where TensorFlow's own decoder refuses it."""
     dtype = by_number(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
-    if dtype.numpy is None or proto.tensor_shape.unknown_rank or len(shape) > MAX_RANK or min(shape, default=0) < 0:
+    if dtype.numpy is None or len(shape) > MAX_RANK or min(shape, default=0) < 0:
         raise TensorError
     count = math.prod(shape)
     if count * dtype.numpy.itemsize >= _MAX_BYTES:
         raise TensorError
-    values = _from_content(proto, dtype, count) if proto.tensor_content else _from_field(proto, dtype, count)
+    from_content = count and proto.tensor_content
+    values = _from_content(proto, dtype, count) if from_content else _from_field(proto, dtype, count)
     return values.reshape(shape)
 
 
@@ -38,6 +40,8 @@ def _from_content(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
     if dtype is STRING:
         return _strings_from_content(proto.tensor_content, count)
     if len(proto.tensor_content) != count * dtype.numpy.itemsize:
+        raise TensorError
+    if dtype is BOOL and proto.tensor_content.translate(None, b"\0\1"):
         raise TensorError
     return np.frombuffer(proto.tensor_content, dtype.numpy)
 

@@ -1,4 +1,8 @@
-"""Every recorded answer of TensorFlow Serving 2.19.1: 192 REST and 69 gRPC requests over small models."""
+"""Every recorded answer of TensorFlow Serving 2.19.1: 192 REST and 69 gRPC requests over small models.
+
+What was not recorded is in the files `*_sources.jsonl`: requests of the same kinds, with the answers that the sources
+named in each case give (their own code was asked, where a piece of it could be run alone).
+"""
 
 from __future__ import annotations
 
@@ -19,6 +23,7 @@ def cases(name: str) -> list[dict[str, Any]]:
 
 
 REST, GRPC = cases("rest.jsonl"), cases("grpc.jsonl")
+REST_OF_SOURCES, GRPC_OF_SOURCES = cases("rest_sources.jsonl"), cases("grpc_sources.jsonl")
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +51,16 @@ def test_all_recordings_are_here() -> None:
 @pytest.mark.parametrize("case", REST, ids=lambda case: case["id"])
 def test_rest_answers_as_recorded(server: ServerProcess, case: dict[str, Any]) -> None:
     assert rest_fault(server, case) is None
+
+
+@pytest.mark.parametrize("case", REST_OF_SOURCES, ids=lambda case: case["id"])
+def test_rest_answers_as_the_sources_say(server: ServerProcess, case: dict[str, Any]) -> None:
+    assert rest_fault(server, case) is None
+
+
+@pytest.mark.parametrize("case", GRPC_OF_SOURCES, ids=lambda case: case["id"])
+def test_grpc_answers_as_the_sources_say(server: ServerProcess, case: dict[str, Any]) -> None:
+    assert grpc_fault(server, case) is None
 
 
 @pytest.mark.parametrize("name", [case["id"] for case in GRPC])

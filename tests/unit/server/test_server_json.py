@@ -14,12 +14,16 @@ from hypothesis import strategies as st
 
 from deployer.server import json_in, json_out
 from deployer.server.dtypes import DTYPES, DType
-from deployer.server.json_read import _Reader, parse
+from deployer.server.json_read import Document, _Reader
 from deployer.server.json_text import debug, double, encode, quote
 from deployer.server.status import ServingError
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
 FLOAT = BY_NAME["float"]
+
+
+def parse(body: bytes, **limits: Any) -> Any:
+    return Document(body, **limits).value
 
 
 def refused(body: bytes) -> str:
@@ -33,6 +37,7 @@ def refused(body: bytes) -> str:
     [
         (b"", "The document is empty"),
         (b"   ", "The document is empty. at offset: 3"),
+        (b" ]", "The document is empty. at offset: 1"),
         (b"instances = [1, 2]", "Invalid value. at offset: 0"),
         (b"{'instances': [1]}", "Missing a name for object member. at offset: 1"),
         (b'{"instances": [1 2]}', "Missing a comma or ']' after an array element. at offset: 17"),
@@ -42,11 +47,16 @@ def refused(body: bytes) -> str:
         (b'{"a" 1}', "Missing a colon after a name of object member. at offset: 5"),
         (b'{"a": 1.}', "Miss fraction part in number. at offset: 8"),
         (b'{"a": 1e}', "Miss exponent in number. at offset: 8"),
-        (b'["a', "Missing a closing quotation mark in string. at offset: 1"),
+        (b'["a', "Missing a closing quotation mark in string. at offset: 3"),
+        (b'["a\0"]', "Missing a closing quotation mark in string. at offset: 3"),
+        (b"[Na]", "Invalid value. at offset: 3"),
+        (b"[-Infi]", "Invalid value. at offset: 6"),
+        (b"[-]", "Invalid value. at offset: 2"),
+        (b"\xef\xbb[1 2]", "Missing a comma or ']' after an array element. at offset: 5"),
         (b'["\\x"]', "Invalid escape character in string. at offset: 2"),
         (b'["\\u12"]', "Incorrect hex digit after \\u escape in string. at offset: 2"),
         (b'["\\ud800x"]', "The surrogate pair in string is invalid. at offset: 2"),
-        (b'["\n"]', "Invalid escape character in string. at offset: 1"),
+        (b'["\n"]', "Invalid escape character in string. at offset: 2"),
         (b"[1,]", "Invalid value. at offset: 3"),
         (b"[01]", "Missing a comma or ']' after an array element. at offset: 2"),
         (b"tru", "Invalid value. at offset: 3"),
@@ -68,6 +78,10 @@ def test_what_is_no_json_is_refused_with_rapidjsons_words(body: bytes, text: str
         (b"[18446744073709551616] x", [1.8446744073709552e19]),
         (b"[5e-324] x", [0.0]),
         (b'{"instances": 1, "instances": 2}', {"instances": 1}),
+        (b'{"a": {"b": [1], "c": ":", "\\u0062": 2}}', {"a": {"b": [1], "c": ":"}}),
+        (b"[9e308]", [math.inf]),
+        (b"[NInf, NaInfinity]", [math.inf, math.inf]),
+        (b"[1e-45] x", [1.0000000000000002e-45]),
         (b"{} x", {}),
         (b"[] x", []),
     ],
@@ -76,9 +90,25 @@ def test_what_rapidjson_takes_is_taken(body: bytes, value: Any) -> None:
     assert str(parse(body)) == str(value)
 
 
+def test_a_name_that_stands_twice_counts_twice() -> None:
+    """json_tensor.cc looks up the first of two names, walks over both, and quotes both."""
+    document = parse(b'{"instances": [{"x": 1, "x": 2}, {"x": 3}]}')
+    assert json_in.predict_inputs(document, {"x": FLOAT})[0]["x"].tolist() == [1.0, 2.0]
+    twice = parse(b'{"b64": "YQ==", "b64": "YQ=="}')
+    assert debug(twice) == 'JSON Value: {\n    "b64": "YQ==",\n    "b64": "YQ=="\n}'
+    assert not json_in.is_base64(twice)
+    assert Document(b'{"x": ":"}').told(lambda value: value) == {"x": ":"}
+
+
+def test_an_error_tells_the_value_that_rapidjson_read() -> None:
+    document = Document(b'{"instances": [12345678901234567890.5]}')
+    with pytest.raises(ServingError, match=r"JSON Value: 12345678901234568000\.0 Type: Number is not"):
+        document.told(lambda value: json_in.predict_inputs(value, {"x": BY_NAME["int32"]}))
+
+
 def test_depth_costs_no_recursion() -> None:
     depth = 200_000
-    value = parse(b"[" * depth + b"]" * depth, depth)
+    value = parse(b"[" * depth + b"]" * depth, depth=depth)
     assert debug(value).startswith("JSON Value: [[[[")
     with pytest.raises(ServingError, match="tensor parsing error: x"):
         json_in.predict_inputs({"inputs": value}, {"x": FLOAT})
@@ -88,7 +118,7 @@ NESTED = st.recursive(
     st.none()
     | st.booleans()
     | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False, allow_subnormal=False)
+    | st.integers(-(2**20), 2**20).map(lambda number: number / 1024)
     | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=20,
@@ -277,6 +307,22 @@ def test_what_cannot_be_written_is_refused(outputs: dict[str, Any], text: str) -
 @given(st.text(alphabet=st.characters(exclude_categories=("Cs",))))
 def test_strings_are_quoted_so_that_json_reads_them_back(text: str) -> None:
     assert json.loads(encode(quote(text))) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"k" * 249: 1}, '{\n    "' + "k" * 249 + '"'),
+        ({"k" * 247: 1}, '{\n    "' + "k" * 247 + '": 1'),
+        (["x" * 252, 2, 3], '["' + "x" * 252 + '", 2'),
+        (["x" * 253, 2], '["' + "x" * 253 + '"'),
+        (["é" * 127, 2], '["' + "é" * 127 + '"'),
+        ([[], {}, {"a": []}], '[[], {}, {\n        "a": []\n    }]'),
+    ],
+)
+def test_debug_text_begins_nothing_after_256_bytes(value: Any, text: str) -> None:
+    """rapidjson asks for the room at each name, value, begin and end (JsonWriterWithLimit)."""
+    assert debug(value) == f"JSON Value: {text}"
 
 
 def test_debug_text_stops_soon_after_its_limit_and_at_nan() -> None:
