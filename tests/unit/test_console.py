@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -205,7 +206,7 @@ def test_colour_is_for_terminals_of_those_who_want_it(capsys, monkeypatch, no_co
     console.show_report(PROOF)
     assert "\033[" not in capsys.readouterr().out
     for name in ("stdout", "stderr"):
-        monkeypatch.setattr(f"sys.{name}", Terminal(getattr(console.sys, name)))
+        monkeypatch.setattr(f"sys.{name}", Terminal(getattr(sys, name)))
     console.show_report(PROOF)
     assert ("\033[" in capsys.readouterr().out) is colored
 

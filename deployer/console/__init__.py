@@ -1,0 +1,65 @@
+"""The only room that prints. Data goes to stdout, progress and hints to stderr; `--json` is one object on stdout."""
+
+from __future__ import annotations
+
+from deployer.console.deployments import (
+    show_doctor,
+    show_down,
+    show_history,
+    show_next_steps,
+    show_report,
+    show_smoke,
+    show_status,
+    show_token,
+    show_traffic,
+    show_unlock,
+    show_up,
+)
+from deployer.console.lines import (
+    bug,
+    error,
+    out,
+    progress,
+)
+from deployer.console.objects import (
+    error_json,
+    plain,
+    show_json,
+)
+from deployer.console.versions import (
+    show_diff,
+    show_export,
+    show_inspect,
+    show_prune,
+    show_rendered,
+    show_versions,
+    show_written,
+)
+
+__all__ = [
+    "bug",
+    "error",
+    "error_json",
+    "out",
+    "plain",
+    "progress",
+    "show_diff",
+    "show_doctor",
+    "show_down",
+    "show_export",
+    "show_history",
+    "show_inspect",
+    "show_json",
+    "show_next_steps",
+    "show_prune",
+    "show_rendered",
+    "show_report",
+    "show_smoke",
+    "show_status",
+    "show_token",
+    "show_traffic",
+    "show_unlock",
+    "show_up",
+    "show_versions",
+    "show_written",
+]

@@ -1,0 +1,160 @@
+"""What is deployed, what was proven of it and what became of it, as text."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from deployer.console.lines import BOLD, GREEN, RED, out, paint, table
+from deployer.deployment import listed
+from deployer.report import (
+    DeploymentStatus,
+    DoctorResult,
+    DownResult,
+    HistoryResult,
+    Release,
+    Report,
+    SmokeResult,
+    TokenResult,
+    TrafficFigures,
+    UnlockResult,
+    UpResult,
+)
+
+
+def show_up(result: UpResult) -> None:
+    """The plan after a dry run; after a deploy the proof and the endpoint."""
+    out(str(result.plan))
+    if result.report is None:
+        out(f"digest {result.plan.digest}")
+    if result.report is not None:
+        show_report(result.report)
+    if result.traffic is not None:
+        show_traffic(result.traffic)
+    if result.endpoints is None:
+        return
+    model = result.models[0]
+    out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
+
+
+def show_next_steps(result: UpResult) -> None:
+    """What to do with an endpoint."""
+    if result.endpoints is not None:
+        print(f"\nask it:   deployer predict {result.name}\nstop it:  deployer down {result.name}", file=sys.stderr)
+
+
+def show_report(report: Report) -> None:
+    """A line for each check."""
+    for check in report.checks:
+        mark = paint("ok  ", GREEN) if check.ok else paint("FAIL", RED)
+        out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
+
+
+def show_traffic(seen: TrafficFigures) -> None:
+    """What clients would have noticed of a change."""
+    out(f"\n{_traffic(seen)}, at {seen.rate:g} requests a second")
+    for name, phase in (("before", seen.before), ("during", seen.during), ("after", seen.after)):
+        took = "" if phase.p50_ms is None else f"  p50 {phase.p50_ms:.1f} ms  p99 {phase.p99_ms:.1f} ms"
+        out(f"  {name:<6} {phase.requests:>6} requests, {phase.failures} failed{took}")
+    if seen.first_failure:
+        out(f"  the first failure: {seen.first_failure}")
+
+
+def _traffic(seen: TrafficFigures) -> str:
+    return f"{seen.failures} of {seen.requests} requests failed, longest gap {seen.longest_gap_ms:.0f} ms"
+
+
+def show_down(results: Sequence[DownResult]) -> None:
+    """What is gone."""
+    for result in results:
+        out(f"{result.name} [{result.env}] is down")
+
+
+def show_unlock(result: UnlockResult) -> None:
+    """Whose lock it is, or was."""
+    what = f"{result.name} [{result.env}]"
+    if result.owner is None:
+        out(f"nobody works on {what}: there is no lock")
+    else:
+        out(f"{what} {'was taken from' if result.taken else 'is being worked on by'} {result.owner}")
+
+
+def show_history(result: HistoryResult) -> None:
+    """A table, a line for each release; why one failed stands below."""
+    if not result.releases:
+        print("nothing was deployed yet", file=sys.stderr)
+        return
+    table(
+        [
+            ("RELEASE", "DEPLOYMENT", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"),
+            *map(_history_row, result.releases),
+        ]
+    )
+    for release in result.releases:
+        for text in (release.detail, _traffic(release.traffic) if release.traffic else ""):
+            if text:
+                print(f"{release.number}: {text}", file=sys.stderr)
+
+
+def _history_row(release: Release) -> tuple[str, ...]:
+    seconds = "-" if release.seconds is None else f"{release.seconds:.1f}"
+    where = f"{release.name} [{release.env}]"
+    outcome = release.outcome.value
+    return (
+        str(release.number),
+        where,
+        release.change,
+        listed(release.models),
+        outcome,
+        seconds,
+        release.began,
+        release.who,
+    )
+
+
+def show_status(statuses: Sequence[DeploymentStatus]) -> None:
+    """A table, a line for each deployment."""
+    if not statuses:
+        print("nothing is deployed", file=sys.stderr)
+        return
+    table([("NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
+    for status in statuses:
+        for text in ("" if status.healthy else status.detail, status.warning):
+            if text:
+                print(f"{status.deployment.name} [{status.deployment.env}]: {text}", file=sys.stderr)
+
+
+def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
+    found = status.deployment
+    state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
+    return (
+        found.name,
+        found.env,
+        found.engine if found.front is None else f"{found.engine}, gateway",
+        listed(found.models),
+        state,
+        found.endpoints.rest,
+        found.endpoints.grpc,
+    )
+
+
+def show_smoke(result: SmokeResult) -> None:
+    """The proof, and where it was made."""
+    out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
+    show_report(result.report)
+
+
+def show_token(result: TokenResult) -> None:
+    """The token alone, so that it can be caught."""
+    if result.token is not None:
+        out(result.token)
+    print(f"{result.file} has changed: deployer up brings it to the gateway", file=sys.stderr)
+
+
+def show_doctor(result: DoctorResult) -> None:
+    """A line for each finding, with its remedy."""
+    marks = {"ok": paint("ok  ", GREEN), "warning": paint("warn", BOLD), "error": paint("FAIL", RED)}
+    for finding in result.findings:
+        out(f"  {marks[finding.severity]}  {finding.check:<16} {finding.message}")
+        if finding.remedy:
+            out(f"        {'':<16} -> {finding.remedy}")

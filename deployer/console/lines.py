@@ -1,0 +1,50 @@
+"""The two streams, line by line: data, progress, what went wrong."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployer.errors import DeployerError
+
+GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
+
+
+def progress(text: str) -> None:
+    """A step that has begun."""
+    print(f"… {text}", file=sys.stderr, flush=True)
+
+
+def out(text: str) -> None:
+    """A line of data."""
+    print(text, flush=True)
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> None:
+    """Rows in columns as wide as their widest cell; the first is the head."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def error(failure: DeployerError) -> None:
+    """What failed, the server's last lines where they help, and the next thing to type."""
+    print(f"{paint('error:', RED)} {failure.message}", file=sys.stderr)
+    for line in failure.log:
+        print(f"  | {line}", file=sys.stderr)
+    if failure.hint:
+        print(f"{paint('hint:', BOLD)} {failure.hint}", file=sys.stderr)
+
+
+def bug(report: Path) -> None:
+    """An error of ours: one line on the screen, the rest in a file."""
+    print(f"{paint('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
+
+
+def paint(text: str, color: str) -> str:
+    """In colour where a person reads both streams and has not asked for none."""
+    if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
+        return text
+    return f"{color}{text}{PLAIN}"

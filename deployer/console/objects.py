@@ -1,0 +1,53 @@
+"""Results and errors as one JSON object on stdout."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from deployer.console.lines import out
+from deployer.deployment import Plan
+from deployer.errors import DeployerError
+from deployer.report import DoctorResult, Report
+
+
+def show_json(result: Any) -> None:
+    """Any result as one object; lists of results as an object with one key."""
+    out(_dumps(plain(result)))
+
+
+def error_json(failure: DeployerError) -> None:
+    """The same as one object, beside what was found or done all the same."""
+    document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
+    done = {"deployments": plain(failure.results)} if failure.results else {}
+    out(_dumps({**done, "error": document}))
+
+
+def plain(value: Any) -> Any:
+    """Values as JSON has them: dataclasses as objects with their properties, paths and enums as text."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        fields = {found.name: plain(getattr(value, found.name)) for found in dataclasses.fields(value)}
+        return {**fields, **_derived(value)}
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, Enum):
+        return value.value
+    return str(value) if isinstance(value, Path) else value
+
+
+def _dumps(document: Any) -> str:
+    unicode = (sys.stdout.encoding or "").lower().startswith("utf")
+    return json.dumps(document, indent=2, ensure_ascii=not unicode)
+
+
+def _derived(value: Any) -> dict[str, Any]:
+    if isinstance(value, Plan):
+        return {"digest": value.digest}
+    return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

@@ -1,0 +1,98 @@
+"""Models and versions of the store, and files, as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from deployer.console.lines import BOLD, GREEN, RED, out, paint
+from deployer.deployment import Rendered
+from deployer.model import Model, Signature
+from deployer.report import DiffResult, ExportResult, InspectResult, PruneResult, VersionsResult
+
+
+def show_export(result: ExportResult) -> None:
+    """The version, and whether it is new."""
+    model = result.model
+    out(f"{model.name}:{model.version}  {'exported' if result.created else 'unchanged'}  {model.path}")
+    _show_golden(model)
+
+
+def show_versions(result: VersionsResult) -> None:
+    """A line for each version."""
+    for model in result.models:
+        size = model.info.size_bytes / 2**20
+        source = f"{model.source.kind}  {model.source.location}"
+        out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
+
+
+def show_prune(result: PruneResult) -> None:
+    """A line for each version that goes, and what that frees."""
+    for model in result.removed:
+        out(f"{model.name}:{model.version}  {'removed' if result.done else 'would be removed'}")
+    size = sum(model.info.size_bytes for model in result.removed) / 2**20
+    gone = "are gone" if result.done else "would go"
+    out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {gone}")
+
+
+def show_diff(result: DiffResult) -> None:
+    """Each change with its verdict, how far the answers are apart, and both versions' figures."""
+    verdict = paint("breaking", RED) if result.breaking else paint("compatible", GREEN)
+    out(f"{result.name}:{result.before.version} -> {result.name}:{result.after.version}  {verdict}")
+    for change in result.changes:
+        mark = paint("breaking  ", RED) if change.breaking else paint("compatible", GREEN)
+        out(f"  {mark}  {change.signature}  {change.place or 'signature'}: {change.detail}")
+    for apart in result.distances:
+        far = "no distance" if apart.worst is None else f"worst {apart.worst:.3g}, mean {apart.mean:.3g}"
+        detail = f"  ({apart.detail})" if apart.detail else ""
+        out(f"  {apart.signature}/{apart.output}: {far}, {apart.differing} of {apart.values} differ{detail}")
+    for reason in result.refused:
+        out(f"  no answer: {reason}")
+    for figures in (result.before, result.after):
+        took = "" if figures.milliseconds is None else f"  {figures.milliseconds:.2f} ms"
+        out(f"  {result.name}:{figures.version}  {figures.size_bytes / 2**20:.2f} MiB{took}")
+
+
+def show_inspect(result: InspectResult) -> None:
+    """Signatures with names, dtypes and shapes, and a request for each that works."""
+    model = result.model
+    out(f"{model.name}:{model.version or '-'}  {model.path}")
+    size = model.info.size_bytes / 2**20
+    out(f"  TensorFlow {model.info.tensorflow}, Keras {model.info.keras or '-'}, {size:.2f} MiB")
+    for signature in model.info.signatures:
+        _show_signature(signature)
+    _show_golden(model)
+    for note in result.notes:
+        out(f"  {paint('note:', BOLD)} {note}")
+    for line in result.curl:
+        out(f"  {line}")
+
+
+def _show_signature(signature: Signature) -> None:
+    out(f"  {signature.name}  ({signature.method or 'no method'})")
+    for arrow, specs in (("in ", signature.inputs), ("out", signature.outputs)):
+        for spec in specs:
+            out(f"    {arrow} {spec.name}: {spec}")
+
+
+def _show_golden(model: Model) -> None:
+    golden = model.golden
+    out(f"  golden set: {golden.cases} cases, {golden.origin}")
+    if golden.warmup:
+        out(f"  warm-up: {golden.warmup} requests")
+    for name in golden.random_outputs:
+        out(f"    random by nature, values not compared: {name}")
+    for reason in golden.skipped:
+        out(f"    not proven: {reason}")
+
+
+def show_rendered(rendered: Rendered) -> None:
+    """Every file, each under its name."""
+    for name, text in rendered.files.items():
+        out(f"# {name}\n{text}")
+
+
+def show_written(paths: Sequence[Path]) -> None:
+    """The files that were written."""
+    for path in paths:
+        out(f"wrote {path}")
