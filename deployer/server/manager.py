@@ -136,7 +136,8 @@ class Manager(Generic[S]):
     def _comes_back(self, name: str) -> bool:
         """Tell whether a pending version is still on its way out: then the whole wish waits."""
         held = self._held.get(name, {})
-        return any(version in held and not held[version].wanted for version in self._pending[name])
+        again = [held[version] for version in self._pending[name] if version in held]
+        return any(not entry.wanted and entry.state is not State.AVAILABLE for entry in again)
 
     def _take_pending(self) -> None:
         for name in [name for name in self._pending if not self._comes_back(name)]:
@@ -145,6 +146,9 @@ class Manager(Generic[S]):
             for version in held.keys() - versions.keys():
                 held[version].wanted = False
                 held[version].unwanted.set()
+            for version in held.keys() & versions.keys():
+                held[version].wanted = True
+                held[version].unwanted.clear()
             for version in sorted(versions.keys() - held.keys()):
                 held[version] = Held(name, version, versions[version])
                 self._publish(held[version], State.START)

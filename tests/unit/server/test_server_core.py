@@ -205,6 +205,25 @@ def test_a_failed_version_is_tried_again_only_when_it_has_left_and_come_back(hou
     until(lambda: house.states() == dict.fromkeys((1, 2, 3, 4), State.AVAILABLE))
 
 
+def test_under_latest_a_failed_version_is_tried_again_when_its_folder_has_left_and_come_back(house: House) -> None:
+    """The version that serves in its place is wanted meanwhile, and never leaves."""
+    house.add(1)
+    house.core.start(house.config())
+    first = house.loader.loaded[1]
+    house.loader.broken.add(2)
+    house.add(2)
+    until(lambda: house.states().get(2) is State.END)
+    house.loader.broken.clear()
+    house.remove(2)
+    house.core._source.poll()
+    until(lambda: not house.core._manager._pending)
+    house.add(2)
+    until(lambda: house.states() == {1: State.END, 2: State.AVAILABLE})
+    assert house.loader.tries == [1, 2, 2]
+    assert first.closed.is_set()
+    assert house.latest() == 2
+
+
 def _entry(house: House, model: str) -> str:
     return f'config {{ name: "{model}" base_path: "{house.folder / model}" model_platform: "tensorflow" }} '
 
