@@ -16,6 +16,7 @@ _SMALLEST_NORMAL = 2.2250738585072014e-308
 _LARGEST_BY_TEN = 1.7976931348623157e307
 _ALWAYS_EXACT = 15
 _KEPT_DIGITS = 17
+_MOST_DIGITS = 9
 _WORD = 64
 _MASK = (1 << _WORD) - 1
 
@@ -25,19 +26,28 @@ def read(text: str) -> float:
     minus, whole, fraction, exponent = _NUMBER.fullmatch(text).groups()  # type: ignore[union-attr]
     size, power = _significand(whole, fraction or "", (1 << 63) if minus else _MASK)
     if exponent:
-        if len(exponent.lstrip("+")) > 1 and int(exponent) > 308 - power:
+        raised = _exponent(exponent)
+        if len(exponent.lstrip("+")) > 1 and raised > 308 - power:
             raise OverflowError(text)
-        power += int(exponent)
+        power += raised
     value = _scaled(size, power) if power >= -308 else _scaled(_scaled(size, -308), power + 308)
     return -value if minus else value
+
+
+def _exponent(text: str) -> int:
+    """Return a power of ten, or one that is far beyond every double: there may be megabytes of digits."""
+    minus = text.startswith("-")
+    size = text.lstrip("+-0")[:_MOST_DIGITS] or "0"
+    return -int(size) if minus else int(size)
 
 
 def _significand(whole: str, fraction: str, largest: int) -> tuple[float, int]:
     """Return a number's digits as a double, and the power of ten that they lack."""
     if len(whole) + len(fraction) <= _ALWAYS_EXACT:
         return float(int(whole + fraction)), -len(fraction)
-    kept = len(whole) if int(whole) <= largest else len(str(largest)) - (int(whole[: len(str(largest))]) > largest)
-    number, place = int(whole[:kept]), 0
+    most = len(str(largest))
+    kept = min(len(whole), most - (int(whole[:most]) > largest))
+    number, place = int(whole[:kept]), 0 if whole != "0" else len(fraction) - len(fraction.lstrip("0"))
     if kept < len(whole):
         return _long_whole(float(number), whole[kept:]), 0
     while place < len(fraction) and number < 1 << 53:

@@ -100,6 +100,14 @@ def test_a_name_that_stands_twice_counts_twice() -> None:
     assert Document(b'{"x": ":"}').told(lambda value: value) == {"x": ":"}
 
 
+def test_a_million_digits_are_read_at_once() -> None:
+    million = b"0" * 1_000_000
+    values = parse(b"[0.%b1, 1.%b1, 1e%b1, 1e-1%b, 0.%be1, NaN]" % (million, million, million, million, million))
+    assert values[:5] == [0.0, 1.0, 10.0, 0.0, 0.0]
+    for text in (b"1%b" % million, b"1%b.5" % million, b"1e1%b" % million):
+        assert refused(b"[%b, NaN]" % text) == "JSON Parse error: Number too big to be stored in double. at offset: 1"
+
+
 def test_an_error_tells_the_value_that_rapidjson_read() -> None:
     document = Document(b'{"instances": [12345678901234567890.5]}')
     with pytest.raises(ServingError, match=r"JSON Value: 12345678901234568000\.0 Type: Number is not"):
