@@ -60,6 +60,22 @@ def has_symbolic_outputs(model: Any) -> bool:
     return is_functional(model) or (is_sequential(model) and bool(getattr(model, "outputs", None)))
 
 
+def would_lose_training(model: Any) -> bool:
+    """Whether a layer was called with `training=True` where the model was made, and the mode of the model's own call
+    would overrule that, as in Keras 3."""
+    if not has_symbolic_outputs(model) or hasattr(model, "save_spec"):
+        return False
+    inner = (layer for layer in model.layers if hasattr(layer, "layers"))
+    return any(map(_is_told_to_train, model.layers)) or any(map(would_lose_training, inner))
+
+
+def _is_told_to_train(layer: Any) -> bool:
+    """Keras 3 notes `training=True` of a call, be it told or the default of a layer that augments images."""
+    noted = any(node.arguments.kwargs.get("training") for node in layer._inbound_nodes)
+    parameter = inspect.signature(layer.call).parameters.get("training")
+    return noted and (parameter is None or parameter.default is not True)
+
+
 def _functional_form(model: Any) -> Form:
     return Form((_with_keys_as_names(_mapped(_input_spec, model.input)),), {})
 

@@ -53,13 +53,11 @@ def _first_that_traces(model: Any, forms: Sequence[Form]) -> tuple[Any, tuple[Te
 
 
 def servable(model: Any, form: Form) -> Servable:
-    """The model called in that form, in inference mode.
-
-    A symbolic model is in that mode by itself, and what its owner fixed in it (a Dropout called with training=True)
-    stays; a subclassed one may have `training=True` as its default and is told.
-    """
+    """The model called in that form, in inference mode, as `predict` calls it: a model, or a layer that augments
+    images, may have `training=True` as its default. What its owner fixed in it (a Dropout called with training=True)
+    stays."""
     tf = tensorflow()
-    mode = {} if keras_forms.has_symbolic_outputs(model) else {"training": False}
+    mode = {} if keras_forms.would_lose_training(model) else {"training": False}
 
     def call(feed: Mapping[str, Any]) -> Any:
         args, kwargs = tf.nest.map_structure(lambda spec: feed[spec.name], (list(form.args), dict(form.kwargs)))

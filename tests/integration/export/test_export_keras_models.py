@@ -85,6 +85,9 @@ def half(): return stack(K.layers.Dense(2, dtype="mixed_bfloat16", name="half"))
 def random_on_purpose():
     x = K.Input((4,), name="x")
     return K.Model(x, [K.layers.Dropout(0.5, name="noisy")(x, training=True), K.layers.Dense(2, name="calm")(x)])
+def augmented():
+    layers = [K.layers.RandomFlip(), stack(K.layers.RandomRotation(0.3), shape=(4, 4, 1)), K.layers.Flatten(name="y")]
+    return stack(*layers, shape=(4, 4, 1), name="image")
 def normalized():
     model = stack(K.layers.BatchNormalization(), K.layers.Dropout(0.5), K.layers.Dense(2, name="y"))
     model.compile("adam", "mse")
@@ -128,6 +131,7 @@ EXPECTED: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     "built_by_a_call": ({"inputs": "float32[?,4]"}, {"output_0": "float32[?,2]"}),
     "custom_tables": ({"colour": "string[?]"}, {"code": "int64[?]"}),
     "looked_up": ({"word": "string[?,1]"}, {"id": "int64[?,1]"}),
+    "augmented": ({"image": "float32[?,4,4,1]"}, {"y": "float32[?,16]"}),
     "normalized": ({"feat": "float32[?,4]"}, {"y": "float32[?,2]"}),
     "lists": (
         {"a": "float32[?,4]", "inputs_1": "float32[?,2]"},
@@ -190,14 +194,15 @@ def users_model(family: str, name: str) -> Any:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize(
-    ("name", "output"), [("named", "probs"), ("normalized", "y"), ("nested", "score"), ("recurrent", "state")]
+    ("name", "output"),
+    [("named", "probs"), ("augmented", "y"), ("normalized", "y"), ("nested", "score"), ("recurrent", "state")],
 )
 def test_numbers_are_those_of_the_model(once: Once, family: str, name: str, output: str) -> None:
     exported = once(family, name)
     model = users_model(family, name)
     for case in exported.cases():
         (given,) = case.inputs.values()
-        want = np.asarray(model(given))
+        want = np.asarray(model(given, training=False))
         np.testing.assert_allclose(case.outputs[output], want, rtol=1e-4, atol=1e-5)
 
 
