@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 import stat
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from pathlib import Path
 from deployer.errors import BrokenModel
 
 READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
+SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 SHARE_EXTENTS = 0x40049409
 """The `FICLONE` request of Linux: both files share their blocks until one of them changes."""
 
@@ -51,11 +53,12 @@ def bring(source: Path, target: Path) -> None:
     """`target` becomes a file with the bytes of `source`, which stays as it is: shared, linked, or else copied.
 
     Shared blocks come first: they cost nothing, and a source that is later overwritten in place does not reach
-    into the store.
+    into the store. Linked are only shards of variables, the large files: TensorFlow replaces them when a model is saved
+    again at the same place, and overwrites the index beside them.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     real = source.resolve()
-    if not (_share(real, target) or _link(real, target)):
+    if not (_share(real, target) or (SHARD.search(target.name) and _link(real, target))):
         shutil.copyfile(real, target)
 
 

@@ -80,6 +80,26 @@ def test_large_files_are_not_copied(exporter: Exporter, folder: Path) -> None:
         assert (folder / shard).stat().st_nlink == 1 or (exported.folder / shard).samefile(folder / shard)
 
 
+def test_a_model_that_is_saved_again_at_the_same_place_leaves_the_version_as_it_was(exporter: Exporter) -> None:
+    import tensorflow as tf
+
+    place = exporter.root / "again"
+
+    def save(weights: list[float]) -> None:
+        module = tf.Module()
+        module.weights = tf.Variable(weights)
+        spec = tf.TensorSpec([None], tf.float32, name="x")
+        function = tf.function(lambda x: {"y": tf.reduce_sum(module.weights) * x}, input_signature=[spec])
+        tf.saved_model.save(module, str(place), signatures=function)
+
+    save([1.0, 2.0])
+    exported = exporter(str(place))
+    before = files_of(exported.folder)
+    save([3.0, 4.0, 5.0])
+    assert files_of(exported.folder) == before
+    np.testing.assert_allclose(exported.ask({"x": np.float32([2.0])})["y"], [6.0])
+
+
 def test_every_signature_is_proven(exporter: Exporter, folder: Path) -> None:
     exported = exporter(str(folder))
     summary = exported.summary

@@ -27,17 +27,18 @@ def test_bytes_are_shared_and_not_copied(source: Path, tmp_path: Path) -> None:
     assert not target.is_symlink()
 
 
-def test_where_linked_it_is_the_same_file_and_the_mode_stays(source: Path, tmp_path: Path) -> None:
-    target = tmp_path / "saved_model.pb"
+@pytest.mark.parametrize(("name", "linked"), [("variables.data-00000-of-00001", True), ("variables.index", False)])
+def test_only_what_tensorflow_never_overwrites_is_linked(source: Path, tmp_path: Path, name: str, linked: bool) -> None:
+    target = tmp_path / name
     bring(source, target)
     assert source.stat().st_mode & 0o777 == 0o644
-    if source.stat().st_nlink == 2:
-        assert target.samefile(source)
+    assert target.samefile(source) == (linked and source.stat().st_nlink == 2)
+    assert target.read_bytes() == source.read_bytes()
 
 
 def test_a_private_file_is_not_linked(source: Path, tmp_path: Path) -> None:
     source.chmod(0o600)
-    target = tmp_path / "saved_model.pb"
+    target = tmp_path / "variables.data-00000-of-00001"
     bring(source, target)
     assert source.stat().st_nlink == 1
     assert source.stat().st_mode & 0o777 == 0o600
