@@ -104,6 +104,11 @@ def releases() -> tuple[Release, ...]:
     return tuple(found)
 
 
+def serving_ops() -> frozenset[str]:
+    """The ops of TensorFlow Text and Decision Forests, which TensorFlow Serving has besides TensorFlow's."""
+    return frozenset(_document()["serving"].split())
+
+
 def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
     """Why the target would not load the graph; nothing for a TensorFlow that is not in the table."""
     release = next((known for known in releases() if known.tensorflow == target.tensorflow), None)
@@ -129,7 +134,7 @@ def compiled_by_xla(meta_graph: Any) -> str:
 
 
 def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Unfit]:
-    serving = frozenset(_document()["serving"].split())
+    serving = serving_ops()
     known = release.ops | {function.signature.name for function in graph.library.function}
     unknown = ops - known - (serving if target.stock else frozenset())
     if added := unknown & serving:

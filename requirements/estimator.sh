@@ -12,6 +12,6 @@ if [ ! -e "$ready" ] || [ pyproject.toml -nt "$ready" ]; then
     "$python" -c "$fit" || python='>=3.10,<3.12'
     [ -x .venv-estimator/bin/python ] || .venv/bin/uv venv --quiet --python "$python" .venv-estimator
     .venv/bin/uv pip install --quiet --python .venv-estimator/bin/python \
-        tensorflow==2.15.1 tensorflow-serving-api==2.15.1 --editable .
+        tensorflow==2.15.1 tensorflow-serving-api==2.15.1 tensorflow-text==2.15.0 'setuptools<81' --editable .
     touch "$ready"
 fi

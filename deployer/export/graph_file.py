@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
-from deployer.export import sessions
+from deployer.export import op_libraries, sessions
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest, tree_digest
 from deployer.export.runtime import disk_full, reason, tensorflow
@@ -17,7 +17,6 @@ KIND = "graph"
 TAKES = frozenset({"graph_inputs", "graph_outputs"})
 SUFFIXES = frozenset({".pb", ".meta"})
 NAMED = re.compile(r"(?P<name>[A-Za-z0-9.][A-Za-z0-9_.-]*)=(?P<tensor>[A-Za-z0-9.][A-Za-z0-9_./>\\-]*(:[0-9]{1,4})?)")
-UNKNOWN_OP = re.compile(r"(?:Op type not registered|No op named) '?(\w+)'?")
 SHOWN = 8
 
 
@@ -70,20 +69,27 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> None:
 
 
 def _load(path: Path, session: Any) -> None:
-    tf = tensorflow()
     try:
-        if path.suffix == ".meta":
-            restored = tf.compat.v1.train.import_meta_graph(str(path), clear_devices=True)
-            if restored is not None:
-                restored.restore(session, str(path.with_suffix("")))
-        else:
-            tf.import_graph_def(_graph_def(path), name="")
+        _import(path, session)
     except ModelError:
         raise
     except Exception as error:
         if disk_full(error):
             raise
-        raise _load_failure(path, error) from error
+        op = op_libraries.unknown_op(error)
+        if op is None or not op_libraries.brought(op):
+            raise _load_failure(path, error, op) from error
+        _load(path, session)
+
+
+def _import(path: Path, session: Any) -> None:
+    tf = tensorflow()
+    if path.suffix == ".meta":
+        restored = tf.compat.v1.train.import_meta_graph(str(path), clear_devices=True)
+        if restored is not None:
+            restored.restore(session, str(path.with_suffix("")))
+    else:
+        tf.import_graph_def(_graph_def(path), name="")
 
 
 def _graph_def(path: Path) -> Any:
@@ -93,10 +99,10 @@ def _graph_def(path: Path) -> Any:
     return graph
 
 
-def _load_failure(path: Path, error: Exception) -> ModelError:
-    if unknown := UNKNOWN_OP.search(str(error)):
+def _load_failure(path: Path, error: Exception, op: str | None) -> ModelError:
+    if op:
         return ExportFailed(
-            f"{path.name} uses the op {unknown[1]!r}, which TensorFlow {tensorflow().__version__} does not know",
+            f"{path.name} uses the op {op!r}, which TensorFlow {tensorflow().__version__} does not know",
             hint="a custom op cannot be served by a stock server; tf.contrib ops need the graph to be built again",
         )
     return BrokenModel(f"{path} cannot be loaded: {reason(error)}", hint="it may be cut short: copy or save it again")

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from deployer import op_sets, saved_model, tf_examples
 from deployer.errors import BrokenModel
+from deployer.export import op_libraries
 from deployer.export.graph_walk import writes
 from deployer.export.runtime import disk_full, part, reason
 from deployer.export.strings_wanted import Wanted, wanted
@@ -107,7 +108,15 @@ def _load(session: Any, folder: Path) -> Any:
     except Exception as error:
         if disk_full(error):
             raise
-        raise BrokenModel(f"TensorFlow cannot load the SavedModel: {reason(error)}", hint=_way_out(folder)) from error
+        if (op := op_libraries.unknown_op(error)) and op_libraries.brought(op):
+            return _load(session, folder)
+        raise BrokenModel(f"TensorFlow cannot load the SavedModel: {_told(error)}", hint=_way_out(folder)) from error
+
+
+def _told(error: BaseException) -> str:
+    """Of an unknown op only its name: what TensorFlow advises is for those who build TensorFlow."""
+    op = op_libraries.unknown_op(error)
+    return f"it does not know the op {op}" if op else reason(error)
 
 
 def _way_out(folder: Path) -> str | None:

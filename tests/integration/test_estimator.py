@@ -1,4 +1,7 @@
-"""Estimators: exported by TensorFlow 2.15 in an environment of its own, served by today's engines."""
+"""Estimators: exported by TensorFlow 2.15 in an environment of its own, served by today's engines.
+
+That environment has TensorFlow Text too, which is not made for every TensorFlow.
+"""
 
 from __future__ import annotations
 
@@ -25,6 +28,8 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
     regression_pb2,
 )
+
+from deployer import golden
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-estimator" / "bin" / "python"
@@ -67,6 +72,13 @@ if __name__ == "__main__":
     answers = {name: says(globals()[name]()[0], sizes) for name in LABELS}
     json.dump(answers, open("answers.json", "w"))
     classifier()[0].export_saved_model("exported", RECEIVER)
+
+    import tensorflow_text
+    words = tf.Module()
+    words.tokenizer = tensorflow_text.WhitespaceTokenizer()
+    split = tf.function(lambda text: {"words": words.tokenizer.tokenize(text).to_tensor("")})
+    spec = tf.TensorSpec([None], tf.string, name="text")
+    tf.saved_model.save(words, "words", signatures=split.get_concrete_function(spec))
 """
 
 
@@ -87,7 +99,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     (folder / "models.py").write_text(MODELS)
     ended = old(folder, "models.py", json.dumps(SIZES))
     assert ended.returncode == 0, ended.stderr
-    commands = [["export", f"models.py:{name}", "-q"] for name in ("classifier", "regressor", "untrained")]
+    sources = ("models.py:classifier", "models.py:regressor", "words", "models.py:untrained")
+    commands = [["export", source, "-q"] for source in sources]
     ended = old(folder, "-c", ONE_AFTER_ANOTHER, told=json.dumps(commands))
     assert f"{commands[-1]} ended with 4" in ended.stderr, ended.stderr
     (exported,) = (folder / "exported").iterdir()
@@ -187,3 +200,17 @@ def test_where_tensorflow_has_no_estimator_the_way_out_is_told(exported: tuple[P
     ended = deployer("export", "models.py:classifier", "-q", cwd=exported[0])
     assert ended.code == 4
     assert "tensorflow==2.15.1" in ended.err
+
+
+def test_a_model_with_ops_of_tensorflow_text_is_asked_and_only_the_server_that_has_them_gets_it(
+    exported: tuple[Path, str],
+) -> None:
+    folder, _ = exported
+    cases = golden.read(folder / "models" / "words" / "1")
+    assert len(cases) >= 3
+    for case in cases:
+        for text, words in zip(case.inputs["text"], case.outputs["words"], strict=True):
+            assert [word for word in words if word] == text.split()
+    ended = deployer("up", "words", "-q", cwd=folder)
+    assert ended.code == 4, ended.err
+    assert "serve it with tensorflow/serving, which does: --engine docker" in ended.err

@@ -23,13 +23,17 @@ def four(x):
 @pytest.fixture
 def custom(empty_project: Path) -> Path:
     """A version that another tool put into the store, with an op that no TensorFlow has."""
-    version = empty_project / "models" / "custom" / "1"
-    shutil.copytree(MODELS / "half_plus_two" / "1", version)
-    file = version / "saved_model.pb"
-    saved = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel.FromString(file.read_bytes())
-    saved.meta_graphs[0].graph_def.node.add(name="z", op="Zap")
-    file.write_bytes(saved.SerializeToString())
+    with_op("Zap", empty_project / "models" / "custom" / "1")
     return empty_project
+
+
+def with_op(op: str, folder: Path) -> None:
+    """A SavedModel whose graph has a node of this op."""
+    shutil.copytree(MODELS / "half_plus_two" / "1", folder)
+    file = folder / "saved_model.pb"
+    saved = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel.FromString(file.read_bytes())
+    saved.meta_graphs[0].graph_def.node.add(name="z", op=op)
+    file.write_bytes(saved.SerializeToString())
 
 
 @pytest.mark.parametrize("arguments", [("up", "custom"), ("plan", "custom")])
@@ -67,8 +71,29 @@ def test_doctor_counts_what_it_looked_at(project):
 def test_a_saved_model_that_cannot_be_asked_is_refused_with_the_op(custom):
     ended = in_process("export", "models/custom/1", "--name", "other", cwd=custom)
     assert ended.code == 4
+    assert "TensorFlow cannot load the SavedModel: it does not know the op Zap\n" in ended.err
     assert "hint: the op Zap, is known to no TensorFlow" in ended.err
     assert not (custom / "models" / "other").exists() or not list((custom / "models" / "other").glob("[0-9]*"))
+
+
+@pytest.mark.parametrize(
+    ("op", "title", "package"),
+    [
+        ("TFText>WhitespaceTokenizeWithOffsetsV2", "TensorFlow Text", "tensorflow-text=="),
+        ("SimpleMLInferenceOpWithHandle", "TensorFlow Decision Forests", "tensorflow-decision-forests"),
+    ],
+)
+def test_the_package_of_an_op_is_named_where_it_is_missing(empty_project, op, title, package):
+    with_op(op, empty_project / "words")
+    graph = proto("tensorflow.core.framework.graph_pb2").GraphDef()
+    graph.node.add(name="y", op=op)
+    (empty_project / "words.pb").write_bytes(graph.SerializeToString())
+    for source, *options in (["words"], ["words.pb", "--graph-output", "y=y"]):
+        ended = in_process("export", source, *options, cwd=empty_project)
+        assert ended.code == 11, ended.err
+        assert f"the op {op} of {title}, which is not installed" in ended.err
+        assert f"hint: pip install '{package}" in ended.err
+        assert "--engine docker" in ended.err
 
 
 def test_a_fixed_batch_size_is_told_at_the_export_and_by_inspect(empty_project):
