@@ -1,5 +1,5 @@
 """Other Python model servers, each in an environment of its own that is thrown away, serving a SavedModel as their
-documents say. Each takes one process for the model, as ours does."""
+documents say, also with their batching of concurrent requests. Each takes one process for the model, as ours does."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,6 +47,39 @@ if __name__ == "__main__":
     server = litserve.LitServer(Api(), accelerator="cpu", workers_per_device=1, timeout=120)
     server.run(host="127.0.0.1", port={port}, generate_client_file=False, log_level="error")
 """
+LITSERVE_BATCHING = """
+import litserve
+
+
+class Api(litserve.LitAPI):
+    def setup(self, device):
+        from model import answer
+
+        self.answer = answer
+
+    def decode_request(self, request):
+        return request["instances"]
+
+    def batch(self, requests):
+        return requests
+
+    def predict(self, requests):
+        output = self.answer([row for rows in requests for row in rows])
+        ends = [sum(map(len, requests[:number])) for number in range(len(requests) + 1)]
+        return [output[begin:end] for begin, end in zip(ends, ends[1:])]
+
+    def unbatch(self, outputs):
+        return outputs
+
+    def encode_response(self, output):
+        return {{"predictions": output.tolist()}}
+
+
+if __name__ == "__main__":
+    api = Api(max_batch_size=32, batch_timeout=0.001)
+    server = litserve.LitServer(api, accelerator="cpu", workers_per_device=1, timeout=120)
+    server.run(host="127.0.0.1", port={port}, generate_client_file=False, log_level="error")
+"""
 BENTOML = """
 import bentoml
 
@@ -61,6 +94,21 @@ class Rival:
     @bentoml.api(route="/predict")
     def predict(self, instances: list) -> dict:
         return {{"predictions": self.answer(instances).tolist()}}
+"""
+BENTOML_BATCHING = """
+import bentoml
+
+
+@bentoml.service(workers=1)
+class Rival:
+    def __init__(self):
+        from model import answer
+
+        self.answer = answer
+
+    @bentoml.api(route="/predict", batchable=True, max_batch_size=32, max_latency_ms=1000)
+    def predict(self, instances: list) -> list:
+        return self.answer(instances).tolist()
 """
 MLSERVER = """
 from mlserver import MLModel
@@ -106,12 +154,12 @@ class OverV2(Rival):
         return json.dumps({"inputs": [{"name": "x", "shape": shape, "datatype": "FP32", "data": flat}]})
 
 
-def _mlserver_files(port: int) -> dict[str, str]:
+def _mlserver_files(port: int, **batching: float) -> dict[str, str]:
     ports = {"http_port": port, "grpc_port": port + 1, "metrics_port": port + 2}
     return {
         "rival.py": MLSERVER.format(),
         "settings.json": json.dumps({"host": "127.0.0.1", "parallel_workers": 0, "debug": False, **ports}),
-        "model-settings.json": json.dumps({"name": "rival", "implementation": "rival.Rival"}),
+        "model-settings.json": json.dumps({"name": "rival", "implementation": "rival.Rival", **batching}),
     }
 
 
@@ -124,6 +172,14 @@ RIVALS = (
     ),
     OverV2("mlserver", _mlserver_files, lambda _: ("mlserver", "start", "."), "/v2/models/rival/infer"),
 )
+
+
+BATCHING = (
+    replace(RIVALS[0], files=lambda port: {"rival.py": LITSERVE_BATCHING.format(port=port)}),
+    replace(RIVALS[1], files=lambda _: {"rival.py": BENTOML_BATCHING.format()}),
+    replace(RIVALS[2], files=lambda port: _mlserver_files(port, max_batch_size=32, max_batch_time=0.001)),
+)
+"""The same, joining the requests of concurrent clients."""
 
 
 def install(rival: Rival, folder: Path) -> Path:

@@ -18,14 +18,14 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 from measure import process, quiet_environment
-from rivals import RIVALS, install, prepare
+from rivals import BATCHING, RIVALS, Rival, install, prepare
 
 CONNECTIONS = (1, 8, 64)
 SECONDS = int(os.environ.get("SERVING_SECONDS", "3"))
@@ -57,8 +57,19 @@ class Speed:
     failed: int
 
 
+@dataclass(frozen=True)
+class Table:
+    """One comparison: a model, the rivals, and our server's flags."""
+
+    kind: str
+    title: str
+    rows: Sequence[object]
+    rivals: Sequence[Rival]
+    flags: tuple[str, ...] = ()
+
+
 def main() -> None:
-    """One table a model."""
+    """Two tables a model: with and without batching, where there is something to batch."""
     if not shutil.which("wrk"):
         sys.exit("this benchmark needs wrk (Debian, Ubuntu: apt install wrk)")
     with tempfile.TemporaryDirectory() as name:
@@ -67,16 +78,23 @@ def main() -> None:
         for kind, (title, rows) in MODELS.items():
             model = folder / "models" / kind / "1"
             process(sys.executable, str(Path(__file__).with_name("models.py")), kind, str(model), "0")()
-            with ExitStack() as running:
-                candidates = [running.enter_context(ours(folder, kind, rows))]
-                for rival in RIVALS:
-                    port, place = free_port(), folder / "run" / kind / rival.name
-                    prepare(rival, place, model, port)
-                    command = [str(programs[rival.name] / rival.command(port)[0]), *rival.command(port)[1:]]
-                    asked = Asked(rival.name, f"http://127.0.0.1:{port}{rival.path}", rival.body(rows))
-                    running.enter_context(started(command, place, asked))
-                    candidates.append(asked)
-                show(title, candidates, folder)
+            compare(Table(kind, title, rows, RIVALS), folder, programs)
+            if kind != "wide":
+                compare(Table(kind, f"{title}, batching", rows, BATCHING, ("--enable_batching",)), folder, programs)
+
+
+def compare(table: Table, folder: Path, programs: Mapping[str, Path]) -> None:
+    """Our server and the rivals, all with one model, asked in turn."""
+    with ExitStack() as running, tempfile.TemporaryDirectory(dir=folder) as name:
+        candidates = [running.enter_context(ours(folder, table.kind, table.rows, *table.flags))]
+        for rival in table.rivals:
+            port, place = free_port(), Path(name) / rival.name
+            prepare(rival, place, folder / "models" / table.kind / "1", port)
+            program, *words = rival.command(port)
+            asked = Asked(rival.name, f"http://127.0.0.1:{port}{rival.path}", rival.body(table.rows))
+            running.enter_context(started([str(programs[rival.name] / program), *words], place, asked))
+            candidates.append(asked)
+        show(table.title, candidates, folder)
 
 
 @contextmanager
