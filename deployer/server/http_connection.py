@@ -138,6 +138,7 @@ class Connection(asyncio.Protocol):
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take(self, request: Request) -> None:
+        self._since = time.monotonic()
         self._turn.append(request)
         self._advance()
 

@@ -64,7 +64,7 @@ class RequestReader:
         self._take = take
         self._go_on = go_on
         self._parser = httptools.HttpRequestParser(self)
-        self._overhead = 0
+        self._overhead = self._messages = 0
         self._target = b""
         self._all_headers: list[tuple[bytes, bytes]] = []
         self._headers: dict[bytes, bytes] = {}
@@ -74,9 +74,9 @@ class RequestReader:
 
     def feed(self, data: bytes) -> None:
         """Read on; raises Refused, after which nothing more may be fed."""
-        begun, size = self.begun, self.size
+        before, size = self._messages if self.begun else None, self.size
         self._parse(data)
-        if begun and self.begun:
+        if self.begun and self._messages == before:
             self._overhead += len(data) - _FRAMING * (self.size - size)
             if self._overhead > self._limits.head_bytes:
                 raise Refused(431)
@@ -112,6 +112,7 @@ class RequestReader:
     def on_message_begin(self) -> None:
         """Called by the parser."""
         self.begun = True
+        self._messages += 1
         self._overhead = 0
         self._target = b""
         self._all_headers = []

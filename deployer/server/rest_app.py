@@ -9,15 +9,21 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import zlib
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 from deployer.server.http_message import Reply, Request, html
 from deployer.server.rest import RestApi, TooSlowHere, refusal
 from deployer.server.routes import is_api
 from deployer.server.status import Code, ServingError
 
+T = TypeVar("T")
 _SMALL_BODY = 16 * 1024
+_LARGE_BODY = 4 * 1024 * 1024
 _UNZIPPED_LIMIT = 100 * 1024 * 1024
+# Of the threads of the pool, large bodies may have one in so many.
+_SHARE_OF_LARGE = 4
 _METHODS = {name.encode(): name for name in ("GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH")}
 _TIMED_OUT = refusal(ServingError(Code.DEADLINE_EXCEEDED, "Timed out waiting for notification"))
 _EMPTY_TYPE = b"text/html; charset=ISO-8859-1"
@@ -31,10 +37,11 @@ _CORS = (
 class RestApp:
     """Called on the event loop with every request."""
 
-    def __init__(self, api: RestApi, pool: ThreadPoolExecutor, cors: bool) -> None:
+    def __init__(self, api: RestApi, threads: int, cors: bool) -> None:
         self._api = api
-        self._pool = pool
+        self._pool = ThreadPoolExecutor(threads, "rest-work")
         self._cors = cors
+        self._large = asyncio.Semaphore(max(1, threads // _SHARE_OF_LARGE))
 
     def __call__(self, request: Request) -> Reply | asyncio.Future[Reply]:
         """Answer one request, now or later."""
@@ -55,24 +62,42 @@ class RestApp:
         return asyncio.ensure_future(self._later(method, target, request.body, zipped))
 
     async def _later(self, method: str, target: str, body: bytes, zipped: bool) -> Reply:
-        answer = asyncio.get_running_loop().run_in_executor(self._pool, self._work, method, target, body, zipped)
+        plain = not zipped and len(body) <= _LARGE_BODY
+        asked = (method, target, body)
+        answer = self._in_thread(self._api.handle, *asked) if plain else self._in_turn(*asked, zipped)
         try:
             return self._finished(await asyncio.wait_for(answer, self._api.timeout_seconds))
         except asyncio.TimeoutError:
             return self._finished(_TIMED_OUT)
 
+    async def _in_turn(self, method: str, target: str, body: bytes, zipped: bool) -> Reply:
+        """Answer in a thread; large bodies take turns, because all else waits while one of them is parsed."""
+        content = await self._in_thread(_unzip, body, _LARGE_BODY) if zipped else body
+        if content is not None and len(content) <= _LARGE_BODY:
+            return await self._in_thread(self._api.handle, method, target, content)
+        await self._large.acquire()
+        job = self._pool.submit(self._work, method, target, body, zipped)
+        loop = asyncio.get_running_loop()
+        job.add_done_callback(lambda _: loop.call_soon_threadsafe(self._large.release))
+        return await asyncio.wrap_future(job)
+
+    def _in_thread(self, work: Callable[..., T], *given: Any) -> Awaitable[T]:
+        return asyncio.get_running_loop().run_in_executor(self._pool, work, *given)
+
     def _work(self, method: str, target: str, body: bytes, zipped: bool) -> Reply:
-        return self._api.handle(method, target, _unzip(body) if zipped else body)
+        return self._api.handle(method, target, (_unzip(body, _UNZIPPED_LIMIT) or b"") if zipped else body)
 
     def _finished(self, reply: Reply) -> Reply:
         return dataclasses.replace(reply, extra=_CORS) if self._cors else reply
 
 
-def _unzip(body: bytes) -> bytes:
-    """Return the content of a gzip body; nothing for one that is broken or too large."""
+def _unzip(body: bytes, limit: int) -> bytes | None:
+    """Return the content of a gzip body; nothing for one that is broken, and None for one that is larger."""
     inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
-        content = inflater.decompress(body, _UNZIPPED_LIMIT)
+        content = inflater.decompress(body, limit)
     except zlib.error:
         return b""
-    return content if inflater.eof else b""
+    if inflater.eof:
+        return content
+    return None if len(content) == limit else b""

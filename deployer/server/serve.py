@@ -6,7 +6,6 @@ import gc
 import json
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -94,8 +93,8 @@ class Server:
 
     def _rest_application(self) -> Application:
         options = self._options
-        pool = ThreadPoolExecutor(max(1, options.number("rest_api_num_threads")), "rest-work")
-        application = RestApp(self._rest_api(), pool, options.on("rest_api_enable_cors_support"))
+        threads = max(1, options.number("rest_api_num_threads"))
+        application = RestApp(self._rest_api(), threads, options.on("rest_api_enable_cors_support"))
         if self._metrics is None:
             return application
         return MetricsPage(application, str(self._metrics_path), self._metrics.page)

@@ -181,6 +181,52 @@ def test_slow_senders_are_ended_while_others_are_served(server: ServerProcess) -
         assert all(answer == b"" or answer.startswith(b"HTTP/1.1 408 ") for answer in map(said, slow))
 
 
+def test_slow_readers_are_ended_while_others_are_served(server: ServerProcess) -> None:
+    process = psutil.Process(server.child.pid)
+    files = process.num_fds()
+    question = post(b'{"instances": [0.1' + b", 0.1" * 999_999 + b"]}")
+    with contextlib.ExitStack() as stack:
+        for _ in range(6):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(PATIENCE)
+            client.connect((HOST, server.rest_port))
+            client.sendall(question)
+        good(server)
+        until(lambda: process.num_fds() <= files + 2)
+
+
+CHUNKED = f"POST {HALF} HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0",
+        b"\x16\x03\x01\0\xa5\x01\0\0\xa1\x03\x03" + bytes(160),
+        b"GET / HTTP/1.1\r\n" + b"X-1: y\r\n" * 1_000_000,
+        b"GET / HTTP/1.1\r\nX: " + b"y" * 8_000_000,
+        b"GET /" + b"y" * 8_000_000,
+        CHUNKED + b"1;e=" + b"y" * 8_000_000,
+        CHUNKED + b"1;abcdef=gh\r\n \r\n" * 500_000,
+        CHUNKED + b"0\r\n" + b"X: y\r\n" * 1_000_000,
+    ],
+    ids=["http/2", "tls", "headers", "a header", "a target", "an extension", "extensions", "trailers"],
+)
+def test_other_protocols_and_endless_heads_are_refused(server: ServerProcess, data: bytes) -> None:
+    assert refused_or_closed(sent(server, data))
+    sent(server, data[: 1 << 16], server.port)
+
+
+def test_large_bodies_at_once_are_refused_while_others_are_served(server: ServerProcess) -> None:
+    bomb = post(gzip.compress(b" " * (MEGABYTES - 1 << 20)), "Content-Encoding: gzip")
+    with ThreadPoolExecutor(8) as clients:
+        answers = [clients.submit(sent, server, bomb) for _ in range(8)]
+        while not all(answer.done() for answer in answers):
+            good(server)
+        assert all(refused_or_closed(answer.result()) for answer in answers)
+
+
 def test_a_thousand_open_connections_leave_room_for_one_more(server: ServerProcess) -> None:
     with contextlib.ExitStack() as stack:
         for number in range(1000):

@@ -14,7 +14,7 @@ import pytest
 
 from deployer.server import http_server
 from deployer.server.http_message import Reply, Request
-from deployer.server.http_reader import Limits
+from deployer.server.http_reader import Bodies, Limits, RequestReader
 from deployer.server.http_server import HttpServer
 
 HOST = "127.0.0.1"
@@ -296,3 +296,21 @@ def test_a_connection_that_waits_to_be_accepted_is_answered_when_the_port_closes
             assert bodies(rest_of(client)) == [b"GET /x "]
     draining.join(PATIENCE)
     assert not draining.is_alive()
+
+
+def test_requests_that_come_together_are_not_taken_for_one_with_a_long_head() -> None:
+    taken: list[Request] = []
+    reader = RequestReader(SMALL, Bodies(SMALL.bodies_bytes), taken.append, lambda: None)
+    together = b"".join(GET % str(number).encode() for number in range(100))
+    assert len(together) > SMALL.head_bytes
+    reader.feed(together[:9])
+    reader.feed(together[9:-9])
+    reader.feed(together[-9:])
+    assert [request.target for request in taken] == [f"/{number}".encode() for number in range(100)]
+
+
+def test_requests_that_come_together_are_all_answered(serve: Callable[..., Running]) -> None:
+    last = GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") % b"last"
+    answers = serve().ask(GET % b"one" * 3000 + last)
+    assert answers.count(b"HTTP/1.1 200 OK") == 3001
+    assert answers.endswith(b"GET /last ")
