@@ -102,12 +102,13 @@ class Deploy:
         return self.engine.refront(observed, accept)
 
     def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
-        if all_loaded(self.launch.models, observed.models):
+        loaded = all_loaded(self.launch.models, observed.models)
+        if loaded:
             self._prove(observed)
         elif not self.gate.skipped:
             self._prove_apart(observed)
         self.progress(f"{self._verdict}: the serving server takes up its models")
-        return self._switched(observed)
+        return self._switched(observed, again=loaded)
 
     @property
     def _verdict(self) -> str:
@@ -119,12 +120,12 @@ class Deploy:
             self.step(f"discard the candidate {candidate.release}")
             self.engine.discard(candidate)
 
-    def _switched(self, observed: Deployment) -> tuple[Deployment, Report]:
+    def _switched(self, observed: Deployment, *, again: bool) -> tuple[Deployment, Report]:
         switch = Switch(self.workspace, observed, self.launch.models_root, self.step)
         try:
             self.meter.switching()
             deployment = switch.over(observed.models, self.launch.models)
-            report = self._prove(deployment)
+            report = self._prove(deployment, again=again)
             self.meter.switched()
         except DeployerError as error:
             self._take_back(observed)
@@ -162,9 +163,9 @@ class Deploy:
             self.engine.sweep(self.launch.name, self.launch.env)
             raise
 
-    def _prove(self, deployment: Deployment, beside: Deployment | None = None) -> Report:
+    def _prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
         self.step(f"prove {deployment.release}, the {deployment.role} server")
-        return self.gate.prove(deployment, beside)
+        return self.gate.prove(deployment, beside, again=again)
 
     def _still_available(self, observed: Deployment) -> Report:
         from deployer import smoke

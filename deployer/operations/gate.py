@@ -58,8 +58,10 @@ class Gate:
                 hint=f"the way with a gap: deployer down {observed.name}, then up; gate.check_memory = false tries it",
             )
 
-    def prove(self, deployment: Deployment, beside: Deployment | None = None) -> Report:
+    def prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
         """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.
+
+        `again`: this very server has shown it a moment ago, before it was told what to serve.
 
         Raises NotReady, GateRefused.
         """
@@ -70,7 +72,7 @@ class Gate:
         self.progress("asking it the golden questions")
         gate = self.workspace.spec.gate
         tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
-        report = smoke.prove(client, self.models, tolerance)
+        report = smoke.prove(client, self.models, tolerance, again=again)
         if report.ok and beside is not None and gate.max_slowdown is not None:
             report = Report((*report.checks, *self._pace(deployment, beside, gate.max_slowdown)))
         if not report.ok:

@@ -51,6 +51,9 @@ def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
     actions = [step["action"] for step in back["plan"]["steps"]]
     assert not any("candidate with" in action for action in actions)
     assert any("where they are" in action for action in actions)
+    assert [check["name"] for check in back["report"]["checks"] if "parity" in check["name"]] == [
+        "parity REST", "parity gRPC",
+    ]  # fmt: skip
     assert (ask(endpoints), len(servers(project))) == (3.0, 1)
     assert "Servable not found" in ask(endpoints, "/versions/2")
 

@@ -102,6 +102,15 @@ def test_every_golden_question_is_asked_alone_at_once_and_again(world):
     assert {each.path for each in world.server.asked if each.method == "POST"} == {"/v1/models/m/versions/1:predict"}
 
 
+def test_what_was_proven_a_moment_ago_is_asked_once_at_each_door(world):
+    model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
+    served = Served()
+    world.server.rest, world.server.call = served.rest, served.call
+    report = smoke.prove(world.client, [model], Tolerance(), again=True)
+    assert (report.ok, [check.name for check in report.checks]) == (True, ["status", "signatures", REST[0], GRPC[0]])
+    assert len([each for each in world.server.asked if each.method == "POST"]) == 1
+
+
 @pytest.mark.parametrize(
     ("states", "says"),
     [
