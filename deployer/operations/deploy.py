@@ -168,6 +168,9 @@ class Deploy:
         return self.gate.prove(deployment, beside, again=again)
 
     def _still_available(self, observed: Deployment) -> Report:
+        """Of a server that may just have been started again, by its engine or by what was mended."""
         from deployer import smoke
 
+        with last_words(self.engine, observed):
+            await_models(self.workspace, observed, self.launch.models)
         return smoke.prove_available(self.workspace.client(observed), self.launch.models)

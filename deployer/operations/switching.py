@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import dataclass
 
 from deployer import render
 from deployer.deployment import Deployment, ServedModel, listed
+from deployer.errors import NotReady
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.watching import await_models, await_withdrawn
 from deployer.operations.workspace import Progress, Workspace
@@ -57,13 +59,24 @@ class Switch:
 
 def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> Deployment | None:
     """What serves, once all that killed commands left is finished or undone. Call it with the lock held."""
-    for told in (*workspace.ledger.interrupted(name, env), *workspace.engine.recover(name, env)):
+    mended = workspace.engine.recover(name, env)
+    for told in (*workspace.ledger.interrupted(name, env), *mended):
         progress(told)
     observed = workspace.engine.observe(name, env)
-    if observed is None or observed.under_way is None or not observed.running:
+    if observed is None or not observed.running:
+        return observed
+    if observed.under_way is None:
+        if mended:
+            _up_again(workspace, observed)
         return observed
     progress(f"a reload was killed half-way: {listed(observed.models)} is served again")
     return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
+
+
+def _up_again(workspace: Workspace, observed: Deployment) -> None:
+    """What was brought back is loading. Where it does not come up, the change that follows may be what mends it."""
+    with contextlib.suppress(NotReady):
+        await_models(workspace, observed, observed.models)
 
 
 def _same(one: Models, other: Models) -> bool:

@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from support.cli import ANY_PORTS, environment
-from support.containers import docker, inspect
+from support.containers import docker
 from support.deploying import NAME, ask, deployer, refused, up
-from support.dying import killed_at
 from support.load import load
 from support.world import eventually
 
@@ -22,22 +21,6 @@ REQUESTS = 4000
 
 def code(project: Path, *arguments: str) -> int:
     return deployer(*arguments, "-q", cwd=project).code
-
-
-def test_a_reload_that_is_killed_leaves_the_old_version_or_the_new_one_and_the_next_command_ends_it(
-    project, server_image
-):
-    environ = {"DEPLOYER_ENGINE": "docker", "DEPLOYER_DOCKER_IMAGE": server_image}
-    endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    container = inspect(NAME)["Id"]
-    for number in range(1, 20):
-        if not killed_at(number, "after", "redeploy", "--version", "2", cwd=project, **environ):
-            break
-        assert ask(endpoints, 2.0) in ANSWERS.values()
-        mended = up(project, "half_plus_two:1", *ANY_PORTS)
-        assert (mended["endpoints"], ask(endpoints, 2.0)) == (endpoints, ANSWERS[1])
-        assert docker(*OURS, "--no-trunc") == container
-    assert number > 7
 
 
 def test_requests_through_good_and_bad_changes(project):

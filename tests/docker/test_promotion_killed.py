@@ -8,13 +8,12 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
-import subprocess
 import urllib.request
 from functools import partial
 from pathlib import Path
 
 import pytest
-from support.containers import docker, world
+from support.containers import build, docker, world
 from support.world import MODELS, eventually, free_port
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
@@ -35,13 +34,7 @@ ENTRYPOINT ["sh", "-c", "exec haproxy -db -f /stub.cfg"]
 
 @pytest.fixture(scope="module")
 def stub_image(gateway_image):
-    made = subprocess.run(
-        ["docker", "build", "--quiet", "--network", "none", "--tag", "deployer-testbed/stub", "-"],
-        input=DOCKERFILE.format(image=gateway_image), capture_output=True, text=True, timeout=120, check=False,
-        env={**os.environ, "DOCKER_BUILDKIT": "0"},
-    )  # fmt: skip
-    assert made.returncode == 0, made.stderr
-    return "deployer-testbed/stub"
+    return build("deployer-testbed/stub", DOCKERFILE.format(image=gateway_image))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import subprocess
 from pathlib import Path
 
 import pytest
 import requests
 from support.cli import ANY_PORTS, deployer, start
-from support.dying import killed_at
+from support.kills import ANSWERS, Kills, State
 from support.world import eventually, servers, state_left
-
-ANSWERS = {1: 3.0, 2: 4.0}
-"""What each version of half_plus_two makes of 2.0."""
 
 
 def ask(endpoints: dict[str, str]) -> float:
@@ -28,79 +24,37 @@ def run(project: Path, *arguments: str) -> dict:
     return ended.json
 
 
-def history(project: Path) -> list[tuple[str, str]]:
-    return [(found["change"], found["outcome"]) for found in run_history(project)]
+UP = {version: ("up", f"half_plus_two:{version}", *ANY_PORTS) for version in (1, 2)}
+FLAGS = "[server.flags]\nfile_system_poll_wait_seconds = 2\n"
+NONE, ONE = State(None, ("down", "half_plus_two")), State(1, UP[1])
+BOTH_MOMENTS = ("before", "after")
+CHANGES = {
+    "create": (NONE, ONE, False, ("after",), 6),
+    "reload": (ONE, State(2, ("redeploy", "--version", "2")), True, BOTH_MOMENTS, 18),
+    "replace": (ONE, State(2, UP[2], FLAGS), True, ("after",), 7),
+    "rollback": (
+        State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous")),
+        State(1, ("rollback",), "", ("redeploy", "half_plus_two", "--version", "1")), True, ("after",), 6,
+    ),
+    "down": (ONE, NONE, False, BOTH_MOMENTS, 6),
+}  # fmt: skip
+"""What is gone from and to, whether clients may notice nothing, the moments, and how many kills there are at least."""
 
 
-def run_history(project: Path) -> list[dict]:
-    return json.loads(deployer("history", "--json", cwd=project).out)["releases"]
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_change_that_is_killed_anywhere_leaves_what_served_or_what_is_to_and_the_next_command_ends_it(
+    project, change
+):
+    before, after, seamless, moments, at_least = CHANGES[change]
 
+    def check(state: State) -> None:
+        assert len(servers(project)) == (1 if state.version else 0)
+        assert state.version or state_left(project) == []
 
-def test_a_first_deploy_that_is_killed_serves_nothing_or_is_whole_after_the_next(project):
-    for number in range(1, 20):
-        if not killed_at(number, "after", "up", "half_plus_two:1", *ANY_PORTS, cwd=project):
-            break
-        result = run(project, "up", "half_plus_two:1", *ANY_PORTS)
-        assert ask(result["endpoints"]) == ANSWERS[1]
-        assert len(servers(project)) == 1
-        assert ("create", "interrupted") in history(project)[:2]
-        run(project, "down")
-        assert (servers(project), state_left(project)) == ([], [])
-    assert number > 4
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_reload_that_is_killed_leaves_the_old_version_or_the_new_one_and_the_next_command_ends_it(project, when):
-    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    (server,) = servers(project)
-    for number in range(1, 20):
-        if not killed_at(number, when, "up", "half_plus_two:2", *ANY_PORTS, cwd=project):
-            break
-        assert ask(endpoints) in ANSWERS.values()
-        wanted = 2 if number % 4 == 0 else 1
-        mended = run(project, "up", f"half_plus_two:{wanted}", *ANY_PORTS)
-        assert (mended["endpoints"], ask(endpoints)) == (endpoints, ANSWERS[wanted])
-        assert [found.pid for found in servers(project)] == [server.pid]
-        assert any(outcome == "interrupted" for _, outcome in history(project)[:2])
-        if wanted == 2:
-            run(project, "up", "half_plus_two:1", *ANY_PORTS)
-    assert number > 7
-
-
-def test_a_rollback_that_is_killed_leaves_either_version_and_the_next_command_ends_it(project):
-    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    for number in range(1, 20):
-        run(project, "redeploy", "--version", "2", "--keep-previous")
-        if not killed_at(number, "after", "rollback", cwd=project):
-            break
-        assert ask(endpoints) in ANSWERS.values()
-        run(project, "redeploy", "--version", "2", "--keep-previous")
-        assert ask(endpoints) == ANSWERS[2]
-        assert len(servers(project)) == 1
-    assert (ask(endpoints), number > 4) == (ANSWERS[1], True)
-
-
-def test_a_replacement_that_is_killed_leaves_one_server_to_the_next_command(project):
-    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    flags = ["", "[server.flags]\nfile_system_poll_wait_seconds = 2\n"]
-    for number in range(1, 20):
-        (project / "deployer.toml").write_text(flags[1] + "[models.half_plus_two]\nversions = [2]\n")
-        if not killed_at(number, "after", "up", *ANY_PORTS, cwd=project):
-            break
-        assert ask(endpoints) in ANSWERS.values()
-        (project / "deployer.toml").write_text(flags[0] + "[models.half_plus_two]\nversions = [1]\n")
-        assert run(project, "up", *ANY_PORTS)["endpoints"] == endpoints
-        assert ask(endpoints) == ANSWERS[1]
-        assert len(servers(project)) == 1
-    assert number > 4
-
-
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_down_that_is_killed_is_ended_by_the_next(project, when):
-    run(project, "up", "half_plus_two:1", *ANY_PORTS)
-    assert killed_at(1, when, "down", cwd=project)
-    deployer("down", cwd=project)
-    assert (servers(project), state_left(project)) == ([], [])
+    kills = Kills(project, before, after, check, seamless, moments=moments)
+    if change == "rollback":
+        kills.reach(ONE)
+    assert kills.carry_out() >= at_least
 
 
 def test_what_serves_is_killed_while_its_successor_is_proven(project):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,17 @@ def docker(*arguments: str, seconds: float = SECONDS) -> str:
     ended = subprocess.run(["docker", *arguments], capture_output=True, text=True, timeout=seconds, check=False)
     assert ended.returncode == 0, ended.stderr
     return ended.stdout.strip()
+
+
+def build(tag: str, dockerfile: str) -> str:
+    """An image made of nothing but its Dockerfile; its tag."""
+    made = subprocess.run(
+        ["docker", "build", "--quiet", "--network", "none", "--tag", tag, "-"],
+        input=dockerfile, capture_output=True, text=True, timeout=SECONDS, check=False,
+        env={**os.environ, "DOCKER_BUILDKIT": "0"},
+    )  # fmt: skip
+    assert made.returncode == 0, made.stderr
+    return tag
 
 
 def inspect(container: str) -> dict[str, Any]:

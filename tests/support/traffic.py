@@ -25,11 +25,18 @@ CLIENTS = 3
 PAUSE_SECONDS = 0.03
 """Six clients with it ask about 150 times a second."""
 
+Make = Callable[..., Callable[[], float]]
+"""A client for endpoints, with a token and a certificate where there are any."""
+
 
 @dataclass
 class Seen:
-    """What the clients saw; `enough` waits until they have asked that often."""
+    """What the clients saw; `enough` waits until they have asked that often.
 
+    `allowed`, where it is set, is what may be answered: at some moment between a question and its answer.
+    """
+
+    allowed: frozenset[float] = frozenset()
     answers: dict[float, int] = field(default_factory=dict)
     failed: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -41,8 +48,11 @@ class Seen:
 
     def note(self, ask: Callable[[], float]) -> None:
         """One request."""
+        before = self.allowed
         try:
             answer = ask()
+            if before and answer not in before | self.allowed:
+                raise AssertionError(f"{answer} was answered, allowed was {sorted(before | self.allowed)}")
         except Exception as error:  # noqa: BLE001 - whatever it is, a client would see it
             with self.lock:
                 self.failed.append(f"{time.monotonic():.3f} {error!r}"[:300])
@@ -57,6 +67,10 @@ class Seen:
             assert time.monotonic() < deadline, f"{self.count} of {wanted} answered; {self.failed[:3]}"
             time.sleep(0.02)
 
+    def may_be(self, *answers: float) -> None:
+        """What may be answered from now on."""
+        self.allowed = frozenset(answers)
+
     def check(self, may_serve: Collection[float], at_least: int) -> None:
         """Nothing failed, and nobody answered who may not serve."""
         assert self.failed == []
@@ -65,11 +79,17 @@ class Seen:
 
 
 @contextmanager
-def traffic(endpoints: dict[str, str], token: str = "", certificate: str = "") -> Iterator[Seen]:
-    """Clients of both protocols around a block."""
+def traffic(
+    endpoints: dict[str, str],
+    token: str = "",
+    certificate: str = "",
+    clients: Sequence[Make] = (),
+    pause: float = PAUSE_SECONDS,
+) -> Iterator[Seen]:
+    """Clients around a block: these, or several of both protocols; each waits `pause` seconds between two questions."""
     seen, over = Seen(), threading.Event()
-    asking = [make(endpoints, token, certificate) for make in (rest_client, grpc_client) for _ in range(CLIENTS)]
-    threads = [threading.Thread(target=_ask_on, args=(seen, over, ask)) for ask in asking]
+    asking = [make(endpoints, token, certificate) for make in clients or (rest_client, grpc_client) * CLIENTS]
+    threads = [threading.Thread(target=_ask_on, args=(seen, over, ask, pause)) for ask in asking]
     for thread in threads:
         thread.start()
     try:
@@ -80,8 +100,8 @@ def traffic(endpoints: dict[str, str], token: str = "", certificate: str = "") -
             thread.join(30)
 
 
-def _ask_on(seen: Seen, over: threading.Event, ask: Callable[[], float]) -> None:
-    while not over.wait(PAUSE_SECONDS):
+def _ask_on(seen: Seen, over: threading.Event, ask: Callable[[], float], pause: float) -> None:
+    while not over.wait(pause):
         seen.note(ask)
 
 

@@ -1,0 +1,148 @@
+"""`kill -9` of the tool before and after every step of its journal, for every change of a deployment on Docker."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+from support.containers import build, docker, world
+from support.kills import Kills, State
+from support.traffic import rest_client
+from support.world import state_left
+
+SETTINGS = """
+engine = "docker"
+[server]
+rest_port = 0
+grpc_port = 0
+flags = {{ {flags} }}
+[gateway]
+enabled = {enabled}
+drain_seconds = 5
+{gateway}
+"""
+NAME = "deployer-local-half_plus_two"
+POLL = "file_system_poll_wait_seconds = 2"
+UP = {version: ("up", f"half_plus_two:{version}") for version in (1, 2)}
+NONE = State(None, ("down", "half_plus_two"))
+
+
+ENTRYPOINT = r"""
+version=$(sed -n 's/.*versions: *//p' "${1#*=}")
+export PREDICTED='{"predictions": ['"$((version + 2))"'.0]}'
+export STATUS='{"model_version_status": [{"version": "'"$version"'", "state": "AVAILABLE"}]}'
+exec haproxy -db -f /quick.cfg
+"""
+CONFIG = """
+defaults
+    mode http
+    timeout client 9s
+frontend quick
+    bind :8501
+    http-request return status 200 content-type application/json lf-string %[env(PREDICTED)] if { method POST }
+    http-request return status 200 content-type application/json lf-string %[env(STATUS)]
+"""
+DOCKERFILE = """
+FROM {image}
+USER root
+RUN echo {entrypoint} | base64 -d >/usr/bin/tf_serving_entrypoint.sh && echo {config} | base64 -d >/quick.cfg
+ENTRYPOINT ["sh", "/usr/bin/tf_serving_entrypoint.sh"]
+"""
+
+
+@pytest.fixture(scope="module")
+def quick_image(gateway_image):
+    """Answers REST at once as half_plus_two would, by the version in its config: models are not what is looked at."""
+    entrypoint, config = (base64.b64encode(text.encode()).decode() for text in (ENTRYPOINT, CONFIG))
+    wanted = DOCKERFILE.format(image=gateway_image, entrypoint=entrypoint, config=config)
+    return build("deployer-testbed/quick", wanted)
+
+
+def toml(*, gated: bool, flags: str = "", gateway: str = "") -> str:
+    return SETTINGS.format(flags=flags, enabled=str(gated).lower(), gateway=gateway)
+
+
+def one(gated: bool) -> State:
+    return State(1, UP[1], toml(gated=gated))
+
+
+ALONE, GATED = one(gated=False), one(gated=True)
+POLLING = {gated: State(2, UP[2], toml(gated=gated, flags=POLL)) for gated in (True, False)}
+MODELS_CHANGE = {
+    "reload": (ALONE, State(2, ("redeploy", "--version", "2"), ALONE.toml), 9),
+    "rollback": (
+        State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous"), GATED.toml),
+        State(1, ("rollback",), GATED.toml, ("redeploy", "half_plus_two", "--version", "1")),
+        6,
+    ),
+}
+SERVERS_CHANGE = {
+    "create": (NONE, ALONE, False, 6),
+    "create behind a gateway": (NONE, GATED, False, 6),
+    "replace": (ALONE, POLLING[False], False, 7),
+    "replace behind a gateway": (GATED, POLLING[True], True, 7),
+    "another gateway": (GATED, State(1, UP[1], toml(gated=True, gateway="max_connections = 100")), True, 3),
+    "down": (ALONE, NONE, False, 3),
+    "down behind a gateway": (GATED, NONE, False, 3),
+}
+"""What is gone from and to, whether clients may notice nothing, and how many kills there are at least."""
+
+
+@pytest.fixture
+def environ(project, gateway_image, server_image, monkeypatch):
+    """For commands in this process and in others."""
+    found = {
+        "DEPLOYER_ENGINE": "docker",
+        "DEPLOYER_DOCKER_IMAGE": server_image,
+        "DEPLOYER_GATEWAY_IMAGE": gateway_image,
+    }
+    for name, value in found.items():
+        monkeypatch.setenv(name, value)
+    return found
+
+
+def checked_by(project, bare):
+    """Tells whether all is as it should be in a state."""
+
+    def check(state: State) -> None:
+        if state.version is None:
+            assert (world(), state_left(project)) == (bare, [])
+        else:
+            assert_alone(project, bare, gated="enabled = true" in state.toml)
+
+    return check
+
+
+@pytest.mark.parametrize("change", MODELS_CHANGE)
+def test_a_change_of_models_killed_anywhere_fails_no_request_and_the_next_command_ends_it(project, environ, change):
+    before, after, at_least = MODELS_CHANGE[change]
+    kills = Kills(project, before, after, checked_by(project, world()), seamless=True, environ=environ)
+    if change == "rollback":
+        kills.reach(GATED)
+    assert kills.carry_out() >= at_least
+
+
+@pytest.mark.parametrize("change", SERVERS_CHANGE)
+def test_a_change_of_servers_killed_anywhere_leaves_one_that_serves_or_none_to_the_next_command(
+    project, environ, quick_image, monkeypatch, change
+):
+    before, after, seamless, at_least = SERVERS_CHANGE[change]
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_image)
+    environ = {**environ, "DEPLOYER_DOCKER_IMAGE": quick_image, "DEPLOYER_GATE_SKIP": "true"}
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")  # it has no golden answers
+    check = checked_by(project, world())
+    kills = Kills(project, before, after, check, seamless, (rest_client,), environ=environ)
+    assert kills.carry_out() >= at_least
+
+
+def assert_alone(project, bare, *, gated: bool) -> None:
+    """One server, its network, its config, its gateway where there is one: no lock, no candidate, no volume."""
+    there = [line.split() for line in world() if line not in bare]
+    containers = [NAME, f"{NAME}-gateway"] if gated else [NAME]
+    assert sorted(words[-1] for words in there if words[0] == "container") == containers
+    assert [words[-1] for words in there if words[0] == "network"] == [f"{NAME}-slots" if gated else NAME]
+    assert {words[0] for words in there} == {"container", "network"}
+    releases = [path.name for path in (project / ".deployer/docker/local/half_plus_two").iterdir()]
+    assert docker("ps", "--format", "{{.Names}}", "--filter", f"label=deployer.release={releases[0]}") == NAME
+    assert len(releases) == 1
+    assert len(list((project / ".deployer/gateway").glob("*/*/run/2*/a.cfg"))) == len(containers) - 1

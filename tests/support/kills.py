@@ -1,0 +1,109 @@
+"""A table of kills: one change of a deployment, ended by `kill -9` before and after each of its steps.
+
+A step is written before it is done: killed after an entry of the journal, a command is between two steps. After each
+kill what serves is looked at, and the next command must leave one of the two states that the change is between.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from support.cli import Ended, in_process
+from support.dying import killed_at
+from support.traffic import Make, Seen, grpc_client, rest_client, traffic
+
+MOST_ENTRIES = 20
+NOTHING_DEPLOYED = 10
+ANSWERS = {1: 3.0, 2: 4.0}
+"""What each version of half_plus_two makes of 2.0."""
+
+
+@dataclass(frozen=True)
+class State:
+    """One end of a change: the version that answers, or None; what brings it about, and does after a kill."""
+
+    version: int | None
+    command: tuple[str, ...]
+    toml: str = ""
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Kills:
+    """`check` is told the state that a mended deployment should be in, and fails where anything else is there.
+
+    `moments` are before and after what is written; a power cut knows both.
+    """
+
+    project: Path
+    before: State
+    after: State
+    check: Callable[[State], None]
+    seamless: bool = False
+    doors: tuple[Make, ...] = (rest_client, grpc_client)
+    moments: tuple[str, ...] = ("after",)
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def carry_out(self) -> int:
+        """The number of kills."""
+        endpoints = self.reach(self.before)
+        with self._clients(endpoints) as seen:
+            points = itertools.takewhile(self._dies, itertools.product(range(1, MOST_ENTRIES), self.moments))
+            kills = sum(1 for point in points if self._mended(point, endpoints))
+            seen.check({ANSWERS[state.version] for state in (self.before, self.after) if state.version}, 0)
+        self.check(self.after)
+        assert self._outcomes().count("interrupted") == kills - len(self.moments)  # before its begin, after its end
+        return kills
+
+    def reach(self, state: State) -> dict[str, str]:
+        """By the state's own command; its endpoints. It need not change anything."""
+        (self.project / "deployer.toml").write_text(state.toml)
+        ended = self.run(*(state.again or state.command))
+        assert ended.code in ((0,) if state.version else (0, NOTHING_DEPLOYED)), ended.err
+        return ended.json["endpoints"] if state.version else {}
+
+    def run(self, *arguments: str) -> Ended:
+        """The next command."""
+        return in_process(*arguments, "--json", cwd=self.project)
+
+    def answer(self, endpoints: dict[str, Any]) -> float:
+        """The same at all doors."""
+        answers = {ask(endpoints)() for ask in self.doors}
+        assert len(answers) == 1, answers
+        return answers.pop()
+
+    def _dies(self, point: tuple[int, str]) -> bool:
+        number, when = point
+        (self.project / "deployer.toml").write_text(self.after.toml)
+        return killed_at(number, when, *self.after.command, "-q", cwd=self.project, **self.environ)
+
+    def _mended(self, point: tuple[int, str], endpoints: dict[str, str]) -> bool:
+        """Gone back to the first state; by way of the second one where the next command goes on."""
+        if self.seamless:
+            assert self.answer(endpoints) in self._allowed
+        for state in (self.after, self.before) if point[0] % 3 == 0 else (self.before,):
+            there = self.reach(state)
+            self.check(state)
+            if state.version:
+                assert self.answer(there) == ANSWERS[state.version]
+                assert there == endpoints or None in (self.before.version, self.after.version)
+        assert "under way" not in self._outcomes()
+        return True
+
+    @property
+    def _allowed(self) -> set[float]:
+        return {ANSWERS[state.version] for state in (self.before, self.after) if state.version}
+
+    def _outcomes(self) -> list[str]:
+        return [release["outcome"] for release in self.run("history").json["releases"]]
+
+    @contextmanager
+    def _clients(self, endpoints: dict[str, str]) -> Iterator[Seen]:
+        """Of both protocols all the while, where clients are promised not to notice."""
+        with traffic(endpoints, clients=self.doors) if self.seamless else nullcontext(Seen()) as seen:
+            yield seen
