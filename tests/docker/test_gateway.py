@@ -13,14 +13,15 @@ import grpc
 import psutil
 import pytest
 import requests
-from support.containers import docker, inspect
+from support.containers import build, docker, inspect
 from support.deploying import NAME, deployer, refused, up
-from support.traffic import CLIENTS, grpc_client, rest_client, traffic
-from support.world import eventually, free_port, listens, state_left
+from support.traffic import grpc_client, rest_client, traffic
+from support.world import MODELS, eventually, free_port, listens, state_left
 
 from deployer.gateway import tokens as hashes
 
-ENOUGH = 2000
+ENOUGH = 1000
+TEN_THOUSAND = 10_000
 VERSION_1, VERSION_2 = 3.0, 4.0
 """What they make of 2.0."""
 GATEWAY = f"{NAME}-gateway"
@@ -106,28 +107,68 @@ def servers():
     return docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.release").splitlines()
 
 
-def test_a_change_of_the_server_fails_no_request_and_neither_does_a_failed_one(gated):
+@pytest.fixture
+def another_image(server_image):
+    """A second image: another id, and the same server."""
+    return build("deployer-testbed/another", f"FROM {server_image}\nLABEL another=one\n")
+
+
+def spoil(project):
+    """Version 3 answers otherwise than at export, 4 cannot be loaded, 5 breaks clients."""
+    for source in ("half_plus_two/1", "several/1"):
+        arguments = ("--name", "half_plus_two", "--force", "-q")
+        assert deployer("export", str(MODELS / source), *arguments, cwd=project).code == 0
+    model = project / "models" / "half_plus_two"
+    golden = "assets.extra/golden.tfrecord"
+    (model / "3" / golden).write_bytes((model / "1" / golden).read_bytes())
+    index = model / "4" / "variables" / "variables.index"
+    index.unlink()  # it may be one file with what it was exported from
+    index.write_bytes(b"broken")
+
+
+def test_ten_thousand_requests_through_every_change_good_and_bad_and_none_fails(gated, another_image, monkeypatch):
+    spoil(gated)
     first = up(gated, "half_plus_two:1")
     assert inspect(GATEWAY)["HostConfig"]["NetworkMode"] == "host"
-    with traffic(first["endpoints"]) as seen:
+    with traffic(first["endpoints"], pause=0.01) as seen:
+        seen.may_be(VERSION_1)
         seen.enough(100)
+        monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", another_image)
         configure(gated, flags="file_system_poll_wait_seconds = 2")
-        plan = deployer("plan", "half_plus_two:1", cwd=gated).out
+        plan = deployer("plan", "half_plus_two:2", cwd=gated).out
         assert "drain and stop release" in plan
         assert "closed" not in plan
-        second = up(gated, "half_plus_two:2")
-        seen.enough(2 * CLIENTS)  # those under way
-        of_the_first = seen.answers[VERSION_1]
+        changed = while_answering(seen, (VERSION_1, VERSION_2), gated, "up", "half_plus_two:2")
+        assert (changed["plan"]["change"], changed["endpoints"]) == ("replace", first["endpoints"])
+        seen.may_be(VERSION_2)
         configure(gated, flags='rest_api_num_threads = "none"')
         refused(deployer("up", "half_plus_two:1", cwd=gated), 7)
-        seen.enough(max(100, ENOUGH - seen.count))
-    seen.check({VERSION_1, VERSION_2}, ENOUGH)
-    assert seen.answers[VERSION_1] == of_the_first > 100
-    assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
+        configure(gated, flags="file_system_poll_wait_seconds = 2")
+        for version, code in ((3, 8), (4, 7), (5, 8)):
+            refused(deployer("redeploy", "--version", str(version), cwd=gated), code)
+        while_answering(seen, (VERSION_1, VERSION_2), gated, "redeploy", "--version", "1")
+        seen.may_be(VERSION_1)
+        seen.enough(100)
+        while_answering(seen, (VERSION_1, VERSION_2), gated, "rollback")
+        seen.may_be(VERSION_2)
+        configure(gated, flags="file_system_poll_wait_seconds = 2", gateway="max_connections = 500")
+        changed = while_answering(seen, (VERSION_2,), gated, "up", "half_plus_two:2")
+        assert changed["plan"]["change"] == "gateway"
+        seen.enough(max(100, TEN_THOUSAND - seen.count), 300)
+    seen.check({VERSION_1, VERSION_2}, TEN_THOUSAND)
     assert servers() == [NAME]
+    assert inspect(NAME)["Config"]["Image"] == another_image
     assert deployer("down", cwd=gated).code == 0
     assert not listens(int(first["endpoints"]["rest"].rpartition(":")[2]))
     assert state_left(gated) == []
+
+
+def while_answering(seen, answers, project, *arguments):
+    """What a good command says, while these may be answered."""
+    seen.may_be(*answers)
+    ended = deployer(*arguments, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    return ended.json
 
 
 def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(gated, tmp_path):
