@@ -25,7 +25,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
 
     Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the one
     that served stays loaded beside it, so that `rollback` has nothing to load. Raises NothingDeployed, NoSuchModel,
-    and all that `up` raises.
+    UsageError for a higher version that is to stay loaded, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
@@ -63,7 +63,13 @@ def _with(workspace: Workspace, deployed: Deployment, models: tuple[ServedModel,
 
 def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
     """A version that is current already stays as it is: nothing to do."""
-    return served if to == moving.current(served) else moving.moved(served, to, keep=keep)
+    current = moving.current(served)
+    if keep and to < current:
+        raise UsageError(
+            f"{served.name}:{current} cannot stay loaded beside {to}: requests without a version go to the highest",
+            hint="leave --keep-previous out",
+        )
+    return served if to == current else moving.moved(served, to, keep=keep)
 
 
 def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
