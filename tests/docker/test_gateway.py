@@ -184,10 +184,14 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
         write_tokens(tmp_path / "tokens", known, later)
         configure(gated, gateway=guarded + "requests_per_second = 10000\n")
         second = up(gated, "half_plus_two:1")
+        assert (second["plan"]["change"], second["endpoints"]) == ("gateway", first["endpoints"])
+        assert rest_client(first["endpoints"], later, certificate)() == VERSION_1
+        assert deployer("token", "client1", "--revoke", cwd=gated).code == 0
+        assert up(gated, "half_plus_two:1")["plan"]["change"] == "gateway"
+        with pytest.raises(AssertionError, match="401"):
+            rest_client(first["endpoints"], later, certificate)()
         seen.enough(max(100, ENOUGH - seen.count))
     seen.check({VERSION_1}, ENOUGH)
-    assert (second["plan"]["change"], second["endpoints"]) == ("gateway", first["endpoints"])
-    assert rest_client(first["endpoints"], later, certificate)() == VERSION_1
     assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
     assert_closed_without_token(first["endpoints"], certificate)
     assert_limited(first["endpoints"], known, certificate)
