@@ -1,4 +1,5 @@
-"""`kill -9` of the tool before each call with which a promotion changes the engine: one server is left, and serves.
+"""`kill -9` of the tool before each call with which a promotion, or a removal, changes the engine: one server is left
+and serves, or none.
 
 What the containers run here answers at once with the name of its container: an engine never asks its servers anything.
 """
@@ -159,6 +160,22 @@ def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, change)
             site.deploy(site.engine(gated=gated))
     assert number > 3
     assert site.who_answers()
+
+
+@pytest.mark.parametrize("gated", [True, False])
+def test_a_removal_that_is_killed_anywhere_is_ended_by_the_next(site, gated):
+    bare = world()
+    for number in range(1, MOST_CALLS):
+        site.deploy(site.engine(gated=gated))
+        if not dies_at(number, partial(site.engine(gated=gated).remove, NAME, ENV)):
+            break
+        engine = site.engine(gated=gated)
+        engine.recover(NAME, ENV)
+        engine.remove(NAME, ENV)
+        assert world() == bare
+        assert [path for path in site.folder.rglob("*") if path.is_file()] == []
+    assert number > 3
+    assert world() == bare
 
 
 @pytest.mark.parametrize("gated", [True, False])
