@@ -27,23 +27,30 @@ def misplaced(root: Path) -> Iterator[Misplaced]:
     """Every SavedModel below a store's folder that no server would find."""
     if not root.is_dir():
         return
-    if _is_saved_model(root):
-        yield Misplaced(
-            root.name, f"{root} is a SavedModel, and no folder of models", f"deployer up {root} --models-dir models"
-        )
+    if wrong := no_store(root):
+        yield wrong
         return
     for child in sorted(path for path in root.iterdir() if path.is_dir()):
-        yield from _of_child(root, child)
+        yield from _of_child(child)
 
 
-def _of_child(root: Path, child: Path) -> Iterator[Misplaced]:
-    if _is_saved_model(child) and VERSION.fullmatch(child.name):
-        yield Misplaced(
+def no_store(root: Path) -> Misplaced | None:
+    """What is wrong with a folder that was taken for a store's and is a SavedModel, or the folder of one model."""
+    if _is_saved_model(root):
+        return Misplaced(
+            root.name, f"{root} is a SavedModel, and no folder of models", f"deployer up {root} --models-dir models"
+        )
+    children = sorted(root.iterdir()) if root.is_dir() else []
+    for child in (child for child in children if VERSION.fullmatch(child.name) and _is_saved_model(child)):
+        return Misplaced(
             root.name,
             f"{root} holds versions of one model ({child.name}, ...), and no models",
             f"--models-dir {root.parent}, or models_dir in deployer.toml: the folder above the models",
         )
-        return
+    return None
+
+
+def _of_child(child: Path) -> Iterator[Misplaced]:
     if _is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
         yield Misplaced(
             child.name,

@@ -25,7 +25,7 @@ from deployer import documents, saved_model
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.hashes import Hashes
-from deployer.layout import misplaced
+from deployer.layout import misplaced, no_store
 from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
@@ -87,6 +87,8 @@ class Store:
     def stage(self, name: str) -> Iterator[Stage]:
         """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
         home = self.root / check_name(name)
+        if wrong := no_store(self.root):
+            raise ExportFailed(wrong.reason, hint=wrong.remedy)
         missing = [folder for folder in (home, *home.parents) if not folder.exists()]
         try:
             with folder_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.errors import SourceNotFound
-from deployer.layout import misplaced
+from deployer.layout import misplaced, no_store
 from deployer.model import check_version
 from deployer.store import Store
 
@@ -38,6 +38,8 @@ def stored(target: str, store: Store) -> Stored | None:
         return Stored(match["name"], None)
     if _exists(target):
         return None
+    if wrong := no_store(store.root):
+        raise SourceNotFound(wrong.reason, hint=wrong.remedy)
     for found in misplaced(store.root):
         if found.name == match["name"]:
             raise SourceNotFound(found.reason, hint=found.remedy)

@@ -100,6 +100,20 @@ def test_a_saved_model_without_a_version_is_told_and_its_cure_works(empty_projec
     assert in_process("versions", "half", cwd=empty_project).code == 0
 
 
+def test_a_model_is_not_taken_for_a_folder_of_models(empty_project):
+    model = empty_project / "serving" / "half"
+    shutil.copytree(MODELS / "half_plus_two" / "1", model / "1")
+    for wrong, says in ((model, "holds versions of one model (1, ...)"), (model / "1", "is a SavedModel")):
+        for arguments in (("up", str(model / "1")), ("export", str(model / "1")), ("up", "half")):
+            ended = in_process(*arguments, "--models-dir", str(wrong), cwd=empty_project)
+            assert ended.code == 4, ended.out
+            assert f"error: {wrong} {says}, and no" in ended.err
+    assert sorted(path.name for path in model.rglob("*")) == sorted(
+        ["1", *(path.name for path in (MODELS / "half_plus_two" / "1").rglob("*"))]
+    )
+    assert in_process("versions", "half", "--models-dir", "serving", cwd=empty_project).code == 0
+
+
 def test_versions_of_a_name_that_is_misplaced(empty_project):
     shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half" / "v1")
     ended = in_process("versions", "half", cwd=empty_project)
