@@ -124,7 +124,7 @@ def _parity(
     fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
     for door, ask in doors.items():
         if not fitting[door]:
-            yield _check(f"parity {door}", label, lambda: Outcome("not asked: REST cannot carry these dtypes"))
+            yield _check(f"parity {door}", label, lambda: Outcome("not asked: REST cannot carry these questions"))
             continue
         alone = partial(_ask_each, ask, fitting[door], model, tolerance)
         yield _check(f"parity {door}", label, alone)

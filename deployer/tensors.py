@@ -118,7 +118,9 @@ def _listed_values(tensor: Any, name: str) -> Any:
     if name in ("float16", "bfloat16"):
         return np.array(values, dtype=np.uint16).view(numpy_dtype(name))
     if name.startswith("complex"):
-        return np.array(values[0::2]) + 1j * np.array(values[1::2])
+        parts = np.zeros(len(values) + len(values) % 2, np.float32 if name == "complex64" else np.float64)
+        parts[: len(values)] = values
+        return parts.view(numpy_dtype(name))
     flat = np.empty(len(values), dtype=numpy_dtype(name))
     flat[:] = list(values)
     return flat

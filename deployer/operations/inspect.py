@@ -71,6 +71,8 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
     """A request that the server answers; None where REST cannot carry it, nothing is known of its examples, or no line
     is long enough."""
     asked = _asked(case)
+    if not signature.inputs:
+        return None
     if asked is None and sum(_count(spec) for spec in signature.inputs) > LONGEST:
         return None
     if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in _specs(signature)):

@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from deployer.server import denormals
 from deployer.server.dtypes import Array, DType, by_number
 from deployer.server.log import LOG
@@ -112,9 +114,10 @@ class SavedModel:
         key = (names, tuple(fetches), 0 if alone else timeout_ms, alone)
         call = self._callables.get(key) or self._make(key)
         try:
-            return _flushed(call, feeds) if alone else call(*feeds.values())
+            outputs = _flushed(call, feeds) if alone else call(*feeds.values())
         except OpError as error:
             raise _translated(error) from error
+        return [_text(value) if isinstance(value, bytes) else value for value in outputs]
 
     def _make(self, key: tuple[Any, ...]) -> Any:
         names, fetches, timeout_ms, alone = key
@@ -133,6 +136,13 @@ class SavedModel:
         """Free the Session; nobody may be running."""
         self._callables.clear()
         self._session.close()
+
+
+def _text(value: bytes) -> Array:
+    """A Session gives a string without dimensions as bare bytes."""
+    array: Array = np.empty((), object)
+    array[()] = value
+    return array
 
 
 @dataclasses.dataclass(frozen=True)

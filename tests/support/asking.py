@@ -17,11 +17,12 @@ SECONDS = 30
 
 @dataclass(frozen=True)
 class Answer:
-    """What TensorFlow answers to some inputs of one signature."""
+    """What TensorFlow answers to some inputs of one signature, and whether REST can ask it and tell its shape."""
 
     inputs: Arrays
     outputs: Arrays
     signature: str = "serving_default"
+    by_rest: bool = True
 
 
 def over_rest(url: str, model: str, answer: Answer) -> dict[str, Any]:

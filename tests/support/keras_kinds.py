@@ -222,3 +222,41 @@ class Net(tf.Module):
 def build():
     return Net()
 """
+
+
+ODD = """
+import tensorflow as tf
+
+class Odd(tf.Module):
+    @tf.function(input_signature=[])
+    def edition(self):
+        return {"name": tf.constant("first")}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="words")])
+    def joined(self, words):
+        return {"text": tf.strings.reduce_join(words, separator=" ")}
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.complex64, name="z")])
+    def mirrored(self, z):
+        return {"z": tf.math.conj(z)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name="boxes")])
+    def far(self, boxes):
+        return {"boxes": tf.boolean_mask(boxes, boxes[:, 0] > 1000.0)}
+
+odd = Odd()
+"""
+
+
+@maker
+def odd_outputs(home: Path) -> Made:
+    """`tf.Module`, `file.py:name`: no input, a text without dimensions, complex numbers, an answer without rows"""
+    users_code(home, "made.py", ODD)
+    z = np.array([1 + 2j, -0.5j], np.complex64)
+    answers = (
+        Answer({}, {"name": np.array(b"first", object)}, "edition", by_rest=False),
+        Answer({"words": np.array([b"a", b"b"], object)}, {"text": np.array(b"a b", object)}, "joined"),
+        Answer({"z": z}, {"z": np.conj(z)}, "mirrored", by_rest=False),
+        Answer({"boxes": floats(2, 4)}, {"boxes": np.zeros((0, 4), np.float32)}, "far", by_rest=False),
+    )
+    return Made(f"{home}/made.py:odd", answers)

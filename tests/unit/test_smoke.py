@@ -271,7 +271,7 @@ def test_what_rest_cannot_carry_is_asked_over_grpc_alone_and_said(world):
     report = world.proof(Served(signature("float16"), dtype="float16"), model)
     assert failed(report) == []
     assert [check.name for check in report.checks] == ["status", "signatures", "parity REST", *GRPC]
-    assert report.checks[2].detail == "not asked: REST cannot carry these dtypes"
+    assert report.checks[2].detail == "not asked: REST cannot carry these questions"
     assert not [asked for asked in world.server.asked if asked.method == "POST"]
 
 
