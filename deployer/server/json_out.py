@@ -95,7 +95,9 @@ def _chunks(texts: Sequence[str], shape: Sequence[int], axis: int) -> list[Seque
 
 
 def _texts(name: str, array: Array, depth: int) -> list[str]:
-    """Return the text of every value in order; `depth` brackets are open around a value."""
+    """Return the text of every value in order; `depth` brackets are open around a value. None has any dtype."""
+    if not array.size:
+        return []
     dtype = _writable(array)
     flat = array.ravel()
     if dtype.name != "string":

@@ -287,6 +287,12 @@ def test_layout_of_several_outputs_in_rows() -> None:
     )
 
 
+def test_an_empty_output_of_any_dtype_has_a_text() -> None:
+    empty = np.zeros((2, 0), np.float16)
+    assert json_out.rows({"y": empty}) == '{\n    "predictions": [[], []\n    ]\n}'
+    assert json_out.columns({"y": empty[0]}) == '{\n    "outputs": []\n}'
+
+
 def test_layout_in_columns() -> None:
     assert json_out.columns({"y": np.array([1, 2])}) == '{\n    "outputs": [\n        1,\n        2\n    ]\n}'
     assert json_out.columns({"y": np.array(4.0)}) == '{\n    "outputs": 4.0\n}'
