@@ -1,7 +1,8 @@
 """The warm-up file: questions of the golden set that a server answers to itself before it calls a version AVAILABLE.
 
-A record that fails makes the load fail, so each one is asked here first. Without batching one question for each
-signature is enough, the smallest; with batching there is one for each batch size that the server may run.
+A record that fails makes the load fail, so each one was asked before: a golden question when its answer was taken,
+others here. Without batching one question for each signature is enough, the smallest; with batching there is one for
+each batch size that the server may run.
 """
 
 from __future__ import annotations
@@ -30,11 +31,19 @@ def make(target: Path, sizes: Sequence[int]) -> int:
     if path.exists():
         return 0
     asked = list(_questions(read(target), read_saved_model(target).signatures, sizes))
-    with loaded(target) as model:
-        kept = [case for case, signature in asked if _is_answered(model, signature, case)]
+    refused = _refused(target, [(case, signature) for case, signature in asked if not case.outputs])
+    kept = [case for case, _ in asked if id(case) not in refused]
     if kept:
         write_records(path, (bytes(request_log(case).SerializeToString(deterministic=True)) for case in kept))
     return len(kept)
+
+
+def _refused(target: Path, asked: Sequence[tuple[GoldenCase, Signature]]) -> set[int]:
+    """Which of these questions, by id, the model does not answer; nothing is loaded where none has to be asked."""
+    if not asked:
+        return set()
+    with loaded(target) as model:
+        return {id(case) for case, signature in asked if not _is_answered(model, signature, case)}
 
 
 def _is_answered(model: Any, signature: Signature, case: GoldenCase) -> bool:

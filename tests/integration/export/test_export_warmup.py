@@ -11,6 +11,7 @@ from support.exporting import Exporter
 from support.world import MODELS
 
 from deployer import golden
+from deployer.errors import BrokenModel
 from deployer.export import ExportRequest, identify, warmup
 from deployer.protos import proto
 from deployer.store import content_digest, folder_digests
@@ -51,6 +52,20 @@ def test_every_allowed_batch_size_has_its_record(exporter: Exporter) -> None:
     exported = exporter(exporter.file(MODULE) + ":model", warmup_sizes=(1, 4, 16))
     sizes = [log.predict_log.request.inputs["x"].tensor_shape.dim[0].size for log in logs(exported.folder)]
     assert sizes == [1, 4, 16]
+
+
+def test_a_golden_question_is_not_asked_again_and_others_are(exporter: Exporter) -> None:
+    weighted = MODULE.replace("class Two", "weight = tf.Variable(2.0)\n\n    class Two").replace(
+        "sum(x, 1)", "sum(x * weight, 1)"
+    )
+    source = exporter.file(weighted)
+    exported = exporter(f"{source}:model")
+    (exported.folder / warmup.FILE).unlink()
+    shard = exported.folder / "variables" / "variables.data-00000-of-00001"
+    shard.write_bytes(bytes(shard.stat().st_size))
+    with pytest.raises(BrokenModel, match="cannot load"):
+        warmup.make(exported.folder, (4,))
+    assert warmup.make(exported.folder, ()) == 1
 
 
 def test_examples_are_warmed_up_by_their_own_methods(exporter: Exporter) -> None:
