@@ -26,7 +26,7 @@ _SINGLE = struct.Struct("f")
 # For so many values a loop is quicker than NumPy, whose calls cost more than they do.
 FEW = 16
 _CACHED = 1 << 14
-_PLACEHOLDER, _PLACEHOLDER_TEXT = math.nan, "null"
+_PLACEHOLDER, _PLACEHOLDER_TEXT = math.nan, b"null"
 _PLAIN = (1e-14, 1e26)
 _AT_TIE = 1e-6
 
@@ -45,7 +45,7 @@ _EXACT = _powers(range(23))
 _FAR_SUFFIXES = [f"e{exponent:+03d}" for exponent in _FAR]
 
 
-def nested(array: Array, comma: bytes = b",") -> str:
+def nested(array: Array, comma: bytes = b",") -> bytes:
     """Return an array of whole numbers, booleans or float32 as nested lists; it has a value and a dimension."""
     if array.dtype.kind != "f":
         return _dumped(np.ascontiguousarray(array), comma)
@@ -56,20 +56,21 @@ def nested(array: Array, comma: bytes = b",") -> str:
         return _filled(text, _odd_texts(flat[odd])) if odd.any() else text
 
 
-def _filled(text: str, odd: Sequence[str]) -> str:
+def _filled(text: bytes, odd: Sequence[str]) -> bytes:
     """Put texts where the placeholders are. One letter is looked for: that is memchr, quicker than any split."""
-    pieces: list[str] = []
+    view = memoryview(text)
+    pieces: list[bytes | memoryview] = []
     at = 0
     for each in odd:
-        found = text.index(_PLACEHOLDER_TEXT[0], at)
-        pieces += (text[at:found], each)
+        found = text.index(_PLACEHOLDER_TEXT[:1], at)
+        pieces += (view[at:found], each.encode("ascii"))
         at = found + len(_PLACEHOLDER_TEXT)
-    return "".join((*pieces, text[at:]))
+    return b"".join((*pieces, view[at:]))
 
 
-def _dumped(array: Array, comma: bytes) -> str:
+def _dumped(array: Array, comma: bytes) -> bytes:
     text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
-    return (text if comma == b"," else text.replace(b",", comma)).decode("ascii")
+    return text if comma == b"," else text.replace(b",", comma)
 
 
 def texts(flat: Array) -> list[str]:
@@ -78,7 +79,7 @@ def texts(flat: Array) -> list[str]:
         return [_float_text(value, flat.dtype) for value in flat.tolist()]
     if flat.dtype == np.float64:
         return _double_texts(flat)
-    return nested(flat)[1:-1].split(",") if flat.size else []
+    return nested(flat)[1:-1].decode("ascii").split(",") if flat.size else []
 
 
 def _decimals(flat: Array) -> tuple[Array, Array]:
@@ -137,7 +138,7 @@ def _scientific(flat: Array) -> list[str]:
     exponent += mantissa >= 10
     mantissa[mantissa >= 10] = 1.0
     sure &= (exponent < -4) | (exponent >= np.where(short, 6, 9))
-    digits = _dumped(np.copysign(mantissa, flat), b",")[1:-1].split(",")
+    digits = _dumped(np.copysign(mantissa, flat), b",")[1:-1].decode("ascii").split(",")
     suffixes = map(_FAR_SUFFIXES.__getitem__, (exponent - _FAR.start).tolist())
     return [
         text.removesuffix(".0") + suffix if good else ""

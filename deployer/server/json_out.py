@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from deployer.server import json_numbers
 from deployer.server.dtypes import BY_NUMPY, Array, DType
-from deployer.server.json_text import quote
+from deployer.server.json_text import encode, quote
 from deployer.server.status import invalid
 
 _WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())
@@ -19,35 +19,35 @@ _TEXTUAL = frozenset(("string", "double"))
 _INDENT = " " * 4
 
 
-def rows(outputs: Mapping[str, Array]) -> str:
+def rows(outputs: Mapping[str, Array]) -> bytes:
     """Write outputs as `predictions`, one item a row of the batch."""
     batch = _batch_size(outputs)
     if not batch:
-        return '{\n    "predictions": []\n}'
+        return b'{\n    "predictions": []\n}'
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
         items = _row_items(name, array)
     else:
-        items = ",".join(_objects(outputs))
-    return f'{{\n    "predictions": [{items}\n    ]\n}}'
+        items = encode(",".join(_objects(outputs)))
+    return b"".join((b'{\n    "predictions": [', items, b"\n    ]\n}"))
 
 
-def columns(outputs: Mapping[str, Array]) -> str:
+def columns(outputs: Mapping[str, Array]) -> bytes:
     """Write outputs as `outputs`, one whole tensor each."""
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
     if len(outputs) == 1:
         ((name, array),) = outputs.items()
-        return f'{{\n    "outputs": {_indented(name, array, 1)}\n}}'
+        return encode(f'{{\n    "outputs": {_indented(name, array, 1)}\n}}')
     members = ",".join(f"\n        {quote(name)}: {_indented(name, array, 2)}" for name, array in outputs.items())
-    return f'{{\n    "outputs": {{{members}\n    }}\n}}'
+    return encode(f'{{\n    "outputs": {{{members}\n    }}\n}}')
 
 
-def _row_items(name: str, array: Array) -> str:
-    """Write the rows of the only output, each on one line."""
+def _row_items(name: str, array: Array) -> bytes | memoryview:
+    """Write the rows of the only output, each on one line; large answers are copied as seldom as can be."""
     if array.size > json_numbers.FEW and _writable(array).name not in _TEXTUAL:
-        return json_numbers.nested(array, b", ")[1:-1]
-    return ", ".join(_lines(name, array, depth=2))
+        return memoryview(json_numbers.nested(array, b", "))[1:-1]
+    return encode(", ".join(_lines(name, array, depth=2)))
 
 
 def _batch_size(outputs: Mapping[str, Array]) -> int:

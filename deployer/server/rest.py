@@ -90,7 +90,7 @@ class RestApi:
         predict.find_signature(model, name, self._check_method)
         predict.check_inputs(signature, list(inputs))
         outputs = predict.run(model, signature, inputs, list(signature.outputs), manner)
-        return encode(json_out.rows(outputs) if in_rows else json_out.columns(outputs))
+        return json_out.rows(outputs) if in_rows else json_out.columns(outputs)
 
     def _examples(self, asked: Route, body: bytes) -> bytes:
         name, serialized = self._parse(body).told(json_examples.example_request)

@@ -274,32 +274,32 @@ def test_doubles_in_error_texts_look_like_rapidjsons(value: float, text: str) ->
 
 def test_layout_of_one_output_in_rows() -> None:
     array = np.array([[1, 2], [3, 4.5]], np.float32)
-    assert json_out.rows({"y": array}) == '{\n    "predictions": [[1.0, 2.0], [3.0, 4.5]\n    ]\n}'
-    assert json_out.rows({"y": array[:, 0]}) == '{\n    "predictions": [1.0, 3.0\n    ]\n}'
-    assert json_out.rows({"y": array[:0]}) == '{\n    "predictions": []\n}'
+    assert json_out.rows({"y": array}) == b'{\n    "predictions": [[1.0, 2.0], [3.0, 4.5]\n    ]\n}'
+    assert json_out.rows({"y": array[:, 0]}) == b'{\n    "predictions": [1.0, 3.0\n    ]\n}'
+    assert json_out.rows({"y": array[:0]}) == b'{\n    "predictions": []\n}'
 
 
 def test_layout_of_several_outputs_in_rows() -> None:
     outputs = {"p": np.array([[0.5, 1]], np.float32), "raw_bytes": np.array([b"hello"], object)}
     assert json_out.rows(outputs) == (
-        '{\n    "predictions": [\n        {\n            "p": [0.5, 1.0],\n            "raw_bytes": {\n'
-        '                "b64": "aGVsbG8="\n            }\n        }\n    ]\n}'
+        b'{\n    "predictions": [\n        {\n            "p": [0.5, 1.0],\n            "raw_bytes": {\n'
+        b'                "b64": "aGVsbG8="\n            }\n        }\n    ]\n}'
     )
 
 
 def test_an_empty_output_of_any_dtype_has_a_text() -> None:
     empty = np.zeros((2, 0), np.float16)
-    assert json_out.rows({"y": empty}) == '{\n    "predictions": [[], []\n    ]\n}'
-    assert json_out.columns({"y": empty[0]}) == '{\n    "outputs": []\n}'
+    assert json_out.rows({"y": empty}) == b'{\n    "predictions": [[], []\n    ]\n}'
+    assert json_out.columns({"y": empty[0]}) == b'{\n    "outputs": []\n}'
 
 
 def test_layout_in_columns() -> None:
-    assert json_out.columns({"y": np.array([1, 2])}) == '{\n    "outputs": [\n        1,\n        2\n    ]\n}'
-    assert json_out.columns({"y": np.array(4.0)}) == '{\n    "outputs": 4.0\n}'
+    assert json_out.columns({"y": np.array([1, 2])}) == b'{\n    "outputs": [\n        1,\n        2\n    ]\n}'
+    assert json_out.columns({"y": np.array(4.0)}) == b'{\n    "outputs": 4.0\n}'
     two = json_out.columns({"a": np.zeros((1, 0)), "b": np.array([True])})
     assert two == (
-        '{\n    "outputs": {\n        "a": [\n            []\n        ],\n'
-        '        "b": [\n            true\n        ]\n    }\n}'
+        b'{\n    "outputs": {\n        "a": [\n            []\n        ],\n'
+        b'        "b": [\n            true\n        ]\n    }\n}'
     )
 
 

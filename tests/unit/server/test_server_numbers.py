@@ -108,11 +108,9 @@ def test_many_values_are_laid_out_as_few(shape: tuple[int, ...], kind: str) -> N
     array = values.astype(kind).reshape(shape)
     if kind == "float32":
         array.flat[3], array.flat[39] = math.nan, 1e-9
-    tail = "\n    ]\n}"
-    alone = [
-        json_out.rows({"y": row[None]}).removeprefix('{\n    "predictions": [').removesuffix(tail) for row in array
-    ]
-    assert json_out.rows({"y": array}) == '{\n    "predictions": [' + ", ".join(alone) + tail
+    start, tail = b'{\n    "predictions": [', b"\n    ]\n}"
+    alone = [json_out.rows({"y": row[None]}).removeprefix(start).removesuffix(tail) for row in array]
+    assert json_out.rows({"y": array}) == start + b", ".join(alone) + tail
     read = json.loads(json_out.columns({"y": array}))["outputs"]
     np.testing.assert_array_equal(np.array(read, array.dtype), array)
 
