@@ -6,7 +6,6 @@ import contextlib
 import http.client
 import json
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+from support.world import free_port
 
 from deployer.protos import proto
 
@@ -31,12 +31,6 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE) -> Any:
         assert time.monotonic() < end, "it did not come about in time"
         time.sleep(0.02)
     return value
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
 
 
 def model_config(name: str, base_path: Path, rest: str = "") -> str:
@@ -67,11 +61,11 @@ class ServerProcess:
         return self.log_file.read_text(errors="replace")
 
     def wait_for_log(self, text: str) -> None:
-        def said() -> bool:
-            assert self.child.poll() is None or text in self.log, self.log
-            return text in self.log
-
-        until(said)
+        end = time.monotonic() + PATIENCE
+        while text not in self.log:
+            ended = self.child.poll() is not None or time.monotonic() > end
+            assert not ended or text in self.log, f"{text!r} is not in its log:\n{self.log}"
+            time.sleep(0.02)
 
     def wait_ready(self) -> ServerProcess:
         self.wait_for_log("Exporting HTTP/REST API at:")
