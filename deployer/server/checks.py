@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.server import batching_config, monitoring, tls
+from deployer.server import tls
+from deployer.server.batching import config as batching_config
 from deployer.server.flags import Options
+from deployer.server.metrics import monitoring
 
 _PARALLELISMS = tuple(f"tensorflow_{what}_parallelism" for what in ("session", "intra_op", "inter_op"))
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import grpc
 
-from deployer.server import grpc_handover
-from deployer.server.http_server import BACKLOG, HttpServer
+from deployer.server.grpc import handover
+from deployer.server.http.server import BACKLOG, HttpServer
 from deployer.server.log import LOG
 
 ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - TensorFlow Serving listens there unless told otherwise
@@ -152,7 +152,7 @@ class Listeners:
 
     def _close_grpc(self, server: grpc.Server, port: int) -> None:
         end = time.monotonic() + self._drain_seconds
-        grpc_handover.prepare(port, end, is_plain=self._rules.credentials is None)
+        handover.prepare(port, end, is_plain=self._rules.credentials is None)
         left = max(0.0, end - time.monotonic())
         server.stop(left).wait(left)
 

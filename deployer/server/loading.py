@@ -6,12 +6,13 @@ import contextlib
 import time
 from typing import Any
 
-from deployer.server import batching_config, servable, text_protos
-from deployer.server.batching import Batching
+from deployer.server import servable, text_protos
+from deployer.server.batching import config as batching_config
+from deployer.server.batching.model import Batching
 from deployer.server.flags import Options
 from deployer.server.log import LOG
-from deployer.server.measuring import MeasuredModel, load_counted
-from deployer.server.monitoring import Metrics
+from deployer.server.metrics.measuring import MeasuredModel, load_counted
+from deployer.server.metrics.monitoring import Metrics
 from deployer.server.runtime import config_pb2
 from deployer.server.servable import LoadOptions, Model, SavedModel
 from deployer.server.warmup import warm_up

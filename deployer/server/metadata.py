@@ -12,8 +12,8 @@ from typing import Any
 
 from google.protobuf import json_format
 
-from deployer.server.json_text import encode
 from deployer.server.monitor import VersionState
+from deployer.server.rest.json_text import encode
 from deployer.server.runtime import get_model_metadata_pb2
 from deployer.server.servable import Model
 from deployer.server.status import Code

@@ -9,22 +9,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.server import monitoring, tls
+from deployer.server import tls
 from deployer.server.core import ConfigPoll, Core
 from deployer.server.flags import Options
-from deployer.server.grpc_services import ModelService, PredictionService, handlers
-from deployer.server.health import HealthService
-from deployer.server.http_connection import Application
-from deployer.server.http_reader import Limits
-from deployer.server.http_server import HttpServer
+from deployer.server.grpc.health import HealthService
+from deployer.server.grpc.services import ModelService, PredictionService, handlers
+from deployer.server.http.connection import Application
+from deployer.server.http.reader import Limits
+from deployer.server.http.server import HttpServer
 from deployer.server.listeners import Address, GrpcRules, Listeners
 from deployer.server.loading import Loader
 from deployer.server.manager import LoadRules
-from deployer.server.measuring import MeasuredPredictionService, MeasuredRestApi
-from deployer.server.metrics_page import MetricsPage
-from deployer.server.monitoring import Metrics
-from deployer.server.rest import RestApi
-from deployer.server.rest_app import RestApp
+from deployer.server.metrics import monitoring
+from deployer.server.metrics.measuring import MeasuredPredictionService, MeasuredRestApi
+from deployer.server.metrics.monitoring import Metrics
+from deployer.server.metrics.page import MetricsPage
+from deployer.server.rest.app import RestApp
+from deployer.server.rest.calls import RestApi
 from deployer.server.servable import Model
 
 

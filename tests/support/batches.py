@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deployer.server.batch_queue import Task
+from deployer.server.batching.queue import Task
 
 
 def task(*values: float) -> Task:

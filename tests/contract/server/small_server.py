@@ -12,9 +12,9 @@ import sys
 import grpc
 
 from deployer.server import log
-from deployer.server.http_message import Reply, Request
-from deployer.server.http_reader import Limits
-from deployer.server.http_server import HttpServer
+from deployer.server.http.message import Reply, Request
+from deployer.server.http.reader import Limits
+from deployer.server.http.server import HttpServer
 from deployer.server.listeners import Address, GrpcRules, Listeners
 
 METHOD = "/small.Server/Name"

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import task
 
-from deployer.server.batch_arrays import joined_slices, merged, rows, split
-from deployer.server.batch_queue import Task
-from deployer.server.batching_config import BatchRules
+from deployer.server.batching.arrays import joined_slices, merged, rows, split
+from deployer.server.batching.config import BatchRules
+from deployer.server.batching.queue import Task
 from deployer.server.status import Code, ServingError
 
 

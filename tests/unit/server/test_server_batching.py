@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import task
 
-from deployer.server.batch_arrays import joined_slices
-from deployer.server.batch_queue import AT_ONCE, BatchQueue, Task, collected
-from deployer.server.batch_scheduler import BatchScheduler
-from deployer.server.batching_config import BatchRules
+from deployer.server.batching.arrays import joined_slices
+from deployer.server.batching.config import BatchRules
+from deployer.server.batching.queue import AT_ONCE, BatchQueue, Task, collected
+from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.status import Code, ServingError
 
 PATIENCE = 20.0

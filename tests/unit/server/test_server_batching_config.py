@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from google.protobuf import text_format
 
-from deployer.server import batching_config, flags
-from deployer.server.batching_config import BatchingConfig, BatchRules
+from deployer.server import flags
+from deployer.server.batching import config as batching_config
+from deployer.server.batching.config import BatchingConfig, BatchRules
 from deployer.server.declared import BATCHING, message_class
 from deployer.server.status import Code, ServingError
 

@@ -12,10 +12,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from deployer.server import http_server
-from deployer.server.http_message import Reply, Request
-from deployer.server.http_reader import Bodies, Limits, RequestReader
-from deployer.server.http_server import HttpServer
+from deployer.server.http import server as http_server
+from deployer.server.http.message import Reply, Request
+from deployer.server.http.reader import Bodies, Limits, RequestReader
+from deployer.server.http.server import HttpServer
 
 HOST = "127.0.0.1"
 PATIENCE = 20.0

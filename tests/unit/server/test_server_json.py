@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.server import json_in, json_out
 from deployer.server.dtypes import DTYPES, DType
-from deployer.server.json_read import Document, _Reader
-from deployer.server.json_text import debug, double, encode, quote
+from deployer.server.rest import json_in, json_out
+from deployer.server.rest.json_read import Document, _Reader
+from deployer.server.rest.json_text import debug, double, encode, quote
 from deployer.server.status import ServingError
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}

@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from deployer.server import flags, monitoring
-from deployer.server.http_message import Reply, Request
-from deployer.server.metrics import Counter, Sampler, exponential, page
-from deployer.server.metrics_page import MetricsPage
-from deployer.server.monitoring import Metrics
+from deployer.server import flags
+from deployer.server.http.message import Reply, Request
+from deployer.server.metrics import monitoring
+from deployer.server.metrics.instruments import Counter, Sampler, exponential, page
+from deployer.server.metrics.monitoring import Metrics
+from deployer.server.metrics.page import MetricsPage
 from deployer.server.status import ServingError
 
 

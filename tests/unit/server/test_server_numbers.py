@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from deployer.server import json_numbers, json_out
+from deployer.server.rest import json_numbers, json_out
 
 RANDOM = np.random.default_rng(20260101)
 MANY = 40_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deployer.server.pace import Pace
-from deployer.server.routes import Route, SilentError, is_api, route
+from deployer.server.rest.routes import Route, SilentError, is_api, route
 from deployer.server.status import ServingError
 
 

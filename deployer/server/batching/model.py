@@ -12,13 +12,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.server.batch_arrays import check_rows, joined_slices, merged, rows, split
-from deployer.server.batch_queue import BatchQueue, Task, collected
-from deployer.server.batch_scheduler import BatchScheduler
-from deployer.server.batching_config import BatchingConfig, BatchRules
+from deployer.server.batching.arrays import check_rows, joined_slices, merged, rows, split
+from deployer.server.batching.config import BatchingConfig, BatchRules
+from deployer.server.batching.queue import BatchQueue, Task, collected
+from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.dtypes import Array
 from deployer.server.log import LOG
-from deployer.server.monitoring import Metrics
+from deployer.server.metrics.monitoring import Metrics
 from deployer.server.pace import Pace
 from deployer.server.servable import Model, SavedModel, Signature, time_limit_ms
 from deployer.server.status import Code, ServingError

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deployer.server import declared, metrics, text_protos
+from deployer.server import declared, text_protos
 from deployer.server.flags import Options
-from deployer.server.metrics import Counter, Sampler
+from deployer.server.metrics import instruments
+from deployer.server.metrics.instruments import Counter, Sampler
 
 DEFAULT_PATH = "/monitoring/prometheus/metrics"
-_LATENCIES = metrics.exponential(10, 1.8, 33)
-_SIZES = metrics.exponential(1, 2, 14)
-_EXAMPLES = metrics.exponential(1, 2, 15)
+_LATENCIES = instruments.exponential(10, 1.8, 33)
+_SIZES = instruments.exponential(1, 2, 14)
+_EXAMPLES = instruments.exponential(1, 2, 15)
 
 
 def path_from_options(options: Options) -> str | None:
@@ -43,7 +44,7 @@ class Metrics:
         self.load_attempt_count = Counter(f"{loader}/load_attempt_count", ("model_path", "status"))
         self.load_latency = Counter(f"{loader}/load_latency", ("model_path",))
         self.queuing_latency = Sampler(
-            f"{batching}/queuing_latency", ("thread_pool_name",), metrics.exponential(100, 1.2, 52)
+            f"{batching}/queuing_latency", ("thread_pool_name",), instruments.exponential(100, 1.2, 52)
         )
         self.wrapped_run_count = Counter(f"{batching}/wrapped_run_count")
         self.padding_size = Sampler(f"{batching}/padding_size", ("execution_batch_size",), _SIZES)
@@ -52,7 +53,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """Write them all, as Prometheus reads them."""
-        return metrics.page(vars(self).values())
+        return instruments.page(vars(self).values())
 
     def note_inputs(self, tensors: int, rows: int) -> None:
         """Count the inputs of a request that goes into a batch."""

@@ -9,9 +9,9 @@ import base64
 import math
 from collections.abc import Mapping, Sequence
 
-from deployer.server import json_numbers
 from deployer.server.dtypes import BY_NUMPY, Array, DType
-from deployer.server.json_text import encode, quote
+from deployer.server.rest import json_numbers
+from deployer.server.rest.json_text import encode, quote
 from deployer.server.status import invalid
 
 _WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())

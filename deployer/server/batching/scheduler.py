@@ -11,7 +11,7 @@ import collections
 import threading
 import time
 
-from deployer.server.batch_queue import BatchQueue, Task
+from deployer.server.batching.queue import BatchQueue, Task
 
 
 class BatchScheduler:

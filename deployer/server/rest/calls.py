@@ -8,15 +8,16 @@ from __future__ import annotations
 import math
 import time
 
-from deployer.server import examples, json_examples, json_in, json_out, predict
+from deployer.server import examples, predict
 from deployer.server.core import Core
-from deployer.server.http_message import Reply
-from deployer.server.json_read import Document
-from deployer.server.json_text import encode, error_body
+from deployer.server.http.message import Reply
 from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
 from deployer.server.predict import Manner
-from deployer.server.routes import Route, SilentError, route
+from deployer.server.rest import json_examples, json_in, json_out
+from deployer.server.rest.json_read import Document
+from deployer.server.rest.json_text import encode, error_body
+from deployer.server.rest.routes import Route, SilentError, route
 from deployer.server.servable import Model
 from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
 

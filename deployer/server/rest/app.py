@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from deployer.server.http_message import Reply, Request, html
-from deployer.server.rest import RestApi, TooSlowHere, refusal
-from deployer.server.routes import is_api
+from deployer.server.http.message import Reply, Request, html
+from deployer.server.rest.calls import RestApi, TooSlowHere, refusal
+from deployer.server.rest.routes import is_api
 from deployer.server.status import Code, ServingError
 
 T = TypeVar("T")

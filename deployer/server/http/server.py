@@ -10,8 +10,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from deployer.server import doors
-from deployer.server.http_connection import Application, Connection, Traffic
-from deployer.server.http_reader import Limits
+from deployer.server.http.connection import Application, Connection, Traffic
+from deployer.server.http.reader import Limits
 from deployer.server.log import LOG
 
 T = TypeVar("T")

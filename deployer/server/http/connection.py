@@ -9,8 +9,8 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
 
-from deployer.server.http_message import Reply, Request, head, html
-from deployer.server.http_reader import Bodies, Limits, Refused, RequestReader
+from deployer.server.http.message import Reply, Request, head, html
+from deployer.server.http.reader import Bodies, Limits, Refused, RequestReader
 
 Application = Callable[[Request], "Reply | asyncio.Future[Reply]"]
 _JOINED = 1 << 16

@@ -13,7 +13,7 @@ import math
 import queue
 from collections.abc import Callable, Mapping, Sequence
 
-from deployer.server.batching_config import BatchRules
+from deployer.server.batching.config import BatchRules
 from deployer.server.dtypes import Array
 from deployer.server.status import Code, ServingError, invalid
 

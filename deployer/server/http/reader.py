@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import httptools
 
-from deployer.server.http_message import Request
+from deployer.server.http.message import Request
 
 _LOOKED_AT = frozenset((b"content-encoding", b"content-length", b"expect", b"origin"))
 _METHOD = re.compile(rb"[A-Z]+ ")

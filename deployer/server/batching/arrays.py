@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from deployer.server.batch_queue import Task
-from deployer.server.batching_config import BatchRules
+from deployer.server.batching.config import BatchRules
+from deployer.server.batching.queue import Task
 from deployer.server.dtypes import Array
 from deployer.server.status import Code, ServingError, invalid
 

@@ -14,12 +14,12 @@ from typing import Any
 
 from deployer.server.core import Core
 from deployer.server.dtypes import Array
-from deployer.server.grpc_services import PredictionService
-from deployer.server.http_message import Reply
-from deployer.server.monitoring import Metrics
+from deployer.server.grpc.services import PredictionService
+from deployer.server.http.message import Reply
+from deployer.server.metrics.monitoring import Metrics
 from deployer.server.pace import Pace
-from deployer.server.rest import RestApi
-from deployer.server.routes import Route, route
+from deployer.server.rest.calls import RestApi
+from deployer.server.rest.routes import Route, route
 from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError
 

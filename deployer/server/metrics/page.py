@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from deployer.server.http_connection import Application
-from deployer.server.http_message import Reply, Request
+from deployer.server.http.connection import Application
+from deployer.server.http.message import Reply, Request
 
 
 class MetricsPage:

@@ -7,8 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deployer.server import json_doubles
-from deployer.server.json_members import members
+from deployer.server.rest import json_doubles
+from deployer.server.rest.json_members import members
 
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
 _NO_TEXT = re.compile("[\ud800-\udfff]")

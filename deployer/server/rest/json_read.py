@@ -16,8 +16,8 @@ from typing import Any, TypeVar
 
 import orjson
 
-from deployer.server import json_doubles
-from deployer.server.json_members import Members, count
+from deployer.server.rest import json_doubles
+from deployer.server.rest.json_members import Members, count
 from deployer.server.status import Code, ServingError, invalid
 
 Json = Any

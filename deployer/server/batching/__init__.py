@@ -1,0 +1,1 @@
+"""Requests of concurrent clients run together (`--enable_batching`)."""

@@ -1,0 +1,1 @@
+"""TensorFlow Serving's metrics, counted and shown to Prometheus."""
