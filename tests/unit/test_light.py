@@ -16,20 +16,25 @@ HEAVY = ("tensorflow", "keras", "tf_keras")
 NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "httptools")
 
 RUN = """
-import json, runpy, sys
+import gc, json, sys
+from deployer.__main__ import main
 code = 0
+gc.collect()
+before = sum(each["collections"] for each in gc.get_stats())
 try:
-    runpy.run_module("deployer", run_name="__main__")
+    main()
 except SystemExit as ended:
     code = ended.code or 0
 modules = sorted({name.partition(".")[0] for name in sys.modules if not name.startswith("tensorflow.core.")
                   and name != "tensorflow.core" and not name.startswith("tensorflow.tsl.")})
-print(json.dumps([code, modules]), file=sys.stderr)
+collections = sum(each["collections"] for each in gc.get_stats()) - before
+print(json.dumps([code, modules, collections]), file=sys.stderr)
 """
 
 
-def imported(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
-    """The exit code of `deployer ARGUMENTS` and the packages that it imported, TensorFlow's bare messages apart."""
+def imported(*arguments: str, cwd: Path) -> tuple[int, set[str], int]:
+    """The exit code of `deployer ARGUMENTS`, the packages that it imported, TensorFlow's bare messages apart, and how
+    often Python looked for garbage meanwhile."""
     ended = subprocess.run(
         [sys.executable, "-c", RUN, *arguments],
         cwd=cwd,
@@ -40,8 +45,8 @@ def imported(*arguments: str, cwd: Path) -> tuple[int, set[str]]:
         timeout=60,
         check=True,
     )
-    code, modules = json.loads(ended.stderr.strip().splitlines()[-1])
-    return code, set(modules)
+    code, modules, collections = json.loads(ended.stderr.strip().splitlines()[-1])
+    return code, set(modules), collections
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +87,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
     ids=" ".join,
 )
-def test_light_verbs_import_no_tensorflow(project: Path, arguments: tuple[str, ...]) -> None:
-    code, modules = imported(*arguments, cwd=project)
+def test_light_verbs_import_no_tensorflow_and_look_for_no_garbage(project: Path, arguments: tuple[str, ...]) -> None:
+    code, modules, collections = imported(*arguments, cwd=project)
     assert code == 0
+    assert collections == 0
     assert "deployer" in modules
     assert not modules & set(HEAVY)
 
@@ -106,7 +112,7 @@ def test_a_document_that_is_right_as_it_stands_needs_no_validator(project: Path)
 
 @pytest.mark.parametrize("option", ["--help", "--version"])
 def test_help_and_version_import_nothing_that_they_do_not_need(project: Path, option: str) -> None:
-    code, modules = imported(option, cwd=project)
+    code, modules, _ = imported(option, cwd=project)
     assert code == 0
     assert not modules & set(NOT_FOR_HELP)
 
