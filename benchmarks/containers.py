@@ -17,8 +17,9 @@ from measure import DEPLOYER, alternate, milliseconds, process, show
 
 import deployer
 from deployer.deployment import Launch, Rendered, ServedModel
-from deployer.engines import containers, ports
-from deployer.engines.blueprint import container_name
+from deployer.engines import ports
+from deployer.engines.docker import containers
+from deployer.engines.docker.blueprint import container_name
 from deployer.spec import Docker
 
 ROUNDS = 7

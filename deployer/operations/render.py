@@ -7,7 +7,8 @@ from pathlib import Path
 
 from deployer import render as rendering
 from deployer.deployment import Launch, Rendered
-from deployer.engines import blueprint, flags
+from deployer.engines import flags
+from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
 from deployer.files import write_atomically
 from deployer.operations.export import ExportOptions

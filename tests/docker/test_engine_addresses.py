@@ -120,7 +120,7 @@ def test_a_socket_that_says_nothing_is_given_up(project, short, monkeypatch):
         silent.bind(str(short / "silent.sock"))
         silent.listen()
         changed.setenv("DOCKER_HOST", f"unix://{short}/silent.sock")
-        changed.setattr("deployer.engines.docker_api.API_SECONDS", 1)
+        changed.setattr("deployer.engines.docker.api.API_SECONDS", 1)
         refused(deployer("up", "half_plus_two:1", cwd=project), 6, "did not answer within 1 s", "hint: ")
 
 

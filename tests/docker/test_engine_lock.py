@@ -18,10 +18,10 @@ from support.world import eventually, state_left
 
 from deployer import owners
 from deployer.deployment import Deployment, Endpoints, Rendered
-from deployer.engines import engine_lock
-from deployer.engines.docker import DockerEngine
-from deployer.engines.docker_api import connect
-from deployer.engines.engine_lock import EngineLock, Held, Watch
+from deployer.engines.docker import engine_lock
+from deployer.engines.docker.api import connect
+from deployer.engines.docker.engine import DockerEngine
+from deployer.engines.docker.engine_lock import EngineLock, Held, Watch
 from deployer.errors import EngineError, LockHeld
 from deployer.spec import Docker
 

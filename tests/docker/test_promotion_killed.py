@@ -18,7 +18,7 @@ from support.containers import build, docker, world
 from support.world import MODELS, eventually, free_port
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
-from deployer.engines.docker import DockerEngine
+from deployer.engines.docker.engine import DockerEngine
 from deployer.errors import EngineError, GateRefused
 from deployer.spec import Docker, Gateway
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.engines.docker_context import USUAL, address
+from deployer.engines.docker.context import USUAL, address
 from deployer.errors import EngineUnavailable
 
 

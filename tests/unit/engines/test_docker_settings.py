@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.engines.docker import DockerEngine
+from deployer.engines.docker.engine import DockerEngine
 from deployer.spec import Docker
 
 

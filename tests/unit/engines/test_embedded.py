@@ -13,7 +13,7 @@ from support.world import eventually
 
 from deployer.deployment import Deployment
 from deployer.engines import process, run_folder
-from deployer.engines.embedded import EmbeddedEngine
+from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_folder import LOG_FILE, Release
 from deployer.errors import EngineError, SettingRefused
 

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployer.engines.containers import Image
-from deployer.engines.pulling import pull, registry, split
+from deployer.engines.docker.containers import Image
+from deployer.engines.docker.pulling import pull, registry, split
 from deployer.errors import EngineError
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.engines import loading
-from deployer.engines.blueprint import LABEL, MODELS_MOUNT
-from deployer.engines.docker_api import docker_errors
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.blueprint import LABEL, MODELS_MOUNT
 from deployer.model import Model
 from deployer.op_sets import Target, named
 from deployer.report import Finding

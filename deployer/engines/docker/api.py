@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from deployer.engines import docker_context
+from deployer.engines.docker import context as docker_context
 from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
 
 API_SECONDS = 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from deployer.engines.docker_api import docker_errors
+from deployer.engines.docker.api import docker_errors
 from deployer.report import Finding
 from deployer.spec import Docker, Gateway
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Launch
-from deployer.engines.blueprint import (
+from deployer.engines.docker.blueprint import (
     GRPC_PORT,
     LABEL,
     REST_PORT,
@@ -20,7 +20,7 @@ from deployer.engines.blueprint import (
     binds,
     description,
 )
-from deployer.engines.pulling import split
+from deployer.engines.docker.pulling import split
 from deployer.spec import Docker
 
 REST = f"{REST_PORT}/tcp"

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TextIO
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
-from deployer.engines import loading, ports, process, releases, run_folder, starting
+from deployer.engines import loading, ports, process, run_folder
 from deployer.engines.base import SERVING, Address
+from deployer.engines.embedded import releases, starting
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import holder
 from deployer.model import Model

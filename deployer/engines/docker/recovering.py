@@ -8,11 +8,11 @@ from typing import Any
 
 from deployer.deployment import Deployment
 from deployer.engines.base import CANDIDATE
-from deployer.engines.blueprint import container_name
-from deployer.engines.docker_api import docker_errors
-from deployer.engines.docker_world import World, named
-from deployer.engines.fronting import Gateways
-from deployer.engines.listing import RETIRING
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.blueprint import container_name
+from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.listing import RETIRING
+from deployer.engines.docker.world import World, named
 from deployer.gateway.home import Active
 
 

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.engines.blueprint import LABEL
-from deployer.engines.docker_api import docker_errors
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.blueprint import LABEL
 from deployer.errors import EngineError, LockHeld
 from deployer.owners import Owner, myself, owner_from
 from deployer.wait import Deadline

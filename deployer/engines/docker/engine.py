@@ -15,30 +15,21 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
-from deployer.engines import (
-    autopsy,
-    containers,
-    docker_context,
-    engine_lock,
-    fitness,
-    flags,
-    loading,
-    networks,
-    probe,
-    run_folder,
-)
+from deployer.engines import flags, loading, run_folder
 from deployer.engines.base import SERVING, Address
-from deployer.engines.blueprint import LABEL, MODELS_MOUNT
-from deployer.engines.containers import Image
-from deployer.engines.docker_api import connect, docker_errors, lines
-from deployer.engines.docker_world import World
-from deployer.engines.engine_lock import EngineLock, Holding
-from deployer.engines.fronting import Gateways
-from deployer.engines.listing import MODELS_FILE
-from deployer.engines.placing import Placing, answers_there, check_free
-from deployer.engines.promoting import Promotion
-from deployer.engines.pulling import pull
-from deployer.engines.recovering import Recovery
+from deployer.engines.docker import autopsy, containers, engine_lock, fitness, networks, probe
+from deployer.engines.docker import context as docker_context
+from deployer.engines.docker.api import connect, docker_errors, lines
+from deployer.engines.docker.blueprint import LABEL, MODELS_MOUNT
+from deployer.engines.docker.containers import Image
+from deployer.engines.docker.engine_lock import EngineLock, Holding
+from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.listing import MODELS_FILE
+from deployer.engines.docker.placing import Placing, answers_there, check_free
+from deployer.engines.docker.promoting import Promotion
+from deployer.engines.docker.pulling import pull
+from deployer.engines.docker.recovering import Recovery
+from deployer.engines.docker.world import World
 from deployer.errors import EngineError, EngineUnavailable
 from deployer.files import write_atomically
 from deployer.gateway.home import Home

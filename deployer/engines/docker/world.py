@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Deployment, Memory
-from deployer.engines import listing, networks, process, run_folder
+from deployer.engines import process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
-from deployer.engines.blueprint import LABEL, container_name
-from deployer.engines.docker_api import docker_errors
-from deployer.engines.listing import GatewayContainer
+from deployer.engines.docker import listing, networks
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.blueprint import LABEL, container_name
+from deployer.engines.docker.listing import GatewayContainer
 from deployer.errors import EngineError
 from deployer.gateway.home import Home
 

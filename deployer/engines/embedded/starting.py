@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.deployment import Deployment, Launch
-from deployer.engines import flags, ports, process, releases, run_folder
+from deployer.engines import flags, ports, process, run_folder
 from deployer.engines.base import CANDIDATE
+from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, SettingRefused

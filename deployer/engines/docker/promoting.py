@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.deployment import Deployment
-from deployer.engines import containers, listing, networks
-from deployer.engines.blueprint import LABEL, container_name
-from deployer.engines.docker_world import STOP_SECONDS, World, named
-from deployer.engines.fronting import Gateways
-from deployer.engines.listing import RETIRING, GatewayContainer
+from deployer.engines.docker import containers, listing, networks
+from deployer.engines.docker.blueprint import LABEL, container_name
+from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.listing import RETIRING, GatewayContainer
+from deployer.engines.docker.world import STOP_SECONDS, World, named
 from deployer.errors import EngineError
 from deployer.gateway.home import other
 from deployer.gateway.wanted import Place
