@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from deployer.client import Client
 from deployer.deployment import ServedModel
 from deployer.errors import DeployerError
-from deployer.report import ModelState
+from deployer.report.running import ModelState
 from deployer.wait import Observation, Readiness
 
 

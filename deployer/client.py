@@ -19,7 +19,7 @@ from deployer.deployment import Endpoints, Front
 from deployer.errors import RequestFailed
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
-from deployer.report import ModelState
+from deployer.report.running import ModelState
 from deployer.saved_model import INIT_SIGNATURE
 
 CHANNEL_OPTIONS = (

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from deployer.model import Shape, Signature, TensorSpec
-from deployer.report import SignatureChange
+from deployer.report.differences import SignatureChange
 
 
 def compare(before: Sequence[Signature], after: Sequence[Signature]) -> tuple[SignatureChange, ...]:

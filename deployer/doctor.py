@@ -14,7 +14,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.layout import misplaced
 from deployer.model import Model
-from deployer.report import Finding
+from deployer.report.checks import Finding
 from deployer.spec import Server, Spec
 from deployer.store import Store
 

@@ -21,7 +21,8 @@ from typing import Any
 from deployer import documents
 from deployer.deployment import ServedModel, models_from, models_text
 from deployer.errors import LedgerError
-from deployer.report import Outcome, Release, TrafficFigures
+from deployer.report.history import Outcome, Release
+from deployer.report.traffic import TrafficFigures
 
 LEDGER_FILE = "ledger.db"
 BUSY_SECONDS = 10.0

@@ -21,7 +21,7 @@ from deployer.errors import DeployerError
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
 from deployer.parity import Ask, Fault
-from deployer.report import Check, Report
+from deployer.report.checks import Check, Report
 from deployer.wait import Readiness
 
 CONCURRENT_REQUESTS = 16

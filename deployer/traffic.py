@@ -18,7 +18,7 @@ from deployer.client import Client
 from deployer.errors import DeployerError
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
-from deployer.report import PhaseFigures, TrafficFigures
+from deployer.report.traffic import PhaseFigures, TrafficFigures
 
 WORKERS = 8
 BEFORE, DURING, AFTER = "before", "during", "after"

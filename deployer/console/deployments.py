@@ -4,22 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, table
 from deployer.deployment import listed
-from deployer.report import (
-    DeploymentStatus,
-    DoctorResult,
-    DownResult,
-    HistoryResult,
-    Release,
-    Report,
-    SmokeResult,
-    TokenResult,
-    TrafficFigures,
-    UnlockResult,
-    UpResult,
-)
+
+if TYPE_CHECKING:
+    from deployer.report.changes import DownResult, TokenResult, UnlockResult, UpResult
+    from deployer.report.checks import DoctorResult, Report
+    from deployer.report.history import HistoryResult, Release
+    from deployer.report.running import DeploymentStatus, SmokeResult
+    from deployer.report.traffic import TrafficFigures
 
 
 def show_up(result: UpResult) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from deployer.console.lines import out
 from deployer.deployment import Plan
 from deployer.errors import DeployerError
-from deployer.report import DoctorResult, Report
+from deployer.report.checks import DoctorResult, Report
 
 
 def show_json(result: Any) -> None:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint
-from deployer.deployment import Rendered
-from deployer.model import Model, Signature
-from deployer.report import DiffResult, ExportResult, InspectResult, PruneResult, VersionsResult
+
+if TYPE_CHECKING:
+    from deployer.deployment import Rendered
+    from deployer.model import Model, Signature
+    from deployer.report.differences import DiffResult
+    from deployer.report.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 
 
 def show_export(result: ExportResult) -> None:

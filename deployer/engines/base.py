@@ -23,7 +23,7 @@ from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered
 from deployer.model import Model
 from deployer.op_sets import Target
 from deployer.owners import Owner
-from deployer.report import Finding
+from deployer.report.checks import Finding
 
 CANDIDATE = "candidate"
 SERVING = "serving"

@@ -9,7 +9,7 @@ from deployer import op_sets, saved_model
 from deployer.errors import ConfigError, UnknownOp
 from deployer.model import Model
 from deployer.op_sets import Target, Unfit
-from deployer.report import Finding
+from deployer.report.checks import Finding
 
 CHECK = "ops"
 XLA_FLAGS = ("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled")

@@ -17,7 +17,7 @@ from deployer.export.runtime import stdout_on_stderr
 from deployer.export.session import Refused, Running, loaded
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
-from deployer.report import Numbers, OutputDistance
+from deployer.report.differences import Numbers, OutputDistance
 
 ROUNDS = 10
 

@@ -18,7 +18,7 @@ from deployer.operations.switching import Switch
 from deployer.operations.watching import await_models, last_words
 from deployer.operations.workspace import Progress, Workspace
 from deployer.plan import all_loaded, gateway_cause
-from deployer.report import Report
+from deployer.report.checks import Report
 
 if TYPE_CHECKING:
     from deployer.operations.gate import Gate

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer import compatibility
 from deployer.model import Model, check_name, check_version
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
-from deployer.report import DiffResult, Numbers, VersionFigures
+from deployer.report.differences import DiffResult, Numbers, VersionFigures
 
 
 def diff(  # noqa: PLR0913

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.doctor import Patient, examine
 from deployer.operations.workspace import Settings, open_workspace
-from deployer.report import DoctorResult
+from deployer.report.checks import DoctorResult
 
 
 def doctor(*, settings: Settings | None = None) -> DoctorResult:

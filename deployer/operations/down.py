@@ -10,7 +10,7 @@ from deployer.errors import NothingDeployed
 from deployer.operations.attempts import attempted, together
 from deployer.operations.recording import recorded
 from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
-from deployer.report import DownResult
+from deployer.report.changes import DownResult
 
 
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:

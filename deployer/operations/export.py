@@ -12,7 +12,7 @@ from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
 from deployer.operations.targets import name_for
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
-from deployer.report import ExportResult
+from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
 from deployer.store import Stage, Store, file_digests
 

@@ -13,7 +13,8 @@ from deployer.model import Model, Signature
 from deployer.operations.watching import await_models
 from deployer.operations.workspace import Progress, Workspace
 from deployer.plan import all_loaded
-from deployer.report import Check, Report, SignatureChange
+from deployer.report.checks import Check, Report
+from deployer.report.differences import SignatureChange
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.model import check_name
 from deployer.operations.workspace import Settings, open_workspace
-from deployer.report import HistoryResult
+from deployer.report.history import HistoryResult
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:

@@ -16,7 +16,7 @@ from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
 from deployer.operations.targets import STORED, name_for, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
-from deployer.report import InspectResult
+from deployer.report.versions import InspectResult
 from deployer.tensors import REST_CANNOT_CARRY
 
 NOBODY = "http://127.0.0.1:8501"

@@ -13,7 +13,7 @@ from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.errors import DeployFailed, NoSuchModel
 from deployer.model import Model
 from deployer.operations.workspace import Workspace
-from deployer.report import TrafficFigures
+from deployer.report.traffic import TrafficFigures
 
 if TYPE_CHECKING:
     from deployer.traffic import Serving, Traffic

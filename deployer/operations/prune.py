@@ -8,7 +8,8 @@ from deployer.deployment import Change, ServedModel
 from deployer.errors import InvalidValue
 from deployer.operations.versions import versions
 from deployer.operations.workspace import Settings, Workspace, open_everywhere
-from deployer.report import Outcome, PruneResult, Release
+from deployer.report.history import Outcome, Release
+from deployer.report.versions import PruneResult
 
 KEEP = 3
 LAST_GOOD = 2

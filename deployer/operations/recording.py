@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from deployer.deployment import Change, Deployment, Launch, Plan
 from deployer.errors import DeployerError
 from deployer.ledger import Ledger
-from deployer.report import Outcome, TrafficFigures
+from deployer.report.history import Outcome
+from deployer.report.traffic import TrafficFigures
 
 Step = Callable[[str], None]
 """Writes what is done next."""

@@ -8,7 +8,7 @@ from deployer.errors import UsageError
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
-from deployer.report import UpResult
+from deployer.report.changes import UpResult
 
 
 def redeploy(  # noqa: PLR0913 - the options of a verb, by their names

@@ -9,7 +9,8 @@ from deployer.errors import BrokenModel, NoSuchRelease
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
-from deployer.report import Outcome, Release, UpResult
+from deployer.report.changes import UpResult
+from deployer.report.history import Outcome, Release
 from deployer.store import Store
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer import smoke as proof
 from deployer.golden import Tolerance
 from deployer.operations.workspace import Settings, open_workspace
-from deployer.report import SmokeResult
+from deployer.report.running import SmokeResult
 
 
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:

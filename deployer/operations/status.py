@@ -10,7 +10,7 @@ from deployer.deployment import Deployment
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
 from deployer.operations.workspace import Settings, open_everywhere, open_workspace
-from deployer.report import DeploymentStatus, ModelState
+from deployer.report.running import DeploymentStatus, ModelState
 from deployer.store import Store
 
 STATUS_SECONDS = 5.0

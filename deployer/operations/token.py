@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deployer.errors import ConfigError, InvalidValue
 from deployer.operations.workspace import Settings
-from deployer.report import TokenResult
+from deployer.report.changes import TokenResult
 
 HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.operations.workspace import Settings, Workspace, open_workspace
-from deployer.report import UnlockResult
+from deployer.report.changes import UnlockResult
 
 
 def unlock(name: str | None = None, *, force: bool = False, settings: Settings | None = None) -> UnlockResult:

@@ -18,7 +18,7 @@ from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
 from deployer.operations.targets import name_for, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
-from deployer.report import UpResult
+from deployer.report.changes import UpResult
 from deployer.spec import ModelSpec, Spec
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.operations.workspace import Settings, open_workspace
-from deployer.report import VersionsResult
+from deployer.report.versions import VersionsResult
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:

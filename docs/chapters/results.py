@@ -7,33 +7,35 @@ import re
 from typing import Any
 
 from chapters.markdown import code, first_line, table
-from deployer import deployment, model, report
+from deployer import deployment, model
+from deployer.report import changes, checks, differences, history, running, traffic, versions
 
 RESULTS: dict[str, type | str] = {
     "init": '`{"path"}`: the file that was written',
-    "export": report.ExportResult,
-    "up": report.UpResult,
-    "plan": report.UpResult,
-    "redeploy": report.UpResult,
-    "label": report.UpResult,
-    "rollback": report.UpResult,
-    "history": report.HistoryResult,
-    "down": report.DownResult,
-    "unlock": report.UnlockResult,
-    "status": report.DeploymentStatus,
+    "export": versions.ExportResult,
+    "up": changes.UpResult,
+    "plan": changes.UpResult,
+    "redeploy": changes.UpResult,
+    "label": changes.UpResult,
+    "rollback": changes.UpResult,
+    "history": history.HistoryResult,
+    "down": changes.DownResult,
+    "unlock": changes.UnlockResult,
+    "status": running.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
-    "doctor": report.DoctorResult,
-    "smoke": report.SmokeResult,
-    "token": report.TokenResult,
+    "doctor": checks.DoctorResult,
+    "smoke": running.SmokeResult,
+    "token": changes.TokenResult,
     "predict": "the server's answer as it is",
-    "versions": report.VersionsResult,
-    "prune": report.PruneResult,
-    "diff": report.DiffResult,
-    "inspect": report.InspectResult,
+    "versions": versions.VersionsResult,
+    "prune": versions.PruneResult,
+    "diff": differences.DiffResult,
+    "inspect": versions.InspectResult,
     "render": deployment.Rendered,
 }
+HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model)
 LISTS = {"status": "deployments"}
-PROPERTIES = {report.Report: {"ok": "bool"}, report.DoctorResult: {"ok": "bool"}}
+PROPERTIES = {checks.Report: {"ok": "bool"}, checks.DoctorResult: {"ok": "bool"}}
 HEAD = """## Results as JSON
 
 Every verb takes `--json` and prints one object on stdout. The functions of the package `deployer` return the same as
@@ -76,10 +78,9 @@ def _fields(kind: Any) -> dict[str, str]:
 
 
 def _named(annotation: str) -> list[Any]:
-    homes = (report, deployment, model)
     words = re.findall(r"[A-Z]\w+", annotation)
     return [
-        next(getattr(home, word) for home in homes if hasattr(home, word))
+        next(getattr(home, word) for home in HOMES if hasattr(home, word))
         for word in words
         if word not in ("None", "Mapping")
     ]

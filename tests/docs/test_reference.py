@@ -15,7 +15,8 @@ from support.cli import environment
 
 from deployer import spec
 from deployer.errors import DeployerError
-from deployer.report import Check, UpResult
+from deployer.report.changes import UpResult
+from deployer.report.checks import Check
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()

@@ -19,7 +19,7 @@ from deployer.deployment import Endpoints
 from deployer.errors import DeployerError, MalformedTensor, RequestFailed
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
-from deployer.report import ModelState
+from deployer.report.running import ModelState
 
 QUESTION = Question("m", 2, "serving_default")
 X = {"x": np.float32([1.0, 2.0])}

@@ -20,33 +20,13 @@ from deployer import console, report
 from deployer.deployment import Change, Deployment, Endpoints, Plan, Rendered, ServedModel, Step
 from deployer.errors import GateRefused, PortTaken
 from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
-from deployer.report import (
-    Check,
-    DeploymentStatus,
-    DiffResult,
-    DoctorResult,
-    DownResult,
-    ExportResult,
-    Finding,
-    HistoryResult,
-    InspectResult,
-    ModelState,
-    Numbers,
-    Outcome,
-    OutputDistance,
-    PhaseFigures,
-    PruneResult,
-    Release,
-    Report,
-    SignatureChange,
-    SmokeResult,
-    TokenResult,
-    TrafficFigures,
-    UnlockResult,
-    UpResult,
-    VersionFigures,
-    VersionsResult,
-)
+from deployer.report.changes import DownResult, TokenResult, UnlockResult, UpResult
+from deployer.report.checks import Check, DoctorResult, Finding, Report
+from deployer.report.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
+from deployer.report.history import HistoryResult, Outcome, Release
+from deployer.report.running import DeploymentStatus, ModelState, SmokeResult
+from deployer.report.traffic import PhaseFigures, TrafficFigures
+from deployer.report.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 
 SIGNATURE = Signature("s", "predict", (TensorSpec("x", "float32", (None, 3)),), (TensorSpec("y", "string", None),))
 MODEL = Model(

@@ -7,7 +7,7 @@ import pytest
 from deployer.deployment import ServedModel
 from deployer.errors import LedgerError
 from deployer.ledger import LEDGER_FILE, Ledger
-from deployer.report import Outcome
+from deployer.report.history import Outcome
 
 MODELS = (ServedModel("a", (1, 3), (("stable", 1),), ("x", "y")), ServedModel("b", (7,), (), ("z",)))
 

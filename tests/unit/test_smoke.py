@@ -20,7 +20,7 @@ from deployer.client import Client
 from deployer.deployment import Endpoints, ServedModel
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
-from deployer.report import Report
+from deployer.report.checks import Report
 from deployer.wait import Observation, Readiness
 
 REST = ["parity REST", "concurrent REST", "repeated REST"]

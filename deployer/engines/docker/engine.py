@@ -38,7 +38,7 @@ from deployer.locks import holder
 from deployer.model import Model
 from deployer.op_sets import Target, of_image
 from deployer.owners import Owner
-from deployer.report import Finding
+from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
 from deployer.wait import Deadline
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from deployer.engines.docker.api import docker_errors
-from deployer.report import Finding
+from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
 
 ENGINE, IMAGE, GATEWAY = "docker engine", "image", "gateway"

@@ -14,7 +14,7 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.blueprint import LABEL, MODELS_MOUNT
 from deployer.model import Model
 from deployer.op_sets import Target, named
-from deployer.report import Finding
+from deployer.report.checks import Finding
 from deployer.spec import Docker
 
 SECONDS = 30

@@ -20,7 +20,7 @@ from deployer.locks import holder
 from deployer.model import Model
 from deployer.op_sets import Target, installed
 from deployer.owners import Owner
-from deployer.report import Finding
+from deployer.report.checks import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
 
 PUBLIC_LINE = "Serving on public ports"

@@ -1,0 +1,53 @@
+"""What the verbs did that change a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.deployment import Endpoints, Plan, ServedModel
+from deployer.report.checks import Report
+from deployer.report.traffic import TrafficFigures
+
+
+@dataclass(frozen=True)
+class UpResult:
+    """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured."""
+
+    name: str
+    env: str
+    engine: str
+    models: tuple[ServedModel, ...]
+    endpoints: Endpoints | None
+    plan: Plan
+    report: Report | None
+    traffic: TrafficFigures | None = None
+
+
+@dataclass(frozen=True)
+class TokenResult:
+    """A new bearer token, which is kept nowhere; None after one was taken back. `file` has the hashes."""
+
+    name: str
+    token: str | None
+    file: Path
+
+
+@dataclass(frozen=True)
+class DownResult:
+    """What `down` removed."""
+
+    name: str
+    env: str
+    engine: str
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class UnlockResult:
+    """Who holds the lock on a deployment, None for nobody; `taken` when it was taken away."""
+
+    name: str
+    env: str
+    owner: str | None
+    taken: bool
