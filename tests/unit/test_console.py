@@ -7,8 +7,10 @@ import inspect
 import io
 import json
 import os
+import pkgutil
 import shutil
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -92,8 +94,12 @@ RESULTS = [
 
 
 def test_every_result_of_a_verb_is_among_the_samples():
+    rooms = [import_module(f"deployer.report.{room.name}") for room in pkgutil.iter_modules(report.__path__)]
     kinds = {
-        kind for _, kind in inspect.getmembers(report, dataclasses.is_dataclass) if kind.__module__ == report.__name__
+        kind
+        for room in rooms
+        for _, kind in inspect.getmembers(room, dataclasses.is_dataclass)
+        if kind.__module__ == room.__name__
     }
     assert kinds == {type(result) for result in RESULTS}
 
