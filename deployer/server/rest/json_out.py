@@ -28,8 +28,8 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
         ((name, array),) = outputs.items()
         items = _row_items(name, array)
     else:
-        items = encode(",".join(_objects(outputs)))
-    return b"".join((b'{\n    "predictions": [', items, b"\n    ]\n}"))
+        items = [encode(",".join(_objects(outputs)))]
+    return b"".join((b'{\n    "predictions": [', *items, b"\n    ]\n}"))
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
@@ -43,11 +43,11 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     return encode(f'{{\n    "outputs": {{{members}\n    }}\n}}')
 
 
-def _row_items(name: str, array: Array) -> bytes | memoryview:
+def _row_items(name: str, array: Array) -> json_numbers.Pieces:
     """Write the rows of the only output, each on one line; large answers are copied as seldom as can be."""
     if array.size > json_numbers.FEW and _writable(array).name not in _TEXTUAL:
-        return memoryview(json_numbers.nested(array, b", "))[1:-1]
-    return encode(", ".join(_lines(name, array, depth=2)))
+        return json_numbers.items(array, b", ")
+    return [encode(", ".join(_lines(name, array, depth=2)))]
 
 
 def _batch_size(outputs: Mapping[str, Array]) -> int:

@@ -118,3 +118,14 @@ def test_many_values_are_laid_out_as_few(shape: tuple[int, ...], kind: str) -> N
 def test_an_array_that_lies_otherwise_in_memory_is_written_in_its_order() -> None:
     array = np.arange(60, dtype=np.float32).reshape(6, 10).T
     assert json.loads(json_out.rows({"y": array}))["predictions"] == array.tolist()
+
+
+@pytest.mark.parametrize("low", [0.0, -1.0], ids=["no signs", "signs"])
+@pytest.mark.parametrize("shape", [(1, MANY), (1, 1, MANY), (MANY,), (MANY // 1000, 1000), (2, MANY // 2)])
+def test_long_lists_are_written_value_by_value(low: float, shape: tuple[int, ...]) -> None:
+    array = RANDOM.uniform(low, 1, MANY).astype(np.float32)
+    array[[0, 7, 8, MANY - 1]] = 0.0, math.nan, 1e-9, 1e9
+    lists = json_numbers.texts(array)
+    for size in reversed(shape):
+        lists = [f"[{', '.join(lists[at : at + size])}]" for at in range(0, len(lists), size)]
+    assert json_out.rows({"y": array.reshape(shape)}).decode() == f'{{\n    "predictions": {lists[0][:-1]}\n    ]\n}}'
