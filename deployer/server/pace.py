@@ -6,6 +6,8 @@ time-out stop it.
 
 A call that runs on the caller's thread alone is measured in that thread's processor time: what other threads and other
 programs took meanwhile says nothing about the signature, and on a busy machine would keep a short one off the loop.
+To ask for processor time is a system call. While calls are short by the clock on the wall they are shorter still by
+that one; only where one was not, it is asked for again, for some calls.
 """
 
 from __future__ import annotations
@@ -30,13 +32,16 @@ class Timed:
         self._pace = pace
 
     def __enter__(self) -> None:
-        self._cpu = time.thread_time() if self._pace.alone else None
+        self._cpu = time.thread_time() if self._pace.measures_work else None
         self._wall = time.perf_counter()
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             wall = time.perf_counter() - self._wall
-            self._pace.note(wall if self._cpu is None else time.thread_time() - self._cpu, wall)
+            if self._cpu is None:
+                self._pace.see(wall)
+            else:
+                self._pace.note(time.thread_time() - self._cpu, wall)
 
 
 def _always() -> bool:
@@ -55,6 +60,7 @@ class Pace:
         self._last: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._waits: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._quick = False
+        self._doubts = 0
         self.alone = ends
 
     @property
@@ -62,12 +68,25 @@ class Pace:
         """Whether a call may keep the event loop waiting."""
         return self._quick and self._may()
 
+    @property
+    def measures_work(self) -> bool:
+        """Whether the processor time of the next call shall be taken."""
+        return self.alone and (self._doubts > 0 or not self._quick)
+
     def timed(self) -> Timed:
         """Measure one call; one that worked for long makes the signature prove itself again."""
         return Timed(self)
 
+    def see(self, wall: float) -> None:
+        """Take a call into account of which only the clock on the wall was read."""
+        if not self.alone:
+            self.note(wall, wall)
+        elif wall >= _QUICK_SECONDS:
+            self._doubts = _WINDOW
+
     def note(self, seconds: float, wall: float = 0.0) -> None:
         """Take a call into account: how long it worked, and how long it took by the clock on the wall."""
+        self._doubts = max(0, self._doubts - 1)
         if seconds > _FAR_TOO_LONG_SECONDS:
             self._last.clear()
         self._last.append(seconds)

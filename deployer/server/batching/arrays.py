@@ -25,9 +25,10 @@ def rows(arrays: Iterable[Array]) -> int:
         raise invalid("Batching Run() must have at least one input tensor")
     if not all(shapes):
         raise invalid("Batching Run() input tensors must have at least one dimension")
-    if len({shape[0] for shape in shapes}) > 1:
+    if len(shapes) > 1 and len({shape[0] for shape in shapes}) > 1:
         raise invalid("Batching Run() input tensors must have equal 0th-dimension size")
-    return int(shapes[0][0])
+    size: int = shapes[0][0]
+    return size
 
 
 def merged(tasks: Sequence[Task], rules: BatchRules) -> dict[str, Array]:
@@ -84,7 +85,7 @@ def split(outputs: Sequence[Array], tasks: Sequence[Task], rules: BatchRules) ->
 def check_rows(outputs: Sequence[Array], wanted: int) -> None:
     """Raise ServingError for an output that has no rows, or another number of them."""
     for output in outputs:
-        if not np.ndim(output):
+        if not output.ndim:
             raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
         if len(output) != wanted:
             raise ServingError(

@@ -35,7 +35,10 @@ class BatchRules:
 
     def padded(self, size: int) -> int:
         """The size that a batch of so many rows is run with: the first allowed one that holds it."""
-        return next((allowed for allowed in self.allowed_sizes if allowed >= size), size)
+        for allowed in self.allowed_sizes:
+            if allowed >= size:
+                return allowed
+        return size
 
     def checked(self) -> BatchRules:
         """The same rules; raises ServingError (INVALID_ARGUMENT) when they contradict each other."""

@@ -24,7 +24,7 @@ from deployer.server.servable import Model, SavedModel, Signature, time_limit_ms
 from deployer.server.status import Code, ServingError
 
 _MAX_KINDS = 64
-Kind = tuple[tuple[str, ...], tuple[str, ...]]  # the tensors that are fed, and those that are fetched
+Names = tuple[tuple[str, ...], tuple[str, ...]]  # the tensors that are fed, and those that are fetched
 
 
 class Batching:
@@ -51,43 +51,36 @@ class BatchedModel:
         self.signatures = model.signatures
         at_once = model.ends and not rules.timeout_seconds
         self.paces: Mapping[str, Pace] = {
-            name: Pace(at_once, functools.partial(self._runs_quickly, _kind_of(signature)))
+            name: Pace(at_once, functools.partial(self._runs_quickly, _names_of(signature)))
             for name, signature in model.signatures.items()
         }
         self._model = model
         self._scheduler = scheduler
         self._rules = rules
         self._metrics = metrics
-        self._runners: dict[Kind, _Runner] = {}
+        self._runners: dict[Names, _Runner] = {}
         self._making = threading.Lock()
 
-    def run(
-        self,
-        feeds: Mapping[str, Array],
-        fetches: Sequence[str],
-        timeout_ms: int = 0,
-        alone: bool = False,  # noqa: ARG002 - how batches have gone so far decides that
-    ) -> Any:
-        """Take arrays by tensor name and return the fetched ones, in order, when their batch has been run."""
-        outputs = tuple(sorted(set(fetches)))
+    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
+        """Take arrays by tensor name and return the fetched ones, in order, when their batch has been run.
+
+        With `alone` the call is one that its caller measures, and found short so far.
+        """
         size = rows(feeds.values())
         if self._metrics:
             self._metrics.note_inputs(len(feeds), size)
-        answers = self._answers(self._runner((tuple(sorted(feeds)), outputs)), feeds, size, timeout_ms)
-        answer = dict(zip(outputs, answers, strict=True))
-        return [answer[name] for name in fetches]
-
-    def _answers(self, runner: _Runner, feeds: Mapping[str, Array], size: int, timeout_ms: int) -> Sequence[Array]:
-        """Run a request that is a batch of its own right here; enqueue any other."""
+        names = tuple(feeds), tuple(fetches)
+        runner = self._runners.get(names) or self._make(names)
         if self._is_whole(size) and self._scheduler.enter(runner.queue):
             try:
-                return runner.run_alone(feeds, size, timeout_ms)
+                return runner.run_alone(feeds, fetches, size, timeout_ms, alone)
             finally:
                 self._scheduler.leave()
         now = time.monotonic()
         task = Task(feeds, size, now, now + timeout_ms / 1000 if timeout_ms else math.inf)
         slices = self._scheduler.submit(runner.queue, task)
-        return joined_slices(collected(task.answers, slices))
+        answer = dict(zip(runner.outputs, joined_slices(collected(task.answers, slices)), strict=True))
+        return [answer[name] for name in fetches]
 
     def _is_whole(self, size: int) -> bool:
         """Whether so many rows wait for no others, fit into one batch, and need no filling."""
@@ -98,34 +91,34 @@ class BatchedModel:
         """Free the Session; nobody may be waiting."""
         self._model.close()
 
-    def _runs_quickly(self, kind: Kind) -> bool:
+    def _runs_quickly(self, names: Names) -> bool:
         """Whether a call would be run at once, on its own thread, and not for long."""
-        runner = self._runners.get(kind)
+        runner = self._runners.get(names)
         return runner is not None and runner.pace.quick and self._scheduler.has_room()
 
-    def _runner(self, kind: Kind) -> _Runner:
-        """What runs requests of a kind; the queue of one that is dropped is still emptied."""
-        return self._runners.get(kind) or self._make(kind)
-
-    def _make(self, kind: Kind) -> _Runner:
+    def _make(self, names: Names) -> _Runner:
+        """Make what runs requests with these names, or find it; the queue of one that is dropped is still emptied."""
+        feeds, fetches = (tuple(sorted(set(each))) for each in names)
         with self._making:
+            same = (each for each in self._runners.values() if (each.feeds, each.outputs) == (feeds, fetches))
+            found = next(same, None) or _Runner(self._model, (feeds, fetches), self._rules, self._metrics)
             if len(self._runners) >= _MAX_KINDS:
                 del self._runners[next(iter(self._runners))]
-            return self._runners.setdefault(kind, _Runner(self._model, kind[1], self._rules, self._metrics))
+            return self._runners.setdefault(names, found)
 
 
-def _kind_of(signature: Signature) -> Kind:
-    """The kind of requests that feed and fetch all of a signature."""
-    inputs, outputs = ({slot.tensor for slot in slots.values()} for slots in (signature.inputs, signature.outputs))
-    return tuple(sorted(inputs)), tuple(sorted(outputs))
+def _names_of(signature: Signature) -> Names:
+    """What a request that asks for all of a signature feeds and fetches."""
+    inputs, outputs = ([slot.tensor for slot in slots.values()] for slots in (signature.inputs, signature.outputs))
+    return tuple(dict.fromkeys(inputs)), tuple(outputs)
 
 
 class _Runner:
-    """Runs requests of one kind; `queue` is where they gather."""
+    """Runs requests that feed and fetch the same tensors; `queue` is where they gather."""
 
-    def __init__(self, model: SavedModel, outputs: Sequence[str], rules: BatchRules, metrics: Metrics | None) -> None:
+    def __init__(self, model: SavedModel, names: Names, rules: BatchRules, metrics: Metrics | None) -> None:
         self._model = model
-        self._outputs = outputs
+        self.feeds, self.outputs = names
         self._rules = rules
         self._metrics = metrics
         self.pace = Pace(model.ends)
@@ -143,12 +136,18 @@ class _Runner:
         for task, answer in zip(tasks, answers, strict=True):
             task.answer(answer)
 
-    def run_alone(self, feeds: Mapping[str, Array], size: int, timeout_ms: int) -> list[Array]:
-        """Run one request as a batch; raises ServingError."""
+    def run_alone(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], size: int, timeout_ms: int, is_measured: bool
+    ) -> list[Array]:
+        """Run one request as a batch; raises ServingError. While batches are quick, its caller's measure is enough."""
         if self._metrics:
             self._metrics.note_batch([0.0], size, size)
-        with self.pace.timed():
-            outputs: list[Array] = self._model.run(feeds, self._outputs, timeout_ms, self.pace.alone)
+        outputs: list[Array]
+        if is_measured and self.pace.quick:
+            outputs = self._model.run(feeds, fetches, timeout_ms, alone=True)
+        else:
+            with self.pace.timed():
+                outputs = self._model.run(feeds, fetches, timeout_ms, self.pace.alone)
         check_rows(outputs, size)
         return outputs
 
@@ -161,7 +160,7 @@ class _Runner:
         if self._metrics:
             self._metrics.note_batch((now - task.queued for task in tasks), *self._sizes(tasks))
         with self.pace.timed():
-            outputs = self._model.run(feeds, self._outputs, time_limit_ms(left), self.pace.alone)
+            outputs = self._model.run(feeds, self.outputs, time_limit_ms(left), self.pace.alone)
         return split(outputs, tasks, self._rules)
 
     def _sizes(self, tasks: Sequence[Task]) -> tuple[int, int]:

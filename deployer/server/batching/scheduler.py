@@ -20,7 +20,8 @@ class BatchScheduler:
     def __init__(self, threads: int, name: str = "batch_threads") -> None:
         self._most = threads
         self._name = name
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._changed = threading.Condition(self._lock)
         self._waiting: collections.deque[BatchQueue] = collections.deque()
         self._running = 0
         self._started = 0
@@ -55,14 +56,14 @@ class BatchScheduler:
 
     def enter(self, queue: BatchQueue) -> bool:
         """Whether the caller may run a batch now, past a queue in which nobody waits; then it calls `leave` after."""
-        with self._changed:
+        with self._lock:
             enters = self._running < self._most and queue.due() is None
             self._running += enters
             return enters
 
     def leave(self) -> None:
         """A batch has been run by who was let in."""
-        with self._changed:
+        with self._lock:
             self._running -= 1
             if self._waiting:
                 self._wake()

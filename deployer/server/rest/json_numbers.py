@@ -85,8 +85,8 @@ def _dumped(array: Array) -> Text:
 def _spaced(decimals: Array) -> Text:
     """Print doubles with a blank after each comma.
 
-    To look for commas takes half as long as orjson's printing. One long list of values without a sign, say probabilities,
-    spares it: all but the first get a sign, in whose place the blank is then put.
+    To look for commas takes half as long as orjson's printing. One long list of values without a sign, say
+    probabilities, spares it: all but the first get a sign, in whose place the blank is then put.
     """
     if decimals.shape[-1] != decimals.size or decimals.size < _MANY or np.signbit(decimals).any():
         return _dumped(decimals).replace(b",", b", ")

@@ -113,3 +113,27 @@ def test_what_else_speaks_against_the_event_loop_is_asked_each_time() -> None:
     assert pace.quick
     may[0] = False
     assert not pace.quick
+
+
+def test_the_work_of_a_quick_signature_is_measured_again_only_after_a_call_that_was_not_short() -> None:
+    pace = Pace(ends=True)
+    for _ in range(16):
+        assert pace.measures_work
+        pace.note(0.0001)
+    pace.see(wall=0.0002)
+    assert not pace.measures_work
+    pace.see(wall=0.2)
+    assert (pace.quick, pace.measures_work) == (True, True)
+    pace.note(0.2)
+    assert (pace.quick, pace.measures_work) == (False, True)
+
+
+def test_a_doubt_about_a_quick_signature_ends_when_its_work_was_short() -> None:
+    pace = Pace(ends=True)
+    for _ in range(16):
+        pace.note(0.0001)
+    pace.see(wall=0.2)
+    for _ in range(16):
+        assert pace.measures_work
+        pace.note(0.0001)
+    assert (pace.quick, pace.measures_work) == (True, False)
