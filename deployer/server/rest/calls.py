@@ -15,7 +15,7 @@ from deployer.server.log import LOG
 from deployer.server.metadata import metadata_body, status_body
 from deployer.server.predict import Manner
 from deployer.server.rest import json_examples, json_in, json_out
-from deployer.server.rest.json_read import Document
+from deployer.server.rest.json_read import Document, JsonLimits
 from deployer.server.rest.json_text import encode, error_body
 from deployer.server.rest.routes import Route, SilentError, route
 from deployer.server.servable import Model
@@ -34,12 +34,12 @@ def refusal(error: ServingError) -> Reply:
 class RestApi:
     """Answers REST requests; `handle` may be called from any thread."""
 
-    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, json_depth: int) -> None:
+    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, limits: JsonLimits) -> None:
         self._core = core
         self._timeout_ms = max(0, timeout_ms)
         self.timeout_seconds = self._timeout_ms / 1000 or None
         self._check_method = check_method
-        self._json_depth = json_depth
+        self._limits = limits
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
         """Answer a request; with `here` it raises TooSlowHere rather than keep the event loop waiting."""
@@ -68,7 +68,7 @@ class RestApi:
         return self._examples(asked, body)
 
     def _parse(self, body: bytes) -> Document:
-        return Document(body, self._json_depth, time.monotonic() + (self.timeout_seconds or math.inf))
+        return Document(body, self._limits, time.monotonic() + (self.timeout_seconds or math.inf))
 
     def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
         document = self._parse(body)

@@ -8,12 +8,15 @@ asked again where a value is refused: its doubles are those that an error text s
 
 from __future__ import annotations
 
+import dataclasses
+import gc
 import math
 import re
 import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import numpy as np
 import orjson
 
 from deployer.server.rest import json_doubles
@@ -22,7 +25,7 @@ from deployer.server.status import Code, ServingError, invalid
 
 Json = Any
 T = TypeVar("T")
-DEPTH = 10_000
+_LARGE = 1 << 20
 _READS_PER_LOOK = 10_000
 _BLANK = re.compile(rb"[ \t\r\n]*")
 _NUMBER = re.compile(rb"-?(?:0|[1-9][0-9]*)(\.[0-9]*)?([eE][+-]?[0-9]*)?")
@@ -40,21 +43,32 @@ _ESCAPES = {
 }
 _NO_VALUE = (b"", b"\0", b"]", b"}", b",", b":")
 _LITERALS = {b"t": (b"true", True), b"f": (b"false", False), b"n": (b"null", None)}
+_STARTS = np.isin(np.arange(256), list(b",[{"))
 _STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"[ \t\r\n]*(:?)', re.DOTALL)
 _BYTE_ORDER_MARK = re.compile(rb"(?:\xef(?:\xbb\xbf?)?)?")
 
 
-class Document:
-    """The JSON value of a body; what is nested deeper than `depth`, or not read by the time `end`, is refused."""
+@dataclasses.dataclass(frozen=True)
+class JsonLimits:
+    """How large a document may be: levels of nesting, and values, of which lists and objects count twice."""
 
-    def __init__(self, body: bytes, depth: int = DEPTH, end: float = math.inf) -> None:
+    depth: int = 10_000
+    values: int = 10_000_000
+
+
+class Document:
+    """The JSON value of a body; what is beyond the limits, or not read by the time `end`, is refused."""
+
+    def __init__(self, body: bytes, limits: JsonLimits | None = None, end: float = math.inf) -> None:
         """Read a body; raises INVALID_ARGUMENT with rapidjson's text."""
         if not body:
             raise invalid("JSON Parse error: The document is empty")
-        self._body, self._limits = body, (depth, end)
+        limits = limits or JsonLimits()
+        _check_values(body, limits.values)
+        self._body, self._limits = body, (limits.depth, end)
         self._is_exact = False
         try:
-            self.value = orjson.loads(body)
+            self.value = _loaded(body)
         except orjson.JSONDecodeError:
             self._read_exactly()
         else:
@@ -72,6 +86,30 @@ class Document:
             except ServingError:
                 self._read_exactly()
         return read(self.value)
+
+
+def _check_values(body: bytes, most: int) -> None:
+    """Refuse a body with more commas and opening brackets than `most`, also those in strings, without reading it.
+
+    No other thread runs while orjson reads, so that its time has to be bounded; NumPy lets them run.
+    """
+    if len(body) <= most:
+        return
+    letters = np.frombuffer(body, np.uint8)
+    pieces = (letters[start : start + _LARGE] for start in range(0, letters.size, _LARGE))
+    if sum(int(np.count_nonzero(_STARTS.take(piece))) for piece in pieces) > most:
+        raise invalid(f"JSON Parse error: More than {most} values.")
+
+
+def _loaded(body: bytes) -> Json:
+    """Read with orjson. What it makes is no garbage: to look for some meanwhile takes longer than all the rest."""
+    if len(body) < _LARGE:
+        return orjson.loads(body)
+    gc.disable()
+    try:
+        return orjson.loads(body)
+    finally:
+        gc.enable()
 
 
 def _names_differ(body: bytes, value: Json) -> bool:
@@ -99,7 +137,7 @@ def _object(members: list[tuple[str, Json]]) -> dict[str, Json]:
 class _Reader:
     """One pass over a body with a stack of its own, so that depth costs no recursion."""
 
-    def __init__(self, body: bytes, depth: int = DEPTH, end: float = math.inf) -> None:
+    def __init__(self, body: bytes, depth: int = JsonLimits.depth, end: float = math.inf) -> None:
         self._body = body
         self._depth = depth
         self._end = end

@@ -155,11 +155,12 @@ def test_broken_and_lying_gzip_is_no_document(server: ServerProcess) -> None:
         b"[" * (MEGABYTES << 20),
         b'{"instances": [' + b"[" * (MEGABYTES << 19) + b"]" * (MEGABYTES << 19) + b"]}",
         b'{"instances": ["' + b"x" * (MEGABYTES << 20),
+        b'{"instances": [' + b"[]," * (MEGABYTES << 18) + b"[]]}",
         b'{"instances": [' + b"1," * (MEGABYTES << 19) + b"nan]}",
         bytes(MEGABYTES << 20),
         bytes(150 << 20),
     ],
-    ids=["depth", "closed depth", "an open string", "an error at the end", "zeros", "too much"],
+    ids=["depth", "closed depth", "an open string", "empty lists", "an error at the end", "zeros", "too much"],
 )
 def test_a_hundred_megabytes_are_refused_while_others_are_served(server: ServerProcess, body: bytes) -> None:
     with ThreadPoolExecutor(1) as client:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import math
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from deployer.server.dtypes import DTYPES, DType
 from deployer.server.rest import json_in, json_out
-from deployer.server.rest.json_read import Document, _Reader
+from deployer.server.rest.json_read import Document, JsonLimits, _Reader
 from deployer.server.rest.json_text import debug, double, encode, quote
 from deployer.server.status import ServingError
 
@@ -22,8 +23,8 @@ BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
 FLOAT = BY_NAME["float"]
 
 
-def parse(body: bytes, **limits: Any) -> Any:
-    return Document(body, **limits).value
+def parse(body: bytes, end: float = math.inf, **limits: int) -> Any:
+    return Document(body, JsonLimits(**limits), end).value
 
 
 def refused(body: bytes) -> str:
@@ -342,6 +343,24 @@ def test_debug_text_begins_nothing_after_256_bytes(value: Any, text: str) -> Non
 def test_debug_text_stops_soon_after_its_limit_and_at_nan() -> None:
     assert len(debug(list(range(10_000)))) < 300
     assert debug([1, math.nan, 2]) == "JSON Value: [1, "
+
+
+@pytest.mark.parametrize("value", [b"1", b'""', b"1.5"])
+def test_a_document_of_too_many_values_is_refused_before_it_is_read(value: bytes) -> None:
+    several = b"[" + b",".join([value] * 1000) + b"]"
+    assert len(parse(several, values=1000)) == 1000
+    with pytest.raises(ServingError, match=r"^INVALID_ARGUMENT: JSON Parse error: More than 999 values\.$"):
+        parse(several + b"no JSON", values=999)
+
+
+@pytest.mark.parametrize("value", [b"[]", b"{}"])
+def test_lists_and_objects_count_twice_wherever_they_stand_in_a_large_body(value: bytes) -> None:
+    many = b"[" + b",".join([value] * 700_000) + b"]"
+    assert len(many) > 2 << 20
+    assert len(parse(many, values=1_400_000)) == 700_000
+    with pytest.raises(ServingError, match="More than 1399999 values"):
+        parse(many, values=1_399_999)
+    assert gc.isenabled()
 
 
 def test_a_document_that_is_too_deep_or_takes_too_long_is_refused() -> None:
