@@ -15,8 +15,7 @@ def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[
 
     A candidate is taken to need what the server needs now, and the size of the versions that are new to it.
     """
-    there = {(model.name, version) for model in observed.models for version in model.versions}
-    more = sum(model.info.size_bytes for model in models if (model.name, model.version) not in there)
+    more = _new_bytes(observed, models)
     needed = memory.used + more
     if apart and memory.free is not None and needed > memory.free:
         return (
@@ -31,6 +30,11 @@ def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[
     return ""
 
 
+def for_three(memory: Memory, observed: Deployment, models: Iterable[Model]) -> bool:
+    """Whether what is free lets the server load the new versions while a candidate has them loaded too."""
+    return memory.free is not None and memory.used + 2 * _new_bytes(observed, models) <= memory.free
+
+
 def want(memory: Memory) -> str:
     """What to think of the memory of a server that is slow to come up, or nothing.
 
@@ -39,6 +43,11 @@ def want(memory: Memory) -> str:
     if memory.limit is None or memory.used + memory.cached < FULL * memory.limit:
         return ""
     return f"it fills the {_text(memory.limit)} that it may use, and is slow most likely for want of memory"
+
+
+def _new_bytes(observed: Deployment, models: Iterable[Model]) -> int:
+    there = {(model.name, version) for model in observed.models for version in model.versions}
+    return sum(model.info.size_bytes for model in models if (model.name, model.version) not in there)
 
 
 def _text(size: int) -> str:

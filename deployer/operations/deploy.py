@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -44,15 +45,16 @@ class Deploy:
 
     def carry_out(self, plan: Plan, observed: Deployment | None) -> tuple[Deployment, Report]:
         """Do what the plan says. Raises NotReady, GateRefused, EngineError; then the old server still serves."""
+        roomy = False
         if observed is not None and plan.change is not Change.NOTHING:
             self.gate.check_signatures(observed)
-            self.gate.check_memory(observed, plan.change)
+            roomy = self.gate.check_memory(observed, plan.change)
         if observed is None or plan.change in (Change.CREATE, Change.REPLACE):
             return self._launch(observed)
         if gateway_cause(self.launch, observed):
             observed = self._refront(observed)
         if plan.change is Change.RELOAD:
-            return self._reload(observed)
+            return self._reload(observed, roomy=roomy)
         return observed, self._still_available(observed)
 
     @cached_property
@@ -101,32 +103,39 @@ class Deploy:
         self.step(f"put another gateway in front of {observed.release}")
         return self.engine.refront(observed, accept)
 
-    def _reload(self, observed: Deployment) -> tuple[Deployment, Report]:
+    def _reload(self, observed: Deployment, *, roomy: bool) -> tuple[Deployment, Report]:
         loaded = all_loaded(self.launch.models, observed.models)
-        if loaded:
-            self._prove(observed)
-        elif not self.gate.skipped:
-            self._prove_apart(observed)
-        self.progress(f"{self._verdict}: the serving server takes up its models")
-        return self._switched(observed, again=loaded)
+        with ThreadPoolExecutor(1) as aside:
+            going = None
+            if loaded:
+                self._prove(observed)
+            elif not self.gate.skipped:
+                going = self._prove_apart(observed, aside)
+                if not roomy:
+                    going.result()
+            self.progress(f"{self._verdict}: the serving server takes up its models")
+            return self._switched(observed, again=loaded, going=going)
 
     @property
     def _verdict(self) -> str:
         return "unproven" if self.gate.skipped else "proven"
 
-    def _prove_apart(self, observed: Deployment) -> None:
+    def _prove_apart(self, observed: Deployment, aside: Executor) -> Future[None]:
+        """The candidate has shown what it can, and goes `aside`: that takes an engine a while."""
         with self._candidate() as candidate:
             self._prove(candidate, observed)
             self.step(f"discard the candidate {candidate.release}")
-            self.engine.discard(candidate)
+            return aside.submit(self.engine.discard, candidate)
 
-    def _switched(self, observed: Deployment, *, again: bool) -> tuple[Deployment, Report]:
+    def _switched(self, observed: Deployment, *, again: bool, going: Future[None] | None) -> tuple[Deployment, Report]:
         switch = Switch(self.workspace, observed, self.launch.models_root, self.step)
         try:
             self.meter.switching()
             deployment = switch.over(observed.models, self.launch.models)
             report = self._prove(deployment, again=again)
             self.meter.switched()
+            if going is not None:
+                going.result()
         except DeployerError as error:
             self._take_back(observed)
             raise DeployFailed(

@@ -47,17 +47,24 @@ class Gate:
                 hint="--allow-breaking lets it through; deployer diff NAME A B shows both versions side by side",
             )
 
-    def check_memory(self, observed: Deployment, change: Change) -> None:
-        """Refuse what there is no memory for, before anything is started. Raises NoRoom."""
-        memory = self.workspace.engine.memory(observed) if observed.running else None
-        if memory is None or not self.workspace.spec.gate.check_memory:
-            return
-        apart = change is not Change.RELOAD or not (self.skipped or all_loaded(self.launch.models, observed.models))
+    def check_memory(self, observed: Deployment, change: Change) -> bool:
+        """Refuse what there is no memory for, before anything is started. Raises NoRoom.
+
+        Tells whether a candidate may still be there while the serving server loads what it has proven.
+        """
+        loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
+        if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
+            return False
+        memory = self.workspace.engine.memory(observed)
+        if memory is None:
+            return False
+        apart = change is not Change.RELOAD or not self.skipped
         if problem := room.lack(memory, change, observed, self.models, apart=apart):
             raise NoRoom(
                 f"there is not memory enough for two: {problem}",
                 hint=f"the way with a gap: deployer down {observed.name}, then up; gate.check_memory = false tries it",
             )
+        return room.for_three(memory, observed, self.models)
 
     def prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
         """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.

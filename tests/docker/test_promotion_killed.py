@@ -10,6 +10,7 @@ import dataclasses
 import os
 import signal
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -241,3 +242,12 @@ def test_what_is_not_accepted_at_its_address_leaves_all_as_it_was(site, change):
     assert site.who_answers() == before
     assert_nothing_else(engine.observe(NAME, ENV), engine)
     assert engine.recover(NAME, ENV) == ()
+
+
+def test_a_server_that_two_remove_at_once_is_gone_for_both(site):
+    engine = site.engine(gated=False)
+    bare = world()
+    candidate = site.stage(engine)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(engine.discard, [candidate] * 4))
+    assert world() == bare

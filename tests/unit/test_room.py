@@ -62,3 +62,13 @@ def test_a_server_that_fills_its_limit_even_with_what_can_be_taken_back_wants_me
 @pytest.mark.parametrize("memory", [Memory(30 * MIB, limit=40 * MIB, cached=7 * MIB), Memory(30 * MIB)])
 def test_one_that_has_room_left_or_no_limit_does_not(memory):
     assert room.want(memory) == ""
+
+
+@pytest.mark.parametrize(("free", "fits"), [(500, True), (499, False)])
+def test_a_candidate_may_linger_where_the_server_can_load_what_is_new_beside_it(free, fits):
+    measured = Memory(used=300 * MIB, free=free * MIB)
+    assert room.for_three(measured, SERVING, (model(1, 500), model(2, 100))) is fits
+
+
+def test_where_nobody_knows_what_is_free_a_candidate_goes_first():
+    assert not room.for_three(Memory(used=1), SERVING, (model(2, 100),))

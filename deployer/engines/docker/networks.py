@@ -6,6 +6,7 @@ only in a subnet that was named when the network was created: so a free one is t
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import itertools
 from typing import Any
@@ -45,10 +46,13 @@ def slots(network: Any) -> tuple[str, str]:
 
 
 def remove(client: Any, name: str, env: str, *, keep: frozenset[str] = frozenset()) -> None:
-    """Those of a deployment, but for the kinds that are kept."""
+    """Those of a deployment, but for the kinds that are kept; no error when another removes them meanwhile."""
+    import docker.errors
+
     for network in client.networks.list(filters=labelled(name, env)):
         if network.attrs["Labels"].get(MARK, PLAIN) not in keep:
-            network.remove()
+            with contextlib.suppress(docker.errors.NotFound):
+                network.remove()
 
 
 def _labels(name: str, env: str, kind: str) -> dict[str, str]:

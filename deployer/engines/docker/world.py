@@ -20,6 +20,7 @@ from deployer.errors import EngineError
 from deployer.gateway.home import Home
 
 STOP_SECONDS = 10
+CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class World:
         with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             container = self.container(deployment)
             container.stop(timeout=STOP_SECONDS)
-            container.remove(force=True)
+            _remove(container)
 
     def remove_all(self, name: str, env: str) -> None:
         """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
@@ -172,6 +173,18 @@ class World:
             networks.remove(self.client, name, env, keep=kinds)
         if not left:
             self.home_of(left, name, env).delete()
+
+
+def _remove(container: Any) -> None:
+    """Another may have asked for it, and have been killed since: the engine goes on removing all the same."""
+    import docker.errors
+
+    try:
+        container.remove(force=True)
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+        container.wait(condition="removed", timeout=STOP_SECONDS)
 
 
 def named(container: Any) -> str:
