@@ -48,14 +48,16 @@ class Ledger:
 
     path: Path
 
-    def begin(self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...]) -> int:
-        """Write that a release is under way; its number."""
+    def begin(  # noqa: PLR0913 - what is written of a release
+        self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, aim: str = ""
+    ) -> int:
+        """Write that a release is under way, and what for; its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        values = (name, env, engine, change, models_text(models), _who(), began, Outcome.UNDER_WAY.value)
+        values = (name, env, engine, change, models_text(models), _who(), began, Outcome.UNDER_WAY.value, aim)
         with self._open() as db:
             written = db.execute(
-                "insert into releases (name, env, engine, change, models, who, began, outcome)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into releases (name, env, engine, change, models, who, began, outcome, detail)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return int(written.lastrowid or 0)

@@ -40,8 +40,10 @@ class Record:
 
 
 @contextmanager
-def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, note: str = "") -> Iterator[Record]:
-    """One release, `note` is what is to be known of it; a plan that changes nothing is none.
+def recorded(  # noqa: PLR0913 - what is written of a release
+    ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", aim: str = ""
+) -> Iterator[Record]:
+    """One release; a plan that changes nothing is none. `aim` is said of it while it is under way, `note` afterwards.
 
     Call it with the deployment's lock held.
     """
@@ -49,7 +51,7 @@ def recorded(ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: s
         yield Record(ledger, None)
         return
     began = time.monotonic()
-    number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models)
+    number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
     try:
         yield Record(ledger, number)
     except BaseException as error:

@@ -13,6 +13,9 @@ from deployer.report.changes import UpResult
 from deployer.report.history import Outcome, Release
 from deployer.store import Store
 
+AIM = "rollback"
+"""What the history says of a release that goes back, while it is under way."""
+
 
 def rollback(
     name: str | None = None,
@@ -22,7 +25,8 @@ def rollback(
     dry_run: bool = False,
     progress: Progress = silent,
 ) -> UpResult:
-    """Serve the models, versions and labels of release `to`, or of the last good release that served others.
+    """Serve the models, versions and labels of release `to`, or of the last good release that served others; after a
+    rollback that was killed, of the one that it meant.
 
     Flags, ports and resources stay as `deployer.toml` says; signatures may be any: clients knew them. Raises
     NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are others than were deployed
@@ -30,16 +34,19 @@ def rollback(
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
-    target = _target(workspace.ledger.releases(deployed.name, deployed.env), deployed, to)
-    for model in target.models:
+    wanted = target(workspace.ledger.releases(deployed.name, deployed.env), deployed, to)
+    for model in wanted.models:
         _check_bytes(workspace.store, model)
-    spec = as_served(workspace.spec, target.name, target.models)
+    spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     workspace = workspace.with_spec(spec).narrowed(deployed.name)
-    return change(workspace, dry_run, progress)
+    return change(workspace, dry_run, progress, aim=AIM)
 
 
-def _target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
+def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
+    """The release that is meant by `to`, of `releases`, the newest first. Raises NoSuchRelease."""
+    if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, AIM):
+        return releases[0]
     good = [found for found in releases if found.outcome is Outcome.GOOD and found.change != Change.REMOVE.value]
     wanted = [found for found in good if (found.models != deployed.models if to is None else found.number == to)]
     if wanted:

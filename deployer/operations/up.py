@@ -106,11 +106,12 @@ def _from_source(listed: ModelSpec, target: str, options: ExportOptions) -> Mode
     return dataclasses.replace(options.over(listed), source=target, versions=())
 
 
-def change(workspace: Workspace, dry_run: bool, progress: Progress) -> UpResult:
-    """Deploy what the workspace's spec says of models that the store has, or tell what that would be."""
+def change(workspace: Workspace, dry_run: bool, progress: Progress, aim: str = "") -> UpResult:
+    """Deploy what the workspace's spec says of models that the store has, or tell what that would be; `aim` is noted in
+    the history while it is done."""
     check_platform(workspace)
     options = ExportOptions()
-    return preview(workspace, options) if dry_run else deploy(workspace, options, progress)
+    return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim)
 
 
 def check_platform(workspace: Workspace) -> None:
@@ -161,7 +162,9 @@ def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> Export
     return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
-def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, expected: Plan | None = None) -> UpResult:
+def deploy(
+    workspace: Workspace, options: ExportOptions, progress: Progress, expected: Plan | None = None, aim: str = ""
+) -> UpResult:
     """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`."""
     spec = _exported(workspace, options, progress)
     workspace = dataclasses.replace(workspace, spec=spec)
@@ -177,7 +180,7 @@ def deploy(workspace: Workspace, options: ExportOptions, progress: Progress, exp
             loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
         note = "the gate was skipped" if workspace.spec.gate.skip else ""
         with (
-            recorded(workspace.ledger, request, plan, workspace.engine.name, note) as record,
+            recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
             metered(workspace, request, plan, observed, record.measured) as meter,
         ):
             under_way = Deploy(workspace, request, models, progress, record.step, meter)

@@ -72,7 +72,7 @@ MODELS_CHANGE = {
     "reload": (ALONE, State(2, ("redeploy", "--version", "2"), ALONE.toml), 9),
     "rollback": (
         State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous"), GATED.toml),
-        State(1, ("rollback",), GATED.toml, ("redeploy", "half_plus_two", "--version", "1")),
+        State(1, ("rollback",), GATED.toml),
         6,
     ),
 }

@@ -34,7 +34,7 @@ CHANGES = {
     "replace": (ONE, State(2, UP[2], FLAGS), True, ("after",), 7),
     "rollback": (
         State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous")),
-        State(1, ("rollback",), "", ("redeploy", "half_plus_two", "--version", "1")), True, ("after",), 6,
+        State(1, ("rollback",)), True, ("after",), 6,
     ),
     "down": (ONE, NONE, False, BOTH_MOMENTS, 6),
 }  # fmt: skip

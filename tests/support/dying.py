@@ -109,12 +109,12 @@ def _die_at(number: int, when: str) -> None:
     seen = 0
 
     def dying(write: Callable[..., Any]) -> Callable[..., Any]:
-        def written(*arguments: Any) -> Any:
+        def written(*arguments: Any, **named: Any) -> Any:
             nonlocal seen
             seen += 1
             if seen == number and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
-            answer = write(*arguments)
+            answer = write(*arguments, **named)
             if seen == number:
                 os.kill(os.getpid(), signal.SIGKILL)
             return answer

@@ -86,7 +86,7 @@ class Kills:
         """Gone back to the first state; by way of the second one where the next command goes on."""
         if self.seamless:
             assert self.answer(endpoints) in self._allowed
-        for state in (self.after, self.before) if point[0] % 3 == 0 else (self.before,):
+        for state in (self.after, self.before) if point[0] % 3 == 2 else (self.before,):
             there = self.reach(state)
             self.check(state)
             if state.version:
