@@ -51,13 +51,14 @@ def recorded(  # noqa: PLR0913 - what is written of a release
         yield Record(ledger, None)
         return
     began = time.monotonic()
-    number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
-    try:
-        yield Record(ledger, number)
-    except BaseException as error:
-        ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
-        raise
-    ledger.end(number, Outcome.GOOD, time.monotonic() - began, note)
+    with ledger.kept_open():
+        number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
+        try:
+            yield Record(ledger, number)
+        except BaseException as error:
+            ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
+            raise
+        ledger.end(number, Outcome.GOOD, time.monotonic() - began, note)
 
 
 def _reason(error: BaseException) -> str:
