@@ -1,102 +1,213 @@
-"""Redeploy and rollback against what they are made of: a server's start, and a bare HandleReloadConfigRequest."""
+"""Redeploy and rollback against what they are made of: a server's start, and a bare HandleReloadConfigRequest.
+
+DEPLOYER_TEST_IMAGE names the image of the containers. The last table is of a server that takes up a new config a second
+after the call, as TensorFlow Serving does: the embedded server does it at once.
+"""
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from measure import DEPLOYER, deployed, milliseconds, process, show, timed
+from measure import DEPLOYER, milliseconds, process, show, timed
 
 import deployer
 from deployer import render
 from deployer.client import Client
 from deployer.deployment import ServedModel
+from deployer.engines import ports
+from deployer.engines.docker.blueprint import MODELS_MOUNT
+from deployer.errors import DeployerError
 
 ROUNDS = 5
 POLL_SECONDS = 0.02
 NAME = "half"
+IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
+LATER = "deployer-benchmark/later"
 MODELS = str(Path(__file__).with_name("models.py"))
 BARE_BACK, BACK, BACK_COMMAND = "bare reload and 20 ms polling", "deployer.rollback()", "deployer rollback"
-PARTS, FORTH = "server start + bare reload", "deployer redeploy"
+PARTS, SERVING, FORTH = "server start + bare reload", "deployer redeploy, until it serves", "deployer redeploy, whole"
+SWITCHES_LATER = """
+FROM {image}
+USER root
+RUN sed -i '/def set_models/,/def poll/s/self._wake.set()/threading.Timer(1.0, self._wake.set).start()/' \
+    /opt/server/app/deployer/server/source.py && grep -q 'Timer(1.0' /opt/server/app/deployer/server/source.py
+"""
+START = """
+set -e
+docker run --detach --name by-hand --init --publish 127.0.0.1:"$PORT":8501 --volume "$STORE/half":/models/half:ro \
+    --env MODEL_NAME=half "$IMAGE" >/dev/null
+until curl --silent http://127.0.0.1:"$PORT"/v1/models/half | grep --quiet AVAILABLE; do sleep 0.02; done
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    """A project on one engine. `image` is that of its containers."""
+
+    folder: Path
+    engine: str
+    image: str = ""
+    flags: str = ""
+
+    @classmethod
+    @contextmanager
+    def made(cls, engine: str, image: str = "", flags: str = "") -> Iterator[Site]:
+        """With two versions of a model that is tiny, so that nothing but the way counts."""
+        with tempfile.TemporaryDirectory() as name:
+            site = cls(Path(name), engine, image, flags)
+            site.folder.chmod(0o755)
+            (site.folder / "deployer.toml").write_text(site.toml)
+            for version in ("1", "2"):
+                made = site.folder / "made" / version
+                process(sys.executable, MODELS, "half", str(made), version)()
+                process(DEPLOYER, "export", str(made), "--name", NAME, "--force", cwd=site.folder)()
+            try:
+                yield site
+            finally:
+                process(DEPLOYER, "down", "--all", "-q", "--engine", engine, cwd=site.folder)()
+
+    @property
+    def toml(self) -> str:
+        """Its document."""
+        store, state = self.folder / "models", self.folder / ".deployer"
+        docker = f'[docker]\nimage = "{self.image}"\n' if self.image else ""
+        return (
+            f'engine = "{self.engine}"\nmodels_dir = "{store}"\nstate_dir = "{state}"\n{docker}'
+            f"[server]\nrest_port = 0\ngrpc_port = 0\nflags = {{ {self.flags} }}\n"
+        )
+
+    @property
+    def settings(self) -> deployer.Settings:
+        """For calls in this process."""
+        return deployer.Settings(config=self.folder / "deployer.toml")
+
+    @property
+    def client(self) -> Client:
+        """Of what serves."""
+        (status,) = deployer.status(settings=self.settings)
+        return Client(status.deployment.endpoints, 30.0)
+
+    def command(self, *arguments: str) -> Callable[[], None]:
+        """A verb as a process of its own."""
+        return process(DEPLOYER, *arguments, "-q", "--engine", self.engine, cwd=self.folder)
+
+    def bare(self, *versions: int) -> Callable[[], None]:
+        """What serves is told to serve other versions, and asked until it does."""
+        client = self.client
+        store = MODELS_MOUNT if self.image else str((self.folder / "models").resolve())
+        config = render.render((ServedModel(NAME, versions),), store).files[render.MODEL_CONFIG]
+
+        def run() -> None:
+            client.reload(config)
+            while available(client) != set(versions):
+                time.sleep(POLL_SECONDS)
+
+        return run
+
+    def start(self) -> float:
+        """The seconds until a server of its own has loaded the model: on Docker by hand, as a shell script does it."""
+        if not self.image:
+            taken = timed(lambda: deployer.up(f"{NAME}:1", settings=self.settings))
+            self.command("down", NAME)()
+            return taken
+        held = ports.hold("127.0.0.1", 0)
+        ports.release([held])
+        settings = f"PORT={held.port} STORE={self.folder / 'models'} IMAGE={self.image}"
+        taken = timed(process("bash", "-c", f"export {settings}\n{START}"))
+        process("docker", "rm", "--force", "by-hand")()
+        return taken
 
 
 def main() -> None:
-    """The embedded engine; the model is tiny, so that nothing but the way counts."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for version in ("1", "2"):
-            made = folder / "made" / version
-            process(sys.executable, MODELS, "half", str(made), version)()
-            process(DEPLOYER, "export", str(made), "--name", NAME, "--force", cwd=folder)()
-        (folder / "deployer.toml").write_text(
-            f'engine = "embedded"\nmodels_dir = "{folder / "models"}"\nstate_dir = "{folder / ".deployer"}"\n'
-            "[server]\nrest_port = 0\ngrpc_port = 0\n"
-        )
-        with deployed(folder, f"{NAME}:1"):
-            _rollbacks(folder)
-        _redeploys(folder)
+    """Both engines, and containers that switch later."""
+    with Site.made("embedded") as site:
+        _rollbacks(site, "the embedded engine")
+        _redeploys(site, "the embedded engine")
+    if not IMAGE:
+        print("\n### In containers\n\nleft out: DEPLOYER_TEST_IMAGE names no image")
+        return
+    with Site.made("docker", IMAGE) as site:
+        _rollbacks(site, "Docker")
+        _redeploys(site, "Docker")
+    subprocess.run(
+        ["docker", "build", "--quiet", "--tag", LATER, "-"],
+        input=SWITCHES_LATER.format(image=IMAGE).encode(), stdout=subprocess.DEVNULL, timeout=300, check=True,
+    )  # fmt: skip
+    with Site.made("docker", LATER, "file_system_poll_wait_seconds = 3600") as site:
+        _rollbacks(site, "Docker, a server that switches a second after the call")
 
 
-def _settings(folder: Path) -> deployer.Settings:
-    return deployer.Settings(config=folder / "deployer.toml")
-
-
-def _bare(folder: Path, *versions: int) -> Callable[[], None]:
-    """What serves is told to serve other versions, and asked until it does."""
-    (status,) = deployer.status(settings=_settings(folder))
-    client = Client(status.deployment.endpoints, 30.0)
-    models = (ServedModel(NAME, versions),)
-    config = render.render(models, str((folder / "models").resolve())).files[render.MODEL_CONFIG]
-
-    def available() -> set[int]:
+def available(client: Client) -> set[int]:
+    """The versions that are served; none while it cannot be told."""
+    try:
         return {state.version for state in client.states(NAME) if state.state == "AVAILABLE"}
-
-    def run() -> None:
-        client.reload(config)
-        while available() != set(versions):
-            time.sleep(POLL_SECONDS)
-
-    return run
+    except DeployerError:
+        return set()
 
 
-def _rollbacks(folder: Path) -> None:
+def _rollbacks(site: Site, where: str) -> None:
     """Both versions are loaded, and the higher one goes."""
-    settings = _settings(folder)
 
     def forth() -> None:
-        deployer.redeploy(NAME, version=2, keep_previous=True, settings=settings)
+        deployer.redeploy(NAME, version=2, keep_previous=True, settings=site.settings)
 
     def after(run: Callable[[], object], reset: Callable[[], object]) -> float:
         reset()
         return timed(run)
 
-    both, one = _bare(folder, 1, 2), _bare(folder, 1)
-    command = process(DEPLOYER, "rollback", NAME, "-q", cwd=folder)
+    deployer.up(f"{NAME}:1", settings=site.settings)
+    both, one = site.bare(1, 2), site.bare(1)
     seconds: dict[str, list[float]] = {BARE_BACK: [], BACK: [], BACK_COMMAND: []}
     for _ in range(ROUNDS):
         seconds[BARE_BACK].append(after(one, both))
-        seconds[BACK].append(after(lambda: deployer.rollback(NAME, settings=settings), forth))
-        seconds[BACK_COMMAND].append(after(command, forth))
-    show("Back to a version that is still loaded", seconds, BARE_BACK)
+        seconds[BACK].append(after(lambda: deployer.rollback(NAME, settings=site.settings), forth))
+        seconds[BACK_COMMAND].append(after(site.command("rollback", NAME), forth))
+    show(f"Back to a version that is still loaded: {where}", seconds, BARE_BACK)
+    site.command("down", NAME)()
 
 
-def _redeploys(folder: Path) -> None:
+def _redeploys(site: Site, where: str) -> None:
     """A server's start is what a candidate costs; a bare reload is what the live server's change costs."""
-    down = process(DEPLOYER, "down", NAME, "-q", cwd=folder)
-    redeploy = process(DEPLOYER, "redeploy", NAME, "-q", cwd=folder)
-    parts, whole = [], []
+    seconds: dict[str, list[float]] = {PARTS: [], SERVING: [], FORTH: []}
     for _ in range(ROUNDS):
-        began = time.perf_counter()
-        deployer.up(f"{NAME}:1", settings=_settings(folder))
-        start = time.perf_counter() - began
-        parts.append(start + timed(_bare(folder, 2)))
-        _bare(folder, 1)()
-        whole.append(timed(redeploy))
-        down()
-    show("From one version to the next", {PARTS: parts, FORTH: whole}, PARTS)
-    over = statistics.median(whole) - statistics.median(parts)
-    print(f"\nThat is {milliseconds(abs(over))} {'more' if over > 0 else 'less'}.")
+        start = site.start()
+        deployer.up(f"{NAME}:1", settings=site.settings)
+        seconds[PARTS].append(start + timed(site.bare(2)))
+        site.bare(1)()
+        serving, whole = _watched(site.client, site.command("redeploy", NAME))
+        seconds[SERVING].append(serving)
+        seconds[FORTH].append(whole)
+        site.command("down", NAME)()
+    show(f"From one version to the next: {where}", seconds, PARTS)
+    for name in (SERVING, FORTH):
+        over = statistics.median(seconds[name]) - statistics.median(seconds[PARTS])
+        print(f"\n{name}: {milliseconds(abs(over))} {'more' if over > 0 else 'less'}.")
+
+
+def _watched(client: Client, run: Callable[[], None]) -> tuple[float, float]:
+    """The seconds until version 2 serves alone, and until the command has ended."""
+    began, seen, over = time.perf_counter(), [], threading.Event()
+
+    def watch() -> None:
+        while not seen and not over.is_set():
+            if available(client) == {2}:
+                seen.append(time.perf_counter() - began)
+            over.wait(POLL_SECONDS)
+
+    watching = threading.Thread(target=watch, daemon=True)
+    watching.start()
+    run()
+    whole = time.perf_counter() - began
+    over.set()
+    watching.join()
+    return (seen[0] if seen else whole), whole
