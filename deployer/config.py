@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from deployer import documents
+from deployer.deployment import DEFAULT_ENV
 from deployer.errors import ConfigError, DeployerError, InvalidValue
 from deployer.model import check_name
 from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
@@ -24,7 +25,6 @@ PREFIX = "DEPLOYER_"
 IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 PATHS = ("models_dir", "state_dir", "templates_dir")
-DEFAULT_ENV = "local"
 
 
 def load(

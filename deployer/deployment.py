@@ -11,6 +11,13 @@ from pathlib import Path
 
 from deployer.model import Model
 
+DEFAULT_ENV = "local"
+
+
+def typed(name: str, env: str) -> str:
+    """What to type after a verb to mean this deployment."""
+    return name if env == DEFAULT_ENV else f"{name} --env {env}"
+
 
 @dataclass(frozen=True)
 class ServedModel:

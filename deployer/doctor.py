@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.deployment import typed
 from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
@@ -181,7 +182,8 @@ def _deployments(patient: Patient) -> Iterator[Finding]:
             store = Store(found.store) if found.store else patient.store
             label = f"{found.name} [{found.env}]"
             if not found.running:
-                yield Finding("deployments", "error", f"{label} is not running", f"deployer up {found.name}")
+                again = f"deployer up {typed(found.name, found.env)}"
+                yield Finding("deployments", "error", f"{label} is not running", again)
             for version in store.lacking(found.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")

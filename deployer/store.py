@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,6 +74,14 @@ class Store:
         """The version with the highest number, or None."""
         versions = self.versions(name)
         return self.get(name, versions[-1]) if versions else None
+
+    def newest_first(self, name: str) -> Iterator[Model]:
+        """The versions that were exported into the store; one whose manifest cannot be read is passed over."""
+        for version in reversed(self.versions(name)):
+            path = self.root / name / str(version)
+            with suppress(BrokenModel):
+                if (path / MANIFEST_FILE).is_file():
+                    yield _load(name, version, path)
 
     def get(self, name: str, version: int | None = None) -> Model:
         """That version, or the newest. Raises NoSuchModel with what there is."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, table
-from deployer.deployment import listed
+from deployer.deployment import listed, typed
 
 if TYPE_CHECKING:
     from deployer.report.changes import DownResult, TokenResult, UnlockResult, UpResult
@@ -35,7 +35,8 @@ def show_up(result: UpResult) -> None:
 def show_next_steps(result: UpResult) -> None:
     """What to do with an endpoint."""
     if result.endpoints is not None:
-        print(f"\nask it:   deployer predict {result.name}\nstop it:  deployer down {result.name}", file=sys.stderr)
+        name = typed(result.name, result.env)
+        print(f"\nask it:   deployer predict {name}\nstop it:  deployer down {name}", file=sys.stderr)
 
 
 def show_report(report: Report) -> None:

@@ -77,7 +77,7 @@ def export(
     settings: Settings | None = None,
     progress: Progress = silent,
 ) -> ExportResult:
-    """Export `source` as the next version of its model, unless the newest version holds the same content.
+    """Export `source` as the next version of its model, unless a version holds the same content.
 
     Raises ModelError, InvalidValue, ExtraMissing. Nothing is left behind when it fails.
     """
@@ -95,21 +95,27 @@ def export_into(store: Store, source: str, options: ExportOptions, progress: Pro
         store.check_free(name, check_version(options.version))
     request = options.request(source)
     origin = exporter.identify(request)
-    known = None if options.force or options.version is not None else store.newest(name)
-    if known and _unchanged(known, origin):
-        return ExportResult(known, created=False)
+    known = _comparable(store, name, options)
+    for version in known:
+        if _unchanged(version, origin):
+            return ExportResult(version, created=False)
     return _export(store, name, request, options, origin, known, progress)
 
 
-def would_change(store: Store, source: str, options: ExportOptions) -> bool | None:
-    """Whether an export would make a version; None where only running the source tells."""
+def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
+    """The version that holds the source already; otherwise why an export would come first."""
     from deployer import export as exporter
 
     origin = exporter.identify(options.request(source))
-    known = store.newest(name_for(source) if options.name is None else options.name)
-    if known is None or options.force or options.version is not None:
-        return True
-    return None if origin.digest is None else not _unchanged(known, origin)
+    known = _comparable(store, name_for(source) if options.name is None else options.name, options)
+    if known and origin.digest is None:
+        return "only running it tells whether it changed"
+    return next((version for version in known if _unchanged(version, origin)), "the store does not have it")
+
+
+def _comparable(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:
+    """The versions that may hold a source already, the newest first; none when one is to be made in any case."""
+    return () if options.force or options.version is not None else tuple(store.newest_first(name))
 
 
 def _unchanged(known: Model, origin: Source) -> bool:
@@ -130,7 +136,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     request: ExportRequest,
     options: ExportOptions,
     origin: Source,
-    known: Model | None,
+    known: tuple[Model, ...],
     progress: Progress,
 ) -> ExportResult:
     from deployer import export as exporter
@@ -141,8 +147,9 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         for note in batchable.fixed(info.signatures):
             progress(f"note: {note}")
         stage.hashes.begin()
-        if known and origin.digest is None and _made_the_same(known, origin, stage):
-            return ExportResult(known, created=False)
+        for version in known if origin.digest is None else ():
+            if _made_the_same(version, origin, stage):
+                return ExportResult(version, created=False)
         golden = exporter.prove(stage.folder, request, progress)
         number = options.version or store.next_version(name)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")

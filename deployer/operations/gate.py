@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer import compatibility, moving, room, smoke
-from deployer.deployment import Change, Deployment, Launch, ServedModel
+from deployer.deployment import Change, Deployment, Launch, ServedModel, typed
 from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
 from deployer.golden import Tolerance
 from deployer.model import Model, Signature
@@ -59,10 +59,11 @@ class Gate:
         if memory is None:
             return False
         apart = change is not Change.RELOAD or not self.skipped
+        there = typed(observed.name, observed.env)
         if problem := room.lack(memory, change, observed, self.models, apart=apart):
             raise NoRoom(
                 f"there is not memory enough for two: {problem}",
-                hint=f"the way with a gap: deployer down {observed.name}, then up; gate.check_memory = false tries it",
+                hint=f"the way with a gap: deployer down {there}, then up; gate.check_memory = false tries it",
             )
         return room.for_three(memory, observed, self.models)
 

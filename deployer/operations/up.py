@@ -11,7 +11,7 @@ from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
 from deployer.model import Model, check_name
 from deployer.operations.deploy import Deploy
-from deployer.operations.export import ExportOptions, export_into, would_change
+from deployer.operations.export import ExportOptions, export_into, foresee
 from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
@@ -144,14 +144,12 @@ def _foreseen(
 ) -> ServedModel:
     """What would be served of a model; an export that would come first is added to `steps`."""
     store = workspace.store
-    if spec.source is not None:
-        change = would_change(store, spec.source, export_options(name, spec, options))
-        if change is not False:
-            version = options.version or store.next_version(name)
-            cause = "the store does not have it" if change else "only running it tells whether it changed"
-            steps.append(Step(f"export {spec.source} as {name}:{version}", cause))
-            return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
-    models = tuple(store.get(name, version) for version in spec.versions) or (store.get(name),)
+    found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
+    if isinstance(found, str):
+        version = options.version or store.next_version(name)
+        steps.append(Step(f"export {spec.source} as {name}:{version}", found))
+        return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
+    models = tuple(store.get(name, version) for version in spec.versions) or (found or store.get(name),)
     check_batching(workspace.spec, models)
     loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
     return served_model(name, models, spec)

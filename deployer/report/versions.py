@@ -9,7 +9,7 @@ from deployer.model import Model
 
 @dataclass(frozen=True)
 class ExportResult:
-    """`created` is False when the newest version already holds this content."""
+    """`created` is False when the store has a version with this content."""
 
     model: Model
     created: bool

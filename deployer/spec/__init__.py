@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
+from deployer.deployment import DEFAULT_ENV
 from deployer.errors import InvalidValue
 from deployer.model import check_name
 from deployer.spec.docker import Docker, RestartPolicy
@@ -42,7 +43,7 @@ class Spec:
     __pydantic_config__: ClassVar[Any] = STRICT
 
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
-    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default="local")
+    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
     engine: EngineName = doc("what runs the server", default="auto")
     models_dir: Path = doc("the store of model versions", default=Path("models"))
     state_dir: Path = doc("run folders of embedded servers", default=Path(".deployer"))

@@ -1,4 +1,4 @@
-"""Sources that only running tells: the same again makes no version, other examples or another warm-up make one."""
+"""What the store holds already makes no version, also where only running tells; what is asked otherwise does."""
 
 from __future__ import annotations
 
@@ -61,3 +61,17 @@ def test_what_was_asked_for_otherwise_is_another_version(folder, source):
     assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (4, True)
     (folder / "made.py").write_text(CODE.replace("[2.0]", "[3.0]").replace("2.0 *", "3.0 *"))
     assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (5, True)
+    (folder / "made.py").write_text(CODE)
+    assert exported(folder, *source, "--examples", "a.json") == (2, False)
+
+
+def test_environments_with_other_batch_sizes_keep_their_versions(folder):
+    (folder / "deployer.toml").write_text(
+        "[models.m]\nsource = 'plain.keras'\n[env.staging.batching]\nmax_batch_size = 4\nallowed_batch_sizes = [1, 4]\n"
+    )
+    keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)]).save(folder / "plain.keras")
+    for staging in ((), ("--env", "staging"), (), ("--env", "staging")):
+        assert exported(folder, "plain.keras", *staging)[0] == 1 + bool(staging)
+    planned = in_process("plan", "--engine", "embedded", cwd=folder).out
+    assert "export" not in planned
+    assert "m:1" in planned

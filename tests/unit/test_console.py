@@ -228,6 +228,8 @@ def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
 def test_the_next_steps_go_with_an_endpoint(capsys):
     console.show_next_steps(RESULTS[6])
     assert "deployer down m" in capsys.readouterr().err
+    console.show_next_steps(dataclasses.replace(RESULTS[6], env="staging"))
+    assert "deployer down m --env staging" in capsys.readouterr().err
     console.show_next_steps(RESULTS[7])
     assert capsys.readouterr() == ("", "")
 

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from deployer.deployment import typed
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.blueprint import LABEL
 from deployer.errors import EngineError, LockHeld
@@ -141,7 +142,7 @@ class EngineLock:
         return LockHeld(
             f"deployment {self.name} [{self.env}] is being worked on by {whose}",
             hint="wait for it with --lock-wait SECONDS: the lock of a command that died elsewhere is free after "
-            f"{EXPIRY_SECONDS:g} s, and deployer unlock {self.name} takes one away",
+            f"{EXPIRY_SECONDS:g} s, and deployer unlock {typed(self.name, self.env)} takes one away",
         )
 
     def _create(self) -> str | None:
