@@ -9,6 +9,7 @@
 # (neither an engine with a fit image nor root on Debian) those tests are left out, which in CI is a failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+unset PYTHONDONTWRITEBYTECODE  # with it, each of a thousand processes would compile what it imports
 
 testbed=docker/testbed/testbed.sh
 started=no

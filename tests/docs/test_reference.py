@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cli import environment
+from support.cli import deployer, environment
 
 from deployer import spec
 from deployer.errors import DeployerError
@@ -41,7 +41,7 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 
 def listed_verbs() -> list[str]:
     """The verbs as `deployer --help` prints them."""
-    commands = run("-m", "deployer", "--help").stdout.partition("Commands:\n")[2].partition("\n\n")[0]
+    commands = deployer("--help", cwd=ROOT).out.partition("Commands:\n")[2].partition("\n\n")[0]
     return re.findall(r"^  (\w+)  ", commands, re.MULTILINE)
 
 
@@ -71,7 +71,7 @@ def test_every_verb_is_documented_with_its_options() -> None:
     assert {*verbs} >= VERBS
     for verb in verbs:
         chapter = REFERENCE.partition(f"\n### {verb}\n")[2].partition("\n### ")[0]
-        text = run("-m", "deployer", verb, "--help").stdout
+        text = deployer(verb, "--help", cwd=ROOT).out
         options = {word.strip(",") for word in text.split() if word.startswith("--") and word.strip(",") != "--help"}
         assert options, verb
         assert not {option for option in options if option not in chapter}, verb

@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.cli import deployer
+from support.cli import in_process
 from support.world import MODELS, servers
 
 
 @pytest.mark.parametrize("verb", [["up"], ["plan"], ["render"]])
 def test_a_model_without_batch_dimension_is_refused_before_a_server_is_started(empty_project: Path, verb: list) -> None:
-    assert deployer("export", str(MODELS / "odd" / "1"), "--name", "odd", "-q", cwd=empty_project).code == 0
+    assert in_process("export", str(MODELS / "odd" / "1"), "--name", "odd", "-q", cwd=empty_project).code == 0
     (empty_project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\n")
-    ended = deployer(*verb, "odd", cwd=empty_project)
+    ended = in_process(*verb, "odd", cwd=empty_project)
     assert ended.code == 3, ended.err
     assert "[batching] cannot be used for odd:1: " in ended.err
     assert "batch dimension" in ended.err
@@ -22,7 +22,7 @@ def test_a_model_without_batch_dimension_is_refused_before_a_server_is_started(e
 
 def test_one_that_has_it_is_rendered(project: Path) -> None:
     (project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\nallowed_batch_sizes = [2, 8]\n")
-    ended = deployer("render", "half_plus_two", cwd=project)
+    ended = in_process("render", "half_plus_two", cwd=project)
     assert ended.code == 0, ended.err
     assert "allowed_batch_sizes: 8" in ended.out
 
@@ -30,6 +30,6 @@ def test_one_that_has_it_is_rendered(project: Path) -> None:
 @pytest.mark.parametrize("sizes", ["[8, 2]", "[2, 4]", "[0, 8]", "[2, 2, 8]"])
 def test_sizes_that_the_server_would_refuse_are_refused(project: Path, sizes: str) -> None:
     (project / "deployer.toml").write_text(f"[batching]\nmax_batch_size = 8\nallowed_batch_sizes = {sizes}\n")
-    ended = deployer("render", "half_plus_two", cwd=project)
+    ended = in_process("render", "half_plus_two", cwd=project)
     assert ended.code == 3
     assert "must ascend and end with max_batch_size 8" in ended.err

@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.cli import deployer
+from support.cli import in_process
 from support.world import MODELS
 
 
 def test_the_distance_of_two_models_is_measured_on_the_golden_questions(project: Path) -> None:
-    ended = deployer("diff", "half_plus_two", "1", "2", "--json", "-q", cwd=project)
+    ended = in_process("diff", "half_plus_two", "1", "2", "--json", "-q", cwd=project)
     assert ended.code == 0, ended.err
     found = ended.json
     assert (found["breaking"], found["changes"], found["refused"]) == (False, [], [])
@@ -22,25 +22,25 @@ def test_the_distance_of_two_models_is_measured_on_the_golden_questions(project:
     for side in ("before", "after"):
         assert found[side]["size_bytes"] > 0
         assert found[side]["milliseconds"] > 0
-    same = deployer("diff", "half_plus_two", "1", "1", "--json", "-q", cwd=project).json["distances"][0]
+    same = in_process("diff", "half_plus_two", "1", "1", "--json", "-q", cwd=project).json["distances"][0]
     assert (same["worst"], same["differing"], same["detail"]) == (0.0, 0, "")
 
 
 def test_a_breaking_version_ends_with_20_and_says_what_breaks(project: Path) -> None:
     source = MODELS / "text" / "1"
-    assert deployer("export", str(source), "--name", "half_plus_two", "-q", cwd=project).code == 0
-    ended = deployer("diff", "half_plus_two", "1", "4", cwd=project)
+    assert in_process("export", str(source), "--name", "half_plus_two", "-q", cwd=project).code == 0
+    ended = in_process("diff", "half_plus_two", "1", "4", cwd=project)
     assert ended.code == 20
     assert "breaking" in ended.out
     assert "serving_default  input x: float32[?] is gone" in ended.out
     assert "no answer: serving_default" in ended.out
-    quick = deployer("diff", "half_plus_two", "1", "4", "--signatures", "--json", cwd=project)
+    quick = in_process("diff", "half_plus_two", "1", "4", "--signatures", "--json", cwd=project)
     assert quick.code == 20
     assert quick.json["distances"] == []
     assert quick.json["before"]["milliseconds"] is None
 
 
 def test_versions_that_are_not_there_are_named(project: Path) -> None:
-    ended = deployer("diff", "half_plus_two", "1", "9", cwd=project)
+    ended = in_process("diff", "half_plus_two", "1", "9", cwd=project)
     assert ended.code == 4
     assert "no version 9" in ended.err

@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from support.cli import ANY_PORTS, Ended, deployer, one_after_another
+from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import MODELS
 
 from deployer import golden
@@ -66,9 +66,9 @@ def only_examples(version: Path) -> None:
 
 
 def test_models_that_classify_and_regress_are_measured_too(project):
-    commands = [["export", str(MODELS / "examples" / "1"), "--name", "rows", "--force", "-q"]] * 2
-    assert one_after_another(commands, project).code == 0
     for version in ("1", "2"):
+        exported = in_process("export", str(MODELS / "examples" / "1"), "--name", "rows", "--force", "-q", cwd=project)
+        assert exported.code == 0, exported.err
         only_examples(project / "models" / "rows" / version)
     assert deployer("up", "rows:1", *ANY_PORTS, "-q", cwd=project).code == 0
     ended = change(project, "redeploy", "rows")

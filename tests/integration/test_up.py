@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
 import pytest
 import requests
-from support.cli import ANY_PORTS, deployer, start
+from support.cli import ANY_PORTS, Ended, deployer, start, started_anew
 from support.world import eventually, free_port, listens, servers, state_left
 
 KERAS = """
@@ -36,14 +37,14 @@ def ask(endpoints: dict[str, str], value: float, version: str = "") -> float:
     return requests.post(url, json={"instances": [value]}, timeout=60).json()["predictions"][0]
 
 
-def up(project: Path, *arguments: str) -> dict:
-    ended = deployer("up", *arguments, "--json", "-q", cwd=project)
+def up(project: Path, *arguments: str, by: Callable[..., Ended] = deployer) -> dict:
+    ended = by("up", *arguments, "--json", "-q", cwd=project)
     assert ended.code == 0, ended.err + ended.out
     return ended.json
 
 
 def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_project, keras_file):
-    first = up(empty_project, str(keras_file), "--name", "digits", *ANY_PORTS)
+    first = up(empty_project, str(keras_file), "--name", "digits", *ANY_PORTS, by=started_anew)
     assert (first["name"], first["engine"], first["plan"]["change"]) == ("digits", "embedded", "create")
     assert first["models"][0]["name"] == "digits"
     assert first["models"][0]["versions"] == [1]
@@ -53,13 +54,13 @@ def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_proje
         "status", "signatures", "parity REST", "concurrent REST", "repeated REST",
         "parity gRPC", "concurrent gRPC", "repeated gRPC",
     }  # fmt: skip
-    again = up(empty_project, str(keras_file), "--name", "digits", *ANY_PORTS)
+    again = up(empty_project, str(keras_file), "--name", "digits", *ANY_PORTS, by=started_anew)
     assert (again["plan"]["change"], again["endpoints"]) == ("nothing", first["endpoints"])
     assert again["report"]["ok"] is True
 
     ports = [int(first["endpoints"][door].rpartition(":")[2]) for door in ("rest", "grpc")]
     assert all(map(listens, ports))
-    assert deployer("down", "digits", cwd=empty_project).code == 0
+    assert started_anew("down", "digits", cwd=empty_project).code == 0
     assert not servers(empty_project)
     assert not any(map(listens, ports))
     assert state_left(empty_project) == []

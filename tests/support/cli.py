@@ -1,4 +1,4 @@
-"""Runs the real command line in a child process."""
+"""Runs the real command line in a process of its own, or in this one."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.__main__ import run
+from support import forks
 
 SECONDS = 180
 ANY_PORTS = ("--rest-port", "0", "--grpc-port", "0")
@@ -42,7 +43,12 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def deployer(*arguments: str, cwd: Path, **more: str) -> Ended:
-    """Run `deployer ARGUMENTS` in a folder and wait for its end."""
+    """Run `deployer ARGUMENTS` in a folder and wait for its end: in a process that need not import it first."""
+    return Ended(**forks.run(arguments, cwd, environment(**more), SECONDS))
+
+
+def started_anew(*arguments: str, cwd: Path, **more: str) -> Ended:
+    """The same in a process of a Python that has just been started, as people have it."""
     ended = subprocess.run(
         command(*arguments),
         cwd=cwd,

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cli import deployer
+from support.cli import started_anew
 from support.world import MODELS
 
 from deployer import console, report
@@ -286,5 +286,5 @@ def test_json_is_json_on_a_terminal_without_umlauts(monkeypatch):
 def test_a_file_name_that_the_terminal_cannot_show_is_shown_escaped(tmp_path):
     store = tmp_path / os.fsdecode(b"m\xc3\xbc\xff")
     shutil.copytree(MODELS / "half_plus_two" / "1", store / "m" / "1")
-    ended = deployer("versions", "--models-dir", store.name, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    ended = started_anew("versions", "--models-dir", store.name, cwd=tmp_path, PYTHONIOENCODING="ascii")
     assert (ended.code, "m\\xfc\\udcff" in ended.out) == (0, True), ended.err

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
-from support.cli import ANY_PORTS, deployer
+from support.cli import ANY_PORTS, in_process
 from support.exporting import Exporter
 from support.world import MODELS
 
@@ -37,7 +37,7 @@ def test_every_method_has_golden_answers_made_from_what_the_graph_parses(exporte
 
 
 def test_all_of_it_is_served_and_proven_over_both_doors_and_a_wrong_answer_is_found(empty_project: Path) -> None:
-    up = deployer("up", str(EXAMPLES), "--name", "examples", *ANY_PORTS, "--json", "-q", cwd=empty_project)
+    up = in_process("up", str(EXAMPLES), "--name", "examples", *ANY_PORTS, "--json", "-q", cwd=empty_project)
     assert up.code == 0, up.err
     checks = {check["name"]: check for check in up.json["report"]["checks"]}
     assert checks["parity REST"]["detail"].startswith("8 golden answers")
@@ -45,7 +45,7 @@ def test_all_of_it_is_served_and_proven_over_both_doors_and_a_wrong_answer_is_fo
     golden = empty_project / "models" / "examples" / "1" / "assets.extra" / "golden.tfrecord"
     golden.chmod(0o644)
     golden.write_bytes(golden.read_bytes().replace(b"low", b"lol"))
-    smoke = deployer("smoke", "examples", "--json", cwd=empty_project)
+    smoke = in_process("smoke", "examples", "--json", cwd=empty_project)
     assert smoke.code == 8
     failed = [check for check in smoke.json["report"]["checks"] if not check["ok"]]
     assert {check["name"].rpartition(" ")[2] for check in failed} == {"REST", "gRPC"}

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.cli import ANY_PORTS, deployer
+from support.cli import ANY_PORTS, in_process
 from support.exporting import Exporter
 from support.world import MODELS
 
@@ -98,9 +98,9 @@ def test_batch_sizes_make_another_version_only_where_they_are_used(warm: bool | 
 def test_the_server_reads_every_record(empty_project: Path) -> None:
     (empty_project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\nallowed_batch_sizes = [2, 8]\n")
     source = str(MODELS / "half_plus_two" / "1")
-    up = deployer("up", source, "--name", "warm", "--warmup", *ANY_PORTS, "--json", "-q", cwd=empty_project)
+    up = in_process("up", source, "--name", "warm", "--warmup", *ANY_PORTS, "--json", "-q", cwd=empty_project)
     assert up.code == 0, up.err
-    log = deployer("logs", "warm", cwd=empty_project).out
+    log = in_process("logs", "warm", cwd=empty_project).out
     assert "Number of warmup records read: 2." in log
-    shown = deployer("inspect", "warm", cwd=empty_project).out
+    shown = in_process("inspect", "warm", cwd=empty_project).out
     assert "warm-up: 2 requests" in shown

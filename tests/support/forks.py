@@ -1,0 +1,127 @@
+"""Commands in processes forked from one that has imported all they need: most of a command's time is its imports.
+
+The process, its descriptors, folder, environment and signals are its own, as if it had been started from a shell.
+"""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import json
+import os
+import signal
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+WITH_TENSORFLOW = ("deployer.export", "deployer.server", "deployer.__main__")
+MOST_READ = 64 * 2**20
+
+
+def run(arguments: tuple[str, ...], cwd: Path, environ: dict[str, str], seconds: int, **more: Any) -> dict[str, Any]:
+    """How `deployer ARGUMENTS` ended: `code`, `out` and `err`. With `dies` it is killed as support.dying says."""
+    order = {"arguments": arguments, "cwd": str(cwd.resolve()), "environ": environ, "seconds": seconds, **more}
+    nursery = _nursery()
+    assert nursery.stdin
+    assert nursery.stdout
+    nursery.stdin.write(json.dumps(order) + "\n")
+    nursery.stdin.flush()
+    return dict(json.loads(nursery.stdout.readline()))
+
+
+@cache
+def _nursery() -> subprocess.Popen[str]:
+    """One for all tests of this process; it ends with its standard input."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
+    nursery = subprocess.Popen(
+        [sys.executable, "-m", "support.forks"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**clean, "PYTHONPATH": paths},
+    )  # fmt: skip
+    atexit.register(nursery.communicate)
+    return nursery
+
+
+def _main() -> None:
+    _import_all()
+    gc.freeze()
+    for line in sys.stdin:
+        print(json.dumps(_born(json.loads(line))), flush=True)
+
+
+def _import_all() -> None:
+    import importlib
+    import pkgutil
+
+    import deployer
+    from deployer.client import Client
+
+    for found in pkgutil.walk_packages(deployer.__path__, "deployer."):
+        if not found.name.startswith(WITH_TENSORFLOW):
+            importlib.import_module(found.name)
+    importlib.import_module("docker")
+    Client.get_ready()
+
+
+def _born(order: dict[str, Any]) -> dict[str, Any]:
+    """How a child ended that carried an order out, and what it said."""
+    said = [os.memfd_create(name) for name in ("out", "err")]
+    child = os.fork()
+    if child == 0:
+        _live(order, *said)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    out, err = map(_read, said)
+    return {"code": code, "out": out, "err": err}
+
+
+def _read(said: int) -> str:
+    """Whatever it started and left behind may still hold the file: nobody waits for that."""
+    text = os.pread(said, MOST_READ, 0).decode(errors="replace")
+    os.close(said)
+    return text
+
+
+def _live(order: dict[str, Any], out: int, err: int) -> None:
+    """Never returns."""
+    code = 1
+    try:
+        _settle(order, out, err)
+        from deployer.__main__ import run as run_command
+
+        code = run_command()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+        raise
+    finally:
+        os._exit(code)
+
+
+def _settle(order: dict[str, Any], out: int, err: int) -> None:
+    """As the child of a shell finds its world."""
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for taken, number in ((nothing, 0), (out, 1), (err, 2)):
+        os.dup2(taken, number)
+        os.close(taken)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    sys.stdout, sys.stderr = (
+        open(number, "w", encoding="utf-8", errors="replace", closefd=False)  # noqa: SIM115
+        for number in (1, 2)
+    )
+    signal.alarm(order["seconds"])
+    os.environ.clear()
+    os.environ.update(order["environ"])
+    os.chdir(order["cwd"])
+    sys.path[0] = order["cwd"]
+    sys.argv = ["deployer", *order["arguments"]]
+    if "dies" in order:
+        from support.dying import die_at
+
+        die_at(*order["dies"])
+
+
+if __name__ == "__main__":
+    _main()
