@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.cli import ANY_PORTS
 from support.own_engine import OwnEngine, can_be_had, ended, own_engine
-from support.stores import make_store
+from support.stores import copy_store
 from support.world import eventually
 
 ENGINE_FAILED = 6
@@ -28,11 +28,11 @@ def engine(server_image: str) -> Iterator[OwnEngine]:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, server_image: str) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, store: Path, server_image: str) -> Path:
     made = tmp_path_factory.mktemp("project")
     for folder in (made, *list(made.parents)[:2]):
         folder.chmod(0o755)
-    make_store(made)
+    copy_store(store, made)
     (made / "deployer.toml").write_text(f'engine = "docker"\n[docker]\nimage = "{server_image}"\n')
     return made
 

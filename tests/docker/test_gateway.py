@@ -130,7 +130,7 @@ def test_ten_thousand_requests_through_every_change_good_and_bad_and_none_fails(
     spoil(gated)
     first = up(gated, "half_plus_two:1")
     assert inspect(GATEWAY)["HostConfig"]["NetworkMode"] == "host"
-    with traffic(first["endpoints"], pause=0.01) as seen:
+    with traffic(first["endpoints"]) as seen:
         seen.may_be(VERSION_1)
         seen.enough(100)
         monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", another_image)

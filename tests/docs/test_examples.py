@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from support.cli import deployer
+from support.cli import in_process
 from support.shell import blocks, run
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -27,7 +27,7 @@ def test_custom_layer(folder: Path) -> None:
     here = copy("custom_layer", folder)
     train, up, predict, down = commands("custom_layer")
     run(train, here)
-    assert "waves.keras uses 'Waves'" in deployer("up", "waves.keras", cwd=here).err
+    assert "waves.keras uses 'Waves'" in in_process("up", "waves.keras", cwd=here).err
     run(up, here)
     assert "NOTHING waves [local]" in run(up, here)
     first, second = (value for (value,) in json.loads(run(predict, here))["predictions"])

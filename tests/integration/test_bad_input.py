@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import keras
 import pytest
 from support.cli import ANY_PORTS, Ended, command, deployer, environment, in_process, start
 from support.world import MODELS, eventually, listens, servers
@@ -86,15 +87,9 @@ def test_a_bad_source_is_refused_and_leaves_nothing(tmp_path, case):
     assert {path for path in everything(tmp_path) - before if "__pycache__" not in path} == set()
 
 
-LAMBDA = """
-import keras
-model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Lambda(lambda x: x * 2, name="twice")])
-model.save("lambda.keras")
-"""
-
-
 def test_a_model_that_carries_code_needs_trust(empty_project):
-    subprocess.run([sys.executable, "-c", LAMBDA], cwd=empty_project, check=True, timeout=120, capture_output=True)
+    model = keras.Sequential([keras.Input((2,), name="x"), keras.layers.Lambda(lambda x: x * 2, name="twice")])
+    model.save(empty_project / "lambda.keras")
     before = everything(empty_project)
     refused(in_process("export", "lambda.keras", cwd=empty_project), 4, "twice", "--trust")
     assert everything(empty_project) == before

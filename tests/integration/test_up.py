@@ -12,24 +12,19 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import keras
 import psutil
 import pytest
 import requests
 from support.cli import ANY_PORTS, Ended, deployer, start, started_anew
 from support.world import eventually, free_port, listens, servers, state_left
 
-KERAS = """
-import keras
-model = keras.Sequential([keras.Input((4,), name="feat"), keras.layers.Dense(3, name="scores")])
-model.save("model.keras")
-"""
-
-
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("keras")
-    subprocess.run([sys.executable, "-c", KERAS], cwd=folder, check=True, timeout=120, capture_output=True)
-    return folder / "model.keras"
+    file = tmp_path_factory.mktemp("keras") / "model.keras"
+    model = keras.Sequential([keras.Input((4,), name="feat"), keras.layers.Dense(3, name="scores")])
+    model.save(file)
+    return file
 
 
 def ask(endpoints: dict[str, str], value: float, version: str = "") -> float:

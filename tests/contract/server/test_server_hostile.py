@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -28,6 +28,8 @@ FLAGS = (
     "--rest_api_max_body_bytes=120000000",
 )
 PATIENCE = 60.0
+PAUSE = 0.05
+"""Between two good requests, while the server is at a bad one."""
 MEGABYTES = 100
 
 
@@ -165,7 +167,7 @@ def test_broken_and_lying_gzip_is_no_document(server: ServerProcess) -> None:
 def test_a_hundred_megabytes_are_refused_while_others_are_served(server: ServerProcess, body: bytes) -> None:
     with ThreadPoolExecutor(1) as client:
         answer = client.submit(sent, server, post(body))
-        while not answer.done():
+        while wait([answer], PAUSE).not_done:
             good(server)
         assert refused_or_closed(answer.result()), answer.result()[:300]
 
@@ -224,7 +226,7 @@ def test_large_bodies_at_once_are_refused_while_others_are_served(server: Server
     bomb = post(gzip.compress(b" " * (MEGABYTES - 1 << 20)), "Content-Encoding: gzip")
     with ThreadPoolExecutor(8) as clients:
         answers = [clients.submit(sent, server, bomb) for _ in range(8)]
-        while not all(answer.done() for answer in answers):
+        while wait(answers, PAUSE).not_done:
             good(server)
         assert all(refused_or_closed(answer.result()) for answer in answers)
 
