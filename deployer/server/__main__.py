@@ -5,6 +5,7 @@ What can be refused is refused before TensorFlow is imported, which takes second
 
 from __future__ import annotations
 
+import gc
 import os
 import queue
 import signal
@@ -82,10 +83,12 @@ def _run(options: Options, message: Any) -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     signals = Signals()
     signals.start()
+    gc.disable()  # imports make much and drop nothing
     from deployer.server import xla
     from deployer.server.listeners import PortError
     from deployer.server.serve import Server
 
+    gc.enable()
     if not options.on("xla_cpu_compilation_enabled") and not options.on("xla_gpu_compilation_enabled"):
         xla.switch_off()
     server = Server(options)

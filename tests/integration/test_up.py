@@ -19,6 +19,7 @@ import requests
 from support.cli import ANY_PORTS, Ended, deployer, start, started_anew
 from support.world import eventually, free_port, listens, servers, state_left
 
+
 @pytest.fixture(scope="session")
 def keras_file(tmp_path_factory) -> Path:
     file = tmp_path_factory.mktemp("keras") / "model.keras"

@@ -18,6 +18,7 @@ _LEAST_BYTES_PER_SECOND = 1024
 _LINGER_SECONDS = 2.0
 _LIKELY_IDLE_SECONDS = 1.0
 _LAST_CHANCE_SECONDS = 0.25
+_LAST_CHANCE_BESIDE_ANOTHER_SECONDS = 2.0
 _FOR_EVER = float("inf")
 
 
@@ -30,8 +31,18 @@ class Traffic:
         self.bodies = Bodies(limits.bodies_bytes)
         self.connections: set[Connection] = set()
         self.draining = False
+        self.last_chance_seconds = _LAST_CHANCE_SECONDS
         self.date = b""
         self.tick()
+
+    def drain(self, beside_another: bool) -> None:
+        """From now on each answer is its connection's last. A client that is slow to ask for it loses a request.
+
+        Where another process goes on at the address none may be lost, and nobody waits for this one's end.
+        """
+        self.draining = True
+        if beside_another:
+            self.last_chance_seconds = _LAST_CHANCE_BESIDE_ANOTHER_SECONDS
 
     def tick(self) -> None:
         """Set the clock that answers carry, and end what takes too long; to be called a few times a second."""
@@ -131,7 +142,7 @@ class Connection(asyncio.Protocol):
             return _FOR_EVER
         if self._works():
             return limits.request_seconds + self._reader.size / _LEAST_BYTES_PER_SECOND
-        return _LAST_CHANCE_SECONDS if self._traffic.draining else limits.idle_seconds
+        return self._traffic.last_chance_seconds if self._traffic.draining else limits.idle_seconds
 
     def _go_on(self) -> None:
         if not self._answering and not self._turn:

@@ -89,7 +89,7 @@ class HttpServer:
 
     async def _drain(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self._traffic.draining = True
+        self._traffic.drain(beside_another=any(map(doors.others, self._doors)))
         while self._doors:
             await self._shut(self._doors.pop())
         for connection in list(self._traffic.connections):

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 import pytest
 
 from deployer.server.http import server as http_server
+from deployer.server.http.connection import Connection, Traffic
 from deployer.server.http.message import Reply, Request
 from deployer.server.http.reader import Bodies, Limits, RequestReader
 from deployer.server.http.server import HttpServer
@@ -261,6 +262,37 @@ def test_a_drain_finishes_what_is_under_way_and_refuses_the_rest(serve: Callable
             assert bodies(answer) == [body]
         draining.join(PATIENCE)
         assert not draining.is_alive()
+
+
+class Wire(asyncio.Transport):
+    """Takes what is written."""
+
+    closed = False
+
+    def write(self, data: bytes) -> None:
+        assert not self.closed
+
+    def close(self) -> None:
+        self.closed = True
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def get_write_buffer_size(self) -> int:
+        return 0
+
+
+@pytest.mark.parametrize("beside_another", [True, False])
+def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_goes_on(beside_another: bool) -> None:
+    traffic = Traffic(lambda _: Reply(200, b""), Limits())
+    connection, wire = Connection(traffic), Wire()
+    connection.connection_made(wire)
+    connection.data_received(GET % b"x")
+    traffic.drain(beside_another)
+    connection.check(connection._since + 1.5)
+    assert wire.closed is not beside_another
+    connection.check(connection._since + 3)
+    assert wire.closed
 
 
 def test_a_drain_ends_in_time_whoever_is_still_there(serve: Callable[..., Running]) -> None:
