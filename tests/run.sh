@@ -13,11 +13,15 @@ unset PYTHONDONTWRITEBYTECODE  # with it, each of a thousand processes would com
 
 testbed=docker/testbed/testbed.sh
 started=no
+beside=
 
-# Only what this run started is stopped again.
-stop_testbed() {
+# What runs beside is ended; of engines, only the one that this run started is stopped again.
+leave() {
+    [ -z "$beside" ] || kill "$beside" || true
     [ "$started" = no ] || "$testbed" down
 }
+trap leave EXIT
+trap 'exit 130' INT TERM
 
 can_make_one() {
     "$testbed" image >/dev/null 2>&1 || { [ "$(id -u)" -eq 0 ] && type -P apt-get >/dev/null; }
@@ -26,26 +30,27 @@ can_make_one() {
 ensure_image() {
     [ -z "${DEPLOYER_TEST_IMAGE:-}" ] || return 0
     "$testbed" status >/dev/null 2>&1 || started=yes
-    trap stop_testbed EXIT
     "$testbed" up
     DEPLOYER_TEST_IMAGE=$("$testbed" image)
     export DEPLOYER_TEST_IMAGE
 }
 
 # Tests wait more than they compute, so two halves run side by side. All that share a Docker Engine are in the first;
-# of the contract of the server as much as makes the halves equally long.
+# of the contract of the server as much as makes the halves equally long. The other half need not wait for the image.
 first_half=(
-    tests/docker tests/contract/engines tests/contract/server/test_server_[d-h]*.py
+    tests/docker tests/contract/engines tests/contract/server/test_server_[de]*.py
     tests/integration/test_{source_kinds,estimator,jax,real_models}.py
 )
 
 all_of_them() {
     local told code=0
     told=$(mktemp)
-    .venv/bin/pytest "${first_half[@]}" >"$told" 2>&1 &
-    trap 'kill "$!"; stop_testbed' INT TERM
-    .venv/bin/pytest "${first_half[@]/#/--ignore=}" || code=$?
-    wait "$!" || code=$?
+    .venv/bin/pytest "${first_half[@]/#/--ignore=}" >"$told" 2>&1 &
+    beside=$!
+    if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
+    .venv/bin/pytest "${first_half[@]}" || code=$?
+    wait "$beside" || code=$?
+    beside=
     cat "$told"
     rm "$told"
     return "$code"
@@ -58,7 +63,6 @@ docker)
     case "$*" in *tests/*) ;; *) set -- tests/docker tests/contract/engines "$@" ;; esac
     ;;
 '')
-    if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
     all_of_them
     exit
     ;;

@@ -77,7 +77,7 @@ def load(server: ServerProcess) -> Iterator[Counter[str]]:
 
     def run(kind: Callable[[ServerProcess], contextlib.AbstractContextManager[Callable[[], object]]]) -> None:
         with kind(server) as ask:
-            while not over.wait(0.002):
+            while not over.wait(0.005):
                 try:
                     answers[f"{kind.__name__} {ask()}"] += 1
                 except (OSError, http.client.HTTPException, grpc.RpcError) as error:
