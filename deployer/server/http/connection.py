@@ -31,18 +31,16 @@ class Traffic:
         self.bodies = Bodies(limits.bodies_bytes)
         self.connections: set[Connection] = set()
         self.draining = False
-        self.last_chance_seconds = _LAST_CHANCE_SECONDS
+        self.beside_another = False
         self.date = b""
         self.tick()
 
     def drain(self, beside_another: bool) -> None:
-        """From now on each answer is its connection's last. A client that is slow to ask for it loses a request.
+        """From now on each answer is its connection's last; a client that asks when it has just been closed loses one.
 
-        Where another process goes on at the address none may be lost, and nobody waits for this one's end.
+        Where another process goes on at the address nobody waits for this one's end: clients get longer to ask.
         """
-        self.draining = True
-        if beside_another:
-            self.last_chance_seconds = _LAST_CHANCE_BESIDE_ANOTHER_SECONDS
+        self.draining, self.beside_another = True, beside_another
 
     def tick(self) -> None:
         """Set the clock that answers carry, and end what takes too long; to be called a few times a second."""
@@ -123,7 +121,12 @@ class Connection(asyncio.Protocol):
 
     def retire(self) -> None:
         """Close if no request is likely to be under way; otherwise the next answer is the last, or `check` ends it."""
-        if not self._works() and time.monotonic() - self._since > _LIKELY_IDLE_SECONDS:
+        now = time.monotonic()
+        if self._works():
+            return
+        if self._traffic.beside_another:
+            self._since = now
+        elif now - self._since > _LIKELY_IDLE_SECONDS:
             self._transport.close()
 
     def abort(self) -> None:
@@ -142,7 +145,9 @@ class Connection(asyncio.Protocol):
             return _FOR_EVER
         if self._works():
             return limits.request_seconds + self._reader.size / _LEAST_BYTES_PER_SECOND
-        return self._traffic.last_chance_seconds if self._traffic.draining else limits.idle_seconds
+        if not self._traffic.draining:
+            return limits.idle_seconds
+        return _LAST_CHANCE_BESIDE_ANOTHER_SECONDS if self._traffic.beside_another else _LAST_CHANCE_SECONDS
 
     def _go_on(self) -> None:
         if not self._answering and not self._turn:

@@ -282,13 +282,18 @@ class Wire(asyncio.Transport):
         return 0
 
 
+@pytest.mark.parametrize("idle_seconds", [0.0, 30.0])
 @pytest.mark.parametrize("beside_another", [True, False])
-def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_goes_on(beside_another: bool) -> None:
+def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_goes_on(
+    beside_another: bool, idle_seconds: float
+) -> None:
     traffic = Traffic(lambda _: Reply(200, b""), Limits())
     connection, wire = Connection(traffic), Wire()
     connection.connection_made(wire)
     connection.data_received(GET % b"x")
+    connection._since -= idle_seconds
     traffic.drain(beside_another)
+    connection.retire()
     connection.check(connection._since + 1.5)
     assert wire.closed is not beside_another
     connection.check(connection._since + 3)
