@@ -246,6 +246,6 @@ def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(pro
     child = start_up(project, server_image)
     eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the candidate runs")
     child.kill()
-    child.wait(30)
+    child.wait(60)
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME

@@ -49,7 +49,7 @@ def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[b
         yield child
     finally:
         child.kill()
-        child.wait(30)
+        child.wait(60)
 
 
 def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, elsewhere, under_way):
@@ -73,7 +73,7 @@ def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, 
 
 def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsewhere, under_way):
     under_way.kill()
-    under_way.wait(30)
+    under_way.wait(60)
     assert inspect(LOCK)["State"]["Status"] == "created"
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
@@ -87,7 +87,7 @@ def test_a_lock_can_be_taken_away(project, under_way):
     taken = deployer("unlock", "half_plus_two", "--force", "--json", cwd=project)
     assert (taken.code, taken.json["taken"]) == (0, True)
     assert f"process {under_way.pid} of " in taken.json["owner"]
-    assert under_way.wait(30) == 130  # told to end, it undid what it had begun
+    assert under_way.wait(60) == 130  # told to end, it undid what it had begun
     assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
 
 

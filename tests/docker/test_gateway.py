@@ -78,7 +78,7 @@ def assert_limited(endpoints, token, certificate):
 def refusal_of(endpoints, token, certificate, length):
     """The status that a request gets before its body is sent: one that is too large is never read."""
     context = ssl.create_default_context(cadata=certificate)
-    connection = HTTPSConnection(urlsplit(endpoints["rest"]).netloc, timeout=20, context=context)
+    connection = HTTPSConnection(urlsplit(endpoints["rest"]).netloc, timeout=60, context=context)
     with closing(connection):
         connection.putrequest("POST", "/v1/models/half_plus_two:predict")
         connection.putheader("Authorization", f"Bearer {token}")
@@ -246,7 +246,7 @@ def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     channel = grpc.insecure_channel(first["endpoints"]["grpc"])
     reload = channel.unary_unary("/tensorflow.serving.ModelService/HandleReloadConfigRequest")
     with pytest.raises(grpc.RpcError) as refusal:
-        reload(b"", timeout=20)
+        reload(b"", timeout=60)
     assert refusal.value.code() in (grpc.StatusCode.PERMISSION_DENIED, grpc.StatusCode.RESOURCE_EXHAUSTED)
     assert deployer("down", cwd=gated).code == 0  # for which no idle connection is waited
     with pytest.raises((OSError, HTTPException)):

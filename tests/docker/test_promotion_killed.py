@@ -74,7 +74,7 @@ class Site:
                 return False
             return True
 
-        eventually(asked, "the public port answers", 20)
+        eventually(asked, "the public port answers", 60)
         return found[0]
 
 

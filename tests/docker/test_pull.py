@@ -44,7 +44,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"127.0.0.1:{port}"
     finally:
         child.kill()
-        child.wait(30)
+        child.wait(60)
 
 
 @pytest.fixture(scope="module")

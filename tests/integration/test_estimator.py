@@ -33,7 +33,7 @@ from deployer import golden
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-estimator" / "bin" / "python"
-SECONDS = 280
+SECONDS = 600
 SIZES = [[0.5, -1.0], [2.0, 0.25], [-3.0, 1.5]]
 MODELS = """
 import json, sys
@@ -137,7 +137,7 @@ def column(rows: Any, name: str) -> np.ndarray:
 
 def post(endpoints: dict[str, str], model: str, method: str, **more: str) -> Any:
     body = {"examples": [{"size": size} for size in SIZES], **more}
-    answer = requests.post(f"{endpoints['rest']}/v1/models/{model}:{method}", json=body, timeout=30)
+    answer = requests.post(f"{endpoints['rest']}/v1/models/{model}:{method}", json=body, timeout=60)
     assert answer.status_code == 200, answer.text
     return answer.json()["results"]
 
@@ -181,9 +181,9 @@ def test_the_stock_stubs_classify_and_regress(deployed: Served, answers: Any) ->
         request = classification_pb2.ClassificationRequest(
             model_spec=model_pb2.ModelSpec(name="classifier"), input=given
         )
-        classes = stub.Classify(request, timeout=30).result.classifications
+        classes = stub.Classify(request, timeout=60).result.classifications
         request = regression_pb2.RegressionRequest(model_spec=model_pb2.ModelSpec(name="regressor"), input=given)
-        values = [found.value for found in stub.Regress(request, timeout=30).result.regressions]
+        values = [found.value for found in stub.Regress(request, timeout=60).result.regressions]
     scores = [[found.score for found in row.classes] for row in classes]
     np.testing.assert_allclose(scores, column(answers["classifier"], "probabilities"), rtol=1e-5)
     np.testing.assert_allclose(values, column(answers["regressor"], "predictions")[:, 0], rtol=1e-5)

@@ -22,7 +22,7 @@ def test_every_line_works_at_the_port_that_serves(empty_project: Path, name: str
     assert shutil.which("curl"), "the test wants curl"
     for line in shown["curl"]:
         assert up.json["endpoints"]["rest"] + "/" in line
-        answer = subprocess.run(["sh", "-c", f"{line} -s -m 20"], capture_output=True, check=True, timeout=30).stdout
+        answer = subprocess.run(["sh", "-c", f"{line} -s -m 60"], capture_output=True, check=True, timeout=90).stdout
         assert {"outputs", "results"} & set(json.loads(answer)), answer
 
 

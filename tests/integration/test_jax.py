@@ -15,7 +15,7 @@ from support.cli import environment, in_process
 from support.every_engine import ENGINES, served, write_spec
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 280
+SECONDS = 600
 MODELS = """
 import sys
 import numpy as np

@@ -74,10 +74,10 @@ def small_disk(project):
     """The state folder on a disk of 4 MiB."""
     state = project / ".deployer"
     state.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)], check=True, timeout=30)
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)], check=True, timeout=60)
     yield state
     deployer("down", "--all", "-q", cwd=project)
-    subprocess.run(["umount", "--lazy", str(state)], check=True, timeout=30)
+    subprocess.run(["umount", "--lazy", str(state)], check=True, timeout=60)
 
 
 def fill(folder: Path) -> Path:

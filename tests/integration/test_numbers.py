@@ -135,7 +135,7 @@ def test_the_stock_stubs_get_tensorflows_numbers(deployed, name, batch):
     for key, array in given.items():
         request.inputs[key].CopyFrom(tf.make_tensor_proto(array.tolist() if array.dtype == object else array))
     with grpc.insecure_channel(endpoints["grpc"]) as channel:
-        answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=30)
+        answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=60)
     want = wanted(made, name, given)
     assert set(answer.outputs) == set(want)
     for key, array in want.items():

@@ -23,7 +23,7 @@ from support.every_engine import ENGINES, Served, served, write_spec
 from deployer import golden
 
 UV = Path(sys.executable).with_name("uv")
-SECONDS = 240
+SECONDS = 600
 WHEELS = {
     "pitch": ("basic-pitch==0.4.0", "basic_pitch/saved_models/icassp_2022/nmp"),
     "language": ("guesslang==2.2.1", "guesslang/data/model"),

@@ -83,7 +83,7 @@ def test_a_killed_command_and_a_down_are_in_the_history_and_outlive_the_servers(
     child = start("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     eventually(lambda: len(servers(project)) == 1, "the candidate started")
     child.kill()
-    child.wait(30)
+    child.wait(60)
     ok(project, "up", "half_plus_two:2", *ANY_PORTS)
     ok(project, "down")
     assert history(project) == [

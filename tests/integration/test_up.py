@@ -208,7 +208,7 @@ def test_a_command_killed_during_a_change_leaves_the_old_version_serving(project
     child = start("up", "half_plus_two:2", *ANY_PORTS, cwd=project)
     eventually(lambda: len(servers(project)) == 2, "the candidate started")
     child.kill()
-    child.wait(30)
+    child.wait(60)
     assert ask(first["endpoints"], 2.0) == 3.0
     second = up(project, "half_plus_two:2", *ANY_PORTS)
     assert ask(second["endpoints"], 2.0) == 4.0
@@ -219,7 +219,7 @@ def test_down_removes_what_a_killed_command_left_and_says_that_nothing_was_deplo
     child = start("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     eventually(lambda: candidate_pid(project), "the candidate started")
     child.kill()
-    child.wait(30)
+    child.wait(60)
     assert deployer("down", "half_plus_two", cwd=project).code == 10
     assert not servers(project)
     assert state_left(project) == []

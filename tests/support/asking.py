@@ -12,7 +12,7 @@ import numpy as np
 import requests
 
 Arrays = Mapping[str, np.ndarray]
-SECONDS = 30
+SECONDS = 60
 
 
 @dataclass(frozen=True)

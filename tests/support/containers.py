@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 SECONDS = 120
-TESTBED_SECONDS = 280
+TESTBED_SECONDS = 600
 TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
 OURS = "name=^/?deployer(.lock)?-(local|staging)-"
 

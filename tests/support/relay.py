@@ -55,7 +55,7 @@ def relayed(server: socketserver.BaseServer) -> Iterator[socketserver.BaseServer
     finally:
         server.shutdown()
         server.server_close()
-        thread.join(30)
+        thread.join(60)
 
 
 def remote() -> RemoteRelay:

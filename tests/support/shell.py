@@ -10,7 +10,7 @@ from pathlib import Path
 
 from support.cli import environment
 
-SECONDS = 240
+SECONDS = 600
 
 
 def blocks(page: Path, language: str = "sh") -> list[str]:

@@ -97,7 +97,7 @@ def traffic(
     finally:
         over.set()
         for thread in threads:
-            thread.join(30)
+            thread.join(90)
 
 
 def _ask_on(seen: Seen, over: threading.Event, ask: Callable[[], float], pause: float) -> None:
@@ -111,9 +111,9 @@ def rest_client(endpoints: dict[str, str], token: str = "", certificate: str = "
     head = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
     if where.scheme == "https":
         context = ssl.create_default_context(cadata=certificate)
-        connection: HTTPConnection = HTTPSConnection(where.netloc, timeout=20, context=context)
+        connection: HTTPConnection = HTTPSConnection(where.netloc, timeout=60, context=context)
     else:
-        connection = HTTPConnection(where.netloc, timeout=20)
+        connection = HTTPConnection(where.netloc, timeout=60)
 
     def ask() -> float:
         try:
@@ -149,7 +149,7 @@ def grpc_client(
     sent_with = (("authorization", f"Bearer {token}"),) if token else ()
 
     def ask() -> float:
-        answer = call(request, timeout=20, metadata=sent_with)
+        answer = call(request, timeout=60, metadata=sent_with)
         return float(next(iter(tensors.from_proto(found) for found in answer.outputs.values()))[0])
 
     return ask

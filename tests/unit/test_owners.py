@@ -56,7 +56,7 @@ def test_a_process_that_ended_is_dead_be_it_that_nobody_has_looked_yet(child):
     owner = owner_of(child)
     assert not owner.dead
     child.kill()
-    eventually(lambda: owner.dead, "it is a zombie, and passes for dead", 10)
+    eventually(lambda: owner.dead, "it is a zombie, and passes for dead", 60)
     child.wait(60)
     assert owner.dead
 

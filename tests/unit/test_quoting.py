@@ -33,7 +33,7 @@ def test_a_yaml_string_stays_on_its_line_and_names_no_variable(text):
 @given(LISTS)
 def test_a_shell_reads_back_one_word(texts):
     script = "printf '%s\\0' " + " ".join(FILTERS["sh"](text) for text in texts)
-    ended = subprocess.run(["bash", "-c", script], capture_output=True, timeout=30, check=True)
+    ended = subprocess.run(["bash", "-c", script], capture_output=True, timeout=60, check=True)
     assert ended.stdout == b"".join(text.encode() + b"\0" for text in texts)
 
 

@@ -76,5 +76,5 @@ def test_nobody_goes_on_getting_items_that_nobody_reads():
     got = items_until(Deadline.after(30), items)
     next(got)
     got.close()
-    asked[0].join(30)
+    asked[0].join(60)
     assert not asked[0].is_alive()

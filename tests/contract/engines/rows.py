@@ -56,8 +56,8 @@ def _before_the_pid_was_noted(spec: Spec, name: str, env: str) -> None:
     folder = _release(spec, name, env)
     inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.mark(folder)]
     outer = f"import subprocess; subprocess.Popen({inner!r}, start_new_session=True)"
-    subprocess.run([sys.executable, "-S", "-c", outer], check=True, timeout=30)
-    eventually(lambda: process.find(folder, None) is not None, "it runs", 10)
+    subprocess.run([sys.executable, "-S", "-c", outer], check=True, timeout=60)
+    eventually(lambda: process.find(folder, None) is not None, "it runs", 60)
 
 
 def _run_folders(spec: Spec) -> list[str]:

@@ -66,7 +66,7 @@ def test_versions_follow_one_another_at_one_address(house):
         house.engine.discard(first)
         changes_in_place(house, second)
         follower = Follower(house, second)
-        eventually(lambda: len(follower.lines) > 0, "the log is followed", 10)
+        eventually(lambda: len(follower.lines) > 0, "the log is followed", 60)
         house.engine.remove(NAME, ENV)
         follower.join(PATIENCE)
         assert not follower.is_alive()

@@ -73,7 +73,7 @@ def rest_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
 
 def _ask(server: ServerProcess, request: dict[str, Any]) -> tuple[int, str, bytes]:
     body = base64.b64decode(request["body_b64"]) if "body_b64" in request else request.get("body")
-    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=60)
     try:
         data = body.encode() if isinstance(body, str) else body
         connection.request(request["method"], request["path"], body=data, headers=request.get("headers", {}))

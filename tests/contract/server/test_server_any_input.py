@@ -102,7 +102,7 @@ def as_json(value: Any) -> Any:
 
 
 def post(server: ServerProcess, model: str, body: dict[str, Any]) -> tuple[int, Any]:
-    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=60)
     connection.request("POST", f"/v1/models/{model}:predict", body=json.dumps(body))
     answer = connection.getresponse()
     data = answer.read().decode("utf-8", "surrogateescape")

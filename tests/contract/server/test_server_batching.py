@@ -172,7 +172,7 @@ def test_a_version_brings_its_own_parameters_or_is_not_batched(tmp_path: Path) -
 def leaves_a_row(server: ServerProcess) -> bool:
     """Send a row, wait until there is no room beside it for two others, and leave; False when the row was refused."""
     body = b'{"instances": [1.0]}'
-    with socket.create_connection((HOST, server.rest_port), timeout=30) as client:
+    with socket.create_connection((HOST, server.rest_port), timeout=60) as client:
         client.sendall(b"POST /v1/models/counting:predict HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         return until(lambda: predict(server, [2.0, 3.0])[0] == 503 or answered(client)) and not answered(client)
 

@@ -278,7 +278,7 @@ def test_grpc_answers_on_a_unix_socket_too(server: ServerProcess) -> None:
             request_serializer=messages.PredictRequest.SerializeToString,
             response_deserializer=messages.PredictResponse.FromString,
         )
-        assert list(call(count_to(5), timeout=30).outputs["y"].int64_val) == [5]
+        assert list(call(count_to(5), timeout=60).outputs["y"].int64_val) == [5]
 
 
 def test_an_empty_config_is_served_and_takes_a_later_one(tmp_path: Path) -> None:

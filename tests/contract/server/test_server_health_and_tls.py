@@ -17,7 +17,7 @@ from deployer.protos import message_class
 MODEL = ("--model_name=half_plus_two", f"--model_base_path={MODELS / 'half_plus_two'}")
 HEALTH = "--enable_grpc_healthcheck_service"
 STATUS = health_pb2.HealthCheckResponse
-SECONDS = 30
+SECONDS = 60
 
 
 def health(channel: grpc.Channel) -> Any:

@@ -274,9 +274,9 @@ def test_more_connections_than_files_are_waited_for() -> None:
         assert child.stdout.readline() == "ready\n"
         with contextlib.ExitStack() as clients:
             for _ in range(100):
-                clients.enter_context(socket.create_connection((HOST, rest_port), timeout=30))
+                clients.enter_context(socket.create_connection((HOST, rest_port), timeout=60))
             until(lambda: "No connection can be accepted: Too many open files" in child.stderr.readline())
-        with contextlib.closing(http.client.HTTPConnection(HOST, rest_port, timeout=30)) as connection:
+        with contextlib.closing(http.client.HTTPConnection(HOST, rest_port, timeout=60)) as connection:
             connection.request("GET", "/")
             assert connection.getresponse().read() == b"x"
         child.kill()

@@ -26,7 +26,7 @@ def server(tmp_path: Path) -> Iterator[ServerProcess]:
 
 
 def fetch(server: ServerProcess, path: str = PATH, method: str = "GET") -> tuple[int, str, str]:
-    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=30)
+    connection = http.client.HTTPConnection(HOST, server.rest_port, timeout=60)
     connection.request(method, path)
     answer = connection.getresponse()
     text = answer.read().decode()

@@ -119,7 +119,7 @@ def states_over_grpc(server: ServerProcess) -> list[tuple[int, int]]:
             request_serializer=messages.GetModelStatusRequest.SerializeToString,
             response_deserializer=messages.GetModelStatusResponse.FromString,
         )
-        return [(each.version, each.state) for each in ask(request, timeout=30).model_version_status]
+        return [(each.version, each.state) for each in ask(request, timeout=60).model_version_status]
 
 
 def test_two_servers_on_one_grpc_port_share_its_connections(tmp_path: Path) -> None:

@@ -99,7 +99,7 @@ def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
         command = [sys.executable, "-S", "-c", WRITE, process.mark(folder)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, text=True)
     run_folder.write(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
-    eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 10)
+    eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 60)
     seen = engine.observe("m", "local")
     assert seen is not None
     yield Talker(seen, child)
@@ -111,7 +111,7 @@ def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):
     lines = engine.logs(talker.deployment, follow=True)
     log = talker.deployment.folder / LOG_FILE
     talker.say()
-    eventually(lambda: log.read_text() == "first li", "half a line is there", 10)
+    eventually(lambda: log.read_text() == "first li", "half a line is there", 60)
     talker.say()
     assert next(lines) == "first line"
     talker.say(2)
@@ -120,7 +120,7 @@ def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):
 
 def test_half_a_line_is_shown_to_those_who_do_not_follow(engine, talker):
     talker.say()
-    eventually(lambda: list(engine.logs(talker.deployment)) == ["first li"], "half a line is there", 10)
+    eventually(lambda: list(engine.logs(talker.deployment)) == ["first li"], "half a line is there", 60)
 
 
 @pytest.mark.parametrize(("tail", "shown"), [(None, 5), (0, 0), (2, 2), (5, 5), (99, 5)])

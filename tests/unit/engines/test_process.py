@@ -69,7 +69,7 @@ def test_a_pid_that_is_none_or_anothers_finds_nothing(tmp_path, pid):
 def test_a_dead_child_that_nobody_has_looked_at_is_gone(tmp_path, spawn):
     child = spawn(process.mark(tmp_path))
     child.kill()
-    eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, "it is a zombie", 10)
+    eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, "it is a zombie", 60)
     assert process.find(tmp_path, child.pid) is None
     assert process.find(tmp_path, None) is None
 

@@ -19,7 +19,7 @@ from deployer.server.batching.queue import AT_ONCE, BatchQueue, Task, collected
 from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.status import Code, ServingError
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 def never(_batch: list[Task]) -> None:

@@ -16,7 +16,7 @@ from deployer.server.manager import LoadRules
 from deployer.server.policy import State
 from deployer.server.status import Code, ServingError
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 
 
 class Version:

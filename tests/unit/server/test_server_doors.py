@@ -34,7 +34,7 @@ def another_process(port: int) -> Iterator[None]:
         assert child.stdout is not None
         assert child.stdout.readline() == "ready\n"
         yield
-        child.communicate(timeout=20)
+        child.communicate(timeout=60)
 
 
 def test_own_sockets_are_found_by_their_port() -> None:
@@ -71,7 +71,7 @@ def test_new_connections_go_to_the_process_that_came_last() -> None:
             assert len(doors.others(bound)) == 1
             doors.turn_away([bound])
             for _ in range(64):
-                socket.create_connection((HOST, port), timeout=20).close()
+                socket.create_connection((HOST, port), timeout=60).close()
             assert doors.unaccepted(bound) == 0
         assert doors.others(bound) == []
 
@@ -84,5 +84,5 @@ def test_an_older_process_gets_them_when_the_last_one_leaves() -> None:
             assert len(doors.others(last)) == 1
             doors.turn_away([last])
             for _ in range(64):
-                socket.create_connection((HOST, port), timeout=20).close()
+                socket.create_connection((HOST, port), timeout=60).close()
             assert doors.unaccepted(last) == 0

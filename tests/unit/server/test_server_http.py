@@ -19,7 +19,7 @@ from deployer.server.http.reader import Bodies, Limits, RequestReader
 from deployer.server.http.server import HttpServer
 
 HOST = "127.0.0.1"
-PATIENCE = 20.0
+PATIENCE = 60.0
 SMALL = Limits(head_bytes=1000, body_bytes=10_000, bodies_bytes=25_000)
 GET = b"GET /%b HTTP/1.1\r\nHost: h\r\n\r\n"
 
