@@ -5,9 +5,8 @@ Sources: `servables/tensorflow/predict_util.cc`, `tensorflow/cc/saved_model/util
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from deployer.server.dtypes import BY_NUMPY, Array
 from deployer.server.servable import Model, Signature
@@ -68,9 +67,8 @@ def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> list[s
     return list(output_filter or signature.outputs)
 
 
-@dataclasses.dataclass(frozen=True)
-class Manner:
-    """How a run goes: with a time-out (0 is none), or on the caller's thread alone."""
+class Manner(NamedTuple):
+    """How a run goes: with a time-out (0 is none), or on the caller's thread alone. Each request makes one."""
 
     timeout_ms: int = 0
     alone: bool = False

@@ -1,10 +1,13 @@
-"""What the HTTP transport hands to the application and gets back from it, and an answer's bytes."""
+"""What the HTTP transport hands to the application and gets back from it, and an answer's bytes.
+
+Both are named tuples: every request makes one of either, and a frozen dataclass takes three times as long to make.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import NamedTuple
 
 from deployer.server.status import Code
 
@@ -16,8 +19,7 @@ _REASONS.update(
 )
 
 
-@dataclasses.dataclass(frozen=True)
-class Request:
+class Request(NamedTuple):
     """A whole request; `headers` holds the few that are looked at, with names in lower case."""
 
     method: bytes
@@ -27,8 +29,7 @@ class Request:
     keeps: bool
 
 
-@dataclasses.dataclass(frozen=True)
-class Reply:
+class Reply(NamedTuple):
     """An answer to send: `code` is what it counts as, `extra` whole header lines; `closes` ends the connection."""
 
     status: int

@@ -7,7 +7,6 @@ libevent does.
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 import zlib
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -88,7 +87,7 @@ class RestApp:
         return self._api.handle(method, target, (_unzip(body, _UNZIPPED_LIMIT) or b"") if zipped else body)
 
     def _finished(self, reply: Reply) -> Reply:
-        return dataclasses.replace(reply, extra=_CORS) if self._cors else reply
+        return reply._replace(extra=_CORS) if self._cors else reply
 
 
 def _unzip(body: bytes, limit: int) -> bytes | None:

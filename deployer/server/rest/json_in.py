@@ -181,7 +181,10 @@ def floats(flat: Sequence[Any], dtype: DType) -> Array:
 def _all_normal(flat: Sequence[Any], dtype: DType) -> bool:
     """Tell whether every value is zero or well inside the normal range of its type."""
     low, high = _NORMAL[dtype.name]
-    return all(low <= value <= high or -high <= value <= -low or value == 0 for value in flat)
+    for value in flat:  # noqa: SIM110 - all() and a generator take twice as long
+        if not (low <= value <= high or -high <= value <= -low or value == 0):
+            return False
+    return True
 
 
 def _exact_plain(rows: Sequence[Json], name: str, dtype: DType) -> Array:

@@ -194,7 +194,7 @@ def _float_text(value: float, dtype: Any) -> str:
         return _NOT_FINITE[f"{value}"]
     text = f"{value:.6g}"
     again = float(text)
-    if (_SINGLE.unpack(_SINGLE.pack(again))[0] if dtype.itemsize == 4 else again) != value:
+    if again != value and (dtype.itemsize != _SINGLE.size or _SINGLE.unpack(_SINGLE.pack(again))[0] != value):
         text = f"{value:.{_DIGITS[dtype]}g}"
     return text if "." in text or "e" in text else text + ".0"
 
