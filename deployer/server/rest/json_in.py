@@ -29,6 +29,7 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/]*[=.]{0,2}")
 _NUMBERS = frozenset((int, float))
 # For so many values a loop is quicker than numpy, whose calls cost more than they do.
 _FEW = 64
+_SMALLEST = {"float": np.finfo(np.float32).tiny, "double": np.finfo(np.float64).tiny}
 _NORMAL = {"float": (1e-37, 1e38), "double": (1e-307, 1e308)}
 _LIMITS = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -144,7 +145,7 @@ def _quick(value: Json, dtype: DType) -> Array | None:
             return None
         shape.append(sizes.pop())
         flat = list(itertools.chain.from_iterable(flat))
-    if not accepted.issuperset(map(type, flat)):
+    if not accepted >= set(map(type, flat)):
         return None
     return _array(flat, shape, dtype)
 
@@ -172,8 +173,8 @@ def floats(flat: Sequence[Any], dtype: DType) -> Array:
         return np.array(flat, dtype.numpy)
     with np.errstate(over="ignore", under="ignore"):
         array = np.array(flat, np.float64).astype(dtype.numpy)
-    small = np.abs(array) < np.finfo(dtype.numpy).tiny
-    if small.any():
+    small = (np.abs(array) < _SMALLEST[dtype.name]) & (array != 0)
+    if np.count_nonzero(small):
         array[small] = np.copysign(0.0, array[small])
     return array
 
