@@ -71,7 +71,8 @@ def _check_signature(request: ExportRequest, target: Path) -> None:
 def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
     """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it;
     some of the questions become the server's warm-up."""
-    from deployer.export import golden, warmup
+    from deployer.export.golden import answers as golden
+    from deployer.export.golden import warmup
 
     with stdout_on_stderr(), writing_to(target):
         summary = golden.make(target, request.examples, progress)

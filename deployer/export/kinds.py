@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import graph_file, keras_file, python_object, saved_model_archive, saved_model_folder
 from deployer.export.base import ExportRequest, SourceKind
+from deployer.export.code import python_object
+from deployer.export.graphs import file as graph_file
+from deployer.export.keras import file as keras_file
+from deployer.export.saved_models import archive as saved_model_archive
+from deployer.export.saved_models import folder as saved_model_folder
 
 KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
 FORMS = (

@@ -35,7 +35,7 @@ def diff(  # noqa: PLR0913
 
 
 def _numbers(old: Model, new: Model, progress: Progress) -> Numbers:
-    from deployer.export import distance
+    from deployer.export.golden import distance
 
     progress(f"asking version {new.version} the golden questions of version {old.version}")
     return distance.measure(old, new)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer import export, golden, saved_model
-from deployer.export.session import loaded
+from deployer.export.golden.session import loaded
 from deployer.model import GoldenSummary, Signature, TensorSpec
 
 

@@ -13,7 +13,7 @@ import pytest
 from support.exporting import Exporter
 
 from deployer.errors import BrokenModel, ExportFailed, ExtraMissing, UntrustedCode
-from deployer.export import keras_file
+from deployer.export.keras import file as keras_file
 
 FAMILIES = ("keras", "tf_keras")
 X = np.linspace(-1, 1, 12, dtype=np.float32).reshape(3, 4)

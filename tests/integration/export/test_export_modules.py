@@ -10,7 +10,7 @@ import pytest
 from support.exporting import Exporter
 
 from deployer.errors import ExportFailed, ModelError, SourceNotFound
-from deployer.export.session import loaded
+from deployer.export.golden.session import loaded
 
 MODULES = """
 import os, sys

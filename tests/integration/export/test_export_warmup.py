@@ -12,7 +12,8 @@ from support.world import MODELS
 
 from deployer import golden
 from deployer.errors import BrokenModel
-from deployer.export import ExportRequest, identify, warmup
+from deployer.export import ExportRequest, identify
+from deployer.export.golden import warmup
 from deployer.protos import proto
 from deployer.store import content_digest, folder_digests
 

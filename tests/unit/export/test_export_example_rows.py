@@ -11,8 +11,8 @@ import pytest
 
 from deployer import tf_examples
 from deployer.errors import GoldenError
-from deployer.export import examples
-from deployer.export.strings_wanted import Feature
+from deployer.export.golden import examples
+from deployer.export.golden.strings_wanted import Feature
 from deployer.model import Signature, TensorSpec
 
 PREDICT = "tensorflow/serving/predict"

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from deployer.errors import GoldenError
-from deployer.export import examples
+from deployer.export.golden import examples
 from deployer.model import Signature, TensorSpec
 
 PREDICT = "tensorflow/serving/predict"

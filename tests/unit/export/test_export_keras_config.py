@@ -11,8 +11,8 @@ import h5py
 import pytest
 
 from deployer.errors import BrokenModel, ExportFailed, UntrustedCode
-from deployer.export import keras_config
-from deployer.export.keras_config import check_trusted, read_config
+from deployer.export.keras import config as keras_config
+from deployer.export.keras.config import check_trusted, read_config
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"name": "d", "units": 2}, "registered_name": None}
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployer.export import made
-from deployer.export.session import Refused
+from deployer.export.golden import made
+from deployer.export.golden.session import Refused
 from deployer.model import Shape, Signature, TensorSpec
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import BrokenModel
-from deployer.export import unpacking
-from deployer.export.unpacking import unpacked
+from deployer.export.saved_models import unpacking
+from deployer.export.saved_models.unpacking import unpacked
 
 FILES = {"model/saved_model.pb": b"graph", "model/variables/variables.index": b"", "model/assets/wörter.txt": b"a\nb"}
 Entry = tuple[tarfile.TarInfo, bytes]

@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export.user_code import attribute, imported, users_code
+from deployer.export.code.user_code import attribute, imported, users_code
 
 
 def write(folder: Path, name: str, text: str) -> str:

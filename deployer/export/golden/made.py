@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer import tensors
-from deployer.export import made_strings
-from deployer.export.session import Refused
-from deployer.export.strings_wanted import Wanted
+from deployer.export.golden import made_strings
+from deployer.export.golden.session import Refused
+from deployer.export.golden.strings_wanted import Wanted
 from deployer.model import Signature, TensorSpec
 
 Feed = dict[str, Any]

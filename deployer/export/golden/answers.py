@@ -9,10 +9,10 @@ from typing import Any
 
 from deployer import saved_model, tf_examples
 from deployer.errors import GoldenError, MalformedTensor
-from deployer.export import examples, made
 from deployer.export.base import Progress
-from deployer.export.records import write_records
-from deployer.export.session import Refused, Running, loaded
+from deployer.export.golden import examples, made
+from deployer.export.golden.records import write_records
+from deployer.export.golden.session import Refused, Running, loaded
 from deployer.golden import GOLDEN_FILE, GoldenCase, Tolerance, compare, to_record
 from deployer.model import DTYPES, GoldenSummary, Signature
 

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.export import keras_forms
-from deployer.export.keras_forms import SAY_INPUT, Form, specs
+from deployer.export.keras import forms as keras_forms
+from deployer.export.keras.forms import SAY_INPUT, Form, specs
 from deployer.export.names import own_layer_name
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import Servable, trace

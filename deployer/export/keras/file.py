@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
-from deployer.export import keras_model, own_signatures, servable
+from deployer.export import servable
 from deployer.export.base import ExportRequest, Progress
+from deployer.export.code import own_signatures
+from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
-from deployer.export.keras_config import check_trusted, read_config
+from deployer.export.keras import model as keras_model
+from deployer.export.keras.config import check_trusted, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
-from deployer.export.user_code import attribute, imported
 
 KIND = "keras_file"
 TAKES = frozenset({"inputs", "signatures", "serve_as", "custom_objects"})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.errors import ExportFailed
-from deployer.export import keras_calls
+from deployer.export.keras import calls as keras_calls
 from deployer.export.names import input_names, own_input_name
 from deployer.export.runtime import tensorflow
 from deployer.model import Shape, TensorSpec

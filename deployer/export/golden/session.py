@@ -15,9 +15,9 @@ from typing import Any, cast
 from deployer import op_sets, saved_model, tf_examples
 from deployer.errors import BrokenModel
 from deployer.export import op_libraries
-from deployer.export.graph_walk import writes
+from deployer.export.golden.graph_walk import writes
+from deployer.export.golden.strings_wanted import Wanted, wanted
 from deployer.export.runtime import disk_full, part, reason
-from deployer.export.strings_wanted import Wanted, wanted
 from deployer.model import Signature
 
 RUN_TIMEOUT_MS = 300_000

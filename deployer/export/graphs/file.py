@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
-from deployer.export import op_libraries, sessions
+from deployer.export import op_libraries
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest, tree_digest
+from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
 
 KIND = "graph"

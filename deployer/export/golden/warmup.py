@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer.export.examples import size_of
-from deployer.export.golden import answer
-from deployer.export.records import write_records
-from deployer.export.session import Refused, loaded
+from deployer.export.golden.answers import answer
+from deployer.export.golden.examples import size_of
+from deployer.export.golden.records import write_records
+from deployer.export.golden.session import Refused, loaded
 from deployer.golden import GoldenCase, read, request_log
 from deployer.model import Signature
 from deployer.saved_model import read as read_saved_model

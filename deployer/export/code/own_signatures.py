@@ -10,12 +10,12 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed
-from deployer.export import module, wrappers
 from deployer.export.base import ExportRequest
-from deployer.export.module import Functions
+from deployer.export.code import module, wrappers
+from deployer.export.code.module import Functions
+from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.runtime import foreign_work
 from deployer.export.servable import DEFAULT_SIGNATURE, trace
-from deployer.export.user_code import attribute, imported, users_code
 
 NAMED = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_.-]*)=((?P<place>[^:]+):)?(?P<function>[^\W\d]\w*(\.[^\W\d]\w*)*)", re.DOTALL

@@ -9,8 +9,8 @@ from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import tree_digest
-from deployer.export.links import bring, files_below
 from deployer.export.rewriting import serve_tagged
+from deployer.export.saved_models.links import bring, files_below
 from deployer.model import SavedModelInfo
 
 KIND = "saved_model"

@@ -9,9 +9,9 @@ from typing import Any
 
 from deployer import tensors
 from deployer.errors import GoldenError, MalformedTensor
-from deployer.export.example_files import MAX_EXAMPLES, content
-from deployer.export.example_rows import rows
-from deployer.export.strings_wanted import Feature
+from deployer.export.golden.example_files import MAX_EXAMPLES, content
+from deployer.export.golden.example_rows import rows
+from deployer.export.golden.strings_wanted import Feature
 from deployer.model import Shape, Signature, TensorSpec
 
 MAX_FEED_BYTES = 4 << 20

@@ -10,9 +10,9 @@ from typing import Any
 
 from deployer import tensors, tf_examples
 from deployer.errors import GoldenError, MalformedTensor
-from deployer.export.example_files import MAX_EXAMPLES, Content
+from deployer.export.golden.example_files import MAX_EXAMPLES, Content
+from deployer.export.golden.strings_wanted import Feature
 from deployer.export.runtime import part, reason, tensorflow
-from deployer.export.strings_wanted import Feature
 from deployer.model import Signature, TensorSpec
 
 Features = Sequence[Feature]

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer import tf_examples
+from deployer.export.golden.strings_wanted import Feature
 from deployer.export.runtime import part, tensorflow
-from deployer.export.strings_wanted import Feature
 
 WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
 OPEN_LENGTHS = (2, 1, 3)

@@ -11,19 +11,14 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import (
-    estimators,
-    jax_function,
-    keras_calls,
-    keras_model,
-    module,
-    own_signatures,
-    servable,
-    sessions,
-)
+from deployer.export import servable
 from deployer.export.base import ExportRequest, Progress
+from deployer.export.code import estimators, jax_function, module, own_signatures
+from deployer.export.code.user_code import attribute, imported, users_code
+from deployer.export.graphs import sessions
+from deployer.export.keras import calls as keras_calls
+from deployer.export.keras import model as keras_model
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
-from deployer.export.user_code import attribute, imported, users_code
 
 KIND = "python"
 TAKES = frozenset({"inputs", "signatures", "serve_as", "weights"})

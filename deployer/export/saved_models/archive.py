@@ -6,10 +6,10 @@ from pathlib import Path
 
 from deployer import saved_model
 from deployer.errors import BrokenModel, SourceNotFound
-from deployer.export import saved_model_folder
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest
-from deployer.export.unpacking import unpacked
+from deployer.export.saved_models import folder as saved_model_folder
+from deployer.export.saved_models.unpacking import unpacked
 
 KIND = "saved_model_archive"
 TAKES = frozenset({"tags"})

@@ -12,9 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer import golden
-from deployer.export.golden import answer
+from deployer.export.golden.answers import answer
+from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.runtime import stdout_on_stderr
-from deployer.export.session import Refused, Running, loaded
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
 from deployer.report.differences import Numbers, OutputDistance

@@ -1,0 +1,1 @@
+"""What the user's own code makes: models, modules, functions, Estimators, signatures."""

@@ -1,0 +1,1 @@
+"""TensorFlow 1: frozen graphs, checkpoints with their graph, sessions."""

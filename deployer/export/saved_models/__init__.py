@@ -1,0 +1,1 @@
+"""SavedModels that exist: folders and archives, kept byte for byte."""
