@@ -1,4 +1,7 @@
-"""The engine goes away in the middle of `up`: a clear error, and the next `up` works."""
+"""The engine goes away in the middle of `up`: a clear error, and the next `up` works.
+
+Its image is a small one that becomes ready when a test wants it: to bring a whole server over takes half a minute.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.cli import ANY_PORTS
 from support.own_engine import OwnEngine, can_be_had, ended, own_engine
+from support.quick_server import ANSWERS, quick_server
 from support.stores import copy_store
 from support.world import eventually
 
@@ -18,22 +22,29 @@ LABEL = "label=deployer.name=half_plus_two"
 
 
 @pytest.fixture(scope="module")
-def engine(server_image: str) -> Iterator[OwnEngine]:
+def waiting_image(gateway_image: str) -> str:
+    return quick_server(gateway_image, waits=True)
+
+
+@pytest.fixture(scope="module")
+def engine(waiting_image: str) -> Iterator[OwnEngine]:
     if not can_be_had():
         pytest.skip("an engine of one's own takes root and dockerd")
     folder = Path(tempfile.mkdtemp(prefix="deployer-engine-"))  # a socket's path must be short
     with own_engine(folder) as made:
-        made.load(server_image)
+        made.load(waiting_image)
         yield made
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, store: Path, server_image: str) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, store: Path, waiting_image: str) -> Path:
     made = tmp_path_factory.mktemp("project")
     for folder in (made, *list(made.parents)[:2]):
         folder.chmod(0o755)
     copy_store(store, made)
-    (made / "deployer.toml").write_text(f'engine = "docker"\n[docker]\nimage = "{server_image}"\n')
+    (made / "deployer.toml").write_text(
+        f'engine = "docker"\n[docker]\nimage = "{waiting_image}"\n[gate]\nskip = true\n'
+    )
     return made
 
 
@@ -41,6 +52,8 @@ def project(tmp_path_factory: pytest.TempPathFactory, store: Path, server_image:
 def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
     engine: OwnEngine, project: Path, how: signal.Signals
 ) -> None:
+    answers = project / "models" / ANSWERS
+    answers.unlink(missing_ok=True)
     under_way = engine.launch("up", "half_plus_two", *ANY_PORTS, cwd=project)
     eventually(lambda: engine.docker("ps", "-q", "--filter", LABEL) != "", "the candidate's container runs", 60)
     engine.end(how)
@@ -50,6 +63,7 @@ def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
     assert "hint:" in failed.err
     assert "Traceback" not in failed.err
 
+    answers.touch()
     engine.start()
     mended = engine.deployer("up", "half_plus_two", *ANY_PORTS, "--json", cwd=project)
     assert mended.code == 0, mended.err
@@ -62,11 +76,12 @@ def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
 
 
 def test_behind_a_gateway_the_engine_ends_and_all_comes_back_where_it_was(
-    engine: OwnEngine, project: Path, server_image: str, gateway_image: str
+    engine: OwnEngine, project: Path, waiting_image: str, gateway_image: str
 ) -> None:
     engine.load(gateway_image)
+    (project / "models" / ANSWERS).touch()
     (project / "behind.toml").write_text(
-        f'engine = "docker"\nmodels_dir = "models"\n[docker]\nimage = "{server_image}"\n'
+        f'engine = "docker"\nmodels_dir = "models"\n[docker]\nimage = "{waiting_image}"\n[gate]\nskip = true\n'
         f'[gateway]\nenabled = true\nimage = "{gateway_image}"\n[models.half_plus_two]\nversions = [1]\n'
     )
     behind = ("--config", "behind.toml", "--json")

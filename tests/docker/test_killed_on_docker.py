@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import base64
-
 import pytest
-from support.containers import build, docker, world
+from support.containers import docker, world
 from support.kills import Kills, State
+from support.quick_server import quick_server
 from support.traffic import rest_client
 from support.world import state_left
 
@@ -27,35 +26,9 @@ UP = {version: ("up", f"half_plus_two:{version}") for version in (1, 2)}
 NONE = State(None, ("down", "half_plus_two"))
 
 
-ENTRYPOINT = r"""
-version=$(sed -n 's/.*versions: *//p' "${1#*=}")
-export PREDICTED='{"predictions": ['"$((version + 2))"'.0]}'
-export STATUS='{"model_version_status": [{"version": "'"$version"'", "state": "AVAILABLE"}]}'
-exec haproxy -db -f /quick.cfg
-"""
-CONFIG = """
-defaults
-    mode http
-    timeout client 9s
-frontend quick
-    bind :8501
-    http-request return status 200 content-type application/json lf-string %[env(PREDICTED)] if { method POST }
-    http-request return status 200 content-type application/json lf-string %[env(STATUS)]
-"""
-DOCKERFILE = """
-FROM {image}
-USER root
-RUN echo {entrypoint} | base64 -d >/usr/bin/tf_serving_entrypoint.sh && echo {config} | base64 -d >/quick.cfg
-ENTRYPOINT ["sh", "/usr/bin/tf_serving_entrypoint.sh"]
-"""
-
-
 @pytest.fixture(scope="module")
 def quick_image(gateway_image):
-    """Answers REST at once as half_plus_two would, by the version in its config: models are not what is looked at."""
-    entrypoint, config = (base64.b64encode(text.encode()).decode() for text in (ENTRYPOINT, CONFIG))
-    wanted = DOCKERFILE.format(image=gateway_image, entrypoint=entrypoint, config=config)
-    return build("deployer-testbed/quick", wanted)
+    return quick_server(gateway_image)
 
 
 def toml(*, gated: bool, flags: str = "", gateway: str = "") -> str:
