@@ -37,6 +37,20 @@ def tls_context(front: Front | None) -> Any:
     return context
 
 
+def mount(session: Any, front: Front | None, pool_size: int) -> None:
+    """Have a session of `requests` connect so."""
+    from requests.adapters import HTTPAdapter
+
+    context = tls_context(front)
+    if front is None or context is None:
+        session.mount("http://", HTTPAdapter(pool_maxsize=pool_size))
+        return
+    session.verify = str(front.certificate)
+    adapter = HTTPAdapter(pool_maxsize=pool_size)
+    adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
+    session.mount("https://", adapter)
+
+
 def channel(address: str, front: Front | None, options: tuple[tuple[str, Any], ...]) -> Any:
     """A gRPC channel."""
     import grpc

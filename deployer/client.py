@@ -1,4 +1,4 @@
-"""Speaks to a model server, over REST and gRPC, and knows nothing of engines.
+"""Speaks to a model server, over REST (requests) and gRPC, and knows nothing of engines.
 
 Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline.
 """
@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlsplit
 
 from deployer import access, tensors, tf_examples
-from deployer.connections import Connections
 from deployer.deployment import Endpoints, Front
 from deployer.errors import RequestFailed
 from deployer.model import Signature, TensorSpec
@@ -28,6 +28,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts travel there, and can be long
     ("grpc.enable_http_proxy", 0),
 )
+POOL_SIZE = 32
 SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
 """How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
 NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
@@ -153,26 +154,21 @@ class Client:
     def get_ready() -> None:
         """Import what requests need. Done while a server loads, it costs nothing later."""
         import grpc  # noqa: F401
+        import requests  # noqa: F401
 
         proto("tensorflow_serving.apis.predict_pb2")
 
     def close(self) -> None:
         """Let go of connections."""
-        if "_connections" in vars(self):
-            self._connections.close()
+        if "_session" in vars(self):
+            self._session.close()
         if "_channel" in vars(self):
             self._channel.close()
 
     def _look(self, path: str) -> Any:
-        return self._rest("GET", path)
-
-    def _post(self, path: str, body: bytes) -> Any:
-        return self._rest("POST", path, body)
-
-    def _rest(self, method: str, path: str, body: bytes | None = None) -> Any:
-        """By the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
+        """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
         try:
-            return _parsed(f"{method} {path}", *self._connections.ask(method, path, body))
+            return _parsed(f"GET {path}", *self._get(path))
         except ConnectionRefusedError as error:
             raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
         except TimeoutError as error:
@@ -180,10 +176,41 @@ class Client:
         except (OSError, HTTPException, ValueError) as error:
             raise _broken_off(self.endpoints.rest, repr(error)) from error
 
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Status and body."""
+        where = urlsplit(self.endpoints.rest)
+        host, context = where.hostname or "", access.tls_context(self.front)
+        connection = (
+            HTTPSConnection(host, where.port, timeout=self.seconds, context=context)
+            if context
+            else HTTPConnection(host, where.port, timeout=self.seconds)
+        )
+        with closing(connection):
+            connection.request("GET", path, headers=access.headers(self.front))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def _post(self, path: str, body: bytes) -> Any:
+        import requests
+
+        url = self.endpoints.rest + path
+        try:
+            answer = self._session.post(url, data=body, timeout=self.seconds, allow_redirects=False)
+        except requests.Timeout as error:
+            raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
+        except (requests.RequestException, ValueError) as error:
+            raise _broken_off(url, str(error)) from error
+        return _parsed(f"POST {path}", answer.status_code, answer.content)
+
     @cached_property
-    def _connections(self) -> Connections:
-        headers = {"Content-Type": "application/json", **access.headers(self.front)}
-        return Connections(self.endpoints.rest, self.seconds, headers, access.tls_context(self.front))
+    def _session(self) -> Any:
+        import requests
+
+        session = requests.Session()
+        session.trust_env = False  # a proxy for the outside world must not stand between us and our server
+        session.headers.update({"Content-Type": "application/json", **access.headers(self.front)})
+        access.mount(session, self.front, POOL_SIZE)
+        return session
 
     @cached_property
     def _channel(self) -> Any:
