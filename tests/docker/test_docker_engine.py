@@ -9,7 +9,6 @@ import socket
 import subprocess
 from pathlib import Path
 
-import pytest
 from support.cli import ANY_PORTS, command, environment
 from support.containers import docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
@@ -36,14 +35,6 @@ def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
     assert not listens(int(result["endpoints"]["rest"].rpartition(":")[2]))
     assert state_left(project) == []
     assert deployer("down", "half_plus_two", cwd=project).code == 10
-
-
-def test_a_stop_is_heard_and_not_enforced(project):
-    up(project, "half_plus_two:1", *ANY_PORTS)
-    docker("stop", "--time", "60", NAME)
-    assert inspect(NAME)["State"]["ExitCode"] in (0, 143)
-    assert "is not running" in deployer("status", cwd=project).err
-    assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
 
 
 def test_versions_change_in_place(project):
@@ -183,18 +174,20 @@ def test_a_container_of_our_name_that_is_not_ours_is_never_touched(project, serv
         docker("rm", "-f", NAME)
 
 
-@pytest.mark.parametrize("harm", [("kill",), ("stop",), ("rm", "--force")], ids=" ".join)
-def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project, harm):
+def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project):
     """A container that `docker kill` ended stays down: its restart policy is for ends of its own."""
     asked = ("half_plus_two:1", "--rest-port", str(free_port()), "--grpc-port", str(free_port()))
     first = up(project, *asked)
-    docker(*harm, NAME)
-    code, says = (10, "nothing is deployed") if harm[0] == "rm" else (0, "is not running")
-    refused(deployer("status", "half_plus_two", cwd=project), code, says)
-    second = up(project, *asked)
-    assert (second["plan"]["change"], second["endpoints"]) == ("create", first["endpoints"])
-    assert ask(second["endpoints"], 2.0) == 3.0
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    for harm in (("kill",), ("stop", "--time", "60"), ("rm", "--force")):
+        docker(*harm, NAME)
+        if harm[0] == "stop":
+            assert inspect(NAME)["State"]["ExitCode"] in (0, 143), "a stop is heard and not enforced"
+        code, says = (10, "nothing is deployed") if harm[0] == "rm" else (0, "is not running")
+        refused(deployer("status", "half_plus_two", cwd=project), code, says)
+        mended = up(project, *asked)
+        assert (mended["plan"]["change"], mended["endpoints"]) == ("create", first["endpoints"]), harm
+        assert ask(mended["endpoints"], 2.0) == 3.0
+        assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
 
 
 def test_a_version_that_was_removed_behind_our_back_is_told(project):

@@ -113,24 +113,23 @@ SETTINGS = (
 )
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_what_is_rendered_is_what_up_makes(project, compose, form):
+def test_what_is_rendered_is_what_up_makes(project, compose):
     ports = free_port(), free_port()
     asked = ("--rest-port", str(ports[0]), "--grpc-port", str(ports[1]))
     (project / "deployer.toml").write_text(LIMITS)
     up(project, *asked)
     by_deployer = made(NAME)
     models = [mount["Source"] for mount in inspect(NAME)["Mounts"] if mount["Destination"] == "/models"]
+    assert by_deployer["NanoCpus"] == 1_500_000_000
     assert deployer("down", cwd=project).code == 0
-    folder = render(form, project, *asked)
-    with started(form, folder, compose):
-        prove(project, *ports, 1, 3)
-        rendered = made(NAME)
-        assert rendered == by_deployer
-        assert rendered["NanoCpus"] == 1_500_000_000
-        sources = {mount["Destination"]: mount["Source"] for mount in inspect(NAME)["Mounts"]}
-        assert sources == {"/models": models[0], "/config": str(folder / "config")}
-        eventually(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "its health check passes")
+    for form in FORMS:
+        folder = render(form, project, *asked)
+        with started(form, folder, compose):
+            prove(project, *ports, 1, 3)
+            assert made(NAME) == by_deployer, form
+            sources = {mount["Destination"]: mount["Source"] for mount in inspect(NAME)["Mounts"]}
+            assert sources == {"/models": models[0], "/config": str(folder / "config")}
+            eventually(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "its health check passes")
 
 
 @pytest.mark.parametrize("form", FORMS)

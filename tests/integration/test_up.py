@@ -125,9 +125,10 @@ def test_several_models_versions_and_labels_from_deployer_toml(project):
     assert status["healthy"] is True
 
 
-def test_batching_from_deployer_toml_runs_requests_together(project):
+def test_batching_and_monitoring_from_deployer_toml_run_requests_together_and_count_them(project):
     (project / "deployer.toml").write_text(
-        "[batching]\nmax_batch_size = 4\nbatch_timeout_micros = 5000\n[models.half_plus_two]\nversions = [1]\n"
+        "[batching]\nmax_batch_size = 4\nbatch_timeout_micros = 5000\n"
+        '[monitoring]\npath = "/metrics"\n[models.half_plus_two]\nversions = [1]\n'
     )
     endpoints = up(project, *ANY_PORTS)["endpoints"]
     with ThreadPoolExecutor(4) as clients:
@@ -135,11 +136,6 @@ def test_batching_from_deployer_toml_runs_requests_together(project):
     url = f"{endpoints['rest']}/v1/models/half_plus_two:predict"
     refused = requests.post(url, json={"instances": [1.0] * 5}, timeout=60)
     assert refused.json() == {"error": "Task size 5 is larger than maximum input batch size 4"}
-
-
-def test_monitoring_from_deployer_toml_shows_what_is_served(project):
-    (project / "deployer.toml").write_text('[monitoring]\npath = "/metrics"\n[models.half_plus_two]\nversions = [1]\n')
-    endpoints = up(project, *ANY_PORTS)["endpoints"]
     counted = ':tensorflow:serving:request_count{model_name="half_plus_two",status="OK"} '
     page = requests.get(f"{endpoints['rest']}/metrics", timeout=60).text
     before = next(line for line in page.splitlines() if line.startswith(counted))
@@ -301,6 +297,10 @@ def test_the_verbs_that_look_tell_what_is_there(project):
     nothing = deployer("plan", "half_plus_two:2", "--exit-code", cwd=project)
     assert (nothing.code, nothing.out.splitlines()[0]) == (0, "NOTHING half_plus_two [local]")
     assert deployer("plan", "half_plus_two:1", "--exit-code", cwd=project).code == 20
+    spoil_golden(project, 2, donor=1)
+    failed = deployer("smoke", cwd=project)
+    assert failed.code == 8
+    assert "FAIL  half_plus_two:2  parity REST" in failed.out
 
 
 def test_logs_follow_until_the_server_ends(project):
@@ -316,11 +316,3 @@ def test_logs_follow_until_the_server_ends(project):
     assert any("Serving on public ports" in line for line in followed)
     assert "Stopped" in followed[-1]
     assert follower.wait(60) == 0
-
-
-def test_a_smoke_test_that_fails_exits_8(project):
-    up(project, "half_plus_two:1", *ANY_PORTS)
-    spoil_golden(project, 1, donor=2)
-    ended = deployer("smoke", cwd=project)
-    assert ended.code == 8
-    assert "FAIL  half_plus_two:1  parity REST" in ended.out
