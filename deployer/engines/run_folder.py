@@ -146,8 +146,10 @@ def releases(home: Path) -> tuple[Path, ...]:
 
 
 def delete(folder: Path) -> None:
-    """Remove the folder; its labels go last, so that a killed removal is found and finished."""
-    for child in folder.iterdir() if folder.is_dir() else ():
-        if child.name != RELEASE_FILE:
-            shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
+    """Remove the folder; its labels go last, so that a killed removal is found and finished. No error when another
+    removes it, too."""
+    with contextlib.suppress(FileNotFoundError):
+        for child in folder.iterdir():
+            if child.name != RELEASE_FILE:
+                shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     shutil.rmtree(folder, ignore_errors=True)
