@@ -35,9 +35,12 @@ ensure_image() {
     export DEPLOYER_TEST_IMAGE
 }
 
-# Tests wait now and then, so two halves run side by side. All that share a Docker Engine are in the first, with what
-# makes environments of its own; the other half is as long, and need not wait for the image.
-first_half=(tests/docker tests/contract/engines tests/integration/test_{source_kinds,estimator,jax,real_models}.py)
+# Tests wait more than they compute, so two halves run side by side. All that share a Docker Engine are in the first;
+# of the contract of the server as much as makes the halves equally long. The other half need not wait for the image.
+first_half=(
+    tests/docker tests/contract/engines tests/contract/server/test_server_[de]*.py
+    tests/integration/test_{source_kinds,estimator,jax,real_models}.py
+)
 
 all_of_them() {
     local told code=0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.containers import docker, world
+from support.containers import labelled, world
 from support.kills import Kills, State
 from support.quick_server import quick_server
 from support.traffic import rest_client
@@ -42,21 +42,21 @@ def one(gated: bool) -> State:
 ALONE, GATED = one(gated=False), one(gated=True)
 POLLING = {gated: State(2, UP[2], toml(gated=gated, flags=POLL)) for gated in (True, False)}
 MODELS_CHANGE = {
-    "reload": (ALONE, State(2, ("redeploy", "--version", "2"), ALONE.toml), 9),
+    "reload": (ALONE, State(2, ("redeploy", "--version", "2"), ALONE.toml), 11),
     "rollback": (
         State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous"), GATED.toml),
         State(1, ("rollback",), GATED.toml),
-        6,
+        8,
     ),
 }
 SERVERS_CHANGE = {
-    "create": (NONE, ALONE, False, 6),
-    "create behind a gateway": (NONE, GATED, False, 6),
-    "replace": (ALONE, POLLING[False], False, 7),
-    "replace behind a gateway": (GATED, POLLING[True], True, 7),
-    "another gateway": (GATED, State(1, UP[1], toml(gated=True, gateway="max_connections = 100")), True, 3),
-    "down": (ALONE, NONE, False, 3),
-    "down behind a gateway": (GATED, NONE, False, 3),
+    "create": (NONE, ALONE, False, 8),
+    "create behind a gateway": (NONE, GATED, False, 8),
+    "replace": (ALONE, POLLING[False], False, 9),
+    "replace behind a gateway": (GATED, POLLING[True], True, 9),
+    "another gateway": (GATED, State(1, UP[1], toml(gated=True, gateway="max_connections = 100")), True, 5),
+    "down": (ALONE, NONE, False, 5),
+    "down behind a gateway": (GATED, NONE, False, 5),
 }
 """What is gone from and to, whether clients may notice nothing, and how many kills there are at least."""
 
@@ -116,6 +116,6 @@ def assert_alone(project, bare, *, gated: bool) -> None:
     assert [words[-1] for words in there if words[0] == "network"] == [f"{NAME}-slots" if gated else NAME]
     assert {words[0] for words in there} == {"container", "network"}
     releases = [path.name for path in (project / ".deployer/docker/local/half_plus_two").iterdir()]
-    assert docker("ps", "--format", "{{.Names}}", "--filter", f"label=deployer.release={releases[0]}") == NAME
     assert len(releases) == 1
+    assert labelled(f"deployer.release={releases[0]}")[0] == [NAME]
     assert len(list((project / ".deployer/gateway").glob("*/*/run/2*/a.cfg"))) == len(containers) - 1

@@ -27,31 +27,31 @@ def run(project: Path, *arguments: str) -> dict:
 UP = {version: ("up", f"half_plus_two:{version}", *ANY_PORTS) for version in (1, 2)}
 FLAGS = "[server.flags]\nfile_system_poll_wait_seconds = 2\n"
 NONE, ONE = State(None, ("down", "half_plus_two")), State(1, UP[1])
-BOTH_MOMENTS = ("before", "after")
 CHANGES = {
-    "create": (NONE, ONE, False, ("after",), 6),
-    "reload": (ONE, State(2, ("redeploy", "--version", "2")), True, BOTH_MOMENTS, 18),
-    "replace": (ONE, State(2, UP[2], FLAGS), True, ("after",), 7),
+    "create": (NONE, ONE, False, False, 8),
+    "reload": (ONE, State(2, ("redeploy", "--version", "2")), True, True, 18),
+    "replace": (ONE, State(2, UP[2], FLAGS), True, False, 9),
     "rollback": (
         State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous")),
-        State(1, ("rollback",)), True, ("after",), 6,
+        State(1, ("rollback",)), True, False, 8,
     ),
-    "down": (ONE, NONE, False, BOTH_MOMENTS, 6),
+    "down": (ONE, NONE, False, True, 6),
 }  # fmt: skip
-"""What is gone from and to, whether clients may notice nothing, the moments, and how many kills there are at least."""
+"""What is gone from and to, whether clients may notice nothing, whether all entries have both moments, and how many
+kills there are at least."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_that_is_killed_anywhere_leaves_what_served_or_what_is_to_and_the_next_command_ends_it(
     project, change
 ):
-    before, after, seamless, moments, at_least = CHANGES[change]
+    before, after, seamless, both, at_least = CHANGES[change]
 
     def check(state: State) -> None:
         assert len(servers(project)) == (1 if state.version else 0)
         assert state.version or state_left(project) == []
 
-    kills = Kills(project, before, after, check, seamless, moments=moments)
+    kills = Kills(project, before, after, check, seamless, both=both)
     if change == "rollback":
         kills.reach(ONE)
     assert kills.carry_out() >= at_least

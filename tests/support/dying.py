@@ -16,11 +16,12 @@ JOURNAL = ("begin", "step", "end")
 """What writes into the journal: a release's begin, its steps, its end."""
 
 
-def killed_at(number: int, when: str, *arguments: str, cwd: Path, **more: str) -> bool:
-    """Whether `deployer ARGUMENTS` was killed `before` or `after` its entry of that number; False when it has fewer."""
+def killed_at(number: int, when: str, *arguments: str, cwd: Path, **more: str) -> str:
+    """Run `deployer ARGUMENTS` until it is killed `before` or `after` its entry of that number; which entry that was,
+    of JOURNAL, and nothing when it has fewer."""
     ended = forks.run(arguments, cwd, environment(**more), SECONDS, dies=(number, when))
     assert ended["code"] in (0, KILLED), ended
-    return bool(ended["code"] == KILLED)
+    return str(ended["out"].split()[-1]) if ended["code"] == KILLED else ""
 
 
 def die_at(number: int, when: str) -> None:
@@ -29,18 +30,23 @@ def die_at(number: int, when: str) -> None:
 
     seen = 0
 
-    def dying(write: Callable[..., Any]) -> Callable[..., Any]:
+    def dying(name: str, write: Callable[..., Any]) -> Callable[..., Any]:
         def written(*arguments: Any, **named: Any) -> Any:
             nonlocal seen
             seen += 1
             if seen == number and when == "before":
-                os.kill(os.getpid(), signal.SIGKILL)
+                _die(name)
             answer = write(*arguments, **named)
             if seen == number:
-                os.kill(os.getpid(), signal.SIGKILL)
+                _die(name)
             return answer
 
         return written
 
     for name in JOURNAL:
-        setattr(Ledger, name, dying(getattr(Ledger, name)))
+        setattr(Ledger, name, dying(name, getattr(Ledger, name)))
+
+
+def _die(last_word: str) -> None:
+    print(last_word, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
