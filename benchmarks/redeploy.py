@@ -6,6 +6,7 @@ after the call, as TensorFlow Serving does: the embedded server does it at once.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -26,7 +27,7 @@ from deployer.client import Client
 from deployer.deployment import ServedModel
 from deployer.engines import ports
 from deployer.engines.docker.blueprint import MODELS_MOUNT
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, NothingDeployed
 
 ROUNDS = 5
 POLL_SECONDS = 0.02
@@ -40,7 +41,8 @@ SWITCHES_LATER = """
 FROM {image}
 USER root
 RUN sed -i '/def set_models/,/def poll/s/self._wake.set()/threading.Timer(1.0, self._wake.set).start()/' \
-    /opt/server/app/deployer/server/source.py && grep -q 'Timer(1.0' /opt/server/app/deployer/server/source.py
+    /opt/server/app/deployer/server/source.py && grep -q 'Timer(1.0' /opt/server/app/deployer/server/source.py \
+    && rm -f /opt/server/app/deployer/server/__pycache__/source.*
 """
 START = """
 set -e
@@ -74,7 +76,8 @@ class Site:
             try:
                 yield site
             finally:
-                process(DEPLOYER, "down", "--all", "-q", "--engine", engine, cwd=site.folder)()
+                with contextlib.suppress(NothingDeployed):
+                    deployer.down(NAME, settings=site.settings)
 
     @property
     def toml(self) -> str:
