@@ -101,18 +101,27 @@ def test_stopping_what_has_ended_is_no_error(tmp_path, spawn):
     process.stop(found, 10.0)
 
 
-def test_start_runs_the_server_in_a_session_of_its_own_and_logs_to_the_file(tmp_path):
+def test_start_runs_the_server_in_a_session_of_its_own(tmp_path):
+    with (tmp_path / "held").open("w") as held:
+        waits = [f"--model_base_path={tmp_path / 'missing'}"]
+        pid = process.start(waits, tmp_path, tmp_path / "server.log", [held.fileno()])
+    try:
+        child = psutil.Process(pid)
+        assert process.mark(tmp_path) in child.cmdline()
+        assert child.cwd() == str(tmp_path)
+        assert os.getsid(pid) == pid != os.getsid(0)
+        assert str(tmp_path / "held") in set(map(_target, Path(f"/proc/{pid}/fd").iterdir()))
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    assert process.find(tmp_path, pid) is None
+
+
+def test_start_adds_what_the_server_says_to_the_log(tmp_path):
     log = tmp_path / "server.log"
     log.write_text("before\n")
-    with (tmp_path / "held").open("w") as held:
-        pid = process.start(["--port=notanumber"], tmp_path, log, [held.fileno()])
-    child = psutil.Process(pid)
-    assert process.mark(tmp_path) in child.cmdline()
-    assert child.cwd() == str(tmp_path)
-    assert os.getsid(pid) == pid != os.getsid(0)
-    assert str(tmp_path / "held") in set(map(_target, Path(f"/proc/{pid}/fd").iterdir()))
+    pid = process.start(["--port=notanumber"], tmp_path, log, [])
     assert os.waitpid(pid, 0)[1] != 0
-    assert process.find(tmp_path, pid) is None
     assert log.read_text().startswith("before\nCouldn't interpret value notanumber for flag port.")
 
 
