@@ -5,11 +5,13 @@ Without a gateway nothing is added. Files are read anew for each client: a gatew
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from deployer.deployment import Front
 from deployer.errors import RequestFailed
 
+IDLE_SECONDS = 0.5
 SERVER_NAME = "server-name"
 """Beside the certificate: a name that it is for. It may be for none that this machine is reached by."""
 
@@ -43,12 +45,36 @@ def mount(session: Any, front: Front | None, pool_size: int) -> None:
 
     context = tls_context(front)
     if front is None or context is None:
-        session.mount("http://", HTTPAdapter(pool_maxsize=pool_size))
+        adapter = HTTPAdapter(pool_maxsize=pool_size)
+        adapter.poolmanager.pool_classes_by_scheme = {"http": _pool()}
+        session.mount("http://", adapter)
         return
     session.verify = str(front.certificate)
     adapter = HTTPAdapter(pool_maxsize=pool_size)
     adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
     session.mount("https://", adapter)
+
+
+def _pool() -> Any:
+    """Lets idle connections go before a server does: a request that crosses its goodbye would be lost."""
+    from urllib3 import HTTPConnectionPool
+    from urllib3.connection import HTTPConnection
+
+    class Connection(HTTPConnection):
+        asked = 0.0
+
+        def request(self, *given: Any, **named: Any) -> None:
+            self.asked = time.monotonic()
+            super().request(*given, **named)
+
+        @property
+        def is_connected(self) -> bool:
+            return time.monotonic() - self.asked < IDLE_SECONDS and super().is_connected
+
+    class Pool(HTTPConnectionPool):
+        ConnectionCls = Connection
+
+    return Pool
 
 
 def channel(address: str, front: Front | None, options: tuple[tuple[str, Any], ...]) -> Any:

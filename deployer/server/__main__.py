@@ -88,6 +88,7 @@ def _run(options: Options, message: Any) -> int:
     from deployer.server.listeners import PortError
     from deployer.server.serve import Server
 
+    gc.freeze()  # else the first look for garbage, at all of TensorFlow, would keep every request waiting
     gc.enable()
     if not options.on("xla_cpu_compilation_enabled") and not options.on("xla_gpu_compilation_enabled"):
         xla.switch_off()

@@ -18,11 +18,12 @@ from deployer.deployment import Endpoints
 
 @dataclass(frozen=True)
 class Asked:
-    """A request that came in."""
+    """A request that came in; `client` is the port of its connection."""
 
     method: str
     path: str
     body: bytes
+    client: int = 0
 
 
 @dataclass
@@ -60,7 +61,7 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
 
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            server.asked.append(Asked(self.command, self.path, body))
+            server.asked.append(Asked(self.command, self.path, body, self.client_address[1]))
             if server.raw:
                 self.close_connection = True
                 server.raw(self.wfile)
