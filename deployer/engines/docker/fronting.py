@@ -14,7 +14,7 @@ from deployer.engines import run_folder
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.listing import GatewayContainer, gateways
-from deployer.engines.docker.world import World
+from deployer.engines.docker.world import CONFLICT, World, remove_container
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused
 from deployer.gateway.admin import Admin
@@ -85,7 +85,7 @@ class Gateways:
         with docker_errors(f"stopping the gateway of {self.name}"):
             container = self.world.client.containers.get(found.id)
             container.update(restart_policy={"Name": "no"})
-            container.kill(STOP_SIGNAL)
+            _told_to_stop(container)
         admin = self.admin(found)
         until(lambda: not admin.answers(), Deadline.after(READY_SECONDS))
 
@@ -101,7 +101,7 @@ class Gateways:
         import docker.errors
 
         with docker_errors(f"removing a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            self.world.client.containers.get(found.id).remove(force=True)
+            remove_container(self.world.client.containers.get(found.id))
 
     def discard(self, generation: str) -> None:
         """One that was not accepted, with its folder."""
@@ -225,6 +225,17 @@ class Gateways:
 
 def _listed(container: Any) -> dict[str, Any]:
     return {"Id": container.id, "Labels": container.labels}
+
+
+def _told_to_stop(container: Any) -> None:
+    """One that a killed command has told already may have ended since."""
+    import docker.errors
+
+    try:
+        container.kill(STOP_SIGNAL)
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT:
+            raise
 
 
 def _check_unprivileged(port: int) -> None:

@@ -126,7 +126,7 @@ class World:
         with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             container = self.container(deployment)
             container.stop(timeout=STOP_SECONDS)
-            _remove(container)
+            remove_container(container)
 
     def remove_all(self, name: str, env: str) -> None:
         """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
@@ -175,7 +175,7 @@ class World:
             self.home_of(left, name, env).delete()
 
 
-def _remove(container: Any) -> None:
+def remove_container(container: Any) -> None:
     """Another may have asked for it, and have been killed since: the engine goes on removing all the same."""
     import docker.errors
 
