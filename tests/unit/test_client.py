@@ -80,15 +80,6 @@ OVER_REST = [ask_states, ask_rest]
 OVER_GRPC = [ask_grpc, ask_reload]
 
 
-def test_a_connection_is_kept_but_not_when_it_was_idle(server, client, monkeypatch):
-    server.answer({"outputs": [0.0]})
-    for seconds in (60.0, 60.0, 0.0):
-        monkeypatch.setattr("deployer.access.IDLE_SECONDS", seconds)
-        client.predict_rest(QUESTION, X, Y)
-    first, second, third = (asked.client for asked in server.asked)
-    assert first == second != third
-
-
 def test_states_are_read(server, client):
     failed = {"version": "2", "state": "END", "status": {"error_code": "NOT_FOUND", "error_message": "no such file"}}
     server.answer({"model_version_status": [AVAILABLE, failed, {"version": "3", "state": "LOADING"}]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from deployer.engines.docker import context as docker_context
 from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
 
 API_SECONDS = 30
+CONFLICT = 409
+"""How the engine tells that something is not as the call takes it to be."""
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 LOCAL = "unix://"
@@ -94,6 +97,19 @@ def _unreachable(what: str, error: Exception) -> EngineUnavailable:
     return EngineUnavailable(
         f"{what} cannot be reached: {text[:200]}", hint="start the Docker Engine, or use --engine embedded"
     )
+
+
+def remove_container(container: Any) -> None:
+    """Wait for its end where a command that was killed has asked for it already: the engine goes on removing."""
+    import docker.errors
+
+    try:
+        container.remove(force=True)
+    except docker.errors.APIError as error:
+        if error.status_code != CONFLICT:
+            raise
+        with contextlib.suppress(docker.errors.NotFound):
+            container.wait(condition="removed", timeout=API_SECONDS)
 
 
 def lines(chunks: Iterator[bytes]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.deployment import typed
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.blueprint import LABEL
 from deployer.errors import EngineError, LockHeld
 from deployer.owners import Owner, myself, owner_from
@@ -28,7 +28,6 @@ EXPIRY_SECONDS = 20.0
 POLL_SECONDS = 0.1
 RELEASE_SECONDS = 5.0
 """A container that is being removed has its name for a moment longer."""
-CONFLICT = 409
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.engines import run_folder
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.listing import GatewayContainer, gateways
-from deployer.engines.docker.world import CONFLICT, World, remove_container
+from deployer.engines.docker.world import World
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused
 from deployer.gateway.admin import Admin

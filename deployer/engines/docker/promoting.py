@@ -13,6 +13,7 @@ from typing import Any
 
 from deployer.deployment import Deployment
 from deployer.engines.docker import containers, listing, networks
+from deployer.engines.docker.api import remove_container
 from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING, GatewayContainer
@@ -150,7 +151,7 @@ class Promotion:
                 self.gateways.home.forget()
             else:
                 self.world.container(old).rename(container_name(old.name, old.env, old.release))
-        proven.remove(force=True)
+        remove_container(proven)
         self.world.discard(old)
         if old.slot:
             self.gateways.remove()

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.deployment import Deployment
 from deployer.engines.base import CANDIDATE
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.blueprint import container_name
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING
@@ -60,7 +60,7 @@ class Recovery:
     def _bring_back(self, old: Deployment) -> str:
         serving = container_name(self.name, self.env)
         for found in self.world.client.containers.list(all=True, filters={"name": f"^/{serving}$"}):
-            found.remove(force=True)
+            remove_container(found)
         container = self.world.container(old)
         container.rename(serving)
         container.start()

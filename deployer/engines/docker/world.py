@@ -13,14 +13,13 @@ from deployer.deployment import Deployment, Memory
 from deployer.engines import process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.errors import EngineError
 from deployer.gateway.home import Home
 
 STOP_SECONDS = 10
-CONFLICT = 409
 
 
 @dataclass(frozen=True)
@@ -173,18 +172,6 @@ class World:
             networks.remove(self.client, name, env, keep=kinds)
         if not left:
             self.home_of(left, name, env).delete()
-
-
-def remove_container(container: Any) -> None:
-    """Another may have asked for it, and have been killed since: the engine goes on removing all the same."""
-    import docker.errors
-
-    try:
-        container.remove(force=True)
-    except docker.errors.APIError as error:
-        if error.status_code != CONFLICT:
-            raise
-        container.wait(condition="removed", timeout=STOP_SECONDS)
 
 
 def named(container: Any) -> str:
