@@ -44,23 +44,24 @@ def mount(session: Any, front: Front | None, pool_size: int) -> None:
     from requests.adapters import HTTPAdapter
 
     context = tls_context(front)
-    if front is None or context is None:
-        adapter = HTTPAdapter(pool_maxsize=pool_size)
-        adapter.poolmanager.pool_classes_by_scheme = {"http": _pool()}
-        session.mount("http://", adapter)
-        return
-    session.verify = str(front.certificate)
     adapter = HTTPAdapter(pool_maxsize=pool_size)
-    adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
-    session.mount("https://", adapter)
+    if front is not None and context is not None:
+        session.verify = str(front.certificate)
+        adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
+    adapter.poolmanager.pool_classes_by_scheme = _pools()
+    session.mount("http://" if context is None else "https://", adapter)
 
 
-def _pool() -> Any:
+def _pools() -> dict[str, Any]:
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
+
+    return {"http": _impatient(HTTPConnectionPool), "https": _impatient(HTTPSConnectionPool)}
+
+
+def _impatient(pool: Any) -> Any:
     """Lets idle connections go before a server does: a request that crosses its goodbye would be lost."""
-    from urllib3 import HTTPConnectionPool
-    from urllib3.connection import HTTPConnection
 
-    class Connection(HTTPConnection):
+    class Connection(pool.ConnectionCls):  # type: ignore[misc]
         asked = 0.0
 
         def request(self, *given: Any, **named: Any) -> None:
@@ -71,7 +72,7 @@ def _pool() -> Any:
         def is_connected(self) -> bool:
             return time.monotonic() - self.asked < IDLE_SECONDS and super().is_connected
 
-    class Pool(HTTPConnectionPool):
+    class Pool(pool):  # type: ignore[misc]
         ConnectionCls = Connection
 
     return Pool

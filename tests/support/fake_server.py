@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -99,13 +101,18 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def fake_server() -> Iterator[FakeServer]:
-    """A FakeServer on ports of its own."""
+def fake_server(pem: Path | None = None) -> Iterator[FakeServer]:
+    """A FakeServer on ports of its own; its REST speaks TLS with the chain and key of a file."""
     server = FakeServer(Endpoints("", ""))
     http = _Quiet(("127.0.0.1", 0), _handler(server))
+    if pem is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(pem)
+        http.socket = context.wrap_socket(http.socket, server_side=True)
     calls = grpc.server(ThreadPoolExecutor(8), handlers=(_Calls(server),))
     port = calls.add_insecure_port("127.0.0.1:0")
-    server.endpoints = Endpoints(f"http://127.0.0.1:{http.server_port}", f"127.0.0.1:{port}")
+    scheme = "https" if pem else "http"
+    server.endpoints = Endpoints(f"{scheme}://127.0.0.1:{http.server_port}", f"127.0.0.1:{port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     calls.start()

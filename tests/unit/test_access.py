@@ -2,18 +2,34 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import requests
-from support.fake_server import fake_server
+from support.fake_server import FakeServer, fake_server
 
 from deployer import access
+from deployer.deployment import Front
+from deployer.gateway import tls
 
 
-def test_a_connection_is_kept_but_not_when_it_was_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    with fake_server() as server, requests.Session() as session:
-        access.mount(session, None, 1)
+def assert_given_up_when_idle(server: FakeServer, front: Front | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    with requests.Session() as session:
+        access.mount(session, front, 1)
         for seconds in (60.0, 60.0, 0.0):
             monkeypatch.setattr(access, "IDLE_SECONDS", seconds)
             session.post(f"{server.endpoints.rest}/v1/models/m:predict", timeout=60)
-        first, second, third = (asked.client for asked in server.asked)
+    first, second, third = (asked.client for asked in server.asked)
     assert first == second != third
+
+
+def test_a_connection_is_kept_but_not_when_it_was_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_server() as server:
+        assert_given_up_when_idle(server, None, monkeypatch)
+
+
+def test_nor_when_it_is_one_to_a_gateway_that_speaks_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pem, certificate = tmp_path / "own.pem", tmp_path / "certificate"
+    certificate.write_text(tls.make(pem, "127.0.0.1").certificate)
+    with fake_server(pem) as server:
+        assert_given_up_when_idle(server, Front("", True, tmp_path / "token", certificate), monkeypatch)
