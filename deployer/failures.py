@@ -99,9 +99,9 @@ KNOWN = (
         "mend [batching] in deployer.toml",
     ),
     Known(
-        r"failed call to cuInit|no NVIDIA GPU device is present",
-        "the server found no GPU and runs on the CPU",
-        "set docker.gpus, and install the NVIDIA container toolkit",
+        r"Cannot assign a device for operation .*/device:GPU",
+        "the graph has ops that may run on a GPU only, and the server has none",
+        "set docker.gpus, and install the NVIDIA container toolkit; or save the model without tf.device",
     ),
     Known(
         r"(?i)cannot execute binary file|exec format error|illegal instruction",

@@ -18,12 +18,21 @@ SERVE = ("serve",)
 """The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
+VERSION = re.compile(r"[0-9]{1,19}")
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
 def is_saved_model(folder: Path) -> bool:
     """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
     return (folder / PB_FILE).is_file()
+
+
+def newest_version(folder: Path) -> Path | None:
+    """The version folder of a base path that TensorFlow Serving would take first; None for any other folder."""
+    if is_saved_model(folder) or not folder.is_dir():
+        return None
+    versions = [child for child in folder.iterdir() if VERSION.fullmatch(child.name) and child.is_dir()]
+    return max(versions, key=lambda child: int(child.name)) if any(map(is_saved_model, versions)) else None
 
 
 def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:

@@ -30,6 +30,8 @@ from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
 MANIFEST_FILE = Path("assets.extra") / "manifest.json"
+FOREIGN = "foreign"
+"""The kind of source of a version that another tool put into the store."""
 STAGE_PREFIX = ".stage-"
 OWN_FOLDER = "assets.extra"
 WARMUP_FILE = f"{OWN_FOLDER}/tf_serving_warmup_requests"
@@ -227,7 +229,7 @@ def _load(name: str, version: int, path: Path) -> Model:
 def _foreign(name: str, version: int, path: Path) -> Model:
     info = saved_model.read(path)
     digest = content_digest(folder_digests(path))
-    source = Source("foreign", str(path), None)
+    source = Source(FOREIGN, str(path), None)
     return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), _utc(path.stat().st_mtime))
 
 

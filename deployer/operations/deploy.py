@@ -46,6 +46,8 @@ class Deploy:
     def carry_out(self, plan: Plan, observed: Deployment | None) -> tuple[Deployment, Report]:
         """Do what the plan says. Raises NotReady, GateRefused, EngineError; then the old server still serves."""
         roomy = False
+        if plan.change is not Change.NOTHING:
+            self.gate.check_golden()
         if observed is not None and plan.change is not Change.NOTHING:
             self.gate.check_signatures(observed)
             roomy = self.gate.check_memory(observed, plan.change)

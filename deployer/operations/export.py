@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from deployer import batchable, saved_model
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
-from deployer.operations.targets import name_for
+from deployer.operations.targets import name_for, next_version
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
@@ -151,6 +151,6 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False)
         golden = exporter.prove(stage.folder, request, progress)
-        number = options.version or store.next_version(name)
+        number = options.version or next_version(store, name, request.source)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        return ExportResult(store.publish(stage, origin, golden, options.version), created=True)
+        return ExportResult(store.publish(stage, origin, golden, number), created=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from deployer.operations.workspace import Progress, Workspace
 from deployer.plan import all_loaded
 from deployer.report.checks import Check, Report
 from deployer.report.differences import SignatureChange
+from deployer.store import FOREIGN
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,18 @@ class Gate:
     def skipped(self) -> bool:
         """Whether nothing is asked."""
         return self.workspace.spec.gate.skip
+
+    def check_golden(self) -> None:
+        """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
+        bare = [model for model in self.models if not model.golden.cases and not self.skipped]
+        for model in bare[:1]:
+            another = "deployer export SOURCE --examples FILE makes a version that has some"
+            if model.source.kind == FOREIGN:
+                another = f"deployer up {shlex.quote(str(model.path))} makes a version of it that has some"
+            raise GateRefused(
+                f"{model.name}:{model.version} cannot be proven: {smoke.no_golden(model)}",
+                hint=f"{another}; --skip-gate serves it unproven",
+            )
 
     def check_signatures(self, observed: Deployment) -> None:
         """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""

@@ -54,6 +54,7 @@ def _address(workspace: Workspace, model: Model) -> str:
 
 
 def _folder(path: Path) -> Model:
+    path = saved_model.newest_version(path) or path
     info = saved_model.read(path)
     version = int(path.resolve().name) if path.resolve().name.isdigit() else 0
     name = name_for(str(path))

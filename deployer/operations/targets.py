@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer import saved_model
 from deployer.errors import SourceNotFound
 from deployer.layout import misplaced, no_store
-from deployer.model import check_version
-from deployer.store import Store
+from deployer.model import MAX_VERSION, check_version
+from deployer.store import FOREIGN, Store
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
@@ -26,12 +28,13 @@ class Stored:
 def stored(target: str, store: Store) -> Stored | None:
     """The model in the store that `target` names, or None when it names a source.
 
-    A model of that name in the store wins over a file of that name; `./NAME` always means the file.
+    A model of that name in the store wins over a file of that name; `./NAME` always means the file. The path of a model
+    or a version that is in the store names that one.
     Raises SourceNotFound when it is neither.
     """
     match = STORED.fullmatch(target)
     if not match or target.endswith(SOURCE_SUFFIXES):
-        return None
+        return _by_path(target, store)
     if match["version"] is not None:
         return Stored(match["name"], check_version(match["version"]))
     if _in_store(match["name"], store):
@@ -48,6 +51,21 @@ def stored(target: str, store: Store) -> Stored | None:
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
         hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]",
     )
+
+
+def _by_path(target: str, store: Store) -> Stored | None:
+    root, path = (Path(os.path.normpath(place.absolute())) for place in (store.root, Path(target)))
+    match path.relative_to(root).parts if path.is_relative_to(root) else ():
+        case [name] if name in store.names():
+            return _if_ours(Stored(name, None), store)
+        case [name, version] if version in map(str, store.versions(name)):
+            return _if_ours(Stored(name, int(version)), store)
+    return None
+
+
+def _if_ours(found: Stored, store: Store) -> Stored | None:
+    """What another tool put there is a source: an export gives it golden answers."""
+    return None if store.get(found.name, found.version).source.kind == FOREIGN else found
 
 
 def _exists(target: str) -> bool:
@@ -74,3 +92,14 @@ def name_for(source: str) -> str:
         path = path.parent
     name = path.name.removesuffix(".gz")
     return name.removesuffix("".join(Path(name).suffixes[-1:])) or path.name
+
+
+def next_version(store: Store, name: str, source: str) -> int:
+    """The number that an export gets: the next one, or a version folder's own where that is higher."""
+    return max(store.next_version(name), _own_version(Path(source)))
+
+
+def _own_version(source: Path) -> int:
+    folder = (saved_model.newest_version(source) or source).resolve()
+    is_version = saved_model.VERSION.fullmatch(folder.name) and saved_model.is_saved_model(folder)
+    return int(folder.name) if is_version and int(folder.name) <= MAX_VERSION else 0

@@ -16,7 +16,7 @@ from deployer.operations.launching import check_batching, current_launch, served
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
-from deployer.operations.targets import name_for, stored
+from deployer.operations.targets import name_for, next_version, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import ModelSpec, Spec
@@ -146,7 +146,7 @@ def _foreseen(
     store = workspace.store
     found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
     if isinstance(found, str):
-        version = options.version or store.next_version(name)
+        version = options.version or next_version(store, name, spec.source or "")
         steps.append(Step(f"export {spec.source} as {name}:{version}", found))
         return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
     models = tuple(store.get(name, version) for version in spec.versions) or (found or store.get(name),)

@@ -33,7 +33,11 @@ LINES = [
         "allowed_batch_sizes",
     ),
     ("INTERNAL: XLA compilation disabled\n\t [[{{node XlaCallModule}}]]", "XLA must compile"),
-    ("failed call to cuInit: UNKNOWN ERROR (303)", "GPU"),
+    (
+        "INVALID_ARGUMENT: Cannot assign a device for operation sum: {{node sum}} was explicitly assigned to "
+        "/device:GPU:0 but available devices are [ /job:localhost/replica:0/task:0/device:CPU:0 ]",
+        "docker.gpus",
+    ),
     ("exec /usr/bin/tf_serving_entrypoint.sh: exec format error", "another processor"),
     ("[FATAL tini (7)] exec /usr/bin/tf_serving_entrypoint.sh failed: Exec format error", "another processor"),
     ("unknown argument: --no_such_flag=1", "--no_such_flag=1"),

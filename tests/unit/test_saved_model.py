@@ -184,6 +184,22 @@ def test_a_folder_of_versions_says_which_to_name():
     assert saved_model.is_saved_model(MODELS / "half_plus_two" / "1")
 
 
+def test_of_a_base_path_the_newest_version_is_taken(tmp_path):
+    for name in ("9", "0010", "old", ".11", "99999999999999999999"):
+        shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "m" / name)
+    assert saved_model.newest_version(tmp_path / "m") == tmp_path / "m" / "0010"
+    (tmp_path / "m" / "12").mkdir()
+    assert saved_model.newest_version(tmp_path / "m") == tmp_path / "m" / "12", "half copied, it is the newest still"
+
+
+@pytest.mark.parametrize("name", ["", "nowhere", "m/1", "named", "empty"])
+def test_another_folder_is_no_base_path(tmp_path, name):
+    for place in ("m/1", "named/first"):
+        shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / place)
+    (tmp_path / "empty" / "3").mkdir(parents=True)
+    assert saved_model.newest_version(tmp_path / name) is None
+
+
 @pytest.mark.parametrize("name", ["nowhere", "empty", "file", "m/saved_model.pb"])
 def test_what_is_no_savedmodel_folder_is_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()

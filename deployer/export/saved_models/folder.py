@@ -1,4 +1,7 @@
-"""A SavedModel folder, as it is: its files are shared or linked into the store, its signatures are its own."""
+"""A SavedModel folder, as it is: its files are shared or linked into the store, its signatures are its own.
+
+Of a base path of TensorFlow Serving, a folder of version folders, the newest is taken, as that server would do.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +28,24 @@ def matches(source: str) -> bool:
 
 
 def location(source: str) -> str:
-    """The absolute path."""
-    return str(Path(source).resolve())
+    """The absolute path of the SavedModel itself."""
+    return str(_root(source).resolve())
+
+
+def _root(source: str) -> Path:
+    return saved_model.newest_version(Path(source)) or Path(source)
 
 
 def digest(request: ExportRequest) -> str:
     """sha256 over the names and bytes of its files. Raises BrokenModel for a folder that is no whole SavedModel."""
-    root = Path(request.source)
+    root = _root(request.source)
     _checked(root, request)
     return tree_digest(root, _own_files(root))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
-    return take_over(Path(request.source), request, target, progress)
+    return take_over(_root(request.source), request, target, progress)
 
 
 def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> str | None:

@@ -169,11 +169,11 @@ def test_a_damaged_folder_is_broken(exporter: Exporter, folder: Path, tmp_path: 
         exporter(str(damaged(folder, tmp_path, part)))
 
 
-def test_a_folder_of_versions_points_to_them(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "versions" / "7")
+def test_a_folder_of_models_points_to_them(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "models" / "first")
     with pytest.raises(BrokenModel) as caught:
-        exporter(str(tmp_path / "versions"))
-    assert "7" in str(caught.value.hint)
+        exporter(str(tmp_path / "models"))
+    assert "first" in str(caught.value.hint)
 
 
 def test_what_cannot_change_a_saved_model_is_refused(exporter: Exporter, folder: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from support.world import MODELS
 
 from deployer.errors import InvalidValue, SourceNotFound
-from deployer.operations.targets import Stored, name_for, stored
+from deployer.model import GoldenSummary, Source
+from deployer.operations.targets import Stored, name_for, next_version, stored
 from deployer.store import Store
 
 
@@ -23,6 +24,15 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
         Path(name).touch()
     shutil.copytree(MODELS / "half_plus_two" / "1", "exported")
     return Store(Path("models"))
+
+
+def export_into(store: Store, name: str, version: int) -> None:
+    """Put a version of the tool's own in the place of another tool's."""
+    shutil.rmtree(store.root / name / str(version))
+    with store.stage(name) as stage:
+        shutil.copytree(MODELS / "half_plus_two" / "1", stage.folder, dirs_exist_ok=True)
+        stage.hashes.begin()
+        store.publish(stage, Source("saved_model", "exported", None), GoldenSummary(1, "made"), version)
 
 
 @pytest.mark.parametrize(
@@ -40,12 +50,34 @@ def test_a_name_in_the_store_or_any_with_a_version_is_stored(store, target, mean
 @pytest.mark.parametrize(
     "target",
     [
-        "file", "exported", "./m", "models/m/1", "/abs/model", "model.keras", "m.h5", "train.py", "dir/train.py:model",
+        "file", "exported", "./m", "models/m/1/variables", "models/m/2", "models/other", "models", "/abs/model",
+        "model.keras", "m.h5", "train.py", "dir/train.py:model",
         "train.py:model", "package.module:name", "m:latest", "m:", "m:-1", "m:1.0", "a:b:1", "", "~/m",
     ],
 )  # fmt: skip
 def test_anything_else_is_a_source(store, target):
     assert stored(target, store) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "meant"),
+    [("models/m", Stored("m", None)), ("./models/m/", Stored("m", None)), ("x/../models/m/4", Stored("m", 4))],
+)
+def test_the_path_of_what_was_exported_into_the_store_is_stored(store, target, meant):
+    assert stored(target, store) is None, "another tool put it there: it is a source"
+    export_into(store, "m", 4)
+    assert stored(target, store) == meant
+    assert stored(str(Path(target).absolute()), store) == meant
+
+
+@pytest.mark.parametrize(
+    ("source", "number"),
+    [("versions", 30), ("versions/30", 30), ("versions/2", 5), ("exported", 5), ("train.py:model", 5), ("long", 5)],
+)
+def test_a_version_folder_keeps_its_number_where_that_is_the_highest(store, source, number):
+    for place in ("versions/2", "versions/30", f"long/{2**63}"):
+        shutil.copytree(MODELS / "half_plus_two" / "1", place)
+    assert next_version(store, "m", source) == number
 
 
 @pytest.mark.parametrize("target", ["unknown", "models2", "a b", "x" * 300, "nul\0byte", "ü"])

@@ -1,0 +1,54 @@
+"""Folders as TensorFlow Serving is given them: `NAME/VERSION/saved_model.pb`, made by another tool."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from support.cli import ANY_PORTS, Ended, in_process
+from support.world import MODELS, servers
+
+VERSIONS = MODELS / "half_plus_two"
+
+
+def served(folder: Path, *versions: int) -> Path:
+    """A base path with these versions, each with the bytes of one that is there."""
+    for version in versions:
+        shutil.copytree(VERSIONS / str(version % 3 + 1), folder / str(version))
+    return folder
+
+
+def exported(project: Path, source: str) -> Any:
+    ended = in_process("export", source, "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    return ended.json["model"]["version"], ended.json["created"]
+
+
+def up(project: Path, target: str) -> Ended:
+    return in_process("up", target, *ANY_PORTS, "--json", "-q", cwd=project)
+
+
+def test_the_newest_version_is_taken_and_keeps_its_number(empty_project: Path) -> None:
+    base = served(empty_project / "elsewhere" / "half", 4, 12)
+    assert exported(empty_project, "elsewhere/half") == (12, True)
+    assert exported(empty_project, "elsewhere/half/12") == (12, False)
+    served(base, 20)
+    assert exported(empty_project, "elsewhere/half") == (20, True)
+    assert exported(empty_project, "elsewhere/half/4") == (21, True), "a lower number is no newer version"
+    inspected = in_process("inspect", "elsewhere/half", "--json", cwd=empty_project)
+    assert inspected.json["model"]["version"] == 20
+
+
+def test_a_version_that_another_tool_put_into_the_store_is_exported_from_there(empty_project: Path) -> None:
+    served(empty_project / "models" / "half", 1, 3)
+    refused = up(empty_project, "half")
+    assert refused.code == 8
+    assert "half:3 cannot be proven: no golden answers to compare with" in refused.out
+    assert "deployer up models/half/3 makes a version of it that has some; --skip-gate" in refused.out
+    assert not servers(empty_project), "nothing was started for it"
+    first = up(empty_project, "models/half/3")
+    assert first.code == 0, first.err
+    assert (first.json["models"][0]["versions"], first.json["plan"]["change"]) == ([4], "create")
+    again = up(empty_project, "models/half")
+    assert (again.json["models"][0]["versions"], again.json["plan"]["change"]) == ([4], "nothing")
