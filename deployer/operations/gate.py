@@ -49,16 +49,13 @@ class Gate:
         """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""
         if self.workspace.spec.gate.allow_breaking or self.skipped:
             return
-        broken = [
-            f"{served.name}:{model.version} {change.signature} {change.place or 'signature'}: {change.detail}"
-            for served in observed.models
-            for model in self._new(served)
-            for change in self._breaking(observed, served, model)
-        ]
-        if broken:
+        if broken := list(self._broken(observed)):
+            told = "; ".join(f"{model.name}:{model.version} {_worded(change)}" for _, model, change in broken)
+            served, model, _ = broken[0]
+            both = f"deployer diff {served.name} {moving.current(served)} {model.version}"
             raise GateRefused(
-                f"clients of what serves now would break: {'; '.join(broken)}",
-                hint="--allow-breaking lets it through; deployer diff NAME A B shows both versions side by side",
+                f"clients of what serves now would break: {told}",
+                hint=f"--allow-breaking lets it through; {both} shows both versions side by side",
             )
 
     def check_memory(self, observed: Deployment, change: Change) -> bool:
@@ -100,7 +97,8 @@ class Gate:
             report = Report((*report.checks, *self._pace(deployment, beside, gate.max_slowdown)))
         if not report.ok:
             faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
-            raise GateRefused(f"the candidate did not pass: {faults}", hint="deployer inspect NAME shows the version")
+            hint = f"deployer inspect {report.failed[0].model} shows the version"
+            raise GateRefused(f"the candidate did not pass: {faults}", hint=hint)
         return report
 
     def _pace(self, deployment: Deployment, beside: Deployment, limit: float) -> Iterator[Check]:
@@ -117,10 +115,12 @@ class Gate:
     def _new(self, served: ServedModel) -> list[Model]:
         return [model for model in self.models if model.name == served.name and model.version not in served.versions]
 
-    def _breaking(self, observed: Deployment, served: ServedModel, model: Model) -> list[SignatureChange]:
-        before = self._served_signatures(observed, served.name, moving.current(served))
-        changes = compatibility.compare(before, model.info.signatures) if before is not None else ()
-        return [change for change in changes if change.breaking]
+    def _broken(self, observed: Deployment) -> Iterator[tuple[ServedModel, Model, SignatureChange]]:
+        for served in observed.models:
+            for model in self._new(served):
+                before = self._served_signatures(observed, served.name, moving.current(served))
+                changes = compatibility.compare(before, model.info.signatures) if before is not None else ()
+                yield from ((served, model, change) for change in changes if change.breaking)
 
     def _served_signatures(self, observed: Deployment, name: str, version: int) -> tuple[Signature, ...] | None:
         """By the store; by the server itself for a version that the store has no more; None when neither tells."""
@@ -132,3 +132,7 @@ class Gate:
             return self.workspace.client(observed).signatures(name, version)
         except DeployerError:
             return None
+
+
+def _worded(change: SignatureChange) -> str:
+    return f"{change.signature} {change.place or 'signature'}: {change.detail}"

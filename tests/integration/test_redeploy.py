@@ -86,7 +86,13 @@ def spoil_golden(project: Path, version: int) -> None:
 def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_skipped_and_that_is_noted(project):
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
     spoil_golden(project, 2)
-    refused(deployer("redeploy", "--version", "2", cwd=project), 8, "did not pass", "parity")
+    refused(
+        deployer("redeploy", "--version", "2", cwd=project),
+        8,
+        "did not pass",
+        "parity",
+        "deployer inspect half_plus_two:2",
+    )
     assert ask(endpoints) == 3.0
     skipped = run(project, "redeploy", "--version", "2", "--skip-gate")
     assert "the gate is skipped" in [step["cause"] for step in skipped["plan"]["steps"]]
@@ -100,9 +106,8 @@ def test_a_signature_that_breaks_clients_is_refused_and_let_through_when_asked_f
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
     (project / "make.py").write_text(RENAMED)
     assert in_process("export", "make.py:half_plus_two", "-q", cwd=project).code == 0
-    refused(
-        deployer("redeploy", cwd=project), 8, "clients of what serves now would break", "output y", "--allow-breaking"
-    )
+    told = ("clients of what serves now would break", "output y", "--allow-breaking", "deployer diff half_plus_two 1 4")
+    refused(deployer("redeploy", cwd=project), 8, *told)
     assert ask(endpoints) == 3.0
     assert versions(run(project, "redeploy", "--allow-breaking")) == [4]
     assert versions(run(project, "rollback")) == [1]
