@@ -37,17 +37,19 @@ def stored(target: str, store: Store) -> Stored | None:
         return _by_path(target, store)
     if match["version"] is not None:
         return Stored(match["name"], check_version(match["version"]))
-    if _in_store(match["name"], store):
-        return Stored(match["name"], None)
+    if target in store.names():
+        return Stored(target, None)
     if _exists(target):
         return None
-    if wrong := no_store(store.root):
-        raise SourceNotFound(wrong.reason, hint=wrong.remedy)
-    for found in misplaced(store.root):
-        if found.name == match["name"]:
-            raise SourceNotFound(found.reason, hint=found.remedy)
+    raise _neither(target, store)
+
+
+def _neither(target: str, store: Store) -> SourceNotFound:
+    namesakes = (found for found in misplaced(store.root) if found.name == target)
+    if wrong := no_store(store.root) or next(namesakes, None):
+        return SourceNotFound(wrong.reason, hint=wrong.remedy)
     there = ", ".join(store.names()[:10]) or "nothing"
-    raise SourceNotFound(
+    return SourceNotFound(
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
         hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]",
     )
@@ -73,10 +75,6 @@ def _exists(target: str) -> bool:
         return Path(target).exists()
     except OSError:  # longer than any name can be
         return False
-
-
-def _in_store(name: str, store: Store) -> bool:
-    return name in store.names()
 
 
 def name_for(source: str) -> str:
