@@ -30,7 +30,12 @@ def predict(
     deployment = workspace.deployed(name)
     served = _model(deployment, model)
     question = body if body is not None else _golden_question(workspace, served, version)
-    return workspace.client(deployment).post_predict(served.name, version, question.encode())
+    try:
+        return workspace.client(deployment).post_predict(served.name, version, question.encode())
+    except RequestFailed as error:
+        asked = version if version is not None else served.versions[-1]
+        error.hint = error.hint or f"deployer inspect {served.name}:{asked} shows requests that it answers"
+        raise
 
 
 def predict_at(
