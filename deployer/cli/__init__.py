@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from deployer.cli import asking, changing, deploying, guarding, locking, past, storing
 from deployer.cli.app import app
 from deployer.errors import DeployerError
 
-__all__ = ["app", "asking", "changing", "deploying", "fail", "guarding", "locking", "past", "storing"]
+__all__ = ["app", "fail"]
 
 
 def fail(failure: DeployerError, as_json: bool) -> int:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import (
     Config,
     Deployed,
@@ -23,7 +23,7 @@ from deployer.cli.options import (
 )
 
 
-@app.command(epilog=examples_text("deployer status", "deployer status --all --json"))
+@verbs.command(epilog=examples_text("deployer status", "deployer status --all --json"))
 def status(
     name: Deployed = None,
     everything: Annotated[bool, typer.Option("--all", help="All environments.")] = False,
@@ -43,10 +43,10 @@ def status(
         show({"deployments": found}, json, lambda _: console.show_status(found))
 
 
-app.command("ps", hidden=True, help="The same as status.")(status)
+verbs.command("ps", hidden=True, help="The same as status.")(status)
 
 
-@app.command(epilog=examples_text("deployer doctor", "deployer doctor --engine docker --json"))
+@verbs.command(epilog=examples_text("deployer doctor", "deployer doctor --engine docker --json"))
 def doctor(
     engine: EngineName = None,
     models_dir: ModelsDir = None,
@@ -67,7 +67,7 @@ def doctor(
         raise typer.Exit(EngineError.exit_code)
 
 
-@app.command(epilog=examples_text("deployer logs digits --tail 50", "deployer logs digits -f"))
+@verbs.command(epilog=examples_text("deployer logs digits --tail 50", "deployer logs digits -f"))
 def logs(
     name: Deployed = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the server ends.")] = False,
@@ -90,7 +90,7 @@ def logs(
             console.out(line)
 
 
-@app.command(epilog=examples_text("deployer smoke digits", "deployer smoke --env staging --json"))
+@verbs.command(epilog=examples_text("deployer smoke digits", "deployer smoke --env staging --json"))
 def smoke(
     name: Deployed = None,
     engine: EngineName = None,
@@ -111,7 +111,7 @@ def smoke(
         raise typer.Exit(GateRefused.exit_code)
 
 
-@app.command(
+@verbs.command(
     epilog=examples_text(
         "deployer predict digits",
         """deployer predict digits --input '{"instances": [[0.0, 0.5]]}'""",

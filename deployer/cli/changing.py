@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import (
     AllowBreaking,
     Config,
@@ -33,7 +33,7 @@ from deployer.cli.options import (
 )
 
 
-@app.command(epilog=examples_text("deployer redeploy digits", "deployer redeploy digits --version 7 --keep-previous"))
+@verbs.command(epilog=examples_text("deployer redeploy digits", "deployer redeploy digits --version 7 --keep-previous"))
 def redeploy(
     name: Deployed = None,
     version: Annotated[int | None, typer.Option(help="The version to serve; unset: the newest in the store.")] = None,
@@ -75,7 +75,7 @@ def redeploy(
     show(result, json, console.show_up)
 
 
-@app.command(epilog=examples_text("deployer label digits canary=7", "deployer label digits stable=7 canary="))
+@verbs.command(epilog=examples_text("deployer label digits canary=7", "deployer label digits stable=7 canary="))
 def label(
     name: Annotated[str, typer.Argument(metavar="NAME", help="The deployment.")],
     labels: Annotated[

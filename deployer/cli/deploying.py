@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import (
     AllowBreaking,
     Config,
@@ -54,7 +54,7 @@ from deployer.cli.options import (
 from deployer.errors import PLAN_HAS_CHANGES
 
 
-@app.command(
+@verbs.command(
     epilog=examples_text(
         "deployer up model.keras --name digits",
         "deployer up digits:2",
@@ -125,7 +125,9 @@ def up(
         raise typer.Exit(PLAN_HAS_CHANGES)
 
 
-@app.command(epilog=examples_text("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code"))
+@verbs.command(
+    epilog=examples_text("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code")
+)
 def plan(
     target: Annotated[
         str | None, typer.Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: what deployer.toml says.")
@@ -192,7 +194,7 @@ def plan(
     )
 
 
-@app.command(epilog=examples_text("deployer down digits", "deployer down --all"))
+@verbs.command(epilog=examples_text("deployer down digits", "deployer down --all"))
 def down(
     name: Deployed = None,
     everything: Annotated[bool, typer.Option("--all", help="Every deployment, in all environments.")] = False,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import Config, Env, Json, examples_text, settings_of, show
 
 
-@app.command(epilog=examples_text("deployer token alice", "deployer token alice --revoke"))
+@verbs.command(epilog=examples_text("deployer token alice", "deployer token alice --revoke"))
 def token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is.")],
     revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import Config, Deployed, EngineName, Env, Json, StateDir, examples_text, settings_of, show
 
 
-@app.command(epilog=examples_text("deployer unlock digits", "deployer unlock digits --force"))
+@verbs.command(epilog=examples_text("deployer unlock digits", "deployer unlock digits --force"))
 def unlock(
     name: Deployed = None,
     force: Annotated[

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import (
     Config,
     Deployed,
@@ -29,7 +29,7 @@ from deployer.cli.options import (
 )
 
 
-@app.command(epilog=examples_text("deployer history digits", "deployer history --all"))
+@verbs.command(epilog=examples_text("deployer history digits", "deployer history --all"))
 def history(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="The deployment; unset: every one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Of all environments.")] = False,
@@ -46,7 +46,7 @@ def history(
     show(run(name, all_envs=everything, settings=settings), json, console.show_history)
 
 
-@app.command(epilog=examples_text("deployer rollback digits", "deployer rollback digits --to 3 --dry-run"))
+@verbs.command(epilog=examples_text("deployer rollback digits", "deployer rollback digits --to 3 --dry-run"))
 def rollback(
     name: Deployed = None,
     to: Annotated[

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.app import app
+from deployer.cli.app import verbs
 from deployer.cli.options import (
     Config,
     CustomObjects,
@@ -43,7 +43,7 @@ from deployer.cli.options import (
 )
 
 
-@app.command(epilog=examples_text("deployer init --name digits"))
+@verbs.command(epilog=examples_text("deployer init --name digits"))
 def init(
     name: Annotated[str, typer.Option(help="The model's name.")] = "my_model",
     force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
@@ -56,7 +56,7 @@ def init(
     show({"path": run(name=name, force=force)}, json, lambda result: console.out(f"wrote {result['path']}"))
 
 
-@app.command(
+@verbs.command(
     epilog=examples_text(
         "deployer export model.keras --name digits",
         "deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json",
@@ -103,7 +103,7 @@ def export(
     show(result, json, console.show_export)
 
 
-@app.command(epilog=examples_text("deployer versions", "deployer versions digits --json"))
+@verbs.command(epilog=examples_text("deployer versions", "deployer versions digits --json"))
 def versions(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model; unset: all.")] = None,
     models_dir: ModelsDir = None,
@@ -118,7 +118,7 @@ def versions(
     show(run(name, settings=settings_of(locals())), json, console.show_versions)
 
 
-@app.command(epilog=examples_text("deployer diff digits 3 4", "deployer diff digits 3 4 --signatures --json"))
+@verbs.command(epilog=examples_text("deployer diff digits 3 4", "deployer diff digits 3 4 --signatures --json"))
 def diff(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")],
     before: Annotated[str, typer.Argument(metavar="A", help="The version that clients know.")],
@@ -146,7 +146,7 @@ def diff(
         raise typer.Exit(BREAKING)
 
 
-@app.command(epilog=examples_text("deployer prune --dry-run", "deployer prune digits --keep 5"))
+@verbs.command(epilog=examples_text("deployer prune --dry-run", "deployer prune digits --keep 5"))
 def prune(
     name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Unset: every model of the store.")] = None,
     keep: Annotated[int, typer.Option(metavar="N", help="How many of the newest versions stay in any case.")] = 3,
@@ -166,7 +166,7 @@ def prune(
     show(run(name, keep=keep, settings=settings, dry_run=dry_run), json, console.show_prune)
 
 
-@app.command(
+@verbs.command(
     epilog=examples_text(
         "deployer inspect digits", "deployer inspect digits:2 --json", "deployer inspect path/to/saved_model"
     )
@@ -187,7 +187,7 @@ def inspect(
     show(run(target, settings=settings_of(locals())), json, console.show_inspect)
 
 
-@app.command(
+@verbs.command(
     epilog=examples_text(
         "deployer render digits",
         "deployer render --env staging",
