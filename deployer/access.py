@@ -6,7 +6,9 @@ Without a gateway nothing is added. Files are read anew for each client: a gatew
 from __future__ import annotations
 
 import time
+from functools import cache
 from typing import Any
+from urllib.parse import urlsplit
 
 from deployer.deployment import Front
 from deployer.errors import RequestFailed
@@ -39,25 +41,20 @@ def tls_context(front: Front | None) -> Any:
     return context
 
 
-def mount(session: Any, front: Front | None, pool_size: int) -> None:
-    """Have a session of `requests` connect so."""
-    from requests.adapters import HTTPAdapter
-
-    context = tls_context(front)
-    adapter = HTTPAdapter(pool_maxsize=pool_size)
-    if front is not None and context is not None:
-        session.verify = str(front.certificate)
-        adapter.init_poolmanager(pool_size, pool_size, ssl_context=context, assert_hostname=False)
-    adapter.poolmanager.pool_classes_by_scheme = _pools()
-    session.mount("http://" if context is None else "https://", adapter)
-
-
-def _pools() -> dict[str, Any]:
+def pool(rest: str, front: Front | None, seconds: float, size: int) -> Any:
+    """Connections to the REST base URL, kept for the next request; nothing is tried again."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-    return {"http": _impatient(HTTPConnectionPool), "https": _impatient(HTTPSConnectionPool)}
+    where, context = urlsplit(rest), tls_context(front)
+    sent = {"Content-Type": "application/json", **headers(front)}
+    settings: dict[str, Any] = {"timeout": seconds, "maxsize": size, "retries": False, "headers": sent}
+    if context is None:
+        return _impatient(HTTPConnectionPool)(where.hostname or "", where.port, **settings)
+    settings |= {"ssl_context": context, "assert_hostname": False}
+    return _impatient(HTTPSConnectionPool)(where.hostname or "", where.port, **settings)
 
 
+@cache
 def _impatient(pool: Any) -> Any:
     """Lets idle connections go before a server does: a request that crosses its goodbye would be lost."""
 

@@ -1,4 +1,4 @@
-"""Speaks to a model server, over REST (requests) and gRPC, and knows nothing of engines.
+"""Speaks to a model server, over REST (urllib3) and gRPC, and knows nothing of engines.
 
 Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline.
 """
@@ -154,14 +154,14 @@ class Client:
     def get_ready() -> None:
         """Import what requests need. Done while a server loads, it costs nothing later."""
         import grpc  # noqa: F401
-        import requests  # noqa: F401
+        import urllib3  # noqa: F401
 
         proto("tensorflow_serving.apis.predict_pb2")
 
     def close(self) -> None:
         """Let go of connections."""
-        if "_session" in vars(self):
-            self._session.close()
+        if "_pool" in vars(self):
+            self._pool.close()
         if "_channel" in vars(self):
             self._channel.close()
 
@@ -191,26 +191,20 @@ class Client:
             return answer.status, answer.read()
 
     def _post(self, path: str, body: bytes) -> Any:
-        import requests
+        from urllib3 import exceptions
 
         url = self.endpoints.rest + path
         try:
-            answer = self._session.post(url, data=body, timeout=self.seconds, allow_redirects=False)
-        except requests.Timeout as error:
+            answer = self._pool.urlopen("POST", path, body=body, redirect=False)
+        except exceptions.TimeoutError as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
-        except (requests.RequestException, ValueError) as error:
+        except (exceptions.HTTPError, ValueError) as error:
             raise _broken_off(url, str(error)) from error
-        return _parsed(f"POST {path}", answer.status_code, answer.content)
+        return _parsed(f"POST {path}", answer.status, answer.data)
 
     @cached_property
-    def _session(self) -> Any:
-        import requests
-
-        session = requests.Session()
-        session.trust_env = False  # a proxy for the outside world must not stand between us and our server
-        session.headers.update({"Content-Type": "application/json", **access.headers(self.front)})
-        access.mount(session, self.front, POOL_SIZE)
-        return session
+    def _pool(self) -> Any:
+        return access.pool(self.endpoints.rest, self.front, self.seconds, POOL_SIZE)
 
     @cached_property
     def _channel(self) -> Any:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import requests
 from support.fake_server import FakeServer, fake_server
 
 from deployer import access
@@ -14,11 +13,11 @@ from deployer.gateway import tls
 
 
 def assert_given_up_when_idle(server: FakeServer, front: Front | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    with requests.Session() as session:
-        access.mount(session, front, 1)
-        for seconds in (60.0, 60.0, 0.0):
-            monkeypatch.setattr(access, "IDLE_SECONDS", seconds)
-            session.post(f"{server.endpoints.rest}/v1/models/m:predict", timeout=60)
+    pool = access.pool(server.endpoints.rest, front, 60.0, 1)
+    for seconds in (60.0, 60.0, 0.0):
+        monkeypatch.setattr(access, "IDLE_SECONDS", seconds)
+        pool.urlopen("POST", "/v1/models/m:predict")
+    pool.close()
     first, second, third = (asked.client for asked in server.asked)
     assert first == second != third
 
