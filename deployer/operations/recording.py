@@ -51,14 +51,14 @@ def recorded(  # noqa: PLR0913 - what is written of a release
         yield Record(ledger, None)
         return
     began = time.monotonic()
-    with ledger.kept_open():
-        number = ledger.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
+    with ledger.kept_open() as kept:
+        number = kept.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
         try:
-            yield Record(ledger, number)
+            yield Record(kept, number)
         except BaseException as error:
-            ledger.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
+            kept.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
             raise
-        ledger.end(number, Outcome.GOOD, time.monotonic() - began, note)
+        kept.end(number, Outcome.GOOD, time.monotonic() - began, note)
 
 
 def _reason(error: BaseException) -> str:
