@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
-from deployer.operations.targets import name_for, next_version
+from deployer.operations.targets import as_text, name_for, next_version
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
@@ -71,7 +72,7 @@ class ExportOptions:
 
 
 def export(
-    source: str,
+    source: str | PathLike[str],
     *,
     options: ExportOptions | None = None,
     settings: Settings | None = None,
@@ -83,7 +84,7 @@ def export(
     """
     workspace = open_workspace(settings or Settings())
     options = (options or ExportOptions()).for_batching(workspace.spec.batching)
-    return export_into(workspace.store, source, options, progress)
+    return export_into(workspace.store, as_text(source), options, progress)
 
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:

@@ -6,6 +6,7 @@ import json
 import math
 import shlex
 from contextlib import suppress
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from deployer.engines import loading
 from deployer.errors import EngineError, GoldenError
 from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
-from deployer.operations.targets import STORED, name_for, stored
+from deployer.operations.targets import STORED, as_text, name_for, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
 from deployer.tensors import REST_CANNOT_CARRY
@@ -24,9 +25,10 @@ NOBODY = "http://127.0.0.1:8501"
 LONGEST = 1000
 
 
-def inspect(target: str, *, settings: Settings | None = None) -> InspectResult:
+def inspect(target: str | PathLike[str], *, settings: Settings | None = None) -> InspectResult:
     """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, NoSuchModel, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
+    target = as_text(target)
     known = stored(target, workspace.store) if STORED.fullmatch(target) else None
     model = workspace.store.get(known.name, known.version) if known else _folder(Path(target))
     where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"

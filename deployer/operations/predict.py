@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from deployer import golden, tensors
@@ -13,23 +14,24 @@ from deployer.errors import GoldenError, InvalidValue, RequestFailed, UsageError
 from deployer.model import check_name
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 
+Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
 
 
 def predict(
     name: str | None = None,
-    body: str | None = None,
+    body: Body | None = None,
     *,
     model: str | None = None,
     version: int | None = None,
     settings: Settings | None = None,
 ) -> Any:
-    """The parsed answer to `body`, a predict request as TensorFlow Serving reads it; without one the first golden
-    question is asked. Raises NothingDeployed, RequestFailed, UsageError."""
+    """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
+    and all. Without one the first golden question is asked. Raises NothingDeployed, RequestFailed, UsageError."""
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployed(name)
     served = _model(deployment, model)
-    question = body if body is not None else _golden_question(workspace, served, version)
+    question = _text(body) if body is not None else _golden_question(workspace, served, version)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestFailed as error:
@@ -39,7 +41,7 @@ def predict(
 
 
 def predict_at(
-    url: str, model: str | None, body: str | None, *, version: int | None = None, settings: Settings | None = None
+    url: str, model: str | None, body: Body | None, *, version: int | None = None, settings: Settings | None = None
 ) -> Any:
     """The same of a server that deployer did not start, by its REST address. Raises RequestFailed, UsageError."""
     if model is None or body is None:
@@ -50,12 +52,27 @@ def predict_at(
         raise InvalidValue(f"{url!r:.200} is no address of a server", hint="--url http://HOST:8501")
     client = Client(Endpoints(f"http://{where['host']}", where["host"]), workspace.spec.gate.request_seconds)
     try:
-        return client.post_predict(check_name(model), version, body.encode())
+        return client.post_predict(check_name(model), version, _text(body).encode())
     except RequestFailed as error:
         error.hint = _known_rest(workspace, where["port"]) if error.hint == USUAL_PORTS else error.hint
         raise
     finally:
         client.close()
+
+
+def _text(body: Body) -> str:
+    try:
+        return body if isinstance(body, str) else json.dumps(body, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"the request cannot be written as JSON: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    """An array, a tensor or one of their numbers as lists and numbers."""
+    array = value.numpy() if hasattr(value, "numpy") else value
+    if hasattr(array, "tolist"):
+        return array.tolist()
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def _known_rest(workspace: Workspace, port: str | None) -> str:

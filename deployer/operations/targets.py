@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer import saved_model
-from deployer.errors import SourceNotFound
+from deployer.errors import SourceNotFound, UsageError
 from deployer.layout import misplaced, no_store
 from deployer.model import MAX_VERSION, check_version
 from deployer.store import FOREIGN, Store
@@ -23,6 +23,16 @@ class Stored:
 
     name: str
     version: int | None
+
+
+def as_text(target: object) -> str:
+    """A source or a target as the command line would have it. Raises UsageError for a model that is not in a file."""
+    if isinstance(target, (str, os.PathLike)):
+        return os.fsdecode(target)
+    raise UsageError(
+        f"{type(target).__name__} is no path and no name: only what is in a file can be made again and proven",
+        hint="model.save('model.keras') and give that, or give file.py:name of the code that makes it",
+    )
 
 
 def stored(target: str, store: Store) -> Stored | None:

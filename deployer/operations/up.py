@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from os import PathLike
 
 from deployer import plan as planning
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
@@ -16,14 +17,14 @@ from deployer.operations.launching import check_batching, current_launch, served
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
-from deployer.operations.targets import name_for, next_version, stored
+from deployer.operations.targets import as_text, name_for, next_version, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import ModelSpec, Spec
 
 
 def up(  # noqa: PLR0913 - the options of a verb, by their names
-    target: str | None = None,
+    target: str | PathLike[str] | None = None,
     *,
     options: ExportOptions | None = None,
     settings: Settings | None = None,
@@ -39,7 +40,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     """
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
-    spec = aim(workspace, target, options)
+    spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
     check_platform(workspace)
     options = options.for_batching(spec.batching)

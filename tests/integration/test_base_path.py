@@ -6,8 +6,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pytest
 from support.cli import ANY_PORTS, Ended, in_process
 from support.world import MODELS, servers
+
+import deployer
+from deployer.errors import UsageError
 
 VERSIONS = MODELS / "half_plus_two"
 
@@ -52,3 +57,18 @@ def test_a_version_that_another_tool_put_into_the_store_is_exported_from_there(e
     assert (first.json["models"][0]["versions"], first.json["plan"]["change"]) == ([4], "create")
     again = up(empty_project, "models/half")
     assert (again.json["models"][0]["versions"], again.json["plan"]["change"]) == ([4], "nothing")
+
+
+def test_the_same_from_python_with_paths_and_arrays(empty_project: Path) -> None:
+    settings = deployer.Settings(
+        models_dir=empty_project / "models", state_dir=empty_project / ".deployer", rest_port=0, grpc_port=0
+    )
+    base = served(empty_project / "half", 4)
+    made = deployer.up(base, settings=settings)
+    assert [model.versions for model in made.models] == [(4,)]
+    assert deployer.inspect(base, settings=settings).model.version == 4
+    array = np.array([2.0, 4.0], np.float32)
+    assert deployer.predict("half", {"instances": array}, settings=settings) == {"predictions": [4.0, 5.0]}
+    assert deployer.predict("half", {"instances": [array[0]]}, settings=settings) == {"predictions": [4.0]}
+    with pytest.raises(UsageError, match="cannot be written as JSON: object has no JSON"):
+        deployer.predict("half", {"instances": [object()]}, settings=settings)

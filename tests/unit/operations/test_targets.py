@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from support.world import MODELS
 
-from deployer.errors import InvalidValue, SourceNotFound
+from deployer.errors import InvalidValue, SourceNotFound, UsageError
 from deployer.model import GoldenSummary, Source
-from deployer.operations.targets import Stored, name_for, next_version, stored
+from deployer.operations.targets import Stored, as_text, name_for, next_version, stored
 from deployer.store import Store
 
 
@@ -91,6 +91,13 @@ def test_what_is_neither_is_told_with_what_there_is(store, target):
 def test_a_version_that_cannot_be_is_refused(store, target):
     with pytest.raises(InvalidValue):
         stored(target, store)
+
+
+def test_a_path_is_taken_as_its_text_and_a_model_in_memory_is_not_taken():
+    assert (as_text("m:1"), as_text(Path("a/b"))) == ("m:1", "a/b")
+    with pytest.raises(UsageError, match="list is no path and no name") as refused:
+        as_text([])
+    assert "model.save" in (refused.value.hint or "")
 
 
 def test_in_an_empty_store_there_is_nothing(tmp_path):
