@@ -151,7 +151,7 @@ def test_a_docker_engine_that_is_not_there_is_an_error_with_a_way_out(project, m
     monkeypatch.setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
     before = everything(project)
     ended = in_process("up", "half_plus_two:1", "--engine", "docker", cwd=project)
-    refused(ended, 6, "cannot be reached", "--engine embedded")
+    refused(ended, 6, "cannot be reached: No such file or directory", "--engine embedded")
     assert everything(project) == before
 
 

@@ -107,8 +107,15 @@ def _unreachable(what: str, error: Exception) -> EngineUnavailable:
             f"{what} did not answer within {API_SECONDS} s", hint="docker info tells whether it hangs"
         )
     return EngineUnavailable(
-        f"{what} cannot be reached: {text[:200]}", hint="start the Docker Engine, or use --engine embedded"
+        f"{what} cannot be reached: {_origin(error)[:200]}", hint="start the Docker Engine, or use --engine embedded"
     )
+
+
+def _origin(error: BaseException) -> str:
+    """What the system said, below what libraries made of it."""
+    while below := error.__cause__ or error.__context__:
+        error = below
+    return getattr(error, "strerror", None) or str(error)
 
 
 def remove_container(container: Any) -> None:
