@@ -22,7 +22,8 @@ REMEDIES = (
     (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
     (
         r"refused|no such host|timeout|exceeded|unreachable|EOF|reset",
-        "the engine's machine does not reach {registry}: is it up, and its name right in docker.image?",
+        "the engine's machine does not reach {registry}: is its name right in docker.image? "
+        "--engine embedded needs no image",
     ),
 )
 

@@ -82,7 +82,10 @@ def test_what_comes_without_a_word_of_how_far_it_is_ends_with_all_of_it():
         ("unauthorized: authentication required", "docker login r.io"),
         ("no matching manifest for linux/arm64 in the manifest list entries", "for other processors"),
         ("http: server gave HTTP response to HTTPS client", "insecure-registries"),
-        ("dial tcp 127.0.0.1:1: connect: connection refused", "does not reach r.io"),
+        (
+            "dial tcp 127.0.0.1:1: connect: connection refused",
+            "does not reach r.io: is its name right in docker.image? --engine embedded needs",
+        ),
         ("something else", "check docker.image, or pull it by hand"),
     ],
 )
