@@ -54,7 +54,10 @@ def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> Serve
     for label, version in spec.labels.items():
         if version not in versions:
             served = ", ".join(map(str, versions))
-            raise ConfigError(f"models.{name}.labels: {label} = {version}, but only {served} is served")
+            raise ConfigError(
+                f"models.{name}.labels: {label} = {version}, but only {served} is served",
+                hint=f"list {version} under models.{name}.versions, and name no version: deployer up",
+            )
     return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
 
 

@@ -168,7 +168,10 @@ def test_a_docker_engine_that_is_not_there_is_an_error_with_a_way_out(project, m
             "[server]\nflags = { prefer_tflite_model = true }\n[models.half_plus_two]\n",
             "cannot honour the server flag prefer_tflite_model",
         ),
-        ("[models.half_plus_two]\nversions = [1]\nlabels = { stable = 2 }\n", "only 1 is served"),
+        (
+            "[models.half_plus_two]\nversions = [1]\nlabels = { stable = 2 }\n",
+            "list 2 under models.half_plus_two.versions",
+        ),
         ("[models.nope]\n", "no model nope"),
     ],
 )
