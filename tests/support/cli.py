@@ -10,6 +10,7 @@ import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,16 @@ def start(*arguments: str, cwd: Path) -> subprocess.Popen[str]:
     )
 
 
+@cache
+def _build_once() -> None:
+    forks.build_once()
+
+
 def in_process(*arguments: str, cwd: Path) -> Ended:
     """The same in this process, for tests that would otherwise pay for TensorFlow's import again and again."""
     out, err = io.StringIO(), io.StringIO()
     handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    _build_once()
     before, argv, hook = Path.cwd(), sys.argv, sys.unraisablehook
     os.chdir(cwd)
     sys.argv = ["deployer", *arguments]

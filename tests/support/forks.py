@@ -1,4 +1,4 @@
-"""Commands in processes forked from one that has imported all they need: most of a command's time is its imports.
+"""Commands in processes forked from one that is ready for them: most of a command's time is its imports.
 
 The process, its descriptors, folder, environment and signals are its own, as if it had been started from a shell.
 """
@@ -46,6 +46,7 @@ def _nursery() -> subprocess.Popen[str]:
 
 def _main() -> None:
     _import_all()
+    _make_what_all_need()
     gc.freeze()
     for line in sys.stdin:
         print(json.dumps(_born(json.loads(line))), flush=True)
@@ -61,8 +62,33 @@ def _import_all() -> None:
     for found in pkgutil.walk_packages(deployer.__path__, "deployer."):
         if not found.name.startswith(WITH_TENSORFLOW):
             importlib.import_module(found.name)
-    importlib.import_module("docker")
+    for name in ("docker", "pydantic", "tomllib" if sys.version_info >= (3, 11) else "tomli"):
+        importlib.import_module(name)
     Client.get_ready()
+
+
+def build_once() -> None:
+    """Typer makes all commands anew for each command line: half of the time of a short one."""
+    import typer.main
+
+    typer.main.get_command = cache(typer.main.get_command)
+
+
+def _make_what_all_need() -> None:
+    """Options, templates, messages: the first plan makes them, or finds them made."""
+    import typer.main
+
+    from deployer import cli, render
+    from deployer.operations.up import up
+    from deployer.operations.workspace import Settings
+    from support.world import MODELS
+
+    build_once()
+    typer.main.get_command(cli.app)
+    templates = render._environment(None)
+    for name in templates.list_templates():
+        templates.get_template(name)
+    up("half_plus_two", settings=Settings(engine="embedded", models_dir=MODELS), dry_run=True)
 
 
 def _born(order: dict[str, Any]) -> dict[str, Any]:
