@@ -1,4 +1,4 @@
-"""`kill -9` of the tool before and after every step of its journal: a proven version serves, the next command mends."""
+"""`kill -9` of the tool before and after every entry of its journal: what is proven serves, the next command mends."""
 
 from __future__ import annotations
 
@@ -28,30 +28,28 @@ UP = {version: ("up", f"half_plus_two:{version}", *ANY_PORTS) for version in (1,
 FLAGS = "[server.flags]\nfile_system_poll_wait_seconds = 2\n"
 NONE, ONE = State(None, ("down", "half_plus_two")), State(1, UP[1])
 CHANGES = {
-    "create": (NONE, ONE, False, False, 8),
-    "reload": (ONE, State(2, ("redeploy", "--version", "2")), True, True, 18),
-    "replace": (ONE, State(2, UP[2], FLAGS), True, False, 9),
+    "up and down": (NONE, ONE, {"both_ways": True}, 18),
+    "redeploy": (ONE, State(2, ("redeploy", "--version", "2")), {"seamless": True}, 18),
+    "replace": (ONE, State(2, UP[2], FLAGS), {"seamless": True, "mirrored": True}, 14),
     "rollback": (
         State(2, ("redeploy", "half_plus_two", "--version", "2", "--keep-previous")),
-        State(1, ("rollback",)), True, False, 8,
+        State(1, ("rollback",), once=True), {"seamless": True}, 12,
     ),
-    "down": (ONE, NONE, False, True, 6),
 }  # fmt: skip
-"""What is gone from and to, whether clients may notice nothing, whether all entries have both moments, and how many
-kills there are at least."""
+"""What is gone from and to, what is said of the way, and how many kills there are at least."""
 
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_a_change_that_is_killed_anywhere_leaves_what_served_or_what_is_to_and_the_next_command_ends_it(
     project, change
 ):
-    before, after, seamless, both, at_least = CHANGES[change]
+    before, after, way, at_least = CHANGES[change]
 
     def check(state: State) -> None:
         assert len(servers(project)) == (1 if state.version else 0)
         assert state.version or state_left(project) == []
 
-    kills = Kills(project, before, after, check, seamless, both=both)
+    kills = Kills(project, before, after, check, **way)
     if change == "rollback":
         kills.reach(ONE)
     assert kills.carry_out() >= at_least

@@ -12,13 +12,16 @@ from support import forks
 from support.cli import SECONDS, environment
 
 KILLED = -9
-JOURNAL = ("begin", "step", "end")
+END = "end"
+JOURNAL = ("begin", "step", END)
 """What writes into the journal: a release's begin, its steps, its end."""
+BEFORE, AFTER = "before", "after"
+"""An entry is written."""
 
 
 def killed_at(number: int, when: str, *arguments: str, cwd: Path, **more: str) -> str:
-    """Run `deployer ARGUMENTS` until it is killed `before` or `after` its entry of that number; which entry that was,
-    of JOURNAL, and nothing when it has fewer."""
+    """Run `deployer ARGUMENTS` until it is killed BEFORE or AFTER its entry of that number; which entry that was, of
+    JOURNAL, and nothing when it has fewer."""
     ended = forks.run(arguments, cwd, environment(**more), SECONDS, dies=(number, when))
     assert ended["code"] in (0, KILLED), ended
     return str(ended["out"].split()[-1]) if ended["code"] == KILLED else ""
@@ -34,7 +37,7 @@ def die_at(number: int, when: str) -> None:
         def written(*arguments: Any, **named: Any) -> Any:
             nonlocal seen
             seen += 1
-            if seen == number and when == "before":
+            if seen == number and when == BEFORE:
                 _die(name)
             answer = write(*arguments, **named)
             if seen == number:

@@ -1,8 +1,8 @@
-"""A table of kills: one change of a deployment, ended by `kill -9` before and after each of its steps.
+"""A table of kills: one change of a deployment, ended by `kill -9` before and after each entry of its journal.
 
-A step is written before it is done: killed after an entry of the journal, a command has done the step before it and not
-this one. After each kill what serves is looked at, and the next command must leave one of the two states that the
-change is between.
+A step is written before it is done: killed at an entry, a command has done the step before it and not this one. After
+each kill what serves is looked at, and the next command must leave one of the two states that the change is between:
+from there the next kill starts.
 """
 
 from __future__ import annotations
@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from support.cli import Ended, in_process
-from support.dying import JOURNAL, killed_at
+from support.dying import AFTER, BEFORE, END, killed_at
 from support.traffic import Make, Seen, grpc_client, rest_client, traffic
 
-MOST_ENTRIES = 20
-BEGIN, _, END = JOURNAL
 NOTHING_DEPLOYED = 10
 ANSWERS = {1: 3.0, 2: 4.0}
 """What each version of half_plus_two makes of 2.0."""
@@ -26,21 +24,39 @@ ANSWERS = {1: 3.0, 2: 4.0}
 
 @dataclass(frozen=True)
 class State:
-    """One end of a change: the version that answers, or None; what brings it about, and does after a kill."""
+    """One end of a change: the version that answers, or None; what brings it about, and whether that command does
+    something else when it is done a second time."""
 
     version: int | None
     command: tuple[str, ...]
     toml: str = ""
-    again: tuple[str, ...] = ()
+    once: bool = False
+
+
+@dataclass
+class Deaths:
+    """The moments of a change at which it is still to be killed, from the first entry on: after it, and before it."""
+
+    number: int = 1
+    when: str = AFTER
+    entry: str = ""
+    left: bool = True
+
+    def died(self, entry: str) -> None:
+        """It was, at that entry."""
+        if self.when == AFTER:
+            self.entry, self.when = entry, BEFORE
+        else:
+            assert entry == self.entry
+            self.number, self.when, self.left = self.number + 1, AFTER, entry != END
 
 
 @dataclass(frozen=True)
 class Kills:
     """`check` is told the state that a mended deployment should be in, and fails where anything else is there.
 
-    Killed before an entry is written, a command leaves the same servers as after it. Only the journal tells the two
-    apart: whether it knows of the change, and whether it knows that it has ended. So the first and the last entry are
-    always tried at `both` moments, the others if that is wanted.
+    The change from `before` to `after` is killed everywhere. The way back is just gone; or, where it is `mirrored`, it
+    has the same entries, and each is tried from one side; or, with `both_ways`, it is killed everywhere, too.
     """
 
     project: Path
@@ -49,22 +65,53 @@ class Kills:
     check: Callable[[State], None]
     seamless: bool = False
     doors: tuple[Make, ...] = (rest_client, grpc_client)
-    both: bool = False
+    mirrored: bool = False
+    both_ways: bool = False
     environ: dict[str, str] = field(default_factory=dict)
 
     def carry_out(self) -> int:
         """The number of kills."""
-        endpoints = self.reach(self.before)
+        endpoints, ways = self.reach(self.before), self._ways()
         with self._clients(endpoints) as seen:
-            kills = sum(1 for point in self._deaths() if self._mended(point, endpoints))
-            seen.check({ANSWERS[state.version] for state in (self.before, self.after) if state.version}, 0)
-        assert self._outcomes().count("interrupted") == kills - 2  # before its begin, after its end
+            kills = self._walked(ways, endpoints)
+            seen.check(self._allowed, 0)
+        unseen = 2 * len({id(deaths) for deaths in ways.values()})  # before its begin, after its end
+        assert self._outcomes().count("interrupted") == kills - unseen
         return kills
+
+    def _ways(self) -> dict[State, Deaths]:
+        """By the end from which a way starts."""
+        deaths = Deaths()
+        back = {self.after: deaths if self.mirrored else Deaths()}
+        return {self.before: deaths, **(back if self.mirrored or self.both_ways else {})}
+
+    def _walked(self, ways: dict[State, Deaths], endpoints: dict[str, str]) -> int:
+        """To and fro until nothing is left to try; the number of kills. A way that is just gone needs no proof."""
+        here, there, kills = self.before, self.after, 0
+        while any(deaths.left for deaths in ways.values()):
+            deaths = ways.get(here)
+            trying = deaths is not None and deaths.left
+            if not trying or self._killed_on(deaths, there, endpoints):
+                here, there = there, here
+            self._reached(here, endpoints, *(("--skip-gate",) if here.version and not trying else ()))
+            kills += trying
+        return kills
+
+    def _killed_on(self, deaths: Deaths, to: State, endpoints: dict[str, str]) -> bool:
+        """Whether the next command shall go on, and not back: now and then, and where all is done already."""
+        number, when = deaths.number, deaths.when
+        (self.project / "deployer.toml").write_text(to.toml)
+        entry = killed_at(number, when, *to.command, "-q", cwd=self.project, **self.environ)
+        assert entry, f"the command has ended without entry {number}"
+        deaths.died(entry)
+        if self.seamless:
+            assert self.answer(endpoints) in self._allowed
+        return when == AFTER and (not to.once if entry == END else number % 3 == 2)
 
     def reach(self, state: State, *options: str) -> dict[str, str]:
         """By the state's own command; its endpoints. It need not change anything."""
         (self.project / "deployer.toml").write_text(state.toml)
-        ended = self.run(*(state.again or state.command), *options)
+        ended = self.run(*state.command, *options)
         assert ended.code in ((0,) if state.version else (0, NOTHING_DEPLOYED)), ended.err
         return ended.json["endpoints"] if state.version else {}
 
@@ -77,36 +124,6 @@ class Kills:
         answers = {ask(endpoints)() for ask in self.doors}
         assert len(answers) == 1, answers
         return answers.pop()
-
-    def _deaths(self) -> Iterator[int]:
-        """The number of the entry, each time that the command has just been killed at one."""
-        for number in range(1, MOST_ENTRIES):
-            entry = self._dies(number, "after")
-            yield number
-            if self.both or entry in (BEGIN, END):
-                assert self._dies(number, "before") == entry
-                yield number
-            if entry == END:
-                return
-
-    def _dies(self, number: int, when: str) -> str:
-        (self.project / "deployer.toml").write_text(self.after.toml)
-        entry = killed_at(number, when, *self.after.command, "-q", cwd=self.project, **self.environ)
-        assert entry, f"the command has ended without entry {number}"
-        return entry
-
-    def _mended(self, number: int, endpoints: dict[str, str]) -> bool:
-        """Gone back to the first state; by way of the second one where the next command goes on.
-
-        From there it is gone back without a proof where that spares a server: what was killed is mended by then.
-        """
-        if self.seamless:
-            assert self.answer(endpoints) in self._allowed
-        goes_on = number % 3 == 2
-        self._reached(self.after if goes_on else self.before, endpoints)
-        if goes_on:
-            self._reached(self.before, endpoints, *(("--skip-gate",) if self.before.version else ()))
-        return True
 
     def _reached(self, state: State, endpoints: dict[str, str], *options: str) -> None:
         there = self.reach(state, *options)
