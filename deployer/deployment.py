@@ -154,9 +154,10 @@ class Deployment:
     """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
-    the engine's own id of it. `store` is the folder that it has its versions from; None is that of whoever asks.
-    `under_way` are the models of a reload that was begun and not ended: what the server has then is theirs, or still
-    `models`. `slot` is its place behind a gateway, and `front` that gateway, once the server is reached through it.
+    the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
+    from; None is that of whoever asks. `under_way` are the models of a reload that was begun and not ended: what the
+    server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `front` that gateway, once
+    the server is reached through it.
     """
 
     name: str
@@ -175,6 +176,7 @@ class Deployment:
     folder: Path
     image: str = ""
     image_id: str = ""
+    image_name: str = ""
     store: Path | None = None
     under_way: tuple[ServedModel, ...] | None = None
     slot: str = ""

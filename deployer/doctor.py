@@ -15,6 +15,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.layout import misplaced
 from deployer.model import Model
+from deployer.plan import other_image
 from deployer.report.checks import Finding
 from deployer.spec import Server, Spec
 from deployer.store import Store
@@ -176,14 +177,17 @@ def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int
 
 
 def _deployments(patient: Patient) -> Iterator[Finding]:
-    """Versions that a server should have and the store lost."""
+    """Versions that a server should have and the store lost; images whose tag has moved."""
     for engine in patient.engines:
-        for found in engine.observe_all():
+        deployments = engine.observe_all()
+        images = engine.images({found.image_name for found in deployments if found.image_name})
+        for found in deployments:
             store = Store(found.store) if found.store else patient.store
-            label = f"{found.name} [{found.env}]"
+            label, again = f"{found.name} [{found.env}]", f"deployer up {typed(found.name, found.env)}"
             if not found.running:
-                again = f"deployer up {typed(found.name, found.env)}"
                 yield Finding("deployments", "error", f"{label} is not running", again)
+            elif moved := other_image(images.get(found.image_name), found):
+                yield Finding("deployments", "warning", f"{label}: {moved}", f"{again} replaces the server")
             for version in store.lacking(found.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, differing_parts, listed
+from deployer.deployment import Change, Deployment, Launch, NamedImage, Plan, ServedModel, Step, differing_parts, listed
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
@@ -138,14 +138,14 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     ):
         if wanted and wanted != there:
             return f"{protocol} port {wanted} is wanted, {there} is there"
-    return _other_image(launch, observed) or _overwritten(launch.models, observed.models)
+    return other_image(launch.image, observed) or _overwritten(launch.models, observed.models)
 
 
-def _other_image(launch: Launch, observed: Deployment) -> str | None:
+def other_image(image: NamedImage | None, observed: Deployment) -> str | None:
     """A tag may come to mean another image, by a pull or a build."""
-    if launch.image is None or observed.image_id in ("", launch.image.id):
+    if image is None or observed.image_id in ("", image.id):
         return None
-    return f"{launch.image.name} is image {_short(launch.image.id)} now, and {_short(observed.image_id)} runs"
+    return f"{image.name} is image {_short(image.id)} now, and {_short(observed.image_id)} runs"
 
 
 def _short(image_id: str) -> str:

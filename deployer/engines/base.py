@@ -13,7 +13,7 @@ was killed leaves a candidate, and the next one sweeps it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,6 +67,9 @@ class Engine(Protocol):
 
     def image(self) -> NamedImage | None:
         """What new servers would run, where the engine has images, and has this one."""
+
+    def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
+        """What these names of images mean now, of those that the engine has."""
 
     @property
     def seamless(self) -> bool:

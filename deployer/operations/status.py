@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from deployer.client import Client
-from deployer.deployment import Deployment
+from deployer.deployment import Deployment, NamedImage, typed
+from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
 from deployer.operations.workspace import Settings, open_everywhere, open_workspace
+from deployer.plan import other_image
 from deployer.report.running import DeploymentStatus, ModelState
 from deployer.store import Store
 
@@ -27,24 +30,40 @@ def status(
     opened = open_everywhere if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
-        return (_status(workspace.deployed(name), workspace.store),)
-    all_of_them, failures = attempted(engine.observe_all for engine in workspace.engines)
-    observed = {found.release: found for found in all_of_them}  # an engine may have two addresses
-    there = [found for found in observed.values() if all_envs or found.env == workspace.spec.env]
-    there.sort(key=lambda found: (found.env, found.name))
+        found = workspace.deployed(name)
+        ((_, moved),) = _with_moved(workspace.narrowed(found.name).engine, (found,))
+        return (_status(found, moved, workspace.store),)
+    all_of_them, failures = attempted(partial(_there, engine) for engine in workspace.engines)
+    observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
+    there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
+    there.sort(key=lambda each: (each[0].env, each[0].name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
-        statuses = tuple(pool.map(lambda found: _status(found, workspace.store), there))
+        statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))
     if failures:
         raise together(failures, statuses)
     return statuses
 
 
-def _status(deployment: Deployment, store: Store) -> DeploymentStatus:
+def _there(engine: Engine) -> tuple[tuple[Deployment, str], ...]:
+    return _with_moved(engine, engine.observe_all())
+
+
+def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
+    """Each with what is to be said of a tag that has moved since."""
+    images = engine.images({found.image_name for found in there if found.image_name})
+    return tuple((found, _moved(images.get(found.image_name), found)) for found in there)
+
+
+def _moved(image: NamedImage | None, found: Deployment) -> str:
+    cause = other_image(image, found) if found.running else None
+    return f"{cause}: deployer up {typed(found.name, found.env)} would replace the server" if cause else ""
+
+
+def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatus:
     store = Store(deployment.store) if deployment.store else store
     lacking = ", ".join(store.lacking(deployment.models))
-    return dataclasses.replace(
-        _asked(deployment), warning=lacking and f"{lacking} is no longer in {store.root}: put it back"
-    )
+    lost = f"{lacking} is no longer in {store.root}: put it back" if lacking else ""
+    return dataclasses.replace(_asked(deployment), warning="; ".join(filter(None, (lost, moved))))
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:

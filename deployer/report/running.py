@@ -22,7 +22,7 @@ class ModelState:
 class DeploymentStatus:
     """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE.
 
-    `warning` tells what will keep it from coming up again.
+    `warning` tells what will keep it from coming up again, or have the next `up` replace it.
     """
 
     deployment: Deployment

@@ -7,11 +7,13 @@ import shutil
 import signal
 import socket
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from support.cli import ANY_PORTS, command, environment
-from support.containers import docker, inspect
+from support.containers import build, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
+from support.quick_server import quick_server
 from support.world import eventually, free_port, listens, state_left
 
 
@@ -59,36 +61,70 @@ def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(proje
     assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two").splitlines()) == 1
 
 
-def test_a_tag_that_means_another_image_now_is_noticed(project, server_image, monkeypatch, request):
-    def build(text: str) -> None:
-        (project / "Dockerfile").write_text(f"FROM {server_image}\nLABEL deployer-test={text}\n")
-        docker("build", "-q", "-t", tag, str(project))
+def test_a_tag_that_means_another_image_now_is_noticed(project, gateway_image, monkeypatch, request):
+    def retag(text: str) -> None:
+        image = build(tag, f"FROM {quick_server(gateway_image)}\nLABEL deployer-test={text}\n")
+        request.addfinalizer(partial(docker, "rmi", "-f", inspect_image(image)))
 
     tag = "deployer-test/moving:1"
-    request.addfinalizer(lambda: docker("rmi", "-f", tag))
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", tag)
-    build("one")
+    monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")  # it has no golden answers
+    retag("one")
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "nothing"
-    build("two")
+    retag("two")
     plan = deployer("plan", "half_plus_two:1", *ANY_PORTS, cwd=project)
     assert plan.out.startswith("REPLACE")
     assert f"({tag} is image " in plan.out
+    ids = [found.removeprefix("sha256:")[:12] for found in (inspect_image(tag), inspect(NAME)["Image"])]
+    moved = f"{tag} is image {ids[0]} now, and {ids[1]} runs"
+    for asked in (("status",), ("status", "half_plus_two"), ("status", "--all")):
+        (there,) = deployer(*asked, "--json", cwd=project).json["deployments"]
+        assert (there["healthy"], there["deployment"]["image_name"]) == (True, tag)
+        assert there["warning"] == f"{moved}: deployer up half_plus_two would replace the server"
+    told = deployer("doctor", cwd=project).out
+    assert f"half_plus_two [local]: {moved}" in told
+    assert "-> deployer up half_plus_two replaces the server" in told
     second = up(project, "half_plus_two:1", *ANY_PORTS)
     assert (second["plan"]["change"], second["endpoints"]) == ("replace", first["endpoints"])
-    assert inspect(NAME)["Image"] == docker("image", "inspect", "--format", "{{.Id}}", tag)
+    assert inspect(NAME)["Image"] == inspect_image(tag)
+    assert deployer("status", cwd=project).err == ""
     assert deployer("down", "half_plus_two", cwd=project).code == 0
 
 
-def test_several_deployments_stand_side_by_side(project):
+def inspect_image(image):
+    """The engine's id of it."""
+    return docker("image", "inspect", "--format", "{{.Id}}", image)
+
+
+def calls_to_the_engine(monkeypatch):
+    """The addresses that are asked from now on."""
+    from docker.api.client import APIClient
+
+    asked, get = [], APIClient._get
+
+    def noted(self, url, **named):
+        asked.append(url)
+        return get(self, url, **named)
+
+    monkeypatch.setattr(APIClient, "_get", noted)
+    return asked
+
+
+def test_several_deployments_stand_side_by_side(project, monkeypatch):
     names = [f"side{number}" for number in range(10)]
     for name in names:
         (project / f"{name}.toml").write_text(f'name = "{name}"\nmodels_dir = "models"\n[models.half_plus_two]\n')
     results = [up(project, "--config", f"{name}.toml", *ANY_PORTS) for name in names]
     assert all(result["report"]["ok"] for result in results)
     assert len({result["endpoints"]["rest"] for result in results}) == 10
+    asked = calls_to_the_engine(monkeypatch)
     status = deployer("status", "--all", "--json", cwd=project).json["deployments"]
     assert [found["healthy"] for found in status] == [True] * 10
+    assert sorted(path.rpartition("/v")[2].partition("/")[2] for path in asked if "/v1" in path) == [
+        "containers/json",
+        "images/json",
+    ]
     assert deployer("down", "--all", cwd=project).code == 0
 
 

@@ -7,7 +7,7 @@ final ones. That is a gap, and the plan says so; with a gateway that holds the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -27,7 +27,7 @@ from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import MODELS_FILE
 from deployer.engines.docker.placing import Placing, answers_there, check_free
 from deployer.engines.docker.promoting import Promotion
-from deployer.engines.docker.pulling import pull
+from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World
 from deployer.errors import EngineError, EngineUnavailable
@@ -90,6 +90,11 @@ class DockerEngine:
     def image(self) -> NamedImage | None:
         """See Engine.image."""
         return None if self._image is None else NamedImage(self.settings.image, str(self._image.id))
+
+    def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
+        """See Engine.images: one call, however many there are."""
+        ids = fitness.tags(self._client, [tagged(name) for name in names]) if names else {}
+        return {name: NamedImage(name, ids[tag]) for name in names if (tag := tagged(name)) in ids}
 
     @property
     def seamless(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from deployer.engines.docker.api import docker_errors
@@ -67,6 +67,13 @@ def image(client: Any, name: str) -> Any:
             return client.images.get(name)
         except docker.errors.ImageNotFound:
             return None
+
+
+def tags(client: Any, wanted: Sequence[str]) -> dict[str, str]:
+    """The id of the image that each of these tags is on, of those that the engine has."""
+    with docker_errors("listing images"):
+        listed = client.api.images(filters={"reference": sorted(set(wanted))})
+    return {tag: str(found["Id"]) for found in listed for tag in found.get("RepoTags") or () if tag in wanted}
 
 
 def mismatch(info: Mapping[str, Any], found: Any) -> str:

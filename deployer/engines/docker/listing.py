@@ -134,6 +134,7 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         folder=folder,
         image=labels.get("image_digest", ""),
         image_id=labels.get("image", ""),
+        image_name=labels.get("image_name", ""),
         store=Path(labels["store"]) if labels.get("store") else None,
         under_way=run_folder.reload_under_way(folder),
         slot=slot,

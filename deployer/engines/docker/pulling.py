@@ -110,3 +110,10 @@ def split(image: str) -> tuple[str, str | None]:
         return image, None
     head, colon, tag = image.rpartition(":")
     return (head, tag) if colon and "/" not in tag else (image, "latest")
+
+
+def tagged(image: str) -> str:
+    """A name as an engine lists it: with its tag, and without the registry that is meant where none is named."""
+    repository, tag = split(image)
+    familiar = repository.removeprefix("docker.io/").removeprefix("library/")
+    return f"{familiar}:{tag}" if tag else familiar

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +73,11 @@ class EmbeddedEngine:
     def image(self) -> NamedImage | None:
         """See Engine.image: a server is this very Python."""
         return None
+
+    def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
+        """See Engine.images."""
+        del names
+        return {}
 
     @property
     def seamless(self) -> bool:

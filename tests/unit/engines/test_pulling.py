@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from deployer.engines.docker.containers import Image
-from deployer.engines.docker.pulling import pull, registry, split
+from deployer.engines.docker.pulling import pull, registry, split, tagged
 from deployer.errors import EngineError
 
 
@@ -25,6 +25,19 @@ from deployer.errors import EngineError
 )
 def test_a_name_has_a_repository_a_tag_and_a_registry(image, repository, tag, host):
     assert (split(image), registry(image)) == ((repository, tag), host)
+
+
+@pytest.mark.parametrize(
+    ("name", "listed"),
+    [
+        ("tensorflow/serving", "tensorflow/serving:latest"),
+        ("docker.io/library/serving:2", "serving:2"),
+        ("127.0.0.1:5000/a/b", "127.0.0.1:5000/a/b:latest"),
+        ("ghcr.io/a@sha256:0", "ghcr.io/a@sha256:0"),
+    ],
+)
+def test_an_engine_lists_a_name_with_its_tag(name, listed):
+    assert tagged(name) == listed
 
 
 @pytest.mark.parametrize(
