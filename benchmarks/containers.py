@@ -19,7 +19,7 @@ import deployer
 from deployer.deployment import Launch, Rendered, ServedModel
 from deployer.engines import ports
 from deployer.engines.docker import containers
-from deployer.engines.docker.blueprint import container_name
+from deployer.engines.docker.names import container_name
 from deployer.spec import Docker
 
 ROUNDS = 7

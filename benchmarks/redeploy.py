@@ -26,7 +26,7 @@ from deployer import render
 from deployer.client import Client
 from deployer.deployment import ServedModel
 from deployer.engines import ports
-from deployer.engines.docker.blueprint import MODELS_MOUNT
+from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.errors import DeployerError, NothingDeployed
 
 ROUNDS = 5

@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from deployer import documents
 from deployer.deployment import ServedModel, models_from, models_text
 from deployer.errors import LedgerError
 from deployer.report.history import Outcome, Release
-from deployer.report.traffic import TrafficFigures
+
+if TYPE_CHECKING:
+    from deployer.report.traffic import TrafficFigures
 
 LEDGER_FILE = "ledger.db"
 BUSY_SECONDS = 10.0
@@ -154,10 +155,16 @@ class Ledger:
 
 def _release(row: tuple[Any, ...]) -> Release:
     number, name, env, engine, change, models, who, began, seconds, outcome, detail, traffic = row
-    measured = documents.read(TrafficFigures, json.loads(traffic)) if traffic else None
-    return Release(
-        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail, measured
-    )
+    measured, ended = _figures(traffic) if traffic else None, Outcome(outcome)
+    return Release(number, name, env, engine, change, models_from(models), who, began, seconds, ended, detail, measured)
+
+
+def _figures(text: str) -> Any:
+    """Those few that were measured."""
+    from deployer import documents
+    from deployer.report.traffic import TrafficFigures
+
+    return documents.read(TrafficFigures, json.loads(text))
 
 
 def _who() -> str:

@@ -7,7 +7,6 @@ many at once, then alone again. Of versions that passed all that in the same ser
 from __future__ import annotations
 
 import contextlib
-import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -73,6 +72,8 @@ def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model],
 
 
 def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Outcome:
+    import statistics
+
     questions = [_first_question(client, model) for client, model in (serving, candidate)]
     times: tuple[list[float], list[float]] = ([], [])
     for _ in range(PACE_ROUNDS):

@@ -13,7 +13,6 @@ from typing import Any
 from deployer.console.lines import out
 from deployer.deployment import Plan
 from deployer.errors import DeployerError
-from deployer.report.checks import DoctorResult, Report
 
 
 def show_json(result: Any) -> None:
@@ -48,6 +47,8 @@ def _dumps(document: Any) -> str:
 
 
 def _derived(value: Any) -> dict[str, Any]:
+    from deployer.report.checks import DoctorResult, Report
+
     if isinstance(value, Plan):
         return {"digest": value.digest}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

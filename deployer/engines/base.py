@@ -17,13 +17,14 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
-from deployer.model import Model
-from deployer.op_sets import Target
-from deployer.owners import Owner
-from deployer.report.checks import Finding
+if TYPE_CHECKING:
+    from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+    from deployer.model import Model
+    from deployer.op_sets import Target
+    from deployer.owners import Owner
+    from deployer.report.checks import Finding
 
 CANDIDATE = "candidate"
 SERVING = "serving"

@@ -6,10 +6,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployer import compatibility, moving, room, smoke
+from deployer import compatibility, moving, room
 from deployer.deployment import Change, Deployment, Launch, ServedModel, typed
 from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
-from deployer.golden import Tolerance
 from deployer.model import Model, Signature
 from deployer.operations.watching import await_models
 from deployer.operations.workspace import Progress, Workspace
@@ -37,6 +36,8 @@ class Gate:
         """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
         bare = [model for model in self.models if not model.golden.cases and not self.skipped]
         for model in bare[:1]:
+            from deployer import smoke
+
             another = "deployer export SOURCE --examples FILE makes a version that has some"
             if model.source.kind == FOREIGN:
                 another = f"deployer up {shlex.quote(str(model.path))} makes a version of it that has some"
@@ -85,6 +86,9 @@ class Gate:
 
         Raises NotReady, GateRefused.
         """
+        from deployer import smoke  # not before a candidate was started: it loads meanwhile
+        from deployer.golden import Tolerance
+
         await_models(self.workspace, deployment, self.launch.models)
         client = self.workspace.client(deployment)
         if self.skipped:
@@ -102,6 +106,8 @@ class Gate:
         return report
 
     def _pace(self, deployment: Deployment, beside: Deployment, limit: float) -> Iterator[Check]:
+        from deployer import smoke
+
         self.progress("comparing its pace with that of what serves")
         new, old = (self.workspace.client(server) for server in (deployment, beside))
         for served in beside.models:

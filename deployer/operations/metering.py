@@ -13,13 +13,13 @@ from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.errors import DeployFailed, NoSuchModel
 from deployer.model import Model
 from deployer.operations.workspace import Workspace
-from deployer.report.traffic import TrafficFigures
 
 if TYPE_CHECKING:
+    from deployer.report.traffic import TrafficFigures
     from deployer.traffic import Serving, Traffic
 
 AFTER_SECONDS = 1.0
-Keep = Callable[[TrafficFigures], None]
+Keep = Callable[["TrafficFigures"], None]
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan
 from deployer.errors import DeployerError
 from deployer.ledger import Ledger
 from deployer.report.history import Outcome
-from deployer.report.traffic import TrafficFigures
+
+if TYPE_CHECKING:
+    from deployer.report.traffic import TrafficFigures
 
 Step = Callable[[str], None]
 """Writes what is done next."""

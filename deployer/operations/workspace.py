@@ -16,10 +16,10 @@ from deployer.errors import EngineError, InvalidValue, NothingDeployed
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
-from deployer.store import Store
 
 if TYPE_CHECKING:
     from deployer.client import Client
+    from deployer.store import Store
 
 Progress = Callable[[str], None]
 
@@ -80,9 +80,15 @@ class Workspace:
     """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments."""
 
     spec: Spec
-    store: Store
     engines: tuple[Engine, ...]
     settings: Settings
+
+    @property
+    def store(self) -> Store:
+        """The versions that there are."""
+        from deployer.store import Store
+
+        return Store(self.spec.models_dir)
 
     @property
     def ledger(self) -> Ledger:
@@ -165,4 +171,4 @@ def open_workspace(settings: Settings) -> Workspace:
     from deployer import config
 
     spec = config.load(settings.config, settings.env, settings.overrides())
-    return Workspace(spec, Store(spec.models_dir), engines.usable(spec), settings)
+    return Workspace(spec, engines.usable(spec), settings)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.deployment import Endpoints, Plan, ServedModel
-from deployer.report.checks import Report
-from deployer.report.traffic import TrafficFigures
+
+if TYPE_CHECKING:
+    from deployer.report.checks import Report
+    from deployer.report.traffic import TrafficFigures
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from deployer.deployment import ServedModel
-from deployer.report.traffic import TrafficFigures
+
+if TYPE_CHECKING:
+    from deployer.report.traffic import TrafficFigures
 
 
 class Outcome(Enum):

@@ -14,6 +14,11 @@ from support.world import MODELS
 
 HEAVY = ("tensorflow", "keras", "tf_keras")
 NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "httptools")
+OF_A_DEPLOY = (
+    "saved_model", "op_sets", "golden", "smoke", "client", "store", "operations.up", "operations.deploy",
+    "engines.docker.containers", "engines.docker.placing", "engines.docker.promoting", "engines.docker.probe",
+)  # fmt: skip
+"""Rooms that `down` can do without."""
 
 RUN = """
 import gc, json, sys
@@ -25,7 +30,8 @@ try:
     main()
 except SystemExit as ended:
     code = ended.code or 0
-modules = sorted({name.partition(".")[0] for name in sys.modules if not name.startswith("tensorflow.core.")
+modules = sorted({name if name.startswith("deployer.") else name.partition(".")[0] for name in sys.modules
+                  if not name.startswith("tensorflow.core.")
                   and name != "tensorflow.core" and not name.startswith("tensorflow.tsl.")})
 collections = sum(each["collections"] for each in gc.get_stats()) - before
 print(json.dumps([code, modules, collections]), file=sys.stderr)
@@ -108,6 +114,23 @@ def test_a_document_that_is_right_as_it_stands_needs_no_validator(project: Path)
         check=True,
     )
     assert ended.stdout == "False\n"
+
+
+def test_down_imports_nothing_that_only_a_deploy_needs(project: Path) -> None:
+    code, modules, _ = imported("down", "nobody", cwd=project)
+    assert code == 10
+    assert "deployer.engines.embedded.engine" in modules
+    assert not modules & {f"deployer.{room}" for room in OF_A_DEPLOY}
+
+
+def test_nor_does_the_docker_engine_before_it_deploys(project: Path) -> None:
+    script = "import json, sys, deployer.engines.docker.engine; print(json.dumps(list(sys.modules)))"
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True
+    )
+    modules = set(json.loads(ended.stdout))
+    assert "deployer.engines.docker.world" in modules
+    assert not modules & {f"deployer.{room}" for room in (*OF_A_DEPLOY, "engines.docker.blueprint")}
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

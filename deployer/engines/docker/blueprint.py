@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.deployment import Launch, models_text
+from deployer.engines.docker.names import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 from deployer.spec import Docker
 
-LABEL = "deployer."
-REST_PORT = 8501
-GRPC_PORT = 8500
-MODELS_MOUNT = "/models"
 CONFIG_MOUNT = "/config"
 
 
@@ -70,12 +67,6 @@ class Container:
     health: Health = field(default_factory=Health)
     log_driver: str = "json-file"
     log_options: Mapping[str, str] = field(default_factory=lambda: {"max-size": "10m", "max-file": "3"})
-
-
-def container_name(name: str, env: str, release: str | None = None, role: str = "candidate") -> str:
-    """`deployer-ENV-NAME` for the one that serves, with role and release behind it for another."""
-    base = f"deployer-{env}-{name}"
-    return f"{base}-{role}-{release}" if release else base
 
 
 def owned(launch: Launch, settings: Docker, models_dir: Path, config_folder: str) -> Container:

@@ -8,18 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.deployment import Launch
-from deployer.engines.docker.blueprint import (
-    GRPC_PORT,
-    LABEL,
-    REST_PORT,
-    Bind,
-    Container,
-    Health,
-    Port,
-    arguments,
-    binds,
-    description,
-)
+from deployer.engines.docker.blueprint import Bind, Container, Health, Port, arguments, binds, description
+from deployer.engines.docker.names import GRPC_PORT, LABEL, REST_PORT
 from deployer.engines.docker.pulling import split
 from deployer.spec import Docker
 

@@ -12,21 +12,18 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
-from deployer.engines import flags, loading, run_folder
+from deployer.engines import run_folder
 from deployer.engines.base import SERVING, Address
-from deployer.engines.docker import autopsy, containers, engine_lock, fitness, networks, probe
+from deployer.engines.docker import autopsy, engine_lock, fitness, networks
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker.api import connect, docker_errors, lines
-from deployer.engines.docker.blueprint import LABEL, MODELS_MOUNT
-from deployer.engines.docker.containers import Image
 from deployer.engines.docker.engine_lock import EngineLock, Holding
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import MODELS_FILE
-from deployer.engines.docker.placing import Placing, answers_there, check_free
-from deployer.engines.docker.promoting import Promotion
+from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World
@@ -36,11 +33,14 @@ from deployer.gateway.home import Home
 from deployer.gateway.wanted import Wanted
 from deployer.locks import holder
 from deployer.model import Model
-from deployer.op_sets import Target, of_image
 from deployer.owners import Owner
 from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
 from deployer.wait import Deadline
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.containers import Image
+    from deployer.op_sets import Target
 
 NOT_OF_A_SERVER = ("host", "pull_seconds")
 """Settings that say where and how a container is made, and not what it is."""
@@ -68,6 +68,9 @@ class DockerEngine:
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: by a container of the image, where the engine has it, else by the image's name."""
+        from deployer.engines import loading
+        from deployer.engines.docker import probe
+
         if not models or self._image is None:
             return tuple(loading.findings(self.tensorflow, models))
         return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
@@ -80,6 +83,8 @@ class DockerEngine:
     @property
     def tensorflow(self) -> Target | None:
         """See Engine.tensorflow: told by the image's name."""
+        from deployer.op_sets import of_image
+
         return of_image(self.settings.image)
 
     def traits(self) -> object:
@@ -110,6 +115,8 @@ class DockerEngine:
 
     def refront(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.refront."""
+        from deployer.engines.docker.promoting import Promotion
+
         self._check_lock(deployment)
         gateways = self._gateways(deployment.name, deployment.env)
         with docker_errors(f"replacing the gateway of {deployment.name}"):
@@ -131,6 +138,8 @@ class DockerEngine:
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
+        from deployer.engines.docker.placing import answers_there, check_free
+
         wanted = [port for port in (address.rest_port, address.grpc_port) if port]
         observed = self.observe(name, env) if wanted else None
         ours = (observed.rest_port, observed.grpc_port) if observed and answers_there(observed) else ()
@@ -199,10 +208,15 @@ class DockerEngine:
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage: on the final ports where nothing serves yet, on free ones beside a server that does."""
+        from deployer.engines import flags
+        from deployer.engines.docker import containers
+        from deployer.engines.docker.placing import Placing
+
         for flag, _ in launch.flags:
             flags.known(flag)
         observed = self._world.sweep(launch.name, launch.env)
-        place = self._placing(launch).place(run_folder.new_release_id(), observed)
+        placing = Placing(self._world, launch, gated=self.gateway.enabled)
+        place = placing.place(run_folder.new_release_id(), observed)
         run_folder.write_config(place.folder, launch.rendered)
         with docker_errors(f"starting {place.container}"):
             wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), self._known_image())
@@ -227,6 +241,8 @@ class DockerEngine:
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """See Engine.promote."""
+        from deployer.engines.docker.promoting import Promotion
+
         del seconds
         self._check_lock(candidate)
         if not self.alive(candidate):
@@ -291,6 +307,8 @@ class DockerEngine:
         return EngineLock(self._client, name, env, str(self._image.id) if self._image else "")
 
     def _known_image(self) -> Image:
+        from deployer.engines.docker.containers import Image
+
         found = self._image
         if found is None:
             raise EngineError(f"the engine does not have {self.settings.image}", hint="run the command again")
@@ -304,6 +322,3 @@ class DockerEngine:
         known = home or self._world.gateway_home(name, env)
         wanted = Wanted(self.gateway, self.templates_dir)
         return Gateways(self._world, wanted, name, env, known, self.settings.restart)
-
-    def _placing(self, launch: Launch) -> Placing:
-        return Placing(self._world, launch, gated=self.gateway.enabled)

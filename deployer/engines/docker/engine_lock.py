@@ -17,7 +17,7 @@ from typing import Any
 
 from deployer.deployment import typed
 from deployer.engines.docker.api import CONFLICT, docker_errors
-from deployer.engines.docker.blueprint import LABEL
+from deployer.engines.docker.names import LABEL
 from deployer.errors import EngineError, LockHeld
 from deployer.owners import Owner, myself, owner_from
 from deployer.wait import Deadline

@@ -12,8 +12,8 @@ from typing import Any
 
 from deployer.engines import run_folder
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
-from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.listing import GatewayContainer, gateways
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.docker.world import World
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused

@@ -15,7 +15,7 @@ from typing import Any
 from deployer.deployment import Deployment, Endpoints, Front, ServedModel, models_from
 from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE, SERVING
-from deployer.engines.docker.blueprint import LABEL, container_name
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
 from deployer.gateway.home import Home
 from deployer.gateway.wanted import CERTIFICATE

@@ -11,7 +11,7 @@ import ipaddress
 import itertools
 from typing import Any
 
-from deployer.engines.docker.blueprint import LABEL
+from deployer.engines.docker.names import LABEL
 from deployer.errors import EngineError
 
 TRIES = 5

@@ -11,7 +11,7 @@ from typing import Any
 
 from deployer.engines import loading
 from deployer.engines.docker.api import docker_errors
-from deployer.engines.docker.blueprint import LABEL, MODELS_MOUNT
+from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.model import Model
 from deployer.op_sets import Target, named
 from deployer.report.checks import Finding

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.deployment import Deployment
-from deployer.engines.docker import containers, listing, networks
+from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import remove_container
-from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING, GatewayContainer
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.docker.world import STOP_SECONDS, World, named
 from deployer.errors import EngineError
 from deployer.gateway.home import other
@@ -172,6 +172,8 @@ class Promotion:
             raise
 
     def _started_again(self, proven: Any) -> None:
+        from deployer.engines.docker import containers
+
         config, host = containers.moved(proven.attrs, self.restart)
         endpoints: dict[str, Any] = {"EndpointsConfig": {self.serving_name: {}}}
         api = self.world.client.api

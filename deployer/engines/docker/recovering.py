@@ -9,9 +9,9 @@ from typing import Any
 from deployer.deployment import Deployment
 from deployer.engines.base import CANDIDATE
 from deployer.engines.docker.api import docker_errors, remove_container
-from deployer.engines.docker.blueprint import container_name
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING
+from deployer.engines.docker.names import container_name
 from deployer.engines.docker.world import World, named
 from deployer.gateway.home import Active
 

@@ -14,8 +14,8 @@ from deployer.engines import process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
-from deployer.engines.docker.blueprint import LABEL, container_name
 from deployer.engines.docker.listing import GatewayContainer
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError
 from deployer.gateway.home import Home
 

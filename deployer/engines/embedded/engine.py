@@ -9,19 +9,21 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
-from deployer.engines import loading, ports, process, run_folder
+from deployer.engines import ports, process, run_folder
 from deployer.engines.base import SERVING, Address
 from deployer.engines.embedded import releases, starting
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import holder
 from deployer.model import Model
-from deployer.op_sets import Target, installed
 from deployer.owners import Owner
 from deployer.report.checks import Finding
 from deployer.wait import POLL_SECONDS, Deadline, until
+
+if TYPE_CHECKING:
+    from deployer.op_sets import Target
 
 PUBLIC_LINE = "Serving on public ports"
 
@@ -51,6 +53,8 @@ class EmbeddedEngine:
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: the server is this very Python, and sees what it sees."""
+        from deployer.engines import loading
+
         return tuple(loading.findings(self.tensorflow, models))
 
     def check_address(self, name: str, env: str, address: Address) -> None:
@@ -64,6 +68,8 @@ class EmbeddedEngine:
     @property
     def tensorflow(self) -> Target | None:
         """See Engine.tensorflow: the one of this Python."""
+        from deployer.op_sets import installed
+
         return installed()
 
     def traits(self) -> object:
