@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,16 +17,15 @@ from typing import TYPE_CHECKING, Any
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
 from deployer.engines import run_folder
 from deployer.engines.base import SERVING, Address
-from deployer.engines.docker import autopsy, engine_lock, fitness, networks
+from deployer.engines.docker import autopsy, engine_lock, fitness, listing, networks
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker.api import connect, docker_errors, lines
 from deployer.engines.docker.engine_lock import EngineLock, Holding
 from deployer.engines.docker.fronting import Gateways
-from deployer.engines.docker.listing import MODELS_FILE
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
-from deployer.engines.docker.world import World
+from deployer.engines.docker.world import World, first_serving
 from deployer.errors import EngineError, EngineUnavailable
 from deployer.files import write_atomically
 from deployer.gateway.home import Home
@@ -247,12 +246,14 @@ class DockerEngine:
         self._check_lock(candidate)
         if not self.alive(candidate):
             raise EngineError(f"the candidate cannot be promoted: {self.autopsy(candidate)}")
-        old = self.observe(candidate.name, candidate.env)
+        listed = self._world.containers(candidate.name, candidate.env)
+        old = first_serving(listing.servers(listed))
+        home = self._world.home_of(listed, candidate.name, candidate.env)
         with docker_errors(f"promoting {candidate.release}"):
             if old is not None and not old.running:
                 self.discard(old)
                 old = None
-            gateways = self._gateways(candidate.name, candidate.env)
+            gateways = self._gateways(candidate.name, candidate.env, home)
             Promotion(self._world, gateways, candidate, old, accept, self.settings.restart).carry_out()
         return self._world.known(candidate.name, candidate.env, candidate.release)
 
@@ -263,9 +264,9 @@ class DockerEngine:
 
     def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """See Engine.relabel."""
-        write_atomically(deployment.folder / MODELS_FILE, models_text(models))
+        write_atomically(deployment.folder / listing.MODELS_FILE, models_text(models))
         run_folder.end_reload(deployment.folder)
-        return self._world.known(deployment.name, deployment.env, deployment.release)
+        return replace(deployment, models=models, under_way=None)
 
     def discard(self, deployment: Deployment) -> None:
         """See Engine.discard."""
@@ -273,10 +274,11 @@ class DockerEngine:
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove: the gateway lets requests in flight end first; then containers, networks and config."""
-        gateways = self._gateways(name, env)
-        if gateways.home.path.exists() or gateways.there():
+        listed = self._world.containers(name, env)
+        gateways = self._gateways(name, env, self._world.home_of(listed, name, env))
+        if gateways.home.path.exists() or listing.gateways(listed):
             gateways.remove()
-        self._world.remove_all(name, env)
+        self._world.remove_all(name, env, listing.servers(listed))
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""

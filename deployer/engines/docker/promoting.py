@@ -53,14 +53,16 @@ class Promotion:
     def _first(self) -> None:
         """It is on its final ports since it was staged."""
         self.accept(self.candidate)
-        self._keep_running()
-        self.world.container(self.candidate).rename(self.serving_name)
+        self._kept_running().rename(self.serving_name)
 
-    def _keep_running(self) -> None:
-        self.world.container(self.candidate).update(restart_policy={"Name": self.restart})
+    def _kept_running(self) -> Any:
+        """Its container, which is to come back from now on."""
+        container = self.world.container(self.candidate)
+        container.update(restart_policy={"Name": self.restart})
+        return container
 
     def _behind_a_gateway(self) -> None:
-        self._keep_running()
+        self._kept_running()
         place, before = self._place(), self.gateways.in_force()
         before = before if before and before.running else None
         with self._ports_given_up():

@@ -72,7 +72,7 @@ class World:
 
     def serving(self, name: str, env: str) -> Deployment | None:
         """The server that serves: of two, in the middle of a change, the one that runs."""
-        return _first([server for server in self.servers(name, env) if server.role == SERVING])
+        return first_serving(self.servers(name, env))
 
     def known(self, name: str, env: str, release: str) -> Deployment:
         """The server of a release. Raises EngineError."""
@@ -120,30 +120,34 @@ class World:
 
     def take_away(self, deployment: Deployment) -> None:
         """Stop a server and remove its container."""
-        import docker.errors
+        self._remove(deployment, self._stopped(deployment))
 
-        with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
-            container = self.container(deployment)
-            container.stop(timeout=STOP_SECONDS)
-            remove_container(container)
-
-    def remove_all(self, name: str, env: str) -> None:
+    def remove_all(self, name: str, env: str, servers: Sequence[Deployment]) -> None:
         """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
         go at the same time, for each takes the engine a while."""
-        servers = self.servers(name, env)
-        self._stop(servers)
+        stopped = [(found, self._stopped(found)) for found in servers]
         with ThreadPoolExecutor(1) as pool:
-            going = [pool.submit(self.take_away, found) for found in servers]
+            going = [pool.submit(self._remove, *each) for each in stopped]
             self.clear_unused(name, env, ())
             for each in going:
                 each.result()
 
-    def _stop(self, servers: Iterable[Deployment]) -> None:
+    def _stopped(self, deployment: Deployment) -> Any:
+        """Its container; None when it is gone."""
         import docker.errors
 
-        for found in servers:
-            with docker_errors(f"stopping {found.release}"), contextlib.suppress(docker.errors.NotFound):
-                self.container(found).stop(timeout=STOP_SECONDS)
+        with docker_errors(f"stopping {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
+            container = self.container(deployment)
+            container.stop(timeout=STOP_SECONDS)
+            return container
+        return None
+
+    def _remove(self, deployment: Deployment, container: Any) -> None:
+        import docker.errors
+
+        with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
+            if container is not None:
+                remove_container(container)
 
     def discard(self, deployment: Deployment) -> None:
         """Stop a server and remove it, its config, and the network when it was the last."""
@@ -158,7 +162,7 @@ class World:
         for found in candidates:
             self.take_away(found)
         self.clear_unused(name, env, self.containers(name, env) if candidates else containers)
-        return _first([found for found in servers if found.role == SERVING])
+        return first_serving(servers)
 
     def clear_unused(self, name: str, env: str, left: Sequence[Mapping[str, Any]]) -> None:
         """Config folders of containers that are gone, and networks that none of those `left` is in."""
@@ -179,6 +183,7 @@ def named(container: Any) -> str:
     return str(container.attrs["Names"][0]).lstrip("/")
 
 
-def _first(serving: Sequence[Deployment]) -> Deployment | None:
-    """Of two, in the middle of a change, the one that runs."""
+def first_serving(servers: Iterable[Deployment]) -> Deployment | None:
+    """Of two that serve, in the middle of a change, the one that runs."""
+    serving = [found for found in servers if found.role == SERVING]
     return next((server for server in serving if server.running), serving[0] if serving else None)
