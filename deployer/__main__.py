@@ -6,8 +6,6 @@ import gc
 import io
 import signal
 import sys
-import tempfile
-import traceback
 from pathlib import Path
 from typing import TextIO
 
@@ -88,6 +86,9 @@ def _refused_by_the_system(refusal: OSError) -> DeployerError:
 
 
 def _bug() -> int:
+    import tempfile
+    import traceback
+
     from deployer import console
 
     with tempfile.NamedTemporaryFile("w", prefix="deployer-bug-", suffix=".txt", delete=False) as report:
