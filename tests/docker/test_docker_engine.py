@@ -10,11 +10,16 @@ import subprocess
 from functools import partial
 from pathlib import Path
 
+import pytest
 from support.cli import ANY_PORTS, command, environment
 from support.containers import build, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
 from support.world import eventually, free_port, listens, state_left
+
+from deployer.deployment import Change
+from deployer.operations.up import up as library_up
+from deployer.operations.workspace import Settings
 
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):
@@ -61,14 +66,37 @@ def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(proje
     assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two").splitlines()) == 1
 
 
-def test_a_tag_that_means_another_image_now_is_noticed(project, gateway_image, monkeypatch, request):
-    def retag(text: str) -> None:
-        image = build(tag, f"FROM {quick_server(gateway_image)}\nLABEL deployer-test={text}\n")
+MOVING = "deployer-test/moving:1"
+
+
+@pytest.fixture
+def retag(gateway_image, monkeypatch, request):
+    """Has the tag MOVING, by which servers are started, mean another image for another text."""
+
+    def moved(text: str) -> None:
+        image = build(MOVING, f"FROM {quick_server(gateway_image)}\nLABEL deployer-test={text}\n")
         request.addfinalizer(partial(docker, "rmi", "-f", inspect_image(image)))
 
-    tag = "deployer-test/moving:1"
-    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", tag)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", MOVING)
     monkeypatch.setenv("DEPLOYER_GATE_SKIP", "true")  # it has no golden answers
+    return moved
+
+
+def test_what_was_tried_is_started_again_though_its_tag_has_moved_meanwhile(project, retag, monkeypatch):
+    retag("one")
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    tried = inspect(NAME)["Image"]
+    monkeypatch.chdir(project)
+    settings = Settings(engine="docker", rest_port=free_port())
+    result = library_up("half_plus_two:1", settings=settings, progress=lambda said: "ports" in said and retag("two"))
+    assert result.plan.change is Change.REPLACE
+    assert inspect_image(MOVING) != tried
+    assert inspect(NAME)["Image"] == tried
+    assert deployer("down", "half_plus_two", cwd=project).code == 0
+
+
+def test_a_tag_that_means_another_image_now_is_noticed(project, retag):
+    tag = MOVING
     retag("one")
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "nothing"

@@ -281,7 +281,9 @@ def test_an_export_ended_midway_leaves_no_half_version(empty_project, number):
 
 
 def test_two_exports_at_once_make_two_whole_versions(empty_project):
-    sources = [MODELS / "half_plus_two" / version for version in ("1", "2")]
+    sources = [empty_project / name for name in ("first", "second")]
+    for version, source in enumerate(sources, 1):
+        shutil.copytree(MODELS / "half_plus_two" / str(version), source)
     children = [
         subprocess.Popen(command("export", str(source), "--name", "m", "-q"), cwd=empty_project, env=environment())
         for source in sources

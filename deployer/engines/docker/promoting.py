@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.deployment import Deployment
-from deployer.engines.docker import listing, networks
+from deployer.engines.docker import fitness, listing, networks
 from deployer.engines.docker.api import remove_container
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING, GatewayContainer
@@ -177,6 +177,7 @@ class Promotion:
         from deployer.engines.docker import containers
 
         config, host = containers.moved(proven.attrs, self.restart)
+        config["Image"] = self._image(proven)
         endpoints: dict[str, Any] = {"EndpointsConfig": {self.serving_name: {}}}
         api = self.world.client.api
         created = api.create_container_from_config(
@@ -188,6 +189,12 @@ class Promotion:
         except BaseException:
             api.remove_container(created["Id"], force=True)
             raise
+
+    def _image(self, proven: Any) -> str:
+        """What its image is called; the image's id, when that name has come to mean another since it was proven."""
+        name, image = str(proven.attrs["Config"]["Image"]), str(proven.attrs["Image"])
+        found = fitness.image(self.world.client, name)
+        return name if found is not None and found.id == image else image
 
     def _moved(self, container: str) -> Deployment:
         listed = self.world.containers(self.candidate.name, self.candidate.env)
