@@ -112,7 +112,7 @@ class Kills:
         """By the state's own command; its endpoints. It need not change anything."""
         (self.project / "deployer.toml").write_text(state.toml)
         ended = self.run(*state.command, *options)
-        assert ended.code in ((0,) if state.version else (0, NOTHING_DEPLOYED)), ended.err
+        assert ended.code in ((0,) if state.version else (0, NOTHING_DEPLOYED)), ended.err + ended.out
         return ended.json["endpoints"] if state.version else {}
 
     def run(self, *arguments: str) -> Ended:
