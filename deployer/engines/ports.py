@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import random
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from deployer.errors import EngineError, PortTaken
 
+LOWEST = 20_000
+TRIES = 20
+GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
 
 
@@ -49,6 +54,30 @@ def first_free(host: str, *preferred: int | None) -> int:
             release([hold(host, port)])
             return port
     return 0
+
+
+def any_free(host: str, but: int | None = None) -> int:
+    """A free port, another than `but`. It is not held: a container binds it later, and again whenever it restarts.
+
+    The system gives ports of a range of its own to whoever connects to something; one below them stays free meanwhile.
+    Raises EngineError.
+    """
+    below = range(LOWEST, _first_given_away())
+    for port in random.sample(below, min(TRIES, len(below))):
+        with contextlib.suppress(PortTaken):
+            check_free(host, port)
+            if port != but:
+                return port
+    held = hold(host, 0)
+    release([held])
+    return held.port
+
+
+def _first_given_away() -> int:
+    try:
+        return int(GIVEN_AWAY.read_text(encoding="ascii").split()[0])
+    except (OSError, ValueError, IndexError):
+        return 1 << 15
 
 
 def hold(host: str, port: int) -> HeldPort:

@@ -32,9 +32,11 @@ class Placing:
         old = observed if observed and answers_there(observed) else None
         rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
-        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None)
+        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, but=rest)
         if self.gated:
-            _any_port(launch.host)  # an address that is none would be seen when the gateway is replaced, not before
+            ports.any_free(
+                launch.host
+            )  # an address that is none would be seen when the gateway is replaced, not before
         slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
         return Placement(
@@ -66,9 +68,12 @@ class Placing:
 
     def _own(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
         """The final ports where nobody serves yet."""
-        return (_any_port(self.launch.host), _any_port(self.launch.host)) if old else (rest, grpc)
+        if old is None:
+            return rest, grpc
+        own = ports.any_free(self.launch.host)
+        return own, ports.any_free(self.launch.host, own)
 
-    def _port(self, wanted: int | None, usual: int, there: int | None, *, held: bool) -> int:
+    def _port(self, wanted: int | None, usual: int, there: int | None, *, held: bool, but: int | None = None) -> int:
         """A definite port: one that Docker chose would change whenever the container restarts. That of the deployment
         `there`, where it will do: it is `held`, or a server that is dead has left it."""
         host = self.launch.host
@@ -77,7 +82,7 @@ class Placing:
         if wanted:
             check_free(self.world.client, host, wanted)
             return wanted
-        return ports.first_free(host, there, usual if wanted is None else None) or _any_port(host)
+        return ports.first_free(host, there, usual if wanted is None else None) or ports.any_free(host, but)
 
     def _refuse_strangers(self, name: str) -> None:
         """A container of our name without our labels is somebody's: never touched."""
@@ -102,9 +107,3 @@ def check_free(client: Any, host: str, port: int) -> None:
         name = listed[0]["Names"][0].lstrip("/")
         raise PortTaken(f"port {port} is taken by the container {name}", hint="choose another, or 0 for any free one")
     ports.check_free(host, port)
-
-
-def _any_port(host: str) -> int:
-    held = ports.hold(host, 0)
-    ports.release([held])
-    return held.port

@@ -118,6 +118,23 @@ def test_a_child_that_inherits_it_can_share_it_and_keeps_it():
         child.communicate(timeout=60)
 
 
+def test_any_free_port_is_none_that_the_system_gives_to_those_who_connect(monkeypatch, tmp_path):
+    first = int(ports.GIVEN_AWAY.read_text().split()[0])
+    found = {ports.any_free(HOST) for _ in range(20)}
+    assert len(found) > 1
+    assert all(ports.LOWEST <= port < first for port in found)
+    assert not any(map(listens, found))
+    monkeypatch.setattr(ports, "GIVEN_AWAY", tmp_path / "none")
+    assert ports.any_free(HOST) < 32_768
+
+
+@pytest.mark.parametrize("first", [0, ports.LOWEST + 1])
+def test_where_none_is_left_below_any_other_will_do(monkeypatch, tmp_path, first):
+    monkeypatch.setattr(ports, "GIVEN_AWAY", tmp_path / "range")
+    ports.GIVEN_AWAY.write_text(f"{first}\t60999\n")
+    assert ports.any_free(HOST, but=ports.LOWEST) != ports.LOWEST
+
+
 def test_held_ports_are_all_different():
     held = [ports.hold(HOST, 0) for _ in range(20)]
     assert len({port.port for port in held}) == 20
