@@ -33,10 +33,8 @@ class Placing:
         rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, but=rest)
-        if self.gated:
-            ports.any_free(
-                launch.host
-            )  # an address that is none would be seen when the gateway is replaced, not before
+        if self.gated:  # an address that is none would be seen when the gateway is replaced, not before
+            ports.any_free(launch.host)
         slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
         return Placement(
