@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from deployer import access, tensors, tf_examples
 from deployer.deployment import Endpoints, Front
-from deployer.errors import RequestFailed
+from deployer.errors import RequestFailed, RequestRefused
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
 from deployer.report.running import ModelState
@@ -252,7 +252,7 @@ def _parsed(request: str, status: int, body: bytes) -> Any:
         raise RequestFailed(f"{request} was answered {status} with what is not JSON: {error}") from error
     if status != 200:
         text = parsed.get("error") if isinstance(parsed, dict) else parsed
-        raise RequestFailed(f"{request} was answered {status}: {str(text)[:500]}")
+        raise RequestRefused(f"{request} was answered {status}: {str(text)[:500]}")
     return parsed
 
 

@@ -5,6 +5,7 @@ DeployerError
 ├── PlanOutdated          1   what was planned is not what would be done now
 ├── LedgerError           1   the history cannot be read or written
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
+│   └── RequestRefused        it answered, with an error
 ├── MalformedTensor       1   a message whose values and shape disagree
 ├── UsageError            2   what was typed cannot be meant
 │   └── InvalidValue          a name, version, port or tensor specification that is malformed
@@ -74,6 +75,10 @@ class LedgerError(DeployerError):
 
 class RequestFailed(DeployerError):
     """A model server refused a request, or did not answer it in time."""
+
+
+class RequestRefused(RequestFailed):
+    """A model server answered a REST request with an error."""
 
 
 class MalformedTensor(DeployerError):

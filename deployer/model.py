@@ -139,3 +139,9 @@ class GoldenSummary:
     random_outputs: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     warmup: int = 0
+
+    @property
+    def lack(self) -> str:
+        """What is said of a version without golden answers."""
+        reasons = "; ".join(self.skipped) or "this version was not exported by deployer"
+        return f"no golden answers to compare with: {reasons}"

@@ -91,7 +91,7 @@ def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit:
 def _first_question(client: Client, model: Model) -> Callable[[], object]:
     cases = golden.read(model.path)
     if not cases:
-        raise Fault(no_golden(model))
+        raise Fault(model.golden.lack)
     fitting = [case for case in cases if parity.fits_rest(model, case)]
     ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
     return partial(ask, (fitting or list(cases))[0])
@@ -107,15 +107,9 @@ def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: b
         yield Check("golden", label, ok=False, detail=error.message, milliseconds=0.0)
         return
     if not cases:
-        yield Check("golden", label, ok=False, detail=no_golden(model), milliseconds=0.0)
+        yield Check("golden", label, ok=False, detail=model.golden.lack, milliseconds=0.0)
         return
     yield from _parity(client, model, cases, tolerance, again=again)
-
-
-def no_golden(model: Model) -> str:
-    """Why a version has no answers to be proven by."""
-    reasons = "; ".join(model.golden.skipped) or "this version was not exported by deployer"
-    return f"no golden answers to compare with: {reasons}"
 
 
 def _parity(

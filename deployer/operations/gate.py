@@ -34,17 +34,16 @@ class Gate:
 
     def check_golden(self) -> None:
         """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
-        bare = [model for model in self.models if not model.golden.cases and not self.skipped]
-        for model in bare[:1]:
-            from deployer import smoke
-
-            another = "deployer export SOURCE --examples FILE makes a version that has some"
-            if model.source.kind == FOREIGN:
-                another = f"deployer up {shlex.quote(str(model.path))} makes a version of it that has some"
-            raise GateRefused(
-                f"{model.name}:{model.version} cannot be proven: {smoke.no_golden(model)}",
-                hint=f"{another}; --skip-gate serves it unproven",
-            )
+        bare = next((model for model in self.models if not model.golden.cases), None)
+        if bare is None or self.skipped:
+            return
+        another = "deployer export SOURCE --examples FILE makes a version that has some"
+        if bare.source.kind == FOREIGN:
+            another = f"deployer up {shlex.quote(str(bare.path))} makes a version of it that has some"
+        raise GateRefused(
+            f"{bare.name}:{bare.version} cannot be proven: {bare.golden.lack}",
+            hint=f"{another}; --skip-gate serves it unproven",
+        )
 
     def check_signatures(self, observed: Deployment) -> None:
         """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""

@@ -10,7 +10,7 @@ from typing import Any
 from deployer import golden, tensors
 from deployer.client import USUAL_PORTS, Client
 from deployer.deployment import Deployment, Endpoints, ServedModel
-from deployer.errors import GoldenError, InvalidValue, RequestFailed, UsageError
+from deployer.errors import GoldenError, InvalidValue, RequestFailed, RequestRefused, UsageError
 from deployer.model import check_name
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 
@@ -34,9 +34,9 @@ def predict(
     question = _text(body) if body is not None else _golden_question(workspace, served, version)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
-    except RequestFailed as error:
+    except RequestRefused as error:
         asked = version if version is not None else served.versions[-1]
-        error.hint = error.hint or f"deployer inspect {served.name}:{asked} shows requests that it answers"
+        error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
         raise
 
 

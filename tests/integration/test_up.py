@@ -291,6 +291,11 @@ def test_the_verbs_that_look_tell_what_is_there(project):
     assert refused.code == 1
     assert "is not of expected type: float" in refused.err
     assert "deployer inspect half_plus_two:2 shows requests that it answers" in refused.err
+    (server,) = servers(project)
+    server.suspend()
+    silent = deployer("predict", "half_plus_two", cwd=project, DEPLOYER_GATE_REQUEST_SECONDS="1")
+    server.resume()
+    assert (silent.code, "did not answer within 1 s" in silent.err, "hint" in silent.err) == (1, True, False)
     assert "Successfully loaded servable version {name: half_plus_two version: 2}" in deployer("logs", cwd=project).out
     assert deployer("logs", "--tail", "1", cwd=project).out.count("\n") == 1
     assert deployer("ps", cwd=project).out == deployer("status", cwd=project).out
