@@ -12,7 +12,9 @@ from __future__ import annotations
 
 import math
 import struct
+import threading
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -28,12 +30,14 @@ _SINGLE = struct.Struct("f")
 # For so many values a loop is quicker than NumPy, whose calls cost more than they do.
 FEW = 16
 _MANY = 1 << 10
-_CACHED = 1 << 14
+_CACHED = 1 << 16
 _PLACEHOLDER = 1e300
 _PLACEHOLDER_TEXT = orjson.dumps(_PLACEHOLDER)
 _BEFORE, _LETTER, _ = _PLACEHOLDER_TEXT.partition(b"e")
 _SIGN, _SIGN_TO_BLANK = ord("-"), np.uint8(ord("-") - ord(" "))
 _PLAIN = (1e-14, 1e26)
+_WITHOUT_EXPONENT = (1e-4, 1e6)
+_TURN = threading.Lock()
 _AT_TIE = 1e-6
 
 
@@ -43,12 +47,22 @@ def _powers(exponents: range) -> Array:
 
 _LOWEST = np.array([math.floor((bits - 127) * math.log10(2)) for bits in range(256)])
 _FAR = range(-46, 41)
-_NEAR_LOWEST = np.clip(_LOWEST, -5, 9) + 5
-_NEAR_NEXT = _powers(range(-4, 12))
-_NEAR_SCALES = {digits: _powers(range(digits + 4, digits - 12, -1)) for digits in (6, 9)}
+_NEAR = _powers(range(-4, 10))
+_NEAR_SCALES = _powers(range(13, -2, -1))
 _FAR_NEXT = _powers(range(-45, 42))
 _EXACT = _powers(range(23))
 _FAR_SUFFIXES = [f"e{exponent:+03d}" for exponent in _FAR]
+
+
+def _scale_table() -> Array:
+    """Return the scales by the upper half of a float32: NaN where a power of ten lies between values that share it."""
+    halves = np.arange(1 << 15, dtype=np.uint32) << 16
+    with np.errstate(invalid="ignore"):
+        least, most = (np.searchsorted(_NEAR, (halves | rest).view(np.float32), "right") for rest in (0, 0xFFFF))
+    return np.where(least == most, _NEAR_SCALES.take(least), np.nan)
+
+
+_SCALES = _scale_table()
 
 
 def items(array: Array, comma: bytes = b",") -> Pieces:
@@ -60,10 +74,15 @@ def items(array: Array, comma: bytes = b",") -> Pieces:
         text = _dumped(np.ascontiguousarray(array))
         return [memoryview(text if comma == b"," else text.replace(b",", comma))[1:-1]]
     flat = np.ascontiguousarray(array).reshape(-1)
-    with np.errstate(all="ignore"):
+    with _turn(flat.size), np.errstate(all="ignore"):
         decimals, odd = _decimals(flat)
         text = (_dumped if comma == b"," else _spaced)(decimals.reshape(array.shape))
         return _filled(text, _odd_texts(flat[odd]) if odd.any() else [])
+
+
+def _turn(size: int) -> AbstractContextManager[object]:
+    """Large arrays take turns: NumPy drops Python's lock at each step, and two threads would hand it to and fro."""
+    return _TURN if size > _CACHED else nullcontext()
 
 
 def _filled(text: Text, odd: Sequence[str]) -> Pieces:
@@ -85,18 +104,18 @@ def _dumped(array: Array) -> Text:
 def _spaced(decimals: Array) -> Text:
     """Print doubles with a blank after each comma.
 
-    To look for commas takes half as long as orjson's printing. One long list of values without a sign, say
-    probabilities, spares it: all but the first get a sign, in whose place the blank is then put.
+    To look for commas takes half as long as orjson's printing. Lists of values without a sign, say probabilities,
+    spare it: all but the first of each get a sign, in whose place the blank is then put.
     """
-    if decimals.shape[-1] != decimals.size or decimals.size < _MANY or np.signbit(decimals).any():
+    if decimals.shape[-1] == 1 or decimals.size < _MANY or np.signbit(decimals).any():
         return _dumped(decimals).replace(b",", b", ")
     np.negative(decimals[..., 1:], out=decimals[..., 1:])
     text = bytearray(_dumped(decimals))
     letters = np.frombuffer(text, np.uint8)
-    for start in range(0, letters.size, _CACHED):
-        piece = letters[start : start + _CACHED]
-        piece -= (piece == _SIGN) * _SIGN_TO_BLANK
-    return text
+    signs = (letters == _SIGN).view(np.uint8)
+    signs *= _SIGN_TO_BLANK
+    letters -= signs
+    return text if decimals.shape[-1] == decimals.size else text.replace(b"],", b"], ")
 
 
 def texts(flat: Array) -> list[str]:
@@ -110,29 +129,39 @@ def texts(flat: Array) -> list[str]:
 
 def _decimals(flat: Array) -> tuple[Array, Array]:
     """Return the doubles to print, and where a placeholder stands; in pieces that a processor's cache holds."""
-    decimals, odd = np.empty(flat.size), np.empty(flat.size, bool)
+    decimals, odd = np.empty(flat.size), np.zeros(flat.size, bool)
     for start in range(0, flat.size, _CACHED):
         piece = slice(start, start + _CACHED)
-        odd[piece] = _round(flat[piece], decimals[piece])
+        _round(flat[piece], decimals[piece], odd[piece])
     decimals[odd] = _PLACEHOLDER
     return decimals, odd
 
 
-def _round(flat: Array, decimals: Array) -> Array:
-    """Fill in the doubles of a piece; return where they are not what printf would print."""
-    size = np.abs(flat).astype(np.float64)
-    place = _NEAR_LOWEST.take(flat.view(np.uint32) >> 23 & 255)
-    place += size >= _NEAR_NEXT.take(place)
-    six, nine = (_rounded(size, _NEAR_SCALES[digits].take(place)) for digits in (6, 9))
-    short = six.astype(np.float32) == np.abs(flat)
+def _round(flat: Array, decimals: Array, odd: Array) -> None:
+    """Fill in the doubles of a piece, and where they are not what printf would print."""
+    size = np.abs(flat)
+    exact = size.astype(np.float64)
+    scale = _scales(size, exact)
+    nine = _rounded(exact, scale)
+    scale /= 1000
+    six = _rounded(exact, scale)
+    short = six.astype(np.float32) == size
     np.copyto(nine, six, where=short)
     np.copysign(nine, flat, out=decimals)
-    odd: Array = (size < 1e-4) & (size > 0) | short & (nine >= 1e6) | ~(size < 1e9)
-    return odd
+    if not (exact.min() >= _WITHOUT_EXPONENT[0] and exact.max() < _WITHOUT_EXPONENT[1]):
+        odd |= (exact < 1e-4) & (exact > 0) | short & (nine >= 1e6) | ~(exact < 1e9)
 
 
-def _rounded(size: Array, scale: Array) -> Array:
-    digits: Array = size * scale
+def _scales(size: Array, exact: Array) -> Array:
+    """Return the power of ten that leaves nine digits before the point, as the upper half of each value tells."""
+    scales: Array = _SCALES.take(size.view(np.uint32) >> 16)
+    between = np.flatnonzero(np.isnan(scales))
+    scales[between] = _NEAR_SCALES.take(np.searchsorted(_NEAR, exact[between], "right"))
+    return scales
+
+
+def _rounded(exact: Array, scale: Array) -> Array:
+    digits: Array = exact * scale
     np.rint(digits, out=digits)
     digits /= scale
     return digits
