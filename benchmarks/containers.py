@@ -30,6 +30,8 @@ UP, DOWN = "deployer up NAME", "deployer down"
 BY_HAND = "docker run, poll every 20 ms, predict once"
 STOPPED = "docker stop, docker rm"
 IN_A_NETWORK = "the same in a network of its own"
+LEAST = "the least Typer command with Docker's SDK, likewise"
+LEAST_PROGRAM = str(Path(__file__).with_name("least.py"))
 SCRIPT = """
 set -e
 if [ "$NETWORK" != bridge ]; then docker network create "$NETWORK" >/dev/null; fi
@@ -71,21 +73,27 @@ def _ups_and_downs(folder: Path) -> None:
         STOPPED: process("bash", "-c", end),
         f"{IN_A_NETWORK}: up": _by_hand(folder, "by-hand"),
         f"{IN_A_NETWORK}: down": process("bash", "-c", f"{end} && docker network rm by-hand"),
+        f"{LEAST}: up": process(sys.executable, LEAST_PROGRAM, "up", IMAGE, str(folder / "models"), str(_free_port())),
+        f"{LEAST}: down": process(sys.executable, LEAST_PROGRAM, "down"),
         UP: process(DEPLOYER, "up", "table", "--engine", "docker", cwd=folder),
         DOWN: process(DEPLOYER, "down", "table", "--engine", "docker", cwd=folder),
     }
     seconds = alternate(ROUNDS, steps)
-    up = {BY_HAND: seconds[BY_HAND], IN_A_NETWORK: seconds[f"{IN_A_NETWORK}: up"], UP: seconds[UP]}
-    show("A stored model in a container", up, BY_HAND)
-    down = {STOPPED: seconds[STOPPED], IN_A_NETWORK: seconds[f"{IN_A_NETWORK}: down"], DOWN: seconds[DOWN]}
-    show("Taking it down", down, STOPPED)
+    for title, script, ours in (("A stored model in a container", BY_HAND, UP), ("Taking it down", STOPPED, DOWN)):
+        verb = ours.split()[1]
+        shown = {script: script, **{name: f"{name}: {verb}" for name in (IN_A_NETWORK, LEAST)}, ours: ours}
+        show(title, {name: seconds[step] for name, step in shown.items()}, script)
 
 
 def _by_hand(folder: Path, network: str) -> Callable[[], None]:
+    settings = f"PORT={_free_port()} STORE={folder / 'models'} IMAGE={IMAGE} NETWORK={network}"
+    return process("bash", "-c", f"export {settings}\n{SCRIPT}")
+
+
+def _free_port() -> int:
     held = ports.hold("127.0.0.1", 0)
     ports.release([held])
-    settings = f"PORT={held.port} STORE={folder / 'models'} IMAGE={IMAGE} NETWORK={network}"
-    return process("bash", "-c", f"export {settings}\n{SCRIPT}")
+    return held.port
 
 
 def _noticing(folder: Path) -> None:

@@ -66,6 +66,14 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     return "image, certificate, tokens, limits or template of the gateway differ"
 
 
+def starts(change: Change, launch: Launch, observed: Deployment | None) -> bool:
+    """Whether a server or a gateway will be started: then the engine must be fit for it."""
+    if observed is None or change in (Change.CREATE, Change.REPLACE):
+        return True
+    loads = change is Change.RELOAD and not all_loaded(launch.models, observed.models)
+    return loads or gateway_cause(launch, observed) is not None
+
+
 def remove(observed: Deployment) -> Plan:
     """What `down` does."""
     cause = "asked for" if observed.running else "asked for; its server is not running"

@@ -42,7 +42,8 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = open_workspace(settings or Settings())
     spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
-    check_platform(workspace)
+    if any(model.source is not None for model in spec.models.values()):
+        check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
     options = options.for_batching(spec.batching)
     if dry_run:
         return preview(workspace, options)
@@ -110,13 +111,12 @@ def _from_source(listed: ModelSpec, target: str, options: ExportOptions) -> Mode
 def change(workspace: Workspace, dry_run: bool, progress: Progress, aim: str = "") -> UpResult:
     """Deploy what the workspace's spec says of models that the store has, or tell what that would be; `aim` is noted in
     the history while it is done."""
-    check_platform(workspace)
     options = ExportOptions()
     return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim)
 
 
 def check_platform(workspace: Workspace) -> None:
-    """Refuse before anything is made: an unfit engine, a taken port. Raises EngineError."""
+    """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
     for finding in workspace.engine.check():
         if finding.severity == "error":
             raise EngineUnavailable(finding.message, hint=finding.remedy)
@@ -189,7 +189,12 @@ def deploy(
 
 
 def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
-    return planning.decide(request, observed, seamless=workspace.engine.seamless, gate=not workspace.spec.gate.skip)
+    """What will be done, on an engine that is fit for it."""
+    gate = not workspace.spec.gate.skip
+    plan = planning.decide(request, observed, seamless=workspace.engine.seamless, gate=gate)
+    if planning.starts(plan.change, request, observed):
+        check_platform(workspace)
+    return plan
 
 
 def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) -> Spec:

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,10 +116,15 @@ class Workspace:
         return tuple(found for engine in self.engines for found in engine.observe_all())
 
     def client(self, deployment: Deployment) -> Client:
-        """Speaks to that deployment's server."""
+        """Speaks to that deployment's server; the same one each time, whose connections are there already."""
         from deployer.client import Client
 
-        return Client(deployment.endpoints, self.spec.gate.request_seconds, deployment.front)
+        client = Client(deployment.endpoints, self.spec.gate.request_seconds, deployment.front)
+        return self._clients.setdefault((deployment.release, client), client)
+
+    @cached_property
+    def _clients(self) -> dict[tuple[str, Client], Client]:
+        return {}
 
     def deployed(self, name: str | None) -> Deployment:
         """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""

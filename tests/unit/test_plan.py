@@ -5,12 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import pytest
+
 from deployer import plan
 from deployer.deployment import Change, Deployment, Endpoints, Front, Launch, NamedImage, Rendered, ServedModel
 
 PROVE = f"  {plan.PROVE.action}  ({plan.PROVE.cause})"
 ONE = ServedModel("digits", (1,), (), ("aa",))
 TWO = ServedModel("digits", (2,), (), ("bb",))
+BOTH = ServedModel("digits", (1, 2), (), ("aa", "bb"))
 
 
 def wanted(*models: ServedModel, **changes: object) -> Launch:
@@ -156,6 +159,28 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
         "start a gateway that takes the ports from the one that has them",
         "drain and stop the gateway that was there",
     ]
+
+
+@pytest.mark.parametrize(
+    ("launch", "observed", "starts"),
+    [
+        (wanted(ONE), None, True),
+        (wanted(ONE), there(ONE, running=False), True),
+        (wanted(ONE, rest_port=9), there(ONE), True),
+        (wanted(TWO), there(ONE), True),
+        (wanted(ONE), there(ONE), False),
+        (wanted(ONE), there(BOTH), False),
+        (wanted(ONE, front="new"), there(ONE, front=Front("old", True, Path())), True),
+        (wanted(ONE, front="new"), there(BOTH, front=Front("old", True, Path())), True),
+        (wanted(ONE, front="old"), there(BOTH, front=Front("old", True, Path())), False),
+    ],
+    ids=[
+        "nothing there", "dead", "another port", "another version", "the same", "loaded already", "another gateway",
+        "loaded already, another gateway", "loaded already, the same gateway",
+    ],
+)  # fmt: skip
+def test_the_engine_must_be_fit_only_where_something_is_started(launch, observed, starts):
+    assert plan.starts(plan.decide(launch, observed).change, launch, observed) is starts
 
 
 def test_a_digest_of_another_form_differs_in_everything():
