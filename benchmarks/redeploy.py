@@ -36,7 +36,17 @@ IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 LATER = "deployer-benchmark/later"
 MODELS = str(Path(__file__).with_name("models.py"))
 BARE_BACK, BACK, BACK_COMMAND = "bare reload and 20 ms polling", "deployer.rollback()", "deployer rollback"
-PARTS, SERVING, FORTH = "server start + bare reload", "deployer redeploy, until it serves", "deployer redeploy, whole"
+PARTS, IN_PROCESS = "server start + bare reload", "deployer.redeploy(), until it serves"
+SERVING, FORTH = "deployer redeploy, until it serves", "deployer redeploy, whole"
+BARE_START = "Python, Typer and Docker's SDK, until the engine has answered once"
+BARE = """
+import docker, typer
+
+docker.from_env().ping()
+app = typer.Typer()
+app.command()(lambda: None)
+app([], standalone_mode=False)
+"""
 SWITCHES_LATER = """
 FROM {image}
 USER root
@@ -181,23 +191,27 @@ def _rollbacks(site: Site, where: str) -> None:
 
 def _redeploys(site: Site, where: str) -> None:
     """A server's start is what a candidate costs; a bare reload is what the live server's change costs."""
-    seconds: dict[str, list[float]] = {PARTS: [], SERVING: [], FORTH: []}
+    seconds: dict[str, list[float]] = {PARTS: [], IN_PROCESS: [], SERVING: [], FORTH: []}
     for _ in range(ROUNDS):
         start = site.start()
         deployer.up(f"{NAME}:1", settings=site.settings)
         seconds[PARTS].append(start + timed(site.bare(2)))
         site.bare(1)()
+        seconds[IN_PROCESS].append(_watched(site.client, lambda: deployer.redeploy(NAME, settings=site.settings))[0])
+        deployer.redeploy(NAME, version=1, settings=site.settings)
         serving, whole = _watched(site.client, site.command("redeploy", NAME))
         seconds[SERVING].append(serving)
         seconds[FORTH].append(whole)
         site.command("down", NAME)()
+    if site.image:
+        seconds[BARE_START] = [timed(process(sys.executable, "-c", BARE)) for _ in range(ROUNDS)]
     show(f"From one version to the next: {where}", seconds, PARTS)
-    for name in (SERVING, FORTH):
+    for name in (IN_PROCESS, SERVING, FORTH):
         over = statistics.median(seconds[name]) - statistics.median(seconds[PARTS])
         print(f"\n{name}: {milliseconds(abs(over))} {'more' if over > 0 else 'less'}.")
 
 
-def _watched(client: Client, run: Callable[[], None]) -> tuple[float, float]:
+def _watched(client: Client, run: Callable[[], object]) -> tuple[float, float]:
     """The seconds until version 2 serves alone, and until the command has ended."""
     began, seen, over = time.perf_counter(), [], threading.Event()
 
