@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -100,7 +101,8 @@ def metered(
         yield NO_METER
         return
     tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
-    traffic = Traffic(workspace.client(observed), asked, rate, tolerance, _highest(observed.models))
+    client = dataclasses.replace(workspace.client(observed))  # with connections of its own, as clients have
+    traffic = Traffic(client, asked, rate, tolerance, _highest(observed.models))
     traffic.start()
     try:
         yield Meter(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)

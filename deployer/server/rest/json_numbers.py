@@ -2,10 +2,8 @@
 
 Source: `tensorflow_serving/util/json_tensor.cc`, which asks printf: `%.6g`, then `%.9g` (float) or `%.17g` (double).
 
-A float32 is printed without printf: NumPy rounds it to the decimal digits that printf would write, as the double that
-is nearest to them, and the shortest text of that double, which orjson prints, has these digits and no others. For
-magnitudes between 1e-4 and 1e9 each step is exact: the product with a power of ten fits into the double's 53 bits
-(24 + 28). printf writes other magnitudes with an exponent: those get a placeholder, and texts of their own.
+A float32 is printed without printf: orjson prints the shortest text of the double that `json_digits` made of it, and
+exponents of small values are exchanged. What is left out there gets a placeholder, and a text of its own.
 """
 
 from __future__ import annotations
@@ -21,6 +19,7 @@ import numpy as np
 import orjson
 
 from deployer.server.dtypes import Array
+from deployer.server.rest.json_digits import AT_TIE, CACHED, CODE_OF_ONE, FIRST_CODE, LEFT_OUT, decimals, powers
 
 Text = bytes | bytearray
 Pieces = list[bytes | memoryview]
@@ -30,39 +29,16 @@ _SINGLE = struct.Struct("f")
 # For so many values a loop is quicker than NumPy, whose calls cost more than they do.
 FEW = 16
 _MANY = 1 << 10
-_CACHED = 1 << 16
-_PLACEHOLDER = 1e300
-_PLACEHOLDER_TEXT = orjson.dumps(_PLACEHOLDER)
-_BEFORE, _LETTER, _ = _PLACEHOLDER_TEXT.partition(b"e")
+_PLACEHOLDER = orjson.dumps(LEFT_OUT)
 _SIGN, _SIGN_TO_BLANK = ord("-"), np.uint8(ord("-") - ord(" "))
+_EXPONENT, _ZERO = ord("e"), ord("0")
 _PLAIN = (1e-14, 1e26)
-_WITHOUT_EXPONENT = (1e-4, 1e6)
 _TURN = threading.Lock()
-_AT_TIE = 1e-6
-
-
-def _powers(exponents: range) -> Array:
-    return np.array([float(f"1e{exponent}") for exponent in exponents])
-
-
 _LOWEST = np.array([math.floor((bits - 127) * math.log10(2)) for bits in range(256)])
 _FAR = range(-46, 41)
-_NEAR = _powers(range(-4, 10))
-_NEAR_SCALES = _powers(range(13, -2, -1))
-_FAR_NEXT = _powers(range(-45, 42))
-_EXACT = _powers(range(23))
+_FAR_NEXT = powers(range(-45, 42))
+_EXACT = powers(range(23))
 _FAR_SUFFIXES = [f"e{exponent:+03d}" for exponent in _FAR]
-
-
-def _scale_table() -> Array:
-    """Return the scales by the upper half of a float32: NaN where a power of ten lies between values that share it."""
-    halves = np.arange(1 << 15, dtype=np.uint32) << 16
-    with np.errstate(invalid="ignore"):
-        least, most = (np.searchsorted(_NEAR, (halves | rest).view(np.float32), "right") for rest in (0, 0xFFFF))
-    return np.where(least == most, _NEAR_SCALES.take(least), np.nan)
-
-
-_SCALES = _scale_table()
 
 
 def items(array: Array, comma: bytes = b",") -> Pieces:
@@ -75,25 +51,26 @@ def items(array: Array, comma: bytes = b",") -> Pieces:
         return [memoryview(text if comma == b"," else text.replace(b",", comma))[1:-1]]
     flat = np.ascontiguousarray(array).reshape(-1)
     with _turn(flat.size), np.errstate(all="ignore"):
-        decimals, odd = _decimals(flat)
-        text = (_dumped if comma == b"," else _spaced)(decimals.reshape(array.shape))
-        return _filled(text, _odd_texts(flat[odd]) if odd.any() else [])
+        found = decimals(flat)
+        text = (_dumped if comma == b"," else _spaced)(found.values.reshape(array.shape))
+        text = _with_exponents(text) if found.coded else text
+        return _filled(text, _odd_texts(flat[found.left_out]) if found.left_out.any() else [])
 
 
 def _turn(size: int) -> AbstractContextManager[object]:
     """Large arrays take turns: NumPy drops Python's lock at each step, and two threads would hand it to and fro."""
-    return _TURN if size > _CACHED else nullcontext()
+    return _TURN if size > CACHED else nullcontext()
 
 
 def _filled(text: Text, odd: Sequence[str]) -> Pieces:
-    """Put texts where the placeholders are. One letter is looked for: that is memchr, quicker than any split."""
+    """Put texts where the placeholders are."""
     view = memoryview(text)
     pieces: Pieces = []
     at = 1
     for each in odd:
-        found = text.index(_LETTER, at) - len(_BEFORE)
+        found = text.index(_PLACEHOLDER, at)
         pieces += (view[at:found], each.encode("ascii"))
-        at = found + len(_PLACEHOLDER_TEXT)
+        at = found + len(_PLACEHOLDER)
     return [*pieces, view[at:-1]]
 
 
@@ -127,44 +104,19 @@ def texts(flat: Array) -> list[str]:
     return b"".join(items(flat)).decode("ascii").split(",") if flat.size else []
 
 
-def _decimals(flat: Array) -> tuple[Array, Array]:
-    """Return the doubles to print, and where a placeholder stands; in pieces that a processor's cache holds."""
-    decimals, odd = np.empty(flat.size), np.zeros(flat.size, bool)
-    for start in range(0, flat.size, _CACHED):
-        piece = slice(start, start + _CACHED)
-        _round(flat[piece], decimals[piece], odd[piece])
-    decimals[odd] = _PLACEHOLDER
-    return decimals, odd
-
-
-def _round(flat: Array, decimals: Array, odd: Array) -> None:
-    """Fill in the doubles of a piece, and where they are not what printf would print."""
-    size = np.abs(flat)
-    exact = size.astype(np.float64)
-    scale = _scales(size, exact)
-    nine = _rounded(exact, scale)
-    scale /= 1000
-    six = _rounded(exact, scale)
-    short = six.astype(np.float32) == size
-    np.copyto(nine, six, where=short)
-    np.copysign(nine, flat, out=decimals)
-    if not (exact.min() >= _WITHOUT_EXPONENT[0] and exact.max() < _WITHOUT_EXPONENT[1]):
-        odd |= (exact < 1e-4) & (exact > 0) | short & (nine >= 1e6) | ~(exact < 1e9)
-
-
-def _scales(size: Array, exact: Array) -> Array:
-    """Return the power of ten that leaves nine digits before the point, as the upper half of each value tells."""
-    scales: Array = _SCALES.take(size.view(np.uint32) >> 16)
-    between = np.flatnonzero(np.isnan(scales))
-    scales[between] = _NEAR_SCALES.take(np.searchsorted(_NEAR, exact[between], "right"))
-    return scales
-
-
-def _rounded(exact: Array, scale: Array) -> Array:
-    digits: Array = exact * scale
-    np.rint(digits, out=digits)
-    digits /= scale
-    return digits
+def _with_exponents(text: Text) -> Text:
+    """Exchange the exponents of large numbers that stand for small values: the new ones are as long."""
+    text = bytearray(text)
+    letters = np.frombuffer(text, np.uint8)
+    at = np.flatnonzero(letters == _EXPONENT)
+    tens, ones = (letters[at + place].astype(np.intp) - _ZERO for place in (2, 3))
+    code = tens * 10 + ones
+    coded = code >= FIRST_CODE
+    at, exponent = at[coded], code[coded] - CODE_OF_ONE
+    letters[at + 1] = _SIGN
+    for place, digit in zip((2, 3), np.divmod(exponent, 10), strict=True):
+        letters[at + place] = digit + _ZERO
+    return text
 
 
 def _odd_texts(flat: Array) -> list[str]:
@@ -186,7 +138,7 @@ def _scientific(flat: Array) -> list[str]:
     exponent = _LOWEST.take(flat.view(np.uint32) >> 23 & 255)
     exponent += size >= _FAR_NEXT.take(exponent - _FAR.start)
     six, nine = (_scaled(size, digits - 1 - exponent) for digits in (6, 9))
-    sure = (np.abs(six % 1 - 0.5) > _AT_TIE) & (np.abs(nine % 1 - 0.5) > _AT_TIE)
+    sure = (np.abs(six % 1 - 0.5) > AT_TIE) & (np.abs(nine % 1 - 0.5) > AT_TIE)
     six, nine = np.rint(six), np.rint(nine)
     short = _scaled(six, exponent - 5).astype(np.float32) == np.abs(flat)
     mantissa = np.where(short, six / 1e5, nine / 1e8)

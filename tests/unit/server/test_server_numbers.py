@@ -65,11 +65,12 @@ def test_floats_are_printed_as_the_original_prints_them(value: float, text: str)
     [
         lambda: RANDOM.integers(0, 1 << 32, MANY, dtype=np.uint32).view(np.float32),
         lambda: 10 ** RANDOM.uniform(-7, 11, MANY),
+        lambda: 10 ** RANDOM.uniform(-16, -3, MANY),
         lambda: RANDOM.integers(0, 10**6, MANY) * 10.0 ** RANDOM.integers(-8, 9),
         lambda: np.arange(MANY) / 8192 * RANDOM.choice([-1, 1], MANY),
         lambda: 10.0 ** np.arange(-45, 39),
     ],
-    ids=["any bits", "usual magnitudes", "six digits", "ties", "powers of ten"],
+    ids=["any bits", "usual magnitudes", "small magnitudes", "six digits", "ties", "powers of ten"],
 )
 def test_many_floats_are_printed_as_one_alone(make: Callable[[], np.ndarray]) -> None:
     check(make().astype(np.float32))
@@ -126,7 +127,7 @@ def test_an_array_that_lies_otherwise_in_memory_is_written_in_its_order() -> Non
     "shape", [(1, MANY), (1, 1, MANY), (MANY,), (MANY // 1000, 1000), (2, MANY // 2), (MANY, 1), (MANY // 4, 2, 2)]
 )
 def test_long_lists_are_written_value_by_value(low: float, shape: tuple[int, ...]) -> None:
-    array = RANDOM.uniform(low, 1, MANY).astype(np.float32)
+    array = (RANDOM.uniform(low, 1, MANY) * 10.0 ** RANDOM.integers(-12, 1, MANY)).astype(np.float32)
     array[[0, 7, 8, MANY - 1]] = 0.0, math.nan, 1e-9, 1e9
     lists = json_numbers.texts(array)
     for size in reversed(shape):
