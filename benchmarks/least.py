@@ -1,7 +1,8 @@
 """The least that a Typer command with Docker's SDK can do: what a command in Python costs before it does anything more.
 
-It makes a network, runs a container in it, polls every 20 ms and predicts once; or takes both away again. No lock, no
-look at what is there, no history, no hardening, no proof.
+`up` makes a network, runs a container in it, polls every 20 ms and predicts once; `down` takes both away again.
+`redeploy` runs a candidate in the network of a server, predicts once, and has the server take up its version. No lock,
+no look at what is there, no history, no hardening, no proof.
 """
 
 from __future__ import annotations
@@ -41,6 +42,31 @@ def down() -> None:
     container.stop()
     container.remove()
     client.networks.get(NAME).remove()
+
+
+@app.command()
+def redeploy(  # noqa: PLR0913, PLR0917 - what it is about, in turn
+    image: str, store: str, network: str, live: str, grpc: str, config: str
+) -> None:
+    """The server at `live` and `grpc` has taken up `config`, which a candidate has loaded before."""
+    client = docker.from_env()
+    candidate = client.containers.run(
+        image, network=network, detach=True, init=True, environment={"MODEL_NAME": "half"},
+        ports={"8501/tcp": ("127.0.0.1", None), "8500/tcp": ("127.0.0.1", None)},
+        volumes={f"{store}/half": {"bind": "/models/half", "mode": "ro"}},
+    )  # fmt: skip
+    from deployer.client import Client  # while the candidate loads
+    from deployer.deployment import Endpoints
+
+    Client.get_ready()
+    candidate.reload()
+    port = candidate.ports["8501/tcp"][0]["HostPort"]
+    url = f"http://127.0.0.1:{port}/v1/models/half"
+    while b"AVAILABLE" not in answer(url):
+        time.sleep(0.02)
+    assert answer(f"{url}:predict", b'{"instances": [1]}')
+    Client(Endpoints(live, grpc)).reload(config)
+    candidate.remove(force=True)
 
 
 def answer(url: str, body: bytes | None = None) -> bytes:

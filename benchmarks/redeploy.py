@@ -26,7 +26,7 @@ from deployer import render
 from deployer.client import Client
 from deployer.deployment import ServedModel
 from deployer.engines import ports
-from deployer.engines.docker.names import MODELS_MOUNT
+from deployer.engines.docker.names import MODELS_MOUNT, container_name
 from deployer.errors import DeployerError, NothingDeployed
 
 ROUNDS = 5
@@ -38,15 +38,8 @@ MODELS = str(Path(__file__).with_name("models.py"))
 BARE_BACK, BACK, BACK_COMMAND = "bare reload and 20 ms polling", "deployer.rollback()", "deployer rollback"
 PARTS, IN_PROCESS = "server start + bare reload", "deployer.redeploy(), until it serves"
 SERVING, FORTH = "deployer redeploy, until it serves", "deployer redeploy, whole"
-BARE_START = "Python, Typer and Docker's SDK, until the engine has answered once"
-BARE = """
-import docker, typer
-
-docker.from_env().ping()
-app = typer.Typer()
-app.command()(lambda: None)
-app([], standalone_mode=False)
-"""
+LEAST = "the least Typer command with Docker's SDK, until it serves"
+LEAST_PROGRAM, NETWORK = str(Path(__file__).with_name("least.py")), container_name(NAME, "local")
 SWITCHES_LATER = """
 FROM {image}
 USER root
@@ -116,9 +109,7 @@ class Site:
 
     def bare(self, *versions: int) -> Callable[[], None]:
         """What serves is told to serve other versions, and asked until it does."""
-        client = self.client
-        store = MODELS_MOUNT if self.image else str((self.folder / "models").resolve())
-        config = render.render((ServedModel(NAME, versions),), store).files[render.MODEL_CONFIG]
+        client, config = self.client, self.config(*versions)
 
         def run() -> None:
             client.reload(config)
@@ -126,6 +117,17 @@ class Site:
                 time.sleep(POLL_SECONDS)
 
         return run
+
+    def config(self, *versions: int) -> str:
+        """The text of a `model_config.config` with these versions."""
+        store = MODELS_MOUNT if self.image else str((self.folder / "models").resolve())
+        return render.render((ServedModel(NAME, versions),), store).files[render.MODEL_CONFIG]
+
+    def least(self) -> Callable[[], None]:
+        """The least program that has what serves take up version 2, once a candidate has loaded it."""
+        ends = self.client.endpoints
+        words = (self.image, str(self.folder / "models"), NETWORK, ends.rest, ends.grpc, self.config(2))
+        return process(sys.executable, LEAST_PROGRAM, "redeploy", *words)
 
     def start(self) -> float:
         """The seconds until a server of its own has loaded the model: on Docker by hand, as a shell script does it."""
@@ -202,11 +204,12 @@ def _redeploys(site: Site, where: str) -> None:
         serving, whole = _watched(site.client, site.command("redeploy", NAME))
         seconds[SERVING].append(serving)
         seconds[FORTH].append(whole)
+        if site.image:
+            site.bare(1)()
+            seconds.setdefault(LEAST, []).append(_watched(site.client, site.least())[0])
         site.command("down", NAME)()
-    if site.image:
-        seconds[BARE_START] = [timed(process(sys.executable, "-c", BARE)) for _ in range(ROUNDS)]
     show(f"From one version to the next: {where}", seconds, PARTS)
-    for name in (IN_PROCESS, SERVING, FORTH):
+    for name in (name for name in seconds if name != PARTS):
         over = statistics.median(seconds[name]) - statistics.median(seconds[PARTS])
         print(f"\n{name}: {milliseconds(abs(over))} {'more' if over > 0 else 'less'}.")
 

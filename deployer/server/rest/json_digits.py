@@ -25,6 +25,8 @@ AT_TIE = 1e-6
 _WITHOUT_EXPONENT = (1e-4, 1e6)
 _SMALLEST = 1e-14 if orjson.dumps(1.5e21) == b"1.5e+21" else _WITHOUT_EXPONENT[0]
 _NINE_DIGITS = 1e9
+# Of fewer small values each is printed alone sooner than a whole text is searched for exponents.
+_SHARE_WORTH_IT = 1 / 512
 
 
 def powers(exponents: range) -> Array:
@@ -79,6 +81,9 @@ def _round(flat: Array, values: Array, left_out: Array) -> bool:
         return False
     left_out |= short & (nine >= 1e6) | ~(exact < 1e9)
     small = np.flatnonzero((exact < _WITHOUT_EXPONENT[0]) & (exact > 0))
+    if small.size < flat.size * _SHARE_WORTH_IT:
+        left_out[small] = True
+        return False
     coded, left_out[small] = _coded(exact[small], scale[small], short[small])
     values[small] = np.copysign(coded, flat[small])
     return small.size > 0

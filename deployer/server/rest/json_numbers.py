@@ -30,6 +30,8 @@ _SINGLE = struct.Struct("f")
 FEW = 16
 _MANY = 1 << 10
 _PLACEHOLDER = orjson.dumps(LEFT_OUT)
+_LETTER = b"+" if b"+" in _PLACEHOLDER else b"e"
+_BEFORE = _PLACEHOLDER.partition(_LETTER)[0]
 _SIGN, _SIGN_TO_BLANK = ord("-"), np.uint8(ord("-") - ord(" "))
 _EXPONENT, _ZERO = ord("e"), ord("0")
 _PLAIN = (1e-14, 1e26)
@@ -63,12 +65,12 @@ def _turn(size: int) -> AbstractContextManager[object]:
 
 
 def _filled(text: Text, odd: Sequence[str]) -> Pieces:
-    """Put texts where the placeholders are."""
+    """Put texts where the placeholders are. One letter is looked for: that is memchr, quicker than any split."""
     view = memoryview(text)
     pieces: Pieces = []
     at = 1
     for each in odd:
-        found = text.index(_PLACEHOLDER, at)
+        found = text.index(_LETTER, at) - len(_BEFORE)
         pieces += (view[at:found], each.encode("ascii"))
         at = found + len(_PLACEHOLDER)
     return [*pieces, view[at:-1]]
