@@ -18,8 +18,8 @@ CACHED = 1 << 16
 """So many values at once: a processor's cache holds what they become, and NumPy's calls cost less than their work."""
 LEFT_OUT = 1e200
 """Stands where a value is left to others."""
-FIRST_CODE, CODE_OF_ONE = 21, 16
-"""The exponent of the number that stands for values of 1e-5 and more; less a value's own, it is always the other."""
+FIRST_CODE, CODES_FROM = 21, 16
+"""A large number stands for a small value: its exponent is `CODES_FROM` less the value's own, which is -5 at most."""
 AT_TIE = 1e-6
 """So near to a tie it is not sure how printf rounds."""
 _WITHOUT_EXPONENT = (1e-4, 1e6)

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from deployer.server.dtypes import Array
-from deployer.server.rest.json_digits import AT_TIE, CACHED, CODE_OF_ONE, FIRST_CODE, LEFT_OUT, decimals, powers
+from deployer.server.rest.json_digits import AT_TIE, CACHED, CODES_FROM, FIRST_CODE, LEFT_OUT, decimals, powers
 
 Text = bytes | bytearray
 Pieces = list[bytes | memoryview]
@@ -114,7 +114,7 @@ def _with_exponents(text: Text) -> Text:
     tens, ones = (letters[at + place].astype(np.intp) - _ZERO for place in (2, 3))
     code = tens * 10 + ones
     coded = code >= FIRST_CODE
-    at, exponent = at[coded], code[coded] - CODE_OF_ONE
+    at, exponent = at[coded], code[coded] - CODES_FROM
     letters[at + 1] = _SIGN
     for place, digit in zip((2, 3), np.divmod(exponent, 10), strict=True):
         letters[at + place] = digit + _ZERO
