@@ -28,10 +28,7 @@ def up(image: str, store: str, port: int) -> None:
         ports={"8501/tcp": ("127.0.0.1", port), "8500/tcp": ("127.0.0.1", None)},
         volumes={f"{store}/{MODEL}": {"bind": f"/models/{MODEL}", "mode": "ro"}},
     )  # fmt: skip
-    url = f"http://127.0.0.1:{port}/v1/models/{MODEL}"
-    while b"AVAILABLE" not in answer(url):
-        time.sleep(0.02)
-    assert answer(f"{url}:predict", b'{"instances": [1]}')
+    prove_little(f"http://127.0.0.1:{port}/v1/models/{MODEL}")
 
 
 @app.command()
@@ -61,12 +58,16 @@ def redeploy(  # noqa: PLR0913, PLR0917 - what it is about, in turn
     Client.get_ready()
     candidate.reload()
     port = candidate.ports["8501/tcp"][0]["HostPort"]
-    url = f"http://127.0.0.1:{port}/v1/models/half"
+    prove_little(f"http://127.0.0.1:{port}/v1/models/half")
+    Client(Endpoints(live, grpc)).reload(config)
+    candidate.remove(force=True)
+
+
+def prove_little(url: str) -> None:
+    """The model at that URL is there, and answers once."""
     while b"AVAILABLE" not in answer(url):
         time.sleep(0.02)
     assert answer(f"{url}:predict", b'{"instances": [1]}')
-    Client(Endpoints(live, grpc)).reload(config)
-    candidate.remove(force=True)
 
 
 def answer(url: str, body: bytes | None = None) -> bytes:

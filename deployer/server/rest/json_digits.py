@@ -20,8 +20,7 @@ LEFT_OUT = 1e200
 """Stands where a value is left to others."""
 FIRST_CODE, CODES_FROM = 21, 16
 """A large number stands for a small value: its exponent is `CODES_FROM` less the value's own, which is -5 at most."""
-AT_TIE = 1e-6
-"""So near to a tie it is not sure how printf rounds."""
+_AT_TIE = 1e-6
 _WITHOUT_EXPONENT = (1e-4, 1e6)
 _SMALLEST = 1e-14 if orjson.dumps(1.5e21) == b"1.5e+21" else _WITHOUT_EXPONENT[0]
 _NINE_DIGITS = 1e9
@@ -32,6 +31,12 @@ _SHARE_WORTH_IT = 1 / 512
 def powers(exponents: range) -> Array:
     """The powers of ten, each the nearest double."""
     return np.array([float(f"1e{exponent}") for exponent in exponents])
+
+
+def near_ties(six: Array, nine: Array) -> Array:
+    """Where values that were scaled to six and to nine digits are too near to a tie to tell how printf rounds."""
+    near: Array = (np.abs(six % 1 - 0.5) <= _AT_TIE) | (np.abs(nine % 1 - 0.5) <= _AT_TIE)
+    return near
 
 
 _NEAR = powers(range(-14, 10))
@@ -95,9 +100,8 @@ def _coded(exact: Array, scale: Array, short: Array) -> tuple[Array, Array]:
     A value that nine digits round up to the next power of ten has another exponent than its scale tells.
     """
     nine, six = exact * scale, exact * (scale / 1000)
-    unsure = (np.abs(nine % 1 - 0.5) < AT_TIE) | (np.abs(six % 1 - 0.5) < AT_TIE)
     digits = np.where(short, np.rint(six) * 1000, np.rint(nine))
-    return digits * scale, unsure | (exact < _SMALLEST) | (digits >= _NINE_DIGITS)
+    return digits * scale, near_ties(six, nine) | (exact < _SMALLEST) | (digits >= _NINE_DIGITS)
 
 
 def _scales(size: Array, exact: Array) -> Array:

@@ -19,7 +19,7 @@ import numpy as np
 import orjson
 
 from deployer.server.dtypes import Array
-from deployer.server.rest.json_digits import AT_TIE, CACHED, CODES_FROM, FIRST_CODE, LEFT_OUT, decimals, powers
+from deployer.server.rest.json_digits import CACHED, CODES_FROM, FIRST_CODE, LEFT_OUT, decimals, near_ties, powers
 
 Text = bytes | bytearray
 Pieces = list[bytes | memoryview]
@@ -140,7 +140,7 @@ def _scientific(flat: Array) -> list[str]:
     exponent = _LOWEST.take(flat.view(np.uint32) >> 23 & 255)
     exponent += size >= _FAR_NEXT.take(exponent - _FAR.start)
     six, nine = (_scaled(size, digits - 1 - exponent) for digits in (6, 9))
-    sure = (np.abs(six % 1 - 0.5) > AT_TIE) & (np.abs(nine % 1 - 0.5) > AT_TIE)
+    sure = ~near_ties(six, nine)
     six, nine = np.rint(six), np.rint(nine)
     short = _scaled(six, exponent - 5).astype(np.float32) == np.abs(flat)
     mantissa = np.where(short, six / 1e5, nine / 1e8)
