@@ -30,15 +30,13 @@ def main() -> None:
 
 def run() -> int:
     """The exit code of one command line."""
-    from deployer import cli
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
     sys.unraisablehook = _not_lost
-    for stream in (sys.stdout, sys.stderr):
-        _escape_what_it_cannot_show(stream)
     try:
-        cli.app(prog_name="deployer")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _interrupt)
+        for stream in (sys.stdout, sys.stderr):
+            _escape_what_it_cannot_show(stream)
+        _carry_out()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else DONE
     except (Exception, Interrupted) as reason:  # noqa: BLE001 - the last resort: no bug of ours may bury the screen
@@ -46,14 +44,20 @@ def run() -> int:
     return DONE
 
 
-def _exit_code(reason: BaseException) -> int:
-    """What ended the command, shown and as a number."""
+def _carry_out() -> None:
     from deployer import cli
 
+    cli.app(prog_name="deployer")
+
+
+def _exit_code(reason: BaseException) -> int:
+    """What ended the command, shown and as a number."""
     if isinstance(reason, Interrupted):
         return INTERRUPTED
     if isinstance(reason, BrokenPipeError):
         return DONE
+    from deployer import cli
+
     if isinstance(reason, OSError) and reason.filename is not None:
         reason = _refused_by_the_system(reason)
     return cli.fail(reason, as_json="--json" in sys.argv) if isinstance(reason, DeployerError) else _bug()

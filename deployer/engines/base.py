@@ -57,7 +57,8 @@ class Engine(Protocol):
         """What takes a moment to find out: would a server see these versions, and is it of an age with them."""
 
     def check_address(self, name: str, env: str, address: Address) -> None:
-        """Raise PortTaken when a wanted port is held by anyone but this deployment."""
+        """Raise PortTaken when a wanted port is held by anyone but this deployment: by its server, or by what a killed
+        command left, which is cleared away before anything is started."""
 
     @property
     def tensorflow(self) -> Target | None:

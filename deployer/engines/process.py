@@ -96,14 +96,16 @@ def stop(process: psutil.Process, grace_seconds: float) -> None:
 
 
 def _gone(process: psutil.Process, seconds: float) -> bool:
-    """A zombie whose parent has not looked yet is gone as far as ports and memory go."""
+    """A zombie whose parent has not looked yet is gone as far as ports and memory go, once its last thread has ended:
+    they share its files."""
     import psutil
 
     from deployer.wait import Deadline, until
 
     def ended() -> bool:
         try:
-            return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+            dying = process.status() == psutil.STATUS_ZOMBIE
+            return not process.is_running() or (dying and process.num_threads() <= 1)
         except psutil.NoSuchProcess:
             return True
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import tempfile
@@ -77,5 +78,28 @@ raise SystemExit(entry.run())
 def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):
     ended = subprocess.run(
         [sys.executable, "-c", DROPPED], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
+
+
+IMPORTING = """
+import os, signal, sys
+from deployer import __main__ as entry
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "deployer.cli.app":
+            os.kill(os.getpid(), {number})
+
+sys.meta_path.insert(0, Interrupting())
+raise SystemExit(entry.run())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_that_arrives_while_the_command_is_being_imported_is_no_bug(tmp_path, number):
+    script = IMPORTING.format(number=int(number))
+    ended = subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
     )
     assert (ended.returncode, ended.stderr) == (130, "")

@@ -137,11 +137,10 @@ class DockerEngine:
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
-        from deployer.engines.docker.placing import answers_there, check_free
+        from deployer.engines.docker.placing import check_free
 
         wanted = [port for port in (address.rest_port, address.grpc_port) if port]
-        observed = self.observe(name, env) if wanted else None
-        ours = (observed.rest_port, observed.grpc_port) if observed and answers_there(observed) else ()
+        ours = listing.held(self._world.containers(name, env)) if wanted else ()
         for port in wanted:
             if port not in ours:
                 check_free(self._client, address.host, port)

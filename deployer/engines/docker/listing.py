@@ -67,6 +67,13 @@ def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
     return found
 
 
+def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
+    """The ports that running containers of a list hold: published ones, and those of gateways."""
+    running = [container for container in listed if container["State"] == "running"]
+    published = {int(port.get("PublicPort", 0)) for container in running for port in container.get("Ports") or ()}
+    return published | {port for found in gateways(running) for port in (found.rest_port, found.grpc_port)}
+
+
 def front(home: Home, generation: str, digest: str, *, running: bool) -> Front:
     """How the tool gets through a gateway."""
     certificate = home.folder(generation) / CERTIFICATE

@@ -59,8 +59,8 @@ class EmbeddedEngine:
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
-        observed = self.observe(name, env)
-        ours = {observed.rest_port, observed.grpc_port} if observed and observed.running else set()
+        there = [seen for seen in map(releases.observe, run_folder.releases(self._home(name, env))) if seen]
+        ours = {port for seen in there if seen.running for port in (seen.rest_port, seen.grpc_port)}
         for port in (address.rest_port, address.grpc_port):
             if port and port not in ours:
                 ports.check_free(address.host, port)

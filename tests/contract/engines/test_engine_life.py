@@ -11,7 +11,7 @@ from support.world import eventually, listens
 
 from deployer.deployment import Deployment
 from deployer.engines import run_folder
-from deployer.engines.base import CANDIDATE
+from deployer.engines.base import CANDIDATE, Address
 from deployer.errors import DeployerError
 
 
@@ -28,6 +28,7 @@ def test_a_candidate_answers_and_is_no_deployment_until_it_is_promoted(house):
         assert answer(candidate) == ANSWERS[3]
         assert (house.engine.observe(NAME, ENV), house.engine.observe_all()) == (None, ())
         assert house.engine.names() == ((NAME, ENV),)
+        house.engine.check_address(NAME, ENV, Address("127.0.0.1", candidate.rest_port, candidate.grpc_port))
         house.engine.discard(candidate)
         assert gone(house, candidate)
         house.engine.discard(candidate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.world import eventually
+from support.world import eventually, free_port
 
 from deployer.engines import process
 from deployer.errors import EngineError
@@ -20,6 +21,24 @@ WAIT = "import sys; print('up', flush=True); sys.stdin.read()"
 STUBBORN = (
     "import signal, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); sys.stdin.read()"
 )
+LEAVES_A_THREAD = """
+import ctypes, os, platform, signal, socket, sys, threading, time
+exit_alone = {"x86_64": 60, "aarch64": 93}[platform.machine()]
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+
+def last():
+    told.wait()
+    time.sleep(0.5)
+    os._exit(0)
+
+told = threading.Event()
+threading.Thread(target=last).start()
+signal.signal(signal.SIGTERM, lambda *_: told.set() or ctypes.CDLL(None).syscall(exit_alone, 0))
+print("up", flush=True)
+while True:
+    time.sleep(60)
+"""
+"""Its first thread ends when it is told to, and looks like the end of it all; another one still holds the port."""
 Spawn = Callable[..., subprocess.Popen]
 
 
@@ -90,6 +109,13 @@ def test_stop_insists_when_asking_does_not_help(tmp_path, spawn):
     child = spawn(process.mark(tmp_path), script=STUBBORN)
     process.stop(ours(tmp_path, child), 0.1)
     assert child.wait(60) == -signal.SIGKILL
+
+
+def test_the_end_of_a_server_is_the_end_of_its_last_thread(tmp_path, spawn):
+    port = free_port()
+    child = spawn(str(port), process.mark(tmp_path), script=LEAVES_A_THREAD)
+    process.stop(ours(tmp_path, child), 60.0)
+    socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_stopping_what_has_ended_is_no_error(tmp_path, spawn):
