@@ -22,7 +22,6 @@ from deployer.server.runtime import Graph, OpError, SavedModelLoader, Session, c
 from deployer.server.status import Code, ServingError, not_found
 from deployer.server.tensors import TensorError, to_array
 
-INIT_OP = "__saved_model_init_op"
 _CALLER_THREAD = -1
 _ON = 1
 _MAX_CALLABLES = 64

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from deployer.server.dtypes import BOOL, BY_NUMPY, STRING, DType, by_number
+from deployer.server.dtypes import BOOL, BY_NUMPY, STRING, Array, DType, by_number
 
 MAX_RANK = 254
 _MAX_BYTES = 1 << 31
@@ -22,7 +22,7 @@ class TensorError(ValueError):
     """The proto says nothing that is a tensor."""
 
 
-def to_array(proto: Any) -> np.ndarray[Any, Any]:
+def to_array(proto: Any) -> Array:
     """Decode a TensorProto; raises TensorError where TensorFlow's own decoder refuses it."""
     dtype = by_number(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
@@ -36,7 +36,7 @@ def to_array(proto: Any) -> np.ndarray[Any, Any]:
     return values.reshape(shape)
 
 
-def _from_content(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
+def _from_content(proto: Any, dtype: DType, count: int) -> Array:
     if dtype is STRING:
         return _strings_from_content(proto.tensor_content, count)
     if len(proto.tensor_content) != count * dtype.numpy.itemsize:
@@ -46,7 +46,7 @@ def _from_content(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
     return np.frombuffer(proto.tensor_content, dtype.numpy)
 
 
-def _strings_from_content(content: bytes, count: int) -> np.ndarray[Any, Any]:
+def _strings_from_content(content: bytes, count: int) -> Array:
     """Read `count` varint lengths and then the bytes themselves, one string after the other."""
     at, lengths = 0, []
     for _ in range(count):
@@ -71,7 +71,7 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
     raise TensorError
 
 
-def _from_field(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
+def _from_field(proto: Any, dtype: DType, count: int) -> Array:
     values = _cast(getattr(proto, dtype.field), dtype)[:count]
     if len(values) == count:
         return values
@@ -81,7 +81,7 @@ def _from_field(proto: Any, dtype: DType, count: int) -> np.ndarray[Any, Any]:
     return filled
 
 
-def _cast(values: Any, dtype: DType) -> np.ndarray[Any, Any]:
+def _cast(values: Any, dtype: DType) -> Array:
     if dtype.field == "half_val":
         return np.array(values, np.uint32).astype(np.uint16).view(dtype.numpy)
     if dtype.field in ("scomplex_val", "dcomplex_val"):
@@ -92,7 +92,7 @@ def _cast(values: Any, dtype: DType) -> np.ndarray[Any, Any]:
     return np.array(values, dtype.numpy)
 
 
-def fill_proto(proto: Any, array: np.ndarray[Any, Any], as_content: bool = False) -> None:
+def fill_proto(proto: Any, array: Array, as_content: bool = False) -> None:
     """Write an array into an empty TensorProto, into its typed field, or as `tensor_content`."""
     dtype = BY_NUMPY.get(array.dtype)
     if dtype is None:
@@ -124,12 +124,12 @@ def _as_varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _field_values(array: np.ndarray[Any, Any], dtype: DType) -> list[Any]:
+def _field_values(array: Array, dtype: DType) -> list[Any]:
     values: list[Any] = _field_view(array.ravel(), dtype).tolist()
     return values
 
 
-def _field_view(flat: np.ndarray[Any, Any], dtype: DType) -> np.ndarray[Any, Any]:
+def _field_view(flat: Array, dtype: DType) -> Array:
     if dtype.field == "half_val":
         return flat.view(np.uint16)
     if dtype.field == "scomplex_val":
