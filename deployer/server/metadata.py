@@ -1,51 +1,11 @@
-"""What a model says of itself: the status and metadata answers of both doors.
-
-Sources: `get_model_status_impl.cc`, `get_model_metadata_impl.cc`, and the hand-glued JSON of `http_rest_api_util.cc`.
-"""
+"""What a model says of itself, for both APIs. Source: `get_model_metadata_impl.cc`."""
 
 from __future__ import annotations
 
-import inspect
-import json
-from collections.abc import Sequence
 from typing import Any
 
-from google.protobuf import json_format
-
-from deployer.server.monitor import VersionState
-from deployer.server.rest.json_text import encode
 from deployer.server.runtime import get_model_metadata_pb2
 from deployer.server.servable import Model
-from deployer.server.status import Code
-
-# protobuf 5.26 renamed the option that prints fields which are not set.
-_PRINT_ALL = next(
-    name
-    for name in ("always_print_fields_with_no_presence", "including_default_value_fields")
-    if name in inspect.signature(json_format.MessageToDict).parameters
-)
-
-
-def status_body(states: Sequence[VersionState]) -> bytes:
-    """Write the status of versions as JSON."""
-    return encode(_dump({"model_version_status": [_status(state) for state in states]}) + "\n")
-
-
-def _status(state: VersionState) -> dict[str, Any]:
-    code, text = (state.error.code, state.error.message) if state.error else (Code.OK, "")
-    return {
-        "version": str(state.version),
-        "state": state.state.name,
-        "status": {"error_code": code.name, "error_message": text},
-    }
-
-
-def metadata_body(name: str, version: int, model: Model) -> bytes:
-    """Write the signatures of a version as JSON."""
-    spec = _dump({"name": name, "signature_name": "", "version": str(version)})
-    options: dict[str, Any] = {_PRINT_ALL: True, "preserving_proto_field_name": True}
-    signatures = _dump(json_format.MessageToDict(signature_map(model), **options))
-    return encode(f'{{\n"model_spec":{spec}\n,\n"metadata": {{"signature_def": {signatures}\n}}\n}}\n')
 
 
 def signature_map(model: Model) -> Any:
@@ -54,7 +14,3 @@ def signature_map(model: Model) -> Any:
     for name, signature in model.signatures.items():
         signatures.signature_def[name].CopyFrom(signature.proto)
     return signatures
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, indent=1, ensure_ascii=False)

@@ -12,9 +12,8 @@ from deployer.server import examples, predict
 from deployer.server.core import Core
 from deployer.server.http.message import Reply
 from deployer.server.log import LOG
-from deployer.server.metadata import metadata_body, status_body
 from deployer.server.predict import Manner
-from deployer.server.rest import json_examples, json_in, json_out
+from deployer.server.rest import json_examples, json_in, json_metadata, json_out
 from deployer.server.rest.json_read import Document, JsonLimits
 from deployer.server.rest.json_text import encode, error_body
 from deployer.server.rest.routes import Route, SilentError, route
@@ -57,10 +56,10 @@ class RestApi:
 
     def _answer(self, asked: Route, body: bytes, here: bool) -> bytes:
         if asked.verb == "status":
-            return status_body(self._core.status(asked.model, asked.version))
+            return json_metadata.status(self._core.status(asked.model, asked.version))
         if asked.verb == "metadata":
             with self._core.use(asked.model, asked.version, asked.label) as (version, model):
-                return metadata_body(asked.model, version, model)
+                return json_metadata.metadata(asked.model, version, model)
         if asked.verb == "predict":
             return self._predict(asked, body, here)
         if here:
