@@ -38,11 +38,14 @@ class Use(Generic[S]):
 
 
 class Core(Generic[S]):
-    """Holds the models in service; every request and every reload goes through it."""
+    """Holds the models in service; every request and every reload goes through it.
+
+    `load` takes a model's name and the path of a version's folder; it raises ServingError.
+    """
 
     def __init__(
         self,
-        load: Callable[[str, int, str], S],
+        load: Callable[[str, str], S],
         rules: LoadRules,
         poll_seconds: float = 1,
         labels_for_unavailable: bool = False,

@@ -29,7 +29,7 @@ class Loader:
         self._iterations = options.number("num_request_iterations_for_warmup")
         self._metrics = metrics
 
-    def __call__(self, name: str, _version: int, path: str) -> Model:
+    def __call__(self, name: str, path: str) -> Model:
         """Load a version folder; raises ServingError."""
         saved = self._read(path)
         try:

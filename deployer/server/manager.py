@@ -64,7 +64,7 @@ class Held(Generic[S]):
 class Manager(Generic[S]):
     """Brings the versions that are wanted into service and takes the others out, one action per model at a time."""
 
-    def __init__(self, load: Callable[[str, int, str], S], monitor: StateMonitor, rules: LoadRules) -> None:
+    def __init__(self, load: Callable[[str, str], S], monitor: StateMonitor, rules: LoadRules) -> None:
         self._load_servable = load
         self._monitor = monitor
         self._rules = rules
@@ -210,13 +210,13 @@ class Manager(Generic[S]):
     def _load_with_retries(self, held: Held[S]) -> S:
         for left in range(self._rules.retries, 0, -1):
             try:
-                return self._load_servable(held.name, held.version, held.path)
+                return self._load_servable(held.name, held.path)
             except ServingError as error:  # noqa: PERF203 - that is what is repeated
                 LOG.warning("Loading servable version %s failed, %d retries left: %s", held, left, error)
                 held.unwanted.wait(max(0.0, self._rules.retry_seconds))
                 if self._gives_up(held):
                     raise
-        return self._load_servable(held.name, held.version, held.path)
+        return self._load_servable(held.name, held.path)
 
     def _gives_up(self, held: Held[S]) -> bool:
         return held.unwanted.is_set() or self._stopped.is_set()

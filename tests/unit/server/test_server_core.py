@@ -39,7 +39,8 @@ class Loader:
         self.loaded: dict[int, Version] = {}
         self.tries: list[int] = []
 
-    def __call__(self, _name: str, version: int, path: str) -> Version:
+    def __call__(self, _name: str, path: str) -> Version:
+        version = int(Path(path).name)
         self.tries.append(version)
         if version in self.held:
             assert self.held[version].wait(PATIENCE)
