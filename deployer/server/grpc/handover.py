@@ -18,7 +18,7 @@ import socket
 import struct
 import time
 
-from deployer.server import doors
+from deployer.server import sockets
 
 _SETTLE_SECONDS = 0.2
 _LEAVE_SECONDS = 2.0
@@ -34,8 +34,8 @@ def prepare(port: int, end: float, is_plain: bool) -> None:
     no harm.
     """
     with contextlib.ExitStack() as closing:
-        bound = [closing.enter_context(each) for each in (doors.listening(port) if port else ())]
-        if not any(map(doors.others, bound)):
+        bound = [closing.enter_context(each) for each in (sockets.listening(port) if port else ())]
+        if not any(map(sockets.others, bound)):
             return
         _turn_away(bound, end)
         if is_plain:
@@ -43,9 +43,9 @@ def prepare(port: int, end: float, is_plain: bool) -> None:
 
 
 def _turn_away(bound: list[socket.socket], end: float) -> None:
-    doors.turn_away(bound)
+    sockets.turn_away(bound)
     settled = time.monotonic() + _SETTLE_SECONDS
-    while time.monotonic() < min(end, settled) or (any(map(doors.unaccepted, bound)) and time.monotonic() < end):
+    while time.monotonic() < min(end, settled) or (any(map(sockets.unaccepted, bound)) and time.monotonic() < end):
         time.sleep(_POLL_SECONDS)
 
 
@@ -53,7 +53,7 @@ def _ask_to_leave(port: int, end: float) -> None:
     """Return when all clients have left, or the time is over."""
     asked: set[tuple[object, ...]] = set()
     while time.monotonic() < end:
-        clients = doors.connected(port)
+        clients = sockets.connected(port)
         with contextlib.ExitStack() as closing:
             for client in clients:
                 closing.enter_context(client)
@@ -66,6 +66,6 @@ def _ask_to_leave(port: int, end: float) -> None:
 def _ask(client: socket.socket, asked: set[tuple[object, ...]]) -> None:
     with contextlib.suppress(OSError):  # it has left meanwhile
         peer = client.getpeername()
-        if peer not in asked and not doors.unsent(client):
+        if peer not in asked and not sockets.unsent(client):
             client.send(_LEAVE, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
             asked.add(peer)

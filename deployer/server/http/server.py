@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from deployer.server import doors
+from deployer.server import sockets
 from deployer.server.http.connection import Application, Connection, Traffic
 from deployer.server.http.reader import Limits
 from deployer.server.log import LOG
@@ -28,7 +28,7 @@ class HttpServer:
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self._traffic = Traffic(application, limits)
-        self._doors: list[socket.socket] = []
+        self._bound: list[socket.socket] = []
         self._arriving: set[asyncio.Task[None]] = set()
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
@@ -57,11 +57,11 @@ class HttpServer:
 
     async def _open(self, bound: socket.socket) -> None:
         bound.setblocking(False)
-        self._doors.append(bound)
+        self._bound.append(bound)
         self._listen(bound)
 
     def _listen(self, bound: socket.socket) -> None:
-        if bound in self._doors:
+        if bound in self._bound:
             self._loop.add_reader(bound, self._accept, bound)
 
     def _accept(self, bound: socket.socket) -> None:
@@ -89,9 +89,9 @@ class HttpServer:
 
     async def _drain(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self._traffic.drain(beside_another=any(map(doors.others, self._doors)))
-        while self._doors:
-            await self._shut(self._doors.pop())
+        self._traffic.drain(beside_another=any(map(sockets.others, self._bound)))
+        while self._bound:
+            await self._shut(self._bound.pop())
         for connection in list(self._traffic.connections):
             connection.retire()
         while self._traffic.connections and time.monotonic() < end:
@@ -102,7 +102,7 @@ class HttpServer:
 
     async def _shut(self, bound: socket.socket) -> None:
         """Close a port; who has come to it already is let in, who comes now meets the server that shares it, if any."""
-        doors.turn_away([bound])
+        sockets.turn_away([bound])
         self._loop.remove_reader(bound)
         self._accept(bound)
         await asyncio.sleep(_HANDSHAKE_SECONDS)

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from deployer.server import doors
+from deployer.server import sockets
 
 HOST = "127.0.0.1"
 
@@ -40,26 +40,26 @@ def another_process(port: int) -> Iterator[None]:
 def test_own_sockets_are_found_by_their_port() -> None:
     with listener() as bound, socket.create_connection(bound.getsockname()) as client:
         port = bound.getsockname()[1]
-        assert doors.unaccepted(bound) == 1
+        assert sockets.unaccepted(bound) == 1
         accepted, peer = bound.accept()
         with accepted, contextlib.ExitStack() as closing:
-            found = [closing.enter_context(each) for each in doors.connected(port)]
+            found = [closing.enter_context(each) for each in sockets.connected(port)]
             assert [each.getpeername() for each in found] == [peer] == [client.getsockname()]
-            listening = [closing.enter_context(each) for each in doors.listening(port)]
+            listening = [closing.enter_context(each) for each in sockets.listening(port)]
             assert [os.fstat(each.fileno()).st_ino for each in listening] == [os.fstat(bound.fileno()).st_ino]
-        assert (doors.unaccepted(bound), doors.others(bound)) == (0, [])
+        assert (sockets.unaccepted(bound), sockets.others(bound)) == (0, [])
 
 
 def test_what_a_client_has_not_taken_is_unsent() -> None:
     with listener() as bound, socket.create_connection(bound.getsockname()) as client:
         accepted, _ = bound.accept()
         with accepted:
-            assert doors.unsent(accepted) == 0
+            assert sockets.unsent(accepted) == 0
             accepted.setblocking(False)
             with contextlib.suppress(BlockingIOError):
                 while True:
                     accepted.send(bytes(1 << 20))
-            assert doors.unsent(accepted) > 0
+            assert sockets.unsent(accepted) > 0
             assert client.recv(10) == bytes(10)
 
 
@@ -68,12 +68,12 @@ def test_new_connections_go_to_the_process_that_came_last() -> None:
         port = bound.getsockname()[1]
         bound.setblocking(False)
         with another_process(port):
-            assert len(doors.others(bound)) == 1
-            doors.turn_away([bound])
+            assert len(sockets.others(bound)) == 1
+            sockets.turn_away([bound])
             for _ in range(64):
                 socket.create_connection((HOST, port), timeout=60).close()
-            assert doors.unaccepted(bound) == 0
-        assert doors.others(bound) == []
+            assert sockets.unaccepted(bound) == 0
+        assert sockets.others(bound) == []
 
 
 def test_an_older_process_gets_them_when_the_last_one_leaves() -> None:
@@ -81,8 +81,8 @@ def test_an_older_process_gets_them_when_the_last_one_leaves() -> None:
         port = first.getsockname()[1]
         with another_process(port), listener(port) as last:
             first.close()
-            assert len(doors.others(last)) == 1
-            doors.turn_away([last])
+            assert len(sockets.others(last)) == 1
+            sockets.turn_away([last])
             for _ in range(64):
                 socket.create_connection((HOST, port), timeout=60).close()
-            assert doors.unaccepted(last) == 0
+            assert sockets.unaccepted(last) == 0
