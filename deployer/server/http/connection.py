@@ -61,7 +61,7 @@ class Connection(asyncio.Protocol):
         self._reader = RequestReader(traffic.limits, traffic.bodies, self._take, self._go_on)
         self._turn: collections.deque[Request] = collections.deque()
         self._refusal: Reply | None = None
-        self._answering = self._deaf = self._full = self._paused = self._lingers = False
+        self._answering = self._deaf = self._full = self._paused = self._lingers = self._retired = False
         self._unsent = 0
         self._since = time.monotonic()
 
@@ -122,12 +122,28 @@ class Connection(asyncio.Protocol):
     def retire(self) -> None:
         """Close if no request is likely to be under way; otherwise the next answer is the last, or `check` ends it."""
         now = time.monotonic()
+        self._retired = True
         if self._works():
             return
         if self._traffic.beside_another:
             self._since = now
         elif now - self._since > _LIKELY_IDLE_SECONDS:
             self._transport.close()
+
+    def is_idle_at(self, port: int) -> bool:
+        """Whether it came to that port, and nothing of a request or an answer is on this side of the kernel."""
+        if self._works() or self._deaf or self._transport.is_closing() or self._transport.get_write_buffer_size():
+            return False
+        return bool(self._transport.get_extra_info("sockname")[1] == port)
+
+    def hand_over(self, takes: Callable[[int], bool]) -> bool:
+        """Leave an idle connection to whoever takes its socket: there it goes on. Whether it was taken."""
+        self._transport.pause_reading()
+        if taken := takes(self._transport.get_extra_info("socket").fileno()):
+            self._transport.abort()
+        else:
+            self._transport.resume_reading()
+        return taken
 
     def abort(self) -> None:
         """End now, whatever is under way."""
@@ -145,7 +161,7 @@ class Connection(asyncio.Protocol):
             return _FOR_EVER
         if self._works():
             return limits.request_seconds + self._reader.size / _LEAST_BYTES_PER_SECOND
-        if not self._traffic.draining:
+        if not self._retired:
             return limits.idle_seconds
         return _LAST_CHANCE_BESIDE_ANOTHER_SECONDS if self._traffic.beside_another else _LAST_CHANCE_SECONDS
 

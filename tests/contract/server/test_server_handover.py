@@ -19,6 +19,8 @@ from contract.server.small_server import METHOD
 HALF = ("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}", "--reuse_port=true")
 HANDOVERS = 10
 PAUSE = 0.005
+IDLE = 400
+"""More than a letter box holds at a time."""
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 Asks = contextlib.AbstractContextManager[Callable[[], object]]
 
@@ -164,3 +166,32 @@ def test_no_request_is_lost_in_ten_handovers() -> None:
             settled(clients, 10)
         assert set(clients.answers) == {"rest (200, False)", "rpc True"}
         assert min(clients.answers.values()) > HANDOVERS * 10
+
+
+def test_connections_on_which_nothing_is_under_way_go_on_at_the_server_that_stays() -> None:
+    """However long their clients have been idle, and whether or not they have asked before."""
+    port, rest_port = free_port(), free_port()
+    with contextlib.ExitStack() as running:
+        old = running.enter_context(small_server("0", port, rest_port))
+        kept = [running.enter_context(one_connection(rest_port)) for _ in range(IDLE)]
+        assert {ask(connection) for connection in kept[::2]} == {b"0"}
+        for name in (b"1", b"2"):
+            new = running.enter_context(small_server(name.decode(), port, rest_port))
+            old.send_signal(signal.SIGTERM)
+            assert old.wait(60) == 0
+            assert [ask(connection) for connection in kept] == [name] * IDLE
+            old = new
+
+
+@contextlib.contextmanager
+def one_connection(port: int) -> Iterator[http.client.HTTPConnection]:
+    """A client that never connects a second time."""
+    with contextlib.closing(http.client.HTTPConnection(HOST, port, timeout=60)) as connection:
+        connection.connect()
+        connection.auto_open = 0
+        yield connection
+
+
+def ask(connection: http.client.HTTPConnection) -> bytes:
+    connection.request("POST", "/", b"anything")
+    return connection.getresponse().read()

@@ -293,6 +293,8 @@ def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_g
     connection.data_received(GET % b"x")
     connection._since -= idle_seconds
     traffic.drain(beside_another)
+    connection.check(time.monotonic())
+    assert not wire.closed  # ports are still being closed, and it may be handed over
     connection.retire()
     connection.check(connection._since + 1.5)
     assert wire.closed is not beside_another
