@@ -7,8 +7,9 @@ from deployer.deployment import Deployment, ServedModel
 from deployer.errors import UsageError
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
-from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.changes import UpResult
+from deployer.spec import Spec
 
 
 def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
@@ -28,12 +29,15 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     UsageError for a higher version that is to stay loaded, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
-    deployed = workspace.deployed(name)
-    models = deployed.models
-    for chosen in _chosen(deployed, model, version):
-        to = workspace.store.get(chosen.name, version).version
-        models = moving.replaced(models, _moved(chosen, to, keep_previous))
-    return change(_with(workspace, deployed, models), dry_run, progress)
+
+    def wanted(deployed: Deployment) -> Spec:
+        models = deployed.models
+        for chosen in _chosen(deployed, model, version):
+            to = workspace.store.get(chosen.name, version).version
+            models = moving.replaced(models, _moved(chosen, to, keep_previous))
+        return as_served(workspace.spec, deployed.name, models)
+
+    return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
 
 
 def label(  # noqa: PLR0913 - the options of a verb, by their names
@@ -52,13 +56,12 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     if not labels:
         raise UsageError("no label was given", hint="deployer label NAME canary=7, or canary= to take it away")
     workspace = open_workspace(settings or Settings())
-    deployed = workspace.deployed(name)
-    changed = moving.labelled(_one(deployed, model), labels)
-    return change(_with(workspace, deployed, moving.replaced(deployed.models, changed)), dry_run, progress)
 
+    def wanted(deployed: Deployment) -> Spec:
+        changed = moving.labelled(_one(deployed, model), labels)
+        return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
-def _with(workspace: Workspace, deployed: Deployment, models: tuple[ServedModel, ...]) -> Workspace:
-    return workspace.with_spec(as_served(workspace.spec, deployed.name, models)).narrowed(deployed.name)
+    return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
 
 
 def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:

@@ -39,8 +39,7 @@ def rollback(
         _check_bytes(workspace.store, model)
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    workspace = workspace.with_spec(spec).narrowed(deployed.name)
-    return change(workspace, dry_run, progress, aim=AIM)
+    return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=AIM)
 
 
 def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from os import PathLike
 
 from deployer import plan as planning
@@ -21,6 +22,9 @@ from deployer.operations.targets import as_text, name_for, next_version, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import ModelSpec, Spec
+
+Wish = Callable[[Deployment], Spec]
+"""What a deployment, as it is, should become."""
 
 
 def up(  # noqa: PLR0913 - the options of a verb, by their names
@@ -47,7 +51,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     options = options.for_batching(spec.batching)
     if dry_run:
         return preview(workspace, options)
-    return deploy(workspace, options, progress, _expected(workspace, options, expect))
+    return deploy(workspace, options, progress, expected=_expected(workspace, options, expect))
 
 
 def _expected(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:
@@ -108,11 +112,24 @@ def _from_source(listed: ModelSpec, target: str, options: ExportOptions) -> Mode
     return dataclasses.replace(options.over(listed), source=target, versions=())
 
 
-def change(workspace: Workspace, dry_run: bool, progress: Progress, aim: str = "") -> UpResult:
-    """Deploy what the workspace's spec says of models that the store has, or tell what that would be; `aim` is noted in
-    the history while it is done."""
+def change(  # noqa: PLR0913 - what a change is made of
+    workspace: Workspace, deployed: Deployment, wanted: Wish, *, dry_run: bool, progress: Progress, aim: str = ""
+) -> UpResult:
+    """Have what is deployed become what is wanted, of models that the store has, or tell what that would be; `aim` is
+    noted in the history while it is done.
+
+    It is asked again what is wanted once nobody else can change the deployment: what others have changed since stays.
+    Raises NothingDeployed when they have removed it.
+    """
+    workspace = workspace.with_spec(wanted(deployed)).narrowed(deployed.name)
+
+    def now_wanted(observed: Deployment | None) -> Spec:
+        if observed is None:
+            raise workspace.nothing_deployed(deployed.name)
+        return wanted(observed)
+
     options = ExportOptions()
-    return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim)
+    return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim, now=now_wanted)
 
 
 def check_platform(workspace: Workspace) -> None:
@@ -161,17 +178,26 @@ def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> Export
     return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
-def deploy(
-    workspace: Workspace, options: ExportOptions, progress: Progress, expected: Plan | None = None, aim: str = ""
+def deploy(  # noqa: PLR0913 - what a change is made of
+    workspace: Workspace,
+    options: ExportOptions,
+    progress: Progress,
+    *,
+    expected: Plan | None = None,
+    aim: str = "",
+    now: Callable[[Deployment | None], Spec] | None = None,
 ) -> UpResult:
-    """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`."""
-    spec = _exported(workspace, options, progress)
-    workspace = dataclasses.replace(workspace, spec=spec)
-    wanted = wanted_models(spec, workspace.store)
-    models: tuple[Model, ...] = tuple(model for found in wanted for model in found.models)
-    request = current_launch(spec, workspace.engine, tuple(found.served for found in wanted))
+    """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`.
+
+    `now` has the last word on what is wanted, when what is there cannot change any more.
+    """
+    workspace = workspace.with_spec(_exported(workspace, options, progress))
+    request, models = _request(workspace)
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = settled(workspace, request.name, request.env, progress)
+        if now is not None and (spec := now(observed)) != workspace.spec:
+            workspace = workspace.with_spec(spec)
+            request, models = _request(workspace)
         plan = _decided(workspace, request, observed)
         if expected is not None and plan != expected:
             raise _outdated(plan)
@@ -186,6 +212,13 @@ def deploy(
             deployment, report = under_way.carry_out(plan, observed)
     result = _result(workspace, request.models, plan)
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
+
+
+def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
+    """What the spec wants to be served, and the versions of that as the store has them."""
+    wanted = wanted_models(workspace.spec, workspace.store)
+    request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
+    return request, tuple(model for found in wanted for model in found.models)
 
 
 def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:

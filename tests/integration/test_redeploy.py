@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import pytest
 import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import servers
+
+from deployer.engines.embedded.engine import EmbeddedEngine
 
 
 def run(project: Path, *arguments: str) -> dict:
@@ -61,9 +67,25 @@ def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
     assert ask(endpoints) == 4.0
 
 
+@contextmanager
+def overtaken_by(other: Callable[[], object]) -> Iterator[None]:
+    """Another command comes first, between what a command of this process sees and the lock that it takes."""
+    lock = EmbeddedEngine.lock
+
+    def late(*arguments: Any) -> Any:
+        patched.undo()
+        other()
+        return lock(*arguments)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(EmbeddedEngine, "lock", late)
+        yield
+
+
 def test_labels_bring_versions_and_take_them_away(project):
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    labelled = run(project, "label", "half_plus_two", "stable=1", "canary=2")
+    with overtaken_by(lambda: run(project, "label", "half_plus_two", "stable=1")):
+        labelled = in_process("label", "half_plus_two", "canary=2", "--json", "-q", cwd=project).json
     assert (versions(labelled), ask(endpoints, "/labels/stable")) == ([1, 2], 3.0)
     assert ask(endpoints, "/labels/canary") == ask(endpoints) == 4.0
     run(project, "redeploy", "half_plus_two", "--version", "3")
@@ -74,6 +96,9 @@ def test_labels_bring_versions_and_take_them_away(project):
     for wrong in ("canary", "=3", "a b=3", "canary=x", "canary=0"):
         refused(deployer("label", "half_plus_two", wrong, cwd=project), 2)
     refused(deployer("label", "half_plus_two", "canary=9", cwd=project), 4, "has no version 9")
+    with overtaken_by(lambda: run(project, "down")):
+        refused(in_process("label", "half_plus_two", "canary=2", cwd=project), 10, "nothing is deployed")
+    assert servers(project) == []
 
 
 def spoil_golden(project: Path, version: int) -> None:
