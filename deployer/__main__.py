@@ -84,9 +84,9 @@ def _not_lost(dropped: sys.UnraisableHookArgs) -> None:
 
 def _refused_by_the_system(refusal: OSError) -> DeployerError:
     """A file that may not be touched, a name that is too long, a full disk: the owner's to mend, and no bug of ours."""
-    return DeployerError(
-        f"{refusal.strerror}: {str(refusal.filename)[:300]}", hint="check the path and its permissions"
-    )
+    from deployer.files import remedy
+
+    return DeployerError(f"{refusal.strerror}: {str(refusal.filename)[:300]}", hint=remedy(refusal))
 
 
 def _bug() -> int:

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.deployment import ServedModel, models_from, models_text
 from deployer.errors import LedgerError
+from deployer.files import is_full
 from deployer.report.history import Outcome, Release
 
 if TYPE_CHECKING:
@@ -147,10 +148,12 @@ class Ledger:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
-            raise LedgerError(
-                f"the history {self.path} cannot be used: {error}",
-                hint="move it away if it is damaged: nothing but the history is lost",
-            ) from error
+            raise LedgerError(f"the history {self.path} cannot be used: {error}", hint=self._remedy()) from error
+
+    def _remedy(self) -> str:
+        if is_full(self.path.parent):
+            return "the disk is full: make room on it"
+        return "move it away if it is damaged: nothing but the history is lost"
 
 
 def _release(row: tuple[Any, ...]) -> Release:

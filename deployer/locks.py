@@ -15,6 +15,7 @@ from deployer.owners import Owner, myself, owner_from
 
 OWNER_FILE = ".lock-owner"
 RETRY_SECONDS = 0.05
+TRIES = 20
 
 
 @contextmanager
@@ -40,19 +41,28 @@ def folder_lock(folder: Path, what: str, wait_seconds: float = 0.0) -> Iterator[
 
 
 def _try_lock(folder: Path) -> int | None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    except (FileNotFoundError, FileExistsError):
-        return None  # its last holder removed it under our hands
+    """Its descriptor, or None where another holds it; when its last holder removes it meanwhile, it is made again."""
+    for _ in range(TRIES):
+        with contextlib.suppress(FileNotFoundError, FileExistsError):
+            return _lock_of(folder)
+    return None
+
+
+def _lock_of(folder: Path) -> int | None:
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if os.path.samestat(os.fstat(descriptor), folder.stat()):
             return descriptor
-    except (BlockingIOError, FileNotFoundError):
-        pass  # held by another, or removed by its last holder between our opening and locking it
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    except BaseException:
+        os.close(descriptor)
+        raise
     os.close(descriptor)
-    return None
+    raise FileNotFoundError(str(folder))  # that name is another folder's by now
 
 
 def _release(folder: Path, descriptor: int) -> None:

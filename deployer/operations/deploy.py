@@ -14,7 +14,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed
 from deployer.model import Model
 from deployer.operations.metering import NO_METER, Meter
-from deployer.operations.recording import Step, unrecorded
+from deployer.operations.recording import Step, unrecorded, where_possible
 from deployer.operations.switching import Switch
 from deployer.operations.watching import await_models, last_words
 from deployer.operations.workspace import Progress, Workspace
@@ -153,9 +153,10 @@ class Deploy:
 
     def _take_back(self, observed: Deployment) -> None:
         self.meter.taken_back()
-        self.step(f"take back: {listed(observed.models)}")
+        step = where_possible(self.step)
+        step(f"take back: {listed(observed.models)}")
         current = self.engine.observe(observed.name, observed.env) or observed
-        switch = Switch(self.workspace, current, self.launch.models_root, self.step)
+        switch = Switch(self.workspace, current, self.launch.models_root, step)
         half_way = switch.settle() if current.under_way is not None else current
         if half_way.models != observed.models:
             switch.over(half_way.models, observed.models)

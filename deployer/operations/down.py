@@ -5,8 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from deployer import plan as planning
+from deployer.deployment import Deployment
 from deployer.engines.base import Engine
-from deployer.errors import NothingDeployed
+from deployer.errors import LedgerError, NothingDeployed
+from deployer.ledger import Ledger
 from deployer.operations.attempts import attempted, together
 from deployer.operations.recording import recorded
 from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
@@ -54,15 +56,27 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
     """None when nothing served; what killed commands left is gone then, too."""
     name, env = key
     with engine.lock(name, env, workspace.settings.lock_wait):
-        for told in (*workspace.ledger.interrupted(name, env), *engine.recover(name, env)):
+        for told in engine.recover(name, env):
             progress(told)
         observed = engine.observe(name, env)
-        if observed is None:
+        plan = None if observed is None else planning.remove(observed)
+        try:
+            _write_and_remove(workspace.ledger, engine, (name, env), observed, progress)
+        except LedgerError as error:  # a full disk is no reason to keep what fills it
+            progress(f"{error.message}; what is removed is not written down")
             engine.remove(name, env)
-            return None
-        progress(f"stopping {name} [{env}]")
-        plan = planning.remove(observed)
-        with recorded(workspace.ledger, observed, plan, engine.name) as record:
-            record.step(f"stop and remove release {observed.release}")
-            engine.remove(name, env)
-    return DownResult(name, env, engine.name, plan)
+    return None if plan is None else DownResult(name, env, engine.name, plan)
+
+
+def _write_and_remove(
+    ledger: Ledger, engine: Engine, key: tuple[str, str], observed: Deployment | None, progress: Progress
+) -> None:
+    for told in ledger.interrupted(*key):
+        progress(told)
+    if observed is None:
+        engine.remove(*key)
+        return
+    progress("stopping {} [{}]".format(*key))
+    with recorded(ledger, observed, planning.remove(observed), engine.name) as record:
+        record.step(f"stop and remove release {observed.release}")
+        engine.remove(*key)

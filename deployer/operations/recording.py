@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, LedgerError
 from deployer.ledger import Ledger
 from deployer.report.history import Outcome
 
@@ -22,6 +23,16 @@ Step = Callable[[str], None]
 
 def unrecorded(_: str) -> None:
     """The steps of what changes nothing."""
+
+
+def where_possible(step: Step) -> Step:
+    """The same for what is undone: that must not fail because it cannot be written down."""
+
+    def written(text: str) -> None:
+        with contextlib.suppress(LedgerError):
+            step(text)
+
+    return written
 
 
 @dataclass(frozen=True)
@@ -61,7 +72,10 @@ def recorded(  # noqa: PLR0913 - what is written of a release
         except BaseException as error:
             kept.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
             raise
-        kept.end(number, Outcome.GOOD, time.monotonic() - began, note)
+        try:
+            kept.end(number, Outcome.GOOD, time.monotonic() - began, note)
+        except LedgerError as error:
+            raise LedgerError(f"the change is made, but {error.message}", hint=error.hint) from error
 
 
 def _reason(error: BaseException) -> str:

@@ -7,8 +7,8 @@ import dataclasses
 from dataclasses import dataclass
 
 from deployer import render
-from deployer.deployment import Deployment, ServedModel, listed
-from deployer.errors import NotReady
+from deployer.deployment import Deployment, ServedModel, listed, typed
+from deployer.errors import DeployerError, NotReady
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.watching import await_models, await_withdrawn
 from deployer.operations.workspace import Progress, Workspace
@@ -70,7 +70,12 @@ def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> De
             _up_again(workspace, observed)
         return observed
     progress(f"a reload was killed half-way: {listed(observed.models)} is served again")
-    return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
+    try:
+        return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
+    except DeployerError as error:
+        again = f"deployer down {typed(name, env)}, then up: its server does not take up what it served"
+        error.hint = error.hint or again
+        raise
 
 
 def _up_again(workspace: Workspace, observed: Deployment) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import stat
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,3 +106,20 @@ def test_a_killed_writer_leaves_the_old_text(tmp_path):
     assert path.read_text() == "old"
     write_atomically(path, "newer")
     assert path.read_text() == "newer"
+
+
+@pytest.fixture
+def no_room() -> Iterator[None]:
+    """Files cannot grow: the system refuses a write as it does on a full disk, without a file's name."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_that_cannot_be_written_is_named_and_leaves_what_was_there(tmp_path, no_room):
+    (tmp_path / "config").touch()
+    with pytest.raises(OSError, match="config") as refused:
+        write_atomically(tmp_path / "config", "new")
+    assert refused.value.filename == str(tmp_path / "config")
+    assert entries(tmp_path) == ["config"]

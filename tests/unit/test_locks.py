@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -54,6 +55,19 @@ def test_an_empty_folder_is_removed_again_and_a_full_one_stays(tmp_path):
     with folder_lock(tmp_path / "n", "n"):
         (tmp_path / "n" / "kept").touch()
     assert [path.name for path in (tmp_path / "n").iterdir()] == ["kept"]
+
+
+def test_a_folder_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, monkeypatch):
+    opened = os.open
+
+    def late(folder: Path, flags: int) -> int:
+        monkeypatch.setattr(os, "open", opened)
+        folder.rmdir()
+        return opened(folder, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    with folder_lock(tmp_path / "m", "m"):
+        assert (tmp_path / "m" / OWNER_FILE).is_file()
 
 
 def test_those_who_wait_get_it_one_after_the_other(tmp_path):

@@ -15,6 +15,7 @@ from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, SettingRefused
+from deployer.files import remedy
 from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
 
 REST_PORT = 8501
@@ -84,7 +85,8 @@ def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort,
         run_folder.write(folder, dataclasses.replace(release, pid=pid))
     except OSError as error:
         releases.discard(folder)
-        raise EngineError(f"the run folder {folder} cannot be written: {error.strerror or error}") from error
+        problem = f"the run folder {folder} cannot be written: {error.strerror or error}"
+        raise EngineError(problem, hint=remedy(error)) from error
     except BaseException:
         releases.discard(folder)
         raise
