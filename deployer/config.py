@@ -22,7 +22,8 @@ from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
-IGNORED = ("DEPLOYER_CONFIG", "DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
+FILE_VARIABLE = "DEPLOYER_CONFIG"
+OF_TESTS = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 PATHS = ("models_dir", "state_dir", "templates_dir")
 
@@ -35,23 +36,20 @@ def load(
 ) -> Spec:
     """The Spec that file, overlay, variables and options give together. A missing default file is an empty one.
 
-    `overrides` are options, by key or `section.key`; None values count as not given.
+    `overrides` are options, by key or `section.key`; None values count as not given. Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
+    options = {key: value for key, value in (overrides or {}).items() if value is not None}
     file = _find(path, environ)
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
     layers = _variables(environ)
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
     if file is None and not layers:
-        return _typed(chosen, overrides or {})
+        return _of_options(chosen, options)
     document = _overlaid(raw, _overlay(overlays, chosen, file))
-    home = file.parent if file else Path()
-    document = _anchored(document, home)
-    for key, value in {
-        **layers,
-        **{key: value for key, value in (overrides or {}).items() if value is not None},
-    }.items():
+    document = _anchored(document, file.parent if file else Path())
+    for key, value in {**layers, **options}.items():
         _put(document, key, value)
     return _validated({**document, "env": chosen}, file)
 
@@ -63,12 +61,11 @@ def environments(path: Path | None = None, environ: Mapping[str, str] | None = N
     return tuple(dict.fromkeys((DEFAULT_ENV, *overlays))) if isinstance(overlays, dict) else (DEFAULT_ENV,)
 
 
-def _typed(env: str, overrides: Mapping[str, Any]) -> Spec:
+def _of_options(env: str, options: Mapping[str, Any]) -> Spec:
     """Options alone have their types already: the light verbs need no validator to put them in place."""
     document: dict[str, Any] = {"env": env}
-    for key, value in overrides.items():
-        if value is not None:
-            _put(document, key, value)
+    for key, value in options.items():
+        _put(document, key, value)
     try:
         tables = {name: kind(**document[name]) for name, kind in SECTIONS.items() if name in document}
         return Spec(**{**document, **tables})
@@ -77,7 +74,8 @@ def _typed(env: str, overrides: Mapping[str, Any]) -> Spec:
 
 
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
-    named = Path(path) if path else (Path(environ["DEPLOYER_CONFIG"]) if environ.get("DEPLOYER_CONFIG") else None)
+    text = path or environ.get(FILE_VARIABLE)
+    named = Path(text) if text else None
     if named is None:
         return CONFIG_FILE if CONFIG_FILE.is_file() else None
     if not named.is_file():
@@ -173,7 +171,7 @@ def _is_in_file(place: Any, home: Path) -> bool:
 def _variables(environ: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for name, value in sorted(environ.items()):
-        if name.startswith(PREFIX) and not name.startswith(IGNORED):
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(OF_TESTS):
             found[_variable_key(name)] = value
     return found
 

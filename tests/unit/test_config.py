@@ -98,6 +98,11 @@ def test_an_unknown_variable_is_refused_but_those_of_tests_are_not_ours(tmp_path
     assert load(tmp_path, "", environ=not_ours).engine == "auto"
 
 
+def test_a_variable_that_only_begins_like_the_one_for_the_file_is_refused(tmp_path):
+    with pytest.raises(ConfigError, match="DEPLOYER_CONFIG_FILE is not a setting"):
+        load(tmp_path, "", environ={"DEPLOYER_CONFIG_FILE": "other.toml"})
+
+
 def test_the_environments_of_a_document(tmp_path):
     assert config.environments(environ={}) == ("local",)
     file = tmp_path / "deployer.toml"
