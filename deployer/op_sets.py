@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from deployer.graph_defs import reached
 
 FILE = Path(__file__).with_name("op_sets.json")
 STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[\w.-]*)?(?:@.*)?")
@@ -115,7 +117,7 @@ def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
     if release is None:
         return ()
     graph = meta_graph.graph_def
-    nodes = list(_reached(graph))
+    nodes = list(reached(graph))
     return (
         *_by_ops({node.op for node in nodes}, graph, release, target),
         *_by_versions(graph.versions, release, target),
@@ -125,7 +127,7 @@ def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
 
 def compiled_by_xla(meta_graph: Any) -> str:
     """What of the graph runs only where XLA may compile, which TensorFlow Serving leaves off; nothing for most."""
-    for node in _reached(meta_graph.graph_def):
+    for node in reached(meta_graph.graph_def):
         if node.op == XLA_CALL_MODULE:
             return "functions of JAX (jax2tf)"
         if node.attr[MUST_COMPILE].b:
@@ -191,24 +193,3 @@ def _by_xla_call_module(nodes: Iterable[Any], release: Release, target: Target) 
             f"{release.xla_call_module}",
             f"{target.remedy}, or convert it with an older jax",
         )
-
-
-def _reached(graph: Any) -> Iterator[Any]:
-    """The nodes of the graph, and of all functions that they may call."""
-    functions = {function.signature.name: function.node_def for function in graph.library.function}
-    waiting, met = [list(graph.node)], set[str]()
-    while waiting:
-        for node in waiting.pop():
-            yield node
-            called = {name for name in _called(node) if name in functions} - met
-            met |= called
-            waiting.extend(list(functions[name]) for name in called)
-
-
-def _called(node: Any) -> Iterator[str]:
-    yield node.op
-    attributes: Mapping[str, Any] = node.attr
-    for value in attributes.values():
-        if value.HasField("func"):
-            yield value.func.name
-        yield from (one.name for one in value.list.func)

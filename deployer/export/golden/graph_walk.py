@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-CALLS = ("f", "body", "cond", "then_branch", "else_branch", "branches")
+from deployer.graph_defs import called, node_of
+
 WRITING = re.compile(
     r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"
 )
@@ -37,13 +38,15 @@ class Walk:
             waiting += [node_of(source) for source in self.nodes[name].input]
 
     def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
-        self.found.append((node, beside))
-        for name in _called(node):
-            if name not in self.called and name in self.functions:
-                self.called.add(name)
-                inner = {child.name: child for child in self.functions[name].node_def}
-                for child in inner.values():
-                    self._visit(child, inner)
+        waiting = [(node, beside)]
+        while waiting:
+            node, beside = waiting.pop()
+            self.found.append((node, beside))
+            for name in called(node):
+                if name not in self.called and name in self.functions:
+                    self.called.add(name)
+                    inner = {child.name: child for child in self.functions[name].node_def}
+                    waiting += ((child, inner) for child in inner.values())
 
 
 def behind(meta_graph: Any, definition: Any) -> Walk:
@@ -59,14 +62,3 @@ def behind(meta_graph: Any, definition: Any) -> Walk:
 def writes(meta_graph: Any, definition: Any) -> bool:
     """Whether asking a SignatureDef changes what the model remembers."""
     return any(WRITING.search(node.op) for node, _ in behind(meta_graph, definition).found)
-
-
-def node_of(tensor: str) -> str:
-    """The node that a tensor, or a control dependency, comes from."""
-    return tensor.removeprefix("^").partition(":")[0]
-
-
-def _called(node: Any) -> Iterator[str]:
-    for key in CALLS:
-        if key in node.attr:
-            yield from (func.name for func in (node.attr[key].func, *node.attr[key].list.func) if func.name)

@@ -12,7 +12,8 @@ from typing import Any
 
 from deployer import saved_model, tensors
 from deployer.errors import MalformedTensor
-from deployer.export.golden.graph_walk import behind, node_of
+from deployer.export.golden.graph_walk import behind
+from deployer.graph_defs import node_of
 from deployer.model import Shape
 
 EXAMPLE_OPS = frozenset(
