@@ -49,6 +49,20 @@ class ExportRequest:
         return {field.name: value for field, value in values if value != field.default}
 
 
+OPTIONS = {
+    "inputs": "--input",
+    "graph_inputs": "--graph-input",
+    "graph_outputs": "--graph-output",
+    "signatures": "--signature NAME=...",
+}
+"""Options that are not called like the field that holds them."""
+
+
+def option(name: str) -> str:
+    """A field of ExportRequest as it is typed."""
+    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+
+
 class SourceKind(Protocol):
     """A module per kind of source. Adding one: a file, a line in `kinds.py`, a row in the tests."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export.base import ExportRequest, SourceKind
+from deployer.export.base import ExportRequest, SourceKind, option
 from deployer.export.code import python_object
 from deployer.export.graphs import file as graph_file
 from deployer.export.keras import file as keras_file
@@ -18,13 +18,6 @@ FORMS = (
     "path/to/file.py:name, or package.module:name"
 )
 FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust", "warmup", "warmup_sizes"})
-OPTIONS = {
-    "inputs": "--input",
-    "graph_inputs": "--graph-input",
-    "graph_outputs": "--graph-output",
-    "signatures": "--signature NAME=...",
-}
-"""Options that are not called like the field that holds them."""
 
 
 def kind_of(source: str) -> SourceKind:
@@ -48,11 +41,6 @@ def warms(request: ExportRequest) -> bool:
     """Whether a warm-up file is made: a SavedModel that exists is kept as it is unless one was asked for."""
     kept = (saved_model_folder.KIND, saved_model_archive.KIND)
     return kind_of(request.source).KIND not in kept if request.warmup is None else request.warmup
-
-
-def option(name: str) -> str:
-    """A field of ExportRequest as it is typed."""
-    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
 
 
 _FIXED = "the signatures of a SavedModel are fixed"

@@ -99,7 +99,7 @@ def _refuse_export_options(target: str, options: ExportOptions) -> None:
     """Options that shape an export go with a source, and with nothing else."""
     given = [field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default]
     if given:
-        from deployer.export.kinds import option
+        from deployer.export.base import option
 
         raise UsageError(f"{option(given[0])} goes with a source to export, not with {target}", hint=_HOW)
 

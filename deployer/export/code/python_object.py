@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export import servable
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.graphs import sessions
@@ -91,9 +91,9 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
 
 def _refuse_options(request: ExportRequest, why: str) -> None:
     """Some objects are as they are: what shapes others goes with them as little as with a file."""
-    for name, flag in (("inputs", "--input"), ("signatures", "--signature NAME=..."), ("serve_as", "--serve-as")):
+    for name in ("inputs", "signatures", "serve_as"):
         if name in request.given():
-            raise ExportFailed(f"{flag} cannot change {request.source}: {why}", hint="change the code")
+            raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint="change the code")
 
 
 def _load_weights(model: Any, weights: Path) -> None:
@@ -122,10 +122,6 @@ def functions_of(model: Any, request: ExportRequest) -> module.Functions:
     return module.functions_of(model, request.inputs)
 
 
-def _folder(place: str) -> Path:
-    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
-
-
 @contextmanager
 def eager_afterwards() -> Iterator[None]:
     """Code of TensorFlow 1 often switches its successor off for the whole process: that ends with the export."""
@@ -151,7 +147,7 @@ def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
     without arguments."""
     if _is_model(found):
         return found
-    if request.inputs and inspect.isfunction(found) and not _takes_nothing(found):
+    if request.inputs and inspect.isfunction(found) and _wants(found):
         return tensorflow().function(found)
     if hasattr(found, "signatures") and hasattr(found, "tensorflow_version"):
         raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its folder instead")
@@ -182,22 +178,25 @@ def _no_model(what: str) -> ExportFailed:
     )
 
 
-def _takes_nothing(function: Any) -> bool:
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        return False
-    return True
+def _folder(place: str) -> Path:
+    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
 
 
-def _check_takes_nothing(function: Any, name: str) -> None:
+def _wants(function: Any) -> TypeError | None:
+    """What a call without arguments would be told; None where it may be tried."""
     try:
         inspect.signature(function).bind()
     except TypeError as error:
+        return error
+    except ValueError:  # built in, and silent about what it takes
+        return None
+    return None
+
+
+def _check_takes_nothing(function: Any, name: str) -> None:
+    if error := _wants(function):
         raise ExportFailed(
             f"{name} cannot be called without arguments: {reason(error)}",
             hint="say what it takes, --input name:dtype[shape]; or name a model, or a function without arguments that "
             "returns one",
         ) from error
-    except ValueError:
-        return
