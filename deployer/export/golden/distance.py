@@ -20,6 +20,8 @@ from deployer.model import Model
 from deployer.report.differences import Numbers, OutputDistance
 
 ROUNDS = 10
+NUMERIC = frozenset("fiubc")
+"""The kinds of NumPy's dtypes between whose values there is a distance."""
 
 
 def measure(before: Model, after: Model) -> Numbers:
@@ -31,8 +33,8 @@ def measure(before: Model, after: Model) -> Numbers:
         with loaded(after.path) as model:
             answers, refused = _answers(model, after, cases)
             new = _milliseconds(model, after, [case for case, _ in answers])
-    return Numbers(len(cases), _distances(answers, {*before.golden.random_outputs, *after.golden.random_outputs}),
-                   refused, old, new)  # fmt: skip
+    random = {*before.golden.random_outputs, *after.golden.random_outputs}
+    return Numbers(len(cases), _distances(answers, random), refused, old, new)
 
 
 Answered = tuple[GoldenCase, Mapping[str, Any]]
@@ -89,13 +91,18 @@ def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, 
         return OutputDistance(signature, output, None, None, 0, count, "random by nature: not compared")
     faults = [golden.compare(old, new, Tolerance()).fault for old, new in pairs]
     detail = next((fault for fault in faults if fault), "")
-    if any(old.shape != new.shape or old.dtype.kind not in "fiubc" or new.dtype.kind not in "fiubc"
-           for old, new in pairs):  # fmt: skip
+    if not all(map(_comparable, pairs)):
         return OutputDistance(signature, output, None, None, sum(map(bool, faults)), len(pairs), detail)
     flat = np.concatenate([_apart(old, new).ravel() for old, new in pairs])
     finite = flat[np.isfinite(flat)]
     worst, mean = (float(finite.max()), float(finite.mean())) if finite.size else (None, None)
     return OutputDistance(signature, output, worst, mean, int((flat != 0).sum()), count, detail)
+
+
+def _comparable(pair: tuple[Any, Any]) -> bool:
+    """Whether both are numbers or booleans, of one shape."""
+    old, new = pair
+    return old.shape == new.shape and {old.dtype.kind, new.dtype.kind} <= NUMERIC
 
 
 def _apart(old: Any, new: Any) -> Any:

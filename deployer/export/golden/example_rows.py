@@ -80,8 +80,8 @@ def _of_features(signature: Signature, features: Features, row: Any) -> dict[str
     name = _only_string(signature)
     if name is None or not isinstance(row, dict):
         raise MalformedTensor(f"{signature.name} takes no tf.Example messages, or this is none: {str(row)[:60]}")
-    listed = {key: [_plain(item) for item in (value if isinstance(value, list) else [value])]
-              for key, value in row.items()}  # fmt: skip
+    lists = {key: value if isinstance(value, list) else [value] for key, value in row.items()}
+    listed = {key: [_plain(item) for item in items] for key, items in lists.items()}
     return {name: tf_examples.build(listed, {feature.name: feature.dtype for feature in features})}
 
 

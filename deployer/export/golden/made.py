@@ -21,6 +21,8 @@ SIZES = (4, 1, 8, 28, 32, 224)
 RANKS = (2, 1, 4)
 BATCHES = (1, 3)
 LARGEST_FEED = 1 << 22
+DECIMALS = 3
+"""Enough for a number, and short when a person reads it."""
 EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
     "f": ((0.0, -1.0, 1.0, 0.5), (-10.0, 10.0, 0.001)),
     "c": ((0j, 1j, -1.0), (-10 + 10j,)),
@@ -112,7 +114,7 @@ def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting)
         return rng.integers(0, 2, size=shape).astype(dtype)
     if dtype.kind in "iu":
         return rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape).astype(dtype)
-    return np_round(rng.standard_normal(shape)).astype(dtype)
+    return rng.standard_normal(shape).round(DECIMALS).astype(dtype)
 
 
 def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
@@ -122,13 +124,6 @@ def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
     if wanted.images:
         return made_strings.images(count, rng)
     return [word.encode() for word in rng.choice(made_strings.WORDS, size=count).tolist()]
-
-
-def np_round(values: Any) -> Any:
-    """Three decimals: enough for a number, and short when a person reads it."""
-    import numpy as np
-
-    return np.round(values, 3)
 
 
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
