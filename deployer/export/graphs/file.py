@@ -45,18 +45,24 @@ def digest(request: ExportRequest) -> str:
 def _parts(meta: Path) -> Iterator[Path]:
     """The `.meta` file, its index and its shards."""
     shard = re.compile(rf"{re.escape(meta.stem)}\.data-\d{{5}}-of-\d{{5}}")
+    yield from (meta, _index(meta), *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
+
+
+def _index(meta: Path) -> Path:
+    """The checkpoint's index. Raises BrokenModel where it is missing."""
     index = meta.with_suffix(".index")
     if not index.is_file():
         raise BrokenModel(
             f"{meta} has no {index.name} beside it", hint="copy the whole checkpoint: .meta, .index, .data-*"
         )
-    yield from (meta, index, *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
+    return index
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> None:
     """Load the graph into a session of its own, and write the one signature that the options name."""
     path = Path(location(request.source))
-    digest(request)
+    if path.suffix == ".meta":
+        _index(path)
     v1 = tensorflow().compat.v1
     progress(f"loading the graph {path.name}")
     with tensorflow().Graph().as_default() as graph, v1.Session(graph=graph) as session:
