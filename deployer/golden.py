@@ -14,9 +14,9 @@ from typing import Any
 
 from deployer import tensors, tf_examples
 from deployer.errors import GoldenError
+from deployer.layout import GOLDEN_FILE
 from deployer.protos import proto
 
-GOLDEN_FILE = Path("assets.extra") / "golden.tfrecord"
 MAX_RECORD = 2**31
 
 

@@ -1,6 +1,7 @@
-"""SavedModels that lie where TensorFlow Serving does not look: it loads `models/NAME/NUMBER/`, and nothing else.
+"""Where a version's files lie, and SavedModels that lie where TensorFlow Serving does not look.
 
-The classic mistake is a SavedModel saved into the folder of its model, without a number.
+It loads `models/NAME/NUMBER/`, and nothing else. The classic mistake is a SavedModel saved into the folder of its
+model, without a number.
 """
 
 from __future__ import annotations
@@ -11,7 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PB_FILE = "saved_model.pb"
+EXTRA = "assets.extra"
+"""Beside a SavedModel's own files. TensorFlow Serving reads nothing there but the warm-up file."""
+MANIFEST_FILE = Path(EXTRA) / "manifest.json"
+GOLDEN_FILE = Path(EXTRA) / "golden.tfrecord"
+WARMUP_FILE = Path(EXTRA) / "tf_serving_warmup_requests"
 VERSION = re.compile(r"[1-9][0-9]{0,18}")
+"""A version's folder in a store. TensorFlow Serving takes leading zeros, too: there `01` and `1` are one version."""
 
 
 @dataclass(frozen=True)
@@ -21,6 +28,11 @@ class Misplaced:
     name: str
     reason: str
     remedy: str
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
+    return (folder / PB_FILE).is_file()
 
 
 def misplaced(root: Path) -> Iterator[Misplaced]:
@@ -36,12 +48,12 @@ def misplaced(root: Path) -> Iterator[Misplaced]:
 
 def no_store(root: Path) -> Misplaced | None:
     """What is wrong with a folder that was taken for a store's and is a SavedModel, or the folder of one model."""
-    if _is_saved_model(root):
+    if is_saved_model(root):
         return Misplaced(
             root.name, f"{root} is a SavedModel, and no folder of models", f"deployer up {root} --models-dir models"
         )
     children = sorted(root.iterdir()) if root.is_dir() else []
-    for child in (child for child in children if VERSION.fullmatch(child.name) and _is_saved_model(child)):
+    for child in (child for child in children if VERSION.fullmatch(child.name) and is_saved_model(child)):
         return Misplaced(
             root.name,
             f"{root} holds versions of one model ({child.name}, ...), and no models",
@@ -51,23 +63,19 @@ def no_store(root: Path) -> Misplaced | None:
 
 
 def _of_child(child: Path) -> Iterator[Misplaced]:
-    if _is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
+    if is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
         yield Misplaced(
             child.name,
             f"{child} is a SavedModel without a version's folder: servers look for {child}/1",
             f"deployer up {child}, or deployer export {child}: it becomes version 1",
         )
-    for version in sorted(path for path in child.iterdir() if _is_saved_model(path)):
+    for version in sorted(path for path in child.iterdir() if is_saved_model(path)):
         if not VERSION.fullmatch(version.name) and not version.name.startswith("."):
             yield Misplaced(
                 child.name,
                 f"{version} is no version: its name is not a whole number from 1",
                 f"mv {version} {child}/{_next(child)}",
             )
-
-
-def _is_saved_model(folder: Path) -> bool:
-    return (folder / PB_FILE).is_file()
 
 
 def _next(folder: Path) -> int:

@@ -9,10 +9,10 @@ from typing import Any
 
 from deployer import tensors
 from deployer.errors import BrokenModel, MalformedTensor
+from deployer.layout import PB_FILE, is_saved_model
 from deployer.model import SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.protos import proto
 
-PB_FILE = "saved_model.pb"
 INIT_SIGNATURE = "__saved_model_init_op"
 SERVE = ("serve",)
 """The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
@@ -20,11 +20,6 @@ VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
 VERSION = re.compile(r"[0-9]{1,19}")
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
-
-
-def is_saved_model(folder: Path) -> bool:
-    """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
-    return (folder / PB_FILE).is_file()
 
 
 def newest_version(folder: Path) -> Path | None:

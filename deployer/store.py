@@ -11,7 +11,6 @@ import dataclasses
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
@@ -25,17 +24,13 @@ from deployer import documents, saved_model
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.hashes import Hashes
-from deployer.layout import misplaced, no_store
+from deployer.layout import EXTRA, MANIFEST_FILE, VERSION, WARMUP_FILE, misplaced, no_store
 from deployer.locks import folder_lock
 from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
 
-MANIFEST_FILE = Path("assets.extra") / "manifest.json"
 FOREIGN = "foreign"
 """The kind of source of a version that another tool put into the store."""
 STAGE_PREFIX = ".stage-"
-OWN_FOLDER = "assets.extra"
-WARMUP_FILE = f"{OWN_FOLDER}/tf_serving_warmup_requests"
-CANONICAL = re.compile(r"[1-9][0-9]{0,18}")
 LOCK_WAIT_SECONDS = 600.0
 
 
@@ -64,7 +59,7 @@ class Store:
         """The version numbers of a model, ascending; none when the model is unknown."""
         folder = self.root / check_name(name)
         children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
-        numbers = (int(child) for child in children if CANONICAL.fullmatch(child))
+        numbers = (int(child) for child in children if VERSION.fullmatch(child))
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
     def lacking(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
@@ -189,7 +184,7 @@ def folder_digests(folder: Path) -> dict[str, str]:
 
 def content_digest(files: dict[str, str]) -> str:
     """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
-    read = (name for name in sorted(files) if not name.startswith(f"{OWN_FOLDER}/") or name == WARMUP_FILE)
+    read = (name for name in sorted(files) if not name.startswith(f"{EXTRA}/") or name == WARMUP_FILE.as_posix())
     lines = (f"{name}={files[name]}\n" for name in read)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 

@@ -12,6 +12,7 @@ from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.runtime import part
 from deployer.export.servable import DEFAULT_SIGNATURE
+from deployer.layout import PB_FILE
 
 PREDICT = "tensorflow/serving/predict"
 METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
@@ -50,6 +51,6 @@ def _replace(folder: Path, message: Any) -> None:
     descriptor, beside = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.SerializeToString(deterministic=True))
-    Path(beside).replace(folder / saved_model.PB_FILE)
+    Path(beside).replace(folder / PB_FILE)
     (folder / FINGERPRINT).unlink(missing_ok=True)
     part("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(folder))

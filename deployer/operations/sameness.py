@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from deployer import saved_model
+from deployer.layout import EXTRA
+from deployer.layout import PB_FILE as GRAPH
 
 COUNTED = re.compile(r'(__(?:inference|forward|backward)_[^"\s]*?)_\d+(?=["\s])')
 """A function's name, and the number that depends on what the process has traced before."""
 COUNTED_RESOURCE = re.compile(r'(key: "(?:shared_name|_user_specified_name)"\s+value \{\s+s: ")\d+"')
-GRAPH = saved_model.PB_FILE
-NOT_READ = ("fingerprint.pb", "assets.extra/")
+NOT_READ = ("fingerprint.pb", f"{EXTRA}/")
 LARGEST = 32 << 20
 """Of a larger graph only equal bytes count: its text would take long, and much memory."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deployer import saved_model
 from deployer.errors import SourceNotFound, UsageError
-from deployer.layout import misplaced, no_store
+from deployer.layout import is_saved_model, misplaced, no_store
 from deployer.model import MAX_VERSION, check_version
 from deployer.store import FOREIGN, Store
 
@@ -109,5 +109,5 @@ def next_version(store: Store, name: str, source: str) -> int:
 
 def _own_version(source: Path) -> int:
     folder = (saved_model.newest_version(source) or source).resolve()
-    is_version = saved_model.VERSION.fullmatch(folder.name) and saved_model.is_saved_model(folder)
+    is_version = saved_model.VERSION.fullmatch(folder.name) and is_saved_model(folder)
     return int(folder.name) if is_version and int(folder.name) <= MAX_VERSION else 0

@@ -11,6 +11,7 @@ from support.world import MODELS
 
 from deployer import saved_model
 from deployer.errors import BrokenModel
+from deployer.layout import is_saved_model
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
 
@@ -180,8 +181,8 @@ def test_a_folder_of_versions_says_which_to_name():
     with pytest.raises(BrokenModel, match=r"is not a SavedModel: it has no saved_model\.pb") as refused:
         saved_model.read(MODELS / "half_plus_two")
     assert refused.value.hint == "it holds SavedModels in 1, 2, 3: name one of them"
-    assert not saved_model.is_saved_model(MODELS / "half_plus_two")
-    assert saved_model.is_saved_model(MODELS / "half_plus_two" / "1")
+    assert not is_saved_model(MODELS / "half_plus_two")
+    assert is_saved_model(MODELS / "half_plus_two" / "1")
 
 
 def test_of_a_base_path_the_newest_version_is_taken(tmp_path):
@@ -207,7 +208,7 @@ def test_what_is_no_savedmodel_folder_is_refused(tmp_path, name):
     (tmp_path / "m" / "saved_model.pb").mkdir(parents=True)
     with pytest.raises(BrokenModel, match="is not a SavedModel"):
         saved_model.read(tmp_path / name)
-    assert not saved_model.is_saved_model(tmp_path / name)
+    assert not is_saved_model(tmp_path / name)
 
 
 @pytest.mark.parametrize(

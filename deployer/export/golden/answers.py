@@ -13,7 +13,8 @@ from deployer.export.base import Progress
 from deployer.export.golden import examples, made
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
-from deployer.golden import GOLDEN_FILE, GoldenCase, Tolerance, compare, to_record
+from deployer.golden import GoldenCase, Tolerance, compare, to_record
+from deployer.layout import GOLDEN_FILE
 from deployer.model import DTYPES, GoldenSummary, Signature
 
 MAX_BYTES = 16 << 20

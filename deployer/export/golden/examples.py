@@ -12,10 +12,10 @@ from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, content
 from deployer.export.golden.example_rows import rows
 from deployer.export.golden.strings_wanted import Feature
+from deployer.export.servable import DEFAULT_SIGNATURE
 from deployer.model import Shape, Signature, TensorSpec
 
 MAX_FEED_BYTES = 4 << 20
-DEFAULT = "serving_default"
 Feed = dict[str, Any]
 
 
@@ -46,7 +46,8 @@ def read(
 
 def _signature(path: Path, name: str | None, signatures: Sequence[Signature]) -> Signature:
     by_name = {signature.name: signature for signature in signatures}
-    wanted = name or (DEFAULT if DEFAULT in by_name or len(by_name) != 1 else next(iter(by_name)))
+    is_default = DEFAULT_SIGNATURE in by_name or len(by_name) != 1
+    wanted = name or (DEFAULT_SIGNATURE if is_default else next(iter(by_name)))
     if wanted not in by_name:
         raise GoldenError(
             f"{path} is for the signature {wanted!r}; the model has {', '.join(by_name) or 'none'}",

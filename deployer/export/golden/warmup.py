@@ -16,10 +16,10 @@ from deployer.export.golden.examples import size_of
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, loaded
 from deployer.golden import GoldenCase, read, request_log
+from deployer.layout import WARMUP_FILE
 from deployer.model import Signature
 from deployer.saved_model import read as read_saved_model
 
-FILE = Path("assets.extra") / "tf_serving_warmup_requests"
 MAX_RECORDS = 1000
 """TensorFlow Serving loads no version whose file has more."""
 MAX_BYTES = 64 << 20
@@ -27,7 +27,7 @@ MAX_BYTES = 64 << 20
 
 def make(target: Path, sizes: Sequence[int]) -> int:
     """Write the file from the golden set of the same folder, unless the source brought one; the number of records."""
-    path = target / FILE
+    path = target / WARMUP_FILE
     if path.exists():
         return 0
     asked = list(_questions(read(target), read_saved_model(target).signatures, sizes))

@@ -13,6 +13,7 @@ from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest, tree_digest
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
+from deployer.layout import PB_FILE
 
 KIND = "graph"
 TAKES = frozenset({"graph_inputs", "graph_outputs"})
@@ -31,7 +32,7 @@ def location(source: str) -> str:
     path = Path(source)
     if not path.is_file():
         raise SourceNotFound(f"there is no file {source}", hint="check the path")
-    if path.name == "saved_model.pb":
+    if path.name == PB_FILE:
         raise SourceNotFound(f"{source} is a part of a SavedModel", hint=f"give its folder: {path.parent}")
     return str(path.resolve())
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer import saved_model
 from deployer.errors import BrokenModel, SourceNotFound
 from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
 from deployer.export.saved_models.unpacking import unpacked
+from deployer.layout import PB_FILE
 
 KIND = "saved_model_archive"
 TAKES = frozenset({"tags"})
@@ -42,11 +42,11 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
 
 
 def _only_model(archive: Path, folder: Path) -> Path:
-    found = sorted(path.parent for path in folder.rglob(saved_model.PB_FILE) if path.is_file())
+    found = sorted(path.parent for path in folder.rglob(PB_FILE) if path.is_file())
     if len(found) == 1:
         return found[0]
     places = ", ".join(str(path.relative_to(folder)) for path in found[:5])
     raise BrokenModel(
-        f"{archive} holds {len(found)} SavedModels: {places}" if found else f"{archive} holds no {saved_model.PB_FILE}",
+        f"{archive} holds {len(found)} SavedModels: {places}" if found else f"{archive} holds no {PB_FILE}",
         hint="unpack it, and give the folder of one of them" if found else "is it an archive of a SavedModel?",
     )

@@ -14,11 +14,12 @@ from deployer.export.base import ExportRequest, Progress
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged
 from deployer.export.saved_models.links import bring, files_below
+from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, is_saved_model
 from deployer.model import SavedModelInfo
 
 KIND = "saved_model"
 TAKES = frozenset({"tags"})
-OURS = frozenset({Path("assets.extra/manifest.json"), Path("assets.extra/golden.tfrecord")})
+OURS = frozenset({MANIFEST_FILE, GOLDEN_FILE})
 """Written anew for every version: not taken from a folder that came out of a store."""
 
 
@@ -68,7 +69,7 @@ def _own_files(root: Path) -> Iterator[Path]:
 
 
 def _is_version(folder: Path) -> bool:
-    return folder.name.isdecimal() and saved_model.is_saved_model(folder)
+    return folder.name.isdecimal() and is_saved_model(folder)
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:

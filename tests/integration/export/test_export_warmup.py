@@ -14,6 +14,7 @@ from deployer import golden
 from deployer.errors import BrokenModel
 from deployer.export import ExportRequest, identify
 from deployer.export.golden import warmup
+from deployer.layout import WARMUP_FILE
 from deployer.protos import proto
 from deployer.store import content_digest, folder_digests
 
@@ -32,7 +33,7 @@ EXAMPLES = str(MODELS / "examples" / "1")
 
 def logs(folder: Path) -> list[Any]:
     log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog
-    return [log.FromString(record) for record in golden.records(folder / warmup.FILE)]
+    return [log.FromString(record) for record in golden.records(folder / WARMUP_FILE)]
 
 
 def test_one_question_of_each_signature_is_kept_and_the_digest_covers_it(exporter: Exporter) -> None:
@@ -43,10 +44,10 @@ def test_one_question_of_each_signature_is_kept_and_the_digest_covers_it(exporte
     assert log.predict_log.request.inputs["x"].tensor_shape.dim[0].size == 1
     assert not log.predict_log.response.outputs
     files = folder_digests(exported.folder)
-    assert content_digest(files) != content_digest({**files, str(warmup.FILE): "other"})
+    assert content_digest(files) != content_digest({**files, str(WARMUP_FILE): "other"})
     without = exporter(source, warmup=False)
     assert without.summary.warmup == 0
-    assert not (without.folder / warmup.FILE).exists()
+    assert not (without.folder / WARMUP_FILE).exists()
 
 
 def test_every_allowed_batch_size_has_its_record(exporter: Exporter) -> None:
@@ -61,7 +62,7 @@ def test_a_golden_question_is_not_asked_again_and_others_are(exporter: Exporter)
     )
     source = exporter.file(weighted)
     exported = exporter(f"{source}:model")
-    (exported.folder / warmup.FILE).unlink()
+    (exported.folder / WARMUP_FILE).unlink()
     shard = exported.folder / "variables" / "variables.data-00000-of-00001"
     shard.write_bytes(bytes(shard.stat().st_size))
     with pytest.raises(BrokenModel, match="cannot load"):
@@ -82,11 +83,11 @@ def test_there_are_never_more_records_than_the_server_reads(exporter: Exporter) 
 
 
 def test_a_saved_model_is_kept_as_it_is_and_so_is_the_file_that_it_brings(exporter: Exporter) -> None:
-    assert not (exporter(EXAMPLES).folder / warmup.FILE).exists()
+    assert not (exporter(EXAMPLES).folder / WARMUP_FILE).exists()
     brought = exporter(EXAMPLES, warmup=True)
-    before = (brought.folder / warmup.FILE).read_bytes()
+    before = (brought.folder / WARMUP_FILE).read_bytes()
     again = exporter(str(brought.folder), warmup=True, warmup_sizes=(1, 2))
-    assert (again.folder / warmup.FILE).read_bytes() == before
+    assert (again.folder / WARMUP_FILE).read_bytes() == before
     assert again.summary.warmup == 0
 
 
