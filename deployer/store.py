@@ -8,8 +8,6 @@ swept by the next one.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -18,18 +16,15 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from deployer import documents, saved_model
+from deployer import manifest, saved_model
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
 from deployer.hashes import Hashes
-from deployer.layout import EXTRA, MANIFEST_FILE, VERSION, WARMUP_FILE, misplaced, no_store
+from deployer.layout import MANIFEST_FILE, VERSION, misplaced, no_store
 from deployer.locks import folder_lock
-from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, SavedModelInfo, Source, check_name, check_version
+from deployer.model import MAX_VERSION, NAME, GoldenSummary, Model, Source, check_name, check_version
 
-FOREIGN = "foreign"
-"""The kind of source of a version that another tool put into the store."""
 STAGE_PREFIX = ".stage-"
 LOCK_WAIT_SECONDS = 600.0
 
@@ -78,7 +73,7 @@ class Store:
             path = self.root / name / str(version)
             with suppress(BrokenModel):
                 if (path / MANIFEST_FILE).is_file():
-                    yield _load(name, version, path)
+                    yield manifest.read(name, version, path)
 
     def get(self, name: str, version: int | None = None) -> Model:
         """That version, or the newest. Raises NoSuchModel with what there is."""
@@ -86,7 +81,7 @@ class Store:
         wanted = version if version is not None else (versions[-1] if versions else None)
         if wanted is None or wanted not in versions:
             raise _no_such_model(self, name, wanted, versions)
-        return _load(name, wanted, self.root / name / str(wanted))
+        return manifest.read(name, wanted, self.root / name / str(wanted))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
@@ -119,8 +114,9 @@ class Store:
         self.check_free(stage.name, number)
         files = stage.hashes.all()
         path = self.root / stage.name / str(number)
-        model = Model(stage.name, number, path, content_digest(files), info, source, golden, _utc(time.time()))
-        _write_manifest(stage.folder, model, files)
+        digest, created = manifest.content_digest(files), manifest.utc(time.time())
+        model = Model(stage.name, number, path, digest, info, source, golden, created)
+        manifest.write(stage.folder, model, files)
         _make_readable(stage.folder)
         _sync(stage.folder)
         stage.folder.rename(model.path)
@@ -162,74 +158,6 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
     return NoSuchModel(
         f"no model {name} in {store.root}; there is: {there}", hint=f"deployer export SOURCE --name {name}"
     )
-
-
-def file_digests(version: Path) -> dict[str, str]:
-    """SHA-256 of every file of a version when it was made, by its path with `/`; none where no manifest says so."""
-    try:
-        found = json.loads((version / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
-        return {str(name): str(digest) for name, digest in found.items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return {}
-
-
-def folder_digests(folder: Path) -> dict[str, str]:
-    """The same, read anew from any folder."""
-    hashes = Hashes(folder)
-    try:
-        return hashes.all()
-    finally:
-        hashes.close()
-
-
-def content_digest(files: dict[str, str]) -> str:
-    """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
-    read = (name for name in sorted(files) if not name.startswith(f"{EXTRA}/") or name == WARMUP_FILE.as_posix())
-    lines = (f"{name}={files[name]}\n" for name in read)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _write_manifest(folder: Path, model: Model, files: dict[str, str]) -> None:
-    manifest = folder / MANIFEST_FILE
-    manifest.parent.mkdir(exist_ok=True)
-    manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
-
-
-def _document(model: Model) -> dict[str, Any]:
-    document = dataclasses.asdict(model)
-    del document["path"]
-    return document
-
-
-def _load(name: str, version: int, path: Path) -> Model:
-    """The manifest as a value; a version that another tool put there has none and is read from its files."""
-    try:
-        raw = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
-        return Model(
-            name=name,
-            version=version,
-            path=path,
-            digest=documents.read(str, raw["digest"]),
-            info=documents.read(SavedModelInfo, raw["info"]),
-            source=documents.read(Source, raw["source"]),
-            golden=documents.read(GoldenSummary, raw["golden"]),
-            created=documents.read(str, raw["created"]),
-        )
-    except FileNotFoundError:
-        return _foreign(name, version, path)
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise BrokenModel(f"the manifest {path / MANIFEST_FILE} cannot be read: {error!r:.300}") from error
-
-
-def _foreign(name: str, version: int, path: Path) -> Model:
-    info = saved_model.read(path)
-    digest = content_digest(folder_digests(path))
-    source = Source(FOREIGN, str(path), None)
-    return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), _utc(path.stat().st_mtime))
-
-
-def _utc(seconds: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _sweep(home: Path) -> None:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
+from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
 from deployer.operations.targets import as_text, name_for, next_version
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
-from deployer.store import Stage, Store, file_digests
+from deployer.store import Stage, Store
 
 if TYPE_CHECKING:
     from deployer.export import ExportRequest

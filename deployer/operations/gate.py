@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from deployer import compatibility, moving, room
 from deployer.deployment import Change, Deployment, Launch, ServedModel, typed
 from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
+from deployer.manifest import FOREIGN
 from deployer.model import Model, Signature
 from deployer.operations.watching import await_models
 from deployer.operations.workspace import Progress, Workspace
 from deployer.plan import all_loaded
 from deployer.report.checks import Check, Report
 from deployer.report.differences import SignatureChange
-from deployer.store import FOREIGN
 
 
 @dataclass(frozen=True)

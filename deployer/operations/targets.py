@@ -10,8 +10,9 @@ from pathlib import Path
 from deployer import saved_model
 from deployer.errors import SourceNotFound, UsageError
 from deployer.layout import is_saved_model, misplaced, no_store
+from deployer.manifest import FOREIGN
 from deployer.model import MAX_VERSION, check_version
-from deployer.store import FOREIGN, Store
+from deployer.store import Store
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")

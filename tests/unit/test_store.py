@@ -20,8 +20,9 @@ from deployer import store as stores
 from deployer.deployment import ServedModel
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, InvalidValue, LockHeld, NoSuchModel, VersionExists
 from deployer.files import sha256
+from deployer.layout import MANIFEST_FILE
 from deployer.model import GoldenSummary, Model, Source
-from deployer.store import MANIFEST_FILE, Stage, Store
+from deployer.store import Stage, Store
 
 SOURCE = Source("keras", "m.keras", "d1", keras="3.15.0")
 GOLDEN = GoldenSummary(3, "made", ("serving_default/noise",), ("classify: takes tf.Example",))

@@ -15,8 +15,8 @@ from deployer.errors import BrokenModel
 from deployer.export import ExportRequest, identify
 from deployer.export.golden import warmup
 from deployer.layout import WARMUP_FILE
+from deployer.manifest import content_digest, folder_digests
 from deployer.protos import proto
-from deployer.store import content_digest, folder_digests
 
 MODULE = """
     import tensorflow as tf
