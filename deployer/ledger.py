@@ -6,9 +6,7 @@ A release is written before it is begun, so that a killed command leaves its mar
 
 from __future__ import annotations
 
-import getpass
 import json
-import os
 import socket
 import sqlite3
 import time
@@ -21,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from deployer.deployment import ServedModel, models_from, models_text
 from deployer.errors import LedgerError
 from deployer.files import is_full
+from deployer.owners import user
 from deployer.report.history import Outcome, Release
 
 if TYPE_CHECKING:
@@ -171,8 +170,4 @@ def _figures(text: str) -> Any:
 
 
 def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    return f"{user}@{socket.gethostname()}"
+    return f"{user()}@{socket.gethostname()}"

@@ -76,10 +76,11 @@ def owner_from(text: str) -> Owner | None:
 def myself() -> Owner:
     """This process, now."""
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    return Owner(os.getpid(), _user(), socket.gethostname(), since, _machine(), _started(os.getpid()) or "")
+    return Owner(os.getpid(), user(), socket.gethostname(), since, _machine(), _started(os.getpid()) or "")
 
 
-def _user() -> str:
+def user() -> str:
+    """Who runs this process: a name, or the number of one who has none."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
