@@ -6,7 +6,7 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployer import compatibility, moving, room
+from deployer import compatibility, headroom, moving
 from deployer.deployment import Change, Deployment, Launch, ServedModel, typed
 from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
 from deployer.manifest import FOREIGN
@@ -71,12 +71,12 @@ class Gate:
             return False
         apart = change is not Change.RELOAD or not self.skipped
         there = typed(observed.name, observed.env)
-        if problem := room.lack(memory, change, observed, self.models, apart=apart):
+        if problem := headroom.lack(memory, change, observed, self.models, apart=apart):
             raise NoRoom(
                 f"there is not memory enough for two: {problem}",
                 hint=f"the way with a gap: deployer down {there}, then up; gate.check_memory = false tries it",
             )
-        return room.for_three(memory, observed, self.models)
+        return headroom.for_three(memory, observed, self.models)
 
     def prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
         """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.

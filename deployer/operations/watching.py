@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deployer import failures, room
+from deployer import failures, headroom
 from deployer.deployment import Deployment, ServedModel
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
@@ -81,8 +81,8 @@ def _doubt(engine: Engine, deployment: Deployment, error: DeployerError) -> str 
 
 def _want_of_memory(engine: Engine, deployment: Deployment) -> str | None:
     memory = engine.memory(deployment) if engine.alive(deployment) else None
-    want = room.want(memory) if memory else ""
-    return f"{want}: raise docker.memory, or allow more time with --timeout SECONDS" if want else None
+    exhausted = headroom.exhaustion(memory) if memory else ""
+    return f"{exhausted}: raise docker.memory, or allow more time with --timeout SECONDS" if exhausted else None
 
 
 def _warning(engine: Engine) -> str | None:

@@ -35,7 +35,7 @@ def for_three(memory: Memory, observed: Deployment, models: Iterable[Model]) -> 
     return memory.free is not None and memory.used + 2 * _new_bytes(observed, models) <= memory.free
 
 
-def want(memory: Memory) -> str:
+def exhaustion(memory: Memory) -> str:
     """What to think of the memory of a server that is slow to come up, or nothing.
 
     A limit that is just too small kills nobody: code and models are read from the disk again and again.
