@@ -24,8 +24,8 @@ bash -c "$(grep '^curl ' asked.txt)"
 
 
 def stable(text: str) -> list[str]:
-    """Lines without what changes from run to run: numbers, and the spaces that align them."""
-    return [" ".join(NUMBER.sub("N", line).split()) for line in text.splitlines() if line.strip()]
+    """Lines without what changes from run to run: numbers, and the spaces that align them. `…` stands for no line."""
+    return [" ".join(NUMBER.sub("N", line).split()) for line in text.splitlines() if line.strip() not in ("", "…")]
 
 
 def missing(wanted: list[str], printed: list[str]) -> list[str]:
