@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deployer import access, tensors, tf_examples
-from deployer.deployment import Endpoints, Front
+from deployer.deployment import GRPC_PORT, REST_PORT, Endpoints, Front
 from deployer.errors import RequestFailed, RequestRefused
 from deployer.model import Signature, TensorSpec
 from deployer.protos import proto
@@ -33,7 +33,7 @@ SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
 """How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
 NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
 """What gRPC says of a server that answers in HTTP/1.1."""
-USUAL_PORTS = "TensorFlow Serving's REST port is 8501 and its gRPC port 8500, unless told otherwise"
+USUAL_PORTS = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT}, unless told otherwise"
 MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a document raises when it has another shape than it should."""
 

@@ -12,6 +12,10 @@ from pathlib import Path
 from deployer.model import Model
 
 DEFAULT_ENV = "local"
+REST_PORT, GRPC_PORT = 8501, 8500
+"""Where clients of TensorFlow Serving expect it; many tutorials have them the other way round."""
+MODEL_CONFIG = "model_config.config"
+"""The file of a server's config folder that says what it serves: a running server can take up another."""
 
 
 def typed(name: str, env: str) -> str:
@@ -118,7 +122,7 @@ class Launch:
     @property
     def server_digest(self) -> str:
         """Over all but ports, models and image: a digest for each of SERVER_PARTS, so that one can say what differs."""
-        files = {name: text for name, text in self.rendered.files.items() if name != "model_config.config"}
+        files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}
         parts = (self.host, self.flags, self.models_root, files, self.traits)
         return ".".join(digest(part)[:PART_DIGITS] for part in parts)
 

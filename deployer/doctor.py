@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.deployment import typed
+from deployer.deployment import GRPC_PORT, REST_PORT, typed
 from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
@@ -20,7 +20,6 @@ from deployer.report.checks import Finding
 from deployer.spec import Server, Spec
 from deployer.store import Store
 
-REST_PORT, GRPC_PORT = 8501, 8500
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
@@ -161,8 +160,8 @@ def _ports(patient: Patient) -> Iterator[Finding]:
 def _swapped(server: Server) -> Iterator[Finding]:
     """Many tutorials have it the other way round."""
     if server.rest_port == GRPC_PORT or server.grpc_port == REST_PORT:
-        text = "clients of TensorFlow Serving expect REST on 8501 and gRPC on 8500: here one is on the other's port"
-        yield Finding("ports", "warning", text, "server.rest_port = 8501, server.grpc_port = 8500")
+        text = f"clients expect REST on {REST_PORT} and gRPC on {GRPC_PORT}: here one is on the other's port"
+        yield Finding("ports", "warning", text, f"server.rest_port = {REST_PORT}, server.grpc_port = {GRPC_PORT}")
 
 
 def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int]) -> Finding:

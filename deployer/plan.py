@@ -5,7 +5,19 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
-from deployer.deployment import Change, Deployment, Launch, NamedImage, Plan, ServedModel, Step, differing_parts, listed
+from deployer.deployment import (
+    GRPC_PORT,
+    REST_PORT,
+    Change,
+    Deployment,
+    Launch,
+    NamedImage,
+    Plan,
+    ServedModel,
+    Step,
+    differing_parts,
+    listed,
+)
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
@@ -17,8 +29,6 @@ PROVE_LOADED = Step(
     "prove the versions where they are: status, signatures, golden answers over REST and gRPC",
     "the server has loaded all of them already",
 )
-
-
 SKIPPED = Step("ask no golden questions: what is broken is seen by clients first", "the gate is skipped")
 
 
@@ -124,7 +134,7 @@ def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
 
 
 def _promote(launch: Launch) -> Step:
-    ports = f"REST {_port(launch.rest_port, 8501)}, gRPC {_port(launch.grpc_port, 8500)}"
+    ports = f"REST {_port(launch.rest_port, REST_PORT)}, gRPC {_port(launch.grpc_port, GRPC_PORT)}"
     what = "have the gateway send requests to it, from" if launch.front else "open its ports on"
     return Step(f"{what} {launch.host}: {ports}", "the candidate is proven")
 

@@ -2,7 +2,7 @@
 
 The generated modules of the installed wheels import in a fraction of a second when a bare package stands in for
 `tensorflow` meanwhile; it is removed again, so that a later real import finds nothing in its way. Messages that
-no wheel ships (batching and monitoring parameters) are declared by the server, which reads them.
+no wheel ships (batching and monitoring parameters) are in `server.declared`: the server reads them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,6 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExtraMissing
-from deployer.server.declared import message_class
-
-__all__ = ["bare_tensorflow", "message_class", "proto"]
 
 _import_lock = threading.Lock()
 _imported: dict[str, Any] = {}

@@ -11,13 +11,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Rendered, ServedModel
+from deployer.deployment import MODEL_CONFIG, Rendered, ServedModel
 from deployer.errors import TemplateError
-from deployer.protos import message_class, proto
+from deployer.protos import proto
 from deployer.quoting import FILTERS
+from deployer.server import declared
 from deployer.spec import Batching, Monitoring
 
-MODEL_CONFIG = "model_config.config"
 BATCHING = "batching_parameters.config"
 MONITORING = "monitoring.config"
 
@@ -44,10 +44,10 @@ def render(
     _check_models(files[MODEL_CONFIG], models, models_root)
     if batching:
         files[BATCHING] = _rendered(environment, BATCHING, batching=batching)
-        _parsed(BATCHING, files[BATCHING], message_class("tensorflow.serving.BatchingParameters"))
+        _parsed(BATCHING, files[BATCHING], declared.message_class(declared.BATCHING))
     if monitoring and monitoring.enabled:
         files[MONITORING] = _rendered(environment, MONITORING, monitoring=monitoring)
-        _parsed(MONITORING, files[MONITORING], message_class("tensorflow.serving.MonitoringConfig"))
+        _parsed(MONITORING, files[MONITORING], declared.message_class(declared.MONITORING))
     return Rendered(files)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer import batchable, golden, saved_model, tensors, tf_examples
+from deployer.deployment import REST_PORT
 from deployer.engines import loading
 from deployer.errors import EngineError, GoldenError
 from deployer.golden import GoldenCase
@@ -20,7 +21,7 @@ from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
 from deployer.tensors import REST_CANNOT_CARRY
 
-NOBODY = "http://127.0.0.1:8501"
+NOBODY = f"http://127.0.0.1:{REST_PORT}"
 """TensorFlow Serving's own address, for a version that nobody serves."""
 LONGEST = 1000
 

@@ -7,7 +7,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from deployer import render
-from deployer.deployment import Deployment, ServedModel, listed, typed
+from deployer.deployment import MODEL_CONFIG, Deployment, ServedModel, listed, typed
 from deployer.errors import DeployerError, NotReady
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.watching import await_models, await_withdrawn
@@ -53,7 +53,7 @@ class Switch:
         spec, engine = self.workspace.spec, self.workspace.engine
         rendered = render.render(models, self.models_root, spec.batching, spec.monitoring, spec.templates_dir)
         engine.configure(self.deployment, rendered, models)
-        self.workspace.client(self.deployment).reload(rendered.files[render.MODEL_CONFIG])
+        self.workspace.client(self.deployment).reload(rendered.files[MODEL_CONFIG])
         await_models(self.workspace, self.deployment, models)
 
 

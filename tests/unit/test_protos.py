@@ -8,7 +8,8 @@ import sys
 import pytest
 from google.protobuf import text_format
 
-from deployer.protos import message_class, proto
+from deployer.protos import proto
+from deployer.server.declared import message_class
 
 
 def run(code: str) -> str:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from deployer import render
 from deployer.deployment import ServedModel
 from deployer.errors import TemplateError
-from deployer.protos import message_class, proto
+from deployer.protos import proto
+from deployer.server.declared import message_class
 from deployer.spec import Batching, Monitoring
 
 

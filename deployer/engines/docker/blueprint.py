@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.deployment import Launch, models_text
-from deployer.engines.docker.names import GRPC_PORT, LABEL, MODELS_MOUNT, REST_PORT, container_name
-from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
+from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, models_text
+from deployer.engines.docker.names import LABEL, MODELS_MOUNT, container_name
+from deployer.render import BATCHING, MONITORING
 from deployer.spec import Docker
 
 CONFIG_MOUNT = "/config"

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Launch
+from deployer.deployment import GRPC_PORT, REST_PORT, Launch
 from deployer.engines.docker.blueprint import Bind, Container, Health, Port, arguments, binds, description
-from deployer.engines.docker.names import GRPC_PORT, LABEL, REST_PORT
+from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.pulling import split
 from deployer.spec import Docker
 

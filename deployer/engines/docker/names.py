@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 LABEL = "deployer."
-REST_PORT = 8501
-GRPC_PORT = 8500
 MODELS_MOUNT = "/models"
 
 

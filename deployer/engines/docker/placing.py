@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.deployment import Deployment, Launch
+from deployer.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.engines import ports
 from deployer.engines.docker import networks
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.containers import Placement
-from deployer.engines.docker.names import GRPC_PORT, LABEL, REST_PORT, container_name
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.docker.world import World
 from deployer.errors import EngineError, PortTaken
 from deployer.gateway.home import SLOTS, other

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.deployment import Deployment, Launch
+from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
 from deployer.engines import flags, ports, process, run_folder
 from deployer.engines.base import CANDIDATE
 from deployer.engines.embedded import releases
@@ -16,10 +16,7 @@ from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, SettingRefused
 from deployer.files import remedy
-from deployer.render import BATCHING, MODEL_CONFIG, MONITORING
-
-REST_PORT = 8501
-GRPC_PORT = 8500
+from deployer.render import BATCHING, MONITORING
 
 
 def check_settings(launch: Launch) -> None:

@@ -12,7 +12,7 @@ import trustme
 from contract.server.server_process import HOST, MODELS, ServerProcess, proto, serving
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from deployer.protos import message_class
+from deployer.server.declared import message_class
 
 MODEL = ("--model_name=half_plus_two", f"--model_base_path={MODELS / 'half_plus_two'}")
 HEALTH = "--enable_grpc_healthcheck_service"
