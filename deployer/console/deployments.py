@@ -22,7 +22,7 @@ def show_up(result: UpResult) -> None:
     out(str(result.plan))
     if result.report is None:
         out(f"digest {result.plan.digest}")
-    if result.report is not None:
+    else:
         show_report(result.report)
     if result.traffic is not None:
         show_traffic(result.traffic)
@@ -71,8 +71,10 @@ def show_unlock(result: UnlockResult) -> None:
     what = f"{result.name} [{result.env}]"
     if result.owner is None:
         out(f"nobody works on {what}: there is no lock")
+    elif result.taken:
+        out(f"the lock on {what} was taken from {result.owner}")
     else:
-        out(f"{what} {'was taken from' if result.taken else 'is being worked on by'} {result.owner}")
+        out(f"{what} is being worked on by {result.owner}")
 
 
 def show_history(result: HistoryResult) -> None:

@@ -21,7 +21,7 @@ def show_json(result: Any) -> None:
 
 
 def error_json(failure: DeployerError) -> None:
-    """The same as one object, beside what was found or done all the same."""
+    """An error as one object, beside what was found or done in spite of it."""
     document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
     done = {"deployments": plain(failure.results)} if failure.results else {}
     out(_dumps({**done, "error": document}))

@@ -246,6 +246,19 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     assert capsys.readouterr() == ("", "nothing was deployed yet\n")
 
 
+@pytest.mark.parametrize(
+    ("owner", "taken", "said"),
+    [
+        (None, False, "nobody works on m [local]: there is no lock"),
+        ("process 7 of me", False, "m [local] is being worked on by process 7 of me"),
+        ("process 7 of me", True, "the lock on m [local] was taken from process 7 of me"),
+    ],
+)
+def test_whose_lock_it_is_or_was(capsys, owner, taken, said):
+    console.show_unlock(UnlockResult("m", "local", owner, taken))
+    assert capsys.readouterr().out == f"{said}\n"
+
+
 def test_status_is_a_table_and_says_what_is_wrong(capsys):
     dead = dataclasses.replace(DEPLOYMENT, name="longer-name", running=False)
     console.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
