@@ -1,4 +1,4 @@
-"""Asks a server golden questions through one of its doors, and compares what it answers with what TensorFlow did."""
+"""Asks a server golden questions over one of its APIs, and compares what it answers with what TensorFlow did."""
 
 from __future__ import annotations
 

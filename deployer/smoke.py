@@ -29,7 +29,7 @@ PACE_ROUNDS = 40
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Found:
     """What a check found: its text, and the largest distance from a golden answer."""
 
     detail: str
@@ -71,7 +71,7 @@ def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model],
     return _check("pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
 
 
-def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Outcome:
+def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Found:
     import statistics
 
     questions = [_first_question(client, model) for client, model in (serving, candidate)]
@@ -85,7 +85,7 @@ def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit:
     detail = f"{after:.2f} ms, the serving version {before:.2f} ms: {after / before:.2f} times"
     if after > before * limit:
         raise Fault(f"{detail}, allowed are {limit:g}")
-    return Outcome(detail)
+    return Found(detail)
 
 
 def _first_question(client: Client, model: Model) -> Callable[[], object]:
@@ -116,59 +116,57 @@ def _parity(
     client: Client, model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance, *, again: bool
 ) -> Iterator[Check]:
     label = f"{model.name}:{model.version}"
-    doors: dict[str, Ask] = {"REST": parity.rest(client, model), "gRPC": parity.grpc(client, model)}
+    apis: dict[str, Ask] = {"REST": parity.rest(client, model), "gRPC": parity.grpc(client, model)}
     fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
-    for door, ask in doors.items():
-        if not fitting[door]:
-            yield _check(f"parity {door}", label, lambda: Outcome("not asked: REST cannot carry these questions"))
+    for api, ask in apis.items():
+        if not fitting[api]:
+            yield _check(f"parity {api}", label, lambda: Found("not asked: REST cannot carry these questions"))
             continue
-        alone = partial(_ask_each, ask, fitting[door], model, tolerance)
-        yield _check(f"parity {door}", label, alone)
+        alone = partial(_ask_each, ask, fitting[api], model, tolerance)
+        yield _check(f"parity {api}", label, alone)
         if again:
             continue
-        yield _check(f"concurrent {door}", label, partial(_ask_at_once, ask, fitting[door], model, tolerance))
-        yield _check(f"repeated {door}", label, alone)
+        yield _check(f"concurrent {api}", label, partial(_ask_at_once, ask, fitting[api], model, tolerance))
+        yield _check(f"repeated {api}", label, alone)
 
 
-def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Outcome:
+def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
     worst = max(parity.compare(case, ask(case), model, tolerance) for case in cases)
-    return Outcome(f"{len(cases)} golden answers, worst difference {worst:.3g}", worst)
+    return Found(f"{len(cases)} golden answers, worst difference {worst:.3g}", worst)
 
 
-def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Outcome:
+def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
     asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
     with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
         answers = list(pool.map(ask, asked))
     worst = max(parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True))
-    return Outcome(f"{len(asked)} requests of {CONCURRENT_THREADS} clients, worst difference {worst:.3g}", worst)
+    return Found(f"{len(asked)} requests of {CONCURRENT_THREADS} clients, worst difference {worst:.3g}", worst)
 
 
-def _status(client: Client, name: str, version: int) -> Outcome:
+def _status(client: Client, name: str, version: int) -> Found:
     states = {state.version: state for state in client.states(name)}
     seen = availability.judge(states.get(version), name, version)
     if seen.readiness is not Readiness.READY:
         raise Fault(seen.reason)
-    return Outcome("AVAILABLE")
+    return Found("AVAILABLE")
 
 
-def _signatures(client: Client, model: Model) -> Outcome:
+def _signatures(client: Client, model: Model) -> Found:
     served = {signature.name: signature for signature in client.signatures(model.name, model.version)}
     for signature in model.info.signatures:
         if served.get(signature.name) != signature:
             raise Fault(
                 f"signature {signature.name} is served as {served.get(signature.name)}, exported as {signature}"
             )
-    return Outcome(f"{len(model.info.signatures)} as exported")
+    return Found(f"{len(model.info.signatures)} as exported")
 
 
-def _check(name: str, model: str, run: Callable[[], Outcome]) -> Check:
+def _check(name: str, model: str, run: Callable[[], Found]) -> Check:
     """Run one check and time it."""
     began = time.perf_counter()
     try:
-        outcome, ok = run(), True
-    except Fault as fault:
-        outcome, ok = Outcome(str(fault)), False
-    except DeployerError as error:
-        outcome, ok = Outcome(error.message), False
+        found, ok = run(), True
+    except (Fault, DeployerError) as error:
+        found, ok = Found(str(error)), False
     milliseconds = (time.perf_counter() - began) * 1000
-    return Check(name, model, ok=ok, detail=outcome.detail, milliseconds=round(milliseconds, 1), worst=outcome.worst)
+    return Check(name, model, ok=ok, detail=found.detail, milliseconds=round(milliseconds, 1), worst=found.worst)

@@ -28,11 +28,11 @@ Serving = Mapping[str, frozenset[int]]
 
 @dataclass(frozen=True)
 class GoldenQuestion:
-    """A golden question of a version, asked without naming that version."""
+    """A golden question of a version, asked over `REST` or `gRPC` without naming that version."""
 
     model: Model
     case: GoldenCase
-    door: str
+    api: str
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def questions(models: Iterable[Model]) -> tuple[GoldenQuestion, ...]:
     found = []
     for model in models:
         for case in golden.read(model.path):
-            doors = ("REST", "gRPC") if parity.fits_rest(model, case) else ("gRPC",)
-            found += [GoldenQuestion(model, case, door) for door in doors]
+            apis = ("REST", "gRPC") if parity.fits_rest(model, case) else ("gRPC",)
+            found += [GoldenQuestion(model, case, api) for api in apis]
     return tuple(found)
 
 
@@ -102,11 +102,11 @@ class Traffic:
             self.samples.append(Sample(phase, due, time.perf_counter(), fault))
 
     def _fault(self, question: GoldenQuestion, before: Serving) -> str:
-        ask = self._by_grpc if question.door == "gRPC" else self._by_rest
+        ask = self._by_grpc if question.api == "gRPC" else self._by_rest
         try:
             ask(question, lambda name: before.get(name, frozenset()) | self.serving.get(name, frozenset()))
         except (DeployerError, parity.Fault) as error:
-            return f"{question.door} {question.model.name}: {error}"
+            return f"{question.api} {question.model.name}: {error}"
         return ""
 
     def _by_grpc(self, question: GoldenQuestion, may_serve: Callable[[str], frozenset[int]]) -> None:

@@ -1,4 +1,4 @@
-"""How the model server listens and runs: its doors, its flags, its batches, its metrics."""
+"""How the model server listens and runs: its ports, its flags, its batches, its metrics."""
 
 from __future__ import annotations
 

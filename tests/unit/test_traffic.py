@@ -45,16 +45,16 @@ class Server:
         return self.predict_by_version(question, inputs)[1]
 
 
-def fault(model: Model, door: str, server: Server, *serving: int, case: GoldenCase = CASE) -> str:
+def fault(model: Model, api: str, server: Server, *serving: int, case: GoldenCase = CASE) -> str:
     traffic = Traffic(server, (), 1.0, Tolerance(), {"m": frozenset(serving)})
-    return traffic._fault(GoldenQuestion(model, case, door), traffic.serving)
+    return traffic._fault(GoldenQuestion(model, case, api), traffic.serving)
 
 
-@pytest.mark.parametrize("door", ["REST", "gRPC"])
-def test_a_golden_answer_of_the_version_that_serves_is_good_and_any_other_a_failure(model, door):
-    assert fault(model, door, Server(2, 2.0), 2) == ""
-    assert "serving_default/y" in fault(model, door, Server(2, 3.0), 2)
-    assert "no route" in fault(model, door, Server(2, 2.0, "no route"), 2)
+@pytest.mark.parametrize("api", ["REST", "gRPC"])
+def test_a_golden_answer_of_the_version_that_serves_is_good_and_any_other_a_failure(model, api):
+    assert fault(model, api, Server(2, 2.0), 2) == ""
+    assert "serving_default/y" in fault(model, api, Server(2, 3.0), 2)
+    assert "no route" in fault(model, api, Server(2, 2.0, "no route"), 2)
 
 
 EXAMPLES = GoldenCase(
@@ -63,8 +63,8 @@ EXAMPLES = GoldenCase(
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("door", ["REST", "gRPC"])
-def test_questions_to_classify_and_regress_are_asked_as_such(model, door):
+@pytest.mark.parametrize("api", ["REST", "gRPC"])
+def test_questions_to_classify_and_regress_are_asked_as_such(model, api):
     class Regressor(Server):
         def examples_grpc(self, question, method, examples):
             assert (method, question.version, len(examples)) == ("regress", None, 1)
@@ -73,17 +73,17 @@ def test_questions_to_classify_and_regress_are_asked_as_such(model, door):
         def examples_rest(self, question, method, examples):
             return self.examples_grpc(question, method, examples)[1]
 
-    assert fault(model, door, Regressor(2, 2.0), 2, case=EXAMPLES) == ""
-    assert "serving_default/outputs" in fault(model, door, Regressor(2, 3.0), 2, case=EXAMPLES)
+    assert fault(model, api, Regressor(2, 2.0), 2, case=EXAMPLES) == ""
+    assert "serving_default/outputs" in fault(model, api, Regressor(2, 3.0), 2, case=EXAMPLES)
 
 
-def test_every_golden_question_is_asked_at_both_doors(model):
+def test_every_golden_question_is_asked_at_both_apis(model):
     path = model.path / golden.GOLDEN_FILE
     path.parent.mkdir()
     records = [golden.to_record(case) for case in (CASE, EXAMPLES)]
     path.write_bytes(b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in records))
-    asked = [(found.case.method, found.door) for found in questions([model])]
-    assert asked == [(method, door) for method in ("predict", "regress") for door in ("REST", "gRPC")]
+    asked = [(found.case.method, found.api) for found in questions([model])]
+    assert asked == [(method, api) for method in ("predict", "regress") for api in ("REST", "gRPC")]
 
 
 def test_a_version_that_may_not_serve_is_a_failure_whatever_it_answers(model):

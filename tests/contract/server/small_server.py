@@ -1,4 +1,4 @@
-"""The server's doors without a model behind them: `small_server.py NAME PORT REST_PORT` answers with its name.
+"""The server's ports without a model behind them: `small_server.py NAME PORT REST_PORT` answers with its name.
 
 It starts ten times as fast as a whole server, so that a test can have many of them.
 """
