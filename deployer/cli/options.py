@@ -15,7 +15,7 @@ Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: de
 Env = Annotated[str | None, typer.Option(help="Environment: applies the overlay [env.NAME].")]
 EngineName = Annotated[str | None, typer.Option("--engine", help="auto, docker or embedded.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="The store of model versions.")]
-StateDir = Annotated[Path | None, typer.Option(help="Where embedded servers have their run folders.")]
+StateDir = Annotated[Path | None, typer.Option(help="The history, and a folder for what each deployment runs with.")]
 TemplatesDir = Annotated[Path | None, typer.Option(help="Templates of your own.")]
 Host = Annotated[str | None, typer.Option(help="Address to bind the ports to.")]
 RestPort = Annotated[int | None, typer.Option(help="REST port; 0: any free one.")]

@@ -1,4 +1,4 @@
-"""Verbs of the store and its files: init, export, versions, diff, inspect, render."""
+"""Verbs of the store and its files: init, export, versions, prune, diff, inspect, render."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Spec:
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
     engine: EngineName = doc("what runs the server", default="auto")
     models_dir: Path = doc("the store of model versions", default=Path("models"))
-    state_dir: Path = doc("run folders of embedded servers", default=Path(".deployer"))
+    state_dir: Path = doc("the history, and a folder for what each deployment runs with", default=Path(".deployer"))
     templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
     models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
     server: Server = doc("the model server", default_factory=Server)
