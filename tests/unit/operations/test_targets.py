@@ -9,8 +9,11 @@ import pytest
 from support.world import MODELS
 
 from deployer.errors import InvalidValue, SourceNotFound, UsageError
+from deployer.export.graphs import file as graph_file
+from deployer.export.keras import file as keras_file
+from deployer.export.saved_models import archive
 from deployer.model import GoldenSummary, Source
-from deployer.operations.targets import Stored, as_text, name_for, next_version, stored
+from deployer.operations.targets import SOURCE_SUFFIXES, Stored, as_text, name_for, next_version, stored
 from deployer.store import Store
 
 
@@ -124,3 +127,8 @@ def test_the_folder_itself_suggests_its_own_name(tmp_path, monkeypatch):
     for place in ("digits", "digits/3"):
         monkeypatch.chdir(tmp_path / place)
         assert name_for(".") == "digits"
+
+
+def test_no_kind_of_source_has_a_suffix_that_would_pass_for_a_models_name() -> None:
+    suffixes = {*keras_file.SUFFIXES, *graph_file.SUFFIXES, *archive.SUFFIXES}
+    assert not [suffix for suffix in suffixes if not suffix.endswith(SOURCE_SUFFIXES)]
