@@ -86,18 +86,16 @@ class Gate:
         Raises NotReady, GateRefused.
         """
         from deployer import smoke  # not before a candidate was started: it loads meanwhile
-        from deployer.golden import Tolerance
 
         await_models(self.workspace, deployment, self.launch.models)
         client = self.workspace.client(deployment)
         if self.skipped:
             return smoke.prove_available(client, self.launch.models)
         self.progress("asking it the golden questions")
-        gate = self.workspace.spec.gate
-        tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
-        report = smoke.prove(client, self.models, tolerance, again=again)
-        if report.ok and beside is not None and gate.max_slowdown is not None:
-            report = Report((*report.checks, *self._pace(deployment, beside, gate.max_slowdown)))
+        report = smoke.prove(client, self.models, self.workspace.tolerance, again=again)
+        limit = self.workspace.spec.gate.max_slowdown
+        if report.ok and beside is not None and limit is not None:
+            report = Report((*report.checks, *self._pace(deployment, beside, limit)))
         if not report.ok:
             faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
             hint = f"deployer inspect {report.failed[0].model} shows the version"

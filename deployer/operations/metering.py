@@ -93,16 +93,14 @@ def metered(
     if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
         yield NO_METER
         return
-    from deployer.golden import Tolerance
     from deployer.traffic import Traffic, questions
 
     asked = questions(_known(workspace, (*observed.models, *launch.models)))
     if not asked:
         yield NO_METER
         return
-    tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
     client = dataclasses.replace(workspace.client(observed))  # with connections of its own, as clients have
-    traffic = Traffic(client, asked, rate, tolerance, _highest(observed.models))
+    traffic = Traffic(client, asked, rate, workspace.tolerance, _highest(observed.models))
     traffic.start()
     try:
         yield Meter(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)

@@ -12,7 +12,7 @@ from deployer.client import USUAL_PORTS, Client
 from deployer.deployment import Deployment, Endpoints, ServedModel
 from deployer.errors import GoldenError, InvalidValue, RequestFailed, RequestRefused, UsageError
 from deployer.model import check_name
-from deployer.operations.workspace import Settings, Workspace, open_workspace
+from deployer.operations.workspace import Settings, Workspace, one_model, open_workspace
 
 Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
@@ -84,16 +84,9 @@ def _known_rest(workspace: Workspace, port: str | None) -> str:
 
 
 def _model(deployment: Deployment, name: str | None) -> ServedModel:
-    names = [model.name for model in deployment.models]
-    if name is None and deployment.name in names:
-        name = deployment.name
-    if name is None and len(names) == 1:
-        name = names[0]
-    for model in deployment.models:
-        if model.name == name:
-            return model
-    problem = f"{deployment.name} serves no model {name}" if name else f"{deployment.name} serves several models"
-    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
+    """The model asked for; unset: the deployment's namesake, or the only one. Raises UsageError."""
+    is_namesake = name is None and any(model.name == deployment.name for model in deployment.models)
+    return one_model(deployment, deployment.name if is_namesake else name)
 
 
 def _golden_question(workspace: Workspace, served: ServedModel, version: int | None) -> str:

@@ -7,7 +7,7 @@ from deployer.deployment import Deployment, ServedModel
 from deployer.errors import UsageError
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
-from deployer.operations.workspace import Progress, Settings, open_workspace, silent
+from deployer.operations.workspace import Progress, Settings, one_model, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import Spec
 
@@ -58,7 +58,7 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = open_workspace(settings or Settings())
 
     def wanted(deployed: Deployment) -> Spec:
-        changed = moving.labelled(_one(deployed, model), labels)
+        changed = moving.labelled(one_model(deployed, model), labels)
         return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
     return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
@@ -78,14 +78,4 @@ def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
 def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
     if model is None and version is None:
         return deployed.models
-    return (_one(deployed, model),)
-
-
-def _one(deployed: Deployment, model: str | None) -> ServedModel:
-    names = [served.name for served in deployed.models]
-    wanted = names[0] if model is None and len(names) == 1 else model
-    for served in deployed.models:
-        if served.name == wanted:
-            return served
-    problem = f"{deployed.name} serves no model {model}" if model else f"{deployed.name} serves several models"
-    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
+    return (one_model(deployed, model),)

@@ -38,7 +38,7 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
         )
-    workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
+    workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     models = tuple(found.served for found in wanted_models(spec, workspace.store))
     request = launch(spec, workspace.engine, models)
     return _starter(STARTERS[form], request, spec) if form in STARTERS else request.rendered

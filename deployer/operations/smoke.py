@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from deployer import smoke as proof
-from deployer.golden import Tolerance
 from deployer.operations.workspace import Settings, open_workspace
 from deployer.report.running import SmokeResult
 
@@ -13,7 +12,5 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployed(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
-    gate = workspace.spec.gate
-    tolerance = Tolerance(gate.relative_tolerance, gate.absolute_tolerance)
-    report = proof.prove(workspace.client(deployment), models, tolerance)
+    report = proof.prove(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

@@ -45,7 +45,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
     spec = aim(workspace, None if target is None else as_text(target), options)
-    workspace = dataclasses.replace(workspace, spec=spec).narrowed(spec.deployment)
+    workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     if any(model.source is not None for model in spec.models.values()):
         check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
     options = options.for_batching(spec.batching)

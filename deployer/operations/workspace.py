@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import engines
-from deployer.deployment import Deployment
+from deployer.deployment import Deployment, ServedModel
 from deployer.engines.base import Engine
-from deployer.errors import EngineError, InvalidValue, NothingDeployed
+from deployer.errors import EngineError, InvalidValue, NothingDeployed, UsageError
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
 
 if TYPE_CHECKING:
     from deployer.client import Client
+    from deployer.golden import Tolerance
     from deployer.store import Store
 
 Progress = Callable[[str], None]
@@ -97,6 +98,13 @@ class Workspace:
         return Ledger(self.spec.state_dir / LEDGER_FILE)
 
     @property
+    def tolerance(self) -> Tolerance:
+        """How far answers may lie from the golden ones."""
+        from deployer.golden import Tolerance
+
+        return Tolerance(self.spec.gate.relative_tolerance, self.spec.gate.absolute_tolerance)
+
+    @property
     def engine(self) -> Engine:
         """The engine to work with."""
         return self.engines[0]
@@ -154,8 +162,19 @@ class Workspace:
         raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint="deployer up SOURCE deploys a model")
 
 
+def one_model(deployed: Deployment, name: str | None) -> ServedModel:
+    """The model of that name, or the only one. Raises UsageError where there is none, or several to choose from."""
+    names = [served.name for served in deployed.models]
+    wanted = names[0] if name is None and len(names) == 1 else name
+    for served in deployed.models:
+        if served.name == wanted:
+            return served
+    problem = f"{deployed.name} serves no model {name}" if name else f"{deployed.name} serves several models"
+    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
+
+
 def open_everywhere(settings: Settings) -> Workspace:
-    """The same with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
+    """As `open_workspace`, with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
     from deployer import config
 
     names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
