@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import psutil
 
 KILL_SECONDS = 5.0
+SHOWN_SECONDS = 5.0
 
 
 def mark(folder: Path) -> str:
@@ -26,7 +27,8 @@ def mark(folder: Path) -> str:
 
 
 def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequence[int]) -> int:
-    """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid."""
+    """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid, once `find` finds
+    it, unless it has ended."""
     command = [sys.executable, "-m", "deployer.server", *arguments, mark(folder)]
     try:
         with log.open("ab") as output:
@@ -41,7 +43,24 @@ def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequen
             )
     except OSError as error:
         raise EngineError(f"the server cannot be started: {error}") from error
+    _await_arguments(child.pid, folder)
     return child.pid
+
+
+def _await_arguments(pid: int, folder: Path) -> None:
+    """Linux shows a process's arguments a moment after it runs its program: nobody shall take it for gone meanwhile."""
+    import psutil
+
+    from deployer.wait import Deadline, until
+
+    def shown() -> bool:
+        try:
+            process = psutil.Process(pid)
+            return mark(folder) in process.cmdline() or process.status() == psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return True
+
+    until(shown, Deadline.after(SHOWN_SECONDS))
 
 
 def used_bytes(server: psutil.Process) -> int:
