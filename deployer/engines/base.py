@@ -125,7 +125,8 @@ class Engine(Protocol):
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """The candidate takes the address; what served before is drained and retired.
 
-        `accept` is asked before the old server is given up: when it raises, that one serves on, or serves again.
+        `seconds` is how long it may take to open its ports, where that is asked of a server. `accept` is asked before
+        the old server is given up: when it raises, that one serves on, or serves again.
         """
 
     def front(self, name: str, env: str, host: str) -> str:

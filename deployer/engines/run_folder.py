@@ -1,9 +1,10 @@
-"""The run folder of an embedded server: its label set, its config, its log.
+"""The folder of a server: its config, and of an embedded one the label set and the log. A container has those itself.
 
 STATE_DIR/run/ENV/NAME/RELEASE/release.json   labels
                                reload.json    the models of a reload that has not ended
                                config/        what the server reads
                                server.log
+STATE_DIR/docker/ENV/NAME/RELEASE/reload.json, config/
 """
 
 from __future__ import annotations
