@@ -87,16 +87,24 @@ class Ledger:
         found = [release for release in self.releases(name, env) if release.outcome is Outcome.UNDER_WAY]
         told = []
         for release in found:
-            last = ("its begin", *self.steps(release.number))[-1]
+            last = self._last_step(release.number)
             told.append(f"release {release.number} ({release.change}) was killed at: {last}")
-            self._note_interrupted(release.number, last)
+            self._note_interrupted(release.number)
         return tuple(told)
 
-    def _note_interrupted(self, number: int, last: str) -> None:
+    def killed_at(self, number: int) -> str:
+        """Of a release whose command did not come to its end."""
+        return f"its command was killed at: {self._last_step(number)}"
+
+    def _last_step(self, number: int) -> str:
+        return ("its begin", *self.steps(number))[-1]
+
+    def _note_interrupted(self, number: int) -> None:
+        detail = self.killed_at(number)
         with self._open() as db:
             db.execute(
                 "update releases set outcome = ?, detail = ? where number = ?",
-                (Outcome.INTERRUPTED.value, f"its command was killed at: {last}", number),
+                (Outcome.INTERRUPTED.value, detail, number),
             )
 
     def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:

@@ -2,13 +2,40 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+
+from deployer.engines.base import Engine
+from deployer.errors import DeployerError
+from deployer.ledger import Ledger
 from deployer.model import check_name
 from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.history import HistoryResult
+from deployer.report.history import HistoryResult, Outcome, Release
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:
-    """The releases of one deployment or of all, in this environment or in all, the newest first."""
+    """The releases of one deployment or of all, in this environment or in all, the newest first.
+
+    What a killed command left under way is told as interrupted; the next command writes that down.
+    """
     workspace = open_workspace(settings or Settings())
     wanted = check_name(name, "deployment") if name is not None else None
-    return HistoryResult(workspace.ledger.releases(wanted, None if all_envs else workspace.spec.env))
+    releases = workspace.ledger.releases(wanted, None if all_envs else workspace.spec.env)
+    engines = {engine.name: engine for engine in workspace.engines}
+    return HistoryResult(tuple(_as_it_is(found, engines.get(found.engine), workspace.ledger) for found in releases))
+
+
+def _as_it_is(release: Release, engine: Engine | None, ledger: Ledger) -> Release:
+    if release.outcome is not Outcome.UNDER_WAY or engine is None or _is_worked_on(release, engine):
+        return release
+    again = next(found for found in ledger.releases(release.name, release.env) if found.number == release.number)
+    if again.outcome is not Outcome.UNDER_WAY:  # it has ended between the two looks
+        return again
+    return dataclasses.replace(again, outcome=Outcome.INTERRUPTED, detail=ledger.killed_at(release.number))
+
+
+def _is_worked_on(release: Release, engine: Engine) -> bool:
+    """Whether a command holds the deployment's lock, or may do so on an engine that does not answer."""
+    with contextlib.suppress(DeployerError):
+        return engine.lock_owner(release.name, release.env) is not None
+    return True

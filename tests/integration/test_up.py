@@ -205,6 +205,8 @@ def test_a_command_killed_during_a_change_leaves_the_old_version_serving(project
     eventually(lambda: len(servers(project)) == 2, "the candidate started")
     child.kill()
     child.wait(60)
+    newest = deployer("history", "--json", cwd=project).json["releases"][0]
+    assert (newest["outcome"], "was killed at: " in newest["detail"]) == ("interrupted", True)
     assert ask(first["endpoints"], 2.0) == 3.0
     second = up(project, "half_plus_two:2", *ANY_PORTS)
     assert ask(second["endpoints"], 2.0) == 4.0
