@@ -56,7 +56,10 @@ class Client:
     front: Front | None = None
 
     def states(self, model: str) -> tuple[ModelState, ...]:
-        """The states of all versions of a model. The server answers this while it loads, once its ports are open."""
+        """The states of all versions of a model. The server answers this while it loads, once its ports are open.
+
+        Raises RequestFailed.
+        """
         body = self._look(f"/v1/models/{model}")
         try:
             return tuple(_state(model, raw) for raw in body["model_version_status"])
@@ -73,7 +76,7 @@ class Client:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
     def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
-        """A predict request with a body as it stands; the parsed answer."""
+        """A predict request with a body as it stands; the parsed answer. Raises RequestFailed, RequestRefused."""
         return self._ask(model, version, tf_examples.PREDICT, body)
 
     def _ask(self, model: str, version: int | None, method: str, body: bytes) -> Any:
@@ -83,7 +86,10 @@ class Client:
     def predict_rest(
         self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
     ) -> dict[str, Any]:
-        """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for."""
+        """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for.
+
+        Raises RequestFailed, and MalformedTensor for values that do not form them.
+        """
         import json
 
         columns = {name: tensors.to_json(array) for name, array in inputs.items()}
@@ -118,12 +124,8 @@ class Client:
         answer = self._call(called, request, module, f"{kind.title()}Response")
         return answer.model_spec.version.value, tf_examples.of_result(answer, method)
 
-    def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Arrays in, arrays out."""
-        return self.predict_by_version(question, inputs)[1]
-
-    def predict_by_version(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """The same, with the version that answered."""
+    def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Arrays in, arrays out with the version that answered. Raises RequestFailed, MalformedTensor."""
         request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
         _specify(request.model_spec, question)
         for name, array in inputs.items():
@@ -135,7 +137,10 @@ class Client:
         return answer.model_spec.version.value, arrays
 
     def reload(self, model_config: str) -> None:
-        """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later."""
+        """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later.
+
+        Raises RequestFailed.
+        """
         from google.protobuf import text_format
 
         management = proto("tensorflow_serving.apis.model_management_pb2")

@@ -74,7 +74,7 @@ class Difference:
 
 
 def read(version_folder: Path) -> tuple[GoldenCase, ...]:
-    """The golden cases of a version; none when the file is missing."""
+    """The golden cases of a version; none when the file is missing. Raises GoldenError for a damaged one."""
     from google.protobuf.message import DecodeError
 
     path = version_folder / GOLDEN_FILE

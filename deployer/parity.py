@@ -41,7 +41,7 @@ def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase)
     question = Question(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
         return client.examples_grpc(question, case.method, _examples(case))
-    return client.predict_by_version(question, case.inputs)
+    return client.predict_grpc(question, case.inputs)
 
 
 def declared(model: Model, case: GoldenCase) -> Signature:

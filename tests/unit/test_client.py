@@ -68,7 +68,7 @@ def ask_rest(client: Client) -> object:
 
 
 def ask_grpc(client: Client) -> object:
-    return client.predict_grpc(QUESTION, X)
+    return client.predict_grpc(QUESTION, X)[1]
 
 
 def ask_reload(client: Client) -> object:
@@ -328,7 +328,7 @@ def test_a_question_over_grpc_carries_model_version_signature_and_tensors(server
         return predict_response(a=np.int64([[7]]), b=np.bool_([True])).SerializeToString()
 
     server.call = answer
-    found = client.predict_grpc(QUESTION, X)
+    _, found = client.predict_grpc(QUESTION, X)
     assert {name: (str(array.dtype), array.tolist()) for name, array in found.items()} == {
         "a": ("int64", [[7]]), "b": ("bool", [True]),
     }  # fmt: skip

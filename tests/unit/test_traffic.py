@@ -36,13 +36,13 @@ class Server:
     def __init__(self, version: int, value: float, error: str = "") -> None:
         self.version, self.value, self.error = version, value, error
 
-    def predict_by_version(self, question, inputs):
+    def predict_grpc(self, question, inputs):
         if self.error:
             raise RequestFailed(self.error)
         return self.version, {"y": np.float32([self.value])}
 
     def predict_rest(self, question, inputs, outputs):
-        return self.predict_by_version(question, inputs)[1]
+        return self.predict_grpc(question, inputs)[1]
 
 
 def fault(model: Model, api: str, server: Server, *serving: int, case: GoldenCase = CASE) -> str:

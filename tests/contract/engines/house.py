@@ -97,7 +97,7 @@ def answer(deployment: Deployment, version: int | None = None) -> float:
     inputs = {"x": np.float32([2.0])}
     with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
         rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
-        grpc = client.predict_grpc(question, inputs)["y"]
+        grpc = client.predict_grpc(question, inputs)[1]["y"]
     assert rest.tolist() == grpc.tolist()
     return float(rest[0])
 
