@@ -35,7 +35,9 @@ NAME = "half"
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 LATER = "deployer-benchmark/later"
 MODELS = str(Path(__file__).with_name("models.py"))
-BARE_BACK, BACK, BACK_COMMAND = "bare reload and 20 ms polling", "deployer.rollback()", "deployer rollback"
+BARE_BACK = "bare reload and 20 ms polling"
+BACK_SERVING, BACK = "deployer.rollback(), until it serves", "deployer.rollback(), whole"
+BACK_COMMAND_SERVING, BACK_COMMAND = "deployer rollback, until it serves", "deployer rollback, whole"
 PARTS, IN_PROCESS = "server start + bare reload", "deployer.redeploy(), until it serves"
 SERVING, FORTH = "deployer redeploy, until it serves", "deployer redeploy, whole"
 LEAST = "the least Typer command with Docker's SDK, until it serves"
@@ -171,22 +173,21 @@ def available(client: Client) -> set[int]:
 
 
 def _rollbacks(site: Site, where: str) -> None:
-    """Both versions are loaded, and the higher one goes."""
-
-    def forth() -> None:
-        deployer.redeploy(NAME, version=2, keep_previous=True, settings=site.settings)
-
-    def after(run: Callable[[], object], reset: Callable[[], object]) -> float:
-        reset()
-        return timed(run)
-
+    """Both versions are loaded; the higher one goes. The bare reload ends when it serves; ours goes on to prove it."""
     deployer.up(f"{NAME}:1", settings=site.settings)
     both, one = site.bare(1, 2), site.bare(1)
-    seconds: dict[str, list[float]] = {BARE_BACK: [], BACK: [], BACK_COMMAND: []}
+    ways: dict[tuple[str, str], Callable[[], object]] = {
+        (BACK_SERVING, BACK): lambda: deployer.rollback(NAME, settings=site.settings),
+        (BACK_COMMAND_SERVING, BACK_COMMAND): site.command("rollback", NAME),
+    }
+    seconds: dict[str, list[float]] = {BARE_BACK: [], **{row: [] for rows in ways for row in rows}}
     for _ in range(ROUNDS):
-        seconds[BARE_BACK].append(after(one, both))
-        seconds[BACK].append(after(lambda: deployer.rollback(NAME, settings=site.settings), forth))
-        seconds[BACK_COMMAND].append(after(site.command("rollback", NAME), forth))
+        both()
+        seconds[BARE_BACK].append(timed(one))
+        for rows, back in ways.items():
+            deployer.redeploy(NAME, version=2, keep_previous=True, settings=site.settings)
+            for row, taken in zip(rows, _watched(site.client, back, 1), strict=True):
+                seconds[row].append(taken)
     show(f"Back to a version that is still loaded: {where}", seconds, BARE_BACK)
     site.command("down", NAME)()
 
@@ -199,14 +200,15 @@ def _redeploys(site: Site, where: str) -> None:
         deployer.up(f"{NAME}:1", settings=site.settings)
         seconds[PARTS].append(start + timed(site.bare(2)))
         site.bare(1)()
-        seconds[IN_PROCESS].append(_watched(site.client, lambda: deployer.redeploy(NAME, settings=site.settings))[0])
+        in_process = _watched(site.client, lambda: deployer.redeploy(NAME, settings=site.settings), 2)
+        seconds[IN_PROCESS].append(in_process[0])
         deployer.redeploy(NAME, version=1, settings=site.settings)
-        serving, whole = _watched(site.client, site.command("redeploy", NAME))
+        serving, whole = _watched(site.client, site.command("redeploy", NAME), 2)
         seconds[SERVING].append(serving)
         seconds[FORTH].append(whole)
         if site.image:
             site.bare(1)()
-            seconds.setdefault(LEAST, []).append(_watched(site.client, site.least())[0])
+            seconds.setdefault(LEAST, []).append(_watched(site.client, site.least(), 2)[0])
         site.command("down", NAME)()
     show(f"From one version to the next: {where}", seconds, PARTS)
     for name in (name for name in seconds if name != PARTS):
@@ -214,13 +216,13 @@ def _redeploys(site: Site, where: str) -> None:
         print(f"\n{name}: {milliseconds(abs(over))} {'more' if over > 0 else 'less'}.")
 
 
-def _watched(client: Client, run: Callable[[], object]) -> tuple[float, float]:
-    """The seconds until version 2 serves alone, and until the command has ended."""
+def _watched(client: Client, run: Callable[[], object], version: int) -> tuple[float, float]:
+    """The seconds until a version serves alone, and until the command has ended."""
     began, seen, over = time.perf_counter(), [], threading.Event()
 
     def watch() -> None:
         while not seen and not over.is_set():
-            if available(client) == {2}:
+            if available(client) == {version}:
                 seen.append(time.perf_counter() - began)
             over.wait(POLL_SECONDS)
 
