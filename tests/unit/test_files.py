@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -108,18 +109,23 @@ def test_a_killed_writer_leaves_the_old_text(tmp_path):
     assert path.read_text() == "newer"
 
 
-@pytest.fixture
+@contextmanager
 def no_room() -> Iterator[None]:
-    """Files cannot grow: the system refuses a write as it does on a full disk, without a file's name."""
+    """Files cannot grow: the system refuses a write as it does on a full disk, without a file's name.
+
+    No fixture: what pytest prints may go into a file, too, and it prints before fixtures end.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-def test_a_file_that_cannot_be_written_is_named_and_leaves_what_was_there(tmp_path, no_room):
+def test_a_file_that_cannot_be_written_is_named_and_leaves_what_was_there(tmp_path):
     (tmp_path / "config").touch()
-    with pytest.raises(OSError, match="config") as refused:
+    with pytest.raises(OSError, match="config") as refused, no_room():
         write_atomically(tmp_path / "config", "new")
     assert refused.value.filename == str(tmp_path / "config")
     assert entries(tmp_path) == ["config"]
