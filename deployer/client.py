@@ -6,11 +6,12 @@ Answers are hostile input: they become values here or raise RequestFailed. Every
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -29,6 +30,8 @@ CHANNEL_OPTIONS = (
     ("grpc.enable_http_proxy", 0),
 )
 POOL_SIZE = 32
+CONNECT_SECONDS = 3.0
+"""A kernel that is there takes a connection at once, however busy its processes are; a SYN may get lost once."""
 SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
 """How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
 NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
@@ -185,15 +188,25 @@ class Client:
         """Status and body."""
         where = urlsplit(self.endpoints.rest)
         host, context = where.hostname or "", access.tls_context(self.front)
-        connection = (
-            HTTPSConnection(host, where.port, timeout=self.seconds, context=context)
-            if context
-            else HTTPConnection(host, where.port, timeout=self.seconds)
-        )
+        connection = HTTPConnection(host, where.port)
         with closing(connection):
+            connection.sock = self._connected(host, where.port)
+            if context:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
             connection.request("GET", path, headers=access.headers(self.front))
             answer = connection.getresponse()
             return answer.status, answer.read()
+
+    def _connected(self, host: str, port: int | None) -> socket.socket:
+        """Of a server that has gone with its address, as containers do, nothing comes back, not even a refusal."""
+        seconds = min(CONNECT_SECONDS, self.seconds)
+        try:
+            connected = socket.create_connection((host, port or 80), seconds)
+        except TimeoutError as error:
+            text = f"{self.endpoints.rest} cannot be reached: no connection within {seconds:g} s"
+            raise RequestFailed(text) from error
+        connected.settimeout(self.seconds)
+        return connected
 
     def _post(self, path: str, body: bytes) -> Any:
         from urllib3 import exceptions

@@ -260,6 +260,22 @@ def test_silence_ends_at_the_deadline(server, hasty, ask):
         ask(hasty)
 
 
+def test_a_look_at_a_server_from_which_nothing_comes_back_is_over_long_before_a_request(monkeypatch):
+    """As at the address of a container that has gone: here nobody takes the connections, and the queue is full."""
+    monkeypatch.setattr("deployer.client.CONNECT_SECONDS", 0.2)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
+        host, port = full.getsockname()
+        waiting = [socket.socket() for _ in range(4)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex((host, port))
+        client = Client(Endpoints(f"http://{host}:{port}", f"{host}:{port}"), 90.0)
+        with pytest.raises(RequestFailed, match=r"no connection within 0\.2 s"):
+            client.states("m")
+        for each in waiting:
+            each.close()
+
+
 @pytest.mark.parametrize("ask", OVER_REST)
 def test_an_answer_that_stops_halfway_ends_at_the_deadline(server, hasty, ask):
     def half(file) -> None:
