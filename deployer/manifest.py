@@ -41,6 +41,14 @@ def folder_digests(folder: Path) -> dict[str, str]:
         hashes.close()
 
 
+def digest_of_files(version: Path) -> str:
+    """What a version's digest would be today, whatever its manifest says. Raises BrokenModel."""
+    try:
+        return content_digest(folder_digests(version))
+    except OSError as error:
+        raise BrokenModel(f"the files of {version} cannot be read: {error.strerror or error}") from error
+
+
 def content_digest(files: Mapping[str, str]) -> str:
     """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
     read = (name for name in sorted(files) if not name.startswith(f"{EXTRA}/") or name == WARMUP_FILE.as_posix())
@@ -86,7 +94,7 @@ def read(name: str, version: int, path: Path) -> Model:
 
 def _foreign(name: str, version: int, path: Path) -> Model:
     info = saved_model.read(path)
-    digest = content_digest(folder_digests(path))
+    digest = digest_of_files(path)
     source = Source(FOREIGN, str(path), None)
     return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), utc(path.stat().st_mtime))
 

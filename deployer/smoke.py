@@ -109,6 +109,10 @@ def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: b
     if not cases:
         yield Check("golden", label, ok=False, detail=model.golden.lack, milliseconds=0.0)
         return
+    if len(cases) != model.golden.cases:
+        detail = f"the golden set has {len(cases)} of its {model.golden.cases} cases: deployer export makes it anew"
+        yield Check("golden", label, ok=False, detail=detail, milliseconds=0.0)
+        return
     yield from _parity(client, model, cases, tolerance, again=again)
 
 

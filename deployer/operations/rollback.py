@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 
 from deployer.deployment import Change, Deployment, ServedModel, listed
 from deployer.errors import BrokenModel, NoSuchRelease
+from deployer.manifest import digest_of_files
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
@@ -35,8 +37,9 @@ def rollback(
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
     wanted = target(workspace.ledger.releases(deployed.name, deployed.env), deployed, to)
+    loaded = _loaded(deployed)
     for model in wanted.models:
-        _check_bytes(workspace.store, model)
+        _check_bytes(workspace.store, model, loaded)
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=AIM)
@@ -58,9 +61,17 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
     )
 
 
-def _check_bytes(store: Store, model: ServedModel) -> None:
+def _loaded(deployed: Deployment) -> set[tuple[str, int]]:
+    """What the server has read, and will not read again."""
+    models = deployed.models if deployed.running else ()
+    return {(model.name, version) for model in models for version in model.versions}
+
+
+def _check_bytes(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> None:
     for version, digest in zip(model.versions, model.digests, strict=True):
-        if store.get(model.name, version).digest != digest:
+        found = store.get(model.name, version)
+        is_read = (model.name, version) not in loaded
+        if found.digest != digest or (is_read and digest_of_files(found.path) != digest):
             raise BrokenModel(
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
                 hint="export that model again as a new version, and deploy it",

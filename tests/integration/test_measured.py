@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import MODELS
 
 from deployer import golden
+from deployer.store import MANIFEST_FILE
 
 RATE = 150
 FLAGS = "[server.flags]\nrest_api_num_threads = 4\n[models.half_plus_two]\nversions = [2]\n"
@@ -63,6 +65,10 @@ def only_examples(version: Path) -> None:
     records = [golden.to_record(case) for case in cases]
     framed = b"".join(struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
     (version / golden.GOLDEN_FILE).write_bytes(framed)
+    manifest = version / MANIFEST_FILE
+    said = json.loads(manifest.read_text())
+    said["golden"]["cases"] = len(cases)
+    manifest.write_text(json.dumps(said))
 
 
 def test_models_that_classify_and_regress_are_measured_too(project):

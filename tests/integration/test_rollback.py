@@ -72,11 +72,21 @@ def test_what_cannot_be_had_again_is_refused_and_the_rest_serves_on(project):
     unknown = deployer("rollback", "--to", "99", cwd=project)
     assert unknown.code == 10
     assert "there is: 2 (half_plus_two:2), 1 (half_plus_two:1)" in unknown.err
+    read = project / "models/half_plus_two/1/fingerprint.pb"
+    bytes_then = read.read_bytes()
+    for others in (bytes_then[:-1], b""):
+        assert_changed(project, read, others)
+    read.write_bytes(bytes_then)
     manifest = project / "models/half_plus_two/1/assets.extra/manifest.json"
-    manifest.write_text(manifest.read_text().replace('"digest": "', '"digest": "0'))
+    assert_changed(project, manifest, manifest.read_bytes().replace(b'"digest": "', b'"digest": "0'))
+    assert answer(served["endpoints"]) == ANSWERS[2]
+
+
+def assert_changed(project, path, others):
+    path.unlink()  # it may be one file with what it was exported from
+    path.write_bytes(others)
     changed = deployer("rollback", cwd=project)
     assert (changed.code, "its files have changed" in changed.err) == (4, True)
-    assert answer(served["endpoints"]) == ANSWERS[2]
 
 
 def test_a_killed_command_and_a_down_are_in_the_history_and_outlive_the_servers(project):

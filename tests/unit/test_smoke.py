@@ -257,6 +257,12 @@ def test_a_damaged_golden_set_is_a_failed_check(world, spoil):
     assert "is damaged" in report.failed[0].detail
 
 
+def test_a_golden_set_that_lost_questions_proves_nothing(world):
+    report = world.proof(Served(), world.model(signature(), GoldenSummary(3, "made"), [CASE, CASE]))
+    assert failed(report) == ["golden"]
+    assert "has 2 of its 3 cases" in report.failed[0].detail
+
+
 def test_a_golden_set_for_a_signature_that_is_gone_fails(world):
     case = replace(CASE, signature="gone")
     report = world.proof(Served(), world.model(signature(), GoldenSummary(1, "made"), [case]))
