@@ -214,6 +214,8 @@ class Client:
         url = self.endpoints.rest + path
         try:
             answer = self._pool.urlopen("POST", path, body=body, redirect=False)
+        except exceptions.NewConnectionError as error:  # a TimeoutError of urllib3's, though nobody waited
+            raise _broken_off(url, str(error)) from error
         except exceptions.TimeoutError as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
         except (exceptions.HTTPError, ValueError) as error:

@@ -66,14 +66,15 @@ class Traffic:
     serving: Serving
     phase: str = BEFORE
     samples: list[Sample] = field(default_factory=list)
+    _began: float = 0.0
     _numbers: Iterable[int] = field(default_factory=itertools.count)
     _over: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
         """Begin to ask."""
-        began = time.perf_counter()
-        self._threads = [threading.Thread(target=self._work, args=(began,), daemon=True) for _ in range(WORKERS)]
+        self._began = time.perf_counter()
+        self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
         for thread in self._threads:
             thread.start()
 
@@ -89,12 +90,14 @@ class Traffic:
             thread.join(self.client.seconds)
 
     def figures(self) -> TrafficFigures:
-        """What was measured up to now."""
-        return figures(self.rate, tuple(self.samples))
+        """What was measured up to now; while it is asked on, a silence that has not ended counts as far as it lasts."""
+        until = max((sample.ended for sample in self.samples), default=self._began)
+        until = until if self._over.is_set() else time.perf_counter()
+        return figures(self.rate, tuple(self.samples), self._began, until)
 
-    def _work(self, began: float) -> None:
+    def _work(self) -> None:
         for number in self._numbers:
-            due = began + number / self.rate
+            due = self._began + number / self.rate
             if self._over.wait(max(0.0, due - time.perf_counter())):
                 return
             phase, before = self.phase, self.serving
@@ -124,17 +127,18 @@ class Traffic:
             parity.compare(case, answer, model, self.tolerance)
 
 
-def figures(rate: float, samples: Sequence[Sample]) -> TrafficFigures:
-    """The samples in numbers; a gap is the time from one good answer to the next."""
+def figures(rate: float, samples: Sequence[Sample], begun: float, until: float) -> TrafficFigures:
+    """The samples in numbers; a gap is the time from one good answer to the next, from `begun` to the first one, or
+    from the last one to `until`."""
     good = sorted(sample.ended for sample in samples if not sample.fault)
-    gaps = [after - before for before, after in itertools.pairwise(good)]
+    gaps = [after - before for before, after in itertools.pairwise((begun, *good, until))]
     faults = [sample.fault for sample in samples if sample.fault]
     phases = {phase: [sample for sample in samples if sample.phase == phase] for phase in (BEFORE, DURING, AFTER)}
     return TrafficFigures(
         rate=rate,
         requests=len(samples),
         failures=len(faults),
-        longest_gap_ms=_milliseconds(max(gaps, default=0.0)),
+        longest_gap_ms=_milliseconds(max(gaps)),
         first_failure=faults[0] if faults else "",
         **{phase: _of_phase(found) for phase, found in phases.items()},
     )

@@ -77,6 +77,10 @@ class Engine(Protocol):
     def seamless(self) -> bool:
         """Whether a server can be replaced without its ports being closed for a moment."""
 
+    @property
+    def revives(self) -> bool:
+        """Whether a server that has ended can be started again, as it was."""
+
     def prepare(self, progress: Callable[[str], None]) -> None:
         """Bring what every launch needs, such as an image."""
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan, listed
@@ -74,7 +74,7 @@ class Deploy:
             report = self._prove(candidate, observed if observed and observed.running else None)
             self.progress(f"{self._verdict}: opening its ports")
             self.step(f"promote the candidate {candidate.release}")
-            accept = self._accept if observed is None else self._accept_in_its_place
+            accept = self._accept if observed is None else partial(self._accept_in_its_place, observed)
             self.meter.switching()
             deployment = self.engine.promote(candidate, PROMOTE_SECONDS, accept)
             self.meter.ended()
@@ -86,15 +86,24 @@ class Deploy:
         with last_words(self.engine, promoted):
             await_models(self.workspace, promoted, self.launch.models)
 
-    def _accept_in_its_place(self, promoted: Deployment) -> None:
+    def _accept_in_its_place(self, old: Deployment, promoted: Deployment) -> None:
         """The last word before what served until now is given up: the server answers at its address, as it should."""
         self._accept(promoted)
         try:
             self._prove(promoted)
-            self.meter.switched_beside()
+            self._judge_beside(old)
         except DeployerError as error:
             self.meter.taken_back()
             raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
+
+    def _judge_beside(self, old: Deployment) -> None:
+        """What clients noticed is no reason to go back to a server that is no more: then nobody would serve."""
+        try:
+            self.meter.switched_beside()
+        except DeployFailed as error:
+            if self.engine.revives or self.engine.alive(old):
+                raise
+            self.progress(f"{error.message}; it is not taken back: the server before it has ended")
 
     def _refront(self, observed: Deployment) -> Deployment:
         """Another gateway in front of a server that goes on serving. Clients are measured: what answers stays."""

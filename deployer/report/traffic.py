@@ -19,7 +19,7 @@ class PhaseFigures:
 class TrafficFigures:
     """What clients would have noticed of a change: golden requests at `rate` a second to the public address.
 
-    `longest_gap_ms` is the longest time from one good answer to the next. An answer that differs from TensorFlow's,
+    `longest_gap_ms` is the longest time without a good answer. An answer that differs from TensorFlow's,
     or comes from a version that may not serve at that moment, is a failure.
     """
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, Ended, deployer, in_process
-from support.world import MODELS
+from support.world import MODELS, eventually, servers
 
 from deployer import golden
 from deployer.store import MANIFEST_FILE
@@ -94,6 +95,24 @@ def test_bad_changes_cost_no_request_and_leave_what_served(served):
         assert (seen["failures"], seen["first_failure"], seen["during"]["requests"]) == (0, "", 0)
         assert seen["requests"] > RATE / 2
     assert deployer("status", "--json", cwd=served).json["deployments"][0]["deployment"]["models"][0]["versions"] == [1]
+
+
+def test_nothing_is_taken_back_to_a_server_that_has_died_meanwhile(served):
+    """Clients notice that, more than they were allowed to; but what was proven serves, and nothing else could."""
+    (served / "deployer.toml").write_text(FLAGS)
+    (first,) = servers(served)
+    wanted = ("up", "--measure", str(RATE), "--max-failures", "0", "--json")
+    with ThreadPoolExecutor(1) as aside:
+        changing = aside.submit(deployer, *wanted, cwd=served)
+        eventually(lambda: len(servers(served)) == 2, "a candidate is there")
+        first.kill()
+        ended = changing.result()
+    assert ended.code == 0, ended.err
+    assert "it is not taken back: the server before it has ended" in ended.err
+    assert ended.json["traffic"]["failures"] > 0
+    (second,) = servers(served)
+    assert second.pid != first.pid
+    assert deployer("smoke", cwd=served).code == 0
 
 
 def test_a_change_that_clients_notice_is_taken_back(served):

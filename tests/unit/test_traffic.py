@@ -100,13 +100,29 @@ def test_figures_tell_requests_failures_gap_and_times_of_each_phase():
         Sample(DURING, 0.3, 0.700),
         Sample(AFTER, 0.8, 0.805),
     )
-    seen = figures(10.0, samples)
+    seen = figures(10.0, samples, 0.0, 0.9)
     assert (seen.requests, seen.failures, seen.first_failure, seen.longest_gap_ms) == (5, 1, "cut", 580.0)
     assert (seen.before.requests, seen.before.p50_ms) == (1, 10.0)
     assert (seen.during.requests, seen.during.failures, seen.during.p50_ms, seen.during.p99_ms) == (3, 1, 210.0, 400.0)
     assert seen.after.p99_ms == 5.0
 
 
+@pytest.mark.parametrize(
+    ("first", "last", "until", "gap"),
+    [
+        ("", "", 0.25, 150.0),
+        ("cut", "", 0.25, 200.0),
+        ("", "cut", 0.25, 200.0),
+        ("cut", "cut", 0.25, 250.0),
+        ("", "", 9.0, 8800.0),
+    ],
+)
+def test_a_silence_counts_before_the_first_good_answer_and_after_the_last(first, last, until, gap):
+    """A server that died when the change began, or that still keeps everybody waiting."""
+    samples = (Sample(BEFORE, 0.0, 0.05, first), Sample(AFTER, 0.1, 0.2, last))
+    assert figures(10.0, samples, 0.0, until).longest_gap_ms == gap
+
+
 def test_figures_of_nothing_have_no_times():
-    seen = figures(10.0, ())
+    seen = figures(10.0, (), 0.0, 0.0)
     assert (seen.requests, seen.longest_gap_ms, seen.during.p50_ms, seen.during.p99_ms) == (0, 0.0, None, None)

@@ -105,6 +105,11 @@ class DockerEngine:
         """With a gateway that holds the ports."""
         return self.gateway.enabled
 
+    @property
+    def revives(self) -> bool:
+        """A container stays until it is removed."""
+        return True
+
     def front(self, name: str, env: str, host: str) -> str:
         """See Engine.front."""
         if not self.gateway.enabled:

@@ -90,6 +90,11 @@ class EmbeddedEngine:
         """Old and new server share the ports while the old one drains."""
         return True
 
+    @property
+    def revives(self) -> bool:
+        """A process that has ended is no more."""
+        return False
+
     def prepare(self, progress: Callable[[str], None]) -> None:
         """Nothing: Python and the package are here."""
 
