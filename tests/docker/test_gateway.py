@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import ssl
+from collections import Counter
 from contextlib import closing
 from http.client import HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
@@ -230,12 +232,14 @@ def answers(ask):
 
 def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     port = free_port()
-    configure(gated, gateway=f"requests_per_second = 20\nmetrics_port = {port}\n", drain_seconds=900)
+    configure(gated, gateway=f"requests_per_second = 20\nmax_body = '2k'\nmetrics_port = {port}\n", drain_seconds=900)
     first = up(gated, "half_plus_two:1")
     idle = rest_client(first["endpoints"])
     assert outcome(idle) == "200"
     outcomes = [outcome(rest_client(first["endpoints"])) for _ in range(60)]
     assert set(outcomes) == {"200", "429"}
+    assert_let_in_all_the_time(first["endpoints"])
+    assert_measured_whatever_it_says(first["endpoints"])
     ask = grpc_client(first["endpoints"])
     with pytest.raises(grpc.RpcError) as refusal:
         [ask() for _ in range(60)]
@@ -251,6 +255,46 @@ def test_what_is_too_much_or_too_large_is_refused_and_counted(gated):
     assert deployer("down", cwd=gated).code == 0  # for which no idle connection is waited
     with pytest.raises((OSError, HTTPException)):
         idle()
+
+
+def assert_let_in_all_the_time(endpoints):
+    """Who asks too often gets what is allowed: what was refused is not counted."""
+    answered = Counter()
+
+    def enough():
+        answered.update([outcome(rest_client(endpoints))])
+        return answered["200"] > 60
+
+    eventually(enough, f"no more than {answered} of who asks too often")
+
+
+def assert_measured_whatever_it_says(endpoints):
+    """A length beyond 32 bits, a body without a length where none is expected, over HTTP/1 and HTTP/2."""
+    chunked = b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"
+    for sent, says in (
+        (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % (2**32 + 1), b"larger than 2048 bytes"),
+        (b"GET / HTTP/1.1\r\nHost: h\r\n" + chunked, b"must say how long it is"),
+        (b"DELETE / HTTP/1.1\r\nHost: h\r\n" + chunked, b"must say how long it is"),
+        (GET_OVER_HTTP2 + b"\x00\x00\x05\x00\x00\x00\x00\x00\x01hello", b"must say how long it is"),
+    ):
+        eventually(lambda sent=sent, says=says: says in answer_to(endpoints, sent), f"{sent!r} is refused: {says!r}")
+
+
+GET_OVER_HTTP2 = (
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00"  # an empty SETTINGS frame
+    b"\x00\x00\x06\x01\x04\x00\x00\x00\x01\x82\x84\x86\x41\x01h"  # HEADERS: GET / of http://h, to be continued
+)
+
+
+def answer_to(endpoints, sent):
+    """What comes within a moment; the limit of the rate may be told instead."""
+    where = urlsplit(endpoints["rest"])
+    with socket.create_connection((where.hostname, where.port), timeout=60) as client:
+        client.sendall(sent)
+        told = b""
+        while b'" }' not in told and (piece := client.recv(1 << 16)):
+            told += piece
+    return told
 
 
 def outcome(ask):
