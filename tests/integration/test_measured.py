@@ -12,7 +12,7 @@ from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import MODELS, eventually, servers
 
 from deployer import golden
-from deployer.store import MANIFEST_FILE
+from deployer.layout import GOLDEN_FILE, MANIFEST_FILE
 
 RATE = 150
 FLAGS = "[server.flags]\nrest_api_num_threads = 4\n[models.half_plus_two]\nversions = [2]\n"
@@ -65,7 +65,7 @@ def only_examples(version: Path) -> None:
     assert {case.method for case in cases} == {"classify", "regress"}
     records = [golden.to_record(case) for case in cases]
     framed = b"".join(struct.pack("<QI", len(record), 0) + record + bytes(4) for record in records)
-    (version / golden.GOLDEN_FILE).write_bytes(framed)
+    (version / GOLDEN_FILE).write_bytes(framed)
     manifest = version / MANIFEST_FILE
     said = json.loads(manifest.read_text())
     said["golden"]["cases"] = len(cases)
