@@ -59,7 +59,7 @@ class DockerEngine:
     def check(self) -> tuple[Finding, ...]:
         """See Engine.check."""
         try:
-            info = self._client.info()
+            info = self._info()
         except EngineUnavailable as error:
             return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
         found = (*fitness.of_engine(info, self.settings), *fitness.of_image(self._image, info, self.settings))
@@ -236,7 +236,7 @@ class DockerEngine:
         if not state:
             return "its container is gone"
         found = self._image
-        return autopsy.cause(state, fitness.mismatch(self._client.info(), found) if found else "")
+        return autopsy.cause(state, fitness.mismatch(self._info(), found) if found else "")
 
     def memory(self, deployment: Deployment) -> Memory | None:
         """See Engine.memory. What is free is known of this machine, and of no other."""
@@ -294,6 +294,10 @@ class DockerEngine:
     @cached_property
     def _client(self) -> Any:
         return connect(self.settings.host)
+
+    def _info(self) -> Mapping[str, Any]:
+        with docker_errors(f"the Docker Engine at {self.place}"):
+            return dict(self._client.info())
 
     @cached_property
     def _image(self) -> Any:
