@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from deployer import render
 from deployer.deployment import MODEL_CONFIG, Deployment, ServedModel, listed, typed
-from deployer.errors import DeployerError, NotReady
+from deployer.errors import DeployerError, NoSuchModel, NotReady
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.watching import await_models, await_withdrawn
 from deployer.operations.workspace import Progress, Workspace
+from deployer.store import Store
 
 Models = tuple[ServedModel, ...]
 
@@ -30,11 +32,12 @@ class Switch:
 
         Two steps, because a label may only point to a version that is loaded: load all, then say what stays.
         """
-        both = _union(there, wanted)
+        union = _union(there, wanted)
+        both = self._of_the_store(union)
         if not _same(both, there) and not _same(both, wanted):
             self._configure(both)
         self._configure(wanted)
-        await_withdrawn(self.workspace, self.deployment, both, wanted)
+        await_withdrawn(self.workspace, self.deployment, union, wanted)
         self.step(f"record that {listed(wanted)} is served")
         return self.workspace.engine.relabel(self.deployment, wanted)
 
@@ -44,11 +47,28 @@ class Switch:
         The server is at the step whose models were noted, or at the one before it: taking that step again is harmless,
         and where the server is is known then.
         """
-        half_way = self.deployment.under_way or self.deployment.models
+        half_way = self._of_the_store(self.deployment.under_way or ()) or self.deployment.models
+        self._look_first(self.deployment.models)
         self._configure(half_way)
         return self.over(half_way, self.deployment.models)
 
+    @property
+    def _store(self) -> Store:
+        """Where the server looks."""
+        return Store(self.deployment.store) if self.deployment.store else self.workspace.store
+
+    def _of_the_store(self, models: Models) -> Models:
+        """What of them is still there, be it not every version: the server may have one that somebody has removed."""
+        return tuple(kept for model in models if (kept := _only(model, self._store.versions(model.name))).versions)
+
+    def _look_first(self, models: Models) -> None:
+        """A server that is told of versions that are not there unloads what it has. Raises NoSuchModel."""
+        if lacking := ", ".join(self._store.lacking(models)):
+            remedy = f"put it back; or deployer down {typed(self.deployment.name, self.deployment.env)}, then up"
+            raise NoSuchModel(f"{lacking} is no longer in {self._store.root}", hint=remedy)
+
     def _configure(self, models: Models) -> None:
+        self._look_first(models)
         self.step(f"have the server take up {listed(models)}")
         spec, engine = self.workspace.spec, self.workspace.engine
         rendered = render.render(models, self.models_root, spec.batching, spec.monitoring, spec.templates_dir)
@@ -82,6 +102,11 @@ def _up_again(workspace: Workspace, observed: Deployment) -> None:
     """What was brought back is loading. Where it does not come up, the change that follows may be what mends it."""
     with contextlib.suppress(NotReady):
         await_models(workspace, observed, observed.models)
+
+
+def _only(model: ServedModel, there: Collection[int]) -> ServedModel:
+    labels = tuple((label, version) for label, version in model.labels if version in there)
+    return ServedModel(model.name, tuple(version for version in model.versions if version in there), labels)
 
 
 def _same(one: Models, other: Models) -> bool:

@@ -12,6 +12,8 @@ import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import servers
 
+from deployer.deployment import ServedModel, models_text
+from deployer.engines import run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
 
 
@@ -47,6 +49,31 @@ def test_redeploy_takes_the_newest_or_the_version_that_was_named_and_then_nothin
     refused(deployer("redeploy", "--version", "9", cwd=project), 4, "half_plus_two has no version 9")
     refused(deployer("redeploy", "nobody", cwd=project), 10, "nothing is deployed as nobody")
     assert ask(endpoints) == 4.0
+    assert_a_killed_reload_is_settled_without_unloading(project, endpoints)
+
+
+def assert_a_killed_reload_is_settled_without_unloading(project: Path, endpoints: dict[str, str]) -> None:
+    """2 serves, and 3 was about to be loaded: a reload that named a version that is gone would unload what serves."""
+    (release,) = project.glob(".deployer/run/local/half_plus_two/2*")
+    under_way = (ServedModel("half_plus_two", (2, 3), (), ("", "")),)
+    (release / run_folder.RELOAD_FILE).write_text(models_text(under_way))
+    with gone(project, 2):
+        refused(deployer("redeploy", "--version", "1", cwd=project), 4, "half_plus_two:2", "put it back")
+        assert ask(endpoints) == 4.0
+        assert (release / run_folder.RELOAD_FILE).exists()
+    with gone(project, 3):
+        assert run(project, "redeploy", "half_plus_two", "--version", "2")["plan"]["change"] == "nothing"
+        assert ask(endpoints) == 4.0
+    assert not (release / run_folder.RELOAD_FILE).exists()
+
+
+@contextmanager
+def gone(project: Path, version: int) -> Iterator[None]:
+    """A version that somebody has taken out of the store for a while."""
+    path = project / "models" / "half_plus_two" / str(version)
+    path.rename(project / "aside")
+    yield
+    (project / "aside").rename(path)
 
 
 def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
