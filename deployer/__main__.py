@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import io
+import os
 import signal
 import sys
 from pathlib import Path
@@ -12,12 +14,38 @@ from typing import TextIO
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError
 
 AGAIN_SECONDS = 0.05
+PATIENCE = b"what was begun is being undone; once more leaves that to the next command\n"
 COLLECT_AFTER = 100_000
 """Objects more than before, until Python looks for garbage: importing makes 60,000, none of them garbage."""
 
 
 class Interrupted(BaseException):
     """Ctrl-C or a termination signal; what is under way is undone on the way out."""
+
+
+class Interrupts:
+    """Handles those signals: the first one interrupts. One more meanwhile is answered, for half of an undoing is worse
+    than none of it; and the one after that interrupts again."""
+
+    def __init__(self) -> None:
+        self._undoing = False
+
+    def __call__(self, *_: object) -> None:
+        """As a signal's handler. Raises Interrupted."""
+        self._undoing = not self._undoing
+        if self._undoing:
+            raise Interrupted
+        with contextlib.suppress(OSError):  # nobody may be reading any more
+            os.write(2, PATIENCE)  # a handler may run in the middle of a print
+
+    def not_lost(self, dropped: sys.UnraisableHookArgs) -> None:
+        """Python drops what is raised inside a callback of its own, as imports have them: interrupt again, later."""
+        if isinstance(dropped.exc_value, Interrupted):
+            self._undoing = False
+            signal.signal(signal.SIGALRM, self)
+            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        else:
+            sys.__unraisablehook__(dropped)
 
 
 def main() -> None:
@@ -30,10 +58,11 @@ def main() -> None:
 
 def run() -> int:
     """The exit code of one command line."""
-    sys.unraisablehook = _not_lost
+    interrupts = Interrupts()
+    sys.unraisablehook = interrupts.not_lost
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, _interrupt)
+            signal.signal(number, interrupts)
         for stream in (sys.stdout, sys.stderr):
             _escape_what_it_cannot_show(stream)
         _carry_out()
@@ -67,19 +96,6 @@ def _escape_what_it_cannot_show(stream: TextIO) -> None:
     """Names of files are bytes, and terminals know all sorts of alphabets: neither may end a command."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
-
-
-def _interrupt(*_: object) -> None:
-    raise Interrupted
-
-
-def _not_lost(dropped: sys.UnraisableHookArgs) -> None:
-    """Python drops what is raised inside a callback of its own, as imports have them: interrupt again, a bit later."""
-    if isinstance(dropped.exc_value, Interrupted):
-        signal.signal(signal.SIGALRM, _interrupt)
-        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-    else:
-        sys.__unraisablehook__(dropped)
 
 
 def _refused_by_the_system(refusal: OSError) -> DeployerError:

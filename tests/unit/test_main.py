@@ -103,3 +103,32 @@ def test_a_signal_that_arrives_while_the_command_is_being_imported_is_no_bug(tmp
         [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
     )
     assert (ended.returncode, ended.stderr) == (130, "")
+
+
+IMPATIENT = """
+import os, signal, time
+from deployer import __main__ as entry
+import deployer.cli
+
+def command(**_):
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    finally:
+        for _ in range({more}):
+            os.kill(os.getpid(), signal.SIGINT)
+        print("undone")
+
+deployer.cli.app = command
+raise SystemExit(entry.run())
+"""
+
+
+@pytest.mark.parametrize(("more", "undone"), [(0, "undone\n"), (1, "undone\n"), (2, "")])
+def test_a_second_ctrl_c_does_not_break_off_what_undoes_the_first_and_a_third_one_does(tmp_path, more, undone):
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPATIENT.format(more=more)], cwd=tmp_path, capture_output=True, text=True, timeout=50,
+        check=False,
+    )  # fmt: skip
+    assert (ended.returncode, ended.stdout) == (130, undone)
+    assert ("is being undone" in ended.stderr) is (more > 0)
