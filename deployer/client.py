@@ -28,6 +28,7 @@ CHANNEL_OPTIONS = (
     ("grpc.max_send_message_length", -1),
     ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts travel there, and can be long
     ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # else what `--measure` meets in a gap keeps a proof from connecting
 )
 POOL_SIZE = 32
 CONNECT_SECONDS = 3.0

@@ -6,6 +6,8 @@ import json
 import math
 import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import grpc
 import numpy as np
@@ -310,6 +312,23 @@ def test_where_nobody_listens_the_address_is_named(ask):
     with pytest.raises(RequestFailed, match=told):
         ask(client)
     client.close()
+
+
+def test_a_client_is_not_kept_waiting_by_what_another_one_has_tried():
+    """gRPC shares connections, and the pauses between tries to connect, among all channels of a process."""
+    early, late = (
+        Client(replace(nobody().endpoints, grpc=address), 60.0) for address in [f"127.0.0.1:{free_port()}"] * 2
+    )
+    with pytest.raises(RequestFailed, match="UNAVAILABLE"):
+        ask_grpc(early)
+    server = grpc.server(ThreadPoolExecutor(1))
+    assert server.add_insecure_port(late.endpoints.grpc)
+    server.start()
+    with pytest.raises(RequestFailed, match="UNIMPLEMENTED"):
+        ask_grpc(late)
+    early.close()
+    late.close()
+    server.stop(None)
 
 
 @pytest.mark.parametrize("ask", OVER_REST)
