@@ -126,12 +126,6 @@ class Gateways:
             self.home.follow(found.generation, taking[0].generation if taking else None)
             self._started(container)
 
-    def put_aside(self, found: GatewayContainer) -> None:
-        """Close its ports once its requests have ended; it can be revived."""
-        self.stop_taking(found)
-        with docker_errors(f"stopping the gateway of {self.name}"):
-            self._end(self.world.client.containers.get(found.id), found)
-
     def settle(self, found: GatewayContainer) -> None:
         """Nothing but this one is left, under its usual name."""
         self.retire_others(keep=found)

@@ -153,19 +153,19 @@ class Promotion:
                 self.gateways.home.forget()
             else:
                 self.world.container(old).rename(container_name(old.name, old.env, old.release))
+        if old.slot:
+            self.gateways.remove()  # what it has not answered yet, the old server answers
         remove_container(proven)
         self.world.discard(old)
-        if old.slot:
-            self.gateways.remove()
 
     @contextmanager
     def _gateway_put_aside(self, old: Deployment) -> Iterator[None]:
-        """The gateway lets go of the ports, and takes them again when what follows fails."""
+        """The gateway lets go of the ports and ends what it has; it takes them again when what follows fails."""
         gateway, server = self.gateways.in_force(), self.world.container(old)
         server.rename(container_name(old.name, old.env, old.release))
         try:
             if gateway is not None:
-                self.gateways.put_aside(gateway)
+                self.gateways.stop_taking(gateway)
             yield
         except BaseException:
             server.rename(self.serving_name)
