@@ -20,6 +20,7 @@ NAMES = (
     "serving_ways",
     "serving_start",
     "redeploy",
+    "noticed",
 )
 
 
