@@ -23,6 +23,8 @@ from deployer.gateway.wanted import MOUNT, Place, Wanted
 from deployer.wait import Deadline, until
 
 STOP_SIGNAL = "SIGUSR1"
+ENDING = "container not running"
+"""What the engine says of a container that has ended, which it has not noticed yet."""
 READY_SECONDS = 20.0
 GRACE_SECONDS = 5
 LOG_LINES = 15
@@ -84,7 +86,7 @@ class Gateways:
         """It takes no more connections, and ends when its last request has ended."""
         with docker_errors(f"stopping the gateway of {self.name}"):
             container = self.world.client.containers.get(found.id)
-            container.update(restart_policy={"Name": "no"})
+            _kept_from_coming_back(container)
             _told_to_stop(container)
         admin = self.admin(found)
         until(lambda: not admin.answers(), Deadline.after(READY_SECONDS))
@@ -219,6 +221,23 @@ class Gateways:
 
 def _listed(container: Any) -> dict[str, Any]:
     return {"Id": container.id, "Labels": container.labels}
+
+
+def _kept_from_coming_back(container: Any) -> None:
+    """One that a killed command has told to stop may end at this very moment: it can be changed a moment later."""
+    import docker.errors
+
+    def changed() -> bool:
+        try:
+            container.update(restart_policy={"Name": "no"})
+        except docker.errors.APIError as error:
+            if ENDING not in str(error.explanation):
+                raise
+            return False
+        return True
+
+    if not until(changed, Deadline.after(READY_SECONDS)):
+        raise EngineError(f"{container.name} neither ends nor can be changed", hint="run the command again")
 
 
 def _told_to_stop(container: Any) -> None:
