@@ -74,10 +74,14 @@ raise SystemExit(entry.run())
 """
 
 
+def ran(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A Python process of its own, to its end."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+
+
 def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-c", DROPPED], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
-    )
+    ended = ran(DROPPED, tmp_path)
     assert (ended.returncode, ended.stderr) == (130, "")
 
 
@@ -96,9 +100,7 @@ raise SystemExit(entry.run())
 
 
 def test_a_signal_that_arrives_while_the_command_is_being_imported_is_no_bug(tmp_path):
-    ended = subprocess.run(
-        [sys.executable, "-c", IMPORTING], cwd=tmp_path, capture_output=True, text=True, timeout=50, check=False
-    )
+    ended = ran(IMPORTING, tmp_path)
     assert (ended.returncode, ended.stderr) == (130, "")
 
 
@@ -123,9 +125,6 @@ raise SystemExit(entry.run())
 
 @pytest.mark.parametrize(("more", "undone"), [(1, "undone\n"), (2, "")])
 def test_a_second_ctrl_c_does_not_break_off_what_undoes_the_first_and_a_third_one_does(tmp_path, more, undone):
-    ended = subprocess.run(
-        [sys.executable, "-c", IMPATIENT.format(more=more)], cwd=tmp_path, capture_output=True, text=True, timeout=50,
-        check=False,
-    )  # fmt: skip
+    ended = ran(IMPATIENT.format(more=more), tmp_path)
     assert (ended.returncode, ended.stdout) == (130, undone)
     assert "is being undone" in ended.stderr
