@@ -85,6 +85,7 @@ def read(name: str, version: int, path: Path) -> Model:
             source=documents.read(Source, raw["source"]),
             golden=documents.read(GoldenSummary, raw["golden"]),
             created=documents.read(str, raw["created"]),
+            notes=documents.read(tuple[str, ...], raw.get("notes", [])),
         )
     except FileNotFoundError:
         return _foreign(name, version, path)

@@ -96,7 +96,8 @@ class SavedModelInfo:
 
 @dataclass(frozen=True)
 class Model:
-    """A version in the store. `digest` is over the bytes of the SavedModel; `source` says what it was exported from."""
+    """A version in the store. `digest` is over the bytes of the SavedModel; `source` says what it was exported from.
+    `notes` say what the export fixed, renamed, left out or could not compare: one sentence each."""
 
     name: str
     version: int
@@ -106,6 +107,7 @@ class Model:
     source: Source
     golden: GoldenSummary
     created: str
+    notes: tuple[str, ...] = ()
 
     def signature(self, name: str) -> Signature | None:
         """The signature of that name, if the model has it."""

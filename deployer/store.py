@@ -106,7 +106,14 @@ class Store:
             if self.root in missing and self.root.is_dir() and not any(self.root.iterdir()):
                 self.root.rmdir()
 
-    def publish(self, stage: Stage, source: Source, golden: GoldenSummary, version: int | None = None) -> Model:
+    def publish(
+        self,
+        stage: Stage,
+        source: Source,
+        golden: GoldenSummary,
+        version: int | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Model:
         """Turn the stage into a version: the next one, or `version`. Raises VersionExists, BrokenModel."""
         info = saved_model.read(stage.folder)
         info = dataclasses.replace(info, keras=source.keras or info.keras)
@@ -115,7 +122,7 @@ class Store:
         files = stage.hashes.all()
         path = self.root / stage.name / str(number)
         digest, created = manifest.content_digest(files), manifest.utc(time.time())
-        model = Model(stage.name, number, path, digest, info, source, golden, created)
+        model = Model(stage.name, number, path, digest, info, source, golden, created, notes)
         manifest.write(stage.folder, model, files)
         _make_readable(stage.folder)
         _sync(stage.folder)

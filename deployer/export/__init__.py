@@ -11,14 +11,14 @@ from pathlib import Path
 from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import options_digest, request_digest
 from deployer.export.kinds import check_options, kind_of, warms
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.model import GoldenSummary, Source
 
-__all__ = ["ExportRequest", "identify", "prove", "save"]
+__all__ = ["ExportRequest", "Saved", "identify", "prove", "save"]
 
 
 def identify(request: ExportRequest) -> Source:
@@ -33,8 +33,8 @@ def identify(request: ExportRequest) -> Source:
     return Source(kind.KIND, place, request_digest(kind.KIND, digest, request))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
-    """Write the source as a SavedModel into the existing, empty folder `target`; the version of Keras, if it took part.
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
+    """Write the source as a SavedModel into the existing, empty folder `target`.
 
     Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
     to remove.
@@ -42,12 +42,12 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
     check_options(request)
     _check_input_names(request)
     with stdout_on_stderr(), writing_to(target):
-        keras = kind_of(request.source).save(request, target, progress)
+        saved = kind_of(request.source).save(request, target, progress)
         if request.default_signature is not None:
             rewriting.set_default(target, request.default_signature)
         _check_signature(request, target)
         servability.check(target)
-    return keras
+    return saved
 
 
 def _check_input_names(request: ExportRequest) -> None:

@@ -63,6 +63,15 @@ def option(name: str) -> str:
     return OPTIONS.get(name, f"--{name.replace('_', '-')}")
 
 
+@dataclass(frozen=True)
+class Saved:
+    """What saving a source brought. `keras` is the version of the Keras that took part, if one did. `notes` say what
+    was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`."""
+
+    keras: str | None = None
+    notes: tuple[str, ...] = ()
+
+
 class SourceKind(Protocol):
     """A module per kind of source. Adding one: a file, a line in `kinds.py`, a row in the tests."""
 
@@ -82,7 +91,6 @@ class SourceKind(Protocol):
         """sha256 over the source's own bytes, or None where only running it tells what it makes."""
         ...
 
-    def save(self, request: ExportRequest, target: Path, progress: Progress) -> str | None:
-        """Write a SavedModel into the existing, empty folder `target`; the version of the Keras that did it, if one
-        did. Raises ModelError or ExtraMissing."""
+    def save(self, request: ExportRequest, target: Path, progress: Progress) -> Saved:
+        """Write a SavedModel into the existing, empty folder `target`. Raises ModelError or ExtraMissing."""
         ...

@@ -144,9 +144,10 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     from deployer import export as exporter
 
     with store.stage(name) as stage:
-        origin = dataclasses.replace(origin, keras=exporter.save(request, stage.folder, progress))
+        saved = exporter.save(request, stage.folder, progress)
+        origin = dataclasses.replace(origin, keras=saved.keras)
         info = saved_model.read(stage.folder)
-        for note in batchable.fixed(info.signatures):
+        for note in (*saved.notes, *batchable.fixed(info.signatures)):
             progress(f"note: {note}")
         stage.hashes.begin()
         for version in known if origin.digest is None else ():
@@ -155,4 +156,4 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         golden = exporter.prove(stage.folder, request, progress)
         number = options.version or next_version(store, name, request.source)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        return ExportResult(store.publish(stage, origin, golden, number), created=True)
+        return ExportResult(store.publish(stage, origin, golden, number, saved.notes), created=True)

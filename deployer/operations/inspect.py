@@ -42,7 +42,7 @@ def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     """What to look out for when the version is served and asked."""
     targets = dict.fromkeys(engine.tensorflow for engine in workspace.engines)
     flags = workspace.spec.server.flags
-    return (*batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
+    return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
 
 def _address(workspace: Workspace, model: Model) -> str:

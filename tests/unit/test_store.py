@@ -309,3 +309,10 @@ def test_what_a_server_serves_and_the_store_has_lost(store):
     publish(store)
     served = (ServedModel("m", (1, 99)), ServedModel("gone", (7,)))
     assert store.lacking(served) == ("m:99", "gone:7")
+
+
+def test_notes_of_an_export_are_kept_with_the_version(store):
+    with store.stage("m") as stage:
+        fill(stage)
+        store.publish(stage, SOURCE, GOLDEN, notes=("input 'my input' is served as 'my_input'",))
+    assert store.get("m", 1).notes == ("input 'my input' is served as 'my_input'",)

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export import servable
-from deployer.export.base import ExportRequest, Progress, option
+from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.graphs import sessions
@@ -58,7 +58,7 @@ def digest(_request: ExportRequest) -> None:
     return
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Import the user's code, take the model from it, write its signatures."""
     location(request.source)
     place, name = _split(request.source)
@@ -70,7 +70,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str | None
             _load_weights(model, request.weights)
         progress(f"saving {type(model).__name__} as a SavedModel")
         _write(model, request, target, (place, users_module))
-    return keras_model.keras_version(model)
+    return Saved(keras_model.keras_version(model))
 
 
 def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
 from deployer.export import op_libraries
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest, tree_digest
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
@@ -59,7 +59,7 @@ def _index(meta: Path) -> Path:
     return index
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Load the graph into a session of its own, and write the one signature that the options name."""
     path = Path(location(request.source))
     if path.suffix == ".meta":
@@ -74,6 +74,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> None:
             raise ExportFailed(f"{path.name} does not say which of its tensors are asked for", hint=_choice(graph))
         progress("saving it as a SavedModel")
         sessions.write(session, inputs, outputs, target)
+    return Saved()
 
 
 def _load(path: Path, session: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
 from deployer.export import servable
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.code import own_signatures
 from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
@@ -47,7 +47,7 @@ def digest(request: ExportRequest) -> str:
     return file_digest(Path(location(request.source)))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> str:
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Load the file with the Keras that wrote it, and write its signature, and those that were asked for."""
     path = Path(location(request.source))
     config = read_config(path)
@@ -59,7 +59,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> str:
             check_trusted(path, config, custom)
         model = _load(path, keras, custom, trust=request.trust)
         _write(model, request, target, progress)
-    return str(keras.__version__)
+    return Saved(str(keras.__version__))
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import BrokenModel, SourceNotFound
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
 from deployer.export.saved_models.unpacking import unpacked
@@ -33,7 +33,7 @@ def digest(request: ExportRequest) -> str:
     return file_digest(Path(location(request.source)))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Unpack it beside, and take over the one SavedModel in it."""
     archive = Path(location(request.source))
     progress(f"unpacking {archive.name}")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
-from deployer.export.base import ExportRequest, Progress
+from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged
 from deployer.export.saved_models.links import bring, files_below
@@ -44,12 +44,12 @@ def digest(request: ExportRequest) -> str:
     return tree_digest(root, _own_files(root))
 
 
-def save(request: ExportRequest, target: Path, progress: Progress) -> str | None:
+def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
     return take_over(_root(request.source), request, target, progress)
 
 
-def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> str | None:
+def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """The same for any folder: byte for byte, unless other tags than `serve` were asked for."""
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
@@ -58,7 +58,7 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
     if info.tags != saved_model.SERVE:
         progress(f"keeping the graph tagged {{{', '.join(info.tags)}}} alone, tagged {{serve}}")
         serve_tagged(target, info.tags)
-    return info.keras
+    return Saved(info.keras)
 
 
 def _own_files(root: Path) -> Iterator[Path]:
