@@ -12,6 +12,8 @@ from deployer.server.batching import config as batching_config
 from deployer.server.flags import Options
 from deployer.server.metrics import monitoring
 
+_PORTS = ("port", "rest_api_port", "public_port", "public_rest_api_port")
+_MOST_PORT = 65535
 _PARALLELISMS = tuple(f"tensorflow_{what}_parallelism" for what in ("session", "intra_op", "inter_op"))
 
 
@@ -25,6 +27,9 @@ def check(options: Options) -> None:
 
 
 def _contradictions(options: Options) -> Iterator[str]:
+    for name in _PORTS:
+        if not 0 <= options.number(name) <= _MOST_PORT:
+            yield f"--{name}={options.number(name)} is not a port: it must be 0 to {_MOST_PORT}."
     if not options.number("port") and not options.text("grpc_socket_path"):
         yield "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set."
     if options.on("use_alts_credentials") and options.text("ssl_config_file"):

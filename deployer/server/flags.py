@@ -1,7 +1,8 @@
 """Reading the command line by TensorFlow's rules, which are not argparse's.
 
 Source: `tensorflow/core/util/command_line_flags.cc` and `tensorflow_serving/model_servers/main.cc`. A flag is
-`--name=value`; anything unknown is printed and ignored; a bad value of a known flag is an error; the last one wins.
+`--name=value`; anything unknown, and all from `--` on, is printed and ignored; a bad value of a known flag is an error;
+the last one wins.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from deployer.server.flag_table import FLAGS, Flag, Value
 
 _INT64 = 1 << 63
 _INTEGER = re.compile(r"[+-]?[0-9]+")
+_BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class UsageError(Exception):
@@ -55,11 +57,10 @@ def parse(arguments: Sequence[str]) -> Options:
     values = {flag.name: flag.default for flag in FLAGS.values()}
     given: set[str] = set()
     unknown: list[str] = []
-    for argument in arguments:
+    for index, argument in enumerate(arguments):
         if argument == "--":
+            unknown += arguments[index:]
             break
-        if argument == "--help":
-            raise UsageError("--help")
         name, value = _split(argument)
         flag = FLAGS.get(name)
         if flag is None or (value is None and not isinstance(flag.default, bool)):
@@ -67,6 +68,8 @@ def parse(arguments: Sequence[str]) -> Options:
             continue
         values[name] = _read(flag, value)
         given.add(name)
+    if unknown[:1] == ["--help"]:
+        raise UsageError("--help")
     return Options(values, frozenset(given), tuple(unknown))
 
 
@@ -96,8 +99,10 @@ def _read(flag: Flag, value: str | None) -> Value:
 
 
 def _boolean(flag: Flag, value: str | None) -> bool:
-    if value in (None, "true", "false"):
-        return value != "false"
+    if value is None:
+        return True
+    if (found := _BOOLEANS.get(value.lower())) is not None:
+        return found
     raise UsageError(f"Couldn't interpret value {value} for flag {flag.name}.")
 
 

@@ -28,9 +28,14 @@ def test_defaults_hold_where_nothing_is_given() -> None:
     assert options.given == frozenset()
 
 
-@pytest.mark.parametrize(("argument", "value"), [("--reuse_port", True), ("--reuse_port=true", True)])
-def test_a_boolean_may_stand_bare(argument: str, value: bool) -> None:
-    assert parse([argument]).on("reuse_port") is value
+@pytest.mark.parametrize("text", ["", "=true", "=True", "=TRUE", "=tRuE", "=1"])
+def test_a_boolean_is_switched_on_as_tensorflow_reads_it(text: str) -> None:
+    assert parse([f"--reuse_port{text}"]).on("reuse_port")
+
+
+@pytest.mark.parametrize("text", ["=false", "=False", "=FALSE", "=0"])
+def test_a_boolean_is_switched_off_as_tensorflow_reads_it(text: str) -> None:
+    assert not parse([f"--flush_filesystem_caches{text}"]).on("flush_filesystem_caches")
 
 
 def test_the_last_value_wins() -> None:
@@ -48,8 +53,10 @@ def test_what_is_no_flag_is_kept_as_unknown(argument: str) -> None:
     "argument",
     [
         "--enable_batching=maybe",
-        "--enable_batching=1",
-        "--enable_batching=True",
+        "--enable_batching=",
+        "--enable_batching=yes",
+        "--enable_batching=01",
+        "--enable_batching= true",
         "--port=",
         "--port=85x",
         "--port=8.5",
@@ -63,8 +70,14 @@ def test_a_bad_value_of_a_known_flag_is_an_error(argument: str) -> None:
         parse([argument])
 
 
-def test_arguments_after_two_dashes_are_not_read() -> None:
-    assert parse(["--port=1", "--", "--port=2"]).number("port") == 1
+def test_arguments_after_two_dashes_are_unknown_ones() -> None:
+    options = parse(["--port=1", "--", "--port=2", "--help"])
+    assert options.number("port") == 1
+    assert options.unknown == ("--", "--port=2", "--help")
+
+
+def test_help_behind_another_unknown_argument_is_one_itself() -> None:
+    assert parse(["--no_such_flag", "--help"]).unknown == ("--no_such_flag", "--help")
 
 
 def test_flags_without_effect_are_named_only_when_they_ask_for_something() -> None:
@@ -83,6 +96,9 @@ def test_usage_tells_every_flag_with_its_default() -> None:
     ("arguments", "said"),
     [
         (["--port=0", "--model_base_path=/m"], "grpc_port or server_options.grpc_socket_path"),
+        (["--rest_api_port=70000", "--model_base_path=/m"], "--rest_api_port=70000 is not a port"),
+        (["--port=-1", "--model_base_path=/m"], "--port=-1 is not a port"),
+        (["--public_rest_api_port=65536", "--model_base_path=/m"], "--public_rest_api_port=65536 is not a port"),
         ([], "Both server_options.model_base_path and server_options.model_config_file are empty!"),
         (["--model_base_path=/m", "--ssl_config_file=/s"], "NOT_FOUND: /s; No such file or directory"),
         (
