@@ -9,7 +9,7 @@ from collections.abc import Callable
 from email.utils import formatdate
 from functools import partial
 
-from deployer.server.http.message import Reply, Request, head, html
+from deployer.server.http.message import Reply, Request, head, head_1_0, html
 from deployer.server.http.reader import Bodies, Limits, Refused, RequestReader
 
 Application = Callable[[Request], "Reply | asyncio.Future[Reply]"]
@@ -206,7 +206,9 @@ class Connection(asyncio.Protocol):
             return
         keeps = request.keeps and not reply.closes and not self._traffic.draining
         body = b"" if request.method == b"HEAD" else reply.body
-        self._write(head(reply, self._traffic.date, keeps), body)
+        is_page = reply.closes  # which libevent sends as HTTP/1.1 whatever was asked
+        plain = request.is_http_1_0 and not is_page
+        self._write(head_1_0(reply, keeps) if plain else head(reply, self._traffic.date, keeps), body)
         if not keeps:
             self._deaf = True
             self._drop_turn()

@@ -27,6 +27,7 @@ class Request(NamedTuple):
     headers: Mapping[bytes, bytes]
     body: bytes
     keeps: bool
+    is_http_1_0: bool = False
 
 
 class Reply(NamedTuple):
@@ -44,6 +45,18 @@ def html(status: int) -> Reply:
     """Return the page that libevent, TensorFlow Serving's HTTP library, sends for what is no API call."""
     reason = _REASONS[status]
     return Reply(status, _HTML % (status, reason, reason), media=b"text/html", closes=True)
+
+
+def head_1_0(reply: Reply, keeps: bool) -> bytes:
+    """Return status line and headers of an answer to HTTP/1.0: as libevent's, with a length in any case."""
+    return b"HTTP/1.0 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n" % (
+        reply.status,
+        _REASONS[reply.status],
+        reply.media,
+        len(reply.body),
+        reply.extra,
+        b"Connection: keep-alive\r\n" if keeps else b"",
+    )
 
 
 def head(reply: Reply, date: bytes, keeps: bool) -> bytes:

@@ -105,7 +105,8 @@ class RequestReader:
         """No upgrade is offered, so one that is asked for means nothing; the parser stops before the body for it."""
         kept = ((name, value) for name, value in self._all_headers if name not in (b"connection", b"upgrade"))
         lines = b"".join(b"%b: %b\r\n" % header for header in kept)
-        again = b"%b %b HTTP/1.1\r\n%b\r\n" % (self._parser.get_method(), self._target, lines)
+        version = self._parser.get_http_version().encode()
+        again = b"%b %b HTTP/%b\r\n%b\r\n" % (self._parser.get_method(), self._target, version, lines)
         self._parser = httptools.HttpRequestParser(self)
         self._parse(again)
 
@@ -133,7 +134,7 @@ class RequestReader:
         self._headers = {name: value for name, value in reversed(self._all_headers) if name in _LOOKED_AT}
         if int(self._headers.get(b"content-length", 0)) > self._limits.body_bytes:
             raise Refused(413)
-        if self._headers.get(b"expect", b"").lower() == b"100-continue":
+        if self._headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() != "1.0":
             self._go_on()
 
     def on_body(self, data: bytes) -> None:
@@ -153,8 +154,8 @@ class RequestReader:
         self.begun = False
         self.size = 0
         parser = self._parser
-        keeps = parser.should_keep_alive() and parser.get_http_version() == "1.1"
-        self._take(Request(parser.get_method(), self._target, self._headers, body, keeps))
+        is_old = parser.get_http_version() != "1.1"
+        self._take(Request(parser.get_method(), self._target, self._headers, body, parser.should_keep_alive(), is_old))
 
 
 def _refusal(error: httptools.HttpParserError, data: bytes | memoryview) -> Refused:

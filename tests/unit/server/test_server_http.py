@@ -141,10 +141,27 @@ def test_head_tells_the_length_and_sends_no_body(serve: Callable[..., Running]) 
     assert answer.endswith(b"\r\n\r\n")
 
 
-def test_http_1_0_gets_one_answer(serve: Callable[..., Running]) -> None:
-    answer = serve().ask(b"GET /x HTTP/1.0\r\nConnection: keep-alive\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
-    assert b"Connection: close\r\n" in answer
+@pytest.mark.parametrize("headers", [b"", b"Connection: close\r\n", b"Connection: TE\r\n"])
+def test_http_1_0_gets_one_answer(serve: Callable[..., Running], headers: bytes) -> None:
+    answer = serve().ask(b"GET /x HTTP/1.0\r\n%b\r\n" % headers * 2)
+    assert answer.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b"keep-alive" not in answer
+    assert bodies(answer) == [b"GET /x "]
+
+
+def test_http_1_0_that_asks_for_more_is_kept(serve: Callable[..., Running]) -> None:
+    kept = b"POST /x HTTP/1.0\r\nConnection: Keep-Alive\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nab"
+    answers = serve().ask(kept * 2 + b"GET /y HTTP/1.0\r\n\r\n")
+    assert answers.count(b"HTTP/1.0 200 OK\r\n") == 3
+    assert answers.count(b"Connection: keep-alive\r\n") == 2
+    assert b"Date: " not in answers
+    assert bodies(answers) == [b"POST /x ab", b"POST /x ab", b"GET /y "]
+
+
+def test_an_upgrade_of_http_1_0_stays_http_1_0(serve: Callable[..., Running]) -> None:
+    answers = serve().ask(b"GET /x HTTP/1.0\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" * 2)
+    assert answers.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert bodies(answers) == [b"GET /x "]
 
 
 def test_an_upgrade_is_not_taken_and_the_request_is_answered(serve: Callable[..., Running]) -> None:
@@ -216,7 +233,7 @@ def test_one_connection_too_many_is_told_so(serve: Callable[..., Running]) -> No
             client.sendall(GET % b"x")
             assert client.recv(1000).startswith(b"HTTP/1.1 200 ")
         assert running.ask(b"").startswith(b"HTTP/1.1 503 ")
-    until(lambda: running.ask(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 "))
+    until(lambda: running.ask(b"GET / HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.0 200 "))
 
 
 @pytest.mark.parametrize("begun", [b"GET / HTT", b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nab"])
