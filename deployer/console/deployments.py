@@ -26,10 +26,16 @@ def show_up(result: UpResult) -> None:
         show_report(result.report)
     if result.traffic is not None:
         show_traffic(result.traffic)
-    if result.endpoints is None:
-        return
-    model = result.models[0]
-    out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
+    if result.endpoints is not None:
+        model = result.models[0]
+        out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
+    show_notices(result.notices)
+
+
+def show_notices(notices: Sequence[str]) -> None:
+    """What was chosen without being asked for: it is no data, and no progress either."""
+    for notice in notices:
+        print(f"{paint('note:', BOLD)} {notice}", file=sys.stderr)
 
 
 def show_next_steps(result: UpResult) -> None:

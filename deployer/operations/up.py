@@ -242,5 +242,5 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) 
 
 
 def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan) -> UpResult:
-    spec = workspace.spec
-    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None)
+    spec, notices = workspace.spec, workspace.notices
+    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None, notices=notices)

@@ -79,11 +79,15 @@ class Settings:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments."""
+    """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
+
+    `notices` say what was chosen so far without being asked for.
+    """
 
     spec: Spec
     engines: tuple[Engine, ...]
     settings: Settings
+    notices: tuple[str, ...] = ()
 
     @property
     def store(self) -> Store:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpResult:
-    """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured."""
+    """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured.
+
+    `notices` say what was chosen without being asked for, each with its reason, and what others can reach.
+    """
 
     name: str
     env: str
@@ -25,6 +28,7 @@ class UpResult:
     plan: Plan
     report: Report | None
     traffic: TrafficFigures | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,17 @@ RESULTS = [
 ]
 
 
+def test_notices_are_on_stderr_and_in_the_json(capsys):
+    result = UpResult("m", "local", "embedded", SERVED, ENDPOINTS, PLAN, PROOF, notices=("one", "two"))
+    console.show_up(result)
+    captured = capsys.readouterr()
+    assert captured.err.splitlines() == ["note: one", "note: two"]
+    assert "one" not in captured.out
+    console.show_up(dataclasses.replace(result, endpoints=None, report=None))
+    assert capsys.readouterr().err.splitlines() == ["note: one", "note: two"]
+    assert console.plain(result)["notices"] == ["one", "two"]
+
+
 def test_every_result_of_a_verb_is_among_the_samples():
     rooms = [import_module(f"deployer.report.{room.name}") for room in pkgutil.iter_modules(report.__path__)]
     kinds = {
