@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import tensors, tf_examples
+from deployer import pointers, tensors, tf_examples
 from deployer.errors import GoldenError
 from deployer.layout import GOLDEN_FILE
 from deployer.protos import proto
@@ -74,12 +74,14 @@ class Difference:
 
 
 def read(version_folder: Path) -> tuple[GoldenCase, ...]:
-    """The golden cases of a version; none when the file is missing. Raises GoldenError for a damaged one."""
+    """The golden cases of a version; none when the file is missing. Raises GoldenError for a damaged
+    one, BrokenModel for a pointer of Git LFS."""
     from google.protobuf.message import DecodeError
 
     path = version_folder / GOLDEN_FILE
     if not path.is_file():
         return ()
+    pointers.check((path,))
     try:
         return tuple(_case(_parsed(record)) for record in records(path))
     except (GoldenError, DecodeError) as error:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PB_FILE = "saved_model.pb"
+PBTXT_FILE = "saved_model.pbtxt"
+"""The same as text. TensorFlow Serving reads it where there is no binary file."""
 EXTRA = "assets.extra"
 """Beside a SavedModel's own files. TensorFlow Serving reads nothing there but the warm-up file."""
 MANIFEST_FILE = Path(EXTRA) / "manifest.json"
@@ -32,7 +34,14 @@ class Misplaced:
 
 def is_saved_model(folder: Path) -> bool:
     """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
-    return (folder / PB_FILE).is_file()
+    return any((folder / name).is_file() for name in (PB_FILE, PBTXT_FILE))
+
+
+def served_files(folder: Path) -> Iterator[Path]:
+    """What a server loads of a SavedModel into memory: its graph, its variables, its assets."""
+    yield folder / (PB_FILE if (folder / PB_FILE).is_file() else PBTXT_FILE)
+    for name in ("variables", "assets"):
+        yield from (path for path in sorted((folder / name).rglob("*")) if path.is_file())
 
 
 def misplaced(root: Path) -> Iterator[Misplaced]:

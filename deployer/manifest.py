@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from deployer import documents, saved_model
+from deployer import documents, pointers, saved_model
 from deployer.errors import BrokenModel
 from deployer.hashes import Hashes
 from deployer.layout import EXTRA, MANIFEST_FILE, WARMUP_FILE
@@ -74,6 +74,7 @@ def read(name: str, version: int, path: Path) -> Model:
 
     Raises BrokenModel.
     """
+    pointers.check((path / MANIFEST_FILE,))
     try:
         raw = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
         return Model(

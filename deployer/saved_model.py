@@ -7,11 +7,12 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
-from deployer import tensors
+from deployer import pointers, saved_model_text, tensors
 from deployer.errors import BrokenModel, MalformedTensor
-from deployer.layout import PB_FILE, is_saved_model
+from deployer.layout import PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model, served_files
 from deployer.model import SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.protos import proto
+from deployer.recognise import recognise
 
 INIT_SIGNATURE = "__saved_model_init_op"
 SERVE = ("serve",)
@@ -33,38 +34,73 @@ def newest_version(folder: Path) -> Path | None:
 def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
     """What the SavedModel in `folder` declares.
 
-    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly these tags, or variables that
-    the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE and fail every predict.
+    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly these tags, files are pointers
+    of Git LFS, or variables that the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE
+    and fail every predict, or answer wrongly.
     """
     graph = meta_graph(parse(folder), tags, folder)
+    check_files(folder, graph)
+    return _info(folder, graph)
+
+
+def declared(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
+    """The same also for a folder that lacks files, with what `read` would raise for them."""
+    graph = meta_graph(parse(folder), tags, folder)
+    try:
+        check_files(folder, graph)
+    except BrokenModel as fault:
+        return _info(folder, graph), fault
+    return _info(folder, graph), None
+
+
+def check_files(folder: Path, graph: Any) -> None:
+    """Raises BrokenModel where the files beside the graph are not all there, or not the files themselves."""
     _check_variables(folder, graph)
+    pointers.check((*served_files(folder), folder / WARMUP_FILE))
+
+
+def _info(folder: Path, graph: Any) -> SavedModelInfo:
     return SavedModelInfo(
         signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
         tags=tuple(sorted(graph.meta_info_def.tags)),
         tensorflow=graph.meta_info_def.tensorflow_version or "unknown",
         keras=_keras_version(folder),
         fingerprint=_fingerprint(folder),
-        size_bytes=sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()),
+        size_bytes=sum(path.stat().st_size for path in served_files(folder)),
     )
 
 
 def parse(folder: Path) -> Any:
-    """The SavedModel message of `saved_model.pb`. Raises BrokenModel."""
+    """The SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
+    path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
+    if path is None:
+        raise _no_saved_model(folder)
+    pointers.check((path,))
+    message = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    _parse_binary(path, message) if path.name == PB_FILE else saved_model_text.parse(path, message)
+    if not message.meta_graphs:
+        raise BrokenModel(f"{path} holds no graph: it is empty or cut short", hint="copy or export the model again")
+    return message
+
+
+def _parse_binary(path: Path, message: Any) -> None:
     from google.protobuf.message import DecodeError
 
-    path = folder / PB_FILE
-    if not path.is_file():
-        raise BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=_children_hint(folder))
-    message = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
     try:
         message.ParseFromString(path.read_bytes())
     except DecodeError as error:
         raise BrokenModel(
             f"{path} cannot be parsed: it is cut short or not a SavedModel", hint="copy or export the model again"
         ) from error
-    if not message.meta_graphs:
-        raise BrokenModel(f"{path} holds no graph: it is empty or cut short", hint="copy or export the model again")
-    return message
+
+
+def _no_saved_model(folder: Path) -> BrokenModel:
+    if hint := _children_hint(folder):
+        return BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=hint)
+    if seen := recognise(folder):
+        return BrokenModel(f"{folder} is not a SavedModel: it is {seen.what}", hint=seen.way_out)
+    what = f"it has no {PB_FILE}" if folder.is_dir() else "there is no such folder"
+    return BrokenModel(f"{folder} is not a SavedModel: {what}")
 
 
 def _children_hint(folder: Path) -> str | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from deployer import op_sets, saved_model
+from deployer import op_sets, pointers, saved_model
 from deployer.errors import ConfigError, UnknownOp
+from deployer.layout import EXTRA
 from deployer.model import Model
 from deployer.op_sets import Target, Unfit
 from deployer.report.checks import Finding
@@ -28,9 +29,12 @@ def _graph(model: Model) -> Any:
 
 
 def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, object]) -> None:
-    """Raises UnknownOp for the first version that the target would not load, ConfigError for one that needs a flag."""
+    """Raises UnknownOp for the first version that the target would not load, ConfigError for one that needs a flag,
+    BrokenModel for one that lacks files."""
     for model in models:
         graph = _graph(model)
+        saved_model.check_files(model.path, graph)
+        pointers.check((model.path / EXTRA,))
         for found in op_sets.unfit(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {found.reason}", hint=found.remedy)
         if fault := wants_xla(graph, flags):

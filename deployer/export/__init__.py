@@ -6,9 +6,10 @@ Importing this package imports neither TensorFlow nor numpy; `identify` never do
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
-from deployer import saved_model
+from deployer import pointers, saved_model
 from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
 from deployer.export.base import ExportRequest, Progress, Saved
@@ -26,6 +27,7 @@ def identify(request: ExportRequest) -> Source:
     kind = kind_of(request.source)
     check_options(request)
     place = kind.location(request.source)
+    pointers.check(_files_of(request))
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
     if digest is None:
@@ -48,6 +50,17 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         _check_signature(request, target)
         servability.check(target)
     return saved
+
+
+def _files_of(request: ExportRequest) -> Iterator[Path]:
+    """Every file that a request names; folders of models are looked at where they are read."""
+    places = (Path(request.source), Path(request.source.rpartition(":")[0]))
+    yield from (place for place in places if not place.is_dir())
+    yield from (path for path in (request.examples, request.weights) if path is not None)
+    for text in (request.custom_objects or "", *(text.partition("=")[2] for text in request.signatures)):
+        place = Path(text.rpartition(":")[0])
+        if not place.is_dir():
+            yield place
 
 
 def _check_input_names(request: ExportRequest) -> None:

@@ -66,10 +66,12 @@ def option(name: str) -> str:
 @dataclass(frozen=True)
 class Saved:
     """What saving a source brought. `keras` is the version of the Keras that took part, if one did. `notes` say what
-    was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`."""
+    was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`.
+    `version` is the number that the source itself gives the model, where only reading it shows that."""
 
     keras: str | None = None
     notes: tuple[str, ...] = ()
+    version: int | None = None
 
 
 class SourceKind(Protocol):

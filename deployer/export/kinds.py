@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from deployer import pointers
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.base import ExportRequest, SourceKind, option
 from deployer.export.code import python_object
@@ -11,6 +12,7 @@ from deployer.export.graphs import file as graph_file
 from deployer.export.keras import file as keras_file
 from deployer.export.saved_models import archive as saved_model_archive
 from deployer.export.saved_models import folder as saved_model_folder
+from deployer.recognise import recognise
 
 KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
 FORMS = (
@@ -66,5 +68,8 @@ def _not_found(source: str) -> SourceNotFound:
             hint=f"{source}:NAME",
         )
     if "\0" not in source and path.is_file():
+        pointers.check((path,))
+        if seen := recognise(path):
+            return SourceNotFound(f"{source} is {seen.what}", hint=seen.way_out)
         return SourceNotFound(f"{source} is no kind of model file that is known", hint=f"a source is {FORMS}")
     return SourceNotFound(f"there is no model at {source!r:.200}", hint=f"a source is {FORMS}")

@@ -12,12 +12,19 @@ from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.runtime import part
 from deployer.export.servable import DEFAULT_SIGNATURE
-from deployer.layout import PB_FILE
+from deployer.layout import PB_FILE, PBTXT_FILE
 
 PREDICT = "tensorflow/serving/predict"
 METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
 """Those that TensorFlow Serving answers; it refuses a signature with any other, or none."""
 FINGERPRINT = "fingerprint.pb"
+
+
+def write_binary(folder: Path) -> None:
+    """`saved_model.pb` in the place of `saved_model.pbtxt`; the message stays as it is."""
+    message = saved_model.parse(folder)
+    (folder / PB_FILE).write_bytes(message.SerializeToString(deterministic=True))
+    (folder / PBTXT_FILE).unlink()
 
 
 def serve_tagged(folder: Path, tags: Collection[str]) -> None:

@@ -154,6 +154,6 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False)
         golden = exporter.prove(stage.folder, request, progress)
-        number = options.version or next_version(store, name, request.source)
+        number = options.version or max(next_version(store, name, request.source), saved.version or 0)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
         return ExportResult(store.publish(stage, origin, golden, number, saved.notes), created=True)

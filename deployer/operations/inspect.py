@@ -13,12 +13,13 @@ from typing import Any
 from deployer import batchable, golden, saved_model, tensors, tf_examples
 from deployer.deployment import REST_PORT
 from deployer.engines import loading
-from deployer.errors import EngineError, GoldenError
+from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
-from deployer.operations.targets import STORED, as_text, name_for, stored
+from deployer.operations.targets import STORED, Stored, as_text, name_for, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
+from deployer.store import Store
 from deployer.tensors import REST_CANNOT_CARRY
 
 NOBODY = f"http://127.0.0.1:{REST_PORT}"
@@ -31,11 +32,12 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     known = stored(target, workspace.store) if STORED.fullmatch(target) else None
-    model = workspace.store.get(known.name, known.version) if known else _folder(Path(target))
+    model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
     where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"
     questions = _questions(model)
     lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
-    return InspectResult(model, tuple(line for line in lines if line), _notes(workspace, model))
+    faults = (f"export and up refuse it: {fault.message}",) if fault else ()
+    return InspectResult(model, tuple(line for line in lines if line), (*faults, *_notes(workspace, model)))
 
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
@@ -56,17 +58,28 @@ def _address(workspace: Workspace, model: Model) -> str:
     return f"{NOBODY}/v1/models/{model.name}"
 
 
-def _folder(path: Path) -> Model:
+def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:
+    """A version of the store, and what it lacks; also one that another tool put there half."""
+    try:
+        model = store.get(known.name, known.version)
+    except BrokenModel:
+        version = known.version or store.versions(known.name)[-1]
+        return _folder(store.root / known.name / str(version))
+    return model, saved_model.declared(model.path)[1]
+
+
+def _folder(path: Path) -> tuple[Model, BrokenModel | None]:
     path = saved_model.newest_version(path) or path
-    info = saved_model.read(path)
+    info, fault = saved_model.declared(path)
     version = int(path.resolve().name) if path.resolve().name.isdigit() else 0
     name = name_for(str(path))
-    return Model(name, version, path, "", info, Source("folder", str(path), None), GoldenSummary(0, "none"), "")
+    model = Model(name, version, path, "", info, Source("folder", str(path), None), GoldenSummary(0, "none"), "")
+    return model, fault
 
 
 def _questions(model: Model) -> dict[str, GoldenCase]:
     """The first golden question of each signature: the server has been seen to answer it."""
-    with suppress(GoldenError):
+    with suppress(ModelError):
         return {case.signature: case for case in reversed(golden.read(model.path))}
     return {}
 

@@ -17,7 +17,7 @@ from deployer.server.policy import Choice, VersionPolicy
 from deployer.server.status import Code, ServingError, invalid
 
 TENSORFLOW = "tensorflow"
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9.]*://")
+_URI = re.compile(r"([a-zA-Z][a-zA-Z0-9.]*)://[^/]*(.*)", re.DOTALL)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +30,12 @@ class ModelConfig:
     labels: tuple[tuple[str, int], ...] = ()
     platform: str = TENSORFLOW
     logs_requests: bool = False
+
+    @property
+    def folder(self) -> str:
+        """The base path without `file://`. TensorFlow leaves out the host behind it, and takes the rest as it is."""
+        uri = _URI.fullmatch(self.base_path)
+        return uri[2] if uri else self.base_path
 
 
 def read_file(path: str) -> Any:
@@ -64,9 +70,15 @@ def _check_names(names: Iterable[str]) -> None:
 
 
 def _check_base_path(config: Any) -> None:
-    if not config.base_path.startswith("/") and not _URI.match(config.base_path):
+    """Refuse also what TensorFlow Serving waits for without end: a file system that the program does not have."""
+    uri = _URI.fullmatch(config.base_path)
+    if not config.base_path.startswith("/") and not uri:
         raise invalid(
             f"Expected model {config.name} to have an absolute path or URI; got base_path()={config.base_path}"
+        )
+    if uri and uri[1] != "file":
+        raise ServingError(
+            Code.UNIMPLEMENTED, f"File system scheme '{uri[1]}' not implemented (file: '{config.base_path}')"
         )
 
 

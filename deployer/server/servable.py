@@ -195,20 +195,23 @@ def _load(path: str, options: LoadOptions) -> SavedModel:
 
 
 def _open(path: str) -> Any:
-    file = Path(path, "saved_model.pb")
-    if not file.exists() and not file.with_suffix(".pbtxt").exists():
+    files = (Path(path, "saved_model.pb"), Path(path, "saved_model.pbtxt"))
+    file = next((file for file in files if file.exists()), None)
+    if file is None:
         raise not_found(
             "Specified file path does not appear to contain a SavedModel bundle (should have a file called "
             f"`saved_model.pb`)\nSpecified file path: {path}"
         )
     try:
         return SavedModelLoader(path)
-    except OSError as error:
+    except (OSError, RecursionError, UnicodeDecodeError) as error:
         raise _unreadable(file) from error
 
 
 def _unreadable(file: Path) -> ServingError:
     """Tell a file that ends too early from one that is no SavedModel at all, as the C++ reader does."""
+    if file.suffix == ".pbtxt":
+        return ServingError(Code.DATA_LOSS, f"Can't parse {file} as text proto")
     if _ends_early(file.read_bytes()):
         return ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested")
     return ServingError(Code.DATA_LOSS, f"Can't parse {file} as binary proto")

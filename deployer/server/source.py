@@ -32,7 +32,7 @@ def version_number(name: str) -> int | None:
 def versions_on_disk(model: ModelConfig) -> dict[int, str]:
     """Return the path of every version under the base path; the later name wins where two mean one number."""
     try:
-        names = sorted(child.name for child in Path(model.base_path).iterdir())
+        names = sorted(child.name for child in Path(model.folder).iterdir())
     except FileNotFoundError as error:
         raise ServingError(
             Code.NOT_FOUND,
@@ -41,7 +41,7 @@ def versions_on_disk(model: ModelConfig) -> dict[int, str]:
         ) from error
     except OSError as error:
         raise ServingError(Code.FAILED_PRECONDITION, f"{model.base_path}; {error.strerror}") from error
-    return {number: str(Path(model.base_path, name)) for number, name in _numbered(names).items()}
+    return {number: str(Path(model.folder, name)) for number, name in _numbered(names).items()}
 
 
 def _numbered(names: Sequence[str]) -> dict[int, str]:

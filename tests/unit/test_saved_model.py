@@ -48,7 +48,32 @@ def test_signatures_tags_versions_and_size_are_read(folder):
     assert info.tags == ("serve",)
     assert info.tensorflow.startswith("2.")
     assert info.keras is None
-    assert info.size_bytes == sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    loaded = [folder / "saved_model.pb", *(folder / "variables").iterdir()]
+    assert info.size_bytes == sum(path.stat().st_size for path in loaded)
+
+
+@pytest.mark.parametrize("name", ["golden.tfrecord", "tf_serving_warmup_requests", "manifest.json"])
+def test_the_size_is_that_of_what_a_server_loads(folder, name):
+    before = saved_model.read(folder).size_bytes
+    (folder / "assets.extra").mkdir()
+    (folder / "assets.extra" / name).write_bytes(bytes(1 << 20))
+    assert saved_model.read(folder).size_bytes == before
+    (folder / "assets").mkdir()
+    (folder / "assets" / "words.txt").write_bytes(bytes(100))
+    assert saved_model.read(folder).size_bytes == before + 100
+
+
+@pytest.mark.parametrize("name", ["variables.data-00000-of-00001", "variables.index"])
+def test_what_a_broken_folder_declares_can_be_read_all_the_same(folder, name):
+    whole = saved_model.read(folder)
+    assert saved_model.declared(folder) == (whole, None)
+    (folder / "variables" / name).unlink()
+    info, fault = saved_model.declared(folder)
+    assert info.signatures == whole.signatures
+    assert fault
+    assert name in fault.message
+    with pytest.raises(BrokenModel):
+        saved_model.read(folder)
 
 
 def test_the_fingerprint_tells_content_apart(folder):

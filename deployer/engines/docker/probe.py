@@ -22,7 +22,8 @@ MARK = f"{LABEL}doctor"
 SCRIPT = f"""
 tensorflow_model_server --version
 for version in "$@"; do
-    if [ -r "{MODELS_MOUNT}/$version/saved_model.pb" ]; then echo "sees $version"; fi
+    model="{MODELS_MOUNT}/$version/saved_model"
+    if [ -r "$model.pb" ] || [ -r "$model.pbtxt" ]; then echo "sees $version"; fi
 done
 """
 

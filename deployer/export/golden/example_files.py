@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from deployer import golden
+from deployer import golden, pointers
 from deployer.errors import GoldenError
 
 MAX_EXAMPLES = 32
@@ -34,7 +34,8 @@ class Content:
 
 
 def content(path: Path) -> Content:
-    """What the file, or the folder of images, says. Raises GoldenError."""
+    """What the file, or the folder of images, says. Raises GoldenError, BrokenModel for a pointer of Git LFS."""
+    pointers.check(image_files(path)[:MAX_EXAMPLES] if path.is_dir() else (path,))
     try:
         return _folder(path) if path.is_dir() else _file(path)
     except (OSError, ValueError, RecursionError, csv.Error, zipfile.BadZipFile) as error:

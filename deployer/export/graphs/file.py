@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from deployer import pointers
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
 from deployer.export import op_libraries
 from deployer.export.base import ExportRequest, Progress, Saved
@@ -44,9 +45,11 @@ def digest(request: ExportRequest) -> str:
 
 
 def _parts(meta: Path) -> Iterator[Path]:
-    """The `.meta` file, its index and its shards."""
+    """The `.meta` file, its index and its shards. Raises BrokenModel."""
     shard = re.compile(rf"{re.escape(meta.stem)}\.data-\d{{5}}-of-\d{{5}}")
-    yield from (meta, _index(meta), *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
+    parts = (meta, _index(meta), *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
+    pointers.check(parts)
+    yield from parts
 
 
 def _index(meta: Path) -> Path:

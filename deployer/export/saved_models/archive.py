@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 from deployer.errors import BrokenModel, SourceNotFound
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
+from deployer.export.saved_models.litter import is_litter
 from deployer.export.saved_models.unpacking import unpacked
-from deployer.layout import PB_FILE
+from deployer.layout import PB_FILE, PBTXT_FILE, VERSION
+from deployer.model import MAX_VERSION
+from deployer.recognise import recognise
 
 KIND = "saved_model_archive"
 TAKES = frozenset({"tags"})
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
+IN_ARCHIVE = "only SavedModels are taken from archives: unpack it, and give what lies in it"
 
 
 def matches(source: str) -> bool:
@@ -38,15 +43,41 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     archive = Path(location(request.source))
     progress(f"unpacking {archive.name}")
     with unpacked(archive, target) as folder:
-        return saved_model_folder.take_over(_only_model(archive, folder), request, target, progress)
+        root, notes = _only_model(archive, folder)
+        saved = saved_model_folder.take_over(root, request, target, progress)
+        return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root))
 
 
-def _only_model(archive: Path, folder: Path) -> Path:
-    found = sorted(path.parent for path in folder.rglob(PB_FILE) if path.is_file())
+def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """The one SavedModel, or the newest of the versions of one model, as a server would take it. Raises BrokenModel."""
+    parents = {path.parent for name in (PB_FILE, PBTXT_FILE) for path in folder.rglob(name) if path.is_file()}
+    found = sorted(place for place in parents if not is_litter(place.relative_to(folder)))
     if len(found) == 1:
-        return found[0]
-    places = ", ".join(str(path.relative_to(folder)) for path in found[:5])
-    raise BrokenModel(
-        f"{archive} holds {len(found)} SavedModels: {places}" if found else f"{archive} holds no {PB_FILE}",
-        hint="unpack it, and give the folder of one of them" if found else "is it an archive of a SavedModel?",
-    )
+        return found[0], ()
+    if len({place.parent for place in found}) == 1 and all(map(_version, found)):
+        newest = max(found, key=lambda place: _version(place) or 0)
+        others = ", ".join(sorted(place.name for place in found if place != newest))
+        return newest, (f"{archive.name} holds several versions: {newest.name} was taken, not {others}",)
+    places = ", ".join(str(place.relative_to(folder)) for place in found[:5])
+    if found:
+        raise BrokenModel(
+            f"{archive} holds {len(found)} SavedModels: {places}",
+            hint="unpack it, and give the folder of one of them",
+        )
+    raise _no_model(archive, folder)
+
+
+def _no_model(archive: Path, folder: Path) -> BrokenModel:
+    """Says what is in it instead, where that is known."""
+    outermost = folder
+    while len(children := [child for child in outermost.iterdir() if not is_litter(Path(child.name))]) == 1:
+        if not children[0].is_dir():
+            break
+        outermost = children[0]
+    seen = recognise(outermost)
+    what = f"holds no SavedModel: it is {seen.what}" if seen else f"holds no {PB_FILE}"
+    return BrokenModel(f"{archive} {what}", hint=IN_ARCHIVE if seen else "is it an archive of a SavedModel?")
+
+
+def _version(root: Path) -> int | None:
+    return int(root.name) if VERSION.fullmatch(root.name) and int(root.name) <= MAX_VERSION else None

@@ -12,15 +12,17 @@ from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import tree_digest
-from deployer.export.rewriting import serve_tagged
+from deployer.export.rewriting import serve_tagged, write_binary
 from deployer.export.saved_models.links import bring, files_below
-from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, is_saved_model
+from deployer.export.saved_models.litter import is_litter
+from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, is_saved_model
 from deployer.model import SavedModelInfo
 
 KIND = "saved_model"
 TAKES = frozenset({"tags"})
 OURS = frozenset({MANIFEST_FILE, GOLDEN_FILE})
 """Written anew for every version: not taken from a folder that came out of a store."""
+SHOWN = 5
 
 
 def matches(source: str) -> bool:
@@ -50,22 +52,40 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 
 def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """The same for any folder: byte for byte, unless other tags than `serve` were asked for."""
+    """The same for any folder: byte for byte, unless other tags than `serve` were asked for or the graph is text."""
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
     for path in _own_files(root):
         bring(path, target / path.relative_to(root))
+    notes = [*_left_out(root)]
+    if not (root / PB_FILE).is_file():
+        write_binary(target)
+        notes.append(f"{PBTXT_FILE} is text: stored as {PB_FILE}")
     if info.tags != saved_model.SERVE:
         progress(f"keeping the graph tagged {{{', '.join(info.tags)}}} alone, tagged {{serve}}")
         serve_tagged(target, info.tags)
-    return Saved(info.keras)
+    return Saved(info.keras, tuple(notes))
 
 
 def _own_files(root: Path) -> Iterator[Path]:
-    """Not what a store, this one perhaps, keeps beside a SavedModel that was saved where its versions belong."""
+    """Not what a store, this one perhaps, keeps beside a SavedModel that was saved where its versions belong, and not
+    what the systems of desktops leave in every folder."""
     beside = {child.name for child in root.iterdir() if child.name.startswith(".") or _is_version(child)}
     found = ((path, path.relative_to(root)) for path in files_below(root))
-    return (path for path, place in found if place not in OURS and place.parts[0] not in beside)
+    return (
+        path for path, place in found if place not in OURS and place.parts[0] not in beside and not is_litter(place)
+    )
+
+
+def _left_out(root: Path) -> Iterator[str]:
+    """What of the folder is not a part of the model, as notes."""
+    places = [path.relative_to(root) for path in files_below(root)]
+    litter = sorted(place.as_posix() for place in places if is_litter(place))
+    if litter:
+        more = f" and {len(litter) - SHOWN} more" if len(litter) > SHOWN else ""
+        yield f"left out, because no part of the model: {', '.join(litter[:SHOWN])}{more}"
+    if versions := sorted(child.name for child in root.iterdir() if child.is_dir() and _is_version(child)):
+        yield f"left out: the versions inside the SavedModel ({', '.join(versions[:SHOWN])})"
 
 
 def _is_version(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
 from deployer.errors import BrokenModel
@@ -87,13 +87,21 @@ def _unpack_zip(archive: Path, target: Path, budget: _Budget) -> None:
     with zipfile.ZipFile(archive) as packed:
         for entry in packed.infolist():
             budget.count_entry()
-            place = _place(archive, entry.filename, target)
+            name = _slashed(archive, entry.filename)
+            place = _place(archive, name, target)
             _check_zip_kind(archive, entry)
-            if entry.is_dir():
+            if name.endswith("/"):
                 place.mkdir(parents=True, exist_ok=True)
             else:
                 with packed.open(entry) as file:
                     _write(file, place, budget)
+
+
+def _slashed(archive: Path, name: str) -> str:
+    """The name with `/`: programs of Windows write `\\` between folders, against the specification of zip files."""
+    if "\\" in name and PureWindowsPath(name).drive:
+        raise _refused(archive, f"the name {name[:80]!r} leads out of it")
+    return name.replace("\\", "/")
 
 
 def _check_zip_kind(archive: Path, entry: zipfile.ZipInfo) -> None:

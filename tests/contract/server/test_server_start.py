@@ -11,7 +11,9 @@ import sys
 from pathlib import Path
 
 import grpc
+import pytest
 from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, model_config, proto, serving, until
+from support.files import as_text
 
 
 def put(folder: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
@@ -73,6 +75,35 @@ def test_with_the_default_retries_a_broken_model_is_tried_again_with_closed_port
         server.wait_for_log("Loading servable version {name: m version: 1} failed, 5 retries left: DATA_LOSS: Can't")
         assert server.child.poll() is None
         assert not any(is_open(port) for port in (server.port, server.rest_port))
+
+
+def test_a_file_uri_and_a_model_as_text_are_served(tmp_path: Path) -> None:
+    put(tmp_path / "m", 1)
+    put(tmp_path / "m", 2)
+    as_text(tmp_path / "m" / "2")
+    with serving(tmp_path, "--model_name=m", f"--model_base_path=file://{tmp_path}/m") as server:
+        server.wait_ready()
+        assert server.predict("m", 1.0) == (200, {"predictions": [2.5]})
+
+
+def test_text_that_is_no_saved_model_does_not_load(tmp_path: Path) -> None:
+    names = {"nonsense": "type: 'Pose'", "deep": "meta_graphs {" * 50_000, "bytes": "\udcff"}
+    for name, text in names.items():
+        (tmp_path / name / "1").mkdir(parents=True)
+        (tmp_path / name / "1" / "saved_model.pbtxt").write_text(text, errors="surrogateescape")
+    config = tmp_path / "models.config"
+    config.write_text(f"model_config_list {{ {' '.join(model_config(name, tmp_path / name) for name in names)} }}")
+    done = run_to_the_end(f"--model_config_file={config}", "--max_num_load_retries=0")
+    assert done.returncode == 255
+    for name in names:
+        assert f"DATA_LOSS: Can't parse {tmp_path}/{name}/1/saved_model.pbtxt as text proto" in done.stdout
+
+
+@pytest.mark.parametrize("scheme", ["s3", "gs", "hdfs", "http"])
+def test_a_file_system_that_is_not_there_ends_the_server(scheme: str) -> None:
+    done = run_to_the_end("--model_name=m", f"--model_base_path={scheme}://bucket/m")
+    assert done.returncode == 255
+    assert f"UNIMPLEMENTED: File system scheme '{scheme}' not implemented (file: '{scheme}://bucket/m')" in done.stdout
 
 
 def is_open(port: int) -> bool:

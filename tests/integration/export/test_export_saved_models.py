@@ -236,9 +236,9 @@ def test_an_archive_is_taken_over_byte_for_byte(exporter: Exporter, folder: Path
 
 
 def test_an_archive_of_no_model_or_of_several(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
-    for version in ("1", "2"):
-        shutil.copytree(folder, tmp_path / "versions" / version)
-    with pytest.raises(BrokenModel, match="holds 2 SavedModels: 1, 2"):
+    for model in ("a", "b"):
+        shutil.copytree(folder, tmp_path / "versions" / model)
+    with pytest.raises(BrokenModel, match="holds 2 SavedModels: a, b"):
         exporter(shutil.make_archive(str(tmp_path / "two"), "gztar", tmp_path / "versions"))
     (tmp_path / "empty").mkdir()
     with pytest.raises(BrokenModel, match=r"holds no saved_model\.pb"):

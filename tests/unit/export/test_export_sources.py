@@ -62,8 +62,8 @@ def test_what_is_no_source_is_told_what_would_be(source: str, told: str) -> None
     assert told in f"{caught.value.message} {caught.value.hint}"
 
 
-def test_a_file_of_another_kind_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "model.pt"
+def test_a_file_of_an_unknown_kind_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.xyz"
     path.write_bytes(b"x")
     with pytest.raises(SourceNotFound, match="no kind of model file"):
         kind_of(str(path))

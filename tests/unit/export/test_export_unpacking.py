@@ -50,6 +50,10 @@ GOOD: dict[str, Callable[[Path], Path]] = {
     "m.tgz": lambda path: whole_tar(path, "w:gz"),
     "m.tar": lambda path: whole_tar(path, "w"),
     "m.zip": lambda path: zipped(path, ("model/", b""), *FILES.items()),
+    "windows.zip": lambda path: zipped(path, *((name.replace("/", "\\"), data) for name, data in FILES.items())),
+    "windows folders.zip": lambda path: zipped(
+        path, ("model\\", b""), *((name.replace("/", "\\", 1), data) for name, data in FILES.items())
+    ),
 }
 
 
@@ -110,6 +114,12 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "absolute.zip": (lambda path: zipped(path, ("/out", b"x")), "leads out of it"),
     "parent.zip": (lambda path: zipped(path, ("../out", b"x")), "leads out of it"),
     "windows.zip": (lambda path: zipped(path, ("..\\out", b"x")), "leads out of it"),
+    "deep windows.zip": (lambda path: zipped(path, ("a\\..\\..\\out", b"x")), "leads out of it"),
+    "mixed windows.zip": (lambda path: zipped(path, ("a/..\\../out", b"x")), "leads out of it"),
+    "drive.zip": (lambda path: zipped(path, ("C:\\out", b"x")), "leads out of it"),
+    "share.zip": (lambda path: zipped(path, ("\\\\host\\share\\out", b"x")), "leads out of it"),
+    "root windows.zip": (lambda path: zipped(path, ("\\out", b"x")), "leads out of it"),
+    "backslash.tgz": (lambda path: tar(path, tar_entry("a\\out", b"x")), "leads out of it"),
     "symlink.zip": (lambda path: zipped(path, (link("m"), b"/etc/passwd")), "is a link"),
     "encrypted.zip": (encrypted, "is encrypted"),
     "cut.tgz": (lambda path: cut(whole_tar(path, "w:gz")), "cut short"),

@@ -1,0 +1,219 @@
+"""What a file or a folder is that is no source: named by what lies in it, with the way from there to a source."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import zipfile
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+HEAD = 1 << 16
+LARGEST_JSON = 1 << 26
+MOST_ENTRIES = 200
+NO_MODEL = frozenset({".npz", ".npy", ".ipynb"})
+"""What may lie in any folder, and says nothing about the whole."""
+IN_CODE = "build the model in a file of your own, and give file.py:name"
+
+
+@dataclass(frozen=True)
+class Recognised:
+    """What it is, as the end of a sentence, and what to do with it."""
+
+    what: str
+    way_out: str
+
+
+TO_TENSORFLOW = "convert it to TensorFlow first; deployer takes a Keras file or a SavedModel"
+PICKLED = Recognised("a pickled Python object, which may run any code when it is loaded", IN_CODE)
+PYTORCH = Recognised("a PyTorch model", "convert it to TensorFlow first (PyTorch to ONNX to a SavedModel)")
+ONNX = Recognised("an ONNX model", "convert it to a SavedModel first, with onnx2tf or onnx-tf")
+TFLITE = Recognised("a LiteRT (TensorFlow Lite) model", "give the model that it was converted from")
+SAFETENSORS = Recognised("a file of weights (safetensors) without a model", IN_CODE)
+HUGGING_FACE = Recognised(
+    "a Hugging Face model folder",
+    "export it with its library: model.save_pretrained(FOLDER, saved_model=True), and give FOLDER/saved_model/1",
+)
+KERAS_WEIGHTS = Recognised(
+    "a file of Keras weights without a model", "give the code that builds the model: file.py:function --weights FILE"
+)
+KERAS_JSON = Recognised(
+    "the configuration of a Keras model without its weights",
+    "load it in a file of your own (keras.models.model_from_json): file.py:function --weights FILE",
+)
+TENSORFLOW_JS = Recognised("a TensorFlow.js model", "give the model that it was converted from")
+CHECKPOINT = Recognised(
+    "a TensorFlow checkpoint, which holds values and no model",
+    "give its .meta file where it has one; else build the model in file.py:name, which restores the checkpoint",
+)
+SAVED_MODEL_PART = "a part of a SavedModel"
+MEDIAPIPE = Recognised("a graph of MediaPipe, which TensorFlow cannot run", "give the model that the graph runs")
+GRAPH_TEXT = Recognised(
+    "a TensorFlow graph (GraphDef) as text",
+    "write it in binary, frozen, and export that: frozen.pb --graph-input x=x:0 --graph-output y=y:0",
+)
+META_GRAPH_TEXT = Recognised(
+    "a MetaGraphDef as text", "give the checkpoint's binary .meta file, or save the model as a SavedModel"
+)
+SOURCES = (".keras", ".h5", ".hdf5", ".pb", ".meta", ".tar.gz", ".tgz", ".tar", ".zip")
+BY_SUFFIX = {
+    ".pt": PYTORCH,
+    ".pth": PYTORCH,
+    ".pt2": PYTORCH,
+    ".torchscript": PYTORCH,
+    ".ckpt": Recognised("a checkpoint", "a checkpoint holds values and no model: " + IN_CODE),
+    ".onnx": ONNX,
+    ".tflite": TFLITE,
+    ".lite": TFLITE,
+    ".pkl": PICKLED,
+    ".pickle": PICKLED,
+    ".joblib": PICKLED,
+    ".safetensors": SAFETENSORS,
+    ".gguf": Recognised("a GGUF language model", "TensorFlow Serving cannot serve it"),
+    ".mlmodel": Recognised("a Core ML model", TO_TENSORFLOW),
+    ".mlpackage": Recognised("a Core ML model", TO_TENSORFLOW),
+    ".npz": Recognised("a file of NumPy arrays", "as examples: --examples FILE; for a model, " + IN_CODE),
+    ".npy": Recognised("a NumPy array", IN_CODE),
+    ".index": CHECKPOINT,
+    ".ipynb": Recognised("a notebook", "save the model in it (model.save('model.keras')), and give that file"),
+}
+
+
+def recognise(path: Path) -> Recognised | None:
+    """What is at the path; None for what is not known. Nothing is loaded, and an error of the system is no answer."""
+    try:
+        return _folder(path) if path.is_dir() else _file(path)
+    except OSError:
+        return None
+
+
+def sniff_text(head: str) -> Recognised | None:
+    """What a text proto is that is no SavedModel, by the names of its outermost fields."""
+    names = set(re.findall(r"^(\w+)\s*[:{<]", head, re.MULTILINE))
+    if re.search(r"^\s*calculator:", head, re.MULTILINE) or names & {"input_stream", "output_stream", "executor"}:
+        return MEDIAPIPE
+    if names & {"meta_info_def", "graph_def"}:
+        return META_GRAPH_TEXT
+    return GRAPH_TEXT if names & {"node", "library", "versions"} else None
+
+
+# A file
+
+
+def _file(path: Path) -> Recognised | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return _by_name(path) or _by_suffix(path, head) or _by_content(path, head)
+
+
+def _by_name(path: Path) -> Recognised | None:
+    name = path.name.lower()
+    if name in ("saved_model.pb", "saved_model.pbtxt"):
+        return Recognised(SAVED_MODEL_PART, f"give its folder: {shlex.quote(str(path.parent))}")
+    if name.endswith(".weights.h5"):
+        return KERAS_WEIGHTS
+    if name.endswith(SOURCES):
+        command = f"deployer export {shlex.quote(str(path))}"
+        return Recognised("another kind of source", f"{command} makes a SavedModel of it")
+    return CHECKPOINT if re.search(r"\.data-\d{5}-of-\d{5}$", name) else None
+
+
+def _by_suffix(path: Path, head: bytes) -> Recognised | None:
+    suffix = path.suffix.lower()
+    if suffix in (".pbtxt", ".prototxt", ".textproto"):
+        return sniff_text(head.decode("utf-8", "replace")) or Recognised("a text proto that is no model", IN_CODE)
+    return _json(path) if suffix == ".json" else BY_SUFFIX.get(suffix)
+
+
+def _by_content(path: Path, head: bytes) -> Recognised | None:
+    """For files without a telling name, such as `pytorch_model.bin`."""
+    if head[4:8] == b"TFL3":
+        return TFLITE
+    if head.startswith(b"\x80") and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return PICKLED
+    if head.startswith(b"\x89HDF"):
+        return Recognised("an HDF5 file", f"a Keras model must be called .h5: mv {_renamed(path, '.h5')}")
+    if head.startswith(b"PK"):
+        return _zip(path)
+    return None
+
+
+def _zip(path: Path) -> Recognised | None:
+    try:
+        with zipfile.ZipFile(path) as packed:
+            names = packed.namelist()
+    except (zipfile.BadZipFile, ValueError, NotImplementedError):
+        return None
+    if {"config.json", "model.weights.h5"} <= set(names):
+        return Recognised("a Keras file", f"it must be called .keras: mv {_renamed(path, '.keras')}")
+    return PYTORCH if any(name.endswith("/data.pkl") for name in names) else None
+
+
+def _renamed(path: Path, suffix: str) -> str:
+    return f"{shlex.quote(str(path))} {shlex.quote(str(path.with_suffix(suffix)))}"
+
+
+def _json(path: Path) -> Recognised | None:
+    if path.stat().st_size > LARGEST_JSON:
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(content, dict):
+        return None
+    if "weightsManifest" in content or content.get("format") in ("graph-model", "layers-model"):
+        return TENSORFLOW_JS
+    return KERAS_JSON if "class_name" in content and "config" in content else None
+
+
+# A folder
+
+
+def _folder(path: Path) -> Recognised | None:
+    found = sorted(islice(path.iterdir(), MOST_ENTRIES))
+    return _unpacked_keras(path, found) or _holding_keras(found) or _hugging_face(found) or _holding_other(found)
+
+
+def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
+    """Some systems unpack a `.keras` file, a zip archive, when it is downloaded."""
+    if not {"config.json", "metadata.json", "model.weights.h5"} <= {child.name for child in found}:
+        return None
+    target = shlex.quote(str(path.resolve().with_suffix(".packed.keras")))
+    return Recognised(
+        "a Keras file that was unpacked", f"pack it again: (cd {shlex.quote(str(path))} && zip -r {target} .)"
+    )
+
+
+def _holding_keras(found: list[Path]) -> Recognised | None:
+    """A folder around a model file, such as `model.save(folder / "model.keras")` makes one."""
+    models = [child for child in found if _is_model_file(child)]
+    if not models:
+        return None
+    listed = ", ".join(child.name for child in models[:3])
+    return Recognised(f"a folder that holds {listed}", f"give the file: {shlex.quote(str(models[0]))}")
+
+
+def _is_model_file(child: Path) -> bool:
+    is_weights = child.name.endswith(".weights.h5") or child.name == "tf_model.h5"
+    return child.suffix.lower() in (".keras", ".h5", ".hdf5") and child.is_file() and not is_weights
+
+
+def _hugging_face(found: list[Path]) -> Recognised | None:
+    names = {child.name for child in found}
+    weights = {"pytorch_model.bin", "model.safetensors", "tf_model.h5", "flax_model.msgpack"}
+    sharded = any(re.fullmatch(r"(pytorch_model|model)-\d{5}-of-\d{5}\.(bin|safetensors)", name) for name in names)
+    return HUGGING_FACE if "config.json" in names and (names & weights or sharded) else None
+
+
+def _holding_other(found: list[Path]) -> Recognised | None:
+    if any(child.name == "variables.index" for child in found):
+        return Recognised("the variables folder of a SavedModel", "give the folder above it")
+    for child in found:
+        if child.suffix.lower() not in NO_MODEL and (seen := _file(child)):
+            return Recognised(f"a folder that holds {child.name}, {seen.what}", seen.way_out)
+    return None

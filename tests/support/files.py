@@ -1,0 +1,29 @@
+"""Files as people have them."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from google.protobuf import text_format
+
+from deployer import saved_model
+from support.world import MODELS
+
+POINTER = b"""version https://git-lfs.github.com/spec/v1
+oid sha256:4d7a214614ab2935c943f9e0ff69d22eadbb8f32b1258daaa5e2ca24d17e2393
+size 12345
+"""
+
+
+def copy_model(folder: Path, name: str = "half_plus_two", version: int = 1) -> Path:
+    """A SavedModel that a test may spoil."""
+    return Path(shutil.copytree(MODELS / name / str(version), folder, copy_function=shutil.copyfile))
+
+
+def as_text(folder: Path) -> Path:
+    """The same with `saved_model.pbtxt` in the place of `saved_model.pb`."""
+    text = text_format.MessageToString(saved_model.parse(folder))
+    (folder / "saved_model.pbtxt").write_text(text)
+    (folder / "saved_model.pb").unlink()
+    return folder
