@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
 import socket
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ KEPT = Path(os.environ.get("DEPLOYER_TESTBED_DIR", "/var/lib/deployer-testbed"))
 PORT = 5079
 """What is pushed again to the same address, where it is kept, is not compressed again."""
 pytestmark = pytest.mark.timeout(2 * PUSH_SECONDS)
+PASSWORD, HASHED = "open sesame", "$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW"
 CONFIG = """
 version: 0.1
 log: {{ level: error }}
@@ -31,13 +34,11 @@ http: {{ addr: "127.0.0.1:{port}" }}
 """
 
 
-@pytest.fixture(scope="module")
-def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Its address. The engine trusts one on the loopback without TLS."""
-    folder, port = tmp_path_factory.mktemp("registry"), free_port() if listens(PORT) else PORT
+@contextmanager
+def running(folder: Path, port: int, data: Path, more: str = "") -> Iterator[str]:
+    """A registry's address. The engine trusts one on the loopback without TLS."""
     found = subprocess.run([TESTBED, "registry"], capture_output=True, text=True, timeout=600, check=True)
-    data = KEPT if os.access(KEPT.parent, os.W_OK) else folder / "data"
-    (folder / "config.yml").write_text(CONFIG.format(data=data, port=port))
+    (folder / "config.yml").write_text(CONFIG.format(data=data, port=port) + more)
     with (folder / "log").open("wb") as log:
         child = subprocess.Popen([found.stdout.strip(), "serve", folder / "config.yml"], stdout=log, stderr=log)
     try:
@@ -46,6 +47,29 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         child.kill()
         child.wait(60)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where registries keep images."""
+    return KEPT if os.access(KEPT.parent, os.W_OK) else tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[str]:
+    """One that is open to everybody."""
+    with running(tmp_path_factory.mktemp("registry"), free_port() if listens(PORT) else PORT, data) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def closed(tmp_path_factory: pytest.TempPathFactory, data: Path, pushed: str) -> Iterator[str]:
+    """The same images in a registry that asks for a password."""
+    folder = tmp_path_factory.mktemp("closed")
+    (folder / "users").write_text(f"me:{HASHED}\n")
+    auth = f'auth: {{ htpasswd: {{ realm: "here", path: "{folder / "users"}" }} }}\n'
+    with running(folder, free_port(), data, auth) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -131,3 +155,56 @@ def test_a_registry_that_does_not_answer_is_given_as_long_as_was_said(project, m
         monkeypatch.setenv("DEPLOYER_DOCKER_PULL_SECONDS", "0.5")
         ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"from {host} took more than 0.5 s", "docker.pull_seconds")
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The docker command line's `config.json`, and a folder on PATH for its helpers."""
+    folder = tmp_path / "docker-config"
+    folder.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+    return folder / "config.json"
+
+
+def helper(settings: Path, script: str) -> None:
+    path = settings.with_name("docker-credential-fake")
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+
+
+def test_a_closed_registry_gets_what_the_helper_says(project, closed, settings, monkeypatch) -> None:
+    settings.write_text(json.dumps({"credHelpers": {closed: "fake"}, "credsStore": "missing"}))
+    helper(settings, f"echo '{json.dumps({'Username': 'me', 'Secret': PASSWORD})}'")
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{closed}/team/server:1")
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    assert deployer("down", cwd=project).code == 0
+    docker("rmi", f"{closed}/team/server:1")
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        ({"credsStore": "missing"}, "", "docker-credential-missing"),
+        ({"credsStore": "fake"}, "echo the keychain is locked >&2; exit 1", "the keychain is locked"),
+        ({"credsStore": "fake"}, "echo nothing of use", "docker-credential-fake"),
+        ([], "", "config.json"),
+    ],
+)
+def test_a_closed_registry_and_settings_that_do_not_work_are_told(project, closed, settings, monkeypatch, case) -> None:
+    raw, script, says = case
+    settings.write_text(json.dumps(raw))
+    helper(settings, script)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{closed}/team/server:1")
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
+    refused(ended, 6, f"from {closed} without credentials failed: ", says, str(settings), f"docker login {closed}")
+
+
+@pytest.mark.parametrize("raw", [{"credsStore": "missing", "proxies": "x"}, []])
+def test_an_open_registry_needs_no_settings_that_work(project, pushed, settings, monkeypatch, raw) -> None:
+    settings.write_text(json.dumps(raw))
+    subprocess.run(["docker", "rmi", "-f", pushed], capture_output=True, timeout=60, check=False)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", pushed)
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    assert deployer("status", cwd=project).code == 0
+    assert deployer("down", cwd=project).code == 0

@@ -7,9 +7,11 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from deployer.engines.docker import context as docker_context
+from deployer.engines.docker import credentials
 from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
 
 API_SECONDS = 30
@@ -18,16 +20,16 @@ CONFLICT = 409
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 LOCAL = "unix://"
+OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
+"""The first that mounts folders by type, so that a missing one is an error."""
 
 
 def connect(host: str | None = None) -> Any:
     """A client of the engine at `host`, else of the one that DOCKER_HOST or the current `docker context` names.
 
-    Raises EngineUnavailable with what is wrong: not running, no permission, not installed; and SettingRefused for one
-    on another machine, because an engine must see this machine's folders.
+    Raises EngineUnavailable with what is wrong: not running, no permission, not installed, too old; and SettingRefused
+    for one on another machine, because an engine must see this machine's folders.
     """
-    import docker
-
     address = host or docker_context.address()
     if not address.startswith(LOCAL):
         raise SettingRefused(
@@ -35,7 +37,45 @@ def connect(host: str | None = None) -> Any:
             hint="unset docker.host and DOCKER_HOST, `docker context use default`; remote engines come later",
         )
     with docker_errors(f"the Docker Engine at {address}"):
-        return docker.DockerClient(base_url=address, version=_spoken(address), timeout=API_SECONDS)
+        version = _spoken(address)
+        check_version(address, version)
+        return _client_class()(base_url=address, version=version, timeout=API_SECONDS)
+
+
+def check_version(address: str, version: str) -> None:
+    """Raise EngineUnavailable for an engine that speaks no API which the tool can use."""
+    if numbers(version) < numbers(OLDEST_API):
+        raise EngineUnavailable(
+            f"the Docker Engine at {address} speaks API {version}, and deployer needs {OLDEST_API} or newer",
+            hint=f"upgrade Docker to {OLDEST_ENGINE} or newer, or use --engine embedded",
+        )
+
+
+def numbers(version: str) -> tuple[float, ...]:
+    """A version of the API, to be compared; what is none, such as `auto`, is newer than any."""
+    parts = version.split(".")
+    return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else (float("inf"),)
+
+
+@cache
+def _client_class() -> Any:
+    """The SDK's client, which reads the user's `config.json` at once, and would fail at what it does not expect."""
+    import docker
+
+    class Api(docker.APIClient):  # type: ignore[misc]
+        @property
+        def _general_configs(self) -> dict[str, Any]:
+            return dict(self.__dict__["read"])
+
+        @_general_configs.setter
+        def _general_configs(self, found: object) -> None:
+            self.__dict__["read"] = credentials.settings(found)
+
+    class Client(docker.DockerClient):  # type: ignore[misc]
+        def __init__(self, **arguments: Any) -> None:
+            self.api = Api(**arguments)
+
+    return Client
 
 
 def _spoken(address: str) -> str:
@@ -77,8 +117,12 @@ def docker_errors(what: str) -> Iterator[None]:
         raise EngineError(f"{what}: {_reason(error)}", hint="run the command again") from error
     except docker.errors.APIError as error:
         raise _api_failure(what, error) from error
-    except (requests.RequestException, HTTPError, docker.errors.DockerException) as error:
+    except (requests.RequestException, HTTPError) as error:
         raise _unreachable(what, error) from error
+    except docker.errors.DockerException as error:
+        if isinstance(error.__cause__ or error.__context__, OSError | HTTPError):
+            raise _unreachable(what, error) from error
+        raise EngineError(f"{what}: {_reason(error)}", hint="docker info and docker version tell more") from error
 
 
 def _api_failure(what: str, error: Any) -> EngineError:

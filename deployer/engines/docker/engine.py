@@ -26,7 +26,7 @@ from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World, first_serving
-from deployer.errors import EngineError, EngineUnavailable
+from deployer.errors import EngineError
 from deployer.files import write_atomically
 from deployer.gateway.home import Home
 from deployer.gateway.wanted import Wanted
@@ -60,9 +60,10 @@ class DockerEngine:
         """See Engine.check."""
         try:
             info = self._info()
-        except EngineUnavailable as error:
+        except EngineError as error:
             return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
         found = (*fitness.of_engine(info, self.settings), *fitness.of_image(self._image, info, self.settings))
+        found += (*fitness.of_api(self._client.api.api_version, self.settings), *fitness.of_config())
         return (*found, *fitness.of_gateway(self._client, info, self.gateway))
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:

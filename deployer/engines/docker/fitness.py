@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker import credentials
+from deployer.engines.docker.api import docker_errors, numbers
 from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
 
-ENGINE, IMAGE, GATEWAY = "docker engine", "image", "gateway"
+ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
+API_OF_SETTINGS = {"gpus": "1.40", "platform": "1.41"}
+"""The API that a setting needs, beyond the oldest that is driven at all."""
+
 SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's names of processors, in the images' words."""
@@ -24,6 +28,20 @@ def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
     if settings.cpus is not None and settings.cpus > info.get("NCPU", settings.cpus):
         text = f"docker.cpus is {settings.cpus:g}, and the engine's machine has {info['NCPU']}"
         yield Finding(ENGINE, "error", text, "lower docker.cpus")
+
+
+def of_api(version: str, settings: Docker) -> Iterator[Finding]:
+    """What the engine's API is too old for, of the settings."""
+    for name, needed in API_OF_SETTINGS.items():
+        if getattr(settings, name) is not None and numbers(version) < numbers(needed):
+            text = f"docker.{name} needs API {needed}, and the Docker Engine speaks {version}"
+            yield Finding(ENGINE, "error", text, f"upgrade Docker, or take docker.{name} out")
+
+
+def of_config() -> Iterator[Finding]:
+    """The docker command line's own settings, where a part of them cannot be used."""
+    for fault, remedy in credentials.faults():
+        yield Finding(CONFIG, "warning", fault, remedy)
 
 
 def of_image(found: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:

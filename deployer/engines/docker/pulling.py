@@ -7,11 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from deployer.engines.docker import credentials
+from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
 from deployer.wait import Deadline, items_until
 
 DONE = 100
 PROGRESS_STEP = 5
+CLOSED = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
+"""How a registry says that it wants credentials, or other ones."""
+
+HUB_HOSTS = ("Docker Hub", "docker.io", "index.docker.io")
 REMEDIES = (
     (r"manifest unknown|name unknown|not found|does not exist", "there is no such image or tag: check docker.image"),
     (r"unauthorized|denied|no basic auth", "docker login {registry}, and check docker.image"),
@@ -33,11 +39,16 @@ def pull(client: Any, image: str, platform: str | None, seconds: float, progress
     import docker.errors
 
     progress(f"pulling {image}")
+    known = credentials.of_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
+    if known.problem:
+        progress(f"{known.problem}: pulling {image} without credentials")
     try:
         with _patience(client.api, seconds):
-            _follow(_events(client, image, platform, seconds), image, progress)
+            _follow(_events(client, image, platform, known, seconds), image, progress)
     except docker.errors.APIError as error:
-        raise _failure(image, str(error.explanation or error).strip()) from error
+        raise _failure(image, str(error.explanation or error).strip(), known) from error
+    except _Failed as error:
+        raise _failure(image, str(error), known) from error
     except TimeoutError as error:
         raise EngineError(
             f"pulling {image} from {registry(image)} took more than {seconds:g} s",
@@ -55,11 +66,19 @@ def _patience(api: Any, seconds: float) -> Iterator[None]:
         api.timeout = before
 
 
-def _events(client: Any, image: str, platform: str | None, seconds: float) -> Iterator[dict[str, Any]]:
+class _Failed(Exception):
+    """The engine said so on the way."""
+
+
+def _events(
+    client: Any, image: str, platform: str | None, known: Credentials, seconds: float
+) -> Iterator[dict[str, Any]]:
     repository, tag = split(image)
 
     def start() -> Any:
-        return client.api.pull(repository, tag=tag, stream=True, decode=True, platform=platform)
+        return client.api.pull(
+            repository, tag=tag, stream=True, decode=True, platform=platform, auth_config=dict(known.auth)
+        )
 
     return items_until(Deadline.after(seconds), start)
 
@@ -69,7 +88,7 @@ def _follow(events: Iterator[dict[str, Any]], image: str, progress: Callable[[st
     said = 0
     for event in events:
         if "error" in event:
-            raise _failure(image, str(event["error"]))
+            raise _Failed(str(event["error"]))
         percent = _percent(event, layers)
         if percent >= said + PROGRESS_STEP:
             said = percent
@@ -89,7 +108,10 @@ def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
     return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
 
 
-def _failure(image: str, reason: str) -> EngineError:
+def _failure(image: str, reason: str, known: Credentials) -> EngineError:
+    if known.problem and CLOSED.search(reason):
+        text = f"pulling {image} from {registry(image)} without credentials failed: {reason[:300]}; {known.problem}"
+        return EngineError(text, hint=known.remedy)
     remedy = next(
         (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason)), "check docker.image, or pull it by hand"
     )

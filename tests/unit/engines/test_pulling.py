@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from deployer.engines.docker.containers import Image
+from deployer.engines.docker.credentials import DOCKER_HUB
 from deployer.engines.docker.pulling import pull, registry, split, tagged
 from deployer.errors import EngineError
 
@@ -54,6 +57,13 @@ def test_an_engine_lists_a_name_with_its_tag(name, listed):
 def test_an_image_is_resolved_to_the_digest_of_its_own_repository(name, resolved):
     image = Image("sha256:own", ("tensorflow/serving@sha256:1", "ghcr.io/a/b@sha256:2"))
     assert image.resolved(name) == resolved
+
+
+@pytest.fixture(autouse=True)
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The docker command line's settings: none."""
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    return tmp_path / "config.json"
 
 
 def said(*events: dict) -> list[str]:
@@ -106,3 +116,30 @@ def test_a_refusal_names_image_and_registry_and_says_what_to_do(reason, hint):
     with pytest.raises(EngineError, match=r"pulling r\.io/a:1 from r\.io failed: ") as refused:
         said({"error": reason})
     assert hint in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "reason", ["unauthorized: authentication required", "pull access denied for a, does not exist"]
+)
+def test_a_closed_registry_and_credentials_that_cannot_be_had_are_told_together(config, reason):
+    config.write_text('{"credsStore": "no-such-helper"}')
+    with pytest.raises(EngineError, match=r"without credentials failed: .*docker-credential-no-such-helper") as refused:
+        said({"error": reason})
+    assert "docker login r.io" in str(refused.value.hint)
+    assert str(config) in str(refused.value.hint)
+
+
+def test_a_public_image_is_pulled_without_credentials_where_none_can_be_had(config):
+    config.write_text("[]")
+    assert any("without credentials" in line for line in said({"status": "Already exists", "id": "y"}))
+
+
+@pytest.mark.parametrize(
+    ("image", "key"), [("a/b", DOCKER_HUB), ("docker.io/a/b:1", DOCKER_HUB), ("r.io:5/a", "r.io:5")]
+)
+def test_credentials_are_looked_up_by_the_registry(config, image, key):
+    config.write_text(json.dumps({"auths": {key: {"auth": "bWU6cw=="}}}))
+    given: list[dict] = []
+    api = SimpleNamespace(timeout=30, pull=lambda *_, auth_config, **__: given.append(auth_config) or iter(()))
+    pull(SimpleNamespace(api=api), image, None, 60.0, lambda _: None)
+    assert given == [{"username": "me", "password": "s", "serveraddress": key}]

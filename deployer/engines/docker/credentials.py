@@ -1,0 +1,193 @@
+"""Credentials for a registry, from the `config.json` of the docker command line and its credential helpers.
+
+What is wrong there never keeps a command from running: a public image needs no credentials. It is said where a
+registry asks for them.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+HELPER_SECONDS = 20
+DOCKER_HUB = "https://index.docker.io/v1/"
+"""The name that Docker Hub has in `config.json` and for helpers."""
+
+TOKEN_USER = "<token>"  # noqa: S105 - the user name by which a helper says that its secret is a token
+NOT_FOUND = "credentials not found"
+"""In the answer of a helper that works and has none for this registry."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """What the engine is given for a registry: nothing for none. `problem` says why there may be some after all."""
+
+    auth: Mapping[str, str] = field(default_factory=dict, repr=False)
+    problem: str = ""
+    remedy: str = ""
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the docker command line keeps its settings."""
+    return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()) / "config.json"
+
+
+def settings(raw: object) -> dict[str, Any]:
+    """What the Docker SDK may read of a `config.json`: it fails at settings of other types than it expects."""
+    found = raw if isinstance(raw, Mapping) else {}
+    proxies = found.get("proxies")
+    kept: dict[str, Any] = {"auths": {}}
+    if _of_texts(headers := found.get("HttpHeaders")):
+        kept["HttpHeaders"] = headers
+    if isinstance(proxies, Mapping):
+        kept["proxies"] = {host: each for host, each in proxies.items() if _of_texts(each)}
+    return kept
+
+
+def faults(file: Path | None = None) -> Iterator[tuple[str, str]]:
+    """What of the file is ignored, and what to do about it."""
+    file = file or config_file()
+    raw, problem = _read(file)
+    if problem:
+        yield problem, f"correct {file}"
+    for key in ("auths", "credHelpers", "proxies", "HttpHeaders"):
+        if not isinstance(raw.get(key, {}), Mapping):
+            yield f"{key} in {file} is no object, and is ignored", f"correct {file}"
+    if not isinstance(raw.get("credsStore", ""), str):
+        yield f"credsStore in {file} is no text, and is ignored", f"correct {file}"
+    for helper in {raw.get("credsStore"), *_mapping(raw.get("credHelpers")).values()}:
+        if isinstance(helper, str) and helper and shutil.which(program := f"docker-credential-{helper}") is None:
+            yield f"{program}, which {file} names, is not on PATH", f"install {program}, or take it out of {file}"
+
+
+def of_registry(registry: str, file: Path | None = None) -> Credentials:
+    """The credentials for a registry: `host[:port]`, or DOCKER_HUB."""
+    file = file or config_file()
+    raw, problem = _read(file)
+    if problem:
+        return Credentials(problem=problem, remedy=f"correct {file}, then {_login(registry)}")
+    helpers, entries = (_mapping(raw.get(key)) for key in ("credHelpers", "auths"))
+    key = "credHelpers" if registry in helpers else "credsStore"
+    helper = helpers.get(registry) if registry in helpers else raw.get("credsStore")
+    if isinstance(helper, str) and helper:
+        return _asked(helper, registry, f"{key} in {file}")
+    return _kept(entries, registry, file)
+
+
+def _read(file: Path) -> tuple[dict[str, Any], str]:
+    """The settings, or none and why."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}, ""
+    except OSError as error:
+        return {}, f"{file} cannot be read: {error.strerror}"
+    except (ValueError, RecursionError):
+        return {}, f"{file} is not JSON, and is ignored"
+    return (found, "") if isinstance(found, dict) else ({}, f"{file} holds no JSON object, and is ignored")
+
+
+def _asked(helper: str, registry: str, where: str) -> Credentials:
+    """A helper's answer. Nothing of a secret goes into a message."""
+    program = f"docker-credential-{helper}"
+    try:
+        return Credentials(_answer(program, registry))
+    except _Unusable as error:
+        verb = "install" if isinstance(error.__cause__, FileNotFoundError) else "mend"
+        remedy = f"{verb} {program}, or take it out of {where}; then {_login(registry)}"
+        return Credentials(problem=f"{program}, which {where} names, {error}", remedy=remedy)
+
+
+class _Unusable(Exception):
+    """What a helper did instead of answering."""
+
+
+def _answer(program: str, registry: str) -> dict[str, str]:
+    """The credentials, none where the helper has none. Raises _Unusable."""
+    try:
+        code, out, err = _run(program, registry)
+    except FileNotFoundError as error:
+        raise _Unusable("is not on PATH") from error
+    except subprocess.TimeoutExpired as error:
+        raise _Unusable(f"did not answer within {HELPER_SECONDS} s") from error
+    except (OSError, ValueError) as error:
+        raise _Unusable(f"cannot be run: {error}") from error
+    said = (out or err).strip()
+    if code and said.startswith(NOT_FOUND):
+        return {}
+    if code:
+        raise _Unusable(f"failed: {said.splitlines()[0][:200] if said else f'exit code {code}'}")
+    try:
+        answer = json.loads(out)
+        return _auth(registry, str(answer["Username"]), str(answer["Secret"]))
+    except (ValueError, RecursionError, TypeError, LookupError) as error:
+        raise _Unusable("answered without JSON of a Username and a Secret") from error
+
+
+def _run(program: str, registry: str) -> tuple[int, str, str]:
+    """Exit code and output; what it started ends with it at the deadline."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [program, "get"], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    ) as child:
+        try:
+            out, err = child.communicate(registry, HELPER_SECONDS)
+        except BaseException:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            raise
+        return child.returncode, out, err
+
+
+def _auth(registry: str, user: str, secret: str) -> dict[str, str]:
+    if user == TOKEN_USER:
+        return {"identitytoken": secret, "serveraddress": registry}
+    return {"username": user, "password": secret, "serveraddress": registry}
+
+
+def _kept(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
+    """What `docker login` wrote into the file itself."""
+    name = next((each for each in (registry, *entries) if each in entries and _host(each) == _host(registry)), None)
+    if name is None:
+        return Credentials()
+    entry = _mapping(entries[name])
+    if token := entry.get("identitytoken") or entry.get("registrytoken"):
+        kind = "identitytoken" if entry.get("identitytoken") else "registrytoken"
+        return Credentials({kind: str(token), "serveraddress": registry})
+    if not entry.get("auth") and isinstance(entry.get("username"), str):
+        return Credentials(_auth(registry, entry["username"], str(entry.get("password", ""))))
+    if not entry and isinstance(entries[name], Mapping):
+        return Credentials()
+    try:
+        user, colon, secret = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
+    except (ValueError, TypeError, KeyError):
+        colon = ""
+    if not colon:
+        problem = f"auths.{name} in {file} holds no user and password"
+        return Credentials(problem=problem, remedy=f"{_login(registry)} writes it again")
+    return Credentials(_auth(registry, user, secret.rstrip("\0")))
+
+
+def _host(name: str) -> str:
+    return name.removeprefix("https://").removeprefix("http://").partition("/")[0]
+
+
+def _login(registry: str) -> str:
+    return "docker login" if registry == DOCKER_HUB else f"docker login {registry}"
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _of_texts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())

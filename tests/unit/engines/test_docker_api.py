@@ -1,0 +1,91 @@
+"""Connecting to a Docker Engine: its version, the user's `config.json`, and what the SDK's errors mean."""
+
+from __future__ import annotations
+
+import json
+
+import docker.errors
+import pytest
+import requests
+from support.fake_engine import INFO, fake_engine
+
+from deployer.engines.docker.api import answers, connect, docker_errors
+from deployer.engines.docker.engine import DockerEngine
+from deployer.errors import EngineError, EngineUnavailable
+from deployer.spec import Docker
+
+
+@pytest.mark.parametrize("version", ["1.18", "1.24", "1.29"])
+def test_an_engine_that_is_too_old_is_told_with_both_versions(tmp_path, version):
+    with fake_engine(version) as address:
+        with pytest.raises(EngineUnavailable, match=rf"API {version}\b.* 1\.30 "):
+            connect(address)
+        (finding,) = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
+        assert (finding.severity, version in finding.message, "1.30" in finding.message) == ("error", True, True)
+        assert not answers(address)
+
+
+@pytest.mark.parametrize("version", ["1.30", "1.41", "1.99", "2.0"])
+def test_an_engine_that_is_new_enough_is_asked_in_its_own_version(version):
+    with fake_engine(version) as address:
+        assert connect(address).info() == INFO
+
+
+@pytest.mark.parametrize(
+    ("settings", "needs"), [({"gpus": 1}, "docker.gpus"), ({"platform": "linux/arm64"}, "docker.platform")]
+)
+def test_a_setting_that_needs_a_newer_engine_is_told_with_both_versions(tmp_path, settings, needs):
+    with fake_engine("1.39") as address:
+        found = DockerEngine(tmp_path, tmp_path, Docker(host=address, **settings)).check()
+        assert [each for each in found if needs in each.message and "1.39" in each.message and "1.4" in each.message]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "null", "{", '{"proxies": "x"}', '{"proxies": {"default": "x"}}', '{"HttpHeaders": ["x"]}',
+        '{"auths": {"r.io": {"auth": "not base64"}}}', '{"auths": []}', '{"credHelpers": "x"}',
+        '{"credsStore": "none"}',
+    ],
+)  # fmt: skip
+def test_nothing_in_the_users_settings_keeps_the_engine_from_being_asked(tmp_path, monkeypatch, text):
+    (tmp_path / "config.json").write_text(text)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with fake_engine() as address:
+        assert connect(address).info() == INFO
+
+
+def test_what_the_tool_ignores_of_the_users_settings_is_a_finding(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text("[]")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with fake_engine() as address:
+        found = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
+    assert [each.severity for each in found if str(tmp_path / "config.json") in each.message] == ["warning"]
+
+
+def test_proxies_of_the_users_settings_reach_containers(tmp_path, monkeypatch):
+    (tmp_path / "config.json").write_text(json.dumps({"proxies": {"default": {"httpProxy": "http://proxy:1"}}}))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    with fake_engine() as address:
+        assert connect(address).api._proxy_configs.http == "http://proxy:1"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        docker.errors.DockerException("the helper answered nonsense"),
+        docker.errors.InvalidVersion("mounts needs 1.30"),
+        docker.errors.NullResource("no id"),
+    ],
+)
+def test_an_error_of_the_sdk_does_not_mean_that_no_engine_answers(error):
+    with pytest.raises(EngineError) as told, docker_errors("starting it"):
+        raise error
+    assert not isinstance(told.value, EngineUnavailable)
+    assert str(error) in told.value.message
+
+
+@pytest.mark.parametrize("cause", [ConnectionRefusedError(111, "refused"), requests.ConnectionError("refused")])
+def test_an_engine_that_is_not_there_is_told_also_where_the_sdk_wraps_it(cause):
+    with pytest.raises(EngineUnavailable), docker_errors("the engine"):
+        raise docker.errors.DockerException("Error while fetching server API version") from cause
