@@ -16,7 +16,8 @@ from typing import Any, cast
 
 from deployer import documents
 from deployer.deployment import DEFAULT_ENV
-from deployer.errors import ConfigError, DeployerError, InvalidValue
+from deployer.errors import ConfigError, DeployerError, InvalidValue, SourceNotFound
+from deployer.locations import local
 from deployer.model import check_name
 from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
 
@@ -26,6 +27,7 @@ FILE_VARIABLE = "DEPLOYER_CONFIG"
 OF_TESTS = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 PATHS = ("models_dir", "state_dir", "templates_dir")
+PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
 
 
 def load(
@@ -39,11 +41,11 @@ def load(
     `overrides` are options, by key or `section.key`; None values count as not given. Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
-    options = {key: value for key, value in (overrides or {}).items() if value is not None}
+    options = {key: _here(key, value) for key, value in (overrides or {}).items() if value is not None}
     file = _find(path, environ)
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
-    layers = _variables(environ)
+    layers = {key: _here(key, value) for key, value in _variables(environ).items()}
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
     if file is None and not layers:
         return _of_options(chosen, options)
@@ -124,7 +126,7 @@ def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 def _anchored(document: dict[str, Any], home: Path) -> dict[str, Any]:
     """Paths in the file are meant from the file's own folder."""
-    paths = {key: str(home / document[key]) for key in PATHS if isinstance(document.get(key), str)}
+    paths = {key: _path(home, key, document[key]) for key in PATHS if isinstance(document.get(key), str)}
     defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
     models, gateway = document.get("models"), document.get("gateway")
     anchored = {**document, **paths, **defaults}
@@ -149,12 +151,26 @@ def _anchored_model(model: Any, home: Path) -> Any:
         anchored["custom_objects"] = str(home / model["custom_objects"])
     source = model.get("source")
     if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
-        anchored["source"] = str(home / source)
+        anchored["source"] = _path(home, "source", source)
     return anchored
 
 
 def _anchored_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
-    return {**table, **{key: str(home / table[key]) for key in keys if isinstance(table.get(key), str)}}
+    return {**table, **{key: _path(home, key, table[key]) for key in keys if isinstance(table.get(key), str)}}
+
+
+def _path(home: Path, key: str, text: str) -> str:
+    return str(home / _here(key, text))
+
+
+def _here(key: str, value: Any) -> Any:
+    """A path without `file://`; other values as they are. Raises ConfigError for what is on another machine."""
+    if key not in (*PATHS, *PATHS_IN_TABLES) or not isinstance(value, (str, Path)):
+        return value
+    try:
+        return type(value)(local(str(value)))
+    except SourceNotFound as error:
+        raise ConfigError(f"{key}: {error.message}", hint=error.hint) from error
 
 
 def _anchored_signature(text: Any, home: Path) -> Any:

@@ -24,6 +24,11 @@ KNOWN = (
         "check that models_dir is on the engine's own machine and shared with it; `deployer doctor` looks",
     ),
     Known(
+        r"File system scheme '([^']+)' not implemented",
+        "the server reads no {0}:// paths",
+        "copy the model to the server's machine, and give its path",
+    ),
+    Known(
         r"No versions of servable (\S+) found under base path",
         "the server sees no version of {0}: a version's folder is a whole number",
         "deployer versions {0}",

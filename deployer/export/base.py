@@ -67,7 +67,7 @@ def option(name: str) -> str:
 class Saved:
     """What saving a source brought. `keras` is the version of the Keras that took part, if one did. `notes` say what
     was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`.
-    `version` is the number that the source itself gives the model, where only reading it shows that."""
+    `version` is the number that an archive gives the model, 0 for none."""
 
     keras: str | None = None
     notes: tuple[str, ...] = ()

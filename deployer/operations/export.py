@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
+from deployer.locations import local
 from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
@@ -49,7 +50,7 @@ class ExportOptions:
         from deployer.export import ExportRequest
 
         names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}
-        same = {name: getattr(self, name) for name in names}
+        same = {name: _here(getattr(self, name)) for name in names}
         return ExportRequest(source, tuple(TensorSpec.parse(text) for text in self.inputs), **same)
 
     def over(self, listed: ModelSpec) -> ModelSpec:
@@ -70,6 +71,11 @@ class ExportOptions:
         """The options that a model of the spec has too."""
         listed = {field.name for field in dataclasses.fields(ModelSpec)}
         return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in listed}
+
+
+def _here(value: Any) -> Any:
+    """A path without `file://`. Raises SourceNotFound for a file on another machine."""
+    return Path(local(str(value))) if isinstance(value, Path) else value
 
 
 def export(
@@ -154,6 +160,6 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False)
         golden = exporter.prove(stage.folder, request, progress)
-        number = options.version or max(next_version(store, name, request.source), saved.version or 0)
+        number = options.version or next_version(store, name, request.source, saved.version)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
         return ExportResult(store.publish(stage, origin, golden, number, saved.notes), created=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 from deployer import saved_model
 from deployer.errors import SourceNotFound, UsageError
 from deployer.layout import is_saved_model, misplaced, no_store
+from deployer.locations import local
 from deployer.manifest import FOREIGN
 from deployer.model import MAX_VERSION, check_version
 from deployer.store import Store
@@ -27,9 +28,10 @@ class Stored:
 
 
 def as_text(target: object) -> str:
-    """A source or a target as the command line would have it. Raises UsageError for a model that is not in a file."""
+    """A source or a target as the command line would have it; a `file://` URI becomes a path. Raises UsageError for a
+    model that is not in a file, SourceNotFound for one that is on another machine."""
     if isinstance(target, (str, os.PathLike)):
-        return os.fsdecode(target)
+        return local(os.fsdecode(target))
     raise UsageError(
         f"{type(target).__name__} is no path and no name: only what is in a file can be made again and proven",
         hint="model.save('model.keras') and give that, or give file.py:name of the code that makes it",
@@ -103,12 +105,21 @@ def name_for(source: str) -> str:
     return name.removesuffix("".join(Path(name).suffixes[-1:])) or path.name
 
 
-def next_version(store: Store, name: str, source: str) -> int:
-    """The number that an export gets: the next one, or a version folder's own where that is higher."""
-    return max(store.next_version(name), _own_version(Path(source)))
+def next_version(store: Store, name: str, source: str, own: int | None = None) -> int:
+    """The number that an export gets: the next one, or a version folder's own where that is higher. `own` is that
+    number where it is known already."""
+    return max(store.next_version(name), _own_version(Path(source)) if own is None else own)
+
+
+def _in_archive(source: Path) -> int:
+    from deployer.export.saved_models import archive
+
+    return archive.version_in(source) if archive.matches(str(source)) and source.is_file() else 0
 
 
 def _own_version(source: Path) -> int:
+    if source.suffix in SOURCE_SUFFIXES:
+        return _in_archive(source)
     folder = (saved_model.newest_version(source) or source).resolve()
     is_version = saved_model.VERSION.fullmatch(folder.name) and is_saved_model(folder)
     return int(folder.name) if is_version and int(folder.name) <= MAX_VERSION else 0

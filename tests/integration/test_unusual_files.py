@@ -111,6 +111,21 @@ def test_a_file_of_another_library_is_named(tmp_path: Path, name: str, what: str
         refused(in_process(verb, "folder", cwd=tmp_path), what)
 
 
+@pytest.mark.parametrize("verb", ["up", "export", "inspect", "plan"])
+def test_a_model_on_another_machine_is_refused_with_a_command(tmp_path: Path, verb: str) -> None:
+    refused(in_process(verb, "s3://bucket/m", cwd=tmp_path), "aws s3 cp")
+    refused(in_process(verb, "hf://google/bert", cwd=tmp_path), "hf download google/bert")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_uri_is_a_source(tmp_path: Path) -> None:
+    uri = copy_model(tmp_path / "my model" / "4").as_uri()
+    assert "%20" in uri
+    for place in (uri, f"file://{tmp_path}/my model"):
+        assert in_process("inspect", place, "--json", cwd=tmp_path).json["model"]["version"] == 4
+        assert in_process("export", place, "--name", "m", "--json", cwd=tmp_path).json["model"]["version"] == 4
+
+
 def packed(folder: Path, target: Path, form: str) -> str:
     return shutil.make_archive(str(target), form, folder)
 
@@ -121,6 +136,8 @@ def packed(folder: Path, target: Path, form: str) -> str:
 def test_the_version_number_in_an_archive_is_kept(tmp_path: Path, place: str, form: str, version: int) -> None:
     copy_model(tmp_path / "in" / place)
     archive = packed(tmp_path / "in", tmp_path / "half", form)
+    plan = in_process("plan", archive, "--json", cwd=tmp_path)
+    assert plan.json["models"][0]["versions"] == [version]
     made = in_process("export", archive, "--json", cwd=tmp_path)
     assert made.json["model"]["version"] == version
     again = in_process("export", archive, "--json", cwd=tmp_path)

@@ -16,6 +16,7 @@ LINES = [
         "FileSystemStoragePathSource encountered a filesystem access error: /models/m; Permission denied",
         "may not read /models/m",
     ),
+    ("UNIMPLEMENTED: File system scheme 's3' not implemented (file: 's3://b/m')", "reads no s3:// paths"),
     ("PERMISSION_DENIED: /models/m/1/saved_model.pb; Permission denied", "may not read /models/m/1/saved_model.pb"),
     ("PermissionError: [Errno 13] Permission denied: '/models/m/1/saved_model.pb'", "may not read /models/m/1/saved"),
     ("Failed to start server. Error: INVALID_ARGUMENT: Invalid protobuf file: '/config/x'", "/config/x"),

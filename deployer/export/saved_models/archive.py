@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from deployer.errors import BrokenModel, SourceNotFound
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
 from deployer.export.saved_models.litter import is_litter
-from deployer.export.saved_models.unpacking import unpacked
+from deployer.export.saved_models.unpacking import names, unpacked
 from deployer.layout import PB_FILE, PBTXT_FILE, VERSION
 from deployer.model import MAX_VERSION
 from deployer.recognise import recognise
@@ -45,7 +45,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     with unpacked(archive, target) as folder:
         root, notes = _only_model(archive, folder)
         saved = saved_model_folder.take_over(root, request, target, progress)
-        return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root))
+        return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root.name))
 
 
 def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
@@ -54,8 +54,8 @@ def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     found = sorted(place for place in parents if not is_litter(place.relative_to(folder)))
     if len(found) == 1:
         return found[0], ()
-    if len({place.parent for place in found}) == 1 and all(map(_version, found)):
-        newest = max(found, key=lambda place: _version(place) or 0)
+    if len({place.parent for place in found}) == 1 and all(_version(place.name) for place in found):
+        newest = max(found, key=lambda place: _version(place.name))
         others = ", ".join(sorted(place.name for place in found if place != newest))
         return newest, (f"{archive.name} holds several versions: {newest.name} was taken, not {others}",)
     places = ", ".join(str(place.relative_to(folder)) for place in found[:5])
@@ -79,5 +79,12 @@ def _no_model(archive: Path, folder: Path) -> BrokenModel:
     return BrokenModel(f"{archive} {what}", hint=IN_ARCHIVE if seen else "is it an archive of a SavedModel?")
 
 
-def _version(root: Path) -> int | None:
-    return int(root.name) if VERSION.fullmatch(root.name) and int(root.name) <= MAX_VERSION else None
+def version_in(archive: Path) -> int:
+    """The number that its model would keep, 0 for none; read from the names alone. What is damaged has none."""
+    places = {PurePosixPath(name) for name in names(archive)}
+    roots = [place.parent for place in places if place.name in (PB_FILE, PBTXT_FILE) and not is_litter(place)]
+    return max((_version(root.name) for root in roots), default=0)
+
+
+def _version(name: str) -> int:
+    return int(name) if VERSION.fullmatch(name) and int(name) <= MAX_VERSION else 0

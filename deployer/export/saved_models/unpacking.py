@@ -10,8 +10,9 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO, Any
 
@@ -45,6 +46,23 @@ def unpack(archive: Path, target: Path) -> None:
             f"{archive} is cut short, damaged or no archive: {str(error).strip():.200}",
             hint="download or copy it again",
         ) from error
+
+
+def names(archive: Path) -> Iterator[str]:
+    """The names of the first entries, with `/`; those of a damaged archive as far as they can be read."""
+    list_some = _zip_names if zipfile.is_zipfile(archive) else _tar_names
+    with suppress(*UNREADABLE, zlib.error):
+        yield from islice(list_some(archive), MOST_ENTRIES)
+
+
+def _zip_names(archive: Path) -> Iterator[str]:
+    with zipfile.ZipFile(archive) as packed:
+        yield from (name.replace("\\", "/") for name in packed.namelist())
+
+
+def _tar_names(archive: Path) -> Iterator[str]:
+    with _tar_bytes(archive) as source, tarfile.open(fileobj=source, mode="r:") as packed:
+        yield from (entry.name for entry in packed)
 
 
 @dataclass
