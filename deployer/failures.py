@@ -54,6 +54,11 @@ KNOWN = (
         "export the model again: its variables folder is missing or cut short",
     ),
     Known(
+        r"verify your warmup data|Failed to parse warmup record|Number of warmup records exceeds|log_type for warmup",
+        "the warm-up file of the version cannot be replayed",
+        "deployer export the model again with --no-warmup, or with --warmup for another file",
+    ),
+    Known(
         r"(?:Read less bytes than requested|DATA_LOSS|Can't parse \S+ as binary proto)",
         "a file of the model is cut short or damaged",
         "deployer export makes a new version",

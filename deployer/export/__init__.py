@@ -17,6 +17,7 @@ from deployer.export.digest import options_digest, request_digest
 from deployer.export.kinds import check_options, kind_of, warms
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
+from deployer.layout import WARMUP_FILE
 from deployer.model import GoldenSummary, Source
 
 __all__ = ["ExportRequest", "Saved", "identify", "prove", "save"]
@@ -89,5 +90,9 @@ def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSum
 
     with stdout_on_stderr(), writing_to(target):
         summary = golden.make(target, request.examples, progress)
-        records = warmup.make(target, request.warmup_sizes) if warms(request) else 0
+        if (target / WARMUP_FILE).exists():
+            progress("asking what the source's own warm-up file asks")
+            records = warmup.check(target)
+        else:
+            records = warmup.make(target, request.warmup_sizes) if warms(request) else 0
     return dataclasses.replace(summary, warmup=records)

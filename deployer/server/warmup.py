@@ -16,7 +16,7 @@ from deployer.server.servable import Model
 from deployer.server.status import Code, ServingError, invalid
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
-_MOST_RECORDS = 1000
+MOST_RECORDS = 1000
 
 
 def warm_up(model: Model, path: str, iterations: int) -> int:
@@ -27,17 +27,18 @@ def warm_up(model: Model, path: str, iterations: int) -> int:
         return 0
     LOG.info("Starting to read warmup data for model at %s", file)
     read = 0
-    for record in _records(file):
+    for record in records(file):
         read += 1
-        if read > _MOST_RECORDS:
-            raise invalid(f"Number of warmup records exceeds the maximum ({_MOST_RECORDS}) at {file}")
+        if read > MOST_RECORDS:
+            raise invalid(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}")
         for _ in range(max(1, iterations)):
-            _replay(model, _parsed(record, file))
+            replay(model, parsed(record, file))
     LOG.info("Finished reading warmup data for model at %s. Number of warmup records read: %d.", file, read)
     return read
 
 
-def _records(file: Path) -> Iterator[bytes]:
+def records(file: Path) -> Iterator[bytes]:
+    """The records of a file; raises ServingError for a damaged one."""
     try:
         yield from tf_record_iterator(str(file))
     except OpError as error:
@@ -45,28 +46,32 @@ def _records(file: Path) -> Iterator[bytes]:
         raise ServingError(Code.DATA_LOSS, text) from error
 
 
-def _parsed(record: bytes, file: Path) -> Any:
+def parsed(record: bytes, file: Path) -> Any:
+    """A record as a PredictionLog; raises ServingError."""
     try:
         return prediction_log_pb2.PredictionLog.FromString(record)
     except DecodeError as error:
         raise invalid(f"Failed to parse warmup record: {record!r:.100} from {file}") from error
 
 
-def _replay(model: Model, log: Any) -> None:
+def replay(model: Model, log: Any, timeout_ms: int = 0) -> None:
+    """Ask what a record asks; raises ServingError."""
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
-        predict.run_request(model, log.predict_log.request)
+        predict.run_request(model, log.predict_log.request, timeout_ms)
     elif kind == "classify_log":
-        examples.classify(_call(model, log.classify_log.request))
+        examples.classify(_call(model, log.classify_log.request, timeout_ms))
     elif kind == "regress_log":
-        examples.regress(_call(model, log.regress_log.request))
+        examples.regress(_call(model, log.regress_log.request, timeout_ms))
     elif kind == "multi_inference_log":
         request = log.multi_inference_log.request
-        examples.infer(model, request.tasks, examples.serialized(request.input), predict.Manner())
+        examples.infer(model, request.tasks, examples.serialized(request.input), predict.Manner(timeout_ms))
     elif kind is not None:
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
 
 
-def _call(model: Model, request: Any) -> examples.Call:
-    return examples.Call(model, request.model_spec.signature_name, examples.serialized(request.input))
+def _call(model: Model, request: Any, timeout_ms: int) -> examples.Call:
+    return examples.Call(
+        model, request.model_spec.signature_name, examples.serialized(request.input), timeout_ms=timeout_ms
+    )

@@ -20,6 +20,7 @@ class Exported:
     folder: Path
     summary: GoldenSummary
     said: list[str] = field(default_factory=list)
+    notes: tuple[str, ...] = ()
 
     def signature(self, name: str = "serving_default") -> Signature:
         return next(found for found in saved_model.read(self.folder).signatures if found.name == name)
@@ -57,6 +58,6 @@ class Exporter:
         folder.mkdir()
         request = export.ExportRequest(source, tuple(TensorSpec.parse(text) for text in inputs), **options)
         said: list[str] = []
-        export.save(request, folder, said.append)
+        saved = export.save(request, folder, said.append)
         summary = export.prove(folder, request, said.append) if prove else GoldenSummary(0, "")
-        return Exported(folder, summary, said)
+        return Exported(folder, summary, said, saved.notes)

@@ -16,6 +16,8 @@ LINES = [
         "FileSystemStoragePathSource encountered a filesystem access error: /models/m; Permission denied",
         "may not read /models/m",
     ),
+    ("DATA_LOSS: corrupted record at 0. Please verify your warmup data is in TFRecord format.", "warm-up file"),
+    ("INVALID_ARGUMENT: Failed to parse warmup record: x from /m", "warm-up file"),
     ("UNIMPLEMENTED: File system scheme 's3' not implemented (file: 's3://b/m')", "reads no s3:// paths"),
     ("PERMISSION_DENIED: /models/m/1/saved_model.pb; Permission denied", "may not read /models/m/1/saved_model.pb"),
     ("PermissionError: [Errno 13] Permission denied: '/models/m/1/saved_model.pb'", "may not read /models/m/1/saved"),

@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from deployer.errors import BrokenModel
 from deployer.export.golden.answers import answer
 from deployer.export.golden.examples import size_of
 from deployer.export.golden.records import write_records
-from deployer.export.golden.session import Refused, loaded
+from deployer.export.golden.session import RUN_TIMEOUT_MS, Refused, loaded
+from deployer.export.runtime import part
 from deployer.golden import GoldenCase, read, request_log
 from deployer.layout import WARMUP_FILE
 from deployer.model import Signature
@@ -26,16 +28,47 @@ MAX_BYTES = 64 << 20
 
 
 def make(target: Path, sizes: Sequence[int]) -> int:
-    """Write the file from the golden set of the same folder, unless the source brought one; the number of records."""
+    """Write the file from the golden set of the same folder; the number of records."""
     path = target / WARMUP_FILE
-    if path.exists():
-        return 0
     asked = list(_questions(read(target), read_saved_model(target).signatures, sizes))
     refused = _refused(target, [(case, signature) for case, signature in asked if not case.outputs])
     kept = [case for case, _ in asked if id(case) not in refused]
     if kept:
         write_records(path, (bytes(request_log(case).SerializeToString(deterministic=True)) for case in kept))
     return len(kept)
+
+
+def check(target: Path) -> int:
+    """Replay the file that the source brought, by the code of the embedded server; the number of its records.
+
+    Raises BrokenModel for the first record that fails: no server would load the version.
+    """
+    servable, warmup = part("deployer.server.servable"), part("deployer.server.warmup")
+    status = part("deployer.server.status")
+    file = target / WARMUP_FILE
+    done = 0
+    try:
+        model = servable.load(str(target), servable.LoadOptions())
+    except status.ServingError as error:
+        raise BrokenModel(f"the SavedModel does not load: {error.message:.300}") from error
+    try:
+        for record in warmup.records(file):
+            if done == MAX_RECORDS:
+                raise _bad(done + 1, f"a server reads {MAX_RECORDS} records and no more")
+            warmup.replay(model, warmup.parsed(record, file), RUN_TIMEOUT_MS)
+            done += 1
+    except status.ServingError as error:
+        raise _bad(done + 1, error.message) from error
+    finally:
+        model.close()
+    return done
+
+
+def _bad(number: int, reason: str) -> BrokenModel:
+    return BrokenModel(
+        f"record {number} of {WARMUP_FILE} fails, and no server would load the version: {reason:.300}",
+        hint="--no-warmup leaves the file out, --warmup makes another from the golden set",
+    )
 
 
 def _refused(target: Path, asked: Sequence[tuple[GoldenCase, Signature]]) -> set[int]:

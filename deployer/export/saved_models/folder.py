@@ -15,7 +15,7 @@ from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged, write_binary
 from deployer.export.saved_models.links import bring, files_below
 from deployer.export.saved_models.litter import is_litter
-from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, is_saved_model
+from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.model import SavedModelInfo
 
 KIND = "saved_model"
@@ -55,9 +55,12 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
     """The same for any folder: byte for byte, unless other tags than `serve` were asked for or the graph is text."""
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
-    for path in _own_files(root):
-        bring(path, target / path.relative_to(root))
     notes = [*_left_out(root)]
+    for path in _own_files(root):
+        if request.warmup is None or path.relative_to(root) != WARMUP_FILE:
+            bring(path, target / path.relative_to(root))
+        else:
+            notes.append(f"left out: the warm-up file of the source (--{'' if request.warmup else 'no-'}warmup)")
     if not (root / PB_FILE).is_file():
         write_binary(target)
         notes.append(f"{PBTXT_FILE} is text: stored as {PB_FILE}")

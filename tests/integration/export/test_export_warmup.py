@@ -5,15 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.cli import ANY_PORTS, in_process
 from support.exporting import Exporter
+from support.files import copy_model
 from support.world import MODELS
 
-from deployer import golden
+from deployer import golden, tensors
 from deployer.errors import BrokenModel
 from deployer.export import ExportRequest, identify
 from deployer.export.golden import warmup
+from deployer.export.golden.records import write_records
 from deployer.layout import WARMUP_FILE
 from deployer.manifest import content_digest, folder_digests
 from deployer.protos import proto
@@ -86,9 +89,97 @@ def test_a_saved_model_is_kept_as_it_is_and_so_is_the_file_that_it_brings(export
     assert not (exporter(EXAMPLES).folder / WARMUP_FILE).exists()
     brought = exporter(EXAMPLES, warmup=True)
     before = (brought.folder / WARMUP_FILE).read_bytes()
-    again = exporter(str(brought.folder), warmup=True, warmup_sizes=(1, 2))
+    again = exporter(str(brought.folder), warmup_sizes=(1, 2))
     assert (again.folder / WARMUP_FILE).read_bytes() == before
-    assert again.summary.warmup == 0
+    assert again.summary.warmup == 4
+
+
+def test_the_options_hold_for_the_file_that_a_source_brings(exporter: Exporter) -> None:
+    brought = exporter(EXAMPLES, warmup=True).folder
+    (brought / WARMUP_FILE).write_bytes(b"no records")
+    without, anew = exporter(str(brought), warmup=False), exporter(str(brought), warmup=True)
+    assert not (without.folder / WARMUP_FILE).exists()
+    assert (without.summary.warmup, anew.summary.warmup) == (0, 4)
+    assert len(logs(anew.folder)) == 4
+    for exported in (without, anew):
+        assert any("warm-up file of the source" in note for note in exported.notes)
+
+
+def predict_record(signature: str = "serving_default", name: str = "x", value: object = 1.0) -> Any:
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    request = log.predict_log.request
+    request.model_spec.signature_name = signature
+    request.inputs[name].CopyFrom(tensors.to_proto(np.array([value])))
+    return log
+
+
+def classify_record(signature: str) -> Any:
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log.classify_log.request.model_spec.signature_name = signature
+    return log
+
+
+def session_record() -> Any:
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log.session_run_log.SetInParent()
+    return log
+
+
+GOOD = predict_record(value=np.float32(1))
+BAD: dict[str, tuple[Any, int, str]] = {
+    "an unknown signature": (predict_record("other"), 2, "other"),
+    "an unknown input": (predict_record(name="z", value=np.float32(1)), 2, "z"),
+    "another dtype": (predict_record(value="text"), 2, "string"),
+    "another method": (classify_record("serving_default"), 2, "No classification inputs"),
+    "a kind that servers do not replay": (session_record(), 2, "Unsupported log_type"),
+}
+
+
+def with_warmup(folder: Path, records: list[bytes]) -> Path:
+    copy_model(folder)
+    write_records(folder / WARMUP_FILE, records)
+    return folder
+
+
+@pytest.mark.parametrize("kind", BAD)
+def test_a_record_that_fails_is_named_at_export(exporter: Exporter, tmp_path: Path, kind: str) -> None:
+    bad, number, reason = BAD[kind]
+    records = [GOOD.SerializeToString(), bad.SerializeToString()]
+    with pytest.raises(BrokenModel, match=f"record {number} of .*{reason}") as caught:
+        exporter(str(with_warmup(tmp_path / "m", records)))
+    assert "--no-warmup" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("data", [b"x" * 40, b""])
+def test_a_file_that_holds_no_records(exporter: Exporter, tmp_path: Path, data: bytes) -> None:
+    folder = with_warmup(tmp_path / "m", [])
+    (folder / WARMUP_FILE).write_bytes(data)
+    if data:
+        with pytest.raises(BrokenModel, match="record 1 of"):
+            exporter(str(folder))
+    else:
+        assert exporter(str(folder)).summary.warmup == 0
+
+
+def test_a_record_that_is_no_message_a_cut_file_and_too_many_records(exporter: Exporter, tmp_path: Path) -> None:
+    good = GOOD.SerializeToString()
+    with pytest.raises(BrokenModel, match="record 1 of"):
+        exporter(str(with_warmup(tmp_path / "garbled", [b"\xff\xff\xff"])))
+    cut = with_warmup(tmp_path / "cut", [good, good])
+    (cut / WARMUP_FILE).write_bytes((cut / WARMUP_FILE).read_bytes()[:-3])
+    with pytest.raises(BrokenModel, match="record 2 of"):
+        exporter(str(cut))
+    with pytest.raises(BrokenModel, match="record 1001 of"):
+        exporter(str(with_warmup(tmp_path / "many", [good] * 1001)))
+    assert exporter(str(with_warmup(tmp_path / "good", [good] * 3))).summary.warmup == 3
+
+
+def test_up_refuses_a_bad_warmup_file_and_takes_it_without(tmp_path: Path) -> None:
+    with_warmup(tmp_path / "m", [predict_record("other").SerializeToString()])
+    refused = in_process("export", "./m", "--name", "m", cwd=tmp_path)
+    assert refused.code == 4
+    assert "record 1" in refused.err
+    assert in_process("export", "./m", "--name", "m", "--no-warmup", cwd=tmp_path).code == 0
 
 
 @pytest.mark.parametrize(("warm", "changes"), [(None, False), (True, True)])
