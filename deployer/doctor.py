@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from deployer.deployment import GRPC_PORT, REST_PORT, typed
 from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
+from deployer.files import closed_level, opening
 from deployer.layout import misplaced
 from deployer.model import Model
 from deployer.plan import other_image
@@ -90,19 +89,15 @@ def _store(patient: Patient) -> Iterator[Finding]:
 
 def _version(model: Model) -> Iterator[Finding]:
     label = f"{model.name}:{model.version}"
-    if not os.access(model.path, os.R_OK | os.X_OK) or not _world_readable(model.path):
-        remedy = f"chmod -R a+rX {model.path}"
-        yield Finding("store", "warning", f"{label} is not readable by every user, and servers run as nobody", remedy)
+    if level := closed_level(model.path, model.path.parents[1]):
+        text = f"{label} is not readable by every user, and servers run as nobody: {level} is closed"
+        yield Finding("store", "warning", text, opening(level, model.path))
     elif not model.golden.cases:
         yield Finding(
             "store", "warning", f"{label} has no golden answers, so nothing proves it", "deployer export makes them"
         )
     else:
         yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
-
-
-def _world_readable(folder: Path) -> bool:
-    return all(path.stat().st_mode & 0o004 for path in (folder, *folder.rglob("*")))
 
 
 def _disk(patient: Patient) -> Iterator[Finding]:

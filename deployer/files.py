@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import shlex
 import shutil
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
@@ -53,3 +56,38 @@ def is_full(folder: Path) -> bool:
         return shutil.disk_usage(folder).free < SMALL_BYTES
     except OSError:
         return False
+
+
+def closed_level(path: Path, root: Path, user: tuple[int, int] | None = None) -> Path | None:
+    """The first of `root`, the folders down to `path` and what is below it that the modes close to a user and group.
+
+    None when all may be read. Without a user: to one who is neither owner nor in the group.
+    """
+    parts = path.relative_to(root).parts
+    levels = [root.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
+    return next((each for each in _down(levels) if not _is_open(each, user)), None)
+
+
+def opening(level: Path, version: Path) -> str:
+    """The command that opens a closed level to every user; of a version all at once."""
+    if level.is_relative_to(version):
+        return f"chmod -R a+rX {shlex.quote(str(version))}"
+    return f"chmod a+rx {shlex.quote(str(level))}"
+
+
+def _down(levels: list[Path]) -> Iterator[Path]:
+    yield from levels
+    for folder, folders, files in os.walk(levels[-1]):
+        yield from (Path(folder, name) for name in (*folders, *files))
+
+
+def _is_open(path: Path, user: tuple[int, int] | None) -> bool:
+    try:
+        found = path.stat()
+    except OSError:
+        return True  # it is another's to say what is wrong with it
+    shift = 0
+    if user:
+        shift = 6 if found.st_uid == user[0] else 3 if found.st_gid == user[1] else 0
+    needed = 0o5 if stat.S_ISDIR(found.st_mode) else 0o4
+    return (found.st_mode >> shift) & needed == needed

@@ -106,9 +106,11 @@ def write(folder: Path, release: Release) -> None:
 
 
 def write_config(folder: Path, rendered: Rendered) -> None:
-    """Put the server's files there, each whole or not at all."""
+    """Put the server's files there, each whole or not at all, readable for any user whatever the umask."""
+    config = folder / CONFIG_FOLDER
     for name, text in rendered.files.items():
-        write_atomically(folder / CONFIG_FOLDER / name, text)
+        write_atomically(config / name, text)
+    config.chmod(0o755)
 
 
 def begin_reload(folder: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import struct
 import subprocess
 import tarfile
@@ -14,7 +15,8 @@ from pathlib import Path
 import pytest
 from support.cli import ANY_PORTS
 from support.containers import docker
-from support.deploying import deployer, refused
+from support.deploying import deployer, refused, up
+from support.world import MODELS
 
 MakeImage = Callable[..., str]
 ENTRYPOINT = "/usr/bin/tf_serving_entrypoint.sh"
@@ -142,9 +144,31 @@ def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
     refused(ended, 7, "want of memory", "docker.memory")
 
 
-def test_a_user_who_may_not_read_the_models_is_told(project):
-    for path in (project / "models" / "half_plus_two" / "1").rglob("*"):
-        path.chmod(0o700 if path.is_dir() else 0o600)
-    (project / "models" / "half_plus_two" / "1").chmod(0o700)
+@pytest.mark.parametrize(
+    ("closed", "remedy"),
+    [
+        ("models", "chmod a+rx {project}/models,"),
+        ("models/half_plus_two", "chmod a+rx {project}/models/half_plus_two,"),
+        ("models/half_plus_two/1/saved_model.pb", "chmod -R a+rX {project}/models/half_plus_two/1,"),
+    ],
+)
+def test_a_folder_that_the_servers_user_may_not_read_is_told_with_its_remedy(project, closed, remedy):
+    (project / closed).chmod(0o600 if closed.endswith(".pb") else 0o750)
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
-    refused(ended, 7, "hint: ", "chmod -R a+rX", "docker.user")
+    refused(ended, 6, f"may not read {project / closed}", remedy.format(project=project), "docker.user")
+    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+
+
+def test_what_an_owner_alone_may_read_is_served_to_that_owner(project, monkeypatch):
+    """What lets the server's user in is asked of a container, where modes alone say no."""
+    monkeypatch.setenv("DEPLOYER_DOCKER_USER", "0:0")
+    (project / "models").chmod(0o700)
+    up(project, "half_plus_two:1", *ANY_PORTS)
+
+
+def test_a_strict_umask_closes_nothing_to_the_server(project):
+    before = os.umask(0o077)
+    try:
+        up(project, str(MODELS / "half_plus_two" / "1"), "--name", "half_plus_two", *ANY_PORTS)
+    finally:
+        os.umask(before)

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,12 +17,15 @@ from support.world import eventually
 
 SECONDS = 180
 START_SECONDS = 60
+HIDING = 'while [ "$1" != -- ]; do mount -t tmpfs tmpfs "$1"; shift; done; shift; exec "$@"'
 
 
 class OwnEngine:
-    """dockerd with all its state below `folder`; what runs `inside` shares its loopback."""
+    """dockerd with all its state below `folder`; what runs `inside` shares its loopback. It sees the folders that it
+    `hides` from itself as empty ones."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, hides: Sequence[Path] = ()) -> None:
+        self._hidden = tuple(map(str, hides))
         self.socket = f"unix://{folder}/docker.sock"
         self._folder = folder
         holder = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 900"]
@@ -43,9 +46,17 @@ class OwnEngine:
         own = (f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid")
         with (folder / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
-                self.inside("dockerd", f"--host={self.socket}", *own), stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                self.inside(*self._blind(), "dockerd", f"--host={self.socket}", *own),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
             )
         eventually(self._answers, f"the engine answers: {folder}/log", START_SECONDS)
+
+    def _blind(self) -> tuple[str, ...]:
+        if not self._hidden:
+            return ()
+        return ("unshare", "--mount", "--propagation", "private", "sh", "-c", HIDING, "sh", *self._hidden, "--")
 
     def end(self, number: int) -> None:
         """Send the engine a signal and wait for its end."""
@@ -105,9 +116,9 @@ def ended(child: subprocess.Popen[str]) -> Ended:
 
 
 @contextmanager
-def own_engine(folder: Path) -> Iterator[OwnEngine]:
+def own_engine(folder: Path, hides: Sequence[Path] = ()) -> Iterator[OwnEngine]:
     """An engine for a block."""
-    engine = OwnEngine(folder)
+    engine = OwnEngine(folder, hides)
     try:
         engine.start()
         yield engine

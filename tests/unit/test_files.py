@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.files import write_atomically
+from deployer.files import closed_level, opening, write_atomically
 
 
 def entries(folder: Path) -> list[str]:
@@ -129,3 +129,49 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_what_was_there(tmp_pa
         write_atomically(tmp_path / "config", "new")
     assert refused.value.filename == str(tmp_path / "config")
     assert entries(tmp_path) == ["config"]
+
+
+@pytest.fixture
+def version(tmp_path: Path) -> Path:
+    """models/name/1 with a file below, all of it open."""
+    folder = tmp_path / "models" / "name" / "1"
+    (folder / "variables").mkdir(parents=True)
+    (folder / "variables" / "variables.index").write_text("x")
+    for path in (tmp_path / "models", *(tmp_path / "models").rglob("*")):
+        path.chmod(0o755 if path.is_dir() else 0o644)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("level", "mode", "command"),
+    [
+        (".", 0o700, "chmod a+rx {models}"),
+        (".", 0o754, "chmod a+rx {models}"),
+        ("name", 0o750, "chmod a+rx {models}/name"),
+        ("name/1", 0o711, "chmod -R a+rX {models}/name/1"),
+        ("name/1/variables", 0o700, "chmod -R a+rX {models}/name/1"),
+        ("name/1/variables/variables.index", 0o640, "chmod -R a+rX {models}/name/1"),
+    ],
+)
+def test_the_level_that_is_closed_is_named_with_the_command_that_opens_it(version, level, mode, command):
+    models = version.parents[1]
+    (models / level).chmod(mode)
+    found = closed_level(version, models)
+    assert found == models / level
+    assert opening(found, version) == command.format(models=models)
+
+
+def test_what_is_open_has_no_closed_level(version):
+    assert closed_level(version, version.parents[1]) is None
+    assert closed_level(version, version.parents[1], (65534, 65534)) is None
+
+
+def test_owner_and_group_are_let_in_by_their_own_bits(version):
+    mine = version.stat()
+    version.chmod(0o700)
+    assert closed_level(version, version, (mine.st_uid, 1)) is None
+    assert closed_level(version, version, (mine.st_uid + 1, mine.st_gid)) == version
+    version.chmod(0o750)
+    assert closed_level(version, version, (mine.st_uid + 1, mine.st_gid)) is None
+    version.chmod(0o075)
+    assert closed_level(version, version, (mine.st_uid, mine.st_gid)) == version

@@ -19,6 +19,9 @@ CONFLICT = 409
 """How the engine tells that something is not as the call takes it to be."""
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
+NO_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
+"""Of a mount whose source is not there, as the engine sees it."""
+
 LOCAL = "unix://"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first that mounts folders by type, so that a missing one is an error."""
@@ -132,7 +135,18 @@ def _api_failure(what: str, error: Any) -> EngineError:
         return PortTaken(
             f"{what}: port {port[1] if port else ''} is taken", hint="choose another, or 0 for any free one"
         )
+    if missing := NO_SOURCE.search(reason):
+        return unseen(missing[1] or missing[2])
     return EngineError(f"{what}: {reason}", hint="docker info and docker ps -a tell more")
+
+
+def unseen(folder: object) -> EngineError:
+    """The error for a folder of this machine that is not there, or another one, for the engine."""
+    return EngineError(
+        f"the Docker Engine does not see {folder} as it is here",
+        hint="it may be a snap, have a /tmp of its own, or run on the other side of a shared socket: "
+        "put the project where it sees it, or use --engine embedded",
+    )
 
 
 def _reason(error: Any) -> str:

@@ -27,7 +27,7 @@ from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World, first_serving
 from deployer.errors import EngineError
-from deployer.files import write_atomically
+from deployer.files import closed_level, opening, write_atomically
 from deployer.gateway.home import Home
 from deployer.gateway.wanted import Wanted
 from deployer.locks import holder
@@ -69,10 +69,13 @@ class DockerEngine:
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """See Engine.examine: by a container of the image, where the engine has it, else by the image's name."""
         from deployer.engines import loading
-        from deployer.engines.docker import probe
+        from deployer.engines.docker import probe, visibility
 
-        if not models or self._image is None:
+        if self._image is None:
             return tuple(loading.findings(self.tensorflow, models))
+        unseen = tuple(visibility.findings(self._client, self.settings.image, (self.models_dir, self.state_dir)))
+        if unseen or not models:
+            return (*unseen, *loading.findings(self.tensorflow, models))
         return tuple(probe.findings(self._client, self.settings, self.models_dir, models))
 
     @property
@@ -224,8 +227,27 @@ class DockerEngine:
         run_folder.write_config(place.folder, launch.rendered)
         with docker_errors(f"starting {place.container}"):
             wanted = containers.creation(launch, place, self.settings, self.models_dir.resolve(), self._known_image())
-            self._client.containers.create(**wanted).start()
+            container = self._client.containers.create(**wanted)
+            container.start()
+        self._check_folders(container, launch, place.folder)
         return self._world.known(launch.name, launch.env, place.release)
+
+    def _check_folders(self, container: Any, launch: Launch, folder: Path) -> None:
+        """That a container sees what is here, and may read it. Raises EngineError."""
+        from deployer.engines.docker import probe, visibility
+        from deployer.engines.docker.blueprint import CONFIG_MOUNT
+
+        config, root = folder / run_folder.CONFIG_FOLDER, self.models_dir.resolve()
+        versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
+        looked = [(CONFIG_MOUNT, config, next(iter(launch.rendered.files)))]
+        visibility.check(container, looked + [(MODELS_MOUNT, root, version) for version in versions])
+        for version in versions:
+            level = closed_level(root / version, root, probe.ids(self.settings.user))
+            if level and not probe.may_read(self._client, self.settings, root, level):
+                raise EngineError(
+                    f"the server's user {self.settings.user} may not read {level}",
+                    hint=f"{opening(level, root / version)}, or set docker.user",
+                )
 
     def alive(self, deployment: Deployment) -> bool:
         """See Engine.alive. A container that restarts after a failure counts as gone."""

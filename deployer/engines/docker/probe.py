@@ -12,6 +12,7 @@ from typing import Any
 from deployer.engines import loading
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
+from deployer.files import closed_level, opening
 from deployer.model import Model
 from deployer.op_sets import Target, named
 from deployer.report.checks import Finding
@@ -19,6 +20,7 @@ from deployer.spec import Docker
 
 SECONDS = 30
 MARK = f"{LABEL}doctor"
+READABLE = '[ -r "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }'
 SCRIPT = f"""
 tensorflow_model_server --version
 for version in "$@"; do
@@ -39,16 +41,17 @@ class Seen:
 def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     """What a server of this engine would see of these models, and whether it is of an age with them."""
     seen = look(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
-    yield from _visible(seen, models_dir, models)
+    yield from _visible(seen, settings, models_dir, models)
     yield from _ages(seen, settings.image, models)
     yield from loading.findings(_target(settings.image, seen), models)
 
 
-def _visible(seen: Seen, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
+def _visible(seen: Seen, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     hidden = [model for model in models if f"{model.name}/{model.version}" not in seen.versions]
     for model in hidden:
+        level = closed_level(model.path, model.path.parents[1], ids(settings.user))
         text = f"a container does not see {model.name}:{model.version} below {models_dir}, or may not read it"
-        remedy = f"share {models_dir} with the engine's machine, and chmod -R a+rX {model.path}"
+        remedy = opening(level, model.path) if level else f"share {models_dir} with the engine's machine"
         yield Finding("models folder", "error", text, remedy)
     if not hidden:
         yield Finding("models folder", "ok", f"containers see {models_dir}")
@@ -71,6 +74,12 @@ def _target(image: str, seen: Seen) -> Target | None:
     return named(image, ".".join(map(str, seen.tensorflow))) if seen.tensorflow else None
 
 
+def ids(user: str) -> tuple[int, int]:
+    """User and group of docker.user."""
+    uid, _, gid = user.partition(":")
+    return int(uid), int(gid or uid)
+
+
 def numbers(version: str) -> tuple[int, ...]:
     """Major and minor of a version, or nothing."""
     found = re.match(r"(\d+)\.(\d+)", version)
@@ -79,26 +88,38 @@ def numbers(version: str) -> tuple[int, ...]:
 
 def look(client: Any, settings: Docker, models_dir: Path, versions: Sequence[str]) -> Seen:
     """Run it, as a server would be run, and take it away. Raises EngineError."""
-    with docker_errors(f"looking into {settings.image}"):
-        _clear(client)
-        container = client.containers.create(**_creation(settings, models_dir, versions))
-        try:
-            container.start()
-            container.wait(timeout=SECONDS)
-            said = container.logs(stdout=True, stderr=True).decode("utf-8", "replace")
-        finally:
-            container.remove(force=True)
+    _, said = _run(client, settings, models_dir, SCRIPT, versions)
     library = re.search(r"TensorFlow Library: (\S+)", said)
     return Seen(numbers(library[1]) if library else (), frozenset(re.findall(r"^sees (.+)$", said, re.MULTILINE)))
 
 
-def _creation(settings: Docker, models_dir: Path, versions: Sequence[str]) -> dict[str, Any]:
+def may_read(client: Any, settings: Docker, models_dir: Path, path: Path) -> bool:
+    """Whether the server's user may: access lists and mapped users can allow what modes deny. Raises EngineError."""
+    inside = Path(MODELS_MOUNT, path.relative_to(models_dir))
+    code, _ = _run(client, settings, models_dir, READABLE, [str(inside)])
+    return code == 0
+
+
+def _run(client: Any, settings: Docker, models_dir: Path, script: str, words: Sequence[str]) -> tuple[int, str]:
+    """A script in a container like a server's: its exit code and what it says. Raises EngineError."""
+    with docker_errors(f"looking into {settings.image}"):
+        _clear(client)
+        container = client.containers.create(**_creation(settings, models_dir, script, words))
+        try:
+            container.start()
+            code = int(container.wait(timeout=SECONDS)["StatusCode"])
+            return code, container.logs(stdout=True, stderr=True).decode("utf-8", "replace")
+        finally:
+            container.remove(force=True)
+
+
+def _creation(settings: Docker, models_dir: Path, script: str, words: Sequence[str]) -> dict[str, Any]:
     from docker.types import Mount
 
     return {
         "image": settings.image,
-        "entrypoint": ["bash", "-c", SCRIPT, "bash"],
-        "command": list(versions),
+        "entrypoint": ["bash", "-c", script, "bash"],
+        "command": list(words),
         "labels": {MARK: str(int(time.time()))},
         "mounts": [Mount(target=MODELS_MOUNT, source=str(models_dir.resolve()), type="bind", read_only=True)],
         "network_mode": "none",

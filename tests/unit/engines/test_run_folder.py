@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,14 @@ def test_a_link_in_the_folder_goes_and_what_it_leads_to_stays(tmp_path):
     run_folder.delete(folder)
     assert not folder.exists()
     assert (kept / "file").exists()
+
+
+@pytest.mark.parametrize("umask", [0o027, 0o077])
+def test_a_servers_user_may_read_its_config_whatever_the_umask(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        run_folder.write_config(tmp_path / "release", Rendered({"models.config": "x"}))
+    finally:
+        os.umask(before)
+    config = tmp_path / "release" / CONFIG_FOLDER
+    assert (config.stat().st_mode & 0o777, (config / "models.config").stat().st_mode & 0o777) == (0o755, 0o644)

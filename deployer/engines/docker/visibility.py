@@ -1,0 +1,80 @@
+"""Whether the Docker Engine sees this machine's folders as they are here.
+
+An engine may run where a path leads to another folder, or to none: as a snap, as a service with a /tmp of its own, or
+on another side of a shared socket. The archive call tells what a container sees without running anything in it.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from deployer.engines.docker.api import API_SECONDS, docker_errors, unseen
+from deployer.errors import EngineError
+from deployer.report.checks import Finding
+
+ABSENT = 404
+
+
+def check(container: Any, folders: Iterable[tuple[str, Path, str]]) -> None:
+    """Look for what lies in each folder: where it is mounted, the folder here, and a path in it. Raises EngineError."""
+    for mount, folder, inside in folders:
+        with docker_errors(f"looking into {container.name}"):
+            if not _has(container, f"{mount}/{inside}"):
+                raise unseen(folder)
+
+
+def findings(client: Any, image: str, folders: Sequence[Path]) -> Iterator[Finding]:
+    """An error for each of these folders that the engine does not see; none is told of one that does not exist."""
+    for folder in folders:
+        if not folder.is_dir():
+            continue
+        try:
+            _probe(client, image, folder.resolve())
+        except EngineError as error:
+            yield Finding("shared folders", "error", error.message, error.hint or "")
+
+
+def _probe(client: Any, image: str, folder: Path) -> None:
+    """By a container that is never started. Raises EngineError."""
+    from docker.types import Mount
+
+    with ExitStack() as stack, docker_errors(f"looking from a container into {folder}"):
+        marker = stack.enter_context(_marked(folder))
+        if marker is None:
+            return
+        mount = Mount(target="/probe", source=str(folder), type="bind", read_only=True)
+        container = client.containers.create(image, command=["true"], mounts=[mount], network_mode="none")
+        stack.callback(container.remove, force=True)
+        check(container, [("/probe", folder, marker)])
+
+
+@contextmanager
+def _marked(folder: Path) -> Iterator[str | None]:
+    """The name of something in the folder: a file that is made for the moment, else what is there, or None."""
+    marker = folder / f".deployer-probe-{secrets.token_hex(8)}"
+    try:
+        marker.touch(mode=0o600, exist_ok=False)
+    except OSError:
+        yield next((each.name for each in folder.iterdir()), None) if os.access(folder, os.R_OK) else None
+        return
+    try:
+        yield marker.name
+    finally:
+        with suppress(OSError):
+            marker.unlink()
+
+
+def _has(container: Any, path: str) -> bool:
+    """Whether a container has something at a path; so too where the engine does not say."""
+    api = container.client.api
+    answer = api.head(
+        api._url("/containers/{0}/archive", container.id),
+        params={"path": path},
+        timeout=API_SECONDS,
+    )
+    return bool(answer.status_code != ABSENT)
