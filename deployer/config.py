@@ -26,6 +26,7 @@ PREFIX = "DEPLOYER_"
 FILE_VARIABLE = "DEPLOYER_CONFIG"
 OF_TESTS = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
+HOST = "server.host"
 PATHS = ("models_dir", "state_dir", "templates_dir")
 PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
 
@@ -48,12 +49,26 @@ def load(
     layers = {key: _here(key, value) for key, value in _variables(environ).items()}
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
     if file is None and not layers:
-        return _of_options(chosen, options)
+        return _with_address(_of_options(chosen, options), "--host")
     document = _overlaid(raw, _overlay(overlays, chosen, file))
     document = _anchored(document, file.parent if file else Path())
     for key, value in {**layers, **options}.items():
         _put(document, key, value)
-    return _validated({**document, "env": chosen}, file)
+    where = "--host" if HOST in options else f"{PREFIX}SERVER_HOST" if HOST in layers else f"{file}: {HOST}"
+    return _with_address(_validated({**document, "env": chosen}, file), where)
+
+
+def _with_address(spec: Spec, where: str) -> Spec:
+    """The spec with the IP address that its host means. Raises ConfigError that names `where` the host was set."""
+    if spec.server.host is None:
+        return spec
+    from deployer import hosts
+
+    try:
+        found = hosts.address(spec.server.host)
+    except InvalidValue as error:
+        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
+    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=found))
 
 
 def environments(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:

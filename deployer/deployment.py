@@ -12,6 +12,7 @@ from pathlib import Path
 from deployer.model import Model
 
 DEFAULT_ENV = "local"
+LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
 """Where clients of TensorFlow Serving expect it; many tutorials have them the other way round."""
 MODEL_CONFIG = "model_config.config"
@@ -144,13 +145,15 @@ def digest(value: object) -> str:
 class Front:
     """The gateway in front of a server. `digest` changes with its settings; one that is gone has none.
 
-    `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS.
+    `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS;
+    `guarded` when clients need a token.
     """
 
     digest: str
     running: bool
     token: Path
     certificate: Path | None = None
+    guarded: bool = False
 
 
 @dataclass(frozen=True)
@@ -161,7 +164,7 @@ class Deployment:
     the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
     from; None is that of whoever asks. `under_way` are the models of a reload that was begun and not ended: what the
     server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `front` that gateway, once
-    the server is reached through it.
+    the server is reached through it. `host` is the address that the ports are bound to.
     """
 
     name: str
@@ -185,6 +188,7 @@ class Deployment:
     under_way: tuple[ServedModel, ...] | None = None
     slot: str = ""
     front: Front | None = None
+    host: str = ""
 
 
 @dataclass(frozen=True)

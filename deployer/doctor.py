@@ -35,6 +35,7 @@ class Patient:
     spec: Spec
     store: Store
     engines: Sequence[Engine]
+    absence: str = ""
 
 
 def examine(patient: Patient) -> tuple[Finding, ...]:
@@ -50,6 +51,9 @@ def _run(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> lis
 
 
 def _engines(patient: Patient) -> Iterator[Finding]:
+    if patient.absence:
+        remedy = "start it, or say --engine embedded"
+        yield Finding("docker engine", "warning", f"engine auto does not use it: {patient.absence}", remedy)
     for engine in patient.engines:
         found = engine.check()
         yield from found or (Finding(f"{engine.name} engine", "ok", "answers"),)
@@ -147,8 +151,8 @@ def _ports(patient: Patient) -> Iterator[Finding]:
     server = patient.spec.server
     deployments = [found for engine in patient.engines for found in engine.observe_all()]
     ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
-    yield _port("REST", server.host, server.rest_port, REST_PORT, ours)
-    yield _port("gRPC", server.host, server.grpc_port, GRPC_PORT, ours)
+    yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
+    yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
     yield from _swapped(server)
 
 

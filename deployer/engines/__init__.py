@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from deployer.engines.base import Engine
+from deployer.errors import EngineError
 from deployer.spec import Spec
 
 
@@ -23,12 +26,36 @@ def _docker(spec: Spec) -> Engine:
 ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}
 
 
-def usable(spec: Spec) -> tuple[Engine, ...]:
-    """The engines that a verb should look at: the named one, or with `auto` all that answer here, Docker first."""
-    if spec.engine != "auto":
-        return (ENGINES[spec.engine](spec),)
-    from deployer.engines.docker import api as docker_api
+@dataclass(frozen=True)
+class Usable:
+    """The engines that a verb looks at, the one for new deployments first; `absence` says why Docker is none of them,
+    where `auto` would have preferred it."""
 
-    return tuple(
-        make(spec) for name, make in ENGINES.items() if name != "docker" or docker_api.answers(spec.docker.host)
-    )
+    engines: tuple[Engine, ...]
+    absence: str = ""
+
+
+def usable(spec: Spec) -> Usable:
+    """The named engine; with `auto` all of this machine, Docker first.
+
+    A Docker Engine that DOCKER_HOST, `docker.host` or a docker context asks for is never left out: where it cannot be
+    used, its own error says so when it is needed. The usual one is left out where it does not answer.
+    """
+    if spec.engine != "auto":
+        return Usable((ENGINES[spec.engine](spec),))
+    from deployer.engines.docker import api, context
+
+    absence = "" if context.chosen(spec.docker.host).by else api.absence()
+    return Usable(tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not absence), absence)
+
+
+def holder(engine: Engine, port: int) -> str:
+    """Who has a port of this machine, as an engine sees it; of a container that Docker's proxy stands for, its name."""
+    found = engine.holder(port)
+    if "docker-proxy" not in found:
+        return found
+    from deployer.engines.docker import api, placing
+
+    with contextlib.suppress(EngineError):
+        return placing.publisher(api.connect(), port) or found
+    return found

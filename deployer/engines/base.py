@@ -60,6 +60,9 @@ class Engine(Protocol):
         """Raise PortTaken when a wanted port is held by anyone but this deployment: by its server, or by what a killed
         command left, which is cleared away before anything is started."""
 
+    def holder(self, port: int) -> str:
+        """Who has a port of this machine: a deployment, a container, a process; as far as this user may know."""
+
     @property
     def tensorflow(self) -> Target | None:
         """Its servers' TensorFlow, where that is known without asking one of them."""

@@ -15,6 +15,8 @@ from deployer.errors import EngineError, PortTaken
 LOWEST = 20_000
 TRIES = 20
 GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
+RUN_FOLDER = "--run_folder="
+"""An embedded server's flag that says where its labels are: STATE_DIR/run/ENV/NAME/RELEASE."""
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
 
 
@@ -143,6 +145,17 @@ def _process_name(pid: int | None) -> str:
     if pid is None:
         return "another user's process"
     try:
-        return f"process {pid} ({psutil.Process(pid).name()})"
+        found = psutil.Process(pid)
+        deployment = _deployment(found.cmdline())
+        return f"{deployment} (process {pid})" if deployment else f"process {pid} ({found.name()})"
     except psutil.Error:
         return f"process {pid}"
+
+
+def _deployment(words: Iterable[str]) -> str | None:
+    """The deployment whose embedded server has such a command line: its run folder tells."""
+    folder = next((word.partition("=")[2] for word in words if word.startswith(RUN_FOLDER)), "")
+    match Path(folder).parts:
+        case [*_, "run", env, name, _]:
+            return f"the deployment {name} [{env}]"
+    return None

@@ -73,6 +73,7 @@ class Release:
             pid=self.pid,
             folder=folder,
             under_way=reload_under_way(folder),
+            host=self.host,
         )
 
 

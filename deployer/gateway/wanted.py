@@ -17,6 +17,7 @@ from deployer.spec import Gateway
 MOUNT = "/gateway"
 HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
 CERTIFICATE = "certificate.pem"
+TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Wanted:
         folder = f"{MOUNT}/{generation}"
         files = {f"{slot}.cfg": self._config(place, folder, slot, own) for slot in SLOTS}
         if self.settings.tokens:
-            files["tokens"] = "".join(f"{kept}\n" for kept in self._hashes())
+            files[TOKENS] = "".join(f"{kept}\n" for kept in self._hashes())
         if self.settings.tls:
             material = self._certificate(home, place.host) or tls.make(home.self_signed, place.host)
             files |= {

@@ -10,4 +10,4 @@ from deployer.report.checks import DoctorResult
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Findings with severity and remedy; nothing is changed. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
-    return DoctorResult(examine(Patient(workspace.spec, workspace.store, workspace.engines)))
+    return DoctorResult(examine(Patient(workspace.spec, workspace.store, workspace.engines, workspace.absence)))

@@ -67,7 +67,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
     return Launch(
         name=spec.deployment,
         env=spec.env,
-        host=spec.server.host,
+        host=spec.server.address,
         rest_port=spec.server.rest_port,
         grpc_port=spec.server.grpc_port,
         flags=tuple((name, _flag_text(value)) for name, value in sorted(spec.server.flags.items())),
@@ -80,7 +80,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
 
 def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
-    front = engine.front(spec.deployment, spec.env, spec.server.host)
+    front = engine.front(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(launch(spec, engine, models), image=engine.image(), front=front)
 
 

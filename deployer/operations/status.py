@@ -11,6 +11,7 @@ from deployer.deployment import Deployment, NamedImage, typed
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
+from deployer.operations.choices import exposure
 from deployer.operations.workspace import Settings, open_everywhere, open_workspace
 from deployer.plan import other_image
 from deployer.report.running import DeploymentStatus, ModelState
@@ -63,7 +64,10 @@ def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatu
     store = Store(deployment.store) if deployment.store else store
     lacking = ", ".join(store.lacking(deployment.models))
     lost = f"{lacking} is no longer in {store.root}: put it back" if lacking else ""
-    return dataclasses.replace(_asked(deployment), warning="; ".join(filter(None, (lost, moved))))
+    front = deployment.front
+    tls, tokens = (front is not None and front.certificate is not None), (front is not None and front.guarded)
+    exposed = exposure(deployment.host, tls=tls, tokens=tokens)
+    return dataclasses.replace(_asked(deployment), warning="; ".join(filter(None, (lost, moved, exposed))))
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:

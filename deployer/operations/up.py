@@ -12,6 +12,7 @@ from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
 from deployer.model import Model, check_name
+from deployer.operations import choices
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, foresee
 from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
@@ -58,7 +59,9 @@ def _expected(workspace: Workspace, options: ExportOptions, digest: str | None) 
     """The plan whose digest was given, as it will be found once its exports are made."""
     if digest is None:
         return None
-    exports, _, plan = _foreseen_plan(workspace, options)
+    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
+    exports, _, plan = _foreseen_plan(workspace, options, observed)
     if dataclasses.replace(plan, steps=(*exports, *plan.steps)).digest != digest:
         raise _outdated(plan)
     return plan
@@ -137,22 +140,29 @@ def check_platform(workspace: Workspace) -> None:
     for finding in workspace.engine.check():
         if finding.severity == "error":
             raise EngineUnavailable(finding.message, hint=finding.remedy)
+    from deployer import hosts
+
     server = workspace.spec.server
-    address = Address(server.host, server.rest_port, server.grpc_port)
+    hosts.check_family(server.address)
+    address = Address(server.address, server.rest_port, server.grpc_port)
     workspace.engine.check_address(workspace.spec.deployment, workspace.spec.env, address)
 
 
 def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported."""
-    exports, request, plan = _foreseen_plan(workspace, options)
-    return _result(workspace, request.models, dataclasses.replace(plan, steps=(*exports, *plan.steps)))
+    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
+    exports, request, plan = _foreseen_plan(workspace, options, observed)
+    plan = dataclasses.replace(plan, steps=(*exports, *plan.steps))
+    return _result(workspace, request.models, plan, choices.notices(workspace, request, observed, None))
 
 
-def _foreseen_plan(workspace: Workspace, options: ExportOptions) -> tuple[tuple[Step, ...], Launch, Plan]:
+def _foreseen_plan(
+    workspace: Workspace, options: ExportOptions, observed: Deployment | None
+) -> tuple[tuple[Step, ...], Launch, Plan]:
     """The exports to be made first, what is to serve then, and what will be done for that."""
     exports: list[Step] = []
     models = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
-    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     request = current_launch(workspace.spec, workspace.engine, models)
     return tuple(exports), request, _decided(workspace, request, observed)
 
@@ -195,7 +205,8 @@ def deploy(  # noqa: PLR0913 - what a change is made of
     request, models = _request(workspace)
     with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
         observed = settled(workspace, request.name, request.env, progress)
-        if now is not None and (spec := now(observed)) != workspace.spec:
+        spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
+        if spec != workspace.spec:
             workspace = workspace.with_spec(spec)
             request, models = _request(workspace)
         plan = _decided(workspace, request, observed)
@@ -210,7 +221,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
         ):
             under_way = Deploy(workspace, request, models, progress, record.step, meter)
             deployment, report = under_way.carry_out(plan, observed)
-    result = _result(workspace, request.models, plan)
+    result = _result(workspace, request.models, plan, choices.notices(workspace, request, observed, deployment))
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
 
 
@@ -241,6 +252,6 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) 
     return dataclasses.replace(workspace.spec, models=models)
 
 
-def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan) -> UpResult:
-    spec, notices = workspace.spec, workspace.notices
+def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan, notices: tuple[str, ...]) -> UpResult:
+    spec = workspace.spec
     return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None, notices=notices)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from deployer import engines
 from deployer.deployment import Deployment, ServedModel
 from deployer.engines.base import Engine
-from deployer.errors import EngineError, InvalidValue, NothingDeployed, UsageError
+from deployer.errors import EngineError, EngineUnavailable, InvalidValue, NothingDeployed, UsageError
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
@@ -81,13 +81,13 @@ class Settings:
 class Workspace:
     """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
 
-    `notices` say what was chosen so far without being asked for.
+    `absence` says why Docker is not among them, where it would have been preferred.
     """
 
     spec: Spec
     engines: tuple[Engine, ...]
     settings: Settings
-    notices: tuple[str, ...] = ()
+    absence: str = ""
 
     @property
     def store(self) -> Store:
@@ -114,8 +114,16 @@ class Workspace:
         return self.engines[0]
 
     def narrowed(self, name: str) -> Workspace:
-        """The same with just the engine that has this deployment, or the first one."""
+        """The same with just the engine that has this deployment, or the first one.
+
+        Raises EngineUnavailable for a deployment of a Docker Engine that was left out because it does not answer.
+        """
         key = (name, self.spec.env)
+        if self.absence and (self.spec.state_dir / "docker" / self.spec.env / name).is_dir():
+            raise EngineUnavailable(
+                f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
+                hint="start the Docker Engine; --engine embedded means another deployment of that name",
+            )
         having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
         return dataclasses.replace(self, engines=tuple(having[:1]) or self.engines[:1])
 
@@ -200,4 +208,5 @@ def open_workspace(settings: Settings) -> Workspace:
     from deployer import config
 
     spec = config.load(settings.config, settings.env, settings.overrides())
-    return Workspace(spec, engines.usable(spec), settings)
+    found = engines.usable(spec)
+    return Workspace(spec, found.engines, settings, found.absence)

@@ -22,7 +22,7 @@ class ModelState:
 class DeploymentStatus:
     """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE.
 
-    `warning` tells what will keep it from coming up again, or have the next `up` replace it.
+    `warning` tells what will keep it from coming up again, what has the next `up` replace it, and who else reaches it.
     """
 
     deployment: Deployment

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from deployer.deployment import LOOPBACK
 from deployer.errors import InvalidValue
 from deployer.spec.words import STRICT, doc
 
@@ -22,10 +23,19 @@ class Server:
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
-    host: str = doc("address that the ports are bound to; 0.0.0.0 opens them to the network", default="127.0.0.1")
+    host: str | None = doc(
+        "address that the ports are bound to; unset: the one that the deployment has, else 127.0.0.1; 0.0.0.0 opens "
+        "them to the network",
+        default=None,
+    )
     rest_port: int | None = doc("REST port; unset: 8501 or, when taken, a free one; 0: any free one", default=None)
     grpc_port: int | None = doc("gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", default=None)
     flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """The host, or the usual one where none is set."""
+        return self.host or LOOPBACK
 
     def __post_init__(self) -> None:
         for port in (self.rest_port, self.grpc_port):

@@ -25,7 +25,7 @@ def load(
 def test_no_file_is_the_defaults(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     spec = config.load(environ={})
-    assert (spec.engine, spec.env, spec.server.host, spec.models) == ("auto", "local", "127.0.0.1", {})
+    assert (spec.engine, spec.env, spec.server.address, spec.models) == ("auto", "local", "127.0.0.1", {})
 
 
 def test_paths_are_meant_from_the_files_folder(tmp_path):

@@ -14,7 +14,7 @@ from deployer.spec.server import OWN_FLAGS
 
 def test_the_defaults_are_a_closed_door_and_a_document_that_asks_for_nothing():
     spec = Spec()
-    assert (spec.server.host, spec.server.rest_port, spec.server.grpc_port, spec.server.flags) == (
+    assert (spec.server.address, spec.server.rest_port, spec.server.grpc_port, spec.server.flags) == (
         "127.0.0.1", None, None, {},
     )  # fmt: skip
     assert (spec.models, spec.batching, spec.monitoring, spec.engine) == ({}, None, None, "auto")

@@ -34,12 +34,14 @@ def connect(host: str | None = None) -> Any:
     for one on another machine, because an engine must see this machine's folders.
     """
     address = host or docker_context.address()
+    by = docker_context.chosen(host).by
+    what = f"the Docker Engine at {address}{f' ({by})' if by else ''}"
     if not address.startswith(LOCAL):
         raise SettingRefused(
-            f"the Docker Engine at {address} is on another machine, which does not see this machine's models",
-            hint="unset docker.host and DOCKER_HOST, `docker context use default`; remote engines come later",
+            f"{what} is on another machine, which does not see this machine's models",
+            hint=f"{_without(by)}; remote engines come later",
         )
-    with docker_errors(f"the Docker Engine at {address}"):
+    with docker_errors(what):
         version = _spoken(address)
         check_version(address, version)
         return _client_class()(base_url=address, version=version, timeout=API_SECONDS)
@@ -93,16 +95,30 @@ def _spoken(address: str) -> str:
     return str(answer.headers.get("Api-Version", "auto"))
 
 
-def answers(host: str | None = None) -> bool:
-    """Whether a Docker Engine is there to be used; quick where there is none, for `auto`."""
+def _without(by: str) -> str:
+    """How to have an engine of this machine instead of the one that was asked for."""
+    if by == "docker.host":
+        return "take docker.host out"
+    if by.startswith("DOCKER_"):
+        return f"unset {by.partition('=')[0]}"
+    return "docker context use default"
+
+
+def absence() -> str:
+    """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
+    socket = docker_context.USUAL.removeprefix(LOCAL)
+    if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
+        import shutil
+
+        installed = shutil.which("dockerd") or shutil.which("docker")
+        return f"Docker is installed and not running: no {socket}" if installed else "Docker is not installed"
+    if not os.access(socket, os.R_OK | os.W_OK):
+        return f"Docker cannot be used: this user may not open {socket}"
     try:
-        address = host or docker_context.address()
-        if address.startswith(LOCAL) and os.access(address.removeprefix(LOCAL), os.R_OK | os.W_OK):
-            connect(address).close()
-            return True
-    except EngineError:
-        pass
-    return False
+        connect(docker_context.USUAL).close()
+    except EngineError as error:
+        return f"Docker cannot be used: {error.message}"
+    return ""
 
 
 @contextmanager

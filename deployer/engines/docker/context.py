@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,31 @@ USUAL = "unix:///var/run/docker.sock"
 DEFAULT = "default"
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """What chose an engine, `DOCKER_HOST` for example; empty for the usual one, which nothing asked for."""
+
+    by: str
+    context: str = ""
+
+    @property
+    def named(self) -> str:
+        """How an error names it."""
+        return f"the Docker Engine that {self.by} names" if self.by else "the Docker Engine"
+
+
+def chosen(host: str | None = None, environ: Mapping[str, str] = os.environ) -> Chosen:
+    """What says which engine is meant; `host` is the setting of that name. Nothing is looked at but names."""
+    if host:
+        return Chosen("docker.host")
+    if environ.get("DOCKER_HOST"):
+        return Chosen("DOCKER_HOST")
+    if name := environ.get("DOCKER_CONTEXT"):
+        return Chosen("" if name == DEFAULT else f"DOCKER_CONTEXT={name}", name)
+    name = _current(_folder(environ))
+    return Chosen("" if name == DEFAULT else f"the docker context {name}", name)
+
+
 def address(environ: Mapping[str, str] = os.environ) -> str:
     """The engine's address, such as unix:///var/run/docker.sock. Raises EngineUnavailable for no such context.
 
@@ -22,9 +48,12 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
-    folder = Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
-    name = environ.get("DOCKER_CONTEXT") or _current(folder)
-    return USUAL if name == DEFAULT else _host(folder, name)
+    name = chosen(None, environ).context
+    return USUAL if name == DEFAULT else _host(_folder(environ), name)
+
+
+def _folder(environ: Mapping[str, str]) -> Path:
+    return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
 
 
 def _current(folder: Path) -> str:

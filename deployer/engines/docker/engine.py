@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
-from deployer.engines import run_folder
+from deployer.engines import ports, run_folder
 from deployer.engines.base import SERVING, Address
 from deployer.engines.docker import autopsy, engine_lock, fitness, listing, networks
 from deployer.engines.docker import context as docker_context
@@ -153,6 +153,12 @@ class DockerEngine:
         for port in wanted:
             if port not in ours:
                 check_free(self._client, address.host, port)
+
+    def holder(self, port: int) -> str:
+        """See Engine.holder."""
+        from deployer.engines.docker.placing import publisher
+
+        return publisher(self._client, port) or ports.holder(port)
 
     def models_root(self, models_dir: Path) -> str:
         """Where the store is mounted in every container."""

@@ -18,7 +18,7 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
 from deployer.gateway.home import Home
-from deployer.gateway.wanted import CERTIFICATE
+from deployer.gateway.wanted import CERTIFICATE, TOKENS
 
 MODELS_FILE = "models.json"
 RETIRING = "retiring"
@@ -76,8 +76,10 @@ def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
 
 def front(home: Home, generation: str, digest: str, *, running: bool) -> Front:
     """How the tool gets through a gateway."""
-    certificate = home.folder(generation) / CERTIFICATE
-    return Front(digest, running, home.token, certificate if certificate.exists() else None)
+    folder = home.folder(generation)
+    certificate = folder / CERTIFICATE
+    guarded = (folder / TOKENS).exists()
+    return Front(digest, running, home.token, certificate if certificate.exists() else None, guarded)
 
 
 def behind(found: Deployment, host: str, through: Front) -> Deployment:
@@ -145,6 +147,7 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         store=Path(labels["store"]) if labels.get("store") else None,
         under_way=run_folder.reload_under_way(folder),
         slot=slot,
+        host=labels["host"],
     )
 
 

@@ -99,9 +99,25 @@ def answers_there(observed: Deployment) -> bool:
 
 def check_free(client: Any, host: str, port: int) -> None:
     """Raise PortTaken when a port cannot be had, with its holder."""
+    if holder := publisher(client, port):
+        raise PortTaken(f"port {port} is taken by {holder}", hint="choose another, or 0 for any free one")
+    ports.check_free(host, port)
+
+
+def publisher(client: Any, port: int) -> str | None:
+    """The container that has a port of the engine's machine, or the deployment that it belongs to."""
     with docker_errors("listing containers"):
         listed = client.api.containers(filters={"publish": str(port)})
-    if listed:
-        name = listed[0]["Names"][0].lstrip("/")
-        raise PortTaken(f"port {port} is taken by the container {name}", hint="choose another, or 0 for any free one")
-    ports.check_free(host, port)
+        # A gateway is in the machine's own network, and publishes nothing.
+        listed += client.api.containers(filters={"label": [f"{LABEL}role=gateway"]})
+    for container in listed:
+        labels = container["Labels"]
+        if f"{LABEL}generation" in labels and str(port) not in (
+            labels.get(f"{LABEL}rest_port"),
+            labels.get(f"{LABEL}grpc_port"),
+        ):
+            continue
+        if f"{LABEL}name" in labels:
+            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]"
+        return f"the container {container['Names'][0].lstrip('/')}"
+    return None

@@ -65,6 +65,10 @@ class EmbeddedEngine:
             if port and port not in ours:
                 ports.check_free(address.host, port)
 
+    def holder(self, port: int) -> str:
+        """See Engine.holder."""
+        return ports.holder(port)
+
     @property
     def tensorflow(self) -> Target | None:
         """See Engine.tensorflow: the one of this Python."""

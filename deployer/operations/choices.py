@@ -1,0 +1,104 @@
+"""What a deploy chooses without being asked, and what is said of it: who reaches the server, and why those ports."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+
+from deployer.deployment import GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
+from deployer.errors import InvalidValue
+from deployer.operations.workspace import Workspace
+from deployer.spec import Spec
+
+
+def remembered(spec: Spec, observed: Deployment | None) -> Spec:
+    """The spec with the address that the deployment has, where no setting says otherwise: as its ports, it stays."""
+    if spec.server.host is not None or observed is None or observed.host in ("", LOOPBACK):
+        return spec
+    from deployer import hosts
+
+    try:
+        host = hosts.address(observed.host)
+    except InvalidValue:  # an old release may have been given what is refused today
+        return spec
+    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=host))
+
+
+def notices(
+    workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
+) -> tuple[str, ...]:
+    """What is to be said of a launch; `deployed` is what came of it, None where it was only planned."""
+    gateway = workspace.spec.gateway
+    exposed = exposure(
+        launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
+    )
+    found = (
+        _engine(workspace) if observed is None else "",
+        *_ports(workspace, launch, observed, deployed),
+        _address(launch, observed),
+        exposed,
+    )
+    return tuple(filter(None, found))
+
+
+def exposure(host: str, *, tls: bool, tokens: bool) -> str:
+    """Who else reaches a server at this address, and what guards it there; empty for loopback."""
+    if host in ("", LOOPBACK):
+        return ""
+    from deployer import hosts
+
+    try:
+        if hosts.is_loopback(host):
+            return ""
+        where = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
+    except ValueError:  # of an old release: a name, which the engine may have read as every interface
+        where = host
+    lacks = [what for what, there in (("no TLS", tls), ("no token", tokens)) if not there]
+    guarded = ", ".join(lacks) if lacks else "with TLS and tokens"
+    return f"reachable from other machines, at {where}: {guarded}"
+
+
+def _engine(workspace: Workspace) -> str:
+    return f"the embedded engine was chosen: {workspace.absence}" if workspace.absence else ""
+
+
+def _address(launch: Launch, observed: Deployment | None) -> str:
+    if observed is None or observed.host in ("", launch.host):
+        return ""
+    return f"the address changes from {observed.host} to {launch.host}, as server.host or --host says"
+
+
+def _ports(
+    workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
+) -> Iterator[str]:
+    """Why a port that was left open is another than the one that was to be expected."""
+    rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+    got_rest, got_grpc = (deployed.rest_port, deployed.grpc_port) if deployed else (None, None)
+    if launch.rest_port is None:
+        yield _port(workspace, launch.host, rest or REST_PORT, got_rest, there=observed)
+    if launch.grpc_port is None:
+        yield _port(workspace, launch.host, grpc or GRPC_PORT, got_grpc, there=observed)
+
+
+def _port(workspace: Workspace, host: str, expected: int, got: int | None, *, there: Deployment | None) -> str:
+    if got == expected or (got is None and there is not None):
+        return ""
+    if got is None and not _taken(host, expected):
+        return ""
+    from deployer import engines
+
+    holder = engines.holder(workspace.engine, expected)
+    return f"port {expected} is taken by {holder}: using {'a free one' if got is None else got}"
+
+
+def _taken(host: str, port: int) -> bool:
+    from deployer.engines import ports
+    from deployer.errors import EngineError, PortTaken
+
+    try:
+        ports.check_free(host, port)
+    except PortTaken:
+        return True
+    except EngineError:
+        return False
+    return False

@@ -1,0 +1,49 @@
+"""What `up` chooses by itself is said, and what options said is kept."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from support.cli import ANY_PORTS, deployer, in_process
+from support.deploying import up
+from support.world import free_port
+
+
+def test_a_taken_port_is_said_with_the_process_that_has_it_and_once(project, monkeypatch):
+    usual = free_port()
+    monkeypatch.setattr("deployer.operations.choices.REST_PORT", usual)
+    monkeypatch.setattr("deployer.engines.embedded.starting.REST_PORT", usual)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", usual))
+        taken.listen()
+        planned = in_process("plan", "half_plus_two:1", "--grpc-port", "0", "--json", cwd=project).json
+        made = up(project, "half_plus_two:1", "--grpc-port", "0")
+        again = up(project, "half_plus_two:1", "--grpc-port", "0")
+    port = made["endpoints"]["rest"].rpartition(":")[2]
+    (said,) = made["notices"]
+    assert all(text in said for text in (f"port {usual} ", f"process {os.getpid()} ", port)), said
+    assert str(usual) in planned["notices"][0]
+    assert (again["endpoints"], again["notices"]) == (made["endpoints"], [])
+
+
+def test_an_address_that_an_option_opened_stays_until_a_setting_closes_it(project):
+    opened = up(project, "half_plus_two:1", "--host", "0.0.0.0", *ANY_PORTS)
+    assert any("other machines" in said for said in opened["notices"])
+    assert up(project, "half_plus_two:1")["plan"]["change"] == "nothing"
+    moved = in_process("redeploy", "half_plus_two", "--version", "2", "--json", cwd=project).json
+    assert (moved["plan"]["change"], moved["endpoints"]) == ("reload", opened["endpoints"])
+    assert any("other machines" in said for said in moved["notices"])
+    (status,) = in_process("status", "--json", cwd=project).json["deployments"]
+    assert (status["deployment"]["host"], "other machines" in status["warning"]) == ("0.0.0.0", True)
+    closed = up(project, "half_plus_two:2", "--host", "localhost")
+    assert (closed["plan"]["change"], closed["endpoints"]) == ("replace", opened["endpoints"])
+    assert not any("reachable" in said for said in closed["notices"])
+    assert up(project, "half_plus_two:2")["plan"]["change"] == "nothing"
+
+
+def test_notices_are_the_last_lines_of_a_plan_and_of_a_deploy(project):
+    for verb in ("plan", "up"):
+        ended = deployer(verb, "half_plus_two:1", "--host", "::", *ANY_PORTS, cwd=project)
+        assert ended.code == 0, ended.err
+        assert "note: reachable from other machines" in ended.err

@@ -1,0 +1,122 @@
+"""Which engines a verb looks at: what was asked for is never left out, and what is left out is told with its reason."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+from deployer import engines
+from deployer.engines.docker import api, context
+from deployer.errors import EngineError, EngineUnavailable, SettingRefused
+from deployer.operations.workspace import Settings as Given
+from deployer.operations.workspace import Workspace, open_workspace
+from deployer.spec import Docker, Spec
+
+
+@pytest.fixture(autouse=True)
+def no_docker(monkeypatch, tmp_path):
+    """A machine without Docker, and a user without contexts."""
+    for name in ("DOCKER_HOST", "DOCKER_CONTEXT", "DEPLOYER_ENGINE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(context, "USUAL", f"unix://{tmp_path}/docker.sock")
+    monkeypatch.chdir(tmp_path)
+
+
+def names(found: engines.Usable) -> list[str]:
+    return [engine.name for engine in found.engines]
+
+
+def test_without_docker_auto_is_the_embedded_engine_and_says_why():
+    found = engines.usable(Spec())
+    assert names(found) == ["embedded"]
+    assert found.absence == "Docker is not installed"
+
+
+def test_docker_that_is_installed_and_not_running_is_told_apart(tmp_path):
+    (tmp_path / "dockerd").touch(0o755)
+    assert "installed and not running" in engines.usable(Spec()).absence
+
+
+def test_a_socket_that_nobody_answers_is_told(tmp_path):
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(tmp_path / "docker.sock"))
+    found = engines.usable(Spec())
+    assert (names(found), "Connection refused" in found.absence) == (["embedded"], True)
+
+
+def test_a_socket_that_this_user_may_not_open_is_told(tmp_path, monkeypatch):
+    (tmp_path / "docker.sock").touch()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    found = engines.usable(Spec())
+    assert (names(found), "may not open" in found.absence) == (["embedded"], True)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "error"),
+    [
+        ("DOCKER_HOST", "ssh://u@h", SettingRefused),
+        ("DOCKER_HOST", "tcp://192.0.2.1:2375", SettingRefused),
+        ("DOCKER_HOST", "unix:///nowhere.sock", EngineUnavailable),
+        ("DOCKER_CONTEXT", "gone", EngineUnavailable),
+    ],
+)
+def test_an_engine_that_a_variable_asks_for_is_never_replaced(monkeypatch, variable, value, error):
+    monkeypatch.setenv(variable, value)
+    found = engines.usable(Spec())
+    assert (names(found), found.absence) == (["docker", "embedded"], "")
+    with pytest.raises(error) as refused:
+        found.engines[0].names()
+    assert value in refused.value.message
+    assert variable in f"{refused.value.message} {refused.value.hint}"
+    assert refused.value.exit_code == 6
+
+
+def test_nor_is_one_that_the_document_or_the_current_context_asks_for(monkeypatch, tmp_path):
+    asked = engines.usable(Spec(docker=Docker(host="unix:///nowhere.sock")))
+    with pytest.raises(EngineUnavailable, match=r"docker\.host"):
+        asked.engines[0].names()
+    (tmp_path / "none").mkdir()
+    (tmp_path / "none" / "config.json").write_text('{"currentContext": "far"}')
+    with pytest.raises(EngineUnavailable, match="'far'"):
+        engines.usable(Spec()).engines[0].names()
+
+
+def test_an_engine_that_was_named_is_the_only_one():
+    assert names(engines.usable(Spec(engine="embedded"))) == ["embedded"]
+    assert names(engines.usable(Spec(engine="docker"))) == ["docker"]
+    assert engines.usable(Spec(engine="embedded")).absence == ""
+
+
+def test_what_chose_the_engine_is_known():
+    assert context.chosen(None, {"DOCKER_HOST": "x"}).by == "DOCKER_HOST"
+    assert context.chosen("unix:///x", {"DOCKER_HOST": "x"}).by == "docker.host"
+    assert context.chosen(None, {"DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}).by == ""
+
+
+def test_verbs_that_need_no_engine_ask_for_none(monkeypatch):
+    monkeypatch.setenv("DOCKER_HOST", "ssh://u@h")
+    assert isinstance(open_workspace(Given()), Workspace)
+
+
+def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewhere(tmp_path):
+    (tmp_path / ".deployer" / "docker" / "local" / "there" / "r1").mkdir(parents=True)
+    workspace = open_workspace(Given())
+    with pytest.raises(EngineUnavailable, match="not installed"):
+        workspace.narrowed("there")
+    assert workspace.narrowed("another").engine.name == "embedded"
+    assert open_workspace(Given(engine="embedded")).narrowed("there").engine.name == "embedded"
+
+
+def test_the_name_of_a_container_is_asked_for_where_only_dockers_proxy_is_seen(monkeypatch):
+    class Blind:
+        def holder(self, port: int) -> str:
+            return f"process {port} (docker-proxy)"
+
+    def connect() -> None:
+        raise EngineError("away")
+
+    monkeypatch.setattr(api, "connect", connect)
+    assert engines.holder(Blind(), 7) == "process 7 (docker-proxy)"
