@@ -16,6 +16,7 @@ DeployerError
 │   ├── UnknownOp             the server's TensorFlow does not know what the model needs
 │   ├── UntrustedCode         loading it would run code: `--trust`
 │   ├── ExportFailed          TensorFlow or Keras refused, the disk is full, the user's file raised
+│   ├── SourceDiffers         the saved model does not answer as the source model does
 │   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
 │   ├── NoSuchModel           the store has no such model or version
 │   └── VersionExists         a version is never overwritten
@@ -128,6 +129,10 @@ class UntrustedCode(ModelError):
 
 class ExportFailed(ModelError):
     """The export was tried and failed; nothing was stored."""
+
+
+class SourceDiffers(ModelError):
+    """The saved model does not answer the golden questions as the source model does; nothing was stored."""
 
 
 class GoldenError(ModelError):

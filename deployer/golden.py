@@ -154,6 +154,22 @@ def records(path: Path) -> Iterator[bytes]:
             yield data
 
 
+def is_not_text(output: str, array: Any) -> bool:
+    """Whether REST would answer an output with what is not JSON: bytes that are not UTF-8. An output whose name ends
+    with `_bytes` is sent as base64."""
+    if tensors.dtype_of(array) != "string" or output.endswith("_bytes"):
+        return False
+    return not all(_is_utf8(tensors.as_bytes(value)) for value in array.ravel().tolist())
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
     """How far a served array is from the golden one: dtype, shape, then values, unless those are random on purpose."""
     want, got = tensors.dtype_of(golden), tensors.dtype_of(served)

@@ -133,7 +133,9 @@ class GoldenSummary:
 
     `random_outputs` are `signature/output` pairs whose values change from run to run: their shape and dtype are
     proven, their values are not. `skipped` names signatures without golden answers, each with its reason. `warmup`
-    counts the records that were made of it for the server's warm-up.
+    counts the records that were made of it for the server's warm-up. `compared` are the signatures whose answers the
+    source model itself gave too; `not_compared` says of which others it did not, and why. `notes` say what a signature
+    takes less of than it declares, and what an API cannot carry. `itself` says that the SavedModel is the source.
     """
 
     cases: int
@@ -141,6 +143,32 @@ class GoldenSummary:
     random_outputs: tuple[str, ...] = ()
     skipped: tuple[str, ...] = ()
     warmup: int = 0
+    compared: tuple[str, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    itself: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every signature has golden answers, each with all of its values the source model's own."""
+        of_source = self.itself or (self.compared and not self.not_compared)
+        return bool(of_source) and not (self.skipped or self.random_outputs)
+
+    @property
+    def fidelity(self) -> str:
+        """Whether the source model itself was asked, in one line."""
+        if not self.cases:
+            return "not compared with the source model: there are no golden answers"
+        if self.itself:
+            return "not compared with a source model: the SavedModel is the source itself, taken over byte for byte"
+        without = "; ".join(self.not_compared) or "the version was made before that was done"
+        if not self.compared:
+            return f"not compared with the source model: {without}"
+        left_out = [f"not compared: {without}"] if self.not_compared else []
+        if self.random_outputs:
+            left_out.append(f"of {', '.join(self.random_outputs)} shapes and dtypes only")
+        which = f" ({', '.join(self.compared)})" if left_out or self.skipped else ""
+        return "; ".join([f"verified against the source model{which}", *left_out])
 
     @property
     def lack(self) -> str:

@@ -53,25 +53,45 @@ def declared(model: Model, case: GoldenCase) -> Signature:
 
 
 def fits_rest(model: Model, case: GoldenCase) -> bool:
-    """Whether REST can ask a question: JSON carries all its dtypes and those of the answer, and there is an input."""
+    """Whether REST can ask a question."""
+    return rest_cannot_carry(model, case) is None
+
+
+def rest_cannot_carry(model: Model, case: GoldenCase) -> str | None:
+    """What of a question or its answer REST cannot carry: JSON has no such dtype, no request without an input, and no
+    bytes that are not UTF-8 unless the output's name says that it holds bytes."""
     signature = model.signature(case.signature)
-    if signature and not signature.inputs:
-        return False
-    specs = (*signature.inputs, *signature.outputs) if signature else ()
-    return not any(spec.dtype in REST_CANNOT_CARRY for spec in specs)
+    if signature is None:
+        return None
+    if not signature.inputs:
+        return "a question without inputs"
+    for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+        if found := next((spec for spec in specs if spec.dtype in REST_CANNOT_CARRY), None):
+            return f"the {found.dtype} of {kind} {found.name}"
+    if case.method != tf_examples.PREDICT:
+        return None
+    unreadable = next((name for name, array in case.outputs.items() if golden.is_not_text(name, array)), None)
+    return f"what output {unreadable} holds" if unreadable else None
 
 
-def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float:
-    """The largest distance over all outputs. Raises Fault at the first output that is too far off."""
+def shapes_only(model: Model, case: GoldenCase) -> tuple[str, ...]:
+    """The outputs of an answer whose values are random: they are compared by shape and dtype."""
+    return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
+
+
+def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float | None:
+    """The largest distance over all outputs; None where no values were compared. Raises Fault at the first output that
+    is too far off."""
     if set(answer) != set(case.outputs):
         raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
-    worst = 0.0
+    random = shapes_only(model, case)
+    worst: float | None = None
     for name, want in case.outputs.items():
-        random = f"{case.signature}/{name}" in model.golden.random_outputs
-        difference = golden.compare(want, answer[name], tolerance, shape_only=random)
+        difference = golden.compare(want, answer[name], tolerance, shape_only=name in random)
         if difference.fault:
             raise Fault(f"{case.signature}/{name}: {difference.fault}")
-        worst = max(worst, difference.worst)
+        if name not in random:
+            worst = max(worst or 0.0, difference.worst)
     return worst
 
 

@@ -7,6 +7,7 @@ many at once, then alone again. Of versions that passed all that in the same ser
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,10 +31,11 @@ PACE_ROUNDS = 40
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found: its text, and the largest distance from a golden answer."""
+    """What a check found: its text, the largest distance from a golden answer, and whether something was left out."""
 
     detail: str
     worst: float | None = None
+    partial: bool = False
 
 
 def prove(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
@@ -113,7 +115,15 @@ def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: b
         detail = f"the golden set has {len(cases)} of its {model.golden.cases} cases: deployer export makes it anew"
         yield Check("golden", label, ok=False, detail=detail, milliseconds=0.0)
         return
+    yield _check("source", label, lambda: _source(model))
     yield from _parity(client, model, cases, tolerance, again=again)
+
+
+def _source(model: Model) -> Found:
+    """What the golden answers are worth: whether the source model gave them too, and which signatures have none."""
+    summary = model.golden
+    skipped = [f"no golden answers of {reason}" for reason in summary.skipped]
+    return Found("; ".join([summary.fidelity, *skipped]), partial=not summary.is_whole)
 
 
 def _parity(
@@ -124,9 +134,10 @@ def _parity(
     fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
     for api, ask in apis.items():
         if not fitting[api]:
-            yield _check(f"parity {api}", label, lambda: Found("not asked: REST cannot carry these questions"))
+            yield _check(f"parity {api}", label, lambda: Found(f"not asked: {_left_out(model, cases)}", partial=True))
             continue
-        alone = partial(_ask_each, ask, fitting[api], model, tolerance)
+        left_out = _left_out(model, cases) if len(fitting[api]) < len(cases) else ""
+        alone = partial(_ask_each, ask, fitting[api], model, tolerance, left_out)
         yield _check(f"parity {api}", label, alone)
         if again:
             continue
@@ -134,17 +145,36 @@ def _parity(
         yield _check(f"repeated {api}", label, alone)
 
 
-def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
-    worst = max(parity.compare(case, ask(case), model, tolerance) for case in cases)
-    return Found(f"{len(cases)} golden answers, worst difference {worst:.3g}", worst)
+def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
+    """What REST is not asked, and why."""
+    whys = dict.fromkeys(why for case in cases if (why := parity.rest_cannot_carry(model, case)))
+    return f"REST cannot carry {', '.join(whys)}"
+
+
+def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance, left_out: str = "") -> Found:
+    worst = [parity.compare(case, ask(case), model, tolerance) for case in cases]
+    found = _compared(f"{len(cases)} golden answers", worst, model, cases)
+    if not left_out:
+        return found
+    return dataclasses.replace(found, detail=f"{found.detail}; others not asked: {left_out}", partial=True)
+
+
+def _compared(what: str, worst: Iterable[float | None], model: Model, cases: Sequence[GoldenCase]) -> Found:
+    """How far the values were apart; of random outputs there are none to compare."""
+    far = max((each for each in worst if each is not None), default=None)
+    random = dict.fromkeys(name for case in cases for name in parity.shapes_only(model, case))
+    told = [] if far is None else [f"worst difference {far:.3g}"]
+    if random:
+        told.append(f"shapes and dtypes only: {', '.join(random)} {'is' if len(random) == 1 else 'are'} random")
+    return Found(f"{what}, {'; '.join(told)}", far, partial=bool(random))
 
 
 def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
     asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
     with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
         answers = list(pool.map(ask, asked))
-    worst = max(parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True))
-    return Found(f"{len(asked)} requests of {CONCURRENT_THREADS} clients, worst difference {worst:.3g}", worst)
+    worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True)]
+    return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases)
 
 
 def _status(client: Client, name: str, version: int) -> Found:
@@ -173,4 +203,12 @@ def _check(name: str, model: str, run: Callable[[], Found]) -> Check:
     except (Fault, DeployerError) as error:
         found, ok = Found(str(error)), False
     milliseconds = (time.perf_counter() - began) * 1000
-    return Check(name, model, ok=ok, detail=found.detail, milliseconds=round(milliseconds, 1), worst=found.worst)
+    return Check(
+        name,
+        model,
+        ok=ok,
+        detail=found.detail,
+        milliseconds=round(milliseconds, 1),
+        worst=found.worst,
+        partial=found.partial,
+    )

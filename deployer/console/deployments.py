@@ -46,9 +46,10 @@ def show_next_steps(result: UpResult) -> None:
 
 
 def show_report(report: Report) -> None:
-    """A line for each check."""
+    """A line for each check; `part` where something was not asked or not compared."""
     for check in report.checks:
-        mark = paint("ok  ", GREEN) if check.ok else paint("FAIL", RED)
+        passed = paint("part", BOLD) if check.partial else paint("ok  ", GREEN)
+        mark = passed if check.ok else paint("FAIL", RED)
         out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
 
 

@@ -47,8 +47,11 @@ def _dumps(document: Any) -> str:
 
 
 def _derived(value: Any) -> dict[str, Any]:
+    from deployer.model import GoldenSummary
     from deployer.report.checks import DoctorResult, Report
 
     if isinstance(value, Plan):
         return {"digest": value.digest}
+    if isinstance(value, GoldenSummary):
+        return {"fidelity": value.fidelity}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

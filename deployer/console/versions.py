@@ -82,12 +82,16 @@ def _show_signature(signature: Signature) -> None:
 def _show_golden(model: Model) -> None:
     golden = model.golden
     out(f"  golden set: {golden.cases} cases, {golden.origin}")
+    if golden.cases:
+        out(f"    {golden.fidelity}")
     if golden.warmup:
         out(f"  warm-up: {golden.warmup} requests")
     for name in golden.random_outputs:
         out(f"    random by nature, values not compared: {name}")
     for reason in golden.skipped:
         out(f"    not proven: {reason}")
+    for note in golden.notes:
+        out(f"    {paint('note:', BOLD)} {note}")
 
 
 def show_rendered(rendered: Rendered) -> None:

@@ -14,7 +14,9 @@ from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import options_digest, request_digest
-from deployer.export.kinds import check_options, kind_of, warms
+from deployer.export.golden import source
+from deployer.export.golden.source import SourceAnswers
+from deployer.export.kinds import check_options, is_kept, kind_of, warms
 from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.layout import WARMUP_FILE
@@ -82,17 +84,29 @@ def _check_signature(request: ExportRequest, target: Path) -> None:
         )
 
 
+def _source_answers(target: Path, request: ExportRequest) -> SourceAnswers:
+    """What the source model answered while it was saved, or why it was not asked."""
+    answers = source.taken(target)
+    if answers is None:
+        return SourceAnswers(otherwise="an Estimator writes its SavedModel itself")
+    return answers if request.default_signature is None else answers.also_as(request.default_signature)
+
+
 def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
     """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it;
-    some of the questions become the server's warm-up."""
+    some of the questions become the server's warm-up. What the source model answered while it was saved in this
+    process must be the same. Raises ModelError.
+    """
     from deployer.export.golden import answers as golden
     from deployer.export.golden import warmup
 
     with stdout_on_stderr(), writing_to(target):
-        summary = golden.make(target, request.examples, progress)
+        summary = golden.make(target, request.examples, _source_answers(target, request), progress)
         if (target / WARMUP_FILE).exists():
             progress("asking what the source's own warm-up file asks")
             records = warmup.check(target)
         else:
             records = warmup.make(target, request.warmup_sizes) if warms(request) else 0
+    if is_kept(request):
+        summary = dataclasses.replace(summary, not_compared=(), itself=True)
     return dataclasses.replace(summary, warmup=records)

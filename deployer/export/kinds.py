@@ -41,8 +41,12 @@ def check_options(request: ExportRequest) -> None:
 
 def warms(request: ExportRequest) -> bool:
     """Whether a warm-up file is made: a SavedModel that exists is kept as it is unless one was asked for."""
-    kept = (saved_model_folder.KIND, saved_model_archive.KIND)
-    return kind_of(request.source).KIND not in kept if request.warmup is None else request.warmup
+    return not is_kept(request) if request.warmup is None else request.warmup
+
+
+def is_kept(request: ExportRequest) -> bool:
+    """Whether the source is a SavedModel, which is kept as it is."""
+    return kind_of(request.source).KIND in (saved_model_folder.KIND, saved_model_archive.KIND)
 
 
 _FIXED = "the signatures of a SavedModel are fixed"

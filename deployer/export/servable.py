@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
@@ -21,22 +21,39 @@ WIDENED = ("float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Servable:
-    """A call to be served: its inputs, a function from {name: tensor} to outputs, and the owner's output names."""
+    """A call to be served: its inputs, a function from {name: tensor} to outputs, and the owner's output names.
+
+    `original` is the same call of the source model, where that is another than the one that is traced.
+    """
 
     inputs: tuple[TensorSpec, ...]
     call: Callable[[Mapping[str, Any]], Any]
     output_names: tuple[str | None, ...] = ()
+    original: Callable[[Mapping[str, Any]], Any] | None = None
+
+    def outputs(self, feed: Mapping[str, Any], *, original: bool = False) -> dict[str, Any]:
+        """What the call, or the source model's own, makes of tensors: dense tensors by name, as they are served."""
+        call = self.original if original and self.original else self.call
+        outputs = named_outputs(call(feed), self.output_names)
+        return {name: _carried(name, value) for name, value in outputs.items()}
+
+
+class Traced(NamedTuple):
+    """A call as TensorFlow saves it, and the call itself."""
+
+    function: Any
+    servable: Servable
 
 
 def trace(servable: Servable) -> Any:
     """The ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
     tf = tensorflow()
 
-    def serve(feed: Mapping[str, Any]) -> dict[str, Any]:
-        outputs = named_outputs(servable.call(feed), servable.output_names)
-        return {name: _carried(name, value) for name, value in outputs.items()}
-
     specs = {spec.name: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in servable.inputs}
+
+    def serve(feed: Mapping[str, Any]) -> dict[str, Any]:
+        return servable.outputs(feed)
+
     return tf.function(serve, autograph=False).get_concrete_function(specs)
 
 
@@ -102,10 +119,10 @@ def _handle_id(resource: Any) -> int:
     return id(getattr(resource, "resource_handle", None))
 
 
-def write_all(functions: Mapping[str, tuple[Any, tuple[TensorSpec, ...]]], target: Path) -> None:
-    """Write concrete functions with their inputs by signature name, and read back what was written."""
-    write({name: function for name, (function, _) in functions.items()}, target)
-    check_written(target, {name: inputs for name, (_, inputs) in functions.items()})
+def write_all(functions: Mapping[str, Traced], target: Path) -> None:
+    """Write traced calls by signature name, and read back what was written."""
+    write({name: traced.function for name, traced in functions.items()}, target)
+    check_written(target, {name: traced.servable.inputs for name, traced in functions.items()})
 
 
 def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked of a server. `worst` is the largest measured distance from a golden answer."""
+    """One thing that was asked of a server. `worst` is the largest measured distance from a golden answer. `partial`
+    says that something was not asked or not compared: `detail` says what."""
 
     name: str
     model: str
@@ -15,6 +16,7 @@ class Check:
     detail: str
     milliseconds: float
     worst: float | None = None
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ class DoctorResult:
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one proof; a proof without a check proves nothing."""
+    """All checks of one proof; a proof without a check proves nothing. `ok` does not say that everything was asked:
+    `partial` checks say what was not."""
 
     checks: tuple[Check, ...]
 

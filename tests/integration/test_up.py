@@ -47,7 +47,7 @@ def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_proje
     assert first["report"]["ok"] is True
     names = {check["name"] for check in first["report"]["checks"] if check["ok"] and check["detail"]}
     assert names == {
-        "status", "signatures", "parity REST", "concurrent REST", "repeated REST",
+        "status", "signatures", "source", "parity REST", "concurrent REST", "repeated REST",
         "parity gRPC", "concurrent gRPC", "repeated gRPC",
     }  # fmt: skip
     again = up(empty_project, str(keras_file), "--name", "digits", *ANY_PORTS, by=started_anew)

@@ -15,7 +15,7 @@ from support.fake_model import Outputs, Served, half_plus_two, signature
 from support.fake_server import FakeServer, fake_server
 from support.world import free_port
 
-from deployer import availability, golden, smoke
+from deployer import availability, golden, parity, smoke
 from deployer.client import Client
 from deployer.deployment import Endpoints, ServedModel
 from deployer.golden import GoldenCase, Tolerance
@@ -25,7 +25,7 @@ from deployer.wait import Observation, Readiness
 
 REST = ["parity REST", "concurrent REST", "repeated REST"]
 GRPC = ["parity gRPC", "concurrent gRPC", "repeated gRPC"]
-ALL = ["status", "signatures", *REST, *GRPC]
+ALL = ["status", "signatures", "source", *REST, *GRPC]
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,10 @@ def test_what_was_proven_a_moment_ago_is_asked_once_at_each_door(world):
     served = Served()
     world.server.rest, world.server.call = served.rest, served.call
     report = smoke.prove(world.client, [model], Tolerance(), again=True)
-    assert (report.ok, [check.name for check in report.checks]) == (True, ["status", "signatures", REST[0], GRPC[0]])
+    assert (report.ok, [check.name for check in report.checks]) == (
+        True,
+        ["status", "signatures", "source", REST[0], GRPC[0]],
+    )
     assert len([each for each in world.server.asked if each.method == "POST"]) == 1
 
 
@@ -276,9 +279,47 @@ def test_what_rest_cannot_carry_is_asked_over_grpc_alone_and_said(world):
     model = world.model(signature("float16"), GoldenSummary(1, "made"), [case])
     report = world.proof(Served(signature("float16"), dtype="float16"), model)
     assert failed(report) == []
-    assert [check.name for check in report.checks] == ["status", "signatures", "parity REST", *GRPC]
-    assert report.checks[2].detail == "not asked: REST cannot carry these questions"
+    assert [check.name for check in report.checks] == ["status", "signatures", "source", "parity REST", *GRPC]
+    assert report.checks[3].detail == "not asked: REST cannot carry the float16 of input x"
     assert not [asked for asked in world.server.asked if asked.method == "POST"]
+
+
+def test_a_proof_that_left_something_out_says_what(world):
+    whole = GoldenSummary(1, "made", compared=("serving_default",))
+    report = world.proof(Served(), world.model(signature(), whole, [CASE]))
+    assert not any(check.partial for check in report.checks)
+    assert report.checks[2].detail == "verified against the source model"
+    for summary in (
+        GoldenSummary(1, "made"),
+        replace(whole, not_compared=("it cannot be asked",)),
+        replace(whole, skipped=("other: no inputs",)),
+        replace(whole, random_outputs=("serving_default/y",)),
+    ):
+        report = world.proof(Served(), world.model(signature(), summary, [CASE]))
+        assert (report.ok, report.checks[2].partial) == (True, True)
+        assert report.checks[2].detail != "verified against the source model"
+
+
+def test_random_outputs_are_said_to_be_compared_by_shape_and_dtype(world):
+    summary = GoldenSummary(1, "made", ("serving_default/y",))
+    report = world.proof(Served(over_rest=another_model), world.model(signature(), summary, [CASE]))
+    checks = {check.name: check for check in report.checks}
+    assert failed(report) == []
+    assert checks["parity REST"].detail == "1 golden answers, shapes and dtypes only: y is random"
+    assert (checks["parity REST"].worst, checks["parity REST"].partial) == (None, True)
+
+
+@pytest.mark.parametrize(("name", "asked"), [("blob", False), ("blob_bytes", True)])
+def test_bytes_that_are_not_text_are_asked_over_rest_only_where_their_name_says_so(tmp_path, name, asked):
+    held = np.empty(1, object)
+    held[:] = [b"\xff\x00"]
+    out = TensorSpec(name, "string", (None,))
+    info = SavedModelInfo((replace(signature(), outputs=(out,)),), ("serve",), "2.21.0", None, None, 1)
+    model = Model("m", 1, tmp_path, "d", info, Source("keras", "m", None), GoldenSummary(1, "made"), "now")
+    case = GoldenCase("serving_default", X, {name: held})
+    assert parity.fits_rest(model, case) is asked
+    if not asked:
+        assert parity.rest_cannot_carry(model, case) == "what output blob holds"
 
 
 def test_one_fault_does_not_keep_the_other_checks_from_being_made(world):
@@ -305,8 +346,8 @@ def test_where_nobody_listens_every_check_fails_with_the_address(tmp_path, world
     rest, calls = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     nobody = Client(Endpoints(rest, calls), 2.0)
     report = smoke.prove(nobody, [model], Tolerance())
-    assert failed(report) == ALL
-    assert all(rest in check.detail or calls in check.detail for check in report.checks)
+    assert failed(report) == [name for name in ALL if name != "source"]
+    assert all(rest in check.detail or calls in check.detail for check in report.failed)
     nobody.close()
 
 

@@ -36,7 +36,10 @@ def servable_of(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
     def call(feed: Mapping[str, Any]) -> Any:
         return converted(*(feed[spec.name] for spec in ordered))
 
-    return Servable(inputs, call)
+    def original(feed: Mapping[str, Any]) -> Any:
+        return function(*(feed[spec.name].numpy() for spec in ordered))
+
+    return Servable(inputs, call, original=None if _from_jax(function) else original)
 
 
 def _ordered(function: Any, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec, ...]:

@@ -9,11 +9,11 @@ from typing import Any
 from deployer.errors import ExportFailed
 from deployer.export.names import input_names
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.export.servable import DEFAULT_SIGNATURE, Servable, trace
+from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced, trace
 from deployer.model import TensorSpec
 
-Functions = dict[str, tuple[Any, tuple[TensorSpec, ...]]]
-"""Concrete function and inputs by signature name."""
+Functions = dict[str, Traced]
+"""Traced calls by signature name."""
 SAY_SIGNATURE = (
     "decorate it with @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')]), "
     "or say what it takes: --input name:dtype[shape]"
@@ -59,9 +59,9 @@ def _nothing_usable(thing: Any, found: list[str]) -> str:
     return f"no tf.function of {what} says what it takes (found: {', '.join(found)})"
 
 
-def traced(name: str, servable: Servable) -> tuple[Any, tuple[TensorSpec, ...]]:
+def traced(name: str, servable: Servable) -> Traced:
     with foreign_work(f"{name} could not be traced"):
-        return trace(servable), servable.inputs
+        return Traced(trace(servable), servable)
 
 
 def _named_functions(module: Any) -> dict[str, Any]:

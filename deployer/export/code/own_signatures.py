@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +17,7 @@ from deployer.export.code import module, wrappers
 from deployer.export.code.module import Functions
 from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.runtime import foreign_work
-from deployer.export.servable import DEFAULT_SIGNATURE, trace
+from deployer.export.servable import DEFAULT_SIGNATURE, Traced
 
 NAMED = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_.-]*)=((?P<place>[^:]+):)?(?P<function>[^\W\d]\w*(\.[^\W\d]\w*)*)", re.DOTALL
@@ -40,21 +42,21 @@ def completed(
             name, function = _found(text, model, own, stack)
             with foreign_work(f"the signature {name} could not be traced"):
                 servable = module.declared(function)
-                named[name] = (trace(servable), servable.inputs)
+            named[name] = module.traced(f"the signature {name}", servable)
         for form in request.serve_as:
             named[form] = _wrapped(form, named)
         yield named
 
 
-def _wrapped(form: str, named: Functions) -> Any:
+def _wrapped(form: str, named: Functions) -> Traced:
     if form in named:
         raise ExportFailed(f"the model has a signature {form!r} already, which --serve-as {form} would make")
     if DEFAULT_SIGNATURE not in named:
         raise ExportFailed(f"--serve-as wraps {DEFAULT_SIGNATURE}, and the model has {', '.join(named)} only")
-    function, inputs = named[DEFAULT_SIGNATURE]
-    servable = wrappers.wrapped(form, function, inputs)
-    with foreign_work(f"--serve-as {form} could not be traced"):
-        return trace(servable), servable.inputs
+    function, base = named[DEFAULT_SIGNATURE]
+    servable = wrappers.wrapped(form, function, base.inputs)
+    original = wrappers.wrapped(form, partial(base.outputs, original=True), base.inputs).call
+    return module.traced(f"--serve-as {form}", dataclasses.replace(servable, original=original))
 
 
 def _found(text: str, model: Any, own: tuple[str, ModuleType] | None, stack: ExitStack) -> tuple[str, Any]:

@@ -15,6 +15,7 @@ from deployer.export import servable
 from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
+from deployer.export.golden import source
 from deployer.export.graphs import sessions
 from deployer.export.keras import calls as keras_calls
 from deployer.export.keras import model as keras_model
@@ -79,6 +80,7 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
         session, inputs, outputs = model
         with session:
             sessions.write(session, inputs, outputs, target)
+            source.ask(target, sessions.asks(session, inputs, outputs), request)
         return
     if estimators.is_estimator_pair(model):
         _refuse_options(request, "an estimator's inputs and signatures are its own")
@@ -87,6 +89,7 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
         return
     with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
         servable.write_all(functions, target)
+        source.ask(target, source.eagerly(functions), request)
 
 
 def _refuse_options(request: ExportRequest, why: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,10 @@ from typing import Any
 from deployer import saved_model, tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.base import Progress
-from deployer.export.golden import examples, made
+from deployer.export.golden import examples, fidelity, made
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
+from deployer.export.golden.source import SourceAnswers
 from deployer.golden import GoldenCase, Tolerance, compare, to_record
 from deployer.layout import GOLDEN_FILE
 from deployer.model import DTYPES, GoldenSummary, Signature
@@ -27,27 +28,59 @@ BY_DENSE = {
 
 @dataclass(frozen=True)
 class Answers:
-    """The cases of the signatures that answered, and why the others did not."""
+    """The cases of the signatures that answered, and why the others did not. `compared` go with what the source model
+    answered to the same question; `notes` say what a signature takes less of than it declares."""
 
     cases: tuple[GoldenCase, ...]
     skipped: tuple[str, ...]
+    compared: tuple[tuple[GoldenCase, GoldenCase], ...] = ()
+    notes: tuple[str, ...] = ()
 
 
-def make(target: Path, examples_file: Path | None, progress: Progress) -> GoldenSummary:
-    """Ask the saved model, ask it again, write `assets.extra/golden.tfrecord`. Raises GoldenError and BrokenModel."""
+def make(target: Path, examples_file: Path | None, source: SourceAnswers, progress: Progress) -> GoldenSummary:
+    """Ask the saved model, ask it again, write `assets.extra/golden.tfrecord`.
+
+    Raises GoldenError, BrokenModel, and SourceDiffers where it does not answer as its source did.
+    """
     signatures = saved_model.read(target).signatures
     progress("asking the saved model for its golden answers")
     with loaded(target) as model:
         given = _given(model, signatures, examples_file, progress)
-        answers = _answers(model, signatures, given, progress)
+        answers = _answers(model, signatures, given, source, progress)
         random = _changing(answers.cases, model, signatures)
         ask_again = model.may_change_between_loads()
+        halves = model.computes_in_halves()
     if ask_again:
         with loaded(target) as model:
             random |= _changing(answers.cases, model, signatures)
+    _compare(answers, signatures, random, halves=halves)
     write_records(target / GOLDEN_FILE, map(to_record, answers.cases))
     origin = f"examples in {examples_file.name}" if examples_file else "made from the signature"
-    return GoldenSummary(len(answers.cases), origin, tuple(sorted(random)), answers.skipped)
+    compared = tuple(dict.fromkeys(asked.signature for asked, _ in answers.compared))
+    return GoldenSummary(
+        len(answers.cases),
+        origin,
+        tuple(sorted(random)),
+        answers.skipped,
+        compared=compared,
+        not_compared=_not_compared(answers, compared, source),
+        notes=answers.notes,
+    )
+
+
+def _compare(answers: Answers, signatures: Sequence[Signature], random: Collection[str], *, halves: bool) -> None:
+    by_name = {signature.name: signature for signature in signatures}
+    for asked, saved in answers.compared:
+        fidelity.check(by_name[saved.signature], asked, saved, random, halves=halves)
+
+
+def _not_compared(answers: Answers, compared: Collection[str], source: SourceAnswers) -> tuple[str, ...]:
+    """Each signature with golden answers of which some or all were not the source model's own, and why."""
+    asked = dict.fromkeys(case.signature for case in answers.cases)
+    named = [name for name in asked if name not in compared or name in source.not_asked]
+    if len(named) > 1 and not compared and not source.not_asked:
+        return (source.otherwise,)
+    return tuple(f"{name}: {source.why_not(name)}" if len(asked) > 1 else source.why_not(name) for name in named)
 
 
 def _given(
@@ -62,30 +95,58 @@ def _given(
 
 
 def _answers(
-    model: Running, signatures: Sequence[Signature], given: examples.Given | None, progress: Progress
+    model: Running,
+    signatures: Sequence[Signature],
+    given: examples.Given | None,
+    source: SourceAnswers,
+    progress: Progress,
 ) -> Answers:
     cases: list[GoldenCase] = []
     skipped: list[str] = []
+    compared: list[tuple[GoldenCase, GoldenCase]] = []
+    notes: list[str] = []
     for signature in signatures:
         try:
-            found = _cases(model, signature, given)
-            kept = _within_limit(found)
+            found = _cases(model, signature, given, source)
+            kept = _within_limit(found.cases)
         except Refused as error:
             skipped.append(f"{signature.name}: {error}")
             continue
-        if len(kept) < len(found):
-            progress(f"{signature.name}: {len(kept)} of {len(found)} cases fit into {MAX_BYTES >> 20} MB")
+        if len(kept) < len(found.cases):
+            progress(f"{signature.name}: {len(kept)} of {len(found.cases)} cases fit into {MAX_BYTES >> 20} MB")
         cases.extend(kept)
-    return Answers(tuple(cases), tuple(skipped))
+        compared.extend(found.compared)
+        notes.extend(found.notes)
+    return Answers(tuple(cases), tuple(skipped), tuple(compared), tuple(notes))
 
 
-def _cases(model: Running, signature: Signature, given: examples.Given | None) -> list[GoldenCase]:
-    method = model.method(signature)
-    if given and given.signature == signature.name:
-        answered = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds]
+def _cases(model: Running, signature: Signature, given: examples.Given | None, source: SourceAnswers) -> Answers:
+    """The questions that the source model was asked, or the user's, or made up."""
+    asked = source.of(signature.name)
+    is_given = given is not None and given.signature == signature.name
+    if asked:
+        answered = [(case.inputs, _same_answer(model, signature, case, is_given=is_given)) for case in asked]
+        notes = [note for note in source.notes if note.startswith(f"{signature.name}: ")]
+    elif given is not None and is_given:
+        answered, notes = [(feed, _given_answer(model, signature, feed)) for feed in given.feeds], []
     else:
-        answered = _made_up(model, signature)
-    return [GoldenCase(signature.name, feed, outputs, method) for feed, outputs in answered]
+        made_up = _made_up(model, signature)
+        answered, notes = [*made_up.answered], made_up.notes
+    cases = [GoldenCase(signature.name, feed, outputs, model.method(signature)) for feed, outputs in answered]
+    compared = [(case, saved) for case, saved in zip(asked, cases, strict=False) if case.outputs]
+    return Answers(tuple(cases), (), tuple(compared), tuple(notes))
+
+
+def _same_answer(model: Running, signature: Signature, case: GoldenCase, *, is_given: bool) -> dict[str, Any]:
+    """The saved model's answer to what the source model was asked. Raises SourceDiffers where only that answered."""
+    if is_given and not case.outputs:
+        return _given_answer(model, signature, dict(case.inputs))
+    if problem := _uncarried(model, signature):
+        raise Refused(problem)
+    try:
+        return answer(model, signature, case.inputs)
+    except Refused as error:
+        raise fidelity.differs(signature, case, f"it refuses what the source model answers: {error}") from error
 
 
 def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> dict[str, Any]:
@@ -97,7 +158,7 @@ def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> 
         raise GoldenError(f"TensorFlow refused an example for {signature.name}: {error}") from error
 
 
-def _made_up(model: Running, signature: Signature) -> list[made.Answered]:
+def _made_up(model: Running, signature: Signature) -> made.Made:
     if problem := _uncarried(model, signature):
         raise Refused(problem)
     wanted = model.wanted(signature.name)

@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer import tensors
@@ -18,7 +18,13 @@ from deployer.model import Signature, TensorSpec
 Feed = dict[str, Any]
 Answered = tuple[Feed, dict[str, Any]]
 SIZES = (4, 1, 8, 28, 32, 224)
+LENGTHS = (7, 5, 12, 16, 64, 96, 256)
+"""Second lengths of open dimensions, none of them a batch size."""
+FEW_ROWS_FROM = 32
+"""The length from which one row is asked for: an image or a long text takes its time."""
 RANKS = (2, 1, 4)
+MAX_SCALARS = 16
+"""How many choices of scalars among inputs of unknown rank are tried."""
 BATCHES = (1, 3)
 LARGEST_FEED = 1 << 22
 DECIMALS = 3
@@ -35,17 +41,29 @@ EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Setting:
-    """What stands in for what the signature leaves open; `narrow` keeps to zeros and ones."""
+    """What stands in for what the signature leaves open; `narrow` keeps to zeros and ones.
+
+    Of the open dimensions, other than the batch, every second one has the length `other`, where that is given.
+    `scalars` are the inputs of unknown rank that are scalars.
+    """
 
     rank: int
     size: int
     narrow: bool
     wanted: Wanted = Wanted()
+    other: int | None = None
+    scalars: frozenset[str] = frozenset()
 
 
-def answered(
-    signature: Signature, run: Callable[[Feed], dict[str, Any]], wanted: Wanted | None = None
-) -> list[Answered]:
+@dataclass(frozen=True)
+class Made:
+    """Questions with their answers; `notes` say what the model takes less of than its signature declares."""
+
+    answered: list[Answered]
+    notes: list[str] = field(default_factory=list)
+
+
+def answered(signature: Signature, run: Callable[[Feed], dict[str, Any]], wanted: Wanted | None = None) -> Made:
     """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none.
 
     `wanted` says what its strings must be.
@@ -55,11 +73,40 @@ def answered(
     for setting in settings(signature, wanted or Wanted()):
         found = list(_taken(run, _ordinary(signature, setting), refused))
         if len(found) == len(_batches(signature)):
-            return [*found, *_taken(run, edges(signature, setting), refused)]
+            lengths = _other_lengths(signature, setting, run)
+            return Made([*found, *lengths.answered, *_taken(run, edges(signature, setting), refused)], lengths.notes)
         best = best or found
     if not best:
         raise refused[0] if refused else Refused("its inputs are too large to make up")
-    return best
+    return Made(best)
+
+
+def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], dict[str, Any]]) -> Made:
+    """The open dimensions with a second length: all with the same one, then each second one with another."""
+    count = open_dimensions(signature, setting)
+    if not count:
+        return Made([])
+    for length in LENGTHS:
+        longer = replace(setting, size=length)
+        if length == setting.size or _elements(signature, longer, BATCHES[0]) > LARGEST_FEED:
+            continue
+        if found := list(_taken(run, iter([_of_length(signature, longer)]), [])):
+            break
+    else:
+        return Made([], [f"{signature.name}: of the lengths that were tried, it takes {setting.size} only"])
+    if count == 1:
+        return Made(found)
+    mixed = (replace(setting, other=length), replace(longer, other=setting.size))
+    apart = list(_taken(run, (_of_length(signature, one) for one in mixed), []))
+    if apart:
+        return Made([*found, *apart])
+    told = f"{signature.name}: it takes its open dimensions with one length for all of them only"
+    return Made(found, [f"{told} ({setting.size}, {length})"])
+
+
+def _of_length(signature: Signature, setting: Setting) -> Feed:
+    longest = max(setting.size, setting.other or 0)
+    return ordinary(signature, setting, BATCHES[0] if longest >= FEW_ROWS_FROM else BATCHES[1])
 
 
 def _ordinary(signature: Signature, setting: Setting) -> Iterator[Feed]:
@@ -84,16 +131,45 @@ def settings(signature: Signature, wanted: Wanted | None = None) -> Iterator[Set
     ranks = RANKS if None in shapes else RANKS[:1]
     is_open = any(shape is None or None in shape[1:] for shape in shapes)
     sizes = SIZES if is_open else SIZES[:1]
-    for rank, size, narrow in itertools.product(ranks, sizes, (False, True)):
-        setting = Setting(rank, size, narrow, wanted or Wanted())
-        if sum(math.prod(_shape(spec, setting, BATCHES[0])) for spec in signature.inputs) <= LARGEST_FEED:
-            yield setting
+    for scalars in _scalars(signature):
+        for rank, size, narrow in itertools.product(ranks, sizes, (False, True)):
+            setting = Setting(rank, size, narrow, wanted or Wanted(), scalars=scalars)
+            if _elements(signature, setting, BATCHES[0]) <= LARGEST_FEED:
+                yield setting
 
 
-def _shape(spec: TensorSpec, setting: Setting, batch: int) -> tuple[int, ...]:
-    declared = spec.shape if spec.shape is not None else (None,) * setting.rank
-    sizes = [batch, *[setting.size] * len(declared)]
-    return tuple(sizes[place] if size is None else size for place, size in enumerate(declared))
+def _scalars(signature: Signature) -> Iterator[frozenset[str]]:
+    """Which inputs of unknown rank are scalars: none; then each by itself, all, and two or more together."""
+    unknown = [spec.name for spec in signature.inputs if spec.shape is None]
+    counts = dict.fromkeys((0, 1, len(unknown), *range(2, len(unknown))))
+    chosen = itertools.chain.from_iterable(itertools.combinations(unknown, count) for count in counts)
+    yield from itertools.islice(map(frozenset, chosen), MAX_SCALARS)
+
+
+def _elements(signature: Signature, setting: Setting, batch: int) -> int:
+    return sum(math.prod(shape) for shape in shapes(signature, setting, batch).values())
+
+
+def open_dimensions(signature: Signature, setting: Setting) -> int:
+    """How many dimensions the signature leaves open, apart from the batch."""
+    return sum(_declared(spec, setting)[1:].count(None) for spec in signature.inputs)
+
+
+def _declared(spec: TensorSpec, setting: Setting) -> tuple[int | None, ...]:
+    if spec.shape is not None:
+        return spec.shape
+    return () if spec.name in setting.scalars else (None,) * setting.rank
+
+
+def shapes(signature: Signature, setting: Setting, batch: int) -> dict[str, tuple[int, ...]]:
+    """A shape for each input, by its name."""
+    lengths = itertools.cycle([setting.size, setting.other or setting.size])
+    return {spec.name: _filled_in(_declared(spec, setting), batch, lengths) for spec in signature.inputs}
+
+
+def _filled_in(declared: tuple[int | None, ...], batch: int, lengths: Iterator[int]) -> tuple[int, ...]:
+    first = [batch if size is None else size for size in declared[:1]]
+    return (*first, *(next(lengths) if size is None else size for size in declared[1:]))
 
 
 def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
@@ -103,18 +179,21 @@ def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
     drawn_for = f"{signature.name} {signature.inputs} {setting.rank} {setting.size} {setting.narrow} {batch}"
     seed = hashlib.sha256(drawn_for.encode()).digest()
     rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-    return {spec.name: _drawn(spec, _shape(spec, setting, batch), rng, setting) for spec in signature.inputs}
+    shaped = shapes(signature, setting, batch)
+    return {spec.name: _drawn(spec, shaped[spec.name], rng, setting) for spec in signature.inputs}
 
 
 def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
+    import numpy as np
+
     dtype = tensors.numpy_dtype(spec.dtype)
     if dtype.kind == "O":
         return _filled(shape, dtype, _strings(setting, math.prod(shape), rng))
     if setting.narrow or dtype.kind == "b":
-        return rng.integers(0, 2, size=shape).astype(dtype)
+        return np.asarray(rng.integers(0, 2, size=shape)).astype(dtype)
     if dtype.kind in "iu":
-        return rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape).astype(dtype)
-    return rng.standard_normal(shape).round(DECIMALS).astype(dtype)
+        return np.asarray(rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape)).astype(dtype)
+    return np.asarray(rng.standard_normal(shape)).round(DECIMALS).astype(dtype)
 
 
 def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
@@ -130,12 +209,11 @@ def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
     """A case or two of edge values; all inputs turn to their edges together."""
     if setting.wanted != Wanted():
         return  # another text would be no example and no image
+    shaped = shapes(signature, setting, BATCHES[1])
     kinds = [_edge_values(spec, signature) for spec in signature.inputs]
     for place in range(max((len(values) for values in kinds), default=0)):
         yield {
-            spec.name: _filled(
-                _shape(spec, setting, BATCHES[1]), tensors.numpy_dtype(spec.dtype), values[min(place, len(values) - 1)]
-            )
+            spec.name: _filled(shaped[spec.name], tensors.numpy_dtype(spec.dtype), values[min(place, len(values) - 1)])
             for spec, values in zip(signature.inputs, kinds, strict=True)
         }
 

@@ -32,12 +32,11 @@ class Refused(Exception):
 
 
 @dataclass(frozen=True)
-class Running:
-    """A loaded model in its session."""
+class Declared:
+    """A SavedModel's graph, as it is written: what its signatures want, without loading it."""
 
-    session: Any
     meta_graph: Any
-    _wanted: dict[str, Wanted] = field(default_factory=dict)
+    _wanted: dict[str, Wanted] = field(default_factory=dict, kw_only=True)
 
     @property
     def signatures(self) -> Mapping[str, Any]:
@@ -56,6 +55,13 @@ class Running:
         own = tf_examples.method_of(signature.method)
         return own if self.wanted(signature.name).examples else tf_examples.PREDICT
 
+
+@dataclass(frozen=True)
+class Running(Declared):
+    """A loaded model in its session."""
+
+    session: Any
+
     def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
         """The outputs, arrays by name. Raises Refused."""
         errors = part("tensorflow.python.framework.errors")
@@ -69,21 +75,32 @@ class Running:
             if disk_full(error):
                 raise
             raise Refused(reason(error)) from error
-        return {name: _array(value) for name, value in outputs.items()}
+        return {name: as_array(value) for name, value in outputs.items()}
 
     def writes(self, signature: str) -> bool:
         """Whether asking a signature changes what the model remembers."""
         return writes(self.meta_graph, self.signatures[signature])
 
+    def computes_in_halves(self) -> bool:
+        """Whether values of half precision take part."""
+        types = part("tensorflow.core.framework.types_pb2")
+        halves = {types.DT_HALF, types.DT_BFLOAT16}
+        return any(value.type in halves for node in self._nodes() for value in node.attr.values())
+
     def may_change_between_loads(self) -> bool:
         """Whether the graph holds an op that could answer otherwise after another load."""
+        return any(CHANGING.search(node.op) for node in self._nodes())
+
+    def _nodes(self) -> Iterator[Any]:
         graph = self.meta_graph.graph_def
-        functions = (node for function in graph.library.function for node in function.node_def)
-        return any(CHANGING.search(node.op) for nodes in (graph.node, functions) for node in nodes)
+        yield from graph.node
+        for function in graph.library.function:
+            yield from function.node_def
 
 
-def _array(value: Any) -> Any:
-    """A scalar comes out of a session as a bare value; a bare `bytes` must not lose its trailing zeros in numpy."""
+def as_array(value: Any) -> Any:
+    """What TensorFlow answered, as an array. A scalar comes out of a session as a bare value; a bare `bytes` must not
+    lose its trailing zeros in numpy."""
     import numpy as np
 
     if not isinstance(value, bytes):
@@ -93,13 +110,18 @@ def _array(value: Any) -> Any:
     return array
 
 
+def declared(folder: Path) -> Declared:
+    """The SavedModel's graph. Raises BrokenModel."""
+    return Declared(saved_model.meta_graph(saved_model.parse(folder), saved_model.SERVE, folder))
+
+
 @contextmanager
 def loaded(folder: Path) -> Iterator[Running]:
     """The SavedModel in a fresh graph and session; what running it changes is gone with the session."""
     graph = part("tensorflow.python.framework.ops").Graph()
     with graph.as_default(), part("tensorflow.python.client.session").Session(graph=graph) as session:
         meta_graph = _load(session, folder)
-        yield Running(session, meta_graph)
+        yield Running(meta_graph, session)
 
 
 def _load(session: Any, folder: Path) -> Any:

@@ -12,6 +12,7 @@ from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFoun
 from deployer.export import op_libraries
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest, tree_digest
+from deployer.export.golden import source
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
 from deployer.layout import PB_FILE
@@ -77,6 +78,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             raise ExportFailed(f"{path.name} does not say which of its tensors are asked for", hint=_choice(graph))
         progress("saving it as a SavedModel")
         sessions.write(session, inputs, outputs, target)
+        source.ask(target, sessions.asks(session, inputs, outputs), request)
     return Saved()
 
 

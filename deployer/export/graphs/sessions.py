@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from deployer.errors import ExportFailed
+from deployer.export.golden.session import as_array
 from deployer.export.names import usable_name
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import DEFAULT_SIGNATURE
@@ -52,6 +53,18 @@ def write(session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], t
             clear_devices=True,
         )
         builder.save()
+
+
+def asks(
+    session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
+    """The one signature of a session, asked in the session itself: arrays by name in, arrays by name out."""
+
+    def ask(feed: Mapping[str, Any]) -> dict[str, Any]:
+        found = session.run(dict(outputs), {inputs[name]: value for name, value in feed.items()})
+        return {name: as_array(value) for name, value in found.items()}
+
+    return {DEFAULT_SIGNATURE: ask}
 
 
 def _check(session: Any, named: Mapping[Any, Any], what: str) -> None:

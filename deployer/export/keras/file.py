@@ -14,6 +14,7 @@ from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.code import own_signatures
 from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
+from deployer.export.golden import source
 from deployer.export.keras import model as keras_model
 from deployer.export.keras.config import check_trusted, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
@@ -63,10 +64,11 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> None:
-    function, inputs = keras_model.function_of(model, request.inputs)
+    traced = keras_model.function_of(model, request.inputs)
     progress("saving it as a SavedModel")
-    with own_signatures.completed({servable.DEFAULT_SIGNATURE: (function, inputs)}, model, request) as functions:
+    with own_signatures.completed({servable.DEFAULT_SIGNATURE: traced}, model, request) as functions:
         servable.write_all(functions, target)
+        source.ask(target, source.eagerly(functions), request)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from deployer.export.keras import forms as keras_forms
 from deployer.export.keras.forms import SAY_INPUT, Form, specs
 from deployer.export.names import own_layer_name
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.export.servable import Servable, trace
+from deployer.export.servable import Servable, Traced, trace
 from deployer.model import TensorSpec
 
 FAMILIES = ("keras", "tf_keras")
@@ -32,8 +32,8 @@ def _family(thing: Any) -> str | None:
     return next((root for root in roots if root in FAMILIES), None)
 
 
-def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Any, tuple[TensorSpec, ...]]:
-    """The traced call of a model and its inputs: those that were asked for, else those that it was built with."""
+def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> Traced:
+    """The traced call of a model, with the inputs that were asked for, else those that it was built with."""
     forms = keras_forms.declared(model) if not inputs else keras_forms.asked(model, inputs)
     what = f"the model {model.name!r} could not be traced"
     hint = (
@@ -43,13 +43,17 @@ def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> tuple[Any, tuple[
         return _first_that_traces(model, forms)
 
 
-def _first_that_traces(model: Any, forms: Sequence[Form]) -> tuple[Any, tuple[TensorSpec, ...]]:
+def _first_that_traces(model: Any, forms: Sequence[Form]) -> Traced:
     for form in forms[:-1]:
         try:
-            return trace(servable(model, form)), specs(form)
+            return _traced(servable(model, form))
         except Exception:  # noqa: BLE001, S112, PERF203 - the last form's failure is the one that is told
             continue
-    return trace(servable(model, forms[-1])), specs(forms[-1])
+    return _traced(servable(model, forms[-1]))
+
+
+def _traced(call: Servable) -> Traced:
+    return Traced(trace(call), call)
 
 
 def servable(model: Any, form: Form) -> Servable:

@@ -20,8 +20,8 @@ def taken(feed: made.Feed) -> dict[str, Any]:
     return {"sum": feed}
 
 
-def x_of(found: list[made.Answered]) -> list[Any]:
-    return [feed["x"] for feed, _ in found]
+def x_of(found: made.Made) -> list[Any]:
+    return [feed["x"] for feed, _ in found.answered]
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,93 @@ def test_a_size_that_is_refused_is_followed_by_another() -> None:
 
     found = x_of(made.answered(signature(TensorSpec("x", "float32", (None, None, None, 1))), wants_28))
     assert [array.shape for array in found] == [(1, 28, 28, 1), *[(3, 28, 28, 1)] * 3]
+
+
+def lengths(found: made.Made, name: str = "x") -> list[tuple[int, ...]]:
+    return [feed[name].shape for feed, _ in found.answered]
+
+
+@pytest.mark.parametrize(
+    ("shapes", "second"),
+    [
+        ([(None, None)], [(3, 7)]),
+        ([(None, None, 2), (None, None)], [(3, 7, 2), (3, 4, 2), (3, 7, 2)]),
+        ([(None, None, None, 3)], [(3, 7, 7, 3), (3, 4, 7, 3), (3, 7, 4, 3)]),
+        ([None], [(3, 7)]),
+        ([(2, None)], [(2, 7)]),
+        ([(None, 5)], []),
+    ],
+)
+def test_open_dimensions_are_asked_with_two_lengths_that_no_batch_has(
+    shapes: list[Shape], second: list[tuple[int, ...]]
+) -> None:
+    specs = [TensorSpec("xyz"[place], "float32", shape) for place, shape in enumerate(shapes)]
+    found = lengths(made.answered(signature(*specs), taken))
+    assert found[2 : 2 + len(second)] == second
+    assert len(found) == 2 + len(second) + 2
+
+
+def test_lengths_of_several_inputs_are_asked_equal_and_apart() -> None:
+    specs = (TensorSpec("x", "float32", (None, None)), TensorSpec("y", "float32", (None, None)))
+    found = made.answered(signature(*specs), taken)
+    pairs = [(x[1], y[1]) for x, y in zip(lengths(found, "x"), lengths(found, "y"), strict=True)]
+    assert pairs[:5] == [(4, 4), (4, 4), (7, 7), (4, 7), (7, 4)]
+
+
+def test_lengths_that_belong_together_are_asked_equal_and_noted() -> None:
+    def tied(feed: made.Feed) -> dict[str, Any]:
+        if feed["x"].shape != feed["y"].shape:
+            raise Refused("they differ")
+        return {}
+
+    specs = (TensorSpec("x", "float32", (None, None)), TensorSpec("y", "float32", (None, None)))
+    found = made.answered(signature(*specs), tied)
+    assert [shape[1] for shape in lengths(found)] == [4, 4, 7, 4, 4]
+    assert ["one length for all" in note for note in found.notes] == [True]
+
+
+@pytest.mark.parametrize(("takes", "second", "notes"), [((4, 12), 12, 0), ((28, 64), 64, 0), ((8,), None, 1)])
+def test_a_second_length_is_looked_for_and_its_lack_noted(takes, second, notes) -> None:  # type: ignore[no-untyped-def]
+    def only_some(feed: made.Feed) -> dict[str, Any]:
+        if feed["x"].shape[1] not in takes:
+            raise Refused("length")
+        return {}
+
+    found = made.answered(signature(TensorSpec("x", "float32", (None, None))), only_some)
+    assert {shape[1] for shape in lengths(found)} == {length for length in takes if length in (takes[0], second)}
+    assert len(found.notes) == notes
+
+
+def wants_ranks(**ranks: int) -> Any:
+    def run(feed: made.Feed) -> dict[str, Any]:
+        for name, rank in ranks.items():
+            if feed[name].ndim != rank:
+                raise Refused(f"{name} has another rank")
+        return {}
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "ranks", [{"x": 0}, {"x": 2, "rate": 0}, {"x": 1, "rate": 0}, {"x": 0, "rate": 0}, {"a": 0, "b": 2, "c": 0}]
+)
+@pytest.mark.parametrize("dtype", ["float32", "int32", "bool", "string"])
+def test_inputs_of_unknown_rank_may_be_scalars_each_by_itself(ranks: dict[str, int], dtype: str) -> None:
+    specs = [TensorSpec(name, dtype, None) for name in ranks]
+    found = made.answered(signature(*specs), wants_ranks(**ranks))
+    for feed, _ in found.answered:
+        assert {name: array.ndim for name, array in feed.items()} == ranks
+
+
+def test_a_scalar_goes_with_inputs_that_have_shapes() -> None:
+    specs = (TensorSpec("x", "float32", (None, 3)), TensorSpec("rate", "float32", None))
+    found = made.answered(signature(*specs), wants_ranks(rate=0))
+    assert lengths(found, "x")[:2] == [(1, 3), (3, 3)]
+
+
+def test_choices_of_scalars_are_bounded() -> None:
+    specs = [TensorSpec(f"x{place}", "float32", None) for place in range(40)]
+    assert len(list(made.settings(signature(*specs)))) <= made.MAX_SCALARS * 36
 
 
 def test_values_that_are_refused_become_narrower_and_edges_are_dropped() -> None:
@@ -90,7 +177,7 @@ def test_inputs_too_large_to_make_up_are_not_made_up() -> None:
 
 
 def test_a_signature_without_inputs_is_asked_once() -> None:
-    assert made.answered(signature(), lambda feed: {"y": len(feed)}) == [({}, {"y": 0})]
+    assert made.answered(signature(), lambda feed: {"y": len(feed)}).answered == [({}, {"y": 0})]
 
 
 def test_bytes_that_are_no_text_only_where_none_come_back_as_text() -> None:

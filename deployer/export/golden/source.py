@@ -1,0 +1,178 @@
+"""Asks the source model itself the golden questions, so that the saved model can be compared with more than itself.
+
+What Python computes while a model is traced, a shape or a counter, stays in the graph as it was then. The same calls
+run eagerly compute it again. The answers are kept until the saved model is asked, in this process.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from deployer import saved_model
+from deployer.errors import DeployerError
+from deployer.export.base import ExportRequest
+from deployer.export.golden import examples, made
+from deployer.export.golden.examples import Feed
+from deployer.export.golden.session import Declared, Refused, as_array, declared
+from deployer.export.runtime import disk_full, foreign_work, part, tensorflow
+from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced
+from deployer.golden import GoldenCase
+from deployer.model import Signature, TensorSpec
+
+Ask = Callable[[Feed], dict[str, Any]]
+"""Arrays by input name to arrays by output name; it may raise anything."""
+NOT_ASKED = "this kind of source cannot be asked"
+
+
+@dataclass(frozen=True)
+class SourceAnswers:
+    """What the source model answered, in the order in which it was asked.
+
+    `refused` are examples of the user's that it did not answer. `not_asked` are signatures that it could not be
+    asked, each with its reason; of all others `otherwise` is the reason. `notes` say what it takes less of than its
+    signature declares.
+    """
+
+    cases: tuple[GoldenCase, ...] = ()
+    refused: tuple[tuple[GoldenCase, str], ...] = ()
+    not_asked: Mapping[str, str] = field(default_factory=dict)
+    otherwise: str = NOT_ASKED
+    notes: tuple[str, ...] = ()
+
+    def of(self, signature: str) -> list[GoldenCase]:
+        """The questions of one signature; outputs are empty where the source model refused."""
+        refused = [case for case, _ in self.refused if case.signature == signature]
+        return [case for case in self.cases if case.signature == signature] + refused
+
+    def why_not(self, signature: str) -> str:
+        """Why a signature without answers was not asked."""
+        return self.not_asked.get(signature, self.otherwise)
+
+    def also_as(self, name: str) -> SourceAnswers:
+        """The same where `serving_default` is another name of the signature."""
+        again = [dataclasses.replace(case, signature=DEFAULT_SIGNATURE) for case in self.of(name) if case.outputs]
+        others = (case for case in self.cases if case.signature != DEFAULT_SIGNATURE)
+        return dataclasses.replace(self, cases=(*again, *others))
+
+
+_answers: dict[Path, SourceAnswers] = {}
+
+
+def ask(target: Path, asks: Mapping[str, Ask], request: ExportRequest) -> None:
+    """Ask the source of the SavedModel in `target` by signature name, and keep the answers for `taken`."""
+    model = declared(target)
+    signatures = saved_model.read(target).signatures
+    given = _given(model, signatures, request.examples)
+    found = [
+        _asked(model, signature, asks[signature.name], given) for signature in signatures if signature.name in asks
+    ]
+    _answers[target] = SourceAnswers(
+        tuple(case for each in found for case in each.cases),
+        tuple(case for each in found for case in each.refused),
+        {name: why for each in found for name, why in each.not_asked.items()},
+        notes=tuple(note for each in found for note in each.notes),
+    )
+
+
+def taken(target: Path) -> SourceAnswers | None:
+    """The answers that were kept for a SavedModel, once; None where its source was not asked."""
+    return _answers.pop(target, None)
+
+
+def _given(model: Declared, signatures: Sequence[Signature], file: Path | None) -> examples.Given | None:
+    if file is None:
+        return None
+    return examples.read(file, signatures, lambda signature: model.wanted(signature.name).features)
+
+
+def _asked(model: Declared, signature: Signature, ask_it: Ask, given: examples.Given | None) -> SourceAnswers:
+    name = signature.name
+    if given and given.signature == name:
+        return _asked_given(name, given.feeds, ask_it)
+    try:
+        found = made.answered(signature, lambda feed: _answer(ask_it, feed), model.wanted(name))
+    except Refused as error:
+        return SourceAnswers(not_asked={name: f"the source model did not answer: {error}"})
+    cases = tuple(GoldenCase(name, feed, outputs) for feed, outputs in found.answered)
+    return SourceAnswers(cases, notes=tuple(found.notes))
+
+
+def _asked_given(name: str, feeds: Sequence[Feed], ask_it: Ask) -> SourceAnswers:
+    cases: list[GoldenCase] = []
+    refused: list[tuple[GoldenCase, str]] = []
+    for feed in feeds:
+        try:
+            cases.append(GoldenCase(name, feed, _answer(ask_it, feed)))
+        except Refused as error:  # noqa: PERF203 - a refusal is an expected answer
+            refused.append((GoldenCase(name, feed, {}), str(error)))
+    told = {name: f"the source model did not answer the examples: {refused[0][1]}"} if refused else {}
+    return SourceAnswers(tuple(cases), tuple(refused), told)
+
+
+def _answer(ask_it: Ask, feed: Feed) -> dict[str, Any]:
+    try:
+        with foreign_work("asked"):
+            return ask_it(feed)
+    except DeployerError as error:
+        raise Refused(error.message.removeprefix("asked: ")) from error
+
+
+def eagerly(functions: Mapping[str, Traced]) -> dict[str, Ask]:
+    """The calls behind traced functions, to be run eagerly: also what they decorate with `tf.function`."""
+    return {name: _Eager(traced.servable).ask for name, traced in functions.items()}
+
+
+@dataclass
+class _Eager:
+    """One call. What cannot be run eagerly, such as gradients, is asked as the `tf.function` that it is."""
+
+    servable: Servable
+    python: bool | None = None
+
+    def ask(self, feed: Feed) -> dict[str, Any]:
+        if self.python is not None:
+            return self._ask(feed, python=self.python)
+        try:
+            answer = self._ask(feed, python=True)
+        except Exception as error:
+            if disk_full(error):
+                raise
+            answer = self._ask(feed, python=False)
+            self.python = False
+        else:
+            self.python = True
+        return answer
+
+    def _ask(self, feed: Feed, *, python: bool) -> dict[str, Any]:
+        tf = tensorflow()
+        with part("tensorflow.python.eager.context").eager_mode(), _functions_run_eagerly(on=python):
+            tensors = {spec.name: tf.constant(_fed(spec, feed), spec.dtype) for spec in self.servable.inputs}
+            outputs = self.servable.outputs(tensors, original=True)
+            return {name: as_array(tensor.numpy()) for name, tensor in outputs.items()}
+
+
+@contextmanager
+def _functions_run_eagerly(*, on: bool) -> Iterator[None]:
+    config = tensorflow().config
+    before = config.functions_run_eagerly()
+    config.run_functions_eagerly(on)
+    try:
+        yield
+    finally:
+        config.run_functions_eagerly(before)
+
+
+def _fed(spec: TensorSpec, feed: Feed) -> Any:
+    """The value of an input. One that the model never uses is not in the signature: anything will do for it."""
+    import numpy as np
+
+    if spec.name in feed:
+        return feed[spec.name]
+    rows = next((array.shape[0] for array in feed.values() if array.ndim), 1)
+    shape = tuple((1 if place else rows) if size is None else size for place, size in enumerate(spec.shape or ()))
+    return np.full(shape, b"", object) if spec.dtype == "string" else np.zeros(shape)
