@@ -117,7 +117,7 @@ class Model:
 @dataclass(frozen=True)
 class Source:
     """Where a version came from. `digest` covers the source's bytes and every option that shapes the export; where only
-    running the source tells what it makes, there is none, and `options` covers the options and examples alone. `keras`
+    running the source tells what it makes, there is none; `options` covers the options and examples alone. `keras`
     is the version of the Keras that wrote it, where one did."""
 
     kind: str

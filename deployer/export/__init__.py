@@ -33,9 +33,8 @@ def identify(request: ExportRequest) -> Source:
     pointers.check(_files_of(request))
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
-    if digest is None:
-        return Source(kind.KIND, place, None, options=options_digest(request))
-    return Source(kind.KIND, place, request_digest(kind.KIND, digest, request))
+    whole = None if digest is None else request_digest(kind.KIND, digest, request)
+    return Source(kind.KIND, place, whole, options=options_digest(request))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:

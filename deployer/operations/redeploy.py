@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from deployer import moving
 from deployer.deployment import Deployment, ServedModel
 from deployer.errors import UsageError
+from deployer.operations import namesakes
+from deployer.operations.export import ExportOptions
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, one_model, open_workspace, silent
@@ -37,7 +41,13 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
             models = moving.replaced(models, _moved(chosen, to, keep_previous))
         return as_served(workspace.spec, deployed.name, models)
 
-    return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
+    deployed = workspace.deployed(name)
+    result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress)
+    if version is not None:
+        return result
+    options = ExportOptions().for_batching(workspace.spec.batching)
+    told = namesakes.notices((chosen.name for chosen in _chosen(deployed, model, None)), workspace.store, options)
+    return dataclasses.replace(result, notices=(*result.notices, *told))
 
 
 def label(  # noqa: PLR0913 - the options of a verb, by their names

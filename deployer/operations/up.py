@@ -12,7 +12,7 @@ from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
 from deployer.model import Model, check_name
-from deployer.operations import choices
+from deployer.operations import choices, namesakes
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, foresee
 from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
@@ -87,6 +87,11 @@ def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spe
     known = stored(target, workspace.store)
     if known:
         _refuse_export_options(target, options)
+        if known.version is None and known.name == target:
+            listed = spec.models.get(target, ModelSpec())
+            namesakes.check(
+                target, workspace.store, export_options(target, listed, options.for_batching(spec.batching))
+            )
     name = check_name(known.name if known else name_for(target) if options.name is None else options.name)
     listed = spec.models.get(name, ModelSpec())
     model = _chosen(listed, known.version) if known else _from_source(listed, target, options)

@@ -12,6 +12,8 @@ from deployer.spec.words import STRICT, check_image, check_positive, check_size,
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
+STOCK_IMAGE = re.compile(r"(?P<name>((index\.)?docker\.io/)?tensorflow/serving)(:(?P<tag>[^@/]+))?")
+"""TensorFlow Serving's image by its tag; one that is pinned by a digest is what its owner says."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 
@@ -32,7 +34,7 @@ class Docker:
     cpus: float | None = doc("how many CPUs a container may use", default=None)
     memory: str | None = doc("how much memory, such as 2g; more, and it is killed", default=None)
     shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
-    gpus: int | None = doc("how many GPUs; -1: all", default=None)
+    gpus: int | None = doc("how many GPUs; -1: all; the image must be one with `-gpu` in its tag", default=None)
     environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
     user: str = doc("uid:gid that the server runs as", default="65534:65534")
     restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
@@ -62,6 +64,19 @@ class Docker:
             check_size(name, getattr(self, name), "512m or 2g")
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
             raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
+        if self.gpus is not None:
+            _check_gpu_image(self.image)
+
+
+def _check_gpu_image(image: str) -> None:
+    """TensorFlow Serving's own images come in two kinds, and the tag tells which. Of other images nothing is known."""
+    named = STOCK_IMAGE.fullmatch(image)
+    if named is None or "gpu" in (tag := named["tag"] or "latest"):
+        return
+    raise InvalidValue(
+        f"gpus is set, and the image {image} computes on the CPU alone",
+        hint=f'docker.image = "{named["name"]}:{tag}-gpu", or take docker.gpus out',
+    )
 
 
 def _check_variable(name: str, value: str) -> None:

@@ -102,6 +102,30 @@ def test_the_deployment_has_its_own_name_or_that_of_its_only_model():
             _ = open_.deployment
 
 
+@pytest.mark.parametrize(
+    ("image", "instead"),
+    [
+        ("tensorflow/serving:2.20.0", "tensorflow/serving:2.20.0-gpu"),
+        ("tensorflow/serving", "tensorflow/serving:latest-gpu"),
+        ("docker.io/tensorflow/serving:nightly", "docker.io/tensorflow/serving:nightly-gpu"),
+        ("tensorflow/serving:2.19.1-devel", "tensorflow/serving:2.19.1-devel-gpu"),
+    ],
+)  # fmt: skip
+def test_gpus_with_an_image_for_the_cpu_are_refused_with_the_image_to_take(image, instead):
+    with pytest.raises(InvalidValue, match="CPU alone") as refused:
+        Docker(gpus=1, image=image)
+    assert f'"{instead}"' in refused.value.hint
+    assert Docker(gpus=-1, image=instead)
+    assert Docker(image=image)
+
+
+@pytest.mark.parametrize(
+    "image", ["own/serving:2", "registry.example/tensorflow/serving:2.20.0", f"tensorflow/serving@sha256:{'0' * 64}"]
+)
+def test_of_other_images_nothing_is_known(image):
+    assert Docker(gpus=1, image=image)
+
+
 def test_engines_are_those_there_are():
     with pytest.raises(InvalidValue, match="one of auto, docker, embedded, not 'dokcer'"):
         Spec(engine="dokcer")

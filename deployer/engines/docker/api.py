@@ -104,9 +104,10 @@ def _without(by: str) -> str:
     return "docker context use default"
 
 
-def absence() -> str:
+def absence(address: str | None = None) -> str:
     """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
-    socket = docker_context.USUAL.removeprefix(LOCAL)
+    address = address or docker_context.USUAL
+    socket = address.removeprefix(LOCAL)
     if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
         import shutil
 
@@ -115,7 +116,7 @@ def absence() -> str:
     if not os.access(socket, os.R_OK | os.W_OK):
         return f"Docker cannot be used: this user may not open {socket}"
     try:
-        connect(docker_context.USUAL).close()
+        connect(address).close()
     except EngineError as error:
         return f"Docker cannot be used: {error.message}"
     return ""

@@ -9,7 +9,7 @@ import pytest
 import requests
 from support.fake_engine import INFO, fake_engine
 
-from deployer.engines.docker.api import answers, connect, docker_errors
+from deployer.engines.docker.api import absence, connect, docker_errors
 from deployer.engines.docker.engine import DockerEngine
 from deployer.errors import EngineError, EngineUnavailable
 from deployer.spec import Docker
@@ -22,7 +22,7 @@ def test_an_engine_that_is_too_old_is_told_with_both_versions(tmp_path, version)
             connect(address)
         (finding,) = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
         assert (finding.severity, version in finding.message, "1.30" in finding.message) == ("error", True, True)
-        assert not answers(address)
+        assert absence(address)
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.41", "1.99", "2.0"])
@@ -32,7 +32,8 @@ def test_an_engine_that_is_new_enough_is_asked_in_its_own_version(version):
 
 
 @pytest.mark.parametrize(
-    ("settings", "needs"), [({"gpus": 1}, "docker.gpus"), ({"platform": "linux/arm64"}, "docker.platform")]
+    ("settings", "needs"),
+    [({"gpus": 1, "image": "own:1"}, "docker.gpus"), ({"platform": "linux/arm64"}, "docker.platform")],
 )
 def test_a_setting_that_needs_a_newer_engine_is_told_with_both_versions(tmp_path, settings, needs):
     with fake_engine("1.39") as address:

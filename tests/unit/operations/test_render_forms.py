@@ -91,7 +91,8 @@ def test_a_variable_without_a_name_is_refused(project, value):
 
 
 def test_gpus_are_a_reservation_and_all_of_them_are_all(project):
-    (project / "deployer.toml").write_text("[models.half_plus_two]\n[docker]\ngpus = -1\n")
+    image = 'image = "tensorflow/serving:2.20.0-gpu"'
+    (project / "deployer.toml").write_text(f"[models.half_plus_two]\n[docker]\ngpus = -1\n{image}\n")
     (device,) = service(project)["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"capabilities": ["gpu"], "count": "all"}
     assert "--gpus all" in files(project, "docker-run")["docker-run.sh"]
