@@ -27,6 +27,7 @@ DeployerError
 │   ├── SettingRefused        a setting that this engine cannot honour
 │   └── NoRoom                not memory enough for old and new at once
 ├── NotReady              7   the server did not become ready in time, or never will
+│   └── NotRunning            the server of a deployment, or its gateway, is not running
 ├── GateRefused           8   the candidate answered, and answered wrong
 ├── LockHeld              9   another command works on the same thing
 ├── NothingDeployed      10   no such deployment
@@ -182,6 +183,10 @@ class NotReady(DeployerError):
 
     exit_code = 7
     meaning = "not ready in time"
+
+
+class NotRunning(NotReady):
+    """The server of a deployment, or the gateway in front of it, is not running."""
 
 
 class GateRefused(DeployerError):

@@ -23,10 +23,13 @@ from deployer.cli.options import (
 )
 
 
-@verbs.command(epilog=examples_text("deployer status", "deployer status --all --json"))
+@verbs.command(epilog=examples_text("deployer status", "deployer status --all --json", "deployer status a --exit-code"))
 def status(
     name: Deployed = None,
     everything: Annotated[bool, typer.Option("--all", help="All environments.")] = False,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit 7 when one is not serving, 10 when nothing is deployed.")
+    ] = False,
     engine: EngineName = None,
     state_dir: StateDir = None,
     config: Config = None,
@@ -35,12 +38,17 @@ def status(
 ) -> None:
     """What is deployed, and what its servers say of themselves."""
     from deployer import console
+    from deployer.errors import NothingDeployed, NotReady
     from deployer.operations.status import status as run
 
     settings = settings_of(locals())
     with partly(json, console.show_status):
         found = run(name, all_envs=everything, settings=settings)
         show({"deployments": found}, json, lambda _: console.show_status(found))
+    if exit_code and not found:
+        raise typer.Exit(NothingDeployed.exit_code)
+    if exit_code and not all(each.healthy for each in found):
+        raise typer.Exit(NotReady.exit_code)
 
 
 verbs.command("ps", hidden=True, help="The same as status.")(status)
@@ -82,12 +90,14 @@ def logs(
     from deployer import console
     from deployer.operations.logs import logs as run
 
-    lines = run(name, tail=tail, follow=follow, settings=settings_of(locals()))
+    told: list[str] = []
+    lines = run(name, tail=tail, follow=follow, settings=settings_of(locals()), progress=told.append)
     if json:
         console.show_json({"lines": list(lines)})
     else:
         for line in lines:
             console.out(line)
+    console.show_notices(told)
 
 
 @verbs.command(epilog=examples_text("deployer smoke digits", "deployer smoke --env staging --json"))

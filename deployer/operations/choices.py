@@ -33,7 +33,7 @@ def notices(
         launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
     )
     found = (
-        _engine(workspace) if observed is None else "",
+        _engine(workspace) if observed is None else _stopped(observed),
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         exposed,
@@ -60,6 +60,10 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
 
 def _engine(workspace: Workspace) -> str:
     return f"the embedded engine was chosen: {workspace.absence}" if workspace.absence else ""
+
+
+def _stopped(observed: Deployment) -> str:
+    return "" if observed.running else "its server was not running: this starts another"
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:

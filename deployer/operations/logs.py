@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.operations.workspace import Settings, open_workspace
+from deployer.deployment import typed
+from deployer.operations.workspace import Progress, Settings, open_workspace, silent, stopped_part
 
 
 def logs(
-    name: str | None = None, *, tail: int | None = None, follow: bool = False, settings: Settings | None = None
+    name: str | None = None,
+    *,
+    tail: int | None = None,
+    follow: bool = False,
+    settings: Settings | None = None,
+    progress: Progress = silent,
 ) -> Iterator[str]:
-    """Its lines, the last `tail` of them; with `follow` until the server ends. Raises NothingDeployed."""
+    """Its lines, the last `tail` of them; with `follow` until the server ends. `progress` hears of a server that has
+    ended already. Raises NothingDeployed."""
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployed(name)
+    if stopped := stopped_part(deployment):
+        progress(f"its {stopped} is not running: deployer up {typed(deployment.name, deployment.env)}")
     return workspace.narrowed(deployment.name).engine.logs(deployment, tail, follow=follow)

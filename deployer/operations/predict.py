@@ -12,7 +12,7 @@ from deployer.client import USUAL_PORTS, Client
 from deployer.deployment import Deployment, Endpoints, ServedModel
 from deployer.errors import GoldenError, InvalidValue, RequestFailed, RequestRefused, UsageError
 from deployer.model import check_name
-from deployer.operations.workspace import Settings, Workspace, one_model, open_workspace
+from deployer.operations.workspace import Settings, Workspace, not_running, one_model, open_workspace
 
 Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
@@ -27,9 +27,12 @@ def predict(
     settings: Settings | None = None,
 ) -> Any:
     """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
-    and all. Without one the first golden question is asked. Raises NothingDeployed, RequestFailed, UsageError."""
+    and all. Without one the first golden question is asked.
+
+    Raises NothingDeployed, NotRunning, RequestFailed, UsageError.
+    """
     workspace = open_workspace(settings or Settings())
-    deployment = workspace.deployed(name)
+    deployment = workspace.running(name)
     served = _model(deployment, model)
     question = _text(body) if body is not None else _golden_question(workspace, served, version)
     try:
@@ -37,6 +40,10 @@ def predict(
     except RequestRefused as error:
         asked = version if version is not None else served.versions[-1]
         error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
+        raise
+    except RequestFailed as error:
+        if not workspace.narrowed(deployment.name).engine.alive(deployment):
+            raise not_running(deployment, "server") from error
         raise
 
 

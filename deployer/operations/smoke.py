@@ -8,9 +8,12 @@ from deployer.report.running import SmokeResult
 
 
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:
-    """Every version of every model that it serves. Raises NothingDeployed; failed checks are in the report."""
+    """Every version of every model that it serves; failed checks are in the report.
+
+    Raises NothingDeployed, NotRunning.
+    """
     workspace = open_workspace(settings or Settings())
-    deployment = workspace.deployed(name)
+    deployment = workspace.running(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
     report = proof.prove(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

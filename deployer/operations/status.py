@@ -12,7 +12,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
 from deployer.operations.choices import exposure
-from deployer.operations.workspace import Settings, open_everywhere, open_workspace
+from deployer.operations.workspace import Settings, open_everywhere, open_workspace, stopped_part
 from deployer.plan import other_image
 from deployer.report.running import DeploymentStatus, ModelState
 from deployer.store import Store
@@ -71,10 +71,9 @@ def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatu
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:
-    if not deployment.running:
-        return DeploymentStatus(deployment, (), healthy=False, detail="its server is not running")
-    if deployment.front and not deployment.front.running:
-        return DeploymentStatus(deployment, (), healthy=False, detail="its gateway is not running")
+    if stopped := stopped_part(deployment):
+        detail = f"its {stopped} is not running: deployer up {typed(deployment.name, deployment.env)}"
+        return DeploymentStatus(deployment, (), healthy=False, detail=detail)
     client = Client(deployment.endpoints, STATUS_SECONDS, deployment.front)
     try:
         states = tuple(state for model in deployment.models for state in client.states(model.name))

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import engines
-from deployer.deployment import Deployment, ServedModel
+from deployer.deployment import Deployment, ServedModel, typed
 from deployer.engines.base import Engine
-from deployer.errors import EngineError, EngineUnavailable, InvalidValue, NothingDeployed, UsageError
+from deployer.errors import EngineError, EngineUnavailable, InvalidValue, NothingDeployed, NotRunning, UsageError
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
@@ -154,6 +154,13 @@ class Workspace:
             raise self.nothing_deployed(wanted)
         return observed
 
+    def running(self, name: str | None) -> Deployment:
+        """The same, to be asked something. Raises NotRunning where that is no use."""
+        deployment = self.deployed(name)
+        if stopped := stopped_part(deployment):
+            raise not_running(deployment, stopped)
+        return deployment
+
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
         there = ", ".join(f"{found.name} [{found.env}]" for found in self.observe_all())
@@ -172,6 +179,22 @@ class Workspace:
         if there:
             raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
         raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint="deployer up SOURCE deploys a model")
+
+
+def stopped_part(deployment: Deployment) -> str:
+    """What of a deployment is not running, so that no request is answered; empty where all is."""
+    if not deployment.running:
+        return "server"
+    return "gateway" if deployment.front and not deployment.front.running else ""
+
+
+def not_running(deployment: Deployment, stopped: str) -> NotRunning:
+    """The error that says so."""
+    what, again = f"{deployment.name} [{deployment.env}]", typed(deployment.name, deployment.env)
+    return NotRunning(
+        f"{what} does not answer: its {stopped} is not running",
+        hint=f"deployer up {again} starts it; deployer logs {again} shows its last words",
+    )
 
 
 def one_model(deployed: Deployment, name: str | None) -> ServedModel:

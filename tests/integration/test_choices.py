@@ -7,7 +7,7 @@ import socket
 
 from support.cli import ANY_PORTS, deployer, in_process
 from support.deploying import up
-from support.world import free_port
+from support.world import free_port, servers
 
 
 def test_a_taken_port_is_said_with_the_process_that_has_it_and_once(project, monkeypatch):
@@ -47,3 +47,26 @@ def test_notices_are_the_last_lines_of_a_plan_and_of_a_deploy(project):
         ended = deployer(verb, "half_plus_two:1", "--host", "::", *ANY_PORTS, cwd=project)
         assert ended.code == 0, ended.err
         assert "note: reachable from other machines" in ended.err
+
+
+def test_a_server_that_was_killed_is_said_to_be_down_by_every_verb(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    healthy = in_process("status", "--exit-code", cwd=project)
+    for server in servers(project):
+        server.kill()
+        server.wait(60)
+    assert healthy.code == 0
+    body = '{"instances": [1.0]}'
+    for verb, code in ((("predict",), 7), (("predict", "--input", body), 7), (("smoke",), 7), (("logs",), 0)):
+        ended = in_process(verb[0], "half_plus_two", *verb[1:], cwd=project)
+        assert (ended.code, ended.err.count("is not running")) == (code, 1), ended.err
+        assert "deployer up half_plus_two" in ended.err
+        assert "refused" not in ended.err
+    for arguments, code in (((), 0), (("--exit-code",), 7), (("half_plus_two", "--exit-code", "--json"), 7)):
+        assert in_process("status", *arguments, cwd=project).code == code
+    again = in_process("redeploy", "half_plus_two", "--version", "2", "--json", "-q", cwd=project)
+    assert again.code == 0, again.err
+    assert any("was not running" in said for said in again.json["notices"])
+    assert in_process("status", "--exit-code", cwd=project).code == 0
+    assert in_process("down", "half_plus_two", cwd=project).code == 0
+    assert in_process("status", "--exit-code", cwd=project).code == 10
