@@ -20,7 +20,8 @@ def _embedded(spec: Spec) -> Engine:
 def _docker(spec: Spec) -> Engine:
     from deployer.engines.docker.engine import DockerEngine
 
-    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir)
+    cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
+    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors)
 
 
 ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}

@@ -36,10 +36,11 @@ NOWHERE = Place("localhost", 1, 2, ("192.0.2.1", "192.0.2.2"))
 
 @dataclass(frozen=True)
 class Wanted:
-    """The settings, and where the templates are."""
+    """The settings, where the templates are, and whether the server lets scripts of any web page ask it (`cors`)."""
 
     settings: Gateway
     templates_dir: Path | None = None
+    cors: bool = False
 
     def digest(self, home: Home, host: str) -> str:
         """Of all that a running gateway cannot take up; makes nothing. Raises ConfigError, TemplateError."""
@@ -90,6 +91,7 @@ class Wanted:
             slot=slot,
             folder=folder,
             tool_token_hash=own,
+            cors=self.cors,
         )
 
 

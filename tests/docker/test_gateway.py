@@ -22,6 +22,7 @@ from support.world import MODELS, eventually, free_port, listens, state_left
 
 from deployer.gateway import tokens as hashes
 
+CORS = "rest_api_enable_cors_support = true"
 ENOUGH = 1000
 TEN_THOUSAND = 10_000
 VERSION_1, VERSION_2 = 3.0, 4.0
@@ -87,6 +88,16 @@ def refusal_of(endpoints, token, certificate, length):
         connection.putheader(*length)
         connection.endheaders()
         return connection.getresponse().status
+
+
+def assert_scripts_may_ask(endpoints, token, trusted):
+    """As the server's flag says: the gateway answers for itself, and passes on what the server says."""
+    url, origin = f"{endpoints['rest']}/v1/models/half_plus_two", {"Origin": "https://page.example"}
+    preflight = requests.options(url, headers=origin, verify=trusted, timeout=60)
+    assert preflight.status_code == 200
+    assert "Authorization" in preflight.headers["Access-Control-Allow-Headers"]
+    answer = requests.get(url, headers={**origin, "Authorization": f"Bearer {token}"}, verify=trusted, timeout=60)
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (200, "*")
 
 
 def assert_untold(project, *tokens):
@@ -177,14 +188,14 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
     known, later = "a-token-of-ours", "another-token"
     write_tokens(tmp_path / "tokens", known)
     guarded = 'tls = true\ntokens = "tokens"\nmax_body = "2k"\n'
-    configure(gated, gateway=guarded)
+    configure(gated, gateway=guarded, flags=CORS)
     first = up(gated, "half_plus_two:1")
     certificate = next(gated.rglob("run/current/certificate.pem")).read_text()
     assert first["endpoints"]["rest"].startswith("https://")
     with traffic(first["endpoints"], known, certificate) as seen:
         seen.enough(100)
         write_tokens(tmp_path / "tokens", known, later)
-        configure(gated, gateway=guarded + "requests_per_second = 10000\n")
+        configure(gated, gateway=guarded + "requests_per_second = 10000\n", flags=CORS)
         second = up(gated, "half_plus_two:1")
         assert (second["plan"]["change"], second["endpoints"]) == ("gateway", first["endpoints"])
         assert rest_client(first["endpoints"], later, certificate)() == VERSION_1
@@ -197,6 +208,7 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
     assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
     assert_closed_without_token(first["endpoints"], certificate)
     assert_limited(first["endpoints"], known, certificate)
+    assert_scripts_may_ask(first["endpoints"], known, next(gated.rglob("run/current/certificate.pem")))
     assert_untold(gated, known, later)
 
 

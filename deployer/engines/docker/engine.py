@@ -54,6 +54,7 @@ class DockerEngine:
     settings: Docker
     gateway: Gateway = field(default_factory=Gateway)
     templates_dir: Path | None = None
+    cors: bool = False
     name: str = "docker"
 
     def check(self) -> tuple[Finding, ...]:
@@ -359,5 +360,5 @@ class DockerEngine:
 
     def _gateways(self, name: str, env: str, home: Home | None = None) -> Gateways:
         known = home or self._world.gateway_home(name, env)
-        wanted = Wanted(self.gateway, self.templates_dir)
+        wanted = Wanted(self.gateway, self.templates_dir, self.cors)
         return Gateways(self._world, wanted, name, env, known, self.settings.restart)

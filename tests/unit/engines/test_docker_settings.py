@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
+from deployer.engines import ENGINES
 from deployer.engines.docker.engine import DockerEngine
-from deployer.spec import Docker
+from deployer.spec import Docker, Server, Spec
 
 
 def engine(**settings) -> DockerEngine:
@@ -35,3 +37,9 @@ def test_a_memory_limit_is_a_number_of_bytes(memory, number):
 
 def test_an_engines_place_is_its_address():
     assert engine(host="unix:///elsewhere.sock").place == "unix:///elsewhere.sock"
+
+
+@pytest.mark.parametrize(("flags", "cors"), [({}, False), ({"rest_api_enable_cors_support": True}, True)])
+def test_the_gateway_lets_scripts_ask_where_the_server_does(flags, cors):
+    spec = dataclasses.replace(Spec(), server=Server(flags=flags))
+    assert ENGINES["docker"](spec).cors is cors

@@ -38,6 +38,16 @@ def test_an_address_of_version_6_is_bound_as_one(tmp_path):
     assert "bind '[::1]:8501'" in config(tmp_path, dataclasses.replace(PLACE, host="::1"))
 
 
+def test_a_server_that_lets_scripts_ask_has_a_gateway_that_does(tmp_path):
+    wanted = Wanted(Gateway(enabled=True), cors=True)
+    text = wanted.files(Home(tmp_path), "1", PLACE)["b.cfg"]
+    assert "access-control" not in config(tmp_path)
+    assert "METH_OPTIONS" in text
+    assert wanted.digest(Home(tmp_path), "127.0.0.1") != Wanted(Gateway(enabled=True)).digest(
+        Home(tmp_path), "127.0.0.1"
+    )
+
+
 @given(st.text(max_size=40))
 def test_a_host_is_an_address_or_refused(tmp_path_factory, host):
     folder = tmp_path_factory.mktemp("gateway")
