@@ -54,4 +54,10 @@ def haproxy(value: object) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-FILTERS = {"pbtxt": pbtxt, "yaml": yaml, "sh": sh, "haproxy": haproxy}
+def bracketed(host: object) -> str:
+    """An address as it stands before a port: one of IPv6 in brackets."""
+    text = str(host)
+    return f"[{text}]" if ":" in text and not text.startswith("[") else text
+
+
+FILTERS = {"pbtxt": pbtxt, "yaml": yaml, "sh": sh, "haproxy": haproxy, "bracketed": bracketed}

@@ -171,6 +171,35 @@ def test_no_value_becomes_anything_but_a_value(project, compose, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
+def test_a_folder_that_is_missing_is_refused_and_not_made(project, compose, form):
+    """Below a folder with a colon too, which ends a path in the short form of a volume."""
+    above = project / "of: me"
+    above.mkdir()
+    rendered = deployer("render", form, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0", "--out",
+                        str(above / "out"), cwd=project)  # fmt: skip
+    assert rendered.code == 0, rendered.err
+    with started(form, above / "out", compose):
+        assert {mount["Source"] for mount in inspect(NAME)["Mounts"]} >= {str(above / "out" / "config")}
+    for missing in (above / "out" / "config", project / "models"):
+        missing.rename(project / "elsewhere")
+        with (
+            pytest.raises(AssertionError, match="bind source path does not exist"),
+            started(form, above / "out", compose),
+        ):
+            pass
+        assert not missing.exists()
+        (project / "elsewhere").rename(missing)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_it_is_published_at_an_address_of_version_6(project, compose, form):
+    folder = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0", "--host", "::1")
+    with started(form, folder, compose):
+        bindings = inspect(NAME)["HostConfig"]["PortBindings"]
+        assert {each["HostIp"] for found in bindings.values() for each in found} == {"::1"}
+
+
+@pytest.mark.parametrize("form", FORMS)
 def test_a_gpu_is_asked_for(project, compose, form, monkeypatch):
     """No engine of the tests has one: it says what it misses, so it was asked."""
     monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from pathlib import Path
 
@@ -70,6 +71,25 @@ def test_a_form_alone_takes_what_the_document_says(project):
     assert service(project, "--env", "staging")["ports"] == ["127.0.0.1:9501:8501", "127.0.0.1:8500:8500"]
     (project / "deployer.toml").unlink()
     assert "nothing to deploy" in rendered(project, "compose", code=2).err
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"), [("::1", "[::1]"), ("::", "[::]"), ("fe80::7", "[fe80::7]"), ("127.0.0.2", "127.0.0.2")]
+)
+def test_an_address_of_version_6_stands_in_brackets(project, host, shown):
+    asked = ("half_plus_two", "--host", host, "--rest-port", "9611", "--grpc-port", "0")
+    assert service(project, *asked)["ports"] == [f"{shown}:9611:8501", f"{shown}::8500"]
+    script = files(project, "docker-run", *asked)["docker-run.sh"]
+    published = [shlex.split(line)[1] for line in script.splitlines() if "--publish" in line]
+    assert published == [f"{shown}:9611:8501", f"{shown}::8500"]
+
+
+def test_no_mount_may_make_its_source(project):
+    volumes = service(project, "half_plus_two")["volumes"]
+    assert [each["bind"] for each in volumes] == [{"propagation": "rprivate"}] * 2
+    script = files(project, "docker-run", "half_plus_two")["docker-run.sh"]
+    assert script.count("--mount ") == 2
+    assert "--volume" not in script
 
 
 def test_batching_and_monitoring_come_with_their_flags(project):
