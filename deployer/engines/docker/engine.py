@@ -65,6 +65,7 @@ class DockerEngine:
             return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
         found = (*fitness.of_engine(info, self.settings), *fitness.of_image(self._image, info, self.settings))
         found += (*fitness.of_api(self._client.api.api_version, self.settings), *fitness.of_config())
+        found += tuple(fitness.of_selinux(info, (self.models_dir.resolve(), self.state_dir.resolve())))
         return (*found, *fitness.of_gateway(self._client, info, self.gateway))
 
     def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
@@ -254,6 +255,13 @@ class DockerEngine:
                 raise EngineError(
                     f"the server's user {self.settings.user} may not read {level}",
                     hint=f"{opening(level, root / version)}, or set docker.user",
+                )
+            if visibility.is_confined(container) and not probe.may_read(
+                self._client, self.settings, root, root / version
+            ):
+                folders = (root, self.state_dir.resolve())
+                raise EngineError(
+                    f"SELinux keeps containers from reading {fitness.listed(folders)}", hint=fitness.labelling(folders)
                 )
 
     def alive(self, deployment: Deployment) -> bool:

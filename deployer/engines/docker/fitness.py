@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from deployer.engines.docker import credentials
@@ -11,6 +14,9 @@ from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
 
 ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
+CONTAINER_LABELS = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
+"""The types of files that SELinux lets containers read; the first is what Docker's own relabelling sets."""
+
 API_OF_SETTINGS = {"gpus": "1.40", "platform": "1.41"}
 """The API that a setting needs, beyond the oldest that is driven at all."""
 
@@ -36,6 +42,33 @@ def of_api(version: str, settings: Docker) -> Iterator[Finding]:
         if getattr(settings, name) is not None and numbers(version) < numbers(needed):
             text = f"docker.{name} needs API {needed}, and the Docker Engine speaks {version}"
             yield Finding(ENGINE, "error", text, f"upgrade Docker, or take docker.{name} out")
+
+
+def of_selinux(info: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Finding]:
+    """Folders that containers may not read for want of a label, where the engine confines them with SELinux."""
+    if not any("name=selinux" in option for option in info.get("SecurityOptions") or ()):
+        return
+    if unlabelled := [folder for folder in folders if folder.is_dir() and not _is_labelled(folder)]:
+        text = f"the Docker Engine confines containers with SELinux, and no label lets them read {listed(unlabelled)}"
+        yield Finding(ENGINE, "warning", text, labelling(unlabelled))
+
+
+def labelling(folders: Sequence[Path]) -> str:
+    """The command that lets containers read folders where SELinux is enforced."""
+    return f"chcon -R -t {CONTAINER_LABELS[0]} {' '.join(shlex.quote(str(folder)) for folder in folders)}"
+
+
+def listed(folders: Sequence[Path]) -> str:
+    """Folders in a sentence."""
+    return " and ".join(map(str, folders))
+
+
+def _is_labelled(folder: Path) -> bool:
+    try:
+        label = os.getxattr(folder, "security.selinux").decode("utf-8", "replace")
+    except (OSError, AttributeError):  # a system without such labels has no such call
+        return False
+    return any(f":{known}:" in label for known in CONTAINER_LABELS)
 
 
 def of_config() -> Iterator[Finding]:

@@ -28,6 +28,11 @@ def check(container: Any, folders: Iterable[tuple[str, Path, str]]) -> None:
                 raise unseen(folder)
 
 
+def is_confined(container: Any) -> bool:
+    """Whether SELinux decides what a container may read: the engine gives it a label then."""
+    return bool(container.attrs.get("MountLabel"))
+
+
 def findings(client: Any, image: str, folders: Sequence[Path]) -> Iterator[Finding]:
     """An error for each of these folders that the engine does not see; none is told of one that does not exist."""
     for folder in folders:

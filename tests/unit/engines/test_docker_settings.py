@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from deployer.deployment import Rendered, ServedModel
 from deployer.engines import ENGINES
+from deployer.engines.docker import fitness, probe, visibility
 from deployer.engines.docker.engine import DockerEngine
+from deployer.errors import EngineError
 from deployer.spec import Docker, Server, Spec
 
 
@@ -43,3 +48,55 @@ def test_an_engines_place_is_its_address():
 def test_the_gateway_lets_scripts_ask_where_the_server_does(flags, cors):
     spec = dataclasses.replace(Spec(), server=Server(flags=flags))
     assert ENGINES["docker"](spec).cors is cors
+
+
+CONFINED = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=selinux"]}
+
+
+@pytest.mark.parametrize(
+    "info", [{}, {"SecurityOptions": None}, {"SecurityOptions": ["name=apparmor", "name=rootless"]}]
+)
+def test_without_selinux_no_label_is_asked_for(tmp_path, info):
+    assert list(fitness.of_selinux(info, (tmp_path,))) == []
+
+
+@pytest.mark.parametrize(
+    ("label", "severities"),
+    [
+        (b"system_u:object_r:container_file_t:s0\0", []),
+        (b"system_u:object_r:svirt_sandbox_file_t:s0:c1,c2\0", []),
+        (b"unconfined_u:object_r:user_home_t:s0\0", ["warning"]),
+        (None, ["warning"]),
+    ],
+)
+def test_a_folder_whose_label_keeps_containers_out_is_told_with_the_command(tmp_path, monkeypatch, label, severities):
+    def getxattr(_: object, name: str) -> bytes:
+        assert name == "security.selinux"
+        if label is None:
+            raise OSError("no such attribute")
+        return label
+
+    monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
+    folder = tmp_path / "of me"
+    folder.mkdir()
+    found = list(fitness.of_selinux(CONFINED, (folder, tmp_path / "none")))
+    assert [each.severity for each in found] == severities
+    assert [each.remedy for each in found] == [f"chcon -R -t container_file_t '{folder}'"] * len(severities)
+
+
+def test_a_server_that_selinux_keeps_out_is_told_so_and_not_to_chmod(tmp_path, monkeypatch):
+    (tmp_path / "models" / "m" / "1").mkdir(parents=True)
+    for level in (tmp_path / "models").rglob("*"):
+        level.chmod(0o755)
+    made = DockerEngine(tmp_path / "state", tmp_path / "models", Docker())
+    object.__setattr__(made, "_client", None)
+    monkeypatch.setattr(visibility, "check", lambda *_: None)
+    monkeypatch.setattr(probe, "may_read", lambda *_: False)
+    container = SimpleNamespace(attrs={"MountLabel": "system_u:object_r:container_file_t:s0:c1,c2"})
+    models = (ServedModel("m", (1,)),)
+    launch = SimpleNamespace(models=models, rendered=Rendered({"model_config.config": ""}))
+    with pytest.raises(EngineError, match="SELinux") as refused:
+        made._check_folders(container, launch, tmp_path / "state")
+    assert refused.value.hint == f"chcon -R -t container_file_t {tmp_path / 'models'} {tmp_path / 'state'}"
+    container.attrs["MountLabel"] = ""
+    made._check_folders(container, launch, tmp_path / "state")
