@@ -70,7 +70,11 @@ SERVING_FLAGS = (
     Flag("per_process_gpu_memory_fraction", 0.0, "share of GPU memory to take"),
     Flag("saved_model_tags", "serve", "comma-separated tag set to load"),
     Flag("grpc_channel_arguments", "", "comma-separated key=value arguments of the gRPC server"),
-    Flag("grpc_max_threads", _WORKERS, "threads that run gRPC requests"),
+    Flag(
+        "grpc_max_threads",
+        _WORKERS,
+        "threads for gRPC calls, one of which waits for the next; calls beyond them are refused",
+    ),
     Flag("enable_model_warmup", True, "replay a version's warm-up records at load"),
     Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
     Flag("version", False, "print the version and exit"),

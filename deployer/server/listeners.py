@@ -7,12 +7,12 @@ import socket
 import threading
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import grpc
 
 from deployer.server.grpc import handover
+from deployer.server.grpc.limit import Limited, Workers
 from deployer.server.http.server import BACKLOG, HttpServer
 from deployer.server.log import LOG
 
@@ -36,18 +36,23 @@ class Address:
 
 @dataclasses.dataclass(frozen=True)
 class GrpcRules:
-    """How a gRPC server is run; `credentials` are those of TLS, None is none."""
+    """How a gRPC server is run: the most threads that it may have, and services with threads of their own.
+
+    `credentials` are those of TLS, None is none.
+    """
 
     threads: int
     options: Sequence[tuple[str, Any]] = ()
     credentials: Any = None
+    unlimited: Sequence[Any] = ()
 
 
 def grpc_server(handlers: Sequence[Any], address: Address, rules: GrpcRules) -> grpc.Server:
     """Return a gRPC server that listens and is not yet started; raises PortError."""
     unlimited = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
-    server = grpc.server(ThreadPoolExecutor(rules.threads, "grpc"), options=[*unlimited, *rules.options])
-    server.add_generic_rpc_handlers(handlers)
+    workers = Workers(rules.threads)
+    server = grpc.server(workers, options=[*unlimited, *rules.options])
+    server.add_generic_rpc_handlers([*rules.unlimited, Limited(handlers, workers)])
     targets = [f"{_bracketed(address.host or ALL_INTERFACES)}:{address.port}"] if address.port else []
     targets += [f"unix:{address.grpc_socket}"] if address.grpc_socket else []
     for target in targets:

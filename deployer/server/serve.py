@@ -72,12 +72,13 @@ class Server:
     def _make_listeners(self) -> Listeners:
         options = self._options
         return Listeners(
-            [*handlers(self._prediction_service(), ModelService(self._core)), *self._health_handlers()],
+            handlers(self._prediction_service(), ModelService(self._core)),
             HttpServer(self._rest_application(), _limits(options)),
             GrpcRules(
-                max(1, options.number("grpc_max_threads")),
+                options.number("grpc_max_threads"),
                 channel_arguments(options.text("grpc_channel_arguments")),
                 tls.credentials(options),
+                self._health_handlers(),
             ),
             options.real("drain_seconds"),
         )

@@ -1,7 +1,8 @@
 """grpc.health.v1, which `--enable_grpc_healthcheck_service` offers on the gRPC port.
 
 Source: `model_servers/server.cc` names the services; they serve from the start on. Beyond that, watchers are told when
-this server begins to drain, and let go of, so that they do not hold it up. A stream that is watched takes no thread.
+this server begins to drain, and let go of, so that they do not hold it up. Neither a question nor a stream that is
+watched takes one of the server's threads: TensorFlow Serving's health service is gRPC's own, which needs none.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import grpc
 
 from deployer.server.declared import HEALTH_REQUEST, HEALTH_RESPONSE, message_class
+from deployer.server.grpc.limit import Aside
 
 SERVICE = "grpc.health.v1.Health"
 _SERVICES = frozenset(("", "ModelService", "PredictionService"))
@@ -56,11 +58,12 @@ class HealthService:
 
     def handler(self) -> Any:
         """Return the service as a gRPC handler."""
-        decode, watch = message_class(HEALTH_REQUEST).FromString, _NonBlocking(self.watch)
+        decode = message_class(HEALTH_REQUEST).FromString
+        check, watch = Aside(self.check, ThreadPoolExecutor(1, "health-check")), _NonBlocking(self.watch)
         return grpc.method_handlers_generic_handler(
             SERVICE,
             {
-                "Check": grpc.unary_unary_rpc_method_handler(self.check, decode, _encode),
+                "Check": grpc.unary_unary_rpc_method_handler(check, decode, _encode),
                 "Watch": grpc.unary_stream_rpc_method_handler(watch, decode, _encode),
             },
         )

@@ -1,0 +1,79 @@
+"""How many calls are answered at once; those beyond are refused, not queued, as TensorFlow Serving does.
+
+Its server is gRPC's synchronous one: `--grpc_max_threads` are the threads of all calls, and one of them always waits
+for the next call. When that one gets a call and no other thread may be started, it refuses the call without reading it.
+Source: gRPC's `src/cpp/thread_manager/thread_manager.cc` and `src/cpp/server/server_cc.cc`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+EXHAUSTED = "Server Threadpool Exhausted"
+
+
+class Workers(ThreadPoolExecutor):
+    """The threads that answer calls, and how many of them are free."""
+
+    def __init__(self, max_threads: int) -> None:
+        self._free = max(0, max_threads - 1)  # one thread waits for the next call
+        self._counting = threading.Lock()
+        super().__init__(max(1, self._free), "grpc")
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether a call that arrives now has no thread."""
+        return self._free <= 0
+
+    def submit(self, *arguments: Any, **named: Any) -> Future[Any]:
+        """Run a call on a thread, which is taken until the call has ended."""
+        self._count(-1)
+        try:
+            future = super().submit(*arguments, **named)
+        except BaseException:
+            self._count(1)
+            raise
+        future.add_done_callback(lambda _: self._count(1))
+        return future
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._free += change
+
+
+class Limited(grpc.GenericRpcHandler):  # type: ignore[misc]
+    """Services whose calls need one of the workers. gRPC asks for a handler and submits the call in one thread, so
+    that no other call comes between."""
+
+    def __init__(self, services: Sequence[grpc.GenericRpcHandler], workers: Workers) -> None:
+        self._services = services
+        self._workers = workers
+        self._refusal = grpc.stream_unary_rpc_method_handler(Aside(_refuse, ThreadPoolExecutor(1, "grpc-refuse")))
+
+    def service(self, details: grpc.HandlerCallDetails) -> grpc.RpcMethodHandler | None:
+        """Return what handles a call; None for one that no service has."""
+        if self._workers.exhausted:
+            return self._refusal
+        found = (service.service(details) for service in self._services)
+        return next((handler for handler in found if handler is not None), None)
+
+
+class Aside:
+    """A handler with threads of its own, which takes none of the workers."""
+
+    def __init__(self, answer: Any, threads: ThreadPoolExecutor) -> None:
+        self.experimental_thread_pool = threads  # gRPC's name for it
+        self._answer = answer
+
+    def __call__(self, request: Any, context: grpc.ServicerContext) -> Any:
+        return self._answer(request, context)
+
+
+def _refuse(_unread: Any, context: grpc.ServicerContext) -> Any:
+    """Taken as a handler of streams, it need not wait until the request has come."""
+    context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
