@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from deployer.client import Client
 from deployer.deployment import ServedModel
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, Overloaded
 from deployer.report.running import ModelState
 from deployer.wait import Observation, Readiness
 
@@ -15,7 +15,7 @@ def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
     """One look: READY when every wanted version is AVAILABLE, UNAVAILABLE when one ended with an error."""
     for model in served:
         try:
-            states = {state.version: state for state in client.states(model.name)}
+            states = {state.version: state for state in client.states(model.name, patient=False)}
         except DeployerError as error:
             return Observation(Readiness.NOT_READY, error.message)
         for version in model.versions:
@@ -31,7 +31,9 @@ def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[Ser
     for model in before:
         unwanted = {version for version in model.versions if (model.name, version) not in kept}
         try:
-            states = client.states(model.name) if unwanted else ()
+            states = client.states(model.name, patient=False) if unwanted else ()
+        except Overloaded as error:
+            return Observation(Readiness.NOT_READY, error.message)
         except DeployerError:
             continue  # the server does not know the model any more
         for state in states:

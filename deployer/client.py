@@ -1,24 +1,26 @@
 """Speaks to a model server, over REST (urllib3) and gRPC, and knows nothing of engines.
 
-Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline.
+Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline. What a server
+refuses for load is asked again until then.
 """
 
 from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
-from deployer import access, tensors, tf_examples
+from deployer import access, overload, tensors, tf_examples
 from deployer.deployment import GRPC_PORT, REST_PORT, Endpoints, Front
 from deployer.errors import RequestFailed, RequestRefused
 from deployer.model import Signature, TensorSpec
+from deployer.overload import Retries
 from deployer.protos import proto
 from deployer.report.running import ModelState
 from deployer.saved_model import INIT_SIGNATURE
@@ -51,20 +53,32 @@ class Question:
     signature: str
 
 
+def _unknown() -> str:
+    return ""
+
+
 @dataclass(frozen=True)
 class Client:
-    """One server's two addresses, how many seconds one request may take, and the gateway in front, if there is one."""
+    """One server's two addresses, how many seconds one request may take, and the gateway in front, if there is one.
+
+    What is refused for load is asked again for `patience` seconds, as long as `seconds` unless it is given; 0 is not
+    at all. `ended` says why a server that has ended will not answer, and is empty for one that may; `retries` counts.
+    """
 
     endpoints: Endpoints
     seconds: float = 30.0
     front: Front | None = None
+    patience: float | None = None
+    ended: Callable[[], str] = field(default=_unknown, compare=False, repr=False)
+    retries: Retries = field(default_factory=Retries, init=False, compare=False, repr=False)
 
-    def states(self, model: str) -> tuple[ModelState, ...]:
+    def states(self, model: str, *, patient: bool = True) -> tuple[ModelState, ...]:
         """The states of all versions of a model. The server answers this while it loads, once its ports are open.
 
-        Raises RequestFailed.
+        Who looks again and again need not be patient. Raises RequestFailed.
         """
-        body = self._look(f"/v1/models/{model}")
+        path = f"/v1/models/{model}"
+        body = self._look(path) if patient else self._look_once(path)
         try:
             return tuple(_state(model, raw) for raw in body["model_version_status"])
         except MISSHAPEN as error:
@@ -174,7 +188,14 @@ class Client:
         if "_channel" in vars(self):
             self._channel.close()
 
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        seconds = self.seconds if self.patience is None else self.patience
+        return overload.answered(ask, seconds, self.retries, self.ended)
+
     def _look(self, path: str) -> Any:
+        return self._patiently(lambda: self._look_once(path))
+
+    def _look_once(self, path: str) -> Any:
         """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
         try:
             return _parsed(f"GET {path}", *self._get(path))
@@ -210,6 +231,9 @@ class Client:
         return connected
 
     def _post(self, path: str, body: bytes) -> Any:
+        return self._patiently(lambda: self._post_once(path, body))
+
+    def _post_once(self, path: str, body: bytes) -> Any:
         from urllib3 import exceptions
 
         url = self.endpoints.rest + path
@@ -232,6 +256,9 @@ class Client:
         return access.channel(self.endpoints.grpc, self.front, CHANNEL_OPTIONS)
 
     def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
+        return self._patiently(lambda: self._call_once(method, request, module, answer))
+
+    def _call_once(self, method: str, request: Any, module: str, answer: str) -> Any:
         import grpc
 
         call = self._channel.unary_unary(
@@ -242,10 +269,14 @@ class Client:
         try:
             return call(request, timeout=self.seconds, metadata=access.metadata(self.front))
         except grpc.RpcError as error:
-            if NOT_HTTP2.search(str(error.details())):
-                text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"
-                raise RequestFailed(text, hint=USUAL_PORTS) from error
-            raise RequestFailed(f"{method} was answered {error.code().name}: {str(error.details())[:500]}") from error
+            raise self._failure(method, error.code().name, str(error.details())) from error
+
+    def _failure(self, method: str, code: str, words: str) -> RequestFailed:
+        if NOT_HTTP2.search(words):
+            text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"
+            return RequestFailed(text, hint=USUAL_PORTS)
+        text = f"{method} was answered {code}: {words[:500]}"
+        return overload.refusal(text, code, words) if overload.is_refusal(code, words) else RequestFailed(text)
 
 
 def _broken_off(url: str, told: str) -> RequestFailed:
@@ -270,10 +301,13 @@ def _parsed(request: str, status: int, body: bytes) -> Any:
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError) as error:
+        if overload.is_refusal(status, ""):
+            raise overload.refusal(f"{request} was answered {status}", status, "") from error
         raise RequestFailed(f"{request} was answered {status} with what is not JSON: {error}") from error
     if status != 200:
-        text = parsed.get("error") if isinstance(parsed, dict) else parsed
-        raise RequestRefused(f"{request} was answered {status}: {str(text)[:500]}")
+        words = str(parsed.get("error") if isinstance(parsed, dict) else parsed)
+        text = f"{request} was answered {status}: {words[:500]}"
+        raise overload.refusal(text, status, words) if overload.is_refusal(status, words) else RequestRefused(text)
     return parsed
 
 

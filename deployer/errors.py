@@ -5,7 +5,8 @@ DeployerError
 ├── PlanOutdated          1   what was planned is not what would be done now
 ├── LedgerError           1   the history cannot be read or written
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
-│   └── RequestRefused        it answered, with an error
+│   ├── RequestRefused        it answered, with an error
+│   └── Overloaded            it has no room for the request now, however often it was asked
 ├── MalformedTensor       1   a message whose values and shape disagree
 ├── UsageError            2   what was typed cannot be meant
 │   └── InvalidValue          a name, version, port or tensor specification that is malformed
@@ -81,6 +82,14 @@ class RequestFailed(DeployerError):
 
 class RequestRefused(RequestFailed):
     """A model server answered a REST request with an error."""
+
+
+class Overloaded(RequestFailed):
+    """A model server refused a request for load; `reason` says in a few words what it lacks."""
+
+    def __init__(self, message: str, *, reason: str = "", hint: str | None = None, log: tuple[str, ...] = ()) -> None:
+        super().__init__(message, hint=hint, log=log)
+        self.reason = reason
 
 
 class MalformedTensor(DeployerError):

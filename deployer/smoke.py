@@ -2,6 +2,7 @@
 
 For every version: AVAILABLE; the signatures that were exported; the golden set over REST and over gRPC, alone, then
 many at once, then alone again. Of versions that passed all that in the same server a moment ago, alone will do.
+Requests that the server refuses for load are asked again, and counted.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from functools import partial
 from deployer import availability, golden, parity
 from deployer.client import Client
 from deployer.deployment import ServedModel
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, Overloaded
 from deployer.golden import GoldenCase, Tolerance
 from deployer.model import Model
 from deployer.parity import Ask, Fault
@@ -59,7 +60,8 @@ def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
     wanted = [(model.name, version) for model in served for version in model.versions]
     return Report(
         tuple(
-            _check("status", f"{name}:{version}", partial(_status, client, name, version)) for name, version in wanted
+            _check(client, "status", f"{name}:{version}", partial(_status, client, name, version))
+            for name, version in wanted
         )
     )
 
@@ -69,25 +71,33 @@ def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model],
 
     Both are asked in turn, each its own first question, so that what else the machine does meets both alike.
     """
-    model = candidate[1]
-    return _check("pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
+    client, model = candidate
+    return _check(client, "pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
 
 
 def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Found:
     import statistics
 
-    questions = [_first_question(client, model) for client, model in (serving, candidate)]
-    times: tuple[list[float], list[float]] = ([], [])
-    for _ in range(PACE_ROUNDS):
-        for taken, ask in zip(times, questions, strict=True):
-            began = time.perf_counter()
-            ask()
-            taken.append(time.perf_counter() - began)
-    before, after = (statistics.median(taken) * 1000 for taken in times)
+    questions = [(client, _first_question(client, model)) for client, model in (serving, candidate)]
+    rounds = [[_seconds(client, ask) for client, ask in questions] for _ in range(PACE_ROUNDS)]
+    undisturbed = [taken for taken in rounds if None not in taken]
+    if not undisturbed:
+        raise Overloaded(f"the servers refused a request for load in each of {PACE_ROUNDS} rounds")
+    before, after = (statistics.median(taken) * 1000 for taken in zip(*undisturbed, strict=True))
     detail = f"{after:.2f} ms, the serving version {before:.2f} ms: {after / before:.2f} times"
+    if lost := PACE_ROUNDS - len(undisturbed):
+        detail += f", {lost} of {PACE_ROUNDS} rounds left out: refused for load"
     if after > before * limit:
         raise Fault(f"{detail}, allowed are {limit:g}")
     return Found(detail)
+
+
+def _seconds(client: Client, ask: Callable[[], object]) -> float | None:
+    """How long an answer took; None for one that was refused for load first."""
+    retried, began = client.retries.count, time.perf_counter()
+    ask()
+    taken = time.perf_counter() - began
+    return taken if client.retries.count == retried else None
 
 
 def _first_question(client: Client, model: Model) -> Callable[[], object]:
@@ -101,8 +111,8 @@ def _first_question(client: Client, model: Model) -> Callable[[], object]:
 
 def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: bool) -> Iterator[Check]:
     label = f"{model.name}:{model.version}"
-    yield _check("status", label, lambda: _status(client, model.name, model.version))
-    yield _check("signatures", label, lambda: _signatures(client, model))
+    yield _check(client, "status", label, lambda: _status(client, model.name, model.version))
+    yield _check(client, "signatures", label, lambda: _signatures(client, model))
     try:
         cases = golden.read(model.path)
     except DeployerError as error:
@@ -134,15 +144,18 @@ def _parity(
     fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
     for api, ask in apis.items():
         if not fitting[api]:
-            yield _check(f"parity {api}", label, lambda: Found(f"not asked: {_left_out(model, cases)}", partial=True))
+            left_out = partial(Found, f"not asked: {_left_out(model, cases)}", partial=True)
+            yield _check(client, f"parity {api}", label, left_out)
             continue
-        left_out = _left_out(model, cases) if len(fitting[api]) < len(cases) else ""
-        alone = partial(_ask_each, ask, fitting[api], model, tolerance, left_out)
-        yield _check(f"parity {api}", label, alone)
-        if again:
-            continue
-        yield _check(f"concurrent {api}", label, partial(_ask_at_once, ask, fitting[api], model, tolerance))
-        yield _check(f"repeated {api}", label, alone)
+        rest = _left_out(model, cases) if len(fitting[api]) < len(cases) else ""
+        alone = partial(_ask_each, ask, fitting[api], model, tolerance, rest)
+        at_once = partial(_ask_at_once, ask, fitting[api], model, tolerance)
+        ways = {"parity": alone} if again else {"parity": alone, "concurrent": at_once, "repeated": alone}
+        for way, run in ways.items():
+            check = _check(client, f"{way} {api}", label, run)
+            yield check
+            if check.overloaded:
+                break  # it has been asked until the deadline
 
 
 def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
@@ -172,7 +185,12 @@ def _compared(what: str, worst: Iterable[float | None], model: Model, cases: Seq
 def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
     asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
     with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
-        answers = list(pool.map(ask, asked))
+        asking = [pool.submit(ask, case) for case in asked]
+        try:
+            answers = [each.result() for each in asking]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True)]
     return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases)
 
@@ -195,20 +213,22 @@ def _signatures(client: Client, model: Model) -> Found:
     return Found(f"{len(model.info.signatures)} as exported")
 
 
-def _check(name: str, model: str, run: Callable[[], Found]) -> Check:
-    """Run one check and time it."""
-    began = time.perf_counter()
+def _check(client: Client, name: str, model: str, run: Callable[[], Found]) -> Check:
+    """Run one check, time it, and count what the client asked again."""
+    before, began = client.retries.count, time.perf_counter()
+    overloaded = False
     try:
         found, ok = run(), True
     except (Fault, DeployerError) as error:
-        found, ok = Found(str(error)), False
-    milliseconds = (time.perf_counter() - began) * 1000
+        found, ok, overloaded = Found(str(error)), False, isinstance(error, Overloaded)
     return Check(
         name,
         model,
         ok=ok,
-        detail=found.detail,
-        milliseconds=round(milliseconds, 1),
+        detail="; ".join(filter(None, (found.detail, client.retries.since(before)))),
+        milliseconds=round((time.perf_counter() - began) * 1000, 1),
         worst=found.worst,
         partial=found.partial,
+        retried=client.retries.count - before,
+        overloaded=overloaded,
     )

@@ -6,9 +6,9 @@ import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from deployer import compatibility, headroom, moving
+from deployer import compatibility, headroom, moving, overload
 from deployer.deployment import Change, Deployment, Launch, ServedModel, typed
-from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel
+from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
 from deployer.manifest import FOREIGN
 from deployer.model import Model, Signature
 from deployer.operations.watching import await_models
@@ -98,6 +98,8 @@ class Gate:
             report = Report((*report.checks, *self._pace(deployment, beside, limit)))
         if not report.ok:
             faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
+            if report.overloaded:
+                raise NotReady(f"the server refuses requests for load: {faults}", hint=overload.ROOM)
             hint = f"deployer inspect {report.failed[0].model} shows the version"
             raise GateRefused(f"the candidate did not pass: {faults}", hint=hint)
         return report
@@ -133,6 +135,8 @@ class Gate:
             pass
         try:
             return self.workspace.client(observed).signatures(name, version)
+        except Overloaded:
+            raise
         except DeployerError:
             return None
 

@@ -99,7 +99,8 @@ def metered(
     if not asked:
         yield NO_METER
         return
-    client = dataclasses.replace(workspace.client(observed))  # with connections of its own, as clients have
+    # Connections of its own, as clients have; and what they are refused is lost to them, be it for load.
+    client = dataclasses.replace(workspace.client(observed), patience=0.0)
     traffic = Traffic(client, asked, rate, workspace.tolerance, _highest(observed.models))
     traffic.start()
     try:

@@ -18,6 +18,7 @@ from deployer.report.running import DeploymentStatus, ModelState
 from deployer.store import Store
 
 STATUS_SECONDS = 5.0
+PATIENCE_SECONDS = 1.0
 ASKED_AT_ONCE = 16
 
 
@@ -74,7 +75,7 @@ def _asked(deployment: Deployment) -> DeploymentStatus:
     if stopped := stopped_part(deployment):
         detail = f"its {stopped} is not running: deployer up {typed(deployment.name, deployment.env)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
-    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.front)
+    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.front, PATIENCE_SECONDS)
     try:
         states = tuple(state for model in deployment.models for state in client.states(model.name))
     except DeployerError as error:

@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,8 +139,14 @@ class Workspace:
         """Speaks to that deployment's server; the same one each time, whose connections are there already."""
         from deployer.client import Client
 
-        client = Client(deployment.endpoints, self.spec.gate.request_seconds, deployment.front)
+        seconds = self.spec.gate.request_seconds
+        client = Client(deployment.endpoints, seconds, deployment.front, ended=partial(self._ended, deployment))
         return self._clients.setdefault((deployment.release, client), client)
+
+    def _ended(self, deployment: Deployment) -> str:
+        """Why its server is not there any more; empty while it is."""
+        engine = self.narrowed(deployment.name).engine
+        return "" if engine.alive(deployment) else engine.autopsy(deployment)
 
     @cached_property
     def _clients(self) -> dict[tuple[str, Client], Client]:

@@ -8,7 +8,11 @@ from dataclasses import dataclass
 @dataclass(frozen=True)
 class Check:
     """One thing that was asked of a server. `worst` is the largest measured distance from a golden answer. `partial`
-    says that something was not asked or not compared: `detail` says what."""
+    says that something was not asked or not compared: `detail` says what.
+
+    `retried` counts requests that the server refused for load and that were asked again; `overloaded` tells that it
+    still refused in the end, so that nothing is known of its answer.
+    """
 
     name: str
     model: str
@@ -17,6 +21,8 @@ class Check:
     milliseconds: float
     worst: float | None = None
     partial: bool = False
+    retried: int = 0
+    overloaded: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,11 @@ class Report:
     def ok(self) -> bool:
         """Whether there were checks and all of them passed."""
         return bool(self.checks) and all(check.ok for check in self.checks)
+
+    @property
+    def overloaded(self) -> bool:
+        """Whether nothing is wrong but that the server refused requests for load until the end."""
+        return bool(self.failed) and all(check.overloaded for check in self.failed)
 
     @property
     def failed(self) -> tuple[Check, ...]:

@@ -73,7 +73,7 @@ SERVING_FLAGS = (
     Flag(
         "grpc_max_threads",
         _WORKERS,
-        "threads for gRPC calls, one of which waits for the next; calls beyond them are refused",
+        "threads for gRPC calls; one waits for the next, and calls beyond are refused",
     ),
     Flag("enable_model_warmup", True, "replay a version's warm-up records at load"),
     Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
