@@ -16,7 +16,7 @@ from deployer.layout import misplaced
 from deployer.model import Model
 from deployer.plan import other_image
 from deployer.report.checks import Finding
-from deployer.spec import Server, Spec
+from deployer.spec import Server, Spec, threads
 from deployer.store import Store
 
 LOW_DISK_BYTES = 2 << 30
@@ -191,4 +191,14 @@ def _deployments(patient: Patient) -> Iterator[Finding]:
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 
 
-CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _container_memory, _ports, _deployments)
+def _grpc_threads(patient: Patient) -> Iterator[Finding]:
+    flags = threads.with_room(patient.spec.server.flags)
+    if lack := threads.lack_of_room(flags):
+        yield Finding("server", "warning", f"{lack}; {threads.REASON}", threads.REMEDY)
+    else:
+        yield Finding(
+            "server", "ok", f"{threads.GRPC_MAX_THREADS} is {flags[threads.GRPC_MAX_THREADS]}: {threads.REASON}"
+        )
+
+
+CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _container_memory, _ports, _grpc_threads, _deployments)

@@ -30,7 +30,7 @@ AWAY = re.compile(r"(?i)failed to connect|connection refused|name resolution|DNS
 FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
 LONG_PAUSE = 0.25
 """Before a pause this long it is asked whether the server is still there."""
-ROOM = "give the server more threads: grpc_max_threads under [server.flags] in deployer.toml"
+ROOM = "give the server more threads: grpc_max_threads under [server.flags] in deployer.toml, or ask it less at once"
 TIME = "try again when the server has less to do, or allow more time: gate.request_seconds"
 
 

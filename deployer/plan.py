@@ -18,6 +18,7 @@ from deployer.deployment import (
     differing_parts,
     listed,
 )
+from deployer.spec.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 
 PROVE = Step(
     "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
@@ -29,6 +30,8 @@ PROVE_LOADED = Step(
     "prove the versions where they are: status, signatures, golden answers over REST and gRPC",
     "the server has loaded all of them already",
 )
+FLAGS = "the flags"
+DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 SKIPPED = Step("ask no golden questions: what is broken is seen by clients first", "the gate is skipped")
 
 
@@ -149,7 +152,11 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     if bool(launch.front) is not (observed.front is not None):
         return "a gateway is wanted in front of it" if launch.front else "no gateway is wanted in front of it"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
-        return f"another value is wanted for {', '.join(changed)}"
+        named = (
+            f"the flags ({default})" if part == FLAGS and (default := _default(launch, observed)) else part
+            for part in changed
+        )
+        return f"another value is wanted for {', '.join(named)}"
     for protocol, wanted, there in (
         ("REST", launch.rest_port, observed.rest_port),
         ("gRPC", launch.grpc_port, observed.grpc_port),
@@ -157,6 +164,19 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
         if wanted and wanted != there:
             return f"{protocol} port {wanted} is wanted, {there} is there"
     return other_image(launch.image, observed) or _overwritten(launch.models, observed.models)
+
+
+def _default(launch: Launch, observed: Deployment) -> str:
+    """The flag that differs, where that is one which deployer sets by itself: a server of an earlier release has none,
+    and one may be set to another value now."""
+    wanted = dict(launch.flags)
+    for name, value in DEFAULT_FLAGS:
+        others = tuple(flag for flag in launch.flags if flag[0] != name)
+        for before in (others, tuple(sorted((*others, (name, value))))):
+            digest = dataclasses.replace(launch, flags=before).server_digest
+            if FLAGS not in differing_parts(digest, observed.server_digest):
+                return f"{name}={wanted[name]}" if name in wanted else name
+    return ""
 
 
 def other_image(image: NamedImage | None, observed: Deployment) -> str | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from deployer.deployment import GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
 from deployer.errors import InvalidValue
 from deployer.operations.workspace import Workspace
-from deployer.spec import Spec
+from deployer.spec import Spec, threads
 
 
 def remembered(spec: Spec, observed: Deployment | None) -> Spec:
@@ -37,6 +37,7 @@ def notices(
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         exposed,
+        threads.lack_of_room(workspace.spec.server.flags),
     )
     return tuple(filter(None, found))
 

@@ -10,6 +10,7 @@ from deployer.engines.base import Engine
 from deployer.errors import ConfigError
 from deployer.model import Model
 from deployer.spec import ModelSpec, Spec
+from deployer.spec.threads import with_room
 from deployer.store import Store
 
 
@@ -70,7 +71,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         host=spec.server.address,
         rest_port=spec.server.rest_port,
         grpc_port=spec.server.grpc_port,
-        flags=tuple((name, _flag_text(value)) for name, value in sorted(spec.server.flags.items())),
+        flags=tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items())),
         models=models,
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),

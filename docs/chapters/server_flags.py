@@ -12,6 +12,11 @@ HEAD = """## Server flags
 
 `[server] flags = { file_system_poll_wait_seconds = 5 }` hands flags of `tensorflow_model_server` to the server.
 A flag that the engine cannot honour is refused, and so is one that `deployer` sets itself.
+
+`grpc_max_threads` is 256 unless you set it: the server refuses gRPC calls that find no free thread
+(`RESOURCE_EXHAUSTED: Server Threadpool Exhausted`) instead of queueing them, and its own default is 4 per CPU, one of
+which waits for the next call. Threads are started when calls need them. Set fewer where concurrent calls would take too
+much memory, and more for more than 64 CPUs; clients should ask again what is refused.
 """
 WITHOUT_THE_GATE = {"ssl_config_file": "the gate asks in plain gRPC; the server by itself honours it"}
 OWN_HEAD = """`python -m deployer.server` has a few flags more, which `[server] flags` does not take: what clients may

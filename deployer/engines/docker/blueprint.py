@@ -10,6 +10,7 @@ from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, mode
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT, container_name
 from deployer.render import BATCHING, MONITORING
 from deployer.spec import Docker
+from deployer.spec.threads import REASON
 
 CONFIG_MOUNT = "/config"
 
@@ -65,6 +66,7 @@ class Container:
     security: tuple[str, ...] = ("no-new-privileges",)
     pids_limit: int = 4096
     health: Health = field(default_factory=Health)
+    threads_reason: str = REASON
     log_driver: str = "json-file"
     log_options: Mapping[str, str] = field(default_factory=lambda: {"max-size": "10m", "max-file": "3"})
 
