@@ -1,0 +1,79 @@
+"""A model that takes about 20 ms a call, on a server with 8 gRPC threads: good answers are waited for on any engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from contract.engines.rows import DOCKER_IMAGE, Row
+from support.cli import Ended, deployer
+
+NAME = "contract-busy"
+ROUNDS = 3
+SLOW = '''
+import tensorflow as tf
+
+
+class Slow(tf.Module):
+    """Half plus some, after a loop of matrix products."""
+
+    def __init__(self, plus):
+        super().__init__()
+        self.plus = plus
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def __call__(self, x):
+        start = tf.eye(128) + 1e-30 * tf.reduce_sum(x)
+        turned = tf.while_loop(lambda i, _: i < 120, lambda i, m: (i + 1, m @ tf.eye(128)), (0, start))[1]
+        return {"y": x / 2.0 + self.plus + 1e-30 * tf.reduce_sum(turned)}
+
+
+one, two = Slow(2.0), Slow(3.0)
+'''
+SETTINGS = """
+[server]
+rest_port = 0
+grpc_port = 0
+flags = { grpc_max_threads = 8 }
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two versions in the store."""
+    folder = tmp_path_factory.mktemp("busy")
+    for each in (folder, *list(folder.parents)[:2]):
+        each.chmod(0o755)  # containers run as nobody
+    (folder / "slow.py").write_text(SLOW)
+    (folder / "deployer.toml").write_text(SETTINGS)
+    for source in ("one", "two"):
+        ended = deployer("export", f"slow.py:{source}", "--name", NAME, cwd=folder)
+        assert ended.code == 0, ended.err
+    return folder
+
+
+@pytest.fixture
+def settings(project: Path, row: Row) -> Iterator[dict[str, str]]:
+    chosen = {"DEPLOYER_ENGINE": row.name, "DEPLOYER_DOCKER_IMAGE": DOCKER_IMAGE}
+    chosen = {name: value for name, value in chosen.items() if value}
+    yield chosen
+    assert deployer("down", NAME, cwd=project, **chosen).code == 0
+
+
+def retried(ended: Ended) -> int:
+    """How many requests of the last proof were repeated; whatever they were, it passed."""
+    assert ended.code == 0, ended.out + ended.err
+    report = ended.json["report"]
+    assert report["ok"]
+    assert not any(check["overloaded"] for check in report["checks"])
+    return sum(check["retried"] for check in report["checks"])
+
+
+def test_a_slow_model_on_few_threads_is_never_refused(project: Path, settings: dict[str, str]) -> None:
+    first = deployer("up", f"{NAME}:1", "--json", cwd=project, **settings)
+    retried(first)
+    assert any("grpc_max_threads is 8" in notice for notice in first.json["notices"])
+    for _ in range(ROUNDS):
+        for verb in ("redeploy", "rollback"):
+            retried(deployer(verb, NAME, "--json", cwd=project, **settings))
