@@ -125,7 +125,7 @@ def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: b
         detail = f"the golden set has {len(cases)} of its {model.golden.cases} cases: deployer export makes it anew"
         yield Check("golden", label, ok=False, detail=detail, milliseconds=0.0)
         return
-    yield _check("source", label, lambda: _source(model))
+    yield _check(client, "source", label, lambda: _source(model))
     yield from _parity(client, model, cases, tolerance, again=again)
 
 
