@@ -20,6 +20,7 @@ from deployer.errors import ConfigError, DeployerError, InvalidValue, SourceNotF
 from deployer.locations import local
 from deployer.model import check_name
 from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
+from deployer.spec.project import FALLBACK, check_project, project_of
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
@@ -48,10 +49,13 @@ def load(
     overlays = raw.pop("env", {})
     layers = {key: _here(key, value) for key, value in _variables(environ).items()}
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
+    home = file.parent if file else Path()
     if file is None and not layers:
-        return _with_address(_of_options(chosen, options), "--host")
+        _check_project(options.get("project", FALLBACK), "--project")
+        return _with_address(_of_options(chosen, {"project": project_of(home), **options}), "--host")
     document = _overlaid(raw, _overlay(overlays, chosen, file))
-    document = _anchored(document, file.parent if file else Path())
+    document = {"project": project_of(home), **_anchored(document, home)}
+    _check_projects(document, layers, options, file)
     for key, value in {**layers, **options}.items():
         _put(document, key, value)
     where = "--host" if HOST in options else f"{PREFIX}SERVER_HOST" if HOST in layers else f"{file}: {HOST}"
@@ -76,6 +80,22 @@ def environments(path: Path | None = None, environ: Mapping[str, str] | None = N
     file = _find(path, os.environ if environ is None else environ)
     overlays = _read(file).get("env", {}) if file else {}
     return tuple(dict.fromkeys((DEFAULT_ENV, *overlays))) if isinstance(overlays, dict) else (DEFAULT_ENV,)
+
+
+def _check_projects(
+    document: Mapping[str, Any], layers: Mapping[str, Any], options: Mapping[str, Any], file: Path | None
+) -> None:
+    """Refuse the name of a project wherever it stands, even where another one wins. Raises ConfigError."""
+    places = ((document, f"{file}: project"), (layers, f"{PREFIX}PROJECT"), (options, "--project"))
+    for found, place in places:
+        _check_project(found.get("project", FALLBACK), place)
+
+
+def _check_project(name: object, place: str) -> None:
+    try:
+        check_project(name)
+    except InvalidValue as error:
+        raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
 
 
 def _of_options(env: str, options: Mapping[str, Any]) -> Spec:

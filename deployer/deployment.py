@@ -119,6 +119,7 @@ class Launch:
     traits: object = None
     image: NamedImage | None = None
     front: str = ""
+    project: str = ""
 
     @property
     def server_digest(self) -> str:
@@ -189,6 +190,7 @@ class Deployment:
     slot: str = ""
     front: Front | None = None
     host: str = ""
+    project: str = ""
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ DeployerError
 ├── TemplateError         5   a template is missing, wrong, or renders what the server cannot parse
 ├── EngineError           6   the platform
 │   ├── EngineUnavailable     it does not answer, or this release cannot drive it
+│   ├── NotOurs               what has a deployment's name belongs to another project, or to none
 │   ├── PortTaken             somebody else listens there
 │   ├── SettingRefused        a setting that this engine cannot honour
 │   └── NoRoom                not memory enough for old and new at once
@@ -173,6 +174,10 @@ class EngineError(DeployerError):
 
 class EngineUnavailable(EngineError):
     """The engine does not answer, or this release cannot drive it."""
+
+
+class NotOurs(EngineError):
+    """What has a deployment's name belongs to another project or to none, or its labels cannot be believed."""
 
 
 class PortTaken(EngineError):

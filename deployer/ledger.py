@@ -6,6 +6,7 @@ A release is written before it is begun, so that a killed command leaves its mar
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import sqlite3
@@ -33,7 +34,8 @@ pragma synchronous = full;
 create table if not exists releases (
     number integer primary key autoincrement,
     name text not null, env text not null, engine text not null, change text not null, models text not null,
-    who text not null, began text not null, seconds real, outcome text not null, detail text not null default ''
+    who text not null, began text not null, seconds real, outcome text not null, detail text not null default '',
+    project text not null default ''
 );
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists steps (
@@ -45,9 +47,13 @@ COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outco
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of one state folder; `kept` is a connection for several entries."""
+    """The ledger of one state folder, as a project sees it; `kept` is a connection for several entries.
+
+    An empty project sees all; what was written before there were projects is seen by each.
+    """
 
     path: Path
+    project: str = ""
     kept: sqlite3.Connection | None = None
 
     def begin(  # noqa: PLR0913 - what is written of a release
@@ -55,11 +61,22 @@ class Ledger:
     ) -> int:
         """Write that a release is under way, and what for; its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-        values = (name, env, engine, change, models_text(models), _who(), began, Outcome.UNDER_WAY.value, aim)
+        values = (
+            name,
+            env,
+            engine,
+            change,
+            models_text(models),
+            _who(),
+            began,
+            Outcome.UNDER_WAY.value,
+            aim,
+            self.project,
+        )
         with self._open() as db:
             written = db.execute(
-                "insert into releases (name, env, engine, change, models, who, began, outcome, detail)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into releases (name, env, engine, change, models, who, began, outcome, detail, project)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return int(written.lastrowid or 0)
@@ -121,10 +138,10 @@ class Ledger:
             return ()
         query = (
             f"select {COLUMNS}, traffic from releases left join figures on release = number"  # noqa: S608
-            " where name = ifnull(?, name) and env = ifnull(?, env)"
+            " where name = ifnull(?, name) and env = ifnull(?, env) and (? = '' or project in (?, ''))"
         )
         with self._open() as db:
-            rows = db.execute(f"{query} order by number desc", (name, env)).fetchall()
+            rows = db.execute(f"{query} order by number desc", (name, env, self.project, self.project)).fetchall()
             return tuple(map(_release, rows))
 
     @contextmanager
@@ -145,6 +162,7 @@ class Ledger:
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             try:
                 db.executescript(SCHEMA)
+                _add_project(db)
             except BaseException:
                 db.close()
                 raise
@@ -161,6 +179,14 @@ class Ledger:
         if is_full(self.path.parent):
             return "the disk is full: make room on it"
         return "move it away if it is damaged: nothing but the history is lost"
+
+
+def _add_project(db: sqlite3.Connection) -> None:
+    """Histories from before there were projects lack the column."""
+    columns = {name for _, name, *_ in db.execute("pragma table_info(releases)")}
+    if "project" not in columns:
+        with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
+            db.execute("alter table releases add column project text not null default ''")
 
 
 def _release(row: tuple[Any, ...]) -> Release:

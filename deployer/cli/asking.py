@@ -15,6 +15,7 @@ from deployer.cli.options import (
     Env,
     Json,
     ModelsDir,
+    Project,
     StateDir,
     examples_text,
     partly,
@@ -26,13 +27,17 @@ from deployer.cli.options import (
 @verbs.command(epilog=examples_text("deployer status", "deployer status --all --json", "deployer status a --exit-code"))
 def status(
     name: Deployed = None,
-    everything: Annotated[bool, typer.Option("--all", help="All environments.")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="All environments of the project.")] = False,
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="Everything that the engines have, of any project.")
+    ] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit 7 when one is not serving, 10 when nothing is deployed.")
     ] = False,
     engine: EngineName = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -43,7 +48,7 @@ def status(
 
     settings = settings_of(locals())
     with partly(json, console.show_status):
-        found = run(name, all_envs=everything, settings=settings)
+        found = run(name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.progress)
         show({"deployments": found}, json, lambda _: console.show_status(found))
     if exit_code and not found:
         raise typer.Exit(NothingDeployed.exit_code)
@@ -60,6 +65,7 @@ def doctor(
     models_dir: ModelsDir = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -83,6 +89,7 @@ def logs(
     engine: EngineName = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -107,6 +114,7 @@ def smoke(
     models_dir: ModelsDir = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -144,6 +152,7 @@ def predict(
     models_dir: ModelsDir = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Annotated[bool, typer.Option("--json", help="The answer is JSON anyway.", show_default=False)] = True,
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.app import verbs
+from deployer.cli.confirming import may_remove, refuse_unmeant
 from deployer.cli.options import (
     AllowBreaking,
     Config,
@@ -31,6 +32,7 @@ from deployer.cli.options import (
     Measure,
     ModelName,
     ModelsDir,
+    Project,
     Quiet,
     RestPort,
     ServeAs,
@@ -104,6 +106,7 @@ def up(
     state_dir: StateDir = None,
     templates_dir: TemplatesDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -157,6 +160,7 @@ def plan(
     state_dir: StateDir = None,
     templates_dir: TemplatesDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -189,6 +193,7 @@ def plan(
         state_dir=state_dir,
         templates_dir=templates_dir,
         config=config,
+        project=project,
         env=env,
         json=json,
     )
@@ -197,11 +202,18 @@ def plan(
 @verbs.command(epilog=examples_text("deployer down digits", "deployer down --all"))
 def down(
     name: Deployed = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every deployment, in all environments.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Every deployment of the project, in all environments.")
+    ] = False,
+    all_projects: Annotated[
+        bool, typer.Option("--all-projects", help="With --all: those of all other projects on the engines, too.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before those of other projects go.")] = False,
     engine: EngineName = None,
     lock_wait: LockWait = 0.0,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -212,9 +224,13 @@ def down(
     from deployer.operations.down import down_all
 
     settings = settings_of(locals())
+    refuse_unmeant(name, everything, all_projects)
     if everything:
         with partly(json, console.show_down):
-            results = down_all(settings=settings, progress=progress_of(quiet))
+            confirm = (lambda _: True) if yes else may_remove
+            results = down_all(
+                all_projects=all_projects, confirm=confirm, settings=settings, progress=progress_of(quiet)
+            )
             show({"deployments": results}, json, lambda _: console.show_down(results))
     else:
         show(run(name, settings=settings, progress=progress_of(quiet)), json, lambda one: console.show_down([one]))

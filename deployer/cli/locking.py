@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from deployer.cli.app import verbs
-from deployer.cli.options import Config, Deployed, EngineName, Env, Json, StateDir, examples_text, settings_of, show
+from deployer.cli.options import (
+    Config,
+    Deployed,
+    EngineName,
+    Env,
+    Json,
+    Project,
+    StateDir,
+    examples_text,
+    settings_of,
+    show,
+)
 
 
 @verbs.command(epilog=examples_text("deployer unlock digits", "deployer unlock digits --force"))
@@ -19,6 +30,7 @@ def unlock(
     engine: EngineName = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:

@@ -12,6 +12,9 @@ import typer
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")]
 Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: deployer.toml here, if there is one.")]
+Project = Annotated[
+    str | None, typer.Option("--project", "-p", help="The project; unset: deployer.toml's, or the folder's name.")
+]
 Env = Annotated[str | None, typer.Option(help="Environment: applies the overlay [env.NAME].")]
 EngineName = Annotated[str | None, typer.Option("--engine", help="auto, docker or embedded.")]
 ModelsDir = Annotated[Path | None, typer.Option(help="The store of model versions.")]

@@ -18,6 +18,7 @@ from deployer.cli.options import (
     MaxFailures,
     MaxGap,
     Measure,
+    Project,
     Quiet,
     SkipGate,
     StateDir,
@@ -35,6 +36,7 @@ def history(
     everything: Annotated[bool, typer.Option("--all", help="Of all environments.")] = False,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -62,6 +64,7 @@ def rollback(
     lock_wait: LockWait = 0.0,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     quiet: Quiet = False,
     json: Json = False,

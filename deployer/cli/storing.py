@@ -24,6 +24,7 @@ from deployer.cli.options import (
     LockWait,
     ModelName,
     ModelsDir,
+    Project,
     Quiet,
     RestPort,
     ServeAs,
@@ -155,6 +156,7 @@ def prune(
     models_dir: ModelsDir = None,
     state_dir: StateDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
@@ -214,6 +216,7 @@ def render(
     models_dir: ModelsDir = None,
     templates_dir: TemplatesDir = None,
     config: Config = None,
+    project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:

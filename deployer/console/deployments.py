@@ -69,8 +69,14 @@ def _traffic(seen: TrafficFigures) -> str:
 
 def show_down(results: Sequence[DownResult]) -> None:
     """What is gone."""
+    several = len({result.project for result in results}) > 1
     for result in results:
-        out(f"{result.name} [{result.env}] is down")
+        of = f" of {_project(result.project)}" if several else ""
+        out(f"{result.name} [{result.env}]{of} is down")
+
+
+def _project(name: str) -> str:
+    return f"project {name}" if name else "no project"
 
 
 def show_unlock(result: UnlockResult) -> None:
@@ -122,7 +128,7 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     if not statuses:
         print("nothing is deployed", file=sys.stderr)
         return
-    table([("NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
+    table([("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
     for status in statuses:
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
@@ -133,6 +139,7 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     found = status.deployment
     state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
     return (
+        found.project or "-",
         found.name,
         found.env,
         found.engine if found.front is None else f"{found.engine}, gateway",

@@ -9,19 +9,21 @@ from dataclasses import dataclass
 from deployer.engines.base import Engine
 from deployer.errors import EngineError
 from deployer.spec import Spec
+from deployer.spec.project import FALLBACK
 
 
 def _embedded(spec: Spec) -> Engine:
     from deployer.engines.embedded.engine import EmbeddedEngine
 
-    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled)
+    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK)
 
 
 def _docker(spec: Spec) -> Engine:
     from deployer.engines.docker.engine import DockerEngine
 
     cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
-    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors)
+    project = spec.project or FALLBACK
+    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors, project)
 
 
 ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}

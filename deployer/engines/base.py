@@ -30,6 +30,11 @@ CANDIDATE = "candidate"
 SERVING = "serving"
 
 
+def adoption(name: str, env: str, project: str) -> str:
+    """What is said of a deployment that was made before there were projects."""
+    return f"{name} [{env}] was deployed before there were projects: it belongs to project {project} now"
+
+
 @dataclass(frozen=True)
 class Address:
     """Where a deployment's ports are to be bound; None or 0 for any free port."""
@@ -47,8 +52,19 @@ class Engine(Protocol):
         """`embedded`, and so on."""
 
     @property
+    def project(self) -> str:
+        """Whose deployments it sees and changes; empty for what was made before there were projects."""
+
+    @property
     def place(self) -> str:
-        """Where it is: two engines of one name and place have the same deployments."""
+        """Where it is: two engines of one name, place and project have the same deployments."""
+
+    def others(self) -> tuple[Engine, ...]:
+        """The same platform, as each other project sees it that has something there."""
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        """What bears the marks of this project, or with a name stands in the way of that deployment, and is none of
+        its: as sentences. It is never changed."""
 
     def check(self) -> tuple[Finding, ...]:
         """Can this platform be used. Nothing that takes long: every `up` asks it."""

@@ -1,10 +1,12 @@
 """The folder of a server: its config, and of an embedded one the label set and the log. A container has those itself.
 
-STATE_DIR/run/ENV/NAME/RELEASE/release.json   labels
-                               reload.json    the models of a reload that has not ended
-                               config/        what the server reads
-                               server.log
-STATE_DIR/docker/ENV/NAME/RELEASE/reload.json, config/
+STATE_DIR/run/ENV@PROJECT/NAME/RELEASE/release.json   labels
+                                       reload.json    the models of a reload that has not ended
+                                       config/        what the server reads
+                                       server.log
+STATE_DIR/docker/ENV@PROJECT/NAME/RELEASE/reload.json, config/
+
+Releases of this tool before projects had ENV in the place of ENV@PROJECT.
 """
 
 from __future__ import annotations
@@ -51,6 +53,7 @@ class Release:
     server_digest: str
     models: tuple[ServedModel, ...]
     pid: int | None = None
+    project: str = ""
 
     def deployment(self, folder: Path, *, serving: bool, running: bool) -> Deployment:
         """The release as the world sees it: a serving one by its public ports, a candidate by its private ones."""
@@ -74,7 +77,21 @@ class Release:
             folder=folder,
             under_way=reload_under_way(folder),
             host=self.host,
+            project=self.project,
         )
+
+
+def place_of(project: str, env: str) -> str:
+    """The name of the folder that holds a project's deployments of an environment."""
+    return f"{env}@{project}" if project else env
+
+
+def homes(root: Path) -> Iterator[tuple[str, str, str]]:
+    """(project, name, env) of every deployment that has a folder below `root`; no project before there were some."""
+    for home in sorted(root.glob("*/*")):
+        env, _, project = home.parent.name.partition("@")
+        if home.is_dir():
+            yield project, home.name, env
 
 
 @contextmanager
@@ -84,9 +101,14 @@ def locked(home: Path, name: str, env: str, wait_seconds: float) -> Iterator[Non
         with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
             yield
     finally:
-        for parent in (home, *list(home.parents)[:3]):
-            with contextlib.suppress(OSError):
-                parent.rmdir()
+        clear_empty(home)
+
+
+def clear_empty(home: Path) -> None:
+    """Remove a deployment's folder and those above it, up to the state folder, where nothing is in them."""
+    for parent in (home, *list(home.parents)[:3]):
+        with contextlib.suppress(OSError):
+            parent.rmdir()
 
 
 def end_holder(home: Path, name: str, env: str) -> None:

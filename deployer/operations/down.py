@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from functools import partial
 
 from deployer import plan as planning
 from deployer.deployment import Deployment
 from deployer.engines.base import Engine
-from deployer.errors import LedgerError, NothingDeployed
+from deployer.errors import EngineError, LedgerError, NothingDeployed
 from deployer.ledger import Ledger
 from deployer.operations.attempts import attempted, together
 from deployer.operations.recording import recorded
 from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
 from deployer.report.changes import DownResult
 
+Confirm = Callable[[tuple[str, ...]], bool]
+"""Tells whether the deployments of other projects may be removed."""
+
+
+def _yes(_: tuple[str, ...]) -> bool:
+    """In Python, to ask for all projects says so."""
+    return True
+
 
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:
     """Requests in flight finish first. Raises NothingDeployed, LockHeld."""
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
-    result = _down(workspace, workspace.narrowed(name).engine, (name, workspace.spec.env), progress)
+    engine = workspace.narrowed(name).engine
+    _report_strangers(engine, progress, name, workspace.spec.env)
+    result = _down(workspace, engine, (name, workspace.spec.env), progress)
     if result is None:
         raise workspace.nothing_deployed(name)
     return result
 
 
-def down_all(*, settings: Settings | None = None, progress: Progress = silent) -> tuple[DownResult, ...]:
-    """Every deployment of the engines, in all environments.
+def down_all(
+    *,
+    all_projects: bool = False,
+    confirm: Confirm = _yes,
+    settings: Settings | None = None,
+    progress: Progress = silent,
+) -> tuple[DownResult, ...]:
+    """Every deployment of the project, in all environments; with `all_projects` those of all others on the engines,
+    too: once `confirm`, which gets them as text, says so.
 
     Raises NothingDeployed when there is none; and, once all that can be removed is gone, EngineError or LockHeld for
     what could not: what is gone is in its `results`.
     """
     workspace = open_everywhere(settings or Settings())
-    there, silent_ones = attempted(partial(_named, engine) for engine in workspace.engines)
+    for engine in workspace.engines:
+        with contextlib.suppress(EngineError):  # one that does not answer is told below
+            _report_strangers(engine, progress)
+    there, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
+    own = {engine.project for engine in workspace.engines}
+    others = tuple(sorted({_text(*each) for each in there if each[0].project not in own}))
+    if others and not confirm(others):
+        there = tuple(each for each in there if each[0].project in own)
     results, failures = attempted(partial(_down_one, workspace, engine, key, progress) for engine, key in there)
     removed = tuple(result for result in results if result)
     if silent_ones or failures:
@@ -42,8 +68,19 @@ def down_all(*, settings: Settings | None = None, progress: Progress = silent) -
     return removed
 
 
-def _named(engine: Engine) -> list[tuple[Engine, tuple[str, str]]]:
-    return [(engine, key) for key in engine.names()]
+def _named(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
+    others = engine.others() if all_projects else ()
+    return [(each, key) for each in (engine, *others) for key in each.names()]
+
+
+def _text(engine: Engine, key: tuple[str, str]) -> str:
+    name, env = key
+    return f"{name} [{env}] of {f'project {engine.project}' if engine.project else 'no project'} on {engine.name}"
+
+
+def _report_strangers(engine: Engine, progress: Progress, *key: str) -> None:
+    for told in engine.strangers(*key):
+        progress(f"{told}; it is left alone")
 
 
 def _down_one(
@@ -61,11 +98,11 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.remove(observed)
         try:
-            _write_and_remove(workspace.ledger, engine, (name, env), observed, progress)
+            _write_and_remove(workspace.ledger_of(engine), engine, (name, env), observed, progress)
         except LedgerError as error:  # a full disk is no reason to keep what fills it
             progress(f"{error.message}; what is removed is not written down")
             engine.remove(name, env)
-    return None if plan is None else DownResult(name, env, engine.name, plan)
+    return None if plan is None else DownResult(name, env, engine.name, plan, engine.project)
 
 
 def _write_and_remove(

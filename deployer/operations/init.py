@@ -8,6 +8,7 @@ from deployer import render
 from deployer.errors import UsageError
 from deployer.files import write_atomically
 from deployer.model import check_name
+from deployer.spec.project import project_of
 
 
 def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
@@ -15,5 +16,5 @@ def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) 
     path = folder / "deployer.toml"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force overwrites it")
-    write_atomically(path, render.text("deployer.toml", name=check_name(name)))
+    write_atomically(path, render.text("deployer.toml", name=check_name(name), project=project_of(folder)))
     return path

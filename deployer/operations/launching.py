@@ -76,6 +76,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
         traits=engine.traits(),
+        project=engine.project,
     )
 
 

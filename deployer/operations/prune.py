@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Iterator
 from contextlib import ExitStack
 
-from deployer.deployment import Change, ServedModel
+from deployer.deployment import Change, Deployment, ServedModel
+from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
 from deployer.operations.versions import versions
 from deployer.operations.workspace import Settings, Workspace, open_everywhere
@@ -20,7 +23,8 @@ def prune(
     name: str | None = None, *, keep: int = KEEP, settings: Settings | None = None, dry_run: bool = False
 ) -> PruneResult:
     """Keep, of one model or of all, what any deployment serves, what the last good releases of each deployment in each
-    environment served, and the newest `keep` versions; remove the rest.
+    environment served, and the newest `keep` versions; remove the rest. Projects may share a store: what any of them
+    needs of it stays.
 
     Raises LockHeld while something is deployed, EngineUnavailable when an engine cannot say what it serves.
     """
@@ -28,11 +32,22 @@ def prune(
         raise InvalidValue(f"--keep {keep}: the newest version always stays", hint="1, or more")
     workspace = open_everywhere(settings or Settings())
     with ExitStack() as locks:
-        for engine in workspace.engines:
-            for found in engine.names():
-                locks.enter_context(engine.lock(*found, workspace.settings.lock_wait))
-        needed = _served(workspace) | _good(workspace.ledger.releases())
+        for engine, key in _sharing(workspace):
+            locks.enter_context(engine.lock(*key, workspace.settings.lock_wait))
+        needed = _served(workspace) | _good(dataclasses.replace(workspace.ledger, project="").releases())
         return _prune(workspace, name, keep, needed, dry_run=dry_run)
+
+
+def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
+    """The deployments of this project, and those of others that have their versions from the same store."""
+    for engine in workspace.engines:
+        yield from ((engine, key) for key in engine.names())
+        for other in engine.others():
+            yield from ((other, (seen.name, seen.env)) for seen in other.observe_all() if _same_store(seen, workspace))
+
+
+def _same_store(seen: Deployment, workspace: Workspace) -> bool:
+    return seen.store is None or seen.store == workspace.spec.models_dir.resolve()
 
 
 def _prune(
@@ -52,7 +67,7 @@ def _prune(
 
 def _served(workspace: Workspace) -> set[tuple[str, int]]:
     """What serves, or would after a reload that was killed half-way."""
-    found = workspace.observe_all()
+    found = [seen for engine in workspace.engines for each in (engine, *engine.others()) for seen in each.observe_all()]
     return {key for seen in found for key in _keys((*seen.models, *(seen.under_way or ())))}
 
 

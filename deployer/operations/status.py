@@ -12,7 +12,14 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
 from deployer.operations.choices import exposure
-from deployer.operations.workspace import Settings, open_everywhere, open_workspace, stopped_part
+from deployer.operations.workspace import (
+    Progress,
+    Settings,
+    open_everywhere,
+    open_workspace,
+    silent,
+    stopped_part,
+)
 from deployer.plan import other_image
 from deployer.report.running import DeploymentStatus, ModelState
 from deployer.store import Store
@@ -23,22 +30,30 @@ ASKED_AT_ONCE = 16
 
 
 def status(
-    name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None
+    name: str | None = None,
+    *,
+    all_envs: bool = False,
+    all_projects: bool = False,
+    settings: Settings | None = None,
+    progress: Progress = silent,
 ) -> tuple[DeploymentStatus, ...]:
-    """Every deployment of the environment, of all with `all_envs`, or the named one.
+    """Every deployment of the project in this environment, in all with `all_envs`, or the named one; with
+    `all_projects` every deployment that the engines have. `progress` is called with what says that it is the
+    project's and cannot be believed.
 
     Raises NothingDeployed; and EngineError where an engine does not answer: what the others have is in its `results`.
     """
+    all_envs = all_envs or all_projects
     opened = open_everywhere if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
         found = workspace.deployed(name)
         ((_, moved),) = _with_moved(workspace.narrowed(found.name).engine, (found,))
         return (_status(found, moved, workspace.store),)
-    all_of_them, failures = attempted(partial(_there, engine) for engine in workspace.engines)
+    all_of_them, failures = attempted(partial(_there, engine, all_projects, progress) for engine in workspace.engines)
     observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
     there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
-    there.sort(key=lambda each: (each[0].env, each[0].name))
+    there.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
         statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))
     if failures:
@@ -46,8 +61,12 @@ def status(
     return statuses
 
 
-def _there(engine: Engine) -> tuple[tuple[Deployment, str], ...]:
-    return _with_moved(engine, engine.observe_all())
+def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
+    others = engine.others() if all_projects else ()
+    found = tuple(found for each in (engine, *others) for found in _with_moved(each, each.observe_all()))
+    for told in engine.strangers():
+        progress(f"{told}; it is left alone")
+    return found
 
 
 def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:

@@ -10,7 +10,7 @@ from deployer import plan as planning
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
 from deployer.engines import loading
 from deployer.engines.base import Address
-from deployer.errors import EngineUnavailable, PlanOutdated, UsageError
+from deployer.errors import EngineUnavailable, NotOurs, PlanOutdated, UsageError
 from deployer.model import Model, check_name
 from deployer.operations import choices, namesakes
 from deployer.operations.deploy import Deploy
@@ -140,6 +140,12 @@ def change(  # noqa: PLR0913 - what a change is made of
     return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim, now=now_wanted)
 
 
+_OF_STRANGERS = (
+    "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
+    "remove it yourself"
+)
+
+
 def check_platform(workspace: Workspace) -> None:
     """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
     for finding in workspace.engine.check():
@@ -150,7 +156,10 @@ def check_platform(workspace: Workspace) -> None:
     server = workspace.spec.server
     hosts.check_family(server.address)
     address = Address(server.address, server.rest_port, server.grpc_port)
-    workspace.engine.check_address(workspace.spec.deployment, workspace.spec.env, address)
+    name, env = workspace.spec.deployment, workspace.spec.env
+    if strangers := workspace.engine.strangers(name, env):
+        raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
+    workspace.engine.check_address(name, env, address)
 
 
 def preview(workspace: Workspace, options: ExportOptions) -> UpResult:

@@ -35,6 +35,7 @@ class Settings:
     """What options can set over `deployer.toml`; None leaves it as it is there."""
 
     config: Path | None = None
+    project: str | None = None
     env: str | None = None
     engine: str | None = None
     models_dir: Path | None = None
@@ -60,6 +61,7 @@ class Settings:
     def overrides(self) -> dict[str, Any]:
         """By their keys in the document."""
         return {
+            "project": self.project,
             "engine": self.engine,
             "models_dir": self.models_dir,
             "state_dir": self.state_dir,
@@ -98,8 +100,12 @@ class Workspace:
 
     @property
     def ledger(self) -> Ledger:
-        """The history of this state folder."""
-        return Ledger(self.spec.state_dir / LEDGER_FILE)
+        """The history of this project in this state folder."""
+        return self.ledger_of(self.engine)
+
+    def ledger_of(self, engine: Engine) -> Ledger:
+        """The history of the project that an engine works for."""
+        return Ledger(self.spec.state_dir / LEDGER_FILE, engine.project)
 
     @property
     def tolerance(self) -> Tolerance:
@@ -170,8 +176,15 @@ class Workspace:
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
         there = ", ".join(f"{found.name} [{found.env}]" for found in self.observe_all())
-        hint = f"there is: {there}" if there else "deployer up SOURCE deploys a model"
+        hint = f"there is: {there}" if there else self._of_others(name) or "deployer up SOURCE deploys a model"
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
+
+    def _of_others(self, name: str) -> str | None:
+        """What to type where another project has a deployment of that name."""
+        others = (other for engine in self.engines for other in engine.others())
+        having = sorted({other.project for other in others if (name, self.spec.env) in other.names()})
+        projects = ", ".join(found or "no project" for found in having)
+        return f"this is project {self.engine.project}; {projects} has one: --project PROJECT" if having else None
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""
@@ -220,7 +233,7 @@ def open_everywhere(settings: Settings) -> Workspace:
 
     names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
-    there = {(engine.name, _place(engine)): engine for each in opened for engine in each.engines}
+    there = {(engine.name, _place(engine), engine.project): engine for each in opened for engine in each.engines}
     return dataclasses.replace(opened[0], engines=tuple(there.values()))
 
 

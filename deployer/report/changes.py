@@ -48,6 +48,7 @@ class DownResult:
     env: str
     engine: str
     plan: Plan
+    project: str = ""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from deployer.spec.docker import Docker, RestartPolicy
 from deployer.spec.gate import Gate
 from deployer.spec.gateway import Gateway
 from deployer.spec.models import ModelSpec, check_label
+from deployer.spec.project import check_project
 from deployer.spec.server import Batching, Monitoring, Server
 from deployer.spec.words import STRICT, doc
 
@@ -42,6 +43,9 @@ class Spec:
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
+    project: str | None = doc(
+        "what keeps this folder's deployments apart from others; unset: the name of the folder", default=None
+    )
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
     engine: EngineName = doc("what runs the server", default="auto")
@@ -59,6 +63,8 @@ class Spec:
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
             raise InvalidValue(f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+        if self.project is not None:
+            check_project(self.project)
         for name, what in (
             (self.name, "deployment"),
             (self.env, "environment"),

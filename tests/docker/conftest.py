@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import in_process
-from support.containers import testbed, world
+from support.containers import PROJECT, testbed, world
 from support.stores import copy_store, make_store
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
@@ -43,6 +43,7 @@ def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.
     for folder in (tmp_path, *list(tmp_path.parents)[:2]):
         folder.chmod(0o755)
     monkeypatch.setenv("DEPLOYER_ENGINE", "docker")
+    monkeypatch.setenv("DEPLOYER_PROJECT", PROJECT)
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", server_image)
     before = world()
     yield copy_store(store, tmp_path)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import docker
+from support.containers import LABEL, docker
 from support.deploying import deployer, refused, up
 from support.world import MODELS
 
@@ -114,7 +114,7 @@ def test_an_image_for_another_processor_is_told(project, foreign):
     assert ended.code in (6, 7)  # it cannot be started, or ends at once: the engine's choice
     assert f"the image is for {processor}, and the engine's machine is " in ended.err
     assert f"{made}: the image is for {processor}" in deployer("doctor", cwd=project).out
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_wish_that_cannot_be_met_is_refused(project, monkeypatch, key, value, 
     monkeypatch.setenv(f"DEPLOYER_DOCKER_{key}", value)
     refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), *told)
     monkeypatch.delenv(f"DEPLOYER_DOCKER_{key}")
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
 def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
@@ -156,7 +156,7 @@ def test_a_folder_that_the_servers_user_may_not_read_is_told_with_its_remedy(pro
     (project / closed).chmod(0o600 if closed.endswith(".pb") else 0o750)
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"may not read {project / closed}", remedy.format(project=project), "docker.user")
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
 def test_what_an_owner_alone_may_read_is_served_to_that_owner(project, monkeypatch):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, command, environment
-from support.containers import build, docker, inspect
+from support.containers import LABEL, PROJECT, build, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
 from support.world import eventually, free_port, listens, state_left
@@ -63,7 +63,7 @@ def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(proje
     assert second["plan"]["change"] == "replace"
     assert second["endpoints"] == {"rest": f"http://127.0.0.1:{port}", "grpc": first["endpoints"]["grpc"]}
     assert ask(second["endpoints"], 2.0) == 3.0
-    assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two").splitlines()) == 1
+    assert len(docker("ps", "-a", "-q", "--filter", LABEL).splitlines()) == 1
 
 
 MOVING = "deployer-test/moving:1"
@@ -162,7 +162,7 @@ def test_environments_are_containers_of_their_own(project):
     )
     local, staging = up(project, *ANY_PORTS), up(project, "--env", "staging", *ANY_PORTS)
     assert (ask(local["endpoints"], 2.0), ask(staging["endpoints"], 2.0)) == (2.0, 3.0)
-    table = [line.split()[:5] for line in deployer("status", "--all", cwd=project).out.splitlines()]
+    table = [line.split()[1:6] for line in deployer("status", "--all", cwd=project).out.splitlines()]
     assert table == [
         ["NAME", "ENV", "ENGINE", "MODELS", "STATE"],
         ["half_plus_two", "local", "docker", "half_plus_two:3", "serving"],
@@ -190,7 +190,7 @@ def test_a_version_that_answers_otherwise_never_takes_traffic(project):
     (home / "2" / "assets.extra" / "golden.tfrecord").write_bytes(answers)
     refused(deployer("up", "half_plus_two:2", cwd=project), 8, "half_plus_two:2 parity REST")
     assert ask(first["endpoints"], 2.0) == 3.0
-    assert len(docker("ps", "-a", "-q", "--filter", "label=deployer.name").splitlines()) == 1
+    assert len(docker("ps", "-a", "-q", "--filter", LABEL).splitlines()) == 1
 
 
 def test_a_broken_version_is_explained_with_the_servers_words(project):
@@ -251,7 +251,7 @@ def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project
         mended = up(project, *asked)
         assert (mended["plan"]["change"], mended["endpoints"]) == ("create", first["endpoints"]), harm
         assert ask(mended["endpoints"], 2.0) == 3.0
-        assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+        assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
 
 
 def test_a_version_that_was_removed_behind_our_back_is_told(project):
@@ -277,7 +277,7 @@ def test_of_two_commands_at_once_one_waits_or_is_told_who_is_at_work(project, se
     second = up(project, *asked, "--lock-wait", "120")
     assert first.wait(120) == 0
     assert second["plan"]["change"] == "nothing"
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
 
 
 def start_up(project: Path, image: str) -> subprocess.Popen[bytes]:
@@ -285,7 +285,7 @@ def start_up(project: Path, image: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         command("up", "half_plus_two:1", *ANY_PORTS),
         cwd=project,
-        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=image),
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_PROJECT=PROJECT, DEPLOYER_DOCKER_IMAGE=image),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
@@ -305,4 +305,4 @@ def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(pro
     child.kill()
     child.wait(60)
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME

@@ -9,13 +9,13 @@ import sys
 from pathlib import Path
 
 from support.cli import ANY_PORTS, environment
-from support.containers import docker
+from support.containers import LABEL, PROJECT, docker
 from support.deploying import NAME, ask, deployer, refused, up
 from support.load import load
 from support.world import eventually
 
 ANSWERS = {1: 3.0, 2: 4.0}
-OURS = ("ps", "-a", "-q", "--filter", "label=deployer.name=half_plus_two")
+OURS = ("ps", "-a", "-q", "--filter", LABEL)
 REQUESTS = 2000
 
 
@@ -47,7 +47,7 @@ def test_what_serves_is_killed_while_its_successor_is_proven(project, server_ima
     redeploy = subprocess.Popen(
         [sys.executable, "-m", "deployer", "redeploy", "--version", "2", "-q"],
         cwd=project,
-        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_PROJECT=PROJECT, DEPLOYER_DOCKER_IMAGE=server_image),
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

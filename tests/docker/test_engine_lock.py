@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, command, environment
-from support.containers import docker, inspect
+from support.containers import LABEL, PROJECT, docker, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.stores import copy_store
 from support.world import eventually, state_left
@@ -25,7 +25,7 @@ from deployer.engines.docker.engine_lock import EngineLock, Held, Watch
 from deployer.errors import EngineError, LockHeld
 from deployer.spec import Docker
 
-LOCK = "deployer.lock-local-half_plus_two"
+LOCK = f"deployer.lock-{PROJECT}.local-half_plus_two"
 
 
 @pytest.fixture
@@ -41,7 +41,8 @@ def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[b
     """An `up` from there, stopped in the middle."""
     child = subprocess.Popen(
         command("up", "half_plus_two:1", *ANY_PORTS), cwd=elsewhere, stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL, env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_DOCKER_IMAGE=server_image),
+        stderr=subprocess.DEVNULL,
+        env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_PROJECT=PROJECT, DEPLOYER_DOCKER_IMAGE=server_image),
     )  # fmt: skip
     try:
         eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "it is at work")
@@ -65,7 +66,7 @@ def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, 
     again = up(project, "half_plus_two:1", *ANY_PORTS, "--lock-wait", "120")
     assert under_way.wait(60) == 0
     assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another folder
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
     assert deployer("unlock", "half_plus_two", cwd=project).out == (
         "nobody works on half_plus_two [local]: there is no lock\n"
     )
@@ -76,7 +77,7 @@ def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsew
     under_way.wait(60)
     assert inspect(LOCK)["State"]["Status"] == "created"
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
-    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.name") == NAME
+    assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
     assert deployer("down", "--all", cwd=project).code == 0
     assert deployer("down", "half_plus_two", cwd=elsewhere).code == 10
     assert state_left(elsewhere) == []
@@ -88,7 +89,7 @@ def test_a_lock_can_be_taken_away(project, under_way):
     assert (taken.code, taken.json["taken"]) == (0, True)
     assert f"process {under_way.pid} of " in taken.json["owner"]
     assert under_way.wait(60) == 130  # told to end, it undid what it had begun
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
 @pytest.fixture
@@ -98,7 +99,7 @@ def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
     monkeypatch.setattr(engine_lock, "myself", lambda: dataclasses.replace(mine(), machine="far away", host="far"))
     monkeypatch.setattr(engine_lock, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(engine_lock, "EXPIRY_SECONDS", 3.0)
-    return EngineLock(connect(), "half_plus_two", "local")
+    return EngineLock(connect(), PROJECT, "half_plus_two", "local")
 
 
 def test_a_holder_elsewhere_that_lives_is_respected(far):
@@ -122,7 +123,7 @@ def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypat
 
 
 def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
-    engine = DockerEngine(project / ".deployer", project / "models", Docker())
+    engine = DockerEngine(project / ".deployer", project / "models", Docker(), project=PROJECT)
     there = Deployment(
         "half_plus_two", "local", "docker", "r", "candidate", (), Endpoints("", ""), 1, 2, "d", "", True, None, project
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.containers import labelled, world
+from support.containers import PROJECT, labelled, world
+from support.deploying import NAME
 from support.kills import Kills, State
 from support.quick_server import quick_server
 from support.traffic import rest_client
@@ -22,7 +23,6 @@ drain_seconds = 5
 [gate]
 skip = {skip}
 """
-NAME = "deployer-local-half_plus_two"
 POLL = "file_system_poll_wait_seconds = 2"
 UP = {version: ("up", f"half_plus_two:{version}") for version in (1, 2)}
 NONE = State(None, ("down", "half_plus_two"))
@@ -65,6 +65,7 @@ def environ(project, gateway_image, server_image, monkeypatch):
     """For commands in this process and in others."""
     found = {
         "DEPLOYER_ENGINE": "docker",
+        "DEPLOYER_PROJECT": PROJECT,
         "DEPLOYER_DOCKER_IMAGE": server_image,
         "DEPLOYER_GATEWAY_IMAGE": gateway_image,
     }
@@ -113,7 +114,7 @@ def assert_alone(project, bare, *, gated: bool) -> None:
     assert sorted(words[-1] for words in there if words[0] == "container") == containers
     assert [words[-1] for words in there if words[0] == "network"] == [f"{NAME}-slots" if gated else NAME]
     assert {words[0] for words in there} == {"container", "network"}
-    releases = [path.name for path in (project / ".deployer/docker/local/half_plus_two").iterdir()]
+    releases = [path.name for path in (project / f".deployer/docker/local@{PROJECT}/half_plus_two").iterdir()]
     assert len(releases) == 1
     assert labelled(f"deployer.release={releases[0]}")[0] == [NAME]
     assert len(list((project / ".deployer/gateway").glob("*/*/run/2*/a.cfg"))) == len(containers) - 1

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from support.containers import build, labelled, running, world
+from support.containers import PROJECT, build, labelled, running, world
 from support.world import MODELS, eventually, free_port
 
 from deployer.deployment import Deployment, Launch, Rendered, ServedModel
@@ -50,7 +50,7 @@ class Site:
 
     def engine(self, *, gated: bool, **limits: int) -> DockerEngine:
         gateway = dataclasses.replace(self.gateway, enabled=gated, **limits)
-        return DockerEngine(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway)
+        return DockerEngine(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway, project=PROJECT)
 
     def stage(self, engine: DockerEngine) -> Deployment:
         launch = Launch(
@@ -234,11 +234,12 @@ def test_two_working_copies_mean_one_gateway(site, tmp_path):
 
 
 def assert_nothing_else(serving, engine) -> None:
-    gateway = [f"deployer-{ENV}-{NAME}-gateway"] if serving.slot else []
+    name = f"deployer-{PROJECT}.{ENV}-{NAME}"
+    gateway = [f"{name}-gateway"] if serving.slot else []
     slots = "-slots" if serving.slot else ""
-    there = labelled(f"deployer.name={NAME}")
-    assert there == ([f"deployer-{ENV}-{NAME}", *gateway], [f"deployer-{ENV}-{NAME}{slots}"])
-    releases = [path.name for path in (engine.state_dir / "docker" / ENV / NAME).iterdir()]
+    there = labelled(f"deployer.project={PROJECT}")
+    assert there == ([name, *gateway], [f"{name}{slots}"])
+    releases = [path.name for path in (engine.state_dir / "docker" / f"{ENV}@{PROJECT}" / NAME).iterdir()]
     assert releases == [serving.release]
     generations = list((engine.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
     assert len(generations) == len(gateway)

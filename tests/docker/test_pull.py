@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import TESTBED, docker, inspect
+from support.containers import LABEL, TESTBED, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
 from support.world import eventually, free_port, listens
@@ -137,7 +137,7 @@ def test_an_image_that_the_registry_does_not_have_is_told(project, registry, pus
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{registry}/{name}")
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"pulling {registry}/{name} from {registry} failed: ", "no such image or tag: check docker.image")
-    assert docker("ps", "-a", "-q", "--filter", "label=deployer.name") == ""
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
 def test_a_registry_that_is_not_there_is_told(project, monkeypatch) -> None:

@@ -43,7 +43,7 @@ def test_an_op_that_the_server_does_not_know_is_told_before_anything_is_started(
     assert "custom:1 would not load: the op Zap, is known to no TensorFlow" in ended.err
     assert "leave it out of the served graph" in ended.err
     assert not servers(custom)
-    assert not (custom / ".deployer" / "run" / "local").exists()
+    assert not (custom / ".deployer" / "run").exists()
 
 
 def test_doctor_and_inspect_tell_it_too(custom):

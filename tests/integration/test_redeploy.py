@@ -54,7 +54,7 @@ def test_redeploy_takes_the_newest_or_the_version_that_was_named_and_then_nothin
 
 def assert_a_killed_reload_is_settled_without_unloading(project: Path, endpoints: dict[str, str]) -> None:
     """2 serves, and 3 was about to be loaded: a reload that named a version that is gone would unload what serves."""
-    (release,) = project.glob(".deployer/run/local/half_plus_two/2*")
+    (release,) = project.glob(".deployer/run/local@*/half_plus_two/2*")
     under_way = (ServedModel("half_plus_two", (2, 3), (), ("", "")),)
     (release / run_folder.RELOAD_FILE).write_text(models_text(under_way))
     with gone(project, 2):

@@ -178,7 +178,7 @@ def test_a_version_that_lost_its_variables_is_refused_with_the_servers_words(pro
 
 
 def candidate_pid(project: Path) -> bool:
-    return any(json.loads(path.read_text())["pid"] for path in project.glob(".deployer/run/local/*/*/release.json"))
+    return any(json.loads(path.read_text())["pid"] for path in project.glob(".deployer/run/local@*/*/*/release.json"))
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
@@ -234,7 +234,7 @@ def test_a_killed_server_is_noticed_and_mended(project):
     assert mended["plan"]["change"] == "create"
     assert "is not running" in mended["plan"]["steps"][0]["cause"]
     assert ask(mended["endpoints"], 2.0) == 3.0
-    assert len(list(project.glob(".deployer/run/local/*/*"))) == 1
+    assert len(list(project.glob(".deployer/run/local@*/*/*"))) == 1
 
 
 def test_a_reused_pid_is_never_taken_for_the_server(project):
@@ -244,7 +244,7 @@ def test_a_reused_pid_is_never_taken_for_the_server(project):
     eventually(lambda: not servers(project), "the server is gone")
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
     try:
-        label = next(project.glob(".deployer/run/local/*/*/release.json"))
+        label = next(project.glob(".deployer/run/local@*/*/*/release.json"))
         label.write_text(json.dumps({**json.loads(label.read_text()), "pid": stranger.pid}))
         assert deployer("status", "--json", cwd=project).json["deployments"][0]["deployment"]["running"] is False
         assert deployer("down", cwd=project).code == 0

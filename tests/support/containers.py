@@ -12,7 +12,10 @@ from typing import Any
 SECONDS = 120
 TESTBED_SECONDS = 600
 TESTBED = Path(__file__).parents[2] / "docker" / "testbed" / "testbed.sh"
-OURS = "^/?deployer(.lock)?-(local|staging)-"
+PROJECT = f"tests-{os.getpid()}"
+"""The project of this run's deployments: runs on one engine, at the same time, have nothing to do with one another."""
+LABEL = f"label=deployer.project={PROJECT}"
+OURS = rf"^/?deployer(.lock)?-{PROJECT}[a-z0-9_-]*\."
 
 
 def docker(*arguments: str, seconds: float = SECONDS) -> str:
@@ -45,7 +48,7 @@ def testbed(verb: str) -> str:
 
 
 def world() -> list[str]:
-    """Containers and networks of deployments, and all volumes."""
+    """Containers and networks of this run's deployments, and all volumes."""
     api = _engine(os.environ.get("DOCKER_HOST")).api
     listed = {
         "container": api.containers(all=True, filters={"name": OURS}),

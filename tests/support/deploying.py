@@ -8,8 +8,9 @@ from typing import Any
 import requests
 
 from support.cli import Ended, in_process
+from support.containers import PROJECT
 
-NAME = "deployer-local-half_plus_two"
+NAME = f"deployer-{PROJECT}.local-half_plus_two"
 """The container of the deployment."""
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from support.cli import deployer
+from support.containers import PROJECT
 
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 ENGINES = ("embedded", "docker") if IMAGE else ("embedded",)
@@ -37,7 +38,8 @@ def served(folder: Path, engine: str) -> Iterator[Served]:
     """What the folder's deployer.toml says, up while the context lasts."""
     for each in (folder, *list(folder.parents)[:2]):
         each.chmod(0o755)  # containers run as nobody
-    settings = {"DEPLOYER_ENGINE": engine} | ({"DEPLOYER_DOCKER_IMAGE": IMAGE} if engine == "docker" else {})
+    settings = {"DEPLOYER_ENGINE": engine, "DEPLOYER_PROJECT": PROJECT}
+    settings |= {"DEPLOYER_DOCKER_IMAGE": IMAGE} if engine == "docker" else {}
     ended = deployer("up", "--json", cwd=folder, **settings)
     assert ended.code == 0, ended.err
     try:

@@ -127,7 +127,7 @@ def test_unreadable_bytes_are_an_error(tmp_path):
 
 
 def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
-    text = render.text("deployer.toml", name="digits")
+    text = render.text("deployer.toml", name="digits", project="shop")
     assert list(load(tmp_path, text).models) == ["digits"]
     opened = "\n".join(
         line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in text.split("\n")

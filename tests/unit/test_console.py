@@ -275,7 +275,7 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     console.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
     shown = capsys.readouterr()
     head, first, second = shown.out.splitlines()
-    assert head.split() == ["NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
+    assert head.split() == ["PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
     assert first.index("local") == second.index("local") == head.index("ENV")
     assert "m:1+2 stable=1, n:7" in first
     assert "serving" in first

@@ -60,7 +60,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with one model, and a stopped server's run folder."""
     folder = tmp_path_factory.mktemp("light")
     shutil.copytree(MODELS / "half_plus_two" / "1", folder / "models" / "half_plus_two" / "1")
-    release = folder / ".deployer" / "run" / "local" / "half_plus_two" / "20260101-000000-000000000-0000"
+    release = folder / ".deployer" / "run" / "local@light0" / "half_plus_two" / "20260101-000000-000000000-0000"
     release.mkdir(parents=True)
     labels = {
         "name": "half_plus_two",

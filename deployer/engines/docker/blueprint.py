@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, models_text
-from deployer.engines.docker.names import LABEL, MODELS_MOUNT, container_name
+from deployer.engines.docker.names import LABEL, MODELS_MOUNT, PROJECT, container_name
 from deployer.render import BATCHING, MONITORING
 from deployer.spec import Docker
 from deployer.spec.threads import REASON
@@ -78,7 +78,7 @@ def owned(launch: Launch, settings: Docker, models_dir: Path, config_folder: str
     """
     rest = REST_PORT if launch.rest_port is None else launch.rest_port
     grpc = GRPC_PORT if launch.grpc_port is None else launch.grpc_port
-    name = container_name(launch.name, launch.env)
+    name = container_name(launch.project, launch.name, launch.env)
     return Container(
         name=name,
         network=name,
@@ -113,7 +113,9 @@ def arguments(launch: Launch) -> list[str]:
 
 def description(launch: Launch) -> dict[str, str]:
     """The labels that say what is served under which name."""
+    project = {PROJECT: launch.project} if launch.project else {}
     return {
+        **project,
         f"{LABEL}name": launch.name,
         f"{LABEL}env": launch.env,
         f"{LABEL}digest": launch.server_digest,

@@ -23,6 +23,7 @@ from deployer.engines.docker.api import connect, docker_errors, lines
 from deployer.engines.docker.engine_lock import EngineLock, Holding
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
+from deployer.engines.docker.ownership import is_started_by_us, project_of
 from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World, first_serving
@@ -35,6 +36,7 @@ from deployer.model import Model
 from deployer.owners import Owner
 from deployer.report.checks import Finding
 from deployer.spec import Docker, Gateway
+from deployer.spec.project import FALLBACK
 from deployer.wait import Deadline
 
 if TYPE_CHECKING:
@@ -55,6 +57,7 @@ class DockerEngine:
     gateway: Gateway = field(default_factory=Gateway)
     templates_dir: Path | None = None
     cors: bool = False
+    project: str = FALLBACK
     name: str = "docker"
 
     def check(self) -> tuple[Finding, ...]:
@@ -205,11 +208,25 @@ class DockerEngine:
         """See Engine.names."""
         with docker_errors("listing networks"):
             listed = self._client.api.networks(filters=networks.labelled(None, None))
-        labels = [each["Labels"] for each in (*self._world.containers(), *listed)]
-        seen = {(each[f"{LABEL}name"], each.get(f"{LABEL}env", "")) for each in labels}
-        seen |= engine_lock.names(self._client)
-        seen |= {(home.name, home.parent.name) for home in (self.state_dir / "docker").glob("*/*")}
+        owns = self._world.owner.owns_network
+        labels = [each["Labels"] for each in self._world.containers()]
+        labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
+        seen = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
+        seen |= engine_lock.names(self._client, self.project)
+        folders = run_folder.homes(self.state_dir / "docker") if self.project else ()
+        seen |= {(name, env) for project, name, env in folders if project in ("", self.project)}
         return tuple(sorted(seen))
+
+    def others(self) -> tuple[DockerEngine, ...]:
+        """See Engine.others."""
+        owner = self._world.owner
+        listed = [found for found in self._world.listed() if is_started_by_us(found) and not owner.claimed(found)]
+        projects = {project for project in map(project_of, listed) if project not in (None, self.project)}
+        return tuple(replace(self, project=project) for project in sorted(filter(None.__ne__, projects)))
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        """See Engine.strangers."""
+        return self._world.strangers(name, env)
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
@@ -229,6 +246,7 @@ class DockerEngine:
 
         for flag, _ in launch.flags:
             flags.known(flag)
+        launch = replace(launch, project=self.project)
         observed = self._world.sweep(launch.name, launch.env)
         placing = Placing(self._world, launch, gated=self.gateway.enabled)
         place = placing.place(run_folder.new_release_id(), observed)
@@ -352,7 +370,7 @@ class DockerEngine:
             holding.check()
 
     def _engine_lock(self, name: str, env: str) -> EngineLock:
-        return EngineLock(self._client, name, env, str(self._image.id) if self._image else "")
+        return EngineLock(self._client, self.project, name, env, str(self._image.id) if self._image else "")
 
     def _known_image(self) -> Image:
         from deployer.engines.docker.containers import Image
@@ -364,7 +382,7 @@ class DockerEngine:
 
     @cached_property
     def _world(self) -> World:
-        return World(self._client, self.state_dir)
+        return World(self._client, self.state_dir, self.project)
 
     def _gateways(self, name: str, env: str, home: Home | None = None) -> Gateways:
         known = home or self._world.gateway_home(name, env)

@@ -17,7 +17,7 @@ from typing import Any
 
 from deployer.deployment import typed
 from deployer.engines.docker.api import CONFLICT, docker_errors
-from deployer.engines.docker.names import LABEL
+from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
 from deployer.owners import Owner, myself, owner_from
 from deployer.wait import Deadline
@@ -65,6 +65,7 @@ class EngineLock:
     """The lock of one deployment on the engine of `client`. `image` is any that the engine has, or empty."""
 
     client: Any
+    project: str
     name: str
     env: str
     image: str = ""
@@ -72,7 +73,7 @@ class EngineLock:
     @property
     def container(self) -> str:
         """A name that no server's container can have."""
-        return f"deployer.lock-{self.env}-{self.name}"
+        return container_name(self.project, self.name, self.env).replace("deployer-", "deployer.lock-", 1)
 
     @contextmanager
     def hold(self, wait_seconds: float) -> Iterator[Holding]:
@@ -148,7 +149,8 @@ class EngineLock:
         """The id of the container, or None when there is one of its name."""
         import docker.errors
 
-        labels = {f"{LOCK}name": self.name, f"{LOCK}env": self.env, f"{LOCK}owner": myself().text()}
+        labels = {f"{LOCK}project": self.project, f"{LOCK}name": self.name, f"{LOCK}env": self.env}
+        labels[f"{LOCK}owner"] = myself().text()
         host = {"NetworkMode": "none", "LogConfig": {"Type": "none"}}
         config = {"Image": self.image, "Cmd": ["never started"], "Labels": labels, "HostConfig": host}
         with docker_errors(f"locking {self.name} [{self.env}]"):
@@ -186,8 +188,8 @@ class Holding:
             )
 
 
-def names(client: Any) -> set[tuple[str, str]]:
-    """(name, env) of every lock on an engine."""
+def names(client: Any, project: str) -> set[tuple[str, str]]:
+    """(name, env) of every lock of a project on an engine."""
     with docker_errors("listing locks"):
-        listed = client.api.containers(all=True, filters={"label": f"{LOCK}name"})
+        listed = client.api.containers(all=True, filters={"label": [f"{LOCK}name", f"{LOCK}project={project}"]})
     return {(found["Labels"][f"{LOCK}name"], found["Labels"].get(f"{LOCK}env", "")) for found in listed}

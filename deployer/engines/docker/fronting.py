@@ -13,7 +13,7 @@ from typing import Any
 from deployer.engines import run_folder
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.listing import GatewayContainer, gateways
-from deployer.engines.docker.names import LABEL, container_name
+from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.world import World
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused
@@ -133,7 +133,7 @@ class Gateways:
         self.retire_others(keep=found)
         with docker_errors(f"naming the gateway of {self.name}"):
             container = self.world.client.containers.get(found.id)
-            if container.name != (name := f"{container_name(self.name, self.env)}-gateway"):
+            if container.name != (name := f"{container_name(self.world.project, self.name, self.env)}-gateway"):
                 container.rename(name)
 
     def remove(self) -> None:
@@ -187,7 +187,7 @@ class Gateways:
         files = FILES_PER_CONNECTION * self.wanted.settings.max_connections + 256
         return {
             "image": self.wanted.settings.image,
-            "name": f"{container_name(self.name, self.env)}-gateway-{generation}",
+            "name": f"{container_name(self.world.project, self.name, self.env)}-gateway-{generation}",
             "entrypoint": ["sh", "-c", SCRIPT, "gateway"],
             "command": [f"{MOUNT}/{generation}"],
             "labels": self._labels(place, generation),
@@ -207,6 +207,7 @@ class Gateways:
 
     def _labels(self, place: Place, generation: str) -> dict[str, str]:
         return {
+            **({PROJECT: self.world.project} if self.world.project else {}),
             f"{LABEL}name": self.name,
             f"{LABEL}env": self.env,
             f"{LABEL}role": "gateway",

@@ -67,6 +67,18 @@ def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
     return found
 
 
+def fault(container: Mapping[str, Any]) -> str | None:
+    """Why the labels of a server or a gateway cannot be read, or None."""
+    try:
+        labels = _labels(container)
+        _gateway(container) if "generation" in labels else _alone(container, labels)
+    except KeyError as error:
+        return f"its label {LABEL}{error.args[0]} is missing"
+    except (ValueError, TypeError) as error:
+        return f"its labels cannot be read: {error}"
+    return None
+
+
 def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
     """The ports that running containers of a list hold: published ones, and those of gateways."""
     running = [container for container in listed if container["State"] == "running"]
@@ -148,12 +160,17 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         under_way=run_folder.reload_under_way(folder),
         slot=slot,
         host=labels["host"],
+        project=labels.get("project", ""),
     )
 
 
 def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
     name, env, release = labels["name"], labels["env"], labels["release"]
-    serving = {f"/{container_name(name, env)}", f"/{container_name(name, env, release, RETIRING)}"}
+    serving = {
+        f"/{container_name(project, name, env, *more)}"
+        for project in (labels.get("project", ""), "")
+        for more in ((), (release, RETIRING))
+    }
     return SERVING if serving & set(names) else CANDIDATE
 
 

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import itertools
+from collections.abc import Set
+from dataclasses import dataclass
 from typing import Any
 
-from deployer.engines.docker.names import LABEL
+from deployer.engines.docker.names import LABEL, PROJECT, container_name
+from deployer.engines.docker.ownership import Ownership
 from deployer.errors import EngineError
 
 TRIES = 5
@@ -20,21 +23,59 @@ PLAIN, SLOTTED = "plain", "slots"
 
 
 def labelled(name: str | None, env: str | None) -> dict[str, list[str]]:
-    """A filter for what belongs to a deployment."""
+    """A filter for what bears the name of a deployment, in any project."""
     wanted = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
     return {"label": wanted + ([f"{LABEL}env={env}"] if env else [])}
 
 
-def ensure(client: Any, network: str, name: str, env: str) -> None:
-    """A network for one server."""
-    if _find(client, name, env, PLAIN) is None:
-        client.api.create_network(network, driver="bridge", labels=_labels(name, env, PLAIN), check_duplicate=True)
+@dataclass(frozen=True)
+class Networks:
+    """Those of one deployment. `adopted` are the ids of those that its containers had before there were projects."""
 
+    client: Any
+    owner: Ownership
+    name: str
+    env: str
+    adopted: Set[str] = frozenset()
 
-def ensure_slots(client: Any, network: str, name: str, env: str) -> tuple[str, str]:
-    """A network with two fixed addresses for servers; the addresses."""
-    found = _find(client, name, env, SLOTTED)
-    return slots(found if found is not None else _create_slotted(client, network, _labels(name, env, SLOTTED)))
+    def ensure(self) -> str:
+        """A network for one server; its name."""
+        if found := self.find(PLAIN):
+            return str(found.name)
+        name = container_name(self.owner.project, self.name, self.env)
+        self.client.api.create_network(name, driver="bridge", labels=self._labels(PLAIN), check_duplicate=True)
+        return name
+
+    def ensure_slots(self) -> tuple[str, tuple[str, str]]:
+        """A network with two fixed addresses for servers; its name, and the addresses."""
+        name = f"{container_name(self.owner.project, self.name, self.env)}-slots"
+        found = self.find(SLOTTED) or _create_slotted(self.client, name, self._labels(SLOTTED))
+        return str(found.name), slots(found)
+
+    def find(self, kind: str) -> Any:
+        """The network of that kind, or None."""
+        return next((network for network in self._there() if network.attrs["Labels"].get(MARK, PLAIN) == kind), None)
+
+    def remove(self, *, keep: Set[str] = frozenset()) -> None:
+        """All but the kinds that are kept; no error when another removes them at the same time."""
+        import docker.errors
+
+        for network in self._there():
+            if network.attrs["Labels"].get(MARK, PLAIN) not in keep:
+                with contextlib.suppress(docker.errors.NotFound):
+                    network.remove()
+
+    def _there(self) -> list[Any]:
+        listed = self.client.networks.list(filters=labelled(self.name, self.env))
+        return [
+            each
+            for each in listed
+            if each.id in self.adopted or self.owner.owns_network(each.attrs["Labels"], str(each.name))
+        ]
+
+    def _labels(self, kind: str) -> dict[str, str]:
+        project = {PROJECT: self.owner.project} if self.owner.project else {}
+        return {**project, f"{LABEL}name": self.name, f"{LABEL}env": self.env, MARK: kind}
 
 
 def slots(network: Any) -> tuple[str, str]:
@@ -43,25 +84,6 @@ def slots(network: Any) -> tuple[str, str]:
     hosts = (str(host) for host in ipaddress.ip_network(pool["Subnet"]).hosts())
     first, second = itertools.islice((host for host in hosts if host != pool.get("Gateway", "").split("/")[0]), 2)
     return first, second
-
-
-def remove(client: Any, name: str, env: str, *, keep: frozenset[str] = frozenset()) -> None:
-    """Those of a deployment, but for the kinds that are kept; no error when another removes them meanwhile."""
-    import docker.errors
-
-    for network in client.networks.list(filters=labelled(name, env)):
-        if network.attrs["Labels"].get(MARK, PLAIN) not in keep:
-            with contextlib.suppress(docker.errors.NotFound):
-                network.remove()
-
-
-def _labels(name: str, env: str, kind: str) -> dict[str, str]:
-    return {f"{LABEL}name": name, f"{LABEL}env": env, MARK: kind}
-
-
-def _find(client: Any, name: str, env: str, kind: str) -> Any:
-    there = client.networks.list(filters=labelled(name, env))
-    return next((network for network in there if network.attrs["Labels"].get(MARK, PLAIN) == kind), None)
 
 
 def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:

@@ -7,12 +7,11 @@ from typing import Any
 
 from deployer.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.engines import ports
-from deployer.engines.docker import networks
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.containers import Placement
-from deployer.engines.docker.names import LABEL, container_name
+from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.world import World
-from deployer.errors import EngineError, PortTaken
+from deployer.errors import PortTaken
 from deployer.gateway.home import SLOTS, other
 
 
@@ -27,19 +26,17 @@ class Placing:
     def place(self, release: str, observed: Deployment | None) -> Placement:
         """A place beside what is there, with its network made. Raises PortTaken, EngineError."""
         launch = self.launch
-        serving = container_name(launch.name, launch.env)
-        self._refuse_strangers(serving)
         old = observed if observed and answers_there(observed) else None
         rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, but=rest)
         if self.gated:  # an address that is none would be seen when the gateway is replaced, not before
             ports.any_free(launch.host)
-        slot, address, network = self._slot(serving) if self.gated else ("", "", self._network(serving))
+        slot, address, network = self._slot() if self.gated else ("", "", self._network())
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
         return Placement(
             release=release,
-            container=container_name(launch.name, launch.env, release),
+            container=container_name(self.world.project, launch.name, launch.env, release),
             network=network,
             folder=(self.world.home(launch.name, launch.env) / release).resolve(),
             rest_port=rest,
@@ -51,18 +48,17 @@ class Placing:
             gateway=self.world.gateway_home(launch.name, launch.env).path if slot else None,
         )
 
-    def _slot(self, serving: str) -> tuple[str, str, str]:
+    def _slot(self) -> tuple[str, str, str]:
         """The slot that the gateway does not send to, its address, and their network."""
         active = self.world.gateway_home(self.launch.name, self.launch.env).active()
-        slot, network = other(active.slot) if active else SLOTS[0], f"{serving}-slots"
-        with docker_errors(f"creating the network {network}"):
-            addresses = networks.ensure_slots(self.world.client, network, self.launch.name, self.launch.env)
+        slot = other(active.slot) if active else SLOTS[0]
+        with docker_errors(f"creating the network of {self.launch.name}"):
+            network, addresses = self.world.networks(self.launch.name, self.launch.env).ensure_slots()
         return slot, addresses[SLOTS.index(slot)], network
 
-    def _network(self, serving: str) -> str:
-        with docker_errors(f"creating the network {serving}"):
-            networks.ensure(self.world.client, serving, self.launch.name, self.launch.env)
-        return serving
+    def _network(self) -> str:
+        with docker_errors(f"creating the network of {self.launch.name}"):
+            return self.world.networks(self.launch.name, self.launch.env).ensure()
 
     def _own(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
         """The final ports where nobody serves yet."""
@@ -81,15 +77,6 @@ class Placing:
             check_free(self.world.client, host, wanted)
             return wanted
         return ports.first_free(host, there, usual if wanted is None else None) or ports.any_free(host, but)
-
-    def _refuse_strangers(self, name: str) -> None:
-        """A container of our name without our labels is somebody's: never touched."""
-        with docker_errors("listing containers"):
-            listed = self.world.client.api.containers(all=True, filters={"name": f"^/{name}$"})
-        if any(f"{LABEL}release" not in container["Labels"] for container in listed):
-            raise EngineError(
-                f"there is a container {name} that is not deployer's", hint="rename it, or choose another --name"
-            )
 
 
 def answers_there(observed: Deployment) -> bool:
@@ -118,6 +105,7 @@ def publisher(client: Any, port: int) -> str | None:
         ):
             continue
         if f"{LABEL}name" in labels:
-            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]"
+            of = f" of project {labels[PROJECT]}" if PROJECT in labels else ""
+            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]{of}"
         return f"the container {container['Names'][0].lstrip('/')}"
     return None

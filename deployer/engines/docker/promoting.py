@@ -39,7 +39,10 @@ class Promotion:
     @property
     def serving_name(self) -> str:
         """The container's name of who serves."""
-        return container_name(self.candidate.name, self.candidate.env)
+        return self._name(self.candidate)
+
+    def _name(self, found: Deployment, *more: str) -> str:
+        return container_name(self.world.project, found.name, found.env, *more)
 
     def carry_out(self) -> None:
         """Raises what `accept` raises; then the old server serves."""
@@ -81,8 +84,7 @@ class Promotion:
 
     def _place(self) -> Place:
         labels = self.world.container(self.candidate).attrs["Labels"]
-        network = self.world.client.networks.list(filters=networks.labelled(self.candidate.name, self.candidate.env))
-        slotted = next(found for found in network if found.attrs["Labels"].get(networks.MARK) == networks.SLOTTED)
+        slotted = self.world.networks(self.candidate.name, self.candidate.env).find(networks.SLOTTED)
         host = labels[f"{LABEL}host"]
         return Place(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slots(slotted))
 
@@ -133,7 +135,7 @@ class Promotion:
     def _retiring(self, old: Deployment) -> Iterator[None]:
         """The old server stops, and starts again when what follows fails."""
         before = self.world.container(old)
-        before.rename(container_name(old.name, old.env, old.release, RETIRING))
+        before.rename(self._name(old, old.release, RETIRING))
         try:
             before.stop(timeout=STOP_SECONDS)
             yield
@@ -152,7 +154,7 @@ class Promotion:
             if old.slot:
                 self.gateways.home.forget()
             else:
-                self.world.container(old).rename(container_name(old.name, old.env, old.release))
+                self.world.container(old).rename(self._name(old, old.release))
         if old.slot:
             self.gateways.remove()  # what it has not answered yet, the old server answers
         remove_container(proven)
@@ -162,7 +164,7 @@ class Promotion:
     def _gateway_put_aside(self, old: Deployment) -> Iterator[None]:
         """The gateway lets go of the ports and ends what it has; it takes them again when what follows fails."""
         gateway, server = self.gateways.in_force(), self.world.container(old)
-        server.rename(container_name(old.name, old.env, old.release))
+        server.rename(self._name(old, old.release))
         try:
             if gateway is not None:
                 self.gateways.stop_taking(gateway)
@@ -178,7 +180,9 @@ class Promotion:
 
         config, host = containers.moved(proven.attrs, self.restart)
         config["Image"] = self._image(proven)
-        endpoints: dict[str, Any] = {"EndpointsConfig": {self.serving_name: {}}}
+        endpoints: dict[str, Any] = {
+            "EndpointsConfig": {name: {} for name in proven.attrs["NetworkSettings"]["Networks"]}
+        }
         api = self.world.client.api
         created = api.create_container_from_config(
             {**config, "HostConfig": host, "NetworkingConfig": endpoints}, self.serving_name
@@ -210,5 +214,5 @@ def settle(world: World, serving: Deployment) -> None:
         if found.release != serving.release:
             world.discard(found)
     container = world.container(serving)
-    if named(container) != (name := container_name(serving.name, serving.env)):
+    if named(container) != (name := container_name(world.project, serving.name, serving.env)):
         container.rename(name)

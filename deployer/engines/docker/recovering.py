@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.deployment import Deployment
-from deployer.engines.base import CANDIDATE
+from deployer.engines.base import CANDIDATE, adoption
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
+from deployer.engines.docker.ownership import name_of
 from deployer.engines.docker.world import World, named
 from deployer.gateway.home import Active
 
@@ -35,6 +36,13 @@ class Recovery:
 
     def carry_out(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """See Engine.recover; `listed` are the deployment's containers."""
+        adopted = []
+        if self.world.adopt(self.name, self.env):
+            adopted = [adoption(self.name, self.env, self.world.project)]
+            listed = self.world.containers(self.name, self.env)
+        return (*adopted, *self._mended(listed))
+
+    def _mended(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if self._is_well(listed):
             self.world.clear_unused(self.name, self.env, listed)
             return ()
@@ -45,7 +53,7 @@ class Recovery:
 
     def _is_well(self, listed: Sequence[Mapping[str, Any]]) -> bool:
         """At a glance, for what is nearly always so: a server without a gateway, or nothing."""
-        usual = [f"/{container_name(self.name, self.env)}"]
+        usual = [f"/{self._serving_name}"]
         return all(found["Names"] == usual for found in listed) and not self.gateways.home.path.exists()
 
     def _without_gateway(self) -> list[str]:
@@ -58,9 +66,10 @@ class Recovery:
         return [*told, *map(self._bring_back, retiring)]
 
     def _bring_back(self, old: Deployment) -> str:
-        serving = container_name(self.name, self.env)
-        for found in self.world.client.containers.list(all=True, filters={"name": f"^/{serving}$"}):
-            remove_container(found)
+        serving = self._serving_name
+        for found in self.world.containers(self.name, self.env):
+            if name_of(found) == serving:
+                remove_container(self.world.client.containers.get(found["Id"]))
         container = self.world.container(old)
         container.rename(serving)
         container.start()
@@ -97,7 +106,7 @@ class Recovery:
             self.gateways.admin(gateway).send_to(gateway_slot)
 
     def _name_of_who_serves(self, active: Active) -> list[str]:
-        serving = container_name(self.name, self.env)
+        serving = self._serving_name
         for found in self._servers():
             container = self.world.container(found)
             if found.slot != active.slot and named(container) == serving:
@@ -118,6 +127,10 @@ class Recovery:
         self.world.clear_unused(self.name, self.env, self.world.containers(self.name, self.env))
         return told
 
+    @property
+    def _serving_name(self) -> str:
+        return container_name(self.world.project, self.name, self.env)
+
     def _servers(self) -> list[Deployment]:
         return self.world.servers(self.name, self.env)
 
@@ -125,4 +138,4 @@ class Recovery:
         return named(self.world.container(found))
 
     def _retiring_name(self, found: Deployment) -> str:
-        return container_name(self.name, self.env, found.release, RETIRING)
+        return container_name(self.world.project, self.name, self.env, found.release, RETIRING)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,9 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.listing import GatewayContainer
-from deployer.engines.docker.names import LABEL, container_name
+from deployer.engines.docker.names import LABEL, PROJECT, container_name
+from deployer.engines.docker.networks import Networks
+from deployer.engines.docker.ownership import Ownership, doubt, is_started_by_us, name_of, named_for
 from deployer.errors import EngineError
 from deployer.gateway.home import Home
 
@@ -24,14 +28,20 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class World:
-    """One engine, seen from one state folder."""
+    """One engine, as a project sees it from one state folder."""
 
     client: Any
     state_dir: Path
+    project: str
+
+    @cached_property
+    def owner(self) -> Ownership:
+        """Tells what is the project's."""
+        return Ownership(self.project, self.state_dir)
 
     def home(self, name: str, env: str) -> Path:
         """The config folders of a deployment's servers."""
-        return self.state_dir / "docker" / env / name
+        return self.state_dir / "docker" / run_folder.place_of(self.project, env) / name
 
     def gateway_home(self, name: str, env: str) -> Home:
         """The folder of its gateway: the one that its containers know, else one of this state folder."""
@@ -40,13 +50,45 @@ class World:
     def home_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> Home:
         """The same, by the containers of the deployment: two working copies must mean one folder."""
         known = (found["Labels"].get(f"{LABEL}gateway") for found in containers)
-        own = (self.state_dir / "gateway" / env / name).resolve()
+        own = (self.state_dir / "gateway" / run_folder.place_of(self.project, env) / name).resolve()
         return Home(Path(next(filter(None, known), own)))
 
     def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
-        """As the engine lists them: every one of a deployment, running or not."""
+        """As the engine lists them: every one of a deployment of this project, running or not."""
+        return [self._ours(found) for found in self.listed(name, env) if self.owns(found)]
+
+    def owns(self, found: Mapping[str, Any]) -> bool:
+        """Whether a container is this project's, with labels that can be read."""
+        return self.owner.owns(found) and listing.fault(found) is None
+
+    def listed(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
+        """Every container with our labels, of any project."""
         with docker_errors("listing containers"):
-            return list(self.client.api.containers(all=True, filters=networks.labelled(name, env)))
+            found = list(self.client.api.containers(all=True, filters=networks.labelled(name, env)))
+        if name is None:
+            self._latest[:] = found
+        return found
+
+    @cached_property
+    def _latest(self) -> list[dict[str, Any]]:
+        """What the engine listed last of all deployments."""
+        return []
+
+    def _ours(self, found: dict[str, Any]) -> dict[str, Any]:
+        """One from before there were projects gets the project as if it had the label."""
+        if PROJECT in found["Labels"] or not self.project:
+            return found
+        there = (found.get("NetworkSettings") or {}).get("Networks") or {}
+        self._adopted_networks.update(each["NetworkID"] for each in there.values() if each.get("NetworkID"))
+        return {**found, "Labels": {**found["Labels"], PROJECT: self.project}}
+
+    @cached_property
+    def _adopted_networks(self) -> set[str]:
+        return set()
+
+    def networks(self, name: str, env: str) -> Networks:
+        """Those of a deployment."""
+        return Networks(self.client, self.owner, name, env, self._adopted_networks)
 
     def servers(self, name: str | None = None, env: str | None = None) -> list[Deployment]:
         """The model servers, newest first."""
@@ -90,11 +132,12 @@ class World:
         import docker.errors
 
         wanted = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
-        found = self.client.containers.list(all=True, filters=wanted, sparse=True)
+        listed = self.client.containers.list(all=True, filters=wanted, sparse=True)
+        found = [each for each in listed if self.owns(each.attrs)]
         if not found:
             raise docker.errors.NotFound(f"no container of release {deployment.release}")
-        serving = container_name(deployment.name, deployment.env)
-        return max(found, key=lambda each: (named(each) == serving) == (deployment.role == SERVING))
+        serving = {container_name(project, deployment.name, deployment.env) for project in (self.project, "")}
+        return max(found, key=lambda each: (named(each) in serving) == (deployment.role == SERVING))
 
     def state(self, deployment: Deployment) -> dict[str, Any]:
         """Of a server's container; nothing when it is gone."""
@@ -167,15 +210,67 @@ class World:
     def clear_unused(self, name: str, env: str, left: Sequence[Mapping[str, Any]]) -> None:
         """Config folders of containers that are gone, and networks that none of those `left` is in."""
         servers = listing.servers(left)
-        used = {found.folder for found in servers}
-        for folder in run_folder.releases(self.home(name, env)):
-            if folder.resolve() not in used:
-                run_folder.delete(folder)
+        self._clear_folders(name, env, {found.folder for found in servers})
         kinds = frozenset(networks.SLOTTED if found.slot else networks.PLAIN for found in servers)
         with docker_errors(f"removing the network of {name} [{env}]"):
-            networks.remove(self.client, name, env, keep=kinds)
+            self.networks(name, env).remove(keep=kinds)
         if not left:
             self.home_of(left, name, env).delete()
+
+    def _clear_folders(self, name: str, env: str, used: set[Path]) -> None:
+        old = self.state_dir / "docker" / run_folder.place_of("", env) / name
+        if old.is_dir():  # other projects may have adopted what was made from this folder
+            used = used | {Path(each["Labels"].get(f"{LABEL}folder", "")) for each in self.listed(name, env)}
+        for home in (self.home(name, env), old):
+            for folder in run_folder.releases(home):
+                if folder.resolve() not in used:
+                    run_folder.delete(folder)
+        if old.is_dir():
+            run_folder.clear_empty(old)
+
+    def adopt(self, name: str, env: str) -> bool:
+        """Give the containers of a deployment from before there were projects the names of this one's; whether there
+        were any. Labels cannot be changed: a name can, and tells other projects whose it is."""
+        before, now = container_name("", name, env), container_name(self.project, name, env)
+        old = [found for found in self.containers(name, env) if name_of(found).startswith(before)]
+        if before == now or not old:
+            return False
+        for found in old:
+            with docker_errors(f"renaming {name_of(found)}"):
+                self.client.api.rename(found["Id"], now + name_of(found).removeprefix(before))
+        return True
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        """What says that it is this project's and cannot be believed, as the engine listed it last; with a name also
+        what stands in its way."""
+        listed = self.listed(name, env) if name else self._latest or self.listed()
+        there = {found["Id"]: found for found in listed}
+        base = container_name(self.project, name, env or "") if name else ""
+        if name:
+            with docker_errors("listing containers"):
+                named_so = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
+            there |= {found["Id"]: found for found in named_so}
+        told = (self._stranger(found, base) for found in there.values())
+        return tuple(sorted(filter(None, told)))
+
+    def _stranger(self, found: Mapping[str, Any], base: str) -> str | None:
+        """Why a container is in the way of a deployment and none of it, or None."""
+        if self.owns(found):
+            return None
+        what = f"the container {name_of(found)}"
+        if self.owner.claimed(found):
+            reason = doubt(found, self.project) or listing.fault(found)
+            return f"{what} says that it is of project {self.project or '-'}, but {reason}"
+        said = (found["Labels"] or {}).get(PROJECT)
+        if base and name_of(found) == base:
+            started = is_started_by_us(found) and said is not None
+            return f"{what} has this deployment's name and " + (
+                f"belongs to project {said}" if started else "is not deployer's"
+            )
+        if base and said is None and is_started_by_us(found) and named_for(found) == "":
+            folder = found["Labels"].get(f"{LABEL}folder") or found["Labels"].get(f"{LABEL}gateway")
+            return f"{what} is of this name and of no project, and was deployed from another folder: {folder}"
+        return None
 
 
 def named(container: Any) -> str:

@@ -13,13 +13,15 @@ from typing import TYPE_CHECKING, TextIO
 
 from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
 from deployer.engines import ports, process, run_folder
-from deployer.engines.base import SERVING, Address
+from deployer.engines.base import SERVING, Address, adoption
 from deployer.engines.embedded import releases, starting
+from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import holder
 from deployer.model import Model
 from deployer.owners import Owner
 from deployer.report.checks import Finding
+from deployer.spec.project import FALLBACK
 from deployer.wait import POLL_SECONDS, Deadline, until
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class EmbeddedEngine:
 
     state_dir: Path
     gated: bool = False
+    project: str = FALLBACK
     name: str = "embedded"
 
     def check(self) -> tuple[Finding, ...]:
@@ -59,7 +62,7 @@ class EmbeddedEngine:
 
     def check_address(self, name: str, env: str, address: Address) -> None:
         """See Engine.check_address."""
-        there = [seen for seen in map(releases.observe, run_folder.releases(self._home(name, env))) if seen]
+        there = [seen for seen in map(releases.observe, self._releases(name, env)) if seen]
         ours = {port for seen in there if seen.running for port in (seen.rest_port, seen.grpc_port)}
         for port in (address.rest_port, address.grpc_port):
             if port and port not in ours:
@@ -120,7 +123,7 @@ class EmbeddedEngine:
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """The newest release that serves; when none runs, the newest that did."""
-        found = [seen for seen in map(releases.observe, run_folder.releases(self._home(name, env))) if seen]
+        found = [seen for seen in map(releases.observe, self._releases(name, env)) if seen]
         serving = [seen for seen in found if seen.role == SERVING]
         running = [seen for seen in serving if seen.running]
         return next(reversed(running or serving), None)
@@ -132,8 +135,45 @@ class EmbeddedEngine:
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """See Engine.names."""
-        homes = sorted(home for home in (self.state_dir / "run").glob("*/*") if home.is_dir())
-        return tuple((home.name, home.parent.name) for home in homes)
+        homes = run_folder.homes(self.state_dir / "run")
+        return tuple(sorted({(name, env) for project, name, env in homes if self._has(project, name, env)}))
+
+    def _has(self, project: str, name: str, env: str) -> bool:
+        """Whether a deployment's folder is this project's: one without a project when it has something of it, or
+        nothing."""
+        if project:
+            return project == self.project
+        return bool(self._releases(name, env)) or not run_folder.releases(self._home(name, env, ""))
+
+    def others(self) -> tuple[EmbeddedEngine, ...]:
+        """See Engine.others: those that share the state folder."""
+        homes = tuple(run_folder.homes(self.state_dir / "run"))
+        seen = {project for project, _, _ in homes}
+        for _, name, env in (home for home in homes if not home[0]):
+            known = map(run_folder.read, run_folder.releases(self._home(name, env, "")))
+            seen |= {release.project for release in known if release}
+        return tuple(dataclasses.replace(self, project=project) for project in sorted(seen - {"", self.project}))
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        """See Engine.strangers."""
+        homes = [(name, env)] if name and env else list(self.names())
+        folders = (folder for key in homes for folder in run_folder.releases(self._home(*key)))
+        told = ((folder, run_folder.read(folder)) for folder in folders)
+        return tuple(
+            f"the server in {folder} says that it is of project {release.project}"
+            for folder, release in told
+            if release is not None and not self._owns(release)
+        )
+
+    def _owns(self, release: Release | None) -> bool:
+        """One without labels is half made, and was made here."""
+        return release is None or release.project in ("", self.project)
+
+    def _releases(self, name: str, env: str) -> tuple[Path, ...]:
+        """The folders of a deployment's servers, with those from before there were projects."""
+        homes = (self._home(name, env), self._home(name, env, ""))
+        folders = (folder for home in homes for folder in run_folder.releases(home))
+        return tuple(folder for folder in folders if self._owns(run_folder.read(folder)))
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
@@ -144,13 +184,25 @@ class EmbeddedEngine:
         """See Engine.recover."""
         left = self._besides_serving(name, env)
         self.sweep(name, env)
-        return tuple(f"the server {folder.name} that a killed command left is removed" for folder in left)
+        told = [f"the server {folder.name} that a killed command left is removed" for folder in left]
+        return (*self._adopted(name, env), *told)
+
+    def _adopted(self, name: str, env: str) -> list[str]:
+        """Note whose those servers are that were started before there were projects."""
+        told = []
+        for folder in run_folder.releases(self._home(name, env, "")):
+            release = run_folder.read(folder)
+            if release is not None and not release.project:
+                run_folder.write(folder, dataclasses.replace(release, project=self.project))
+                told = [adoption(name, env, self.project)]
+        return told
 
     def stage(self, launch: Launch) -> Deployment:
         """See Engine.stage. The candidate listens on private ports and holds its public ones, closed."""
         starting.check_settings(launch)
         self.sweep(launch.name, launch.env)
         folder = self._home(launch.name, launch.env) / run_folder.new_release_id()
+        launch = dataclasses.replace(launch, project=self.project)
         return starting.candidate(launch, folder, self.observe(launch.name, launch.env))
 
     def alive(self, deployment: Deployment) -> bool:
@@ -211,8 +263,9 @@ class EmbeddedEngine:
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove."""
-        for folder in run_folder.releases(self._home(name, env)):
+        for folder in self._releases(name, env):
             releases.discard(folder)
+        run_folder.clear_empty(self._home(name, env, ""))
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """See Engine.logs."""
@@ -225,12 +278,13 @@ class EmbeddedEngine:
             yield from (line.rstrip("\n") for line in there)
             yield from _lines(file, begun, lambda: follow and self.alive(deployment))
 
-    def _home(self, name: str, env: str) -> Path:
-        return self.state_dir / "run" / env / name
+    def _home(self, name: str, env: str, project: str | None = None) -> Path:
+        place = run_folder.place_of(self.project if project is None else project, env)
+        return self.state_dir / "run" / place / name
 
     def _besides_serving(self, name: str, env: str) -> tuple[Path, ...]:
         current = self.observe(name, env)
-        return self._besides(current) if current else run_folder.releases(self._home(name, env))
+        return self._besides(current) if current else self._releases(name, env)
 
     def _besides(self, deployment: Deployment) -> tuple[Path, ...]:
         """The folders of its other servers. A clock may have been put back: names do not tell which came later."""

@@ -42,6 +42,7 @@ def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Depl
             private_grpc_port=private_grpc.port,
             server_digest=launch.server_digest,
             models=launch.models,
+            project=launch.project,
         )
         return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -23,6 +24,7 @@ from deployer.wait import Deadline, Observation, Readiness, until_ready
 
 MODEL = "half_plus_two"
 NAME, ENV = "contract", "local"
+PROJECT = f"contract-{os.getpid()}"
 ANSWERS = {1: 3.0, 2: 4.0, 3: 2.0}
 """What each version of the model makes of 2.0."""
 PATIENCE = 120.0
@@ -38,14 +40,23 @@ class House:
 
     row: Row
     state_dir: Path
+    project: str = PROJECT
+    name: str = NAME
 
     @cached_property
     def spec(self) -> Spec:
-        return Spec(name=NAME, state_dir=self.state_dir, models_dir=MODELS, engine=self.row.name, **self.row.settings)
+        return Spec(
+            project=self.project or None,
+            name=self.name,
+            state_dir=self.state_dir,
+            models_dir=MODELS,
+            engine=self.row.name,
+            **self.row.settings,
+        )
 
     @cached_property
     def engine(self) -> Engine:
-        return ENGINES[self.row.name](self.spec)
+        return replace(ENGINES[self.row.name](self.spec), project=self.project)  # type: ignore[type-var]
 
     @property
     def litter(self) -> list[str]:
@@ -56,7 +67,7 @@ class House:
         """On any ports, with what the engine needs to find the models."""
         root = self.engine.models_root(self.spec.models_dir)
         rendered = render.render(models, root)
-        made = Launch(NAME, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits())
+        made = Launch(self.name, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits())
         return replace(made, **changes)
 
     def stage(self, *models: ServedModel, **changes: Any) -> Deployment:

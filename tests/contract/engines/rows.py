@@ -42,7 +42,7 @@ def _kill_process(deployment: Deployment) -> None:
 
 
 def _release(spec: Spec, name: str, env: str) -> Path:
-    folder = spec.state_dir.resolve() / "run" / env / name / "20260101-000000-000000001-abcd"
+    folder = spec.state_dir.resolve() / "run" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
     (folder / "config").mkdir(parents=True)
     return folder
 
@@ -67,9 +67,10 @@ def _run_folders(spec: Spec) -> list[str]:
 
 def _containers(spec: Spec) -> list[str]:
     """Containers and networks of this spec's deployments, locks, and its config folders."""
-    ours = ["--filter", "label=deployer.name=contract"]
+    ours = ["--filter", f"label=deployer.project={spec.project}"]
+    locks = ["--filter", f"label=deployer.lock.project={spec.project}"]
     containers = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
-    containers += docker("ps", "-a", "--format", "lock {{.Names}}", "--filter", "label=deployer.lock.name").splitlines()
+    containers += docker("ps", "-a", "--format", "lock {{.Names}}", *locks).splitlines()
     networks = docker("network", "ls", "--format", "network {{.Name}}", *ours).splitlines()
     return [*containers, *networks, *(str(path) for path in spec.state_dir.rglob("*"))]
 
@@ -79,11 +80,11 @@ def _kill_container(deployment: Deployment) -> None:
 
 
 def _before_the_container(spec: Spec, name: str, env: str) -> None:
-    folder = spec.state_dir.resolve() / "docker" / env / name / "20260101-000000-000000001-abcd"
+    folder = spec.state_dir.resolve() / "docker" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
     (folder / "config").mkdir(parents=True)
-    docker(
-        "network", "create", "--label", f"deployer.name={name}", "--label", f"deployer.env={env}", "deployer-half-made"
-    )
+    labels = {"project": spec.project, "name": name, "env": env}
+    marked = [word for key, value in labels.items() for word in ("--label", f"deployer.{key}={value}")]
+    docker("network", "create", *marked, f"deployer-{spec.project}.{env}-{name}")
 
 
 DOCKER_IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")

@@ -22,8 +22,8 @@ import sys, time
 from pathlib import Path
 from deployer.engines import ENGINES
 from deployer.spec import Spec
-name, state_dir = sys.argv[1:]
-with ENGINES[name](Spec(engine=name, state_dir=Path(state_dir))).lock("contract", "local", 0.0):
+name, state_dir, project = sys.argv[1:]
+with ENGINES[name](Spec(engine=name, state_dir=Path(state_dir), project=project)).lock("contract", "local", 0.0):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -50,7 +50,7 @@ def test_traits_are_plain_data_that_stay_the_same(house):
 @pytest.fixture
 def holder(house: House) -> Iterator[subprocess.Popen]:
     """Another command that works on the deployment."""
-    command = [sys.executable, "-c", HOLD, house.row.name, str(house.state_dir)]
+    command = [sys.executable, "-c", HOLD, house.row.name, str(house.state_dir), house.project]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"

@@ -32,7 +32,7 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 
 def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
-    folder = engine.state_dir / "run" / env / name / release
+    folder = engine.state_dir / "run" / run_folder.place_of(engine.project, env) / name / release
     folder.mkdir(parents=True)
     run_folder.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
     return folder
@@ -57,7 +57,7 @@ def test_the_one_that_runs_is_observed_also_when_a_newer_one_does_not(engine, ta
 def test_only_folders_are_deployments(engine):
     put(engine, "1", "b", "staging", pid=0)
     put(engine, "1", "a", pid=0)
-    for stray in ("run/local/.DS_Store", "run/notes", "notes"):
+    for stray in ("run/local@default/.DS_Store", "run/notes", "notes"):
         (engine.state_dir / stray).touch()
     assert engine.names() == (("a", "local"), ("b", "staging"))
     assert [found.name for found in engine.observe_all()] == ["a", "b"]

@@ -66,8 +66,10 @@ def test_a_word_that_is_no_form_is_refused(project):
 
 
 def test_a_form_alone_takes_what_the_document_says(project):
-    (project / "deployer.toml").write_text("[models.half_plus_two]\n[env.staging.server]\nrest_port = 9501\n")
-    assert service(project, "--env", "staging")["container_name"] == "deployer-staging-half_plus_two"
+    (project / "deployer.toml").write_text(
+        "project = 'shop'\n[models.half_plus_two]\n[env.staging.server]\nrest_port = 9501\n"
+    )
+    assert service(project, "--env", "staging")["container_name"] == "deployer-shop.staging-half_plus_two"
     assert service(project, "--env", "staging")["ports"] == ["127.0.0.1:9501:8501", "127.0.0.1:8500:8500"]
     (project / "deployer.toml").unlink()
     assert "nothing to deploy" in rendered(project, "compose", code=2).err
@@ -121,8 +123,8 @@ def test_gpus_are_a_reservation_and_all_of_them_are_all(project):
 def test_a_template_of_ones_own_is_taken(project):
     (project / "own").mkdir()
     (project / "own" / "compose.yaml.j2").write_text("# ours\n{{ container.name | yaml }}\n")
-    found = files(project, "compose", "half_plus_two", "--templates-dir", "own")
-    assert found["compose.yaml"] == '# ours\n"deployer-local-half_plus_two"\n'
+    found = files(project, "compose", "half_plus_two", "--templates-dir", "own", "-p", "shop")
+    assert found["compose.yaml"] == '# ours\n"deployer-shop.local-half_plus_two"\n'
     (project / "own" / "compose.yaml.j2").write_text("{{ container.nothing }}")
     ended = rendered(project, "compose", "half_plus_two", "--templates-dir", "own", code=5)
     assert "compose.yaml.j2" in ended.err

@@ -1,0 +1,114 @@
+"""Whose a container or a network is, by its labels and its name: what is not this project's is never changed.
+
+Labels can be written by anybody. So they count only where they agree with one another, with the name of the container,
+and with the folders that they lead to: one of these is deleted with the deployment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import Any
+
+from deployer.engines.docker.names import LABEL, PROJECT, container_name
+from deployer.engines.run_folder import place_of
+from deployer.model import NAME
+from deployer.spec.project import PROJECT as PROJECT_NAME
+
+Listed = Mapping[str, Any]
+OF_PROJECT = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")
+
+
+@dataclass(frozen=True)
+class Ownership:
+    """One project, seen from one state folder. An empty project has what was made before there were projects."""
+
+    project: str
+    state_dir: Path
+
+    def owns(self, found: Listed) -> bool:
+        """Whether a container is a server or gateway of this project, and may be changed."""
+        return self.claimed(found) and not doubt(found, self.project)
+
+    def owns_network(self, labels: Mapping[str, str], name: str) -> bool:
+        """Whether a network was made for a deployment of this project."""
+        return labels.get(PROJECT) == self.project and _is_for(labels, name, self.project)
+
+    def claimed(self, found: Listed) -> bool:
+        """Whether a container says that it is this project's, or was made from this state folder before projects."""
+        if not is_started_by_us(found):
+            return False
+        labels = found["Labels"]
+        if PROJECT in labels:
+            return bool(labels[PROJECT] == self.project)
+        if not self.project:
+            return not self.is_from_here(labels) and named_for(found) == ""
+        return named_for(found) == self.project or (named_for(found) == "" and self.is_from_here(labels))
+
+    def is_from_here(self, labels: Mapping[str, str]) -> bool:
+        """Whether its files lie in this state folder."""
+        root = self.state_dir.resolve()
+        return any(PurePath(labels.get(f"{LABEL}{key}", "")).is_relative_to(root) for key in ("folder", "gateway"))
+
+
+def is_started_by_us(found: Listed) -> bool:
+    """Whether a command of this tool started it: a rendered container has a name, but neither release nor gateway."""
+    labels = found["Labels"] or {}
+    return f"{LABEL}name" in labels and bool({f"{LABEL}release", f"{LABEL}generation"} & set(labels))
+
+
+def named_for(found: Listed) -> str | None:
+    """The project that the name of a container is made of, empty for the form without one; None for another name."""
+    name = name_of(found)
+    match = OF_PROJECT.match(name)
+    for project in ([match[1]] if match else []) + [""]:
+        if _is_for(found["Labels"], name, project):
+            return project
+    return None
+
+
+def name_of(found: Listed) -> str:
+    """The name of a listed container."""
+    return str(found["Names"][0]).lstrip("/")
+
+
+def project_of(found: Listed) -> str | None:
+    """The project of a container that a command of this tool started; None where that cannot be told."""
+    said = found["Labels"].get(PROJECT)
+    project = named_for(found) if said is None else said
+    if project is None or doubt(found, project) or (project and not PROJECT_NAME.fullmatch(project)):
+        return None
+    return project
+
+
+def doubt(found: Listed, project: str) -> str | None:
+    """Why the labels of a container cannot be believed, or None."""
+    labels = found["Labels"]
+    named = named_for(found)
+    if named != project and not (named == "" and PROJECT not in labels):
+        return "its name is not one that deployer gives it"
+    places = {place_of(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
+    for key, kind in (("folder", "docker"), ("gateway", "gateway")):
+        said = labels.get(f"{LABEL}{key}")
+        if said is not None and not _leads_to(PurePath(said), kind, places, labels):
+            return f"its label {LABEL}{key} leads elsewhere"
+    return None
+
+
+def _leads_to(path: PurePath, kind: str, places: set[str], labels: Mapping[str, str]) -> bool:
+    """Whether a folder is one that deployer makes: STATE_DIR/KIND/PLACE/NAME, and in it a release's."""
+    tail = path.parts[-4:-1] if kind == "docker" else path.parts[-3:]
+    if ".." in path.parts or not path.is_absolute() or len(tail) < 3:
+        return False
+    return tail[0] == kind and tail[1] in places and tail[2] == labels[f"{LABEL}name"]
+
+
+def _is_for(labels: Mapping[str, str], text: str, project: str) -> bool:
+    """Whether the name of a container or a network is that of the deployment in its labels."""
+    name, env = labels.get(f"{LABEL}name", ""), labels.get(f"{LABEL}env", "")
+    if not NAME.fullmatch(name) or not NAME.fullmatch(env):
+        return False
+    base = container_name(project, name, env)
+    return text == base or text.startswith(f"{base}-")
