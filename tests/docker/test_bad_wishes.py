@@ -166,7 +166,9 @@ def test_what_an_owner_alone_may_read_is_served_to_that_owner(project, monkeypat
     up(project, "half_plus_two:1", *ANY_PORTS)
 
 
-def test_a_strict_umask_closes_nothing_to_the_server(project):
+def test_a_strict_umask_closes_nothing_to_server_and_gateway(project, gateway_image, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_GATEWAY_ENABLED", "true")
+    monkeypatch.setenv("DEPLOYER_GATEWAY_IMAGE", gateway_image)
     before = os.umask(0o077)
     try:
         up(project, str(MODELS / "half_plus_two" / "1"), "--name", "half_plus_two", *ANY_PORTS)

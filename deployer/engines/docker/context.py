@@ -59,7 +59,7 @@ def _folder(environ: Mapping[str, str]) -> Path:
 def _current(folder: Path) -> str:
     try:
         return str(_object(folder / "config.json").get("currentContext") or DEFAULT)
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return DEFAULT
 
 

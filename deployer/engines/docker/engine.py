@@ -46,6 +46,9 @@ if TYPE_CHECKING:
 NOT_OF_A_SERVER = ("host", "pull_seconds")
 """Settings that say where and how a container is made, and not what it is."""
 
+LOOKED_AT = 10
+"""Versions that a container is asked for: they are in one folder, and each takes some milliseconds."""
+
 
 @dataclass(frozen=True)
 class DockerEngine:
@@ -266,7 +269,7 @@ class DockerEngine:
         config, root = folder / run_folder.CONFIG_FOLDER, self.models_dir.resolve()
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
         looked = [(CONFIG_MOUNT, config, next(iter(launch.rendered.files)))]
-        visibility.check(container, looked + [(MODELS_MOUNT, root, version) for version in versions])
+        visibility.check(container, looked + [(MODELS_MOUNT, root, version) for version in versions[:LOOKED_AT]])
         for version in versions:
             level = closed_level(root / version, root, probe.ids(self.settings.user))
             if level and not probe.may_read(self._client, self.settings, root, level):
