@@ -94,6 +94,8 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
         return None
     if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in _specs(signature)):
         return None
+    if case and case.method == tf_examples.PREDICT and any(golden.is_not_text(*out) for out in case.outputs.items()):
+        return None
     method = case.method if case else tf_examples.method_of(signature.method)
     content: dict[str, Any] = {"inputs": asked or {spec.name: _sample(spec) for spec in signature.inputs}}
     if method != tf_examples.PREDICT:

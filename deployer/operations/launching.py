@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+from contextlib import suppress
 
-from deployer import batchable, render
+from deployer import batchable, golden, render
 from deployer.deployment import Launch, ServedModel, Wanted
 from deployer.engines.base import Engine
-from deployer.errors import ConfigError
+from deployer.errors import ConfigError, GoldenError
+from deployer.golden import GoldenCase
 from deployer.model import Model
 from deployer.spec import ModelSpec, Spec
 from deployer.spec.threads import with_room
@@ -37,11 +39,18 @@ def as_served(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
 def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:
     """Refuse `[batching]` for a model whose requests cannot be joined. Raises ConfigError."""
     for model in models if spec.batching else ():
-        if reason := batchable.problem(model.info.signatures):
+        if reason := batchable.problem(model.info.signatures, _golden_cases(model)):
             raise ConfigError(
                 f"[batching] cannot be used for {model.name}:{model.version}: {reason}",
-                hint="export it with an open first dimension, or serve it without [batching]",
+                hint="export it with an open first dimension in every input and output, or serve it without [batching]",
             )
+
+
+def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
+    """None where they cannot be read: the gate reports that."""
+    with suppress(GoldenError, OSError):
+        return golden.read(model.path)
+    return ()
 
 
 def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:

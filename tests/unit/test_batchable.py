@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from deployer.batchable import fixed, problem
+from deployer.golden import GoldenCase
 from deployer.model import Signature, TensorSpec
 
 GOOD = Signature("good", "m", (TensorSpec.parse("x:float32[?,2]"),), (TensorSpec("y", "float32", None),))
@@ -27,6 +29,30 @@ def signature(inputs: list[str], outputs: list[str]) -> Signature:
 )
 def test_every_input_and_output_needs_an_open_first_dimension(inputs, outputs, says):
     found = problem([GOOD, signature(inputs, outputs)])
+    assert found is None if says is None else says in (found or "")
+
+
+def golden(inputs: dict[str, list], outputs: dict[str, list]) -> GoldenCase:
+    arrays = ({name: np.zeros(shape, np.float32) for name, shape in named.items()} for named in (inputs, outputs))
+    return GoldenCase("good", *arrays)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "outputs", "says"),
+    [
+        ({"x": [3, 2]}, {"y": [3]}, None),
+        ({"x": [3, 2]}, {"y": [3, 0], "z": [3, 9]}, None),
+        ({}, {"y": []}, "output 'y' of signature good has no batch dimension"),
+        ({"x": [3, 2]}, {"y": []}, "output 'y' of signature good has no batch dimension"),
+        ({"x": [3, 2]}, {"a": [3], "y": [2]}, "output 'y' of signature good has 2 rows when 3 are asked"),
+        ({"x": [3, 2]}, {"y": [1, 3]}, "output 'y' of signature good has 1 rows when 3 are asked"),
+        ({"x": []}, {"y": []}, "input 'x' of signature good is a scalar"),
+        ({"x": [3, 2], "rate": []}, {"y": [3]}, "input 'rate' of signature good is a scalar"),
+        ({"x": [3, 2], "z": [1, 2]}, {"y": [3]}, "different numbers of rows"),
+    ],
+)
+def test_golden_answers_show_what_a_signature_leaves_open(inputs, outputs, says):
+    found = problem([GOOD], [golden({"x": [1, 2]}, {"y": [1]}), golden(inputs, outputs)])
     assert found is None if says is None else says in (found or "")
 
 

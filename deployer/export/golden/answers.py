@@ -14,7 +14,7 @@ from deployer.export.golden import examples, fidelity, made
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.golden.source import SourceAnswers
-from deployer.golden import GoldenCase, Tolerance, compare, to_record
+from deployer.golden import GoldenCase, Tolerance, compare, is_not_text, to_record
 from deployer.layout import GOLDEN_FILE
 from deployer.model import DTYPES, GoldenSummary, Signature
 
@@ -64,7 +64,23 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
         answers.skipped,
         compared=compared,
         not_compared=_not_compared(answers, compared, source),
-        notes=answers.notes,
+        notes=(*answers.notes, *_bytes_as_text(answers.cases)),
+    )
+
+
+def _bytes_as_text(cases: Sequence[GoldenCase]) -> tuple[str, ...]:
+    """A note for each output that REST cannot carry, because its name does not say that it holds bytes."""
+    found = {
+        (case.signature, name): None
+        for case in cases
+        if case.method == tf_examples.PREDICT
+        for name, array in case.outputs.items()
+        if is_not_text(name, array)
+    }
+    return tuple(
+        f"{signature}: output {name!r} holds bytes that are not UTF-8, which REST cannot carry: "
+        f'named {name}_bytes, it is sent as {{"b64": ...}}'
+        for signature, name in found
     )
 
 

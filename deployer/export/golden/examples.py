@@ -108,7 +108,7 @@ def _listed(names: Any) -> str:
 def _from_columns(path: Path, signature: Signature, value: Any) -> Given:
     columns = _named(str(path), signature, value)
     table = {spec.name: _array(str(path), spec, columns[spec.name], spec.shape) for spec in signature.inputs}
-    sizes = {spec.name: table[spec.name].shape[0] for spec in signature.inputs if _is_batched(spec)}
+    sizes = {spec.name: table[spec.name].shape[0] for spec in signature.inputs if _is_batched(spec, table)}
     if len(set(sizes.values())) > 1:
         raise GoldenError(f"{path}: the inputs have different numbers of examples: {sizes}")
     return _from_table(path, signature, table, next(iter(sizes.values()), 1))
@@ -120,7 +120,7 @@ def _from_table(path: Path, signature: Signature, table: Feed, found: int) -> Gi
         raise GoldenError(f"{path} holds no examples")
     for spec in signature.inputs:
         _check_shape(str(path), spec, table[spec.name].shape, spec.shape)
-    if not signature.inputs or not all(_is_batched(spec) for spec in signature.inputs):
+    if not signature.inputs or not all(_is_batched(spec, table) for spec in signature.inputs):
         return Given(signature.name, (table,), found, found)
     here = next(len(array) for array in table.values())
     kept = min(here, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * here // max(1, sum(map(size_of, table.values())))))
@@ -128,8 +128,11 @@ def _from_table(path: Path, signature: Signature, table: Feed, found: int) -> Gi
     return Given(signature.name, tuple(feeds), found, kept)
 
 
-def _is_batched(spec: TensorSpec) -> bool:
-    return spec.shape is None or (len(spec.shape) > 0 and spec.shape[0] is None)
+def _is_batched(spec: TensorSpec, table: Feed) -> bool:
+    """Whether the input has a row for each example; one of unknown rank may be a scalar."""
+    if spec.shape is None:
+        return bool(table[spec.name].ndim)
+    return len(spec.shape) > 0 and spec.shape[0] is None
 
 
 def size_of(array: Any) -> int:

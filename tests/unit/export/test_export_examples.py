@@ -75,6 +75,38 @@ def test_a_signature_without_batch_takes_the_columns_as_they_are(tmp_path: Path)
     assert [feed["x"].tolist() for feed in given.feeds] == [[1.5, 2]]
 
 
+FREE = Signature("serving_default", PREDICT, (TensorSpec("x", "float32", None),), ())
+RATED = Signature(
+    "serving_default", PREDICT, (TensorSpec("x", "float32", (None, 2)), TensorSpec("rate", "float32", None)), ()
+)
+MODE = Signature("serving_default", PREDICT, (TensorSpec("x", "string", None),), ())
+
+
+@pytest.mark.parametrize(
+    ("content", "signature", "shapes"),
+    [
+        ({"inputs": {"x": 3.0}}, FREE, [{"x": ()}]),
+        ({"inputs": 3.0}, FREE, [{"x": ()}]),
+        ({"inputs": {"x": "fast"}}, MODE, [{"x": ()}]),
+        ({"inputs": {"x": [3.0, 4.0]}}, FREE, [{"x": (1,)}, {"x": (2,)}]),
+        ({"inputs": {"x": ROWS, "rate": 0.5}}, RATED, [{"x": (3, 2), "rate": ()}]),
+    ],
+)
+def test_an_input_of_unknown_rank_may_be_a_scalar(
+    tmp_path: Path, content: Any, signature: Signature, shapes: list[dict[str, tuple[int, ...]]]
+) -> None:
+    given = read(tmp_path, content, signature)
+    assert [{name: array.shape for name, array in feed.items()} for feed in given.feeds] == shapes
+
+
+@pytest.mark.parametrize(("value", "signature"), [(np.float32(3), FREE), (np.array(b"fast"), MODE)])
+def test_a_scalar_in_npz(tmp_path: Path, value: Any, signature: Signature) -> None:
+    path = tmp_path / "e.npz"
+    np.savez(path, x=value)
+    (feed,) = examples.read(path, [signature]).feeds
+    assert feed["x"].shape == ()
+
+
 def test_npz(tmp_path: Path) -> None:
     path = tmp_path / "e.npz"
     np.savez(path, n=np.arange(40), s=np.array([["x"]] * 40))
