@@ -42,7 +42,7 @@ def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:
         if reason := batchable.problem(model.info.signatures, _golden_cases(model)):
             raise ConfigError(
                 f"[batching] cannot be used for {model.name}:{model.version}: {reason}",
-                hint="export it with an open first dimension in every input and output, or serve it without [batching]",
+                hint="give every input and output as many rows as are asked, or serve it without [batching]",
             )
 
 

@@ -20,6 +20,26 @@ def test_a_model_without_batch_dimension_is_refused_before_a_server_is_started(e
     assert not servers(empty_project)
 
 
+MASKED = """
+import tensorflow as tf
+
+@tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+def model(x):
+    return tf.boolean_mask(x, x[:, 0] > 0)
+"""
+
+
+def test_a_model_whose_answers_have_other_rows_is_refused_by_every_verb(project: Path) -> None:
+    (project / "m.py").write_text(MASKED)
+    assert in_process("export", "m.py:model", "--name", "masked", "-q", cwd=project).code == 0
+    (project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\n")
+    for verb in ("plan", "render", "up"):
+        ended = in_process(verb, "masked", cwd=project)
+        assert ended.code == 3, ended.err
+        assert "output 'output_0' of signature serving_default has " in ended.err
+    assert not servers(project)
+
+
 def test_one_that_has_it_is_rendered(project: Path) -> None:
     (project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\nallowed_batch_sizes = [2, 8]\n")
     ended = in_process("render", "half_plus_two", cwd=project)
