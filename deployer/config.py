@@ -5,7 +5,6 @@ Raises ConfigError with file, key and reason; an unknown key is answered with th
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import difflib
 import os
@@ -16,10 +15,10 @@ from typing import Any, cast
 
 from deployer import documents
 from deployer.deployment import DEFAULT_ENV
-from deployer.errors import ConfigError, DeployerError, InvalidValue, SourceNotFound
+from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.locations import local
 from deployer.model import check_name
-from deployer.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
+from deployer.spec import Docker, Gate, Gateway, Server, Spec
 from deployer.spec.project import FALLBACK, check_project, project_of
 
 CONFIG_FILE = Path("deployer.toml")
@@ -44,22 +43,38 @@ def load(
     """
     environ = os.environ if environ is None else environ
     options = {key: _here(key, value) for key, value in (overrides or {}).items() if value is not None}
-    file = _find(path, environ)
+    return _load(_find(path, environ), env, options, environ)
+
+
+def _load(file: Path | None, env: str | None, options: Mapping[str, Any], environ: Mapping[str, str]) -> Spec:
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
-    layers = {key: _here(key, value) for key, value in _variables(environ).items()}
+    variables = _variables(environ)
+    layers = {key: _here(key, value) for key, (_, value) in variables.items()}
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
     home = file.parent if file else Path()
-    if file is None and not layers:
-        _check_project(options.get("project", FALLBACK), "--project")
-        return _with_address(_of_options(chosen, {"project": project_of(home), **options}), "--host")
     document = _overlaid(raw, _overlay(overlays, chosen, file))
-    document = {"project": project_of(home), **_anchored(document, home)}
+    if file or layers:
+        document = _anchored(document, home)
+    document = {"project": project_of(home), **document}
     _check_projects(document, layers, options, file)
     for key, value in {**layers, **options}.items():
         _put(document, key, value)
-    where = "--host" if HOST in options else f"{PREFIX}SERVER_HOST" if HOST in layers else f"{file}: {HOST}"
-    return _with_address(_validated({**document, "env": chosen}, file), where)
+    origins = {**{key: name for key, (name, _) in variables.items()}, **dict.fromkeys(options, "options")}
+    spec = _validated({**document, "env": chosen}, str(file or "options"), origins)
+    where = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
+    return _with_address(spec, where)
+
+
+def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
+    """Raises ConfigError for what is wrong in a document, if there is one, in its overlays, and in the variables."""
+    environ = os.environ if environ is None else environ
+    variables = {name: text for name, text in environ.items() if name not in (FILE_VARIABLE, f"{PREFIX}ENV")}
+    if path is None:
+        _load(None, None, {}, variables)
+    else:
+        for env in environments(path, variables):
+            _load(path, env, {}, variables)
 
 
 def _with_address(spec: Spec, where: str) -> Spec:
@@ -98,18 +113,6 @@ def _check_project(name: object, place: str) -> None:
         raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
 
 
-def _of_options(env: str, options: Mapping[str, Any]) -> Spec:
-    """Options alone have their types already: the light verbs need no validator to put them in place."""
-    document: dict[str, Any] = {"env": env}
-    for key, value in options.items():
-        _put(document, key, value)
-    try:
-        tables = {name: kind(**document[name]) for name, kind in SECTIONS.items() if name in document}
-        return Spec(**{**document, **tables})
-    except InvalidValue as error:
-        raise ConfigError(f"options: {error.message}", hint=error.hint) from error
-
-
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     text = path or environ.get(FILE_VARIABLE)
     named = Path(text) if text else None
@@ -124,10 +127,10 @@ def _read(file: Path) -> dict[str, Any]:
     toml = _toml_reader()
     try:
         return cast("dict[str, Any]", toml.loads(file.read_text(encoding="utf-8")))
-    except toml.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # of TOML, and of Python for a number or a nesting without end
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
 
 
 def _toml_reader() -> Any:
@@ -148,7 +151,7 @@ def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
     if env == DEFAULT_ENV or not overlays:
         return {}
     there = ", ".join(sorted(overlays))
-    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_nearest(env, overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=nearest(env, overlays))
 
 
 def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -219,11 +222,13 @@ def _is_in_file(place: Any, home: Path) -> bool:
     return isinstance(place, str) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
 
 
-def _variables(environ: Mapping[str, str]) -> dict[str, str]:
+def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """The settings that variables give, each with the variable's name and the value of the setting's type."""
     found = {}
-    for name, value in sorted(environ.items()):
+    for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(OF_TESTS):
-            found[_variable_key(name)] = value
+            key = _variable_key(name)
+            found[key] = (name, _of_variable(name, key, text))
     return found
 
 
@@ -232,7 +237,15 @@ def _variable_key(name: str) -> str:
     wanted = name.removeprefix(PREFIX)
     if wanted in known:
         return known[wanted]
-    raise ConfigError(f"the variable {name} is not a setting", hint=_nearest(wanted, known, PREFIX))
+    raise ConfigError(f"the variable {name} is not a setting", hint=nearest(wanted, known, PREFIX))
+
+
+def _of_variable(name: str, key: str, text: str) -> Any:
+    section, _, field = key.rpartition(".")
+    try:
+        return documents.from_text(documents.hints(SECTIONS.get(section, Spec))[field], text)
+    except documents.Mismatch as error:
+        raise ConfigError(f"{name}: {key}: {error.reason}") from error
 
 
 def variable_keys() -> tuple[str, ...]:
@@ -261,44 +274,28 @@ def _put(document: dict[str, Any], key: str, value: Any) -> None:
         document[section] = {**table, name: value}
 
 
-def _validated(document: dict[str, Any], file: Path | None) -> Spec:
-    """What fits as it is needs no validator, whose import takes longer than all else here."""
+def _validated(document: dict[str, Any], file: str, origins: Mapping[str, str]) -> Spec:
+    """The document as values; `origins` say which settings come from elsewhere than the file. Raises ConfigError."""
     check_name(document["env"], "environment")
-    with contextlib.suppress(documents.Mismatch, InvalidValue, OverflowError):
-        return cast("Spec", documents.read(Spec, document, strict=True))
-    return _converted(document, file)
-
-
-def _converted(document: dict[str, Any], file: Path | None) -> Spec:
-    """The same with texts of variables turned into what they stand for. Raises ConfigError for what does not fit."""
-    from pydantic import TypeAdapter, ValidationError
-
     try:
-        return TypeAdapter(Spec).validate_python(document)
-    except ValidationError as error:
-        raise _config_error(error.errors()[0], file) from error
+        return cast("Spec", documents.read(Spec, document, strict=True))
+    except documents.UnknownKey as error:
+        hint = nearest(error.place[-1], error.known)
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}", hint=hint) from error
+    except documents.Mismatch as error:
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}") from error
+    except InvalidValue as error:
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.message}", hint=error.hint) from error
 
 
-def _config_error(fault: Any, file: Path | None) -> ConfigError:
-    place = ".".join(str(part) for part in fault["loc"])
-    where = f"{file or 'options'}: {place}" if place else str(file or "options")
-    cause = fault.get("ctx", {}).get("error")
-    if fault["type"] in ("unexpected_keyword_argument", "extra_forbidden"):
-        known = _keys_at(fault["loc"][:-1])
-        return ConfigError(f"{where}: there is no such setting", hint=_nearest(str(fault["loc"][-1]), known))
-    if isinstance(cause, DeployerError):
-        return ConfigError(f"{where}: {cause.message}", hint=cause.hint)
-    return ConfigError(f"{where}: {fault['msg'][:1].lower()}{fault['msg'][1:]}, not {str(fault['input'])[:60]!r}")
+def _where(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
+    key = ".".join(place)
+    origin = origins.get(key, file)
+    return f"{origin}: {key}: " if key else f"{origin}: "
 
 
-def _keys_at(place: tuple[Any, ...]) -> list[str]:
-    """The names of the settings at a place in the document."""
-    tables = {**SECTIONS, "batching": Batching, "monitoring": Monitoring, "models": ModelSpec}
-    kind = tables.get(str(place[0]), Spec) if place else Spec
-    return [found.name for found in dataclasses.fields(kind)]
-
-
-def _nearest(word: str, known: Any, prefix: str = "") -> str | None:
+def nearest(word: str, known: Any, prefix: str = "") -> str:
+    """The hint that names what was probably meant, or else what is known."""
     close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return (
         f"did you mean {prefix}{close[0]}?"

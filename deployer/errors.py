@@ -11,6 +11,7 @@ DeployerError
 ├── UsageError            2   what was typed cannot be meant
 │   └── InvalidValue          a name, version, port or tensor specification that is malformed
 ├── ConfigError           3   deployer.toml, its overlays, DEPLOYER_* variables
+│   └── SettingRefused        a setting that this engine cannot honour
 ├── ModelError            4   model, export, store
 │   ├── SourceNotFound        nothing is there to export
 │   ├── BrokenModel           a SavedModel or model file that cannot be read or would not serve
@@ -26,7 +27,6 @@ DeployerError
 │   ├── EngineUnavailable     it does not answer, or this release cannot drive it
 │   ├── NotOurs               what has a deployment's name belongs to another project, or to none
 │   ├── PortTaken             somebody else listens there
-│   ├── SettingRefused        a setting that this engine cannot honour
 │   └── NoRoom                not memory enough for old and new at once
 ├── NotReady              7   the server did not become ready in time, or never will
 │   └── NotRunning            the server of a deployment, or its gateway, is not running
@@ -105,7 +105,16 @@ class UsageError(DeployerError):
 
 
 class InvalidValue(UsageError, ValueError):
-    """A name, version, port or tensor specification that is malformed."""
+    """A name, version, port or tensor specification that is malformed.
+
+    `place` are the keys that lead to it within the table that is being read.
+    """
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, log: tuple[str, ...] = (), place: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, log=log)
+        self.place = place
 
 
 class ConfigError(DeployerError):
@@ -113,6 +122,10 @@ class ConfigError(DeployerError):
 
     exit_code = 3
     meaning = "wrong configuration"
+
+
+class SettingRefused(ConfigError):
+    """A setting that this engine cannot honour: refused, never ignored."""
 
 
 class ModelError(DeployerError):
@@ -182,10 +195,6 @@ class NotOurs(EngineError):
 
 class PortTaken(EngineError):
     """Somebody else listens on that port."""
-
-
-class SettingRefused(EngineError):
-    """A setting that this engine cannot honour: refused, never ignored."""
 
 
 class NoRoom(EngineError):

@@ -1,25 +1,39 @@
-"""The server's flags: what it does not know it prints and ignores, so it is refused here."""
+"""The server's flags on each engine: what one cannot honour is refused before anything starts."""
 
 from __future__ import annotations
 
-import difflib
+from collections.abc import Iterable
 
 from deployer.errors import SettingRefused
-from deployer.server.flag_table import SERVING_FLAGS, Flag
+from deployer.server.flag_table import Flag
+from deployer.spec.flags import KNOWN, nearest_flag
 
-_KNOWN = {flag.name: flag for flag in SERVING_FLAGS}
-_BEYOND_THE_GATE = frozenset(("ssl_config_file",))  # it speaks plain gRPC
+KEY = "server.flags"
+EMBEDDED = "embedded"
 
 
-def embedded(flag: Flag) -> bool:
-    """Whether the embedded engine can honour a flag: its server must, and the gate must be able to ask it."""
-    return flag.honoured and flag.name not in _BEYOND_THE_GATE
+def check(engine: str, flags: Iterable[tuple[str, str]]) -> None:
+    """Refuse what the engine's server would ignore or could not serve with, as texts. Raises SettingRefused."""
+    for name, text in flags:
+        flag = known(name)
+        if reason := refusal(engine, flag):
+            raise SettingRefused(
+                f"{KEY}.{name}: the {engine} engine cannot honour the server flag {name}: {reason}", hint="take it out"
+            )
+        least = flag.least_of_serving
+        if engine != EMBEDDED and least is not None and text.isdecimal() and int(text) < least:
+            raise SettingRefused(
+                f"{KEY}.{name}: expected at least {least}, got {text}: {flag.why}", hint=f"{name} = {least}, or more"
+            )
+
+
+def refusal(engine: str, flag: Flag) -> str:
+    """Why no deployment on the engine can use a flag, or nothing."""
+    return flag.ungated or (flag.idle if engine == EMBEDDED else "")
 
 
 def known(name: str) -> Flag:
     """The flag of that name. Raises SettingRefused with the nearest one that there is."""
-    if name in _KNOWN:
-        return _KNOWN[name]
-    close = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.5)
-    hint = f"did you mean {close[0]}?" if close else "see docs/reference.md for the flags"
-    raise SettingRefused(f"tensorflow_model_server has no flag {name}", hint=hint)
+    if name in KNOWN:
+        return KNOWN[name]
+    raise SettingRefused(f"{KEY}.{name}: tensorflow_model_server has no flag {name}", hint=nearest_flag(name))

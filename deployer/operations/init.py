@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer import render
+from deployer import config, render
+from deployer.config import CONFIG_FILE
 from deployer.errors import UsageError
 from deployer.files import write_atomically
 from deployer.model import check_name
@@ -12,8 +13,13 @@ from deployer.spec.project import project_of
 
 
 def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
-    """Write `folder/deployer.toml`. Raises UsageError when it is there already, unless `force`."""
-    path = folder / "deployer.toml"
+    """Write `folder/deployer.toml`. Raises UsageError when it is there already, unless `force`.
+
+    Raises ConfigError for a file that is there and wrong, and for `DEPLOYER_*` variables that are: they win over it.
+    """
+    path = folder / CONFIG_FILE
+    there = path.is_file() and not force
+    config.check(path if there else None)
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force overwrites it")
     write_atomically(path, render.text("deployer.toml", name=check_name(name), project=project_of(folder)))

@@ -7,6 +7,7 @@ from contextlib import suppress
 
 from deployer import batchable, golden, render
 from deployer.deployment import Launch, ServedModel, Wanted
+from deployer.engines import flags
 from deployer.engines.base import Engine
 from deployer.errors import ConfigError, GoldenError
 from deployer.golden import GoldenCase
@@ -71,8 +72,14 @@ def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> Serve
     return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
 
 
+def check_flags(spec: Spec, engine: Engine) -> None:
+    """Refuse server flags that the engine cannot honour. Raises SettingRefused."""
+    flags.check(engine.name, _flags(spec))
+
+
 def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
-    """What the engine is to start. Raises TemplateError."""
+    """What the engine is to start. Raises TemplateError, SettingRefused."""
+    check_flags(spec, engine)
     root = engine.models_root(spec.models_dir)
     return Launch(
         name=spec.deployment,
@@ -80,7 +87,7 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         host=spec.server.address,
         rest_port=spec.server.rest_port,
         grpc_port=spec.server.grpc_port,
-        flags=tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items())),
+        flags=_flags(spec),
         models=models,
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
@@ -93,6 +100,11 @@ def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
     front = engine.front(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(launch(spec, engine, models), image=engine.image(), front=front)
+
+
+def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:
+    """The server's flags as texts."""
+    return tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items()))
 
 
 def _flag_text(value: object) -> str:

@@ -7,7 +7,6 @@ from pathlib import Path
 
 from deployer import render as rendering
 from deployer.deployment import Launch, Rendered
-from deployer.engines import flags
 from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
 from deployer.files import write_atomically
@@ -46,8 +45,6 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
 
 def _starter(file: str, request: Launch, spec: Spec) -> Rendered:
     """The file, with the server's own in a folder beside it."""
-    for flag, _ in request.flags:
-        flags.known(flag)
     container = blueprint.owned(request, spec.docker, spec.models_dir.resolve(), f"./{CONFIG}")
     text = rendering.text(file, spec.templates_dir, container=container)
     return Rendered({file: text, **{f"{CONFIG}/{name}": text for name, text in request.rendered.files.items()}})

@@ -15,7 +15,7 @@ from deployer.model import Model, check_name
 from deployer.operations import choices, namesakes
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, foresee
-from deployer.operations.launching import check_batching, current_launch, served_model, wanted_models
+from deployer.operations.launching import check_batching, check_flags, current_launch, served_model, wanted_models
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
@@ -47,6 +47,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = open_workspace(settings or Settings())
     spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
+    check_flags(spec, workspace.engine)
     if any(model.source is not None for model in spec.models.values()):
         check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
     options = options.for_batching(spec.batching)

@@ -1,6 +1,7 @@
 """Every flag as data: TensorFlow Serving's own, and the few that belong to this server alone.
 
-The first table is that of `tensorflow_serving/model_servers/main.cc` with the defaults of `server.h`.
+The first table is that of `tensorflow_serving/model_servers/main.cc` with the defaults of `server.h`. The server reads
+its command line by it, and `deployer` checks `[server] flags` by it.
 """
 
 from __future__ import annotations
@@ -9,16 +10,33 @@ import dataclasses
 import os
 
 Value = str | int | float | bool
+INT32 = (-(2**31), 2**31 - 1)
+INT64 = (-(2**63), 2**63 - 1)
+THREADS = 32_768
+"""More of them than a Linux system starts by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag: `name=default`; one that is accepted without effect gives the reason as `idle`."""
+    """One flag: `name=default`. The type of the default is the flag's.
+
+    `least` and `most` bound the numbers that work, and `choices` are the texts that do. `least_of_serving` is a higher
+    bound where TensorFlow Serving itself needs more, for the reason `why`. `idle` is the reason why this server accepts
+    the flag without effect. `setting` names what in `deployer.toml` stands for a flag that `deployer` sets by itself.
+    `ungated` is the reason why no deployment can use the flag, although the server honours it.
+    """
 
     name: str
     default: Value
     meaning: str
     idle: str = ""
+    least: float = INT32[0]
+    most: float = INT32[1]
+    choices: tuple[Value, ...] = ()
+    least_of_serving: int | None = None
+    why: str = ""
+    setting: str = ""
+    ungated: str = ""
 
     @property
     def honoured(self) -> bool:
@@ -30,55 +48,115 @@ _WORKERS = 4 * (os.cpu_count() or 1)
 _CORES = os.cpu_count() or 1
 
 SERVING_FLAGS = (
-    Flag("port", 8500, "TCP port for gRPC; 0 switches it off"),
+    Flag("port", 8500, "TCP port for gRPC; 0 switches it off", setting="server.grpc_port"),
     Flag("grpc_socket_path", "", "UNIX socket on which to listen for gRPC too"),
-    Flag("rest_api_port", 0, "port for the REST API; 0 switches it off"),
-    Flag("rest_api_num_threads", _WORKERS, "threads that run REST requests"),
+    Flag("rest_api_port", 0, "port for the REST API; 0 switches it off", setting="server.rest_port"),
+    Flag(
+        "rest_api_num_threads",
+        _WORKERS,
+        "threads that run REST requests",
+        least=1,
+        most=THREADS,
+        least_of_serving=2,
+        why="with one thread TensorFlow Serving's REST API accepts connections and never answers",
+    ),
     Flag("rest_api_timeout_in_ms", 30000, "time-out of one REST call; 0 or less is none"),
     Flag("rest_api_enable_cors_support", False, "add CORS headers to REST answers"),
-    Flag("enable_batching", False, "batch requests of several clients"),
-    Flag("allow_version_labels_for_unavailable_models", False, "let new labels point to versions not loaded"),
-    Flag("batching_parameters_file", "", "text proto BatchingParameters"),
+    Flag("enable_batching", False, "batch requests of several clients", setting="[batching]"),
+    Flag(
+        "allow_version_labels_for_unavailable_models",
+        False,
+        "let new labels point to versions not loaded",
+        setting="models.NAME.labels",
+    ),
+    Flag("batching_parameters_file", "", "text proto BatchingParameters", setting="[batching]"),
     Flag("enable_per_model_batching_parameters", False, "batching parameters per version"),
-    Flag("model_config_file", "", "text proto ModelServerConfig"),
-    Flag("model_config_file_poll_wait_seconds", 0, "seconds between two looks at the config file; 0 is never"),
-    Flag("model_name", "default", "name of the only model, without a config file"),
-    Flag("model_base_path", "", "folder above the version folders, without a config file"),
-    Flag("num_load_threads", 0, "threads that load versions after the start; 0 is one at a time"),
-    Flag("num_unload_threads", 0, "threads that unload versions", idle="every unload has a thread of its own"),
-    Flag("max_num_load_retries", 5, "tries after a failed load"),
-    Flag("load_retry_interval_micros", 60_000_000, "wait between two tries; negative is none"),
-    Flag("file_system_poll_wait_seconds", 1, "seconds between two looks at the base paths; 0 is once"),
+    Flag("model_config_file", "", "text proto ModelServerConfig", setting="[models.NAME]"),
+    Flag("model_config_file_poll_wait_seconds", 0, "seconds between two looks at the config file; 0 is never", least=0),
+    Flag("model_name", "default", "name of the only model, without a config file", setting="[models.NAME]"),
+    Flag("model_base_path", "", "folder above the version folders, without a config file", setting="[models.NAME]"),
+    Flag(
+        "num_load_threads", 0, "threads that load versions after the start; 0 is one at a time", least=0, most=THREADS
+    ),
+    Flag(
+        "num_unload_threads",
+        0,
+        "threads that unload versions",
+        idle="every unload has a thread of its own",
+        least=0,
+        most=THREADS,
+    ),
+    Flag("max_num_load_retries", 5, "tries after a failed load", least=0),
+    Flag(
+        "load_retry_interval_micros",
+        60_000_000,
+        "wait between two tries; negative is none",
+        least=INT64[0],
+        most=INT64[1],
+    ),
+    Flag(
+        "file_system_poll_wait_seconds",
+        1,
+        "seconds between two looks at the base paths; 0 is once",
+        least=0,
+        least_of_serving=1,
+        why="TensorFlow Serving would look for versions once and never load another",
+    ),
     Flag("flush_filesystem_caches", True, "drop page caches after loads", idle="the page cache is left to the system"),
-    Flag("tensorflow_session_parallelism", 0, "threads inside and between ops; 0 is automatic"),
+    Flag("tensorflow_session_parallelism", 0, "threads inside and between ops; 0 is automatic", least=0, most=THREADS),
     Flag("tensorflow_session_config_file", "", "text proto ConfigProto"),
-    Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic"),
-    Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic"),
+    Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic", least=0, most=THREADS),
+    Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic", least=0, most=THREADS),
     Flag(
         "use_alts_credentials",
         False,
         "Google ALTS for gRPC",
         idle="ALTS is for Google's own networks; the server does not start with it",
+        ungated="deployer asks in plain gRPC",
     ),
-    Flag("ssl_config_file", "", "text proto SSLConfig for gRPC"),
+    Flag(
+        "ssl_config_file",
+        "",
+        "text proto SSLConfig for gRPC",
+        ungated="deployer asks in plain gRPC; [gateway] speaks TLS",
+    ),
     Flag(
         "platform_config_file",
         "",
         "text proto PlatformConfigMap",
         idle="the flags and batching_params.pbtxt say the same; the server does not start with it",
     ),
-    Flag("per_process_gpu_memory_fraction", 0.0, "share of GPU memory to take"),
-    Flag("saved_model_tags", "serve", "comma-separated tag set to load"),
+    Flag(
+        "per_process_gpu_memory_fraction",
+        0.0,
+        "share of GPU memory to take; above 1 also the machine's own memory",
+        least=0.0,
+        most=1e6,
+    ),
+    Flag(
+        "saved_model_tags",
+        "serve",
+        "comma-separated tag set to load",
+        choices=("serve",),
+        why="every version in the store has this tag, whatever the source had; export takes --tags",
+    ),
     Flag("grpc_channel_arguments", "", "comma-separated key=value arguments of the gRPC server"),
     Flag(
         "grpc_max_threads",
         _WORKERS,
         "threads for gRPC calls; one waits for the next, and calls beyond are refused",
+        least=2,
     ),
     Flag("enable_model_warmup", True, "replay a version's warm-up records at load"),
-    Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one"),
-    Flag("version", False, "print the version and exit"),
-    Flag("monitoring_config_file", "", "text proto MonitoringConfig"),
+    Flag("num_request_iterations_for_warmup", 0, "replays of each warm-up record; 0 is one", least=0),
+    Flag(
+        "version",
+        False,
+        "print the version and exit",
+        choices=(False,),
+        why="the server would print it and end",
+    ),
+    Flag("monitoring_config_file", "", "text proto MonitoringConfig", setting="[monitoring]"),
     Flag(
         "remove_unused_fields_from_bundle_metagraph",
         True,
@@ -91,8 +169,8 @@ SERVING_FLAGS = (
         "serve model.tflite where present",
         idle="TF Lite is experimental in TensorFlow Serving; the SavedModel is served",
     ),
-    Flag("num_tflite_pools", _CORES, "interpreter pools", idle="there is no TF Lite"),
-    Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", idle="there is no TF Lite"),
+    Flag("num_tflite_pools", _CORES, "interpreter pools", idle="there is no TF Lite", least=1),
+    Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", idle="there is no TF Lite", least=1),
     Flag("enable_signature_method_name_check", False, "require the matching method name of a signature"),
     Flag("xla_cpu_compilation_enabled", False, "let models that ask for XLA have it, on the CPU"),
     Flag("xla_gpu_compilation_enabled", False, "the same, on CPU and GPU"),
@@ -103,7 +181,13 @@ SERVING_FLAGS = (
         "text proto ThreadPoolFactoryConfig",
         idle="TensorFlow Serving's own image knows no factory either",
     ),
-    Flag("mixed_precision", "", "bfloat16: automatic mixed precision"),
+    Flag(
+        "mixed_precision",
+        "",
+        "bfloat16: automatic mixed precision",
+        choices=("", "bfloat16"),
+        why="the server warns of any other text and ignores it",
+    ),
     Flag("skip_initialize_tpu", False, "TPU builds only", idle="there is no TPU"),
     Flag("enable_grpc_healthcheck_service", False, "offer grpc.health.v1"),
     Flag("enable_serialization_as_tensor_content", False, "answer with tensor_content"),

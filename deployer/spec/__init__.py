@@ -1,6 +1,6 @@
 """What is wanted: `deployer.toml` as one typed, frozen document. Defaults, help texts and the schema come from here.
 
-pydantic reads raw documents into these classes (config.py); they do not need it themselves. Each table has a file.
+`documents.read` makes these of raw documents (config.py), with strict types. Each table has a file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deployer.spec.gateway import Gateway
 from deployer.spec.models import ModelSpec, check_label
 from deployer.spec.project import check_project
 from deployer.spec.server import Batching, Monitoring, Server
-from deployer.spec.words import STRICT, doc
+from deployer.spec.words import STRICT, at, doc
 
 __all__ = [
     "Batching",
@@ -62,16 +62,19 @@ class Spec:
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
-            raise InvalidValue(f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}")
+            reason = f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}"
+            raise InvalidValue(reason, place=("engine",))
         if self.project is not None:
-            check_project(self.project)
-        for name, what in (
-            (self.name, "deployment"),
-            (self.env, "environment"),
-            *((model, "model") for model in self.models),
+            with at("project"):
+                check_project(self.project)
+        for key, name, what in (
+            ("name", self.name, "deployment"),
+            ("env", self.env, "environment"),
+            *(("models", model, "model") for model in self.models),
         ):
             if name is not None:
-                check_name(name, what)
+                with at(key):
+                    check_name(name, what)
 
     @property
     def deployment(self) -> str:

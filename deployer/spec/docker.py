@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
@@ -14,6 +15,17 @@ HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
 STOCK_IMAGE = re.compile(r"(?P<name>((index\.)?docker\.io/)?tensorflow/serving)(:(?P<tag>[^@/]+))?")
 """TensorFlow Serving's image by its tag; one that is pinned by a digest is what its owner says."""
+PLATFORM = re.compile(r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(/[a-z0-9.]{1,20})?")
+ARCHITECTURES: dict[str, tuple[str, ...]] = {
+    "amd64": ("v1", "v2", "v3", "v4"),
+    "arm64": ("v8",),
+    "arm": ("v5", "v6", "v7", "v8"),
+    "386": (),
+    "ppc64le": (),
+    "riscv64": (),
+    "s390x": (),
+}
+"""Those that images for Linux are made for, with their variants."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 
@@ -41,16 +53,19 @@ class Docker:
 
     def __post_init__(self) -> None:
         if self.host is not None and not HOST.fullmatch(self.host):
-            raise InvalidValue(f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock")
+            reason = f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock"
+            raise InvalidValue(reason, place=("host",))
         check_image(self.image)
+        _check_platform(self.platform)
         check_positive("pull_seconds", self.pull_seconds)
         self._check_limits()
         for name, value in self.environment.items():
             _check_variable(name, value)
         if not USER.fullmatch(self.user):
-            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid")
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid", place=("user",))
         if self.restart not in get_args(RestartPolicy):
-            raise InvalidValue(f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}")
+            reason = f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}"
+            raise InvalidValue(reason, place=("restart",))
 
     @property
     def memory_bytes(self) -> int | None:
@@ -63,7 +78,7 @@ class Docker:
         for name in ("memory", "shm_size"):
             check_size(name, getattr(self, name), "512m or 2g")
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
-            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all")
+            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", place=("gpus",))
         if self.gpus is not None:
             _check_gpu_image(self.image)
 
@@ -76,9 +91,33 @@ def _check_gpu_image(image: str) -> None:
     raise InvalidValue(
         f"gpus is set, and the image {image} computes on the CPU alone",
         hint=f'docker.image = "{named["name"]}:{tag}-gpu", or take docker.gpus out',
+        place=("image",),
     )
 
 
 def _check_variable(name: str, value: str) -> None:
     if not VARIABLE.fullmatch(name) or "\0" in value:
-        raise InvalidValue(f"environment variable {name[:40]!r} is no name, or its value none that a process can have")
+        reason = f"environment variable {name[:40]!r} is no name, or its value none that a process can have"
+        raise InvalidValue(reason, place=("environment", name[:40]))
+
+
+def _check_platform(platform: str | None) -> None:
+    """Raises InvalidValue for what no image of a model server is for: it runs on Linux alone."""
+    if platform is None:
+        return
+    system, *rest = platform.split("/")
+    fault = ""
+    if not PLATFORM.fullmatch(platform):
+        fault = "is not of the form os/architecture[/variant]"
+    elif system != "linux":
+        fault = "is not Linux, which model servers and the gateway need"
+    elif rest[0] not in ARCHITECTURES:
+        fault = f"has no architecture that is known: {', '.join(ARCHITECTURES)}"
+    elif len(rest) == 2 and rest[1] not in ARCHITECTURES[rest[0]]:
+        known = ", ".join(ARCHITECTURES[rest[0]]) or "none"
+        fault = f"has no variant that {rest[0]} is known to have: {known}"
+    if fault:
+        words = [f"linux/{name}" for name in ARCHITECTURES]
+        close = difflib.get_close_matches(platform.lower(), words, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}?" if close else "linux/amd64, or linux/arm64/v8"
+        raise InvalidValue(f"platform {platform[:40]!r} {fault}", hint=hint, place=("platform",))

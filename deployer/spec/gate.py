@@ -52,13 +52,14 @@ class Gate:
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):
             if not 0 <= (getattr(self, name) or 0) < math.inf:
-                raise InvalidValue(f"{name} must be a finite number and not negative")
+                raise InvalidValue(f"{name} must be a finite number and not negative", place=(name,))
         for name in ("ready_seconds", "request_seconds"):
             check_positive(name, getattr(self, name))
         for name in ("max_slowdown", "measure", "max_gap_ms"):
             if getattr(self, name) is not None:
                 check_positive(name, getattr(self, name))
         if self.measure is not None and self.measure > MAX_RATE:
-            raise InvalidValue(f"measure {self.measure:g} is more requests a second than this tool sends: {MAX_RATE:g}")
+            reason = f"measure {self.measure:g} is more requests a second than this tool sends: {MAX_RATE:g}"
+            raise InvalidValue(reason, place=("measure",))
         if self.max_failures is not None and self.max_failures < 0:
-            raise InvalidValue(f"max_failures {self.max_failures} must not be negative")
+            raise InvalidValue(f"max_failures {self.max_failures} must not be negative", place=("max_failures",))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from deployer.errors import InvalidValue
-from deployer.spec.words import STRICT, check_image, check_size, doc, size_in_bytes
+from deployer.spec.words import STRICT, check_image, check_size, check_whole, doc, size_in_bytes
 
 LIMITS = {
     "drain_seconds": 3600,
@@ -44,8 +44,8 @@ class Gateway:
         check_image(self.image)
         for name, most in LIMITS.items():
             value = getattr(self, name)
-            if value is not None and not 1 <= value <= most:
-                raise InvalidValue(f"{name} {value} must be a whole number from 1 to {most}")
+            if value is not None:
+                check_whole(name, value, 1, most)
         check_size("max_body", self.max_body, "512k or 16m")
         self._check_certificate()
 
@@ -56,6 +56,11 @@ class Gateway:
 
     def _check_certificate(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            raise InvalidValue("certificate and key go together", hint="give both, or neither for one of the tool's")
+            lacking = "key" if self.key is None else "certificate"
+            raise InvalidValue(
+                "certificate and key go together",
+                hint="give both, or neither for one of the tool's",
+                place=(lacking,),
+            )
         if self.certificate is not None and not self.tls:
-            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true")
+            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", place=("tls",))

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from deployer.errors import InvalidValue
 from deployer.model import TensorSpec, check_version
-from deployer.spec.words import STRICT, doc
+from deployer.spec.words import STRICT, at, doc
 
 LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 
@@ -60,9 +60,14 @@ class ModelSpec:
     )
 
     def __post_init__(self) -> None:
-        for version in (*self.versions, *self.labels.values()):
-            check_version(version)
-        for label in self.labels:
-            check_label(label)
-        for text in self.inputs:
-            TensorSpec.parse(text)
+        with at("versions"):
+            for version in self.versions:
+                check_version(version)
+        for label, version in self.labels.items():
+            with at("labels"):
+                check_label(label)
+            with at("labels", label):
+                check_version(version)
+        with at("inputs"):
+            for text in self.inputs:
+                TensorSpec.parse(text)

@@ -8,13 +8,18 @@ from typing import Any, ClassVar
 
 from deployer.deployment import LOOPBACK
 from deployer.errors import InvalidValue
-from deployer.spec.words import STRICT, doc
+from deployer.spec.flags import check_flags
+from deployer.spec.words import STRICT, at, check_whole, doc
 
-FLAG = re.compile(r"[a-z][a-z0-9_]*")
-OWN_FLAGS = frozenset(
-    "port rest_api_port model_name model_base_path model_config_file batching_parameters_file enable_batching "
-    "monitoring_config_file allow_version_labels_for_unavailable_models".split()
-)
+MOST_SIZE = 2**31 - 1
+MOST_THREADS = 32_768
+DAY = 86_400_000_000
+"""In microseconds."""
+METRICS_PATH = re.compile(r"/[A-Za-z0-9_./-]{1,200}")
+API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
+"""Where the REST API answers, whatever the case."""
+DOT_OR_EMPTY = re.compile(r".*//.*|.*/\.{1,2}(/.*)?")
+"""Segments that clients and servers take out of a path, or take for a host."""
 
 
 @dataclass(frozen=True)
@@ -38,24 +43,14 @@ class Server:
         return self.host or LOOPBACK
 
     def __post_init__(self) -> None:
-        for port in (self.rest_port, self.grpc_port):
+        for name in ("rest_port", "grpc_port"):
+            port = getattr(self, name)
             if port is not None and not 0 <= port <= 65535:
-                raise InvalidValue(f"port {port} does not exist: 0 to 65535")
+                raise InvalidValue(f"port {port} does not exist: 0 to 65535", place=(name,))
         if self.rest_port and self.rest_port == self.grpc_port:
-            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}")
-        for name in self.flags:
-            _check_flag(name)
-
-
-def _check_flag(name: str) -> None:
-    if not FLAG.fullmatch(name):
-        raise InvalidValue(
-            f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds"
-        )
-    if name in OWN_FLAGS:
-        raise InvalidValue(
-            f"server flag {name!r} is set by deployer itself", hint="use the setting for it in deployer.toml"
-        )
+            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}", place=("grpc_port",))
+        with at("flags"):
+            check_flags(self.flags)
 
 
 @dataclass(frozen=True)
@@ -74,15 +69,15 @@ class Batching:
     pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
 
     def __post_init__(self) -> None:
-        if (
-            min(self.max_batch_size, self.max_enqueued_batches, self.num_batch_threads) < 1
-            or self.batch_timeout_micros < 0
-        ):
-            raise InvalidValue("batching sizes and thread counts are at least 1, the time-out at least 0")
+        check_whole("max_batch_size", self.max_batch_size, 1, MOST_SIZE)
+        check_whole("batch_timeout_micros", self.batch_timeout_micros, 0, DAY)
+        check_whole("max_enqueued_batches", self.max_enqueued_batches, 1, MOST_SIZE)
+        check_whole("num_batch_threads", self.num_batch_threads, 1, MOST_THREADS)
         sizes = self.allowed_batch_sizes
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
             raise InvalidValue(
-                f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}"
+                f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}",
+                place=("allowed_batch_sizes",),
             )
 
     @property
@@ -101,7 +96,19 @@ class Monitoring:
     path: str = doc("their path", default="/monitoring/prometheus/metrics")
 
     def __post_init__(self) -> None:
-        if not re.fullmatch(r"/[A-Za-z0-9_./-]{1,200}", self.path):
+        if not METRICS_PATH.fullmatch(self.path):
             raise InvalidValue(
-                f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'"
+                f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'",
+                place=("path",),
+            )
+        if DOT_OR_EMPTY.fullmatch(self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} must not have segments that are empty, '.' or '..'",
+                place=("path",),
+            )
+        if API_PATH.fullmatch(self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} is one of the REST API: clients of it would get metrics",
+                hint='path = "/monitoring/prometheus/metrics", or another path that does not begin with /v1/',
+                place=("path",),
             )

@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
+import json
+
 from chapters.markdown import code, table
-from deployer.engines.flags import embedded
+from deployer.engines.flags import EMBEDDED, refusal
+from deployer.server.flag_table import INT32, INT64, SERVING_FLAGS, Flag
 from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
-from deployer.server.flag_table import SERVING_FLAGS, Flag
-from deployer.spec.server import OWN_FLAGS
+from deployer.spec.flags import owned
 
 HEAD = """## Server flags
 
 `[server] flags = { file_system_poll_wait_seconds = 5 }` hands flags of `tensorflow_model_server` to the server.
-A flag that the engine cannot honour is refused, and so is one that `deployer` sets itself.
+Before anything starts, these are refused with exit code 3: a flag that does not exist, that the engine cannot honour,
+or that `deployer` sets itself, and a value of another type or out of its range.
 
 `grpc_max_threads` is 256 unless you set it: the server refuses gRPC calls that find no free thread
 (`RESOURCE_EXHAUSTED: Server Threadpool Exhausted`) instead of queueing them, and its own default is 4 per CPU, one of
 which waits for the next call. Threads are started when calls need them. Set fewer where concurrent calls would take too
 much memory, and more for more than 64 CPUs; clients should ask again what is refused.
 """
-WITHOUT_THE_GATE = {"ssl_config_file": "the gate asks in plain gRPC; the server by itself honours it"}
+TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
 OWN_HEAD = """`python -m deployer.server` has a few flags more, which `[server] flags` does not take: what clients may
 ask of the REST port, and how the server starts and stops.
 """
-BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core"}
+BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core", "num_tflite_pools": "1 per core"}
 
 
 def text() -> str:
     """The chapter."""
-    theirs = table(("Flag", "Default", "Embedded engine", "Meaning"), map(_row, SERVING_FLAGS))
+    theirs = table(("Flag", "Type", "Default", "Embedded engine", "Meaning"), map(_row, SERVING_FLAGS))
     ours = table(("Flag", "Default", "Meaning"), map(_own_row, FLAGS_OF_THIS_SERVER))
     return f"{HEAD}\n{theirs}\n{OWN_HEAD}\n{ours}"
 
 
 def _row(flag: Flag) -> tuple[str, ...]:
-    return code(flag.name), _default(flag), _standing(flag), flag.meaning
+    return code(flag.name), _type(flag), _default(flag), _standing(flag), flag.meaning
 
 
 def _own_row(flag: Flag) -> tuple[str, ...]:
@@ -45,9 +48,23 @@ def _default(flag: Flag) -> str:
     return BY_CORES.get(flag.name, code(value))
 
 
+def _type(flag: Flag) -> str:
+    kind = TYPES[type(flag.default)]
+    if flag.choices:
+        return " or ".join(code(json.dumps(choice)) for choice in flag.choices)
+    if isinstance(flag.default, (bool, str)) or owned(flag):
+        return kind
+    if (flag.least, flag.most) == INT64:
+        return f"{kind} of 64 bits"
+    least = "" if flag.least == INT32[0] else f" from {flag.least:g}"
+    most = "" if flag.most in (INT32[1], 1e6) else f" to {flag.most:g}"
+    docker = f"; from {flag.least_of_serving} on Docker" if flag.least_of_serving else ""
+    return f"{kind}{least}{most}{docker}"
+
+
 def _standing(flag: Flag) -> str:
-    if flag.name in OWN_FLAGS:
-        return "set by deployer"
-    if embedded(flag):
-        return "honoured"
-    return f"refused: {flag.idle or WITHOUT_THE_GATE[flag.name]}"
+    if owned(flag):
+        return f"set by deployer: {flag.setting}"
+    if reason := refusal(EMBEDDED, flag):
+        return f"refused: {reason}"
+    return "honoured"

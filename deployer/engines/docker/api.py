@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker import credentials
-from deployer.errors import EngineError, EngineUnavailable, PortTaken, SettingRefused
+from deployer.errors import EngineError, EngineUnavailable, PortTaken
 
 API_SECONDS = 30
 CONFLICT = 409
@@ -30,14 +30,14 @@ OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 def connect(host: str | None = None) -> Any:
     """A client of the engine at `host`, else of the one that DOCKER_HOST or the current `docker context` names.
 
-    Raises EngineUnavailable with what is wrong: not running, no permission, not installed, too old; and SettingRefused
-    for one on another machine, because an engine must see this machine's folders.
+    Raises EngineUnavailable with what is wrong: not running, no permission, not installed, too old, or on another
+    machine, because an engine must see this machine's folders.
     """
     address = host or docker_context.address()
     by = docker_context.chosen(host).by
     what = f"the Docker Engine at {address}{f' ({by})' if by else ''}"
     if not address.startswith(LOCAL):
-        raise SettingRefused(
+        raise EngineUnavailable(
             f"{what} is on another machine, which does not see this machine's models",
             hint=f"{_without(by)}; remote engines come later",
         )

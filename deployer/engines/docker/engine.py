@@ -247,8 +247,7 @@ class DockerEngine:
         from deployer.engines.docker import containers
         from deployer.engines.docker.placing import Placing
 
-        for flag, _ in launch.flags:
-            flags.known(flag)
+        flags.check(self.name, launch.flags)
         launch = replace(launch, project=self.project)
         observed = self._world.sweep(launch.name, launch.env)
         placing = Placing(self._world, launch, gated=self.gateway.enabled)

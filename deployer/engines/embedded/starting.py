@@ -14,16 +14,14 @@ from deployer.engines.base import CANDIDATE
 from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
-from deployer.errors import EngineError, SettingRefused
+from deployer.errors import EngineError
 from deployer.files import remedy
 from deployer.render import BATCHING, MONITORING
 
 
 def check_settings(launch: Launch) -> None:
     """Refuse what this server would not honour, with the nearest flag that it knows."""
-    for name, _ in launch.flags:
-        if not flags.embedded(flags.known(name)):
-            raise SettingRefused(f"the embedded engine cannot honour the server flag {name}", hint="take it out")
+    flags.check(flags.EMBEDDED, launch.flags)
 
 
 def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Deployment:

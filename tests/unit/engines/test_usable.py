@@ -8,7 +8,7 @@ import pytest
 
 from deployer import engines
 from deployer.engines.docker import api, context
-from deployer.errors import EngineError, EngineUnavailable, SettingRefused
+from deployer.errors import EngineError, EngineUnavailable
 from deployer.operations.workspace import Settings as Given
 from deployer.operations.workspace import Workspace, open_workspace
 from deployer.spec import Docker, Spec
@@ -57,8 +57,8 @@ def test_a_socket_that_this_user_may_not_open_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("variable", "value", "error"),
     [
-        ("DOCKER_HOST", "ssh://u@h", SettingRefused),
-        ("DOCKER_HOST", "tcp://192.0.2.1:2375", SettingRefused),
+        ("DOCKER_HOST", "ssh://u@h", EngineUnavailable),
+        ("DOCKER_HOST", "tcp://192.0.2.1:2375", EngineUnavailable),
         ("DOCKER_HOST", "unix:///nowhere.sock", EngineUnavailable),
         ("DOCKER_CONTEXT", "gone", EngineUnavailable),
     ],

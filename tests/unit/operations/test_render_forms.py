@@ -103,7 +103,7 @@ def test_batching_and_monitoring_come_with_their_flags(project):
 
 def test_a_flag_that_the_server_does_not_have_is_refused(project):
     (project / "deployer.toml").write_text("[models.half_plus_two]\n[server.flags]\nenable_model_warmap = true\n")
-    assert "did you mean enable_model_warmup?" in rendered(project, "compose", code=6).err
+    assert "did you mean enable_model_warmup?" in rendered(project, "compose", code=3).err
 
 
 @pytest.mark.parametrize("value", ["A=B", "", "A\\nB"])
@@ -138,4 +138,4 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(project):
 @pytest.mark.parametrize("form", ["compose", "docker-run"])
 def test_a_gateway_is_refused_rather_than_left_out(project, form):
     (project / "deployer.toml").write_text("[gateway]\nenabled = true\n[models.half_plus_two]\n")
-    assert "has no gateway" in rendered(project, form, code=6).err
+    assert "has no gateway" in rendered(project, form, code=3).err
