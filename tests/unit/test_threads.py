@@ -48,7 +48,7 @@ def test_a_render_has_room_and_says_why(project, form, flags, argument):
     assert f"# grpc_max_threads: {threads.REASON}" in text
 
 
-@pytest.mark.parametrize(("number", "low"), [(1, True), (8, True), (16, True), (17, False), (64, False), (256, False)])
+@pytest.mark.parametrize(("number", "low"), [(2, True), (8, True), (16, True), (17, False), (64, False), (256, False)])
 def test_doctor_and_plan_comment_on_few_threads(project, number, low):
     write(project, f"grpc_max_threads = {number}")
     found = [each for each in in_process("doctor", "--json", cwd=project).json["findings"] if each["check"] == "server"]
