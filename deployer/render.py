@@ -137,9 +137,9 @@ def _said(config: Any) -> list[ServedModel]:
 
 
 def _parsed(name: str, text: str, message: Any) -> Any:
-    from google.protobuf import text_format
+    from deployer.server import text_syntax
 
     try:
-        return text_format.Parse(text, message())
-    except text_format.ParseError as error:
+        return text_syntax.parse(text.encode(), message())
+    except (text_syntax.TextSyntaxError, UnicodeEncodeError) as error:
         raise TemplateError(f"{name}.j2 renders what TensorFlow Serving cannot parse: {error}") from error

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from google.protobuf import text_format
-
+from deployer.server import text_syntax
 from deployer.server.log import LOG
 from deployer.server.status import Code, ServingError, invalid
 
@@ -18,10 +17,10 @@ from deployer.server.status import Code, ServingError, invalid
 def read(path: str, message: Any) -> Any:
     """Fill a message from a file and return it; raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
     try:
-        return text_format.Parse(Path(path).read_text(encoding="utf-8"), message)
+        return text_syntax.parse(Path(path).read_bytes(), message)
     except OSError as error:
         code = Code.NOT_FOUND if isinstance(error, FileNotFoundError) else Code.FAILED_PRECONDITION
         raise ServingError(code, f"{path}; {os.strerror(error.errno or 0)}") from error
-    except (text_format.ParseError, UnicodeDecodeError) as error:
+    except text_syntax.TextSyntaxError as error:
         LOG.error("Error parsing text-format %s: %s", message.DESCRIPTOR.full_name, error)
         raise invalid(f"Invalid protobuf file: '{path}'") from error

@@ -96,3 +96,13 @@ def test_a_template_that_goes_wrong_is_named(tmp_path, template, says):
 def test_a_missing_templates_folder_is_an_error(tmp_path):
     with pytest.raises(TemplateError, match="does not exist"):
         render.render([ServedModel("a", (1,))], "/models", templates_dir=tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "place"),
+    [("1_0", "1:"), ("+10", "1:"), ("0b10", "1:"), ("\u00a010", "1:"), ("0o12", "1:"), ("\u0661\u0660", "1:")],
+)
+def test_a_template_that_only_python_could_parse_is_refused_with_its_place(tmp_path, wrong, place):
+    (tmp_path / "batching_parameters.config.j2").write_text(f"max_batch_size {{ value: {wrong} }}\n")
+    with pytest.raises(TemplateError, match=rf"batching_parameters\.config\.j2 .*{place}\d+: "):
+        render.render([], "/models", Batching(), templates_dir=tmp_path)
