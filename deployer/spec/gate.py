@@ -26,7 +26,9 @@ class Gate:
         "allowed absolute distance from the golden answers; unset: per dtype", default=None
     )
     ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
-    request_seconds: float = doc("how long one request may take", default=30.0)
+    request_seconds: float = doc(
+        "how long one request may take, and is repeated while it is refused for load", default=30.0
+    )
     skip: bool = doc(
         "ask no golden questions, start no candidate for a change of models: what is broken meets clients first",
         default=False,
