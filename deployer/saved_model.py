@@ -10,25 +10,56 @@ from typing import Any
 from deployer import pointers, saved_model_text, tensors
 from deployer.errors import BrokenModel, MalformedTensor
 from deployer.layout import PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model, served_files
-from deployer.model import SavedModelInfo, Shape, Signature, TensorSpec
+from deployer.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.protos import proto
 from deployer.recognise import recognise
+from deployer.server.version_names import is_too_large, numbered, version_number
 
 INIT_SIGNATURE = "__saved_model_init_op"
 SERVE = ("serve",)
 """The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
-VERSION = re.compile(r"[0-9]{1,19}")
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The version folder of a base path that TensorFlow Serving would take first; None for any other folder."""
+    """The version folder of a base path that TensorFlow Serving would take first; None for any other folder.
+
+    Raises BrokenModel where it would take none, because no number of a version fits into 64 bits.
+    """
     if is_saved_model(folder) or not folder.is_dir():
         return None
-    versions = [child for child in folder.iterdir() if VERSION.fullmatch(child.name) and child.is_dir()]
-    return max(versions, key=lambda child: int(child.name)) if any(map(is_saved_model, versions)) else None
+    children = [child.name for child in folder.iterdir() if child.is_dir()]
+    found, _ = numbered(children)
+    if any(is_saved_model(folder / name) for name in found.values()):
+        return folder / found[max(found)]
+    large = next((name for name in sorted(children) if is_too_large(name) and is_saved_model(folder / name)), None)
+    if large is not None:
+        raise BrokenModel(
+            f"{folder} has no version that TensorFlow Serving would load: {large} is more than {MAX_VERSION}",
+            hint=f"name the folder itself: {folder / large}",
+        )
+    return None
+
+
+def version_notes(source: Path) -> tuple[str, ...]:
+    """What is to be told of the version folder that is taken, and of those beside it that TensorFlow Serving passes
+    over. `source` is a base path or the version folder itself."""
+    newest = newest_version(source)
+    name = (newest or source.absolute()).name
+    number = version_number(name)
+    notes = []
+    if number is not None and name != str(number):
+        notes.append(f"the version folder {name!r} is version {number} to TensorFlow Serving")
+    if is_too_large(name) or (number is not None and number < 1):
+        notes.append(f"the number of the version folder {name!r} is not kept: versions are 1 to {MAX_VERSION}")
+    if newest is not None:
+        children = sorted(child.name for child in source.iterdir() if child.is_dir())
+        lost = [*numbered(children)[1], *filter(is_too_large, children)]
+        if lost:
+            notes.append(f"left out, as TensorFlow Serving does: {', '.join(map(repr, lost[:5]))}")
+    return tuple(notes)
 
 
 def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:

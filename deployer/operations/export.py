@@ -13,7 +13,7 @@ from deployer.locations import local
 from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
-from deployer.operations.targets import as_text, name_for, next_version
+from deployer.operations.targets import as_text, name_for, next_version, own_version
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
@@ -160,6 +160,15 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False)
         golden = exporter.prove(stage.folder, request, progress)
-        number = options.version or next_version(store, name, request.source, saved.version)
+        own = own_version(request.source) if saved.version is None else saved.version
+        number = options.version or next_version(store, name, request.source, own)
+        notes = (*saved.notes, *_renumbered(own, number, options))
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        return ExportResult(store.publish(stage, origin, golden, number, saved.notes), created=True)
+        return ExportResult(store.publish(stage, origin, golden, number, notes), created=True)
+
+
+def _renumbered(own: int, number: int, options: ExportOptions) -> tuple[str, ...]:
+    """A note where a version folder does not keep its number, and nothing was asked for."""
+    if options.version is not None or own in (0, number):
+        return ()
+    return (f"version {own} of the source is version {number} here: a new version has the highest number",)

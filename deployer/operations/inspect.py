@@ -19,6 +19,7 @@ from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, Tens
 from deployer.operations.targets import STORED, Stored, as_text, name_for, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
+from deployer.server.version_names import version_number
 from deployer.store import Store
 from deployer.tensors import REST_CANNOT_CARRY
 
@@ -69,11 +70,12 @@ def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:
 
 
 def _folder(path: Path) -> tuple[Model, BrokenModel | None]:
+    notes = saved_model.version_notes(path)
     path = saved_model.newest_version(path) or path
     info, fault = saved_model.declared(path)
-    version = int(path.resolve().name) if path.resolve().name.isdigit() else 0
-    name = name_for(str(path))
-    model = Model(name, version, path, "", info, Source("folder", str(path), None), GoldenSummary(0, "none"), "")
+    version = max(version_number(path.resolve().name) or 0, 0)
+    source = Source("folder", str(path), None)
+    model = Model(name_for(str(path)), version, path, "", info, source, GoldenSummary(0, "none"), "", notes)
     return model, fault
 
 

@@ -12,7 +12,8 @@ from deployer.errors import SourceNotFound, UsageError
 from deployer.layout import is_saved_model, misplaced, no_store
 from deployer.locations import local
 from deployer.manifest import FOREIGN
-from deployer.model import MAX_VERSION, check_version
+from deployer.model import check_version
+from deployer.server.version_names import is_number, version_number
 from deployer.store import Store
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
@@ -99,7 +100,7 @@ def name_for(source: str) -> str:
     if location and attribute.isidentifier():
         return attribute
     path = Path(source).resolve()
-    while path.name.isdigit() and path.parent != path:
+    while is_number(path.name) and path.parent != path:
         path = path.parent
     name = path.name.removesuffix(".gz")
     return name.removesuffix("".join(Path(name).suffixes[-1:])) or path.name
@@ -108,7 +109,7 @@ def name_for(source: str) -> str:
 def next_version(store: Store, name: str, source: str, own: int | None = None) -> int:
     """The number that an export gets: the next one, or a version folder's own where that is higher. `own` is that
     number where it is known already."""
-    return max(store.next_version(name), _own_version(Path(source)) if own is None else own)
+    return max(store.next_version(name), own_version(source) if own is None else own)
 
 
 def _in_archive(source: Path) -> int:
@@ -117,9 +118,11 @@ def _in_archive(source: Path) -> int:
     return archive.version_in(source) if archive.matches(str(source)) and source.is_file() else 0
 
 
-def _own_version(source: Path) -> int:
+def own_version(place: str) -> int:
+    """The number that a source has as a version, 0 for none."""
+    source = Path(place)
     if source.suffix in SOURCE_SUFFIXES:
         return _in_archive(source)
     folder = (saved_model.newest_version(source) or source).resolve()
-    is_version = saved_model.VERSION.fullmatch(folder.name) and is_saved_model(folder)
-    return int(folder.name) if is_version and int(folder.name) <= MAX_VERSION else 0
+    number = version_number(folder.name) if is_saved_model(folder) else None
+    return max(number or 0, 0)

@@ -6,7 +6,6 @@ every model, as it does there.
 
 from __future__ import annotations
 
-import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -15,18 +14,9 @@ from deployer.server.config import ModelConfig
 from deployer.server.log import LOG
 from deployer.server.policy import Choice
 from deployer.server.status import Code, ServingError
+from deployer.server.version_names import numbered
 
 Aspire = Callable[[str, dict[int, str]], None]
-_NUMBER = re.compile(r"\s*[+-]?[0-9]+\s*", re.ASCII)
-_INT64 = 1 << 63
-
-
-def version_number(name: str) -> int | None:
-    """Read a folder's name as int64, as absl::SimpleAtoi does; None for a name that is no number."""
-    if not _NUMBER.fullmatch(name):
-        return None
-    number = int(name)
-    return number if -_INT64 <= number < _INT64 else None
 
 
 def versions_on_disk(model: ModelConfig) -> dict[int, str]:
@@ -45,19 +35,15 @@ def versions_on_disk(model: ModelConfig) -> dict[int, str]:
 
 
 def _numbered(names: Sequence[str]) -> dict[int, str]:
-    found: dict[int, str] = {}
-    for name in names:
-        number = version_number(name)
-        if number is None:
-            continue
-        if number in found:
-            LOG.warning(
-                "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
-                number,
-                name,
-                found[number],
-            )
-        found[number] = name
+    found, lost = numbered(names)
+    for name in lost:
+        number = int(name)
+        LOG.warning(
+            "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
+            number,
+            found[number],
+            name,
+        )
     return found
 
 

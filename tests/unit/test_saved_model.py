@@ -218,6 +218,38 @@ def test_of_a_base_path_the_newest_version_is_taken(tmp_path):
     assert saved_model.newest_version(tmp_path / "m") == tmp_path / "m" / "12", "half copied, it is the newest still"
 
 
+@pytest.mark.parametrize(
+    ("names", "taken", "told"),
+    [
+        (("0",), "0", ["'0' is not kept"]),
+        (("-3",), "-3", ["'-3' is not kept"]),
+        (("0007",), "0007", ["'0007' is version 7"]),
+        (("00000123", "123"), "123", ["'00000123'"]),
+        (("1 ",), "1 ", ["'1 ' is version 1"]),
+        (("+5", "4"), "+5", ["'+5' is version 5"]),
+        (("7", "9223372036854775808"), "7", ["'9223372036854775808'"]),
+        (("3", "2.bak", "v4", "4-old", "\u0665", "5_0", "0x9"), "3", []),
+        (("9223372036854775807", "1"), "9223372036854775807", []),
+    ],
+)
+def test_a_version_folder_is_what_tensorflow_serving_takes_for_one(tmp_path, names, taken, told):
+    for name in names:
+        shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / name)
+    assert saved_model.newest_version(tmp_path) == tmp_path / taken
+    notes = saved_model.version_notes(tmp_path)
+    assert len(notes) == len(told)
+    assert all(text in note for text, note in zip(told, notes, strict=True))
+
+
+def test_a_base_path_without_a_number_that_fits_is_refused_rather_than_renumbered(tmp_path):
+    large = tmp_path / "m" / "9223372036854775808"
+    shutil.copytree(MODELS / "half_plus_two" / "1", large)
+    with pytest.raises(BrokenModel, match="is more than 9223372036854775807") as refused:
+        saved_model.newest_version(tmp_path / "m")
+    assert refused.value.hint == f"name the folder itself: {large}"
+    assert "is not kept" in "".join(saved_model.version_notes(large))
+
+
 @pytest.mark.parametrize("name", ["", "nowhere", "m/1", "named", "empty"])
 def test_another_folder_is_no_base_path(tmp_path, name):
     for place in ("m/1", "named/first"):

@@ -5,6 +5,7 @@ Of a base path of TensorFlow Serving, a folder of version folders, the newest is
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from deployer.export.saved_models.links import bring, files_below
 from deployer.export.saved_models.litter import is_litter
 from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.model import SavedModelInfo
+from deployer.server.version_names import is_number
 
 KIND = "saved_model"
 TAKES = frozenset({"tags"})
@@ -48,7 +50,8 @@ def digest(request: ExportRequest) -> str:
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
-    return take_over(_root(request.source), request, target, progress)
+    saved = take_over(_root(request.source), request, target, progress)
+    return dataclasses.replace(saved, notes=(*saved_model.version_notes(Path(request.source)), *saved.notes))
 
 
 def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
@@ -92,7 +95,7 @@ def _left_out(root: Path) -> Iterator[str]:
 
 
 def _is_version(folder: Path) -> bool:
-    return folder.name.isdecimal() and is_saved_model(folder)
+    return is_number(folder.name) and is_saved_model(folder)
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:

@@ -75,7 +75,14 @@ def test_the_path_of_what_was_exported_into_the_store_is_stored(store, target, m
 
 @pytest.mark.parametrize(
     ("source", "number"),
-    [("versions", 30), ("versions/30", 30), ("versions/2", 5), ("exported", 5), ("train.py:model", 5), ("long", 5)],
+    [
+        ("versions", 30),
+        ("versions/30", 30),
+        ("versions/2", 5),
+        ("exported", 5),
+        ("train.py:model", 5),
+        ("long/9223372036854775808", 5),
+    ],
 )
 def test_a_version_folder_keeps_its_number_where_that_is_the_highest(store, source, number):
     for place in ("versions/2", "versions/30", f"long/{2**63}"):
@@ -132,3 +139,15 @@ def test_the_folder_itself_suggests_its_own_name(tmp_path, monkeypatch):
 def test_no_kind_of_source_has_a_suffix_that_would_pass_for_a_models_name() -> None:
     suffixes = {*keras_file.SUFFIXES, *graph_file.SUFFIXES, *archive.SUFFIXES}
     assert not [suffix for suffix in suffixes if not suffix.endswith(SOURCE_SUFFIXES)]
+
+
+@pytest.mark.parametrize(
+    ("folder", "number"),
+    [("0007", 7), ("+7", 7), ("7 ", 7), ("0", 1), ("-7", 1), ("9223372036854775808", 1), ("\u0667", 1), ("7_0", 1)],
+)
+def test_a_version_folder_has_the_number_that_tensorflow_serving_reads(tmp_path, folder, number):
+    shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "half" / folder)
+    store = Store(tmp_path / "models")
+    assert next_version(store, "half", str(tmp_path / "half" / folder)) == number
+    if folder.isascii() and "_" not in folder:
+        assert name_for(str(tmp_path / "half" / folder)) == "half"

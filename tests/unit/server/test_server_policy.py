@@ -8,8 +8,9 @@ import pytest
 
 from deployer.server.config import ModelConfig
 from deployer.server.policy import Action, Choice, Snapshot, State, VersionPolicy, next_action
-from deployer.server.source import Source, version_number, versions_on_disk, wanted_versions
+from deployer.server.source import Source, versions_on_disk, wanted_versions
 from deployer.server.status import ServingError
+from deployer.server.version_names import version_number
 
 LATEST_TWO = VersionPolicy(Choice.LATEST, 2)
 
@@ -28,6 +29,15 @@ LATEST_TWO = VersionPolicy(Choice.LATEST, 2)
         ("1_tmp", None),
         (".1", None),
         ("\u0661", None),
+        ("0", 0),
+        ("-1", -1),
+        ("1 ", 1),
+        ("0x1", None),
+        ("1_000", None),
+        ("2020-01-15", None),
+        ("+ 1", None),
+        ("\u00a01", None),
+        ("1\x1c", None),
         ("", None),
     ],
 )
@@ -140,3 +150,23 @@ def test_one_missing_base_path_holds_back_every_model(tmp_path: Path) -> None:
     source.set_models({"good": good})
     source.poll()
     assert asked == ["bad", "good"]
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (("0",), {0: "0"}),
+        (("1", "0001"), {1: "1"}),
+        (("00000123", "123", "+123"), {123: "123"}),
+        (("1 ", "2"), {1: "1 ", 2: "2"}),
+        (("7", "9223372036854775808"), {7: "7"}),
+        (("9223372036854775808",), {}),
+        (("-1", "1.0", "v1", "1_000", "\u0661", "2020-01-15"), {-1: "-1"}),
+        (("1700000000123456789",), {1700000000123456789: "1700000000123456789"}),
+    ],
+)
+def test_version_folders_as_people_write_them(tmp_path: Path, names: tuple[str, ...], found: dict[int, str]) -> None:
+    for name in names:
+        (tmp_path / name).mkdir()
+    there = versions_on_disk(ModelConfig("m", str(tmp_path)))
+    assert {number: Path(path).name for number, path in there.items()} == found
