@@ -15,10 +15,13 @@ from typing import Any
 
 from deployer import documents, pointers, saved_model
 from deployer.errors import BrokenModel
+from deployer.files import sha256
 from deployer.hashes import Hashes
 from deployer.layout import EXTRA, MANIFEST_FILE, WARMUP_FILE
 from deployer.model import GoldenSummary, Model, SavedModelInfo, Source
 
+SMALL_BYTES = 1 << 20
+"""A file of this size is read again in no time."""
 FOREIGN = "foreign"
 """The kind of source of a version that another tool put into the store."""
 
@@ -30,6 +33,26 @@ def file_digests(version: Path) -> dict[str, str]:
         return {str(name): str(digest) for name, digest in found.items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
+
+
+def damage(version: Path) -> str:
+    """The first file of a version that is not what was exported, as a sentence; empty where all are.
+
+    Quick, for it is asked often: large files that were not written since are taken for what they were.
+    """
+    try:
+        written = (version / MANIFEST_FILE).stat().st_mtime
+    except OSError:
+        return ""
+    for name, digest in file_digests(version).items():
+        file = version / name
+        try:
+            found = file.stat()
+            if (found.st_mtime > written or found.st_size <= SMALL_BYTES) and sha256(file) != digest:
+                return f"{file} is not what was exported"
+        except OSError as error:
+            return f"{file}: {error.strerror or error}"
+    return ""
 
 
 def folder_digests(folder: Path) -> dict[str, str]:

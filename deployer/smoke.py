@@ -66,6 +66,24 @@ def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
     )
 
 
+def prove_one_answer(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
+    """The first golden question of every version: what has become of a server that was proven some time ago."""
+    return Report(
+        tuple(
+            _check("answer", f"{model.name}:{model.version}", partial(_one_answer, client, model, tolerance))
+            for model in models
+            if model.golden.cases
+        )
+    )
+
+
+def _one_answer(client: Client, model: Model, tolerance: Tolerance) -> Found:
+    cases = golden.read(model.path)
+    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
+    return _ask_each(ask, (fitting or list(cases))[:1], model, tolerance)
+
+
 def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
     """Whether a candidate's median time for a golden answer is within `limit` times that of the serving version.
 

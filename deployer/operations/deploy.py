@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
-from deployer.deployment import Change, Deployment, Launch, Plan, listed
+from deployer.deployment import Change, Deployment, Launch, Plan, listed, typed
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, DeployFailed
+from deployer.errors import BrokenModel, DeployerError, DeployFailed, GateRefused
+from deployer.manifest import damage
 from deployer.model import Model
 from deployer.operations.metering import NO_METER, Meter
 from deployer.operations.recording import Step, unrecorded, where_possible
@@ -192,9 +193,32 @@ class Deploy:
         return self.gate.prove(deployment, beside, again=again)
 
     def _still_available(self, observed: Deployment) -> Report:
-        """Of a server that may just have been started again, by its engine or by what was mended."""
+        """Of a server that may just have been started again, by its engine or by what was mended, or will be: so its
+        files are looked at, and one question is asked. Raises NotReady, BrokenModel, GateRefused."""
         from deployer import smoke
 
+        for model in self.models:
+            _check_files(model)
         with last_words(self.engine, observed):
             await_models(self.workspace, observed, self.launch.models)
-        return smoke.prove_available(self.workspace.client(observed), self.launch.models)
+        client = self.workspace.client(observed)
+        there = smoke.prove_available(client, self.launch.models)
+        if self.gate.skipped:
+            return there
+        answered = smoke.prove_one_answer(client, self.models, self.workspace.tolerance)
+        if failed := answered.failed:
+            raise GateRefused(
+                f"nothing is to be changed, but {failed[0].model} does not answer as it should: {failed[0].detail}",
+                hint=f"deployer down {typed(observed.name, observed.env)}, then up, starts a server of these files",
+            )
+        return Report((*there.checks, *answered.checks))
+
+
+def _check_files(model: Model) -> None:
+    """Refuse a version that a server could not load again as it was."""
+    if damaged := damage(model.path):
+        raise BrokenModel(
+            f"{model.name}:{model.version} is damaged: {damaged}",
+            hint="put its files back; or deployer up SOURCE --force makes a new version "
+            f"(it was exported from {model.source.location})",
+        )

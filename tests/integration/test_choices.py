@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 
+import numpy
+import pytest
 from support.cli import ANY_PORTS, deployer, in_process
 from support.deploying import up
 from support.world import free_port, servers
@@ -70,3 +73,36 @@ def test_a_server_that_was_killed_is_said_to_be_down_by_every_verb(project):
     assert in_process("status", "--exit-code", cwd=project).code == 0
     assert in_process("down", "half_plus_two", cwd=project).code == 0
     assert in_process("status", "--exit-code", cwd=project).code == 10
+
+
+@pytest.mark.parametrize("harm", ["variables", "graph", "weights"])
+def test_nothing_to_do_looks_at_the_files(project, harm):
+    up(project, "text:1", *ANY_PORTS)
+    version = project / "models" / "text" / "1"
+    if harm == "variables":
+        shutil.rmtree(version / "variables")
+        damaged = "variables"
+    elif harm == "graph":
+        (version / "saved_model.pb").write_bytes(b"\0" + (version / "saved_model.pb").read_bytes())
+        damaged = "saved_model.pb"
+    else:
+        file = next((version / "variables").glob("variables.data*"))
+        before = file.stat()
+        file.write_bytes(bytes(before.st_size))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        damaged = file.name
+    ended = in_process("up", "text:1", cwd=project)
+    assert ended.code == 4, ended.err
+    assert damaged in ended.err
+    assert "--force" in ended.err
+
+
+def test_nothing_to_do_asks_the_server_a_question(project, monkeypatch):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert "answer" not in {check["name"] for check in first["report"]["checks"]}
+    same = up(project, "half_plus_two:1")
+    assert [(check["name"], check["ok"]) for check in same["report"]["checks"]] == [("status", True), ("answer", True)]
+    monkeypatch.setattr("deployer.parity.by_rest", lambda *_: {"y": numpy.zeros(1)})
+    ended = in_process("up", "half_plus_two:1", cwd=project)
+    assert ended.code == 8, ended.err
+    assert "deployer down half_plus_two" in ended.err
