@@ -35,13 +35,15 @@ DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 SKIPPED = Step("ask no golden questions: what is broken is seen by clients first", "the gate is skipped")
 
 
-def decide(launch: Launch, observed: Deployment | None, *, seamless: bool = True, gate: bool = True) -> Plan:
+def decide(
+    launch: Launch, observed: Deployment | None, *, seamless: bool = True, gate: bool = True, astray: str = ""
+) -> Plan:
     """What turns `observed` into what `launch` wants; the first difference that matters is the cause.
 
     `seamless` tells whether the engine can replace a server without closing its ports for a moment; `gate` whether
-    anything is proven first.
+    anything is proven first; `astray` why the server would not find what it is to take up.
     """
-    plan = _decide(launch, observed, seamless=seamless)
+    plan = _decide(launch, observed, seamless=seamless, astray=astray)
     return plan if gate else dataclasses.replace(plan, steps=tuple(_ungated(plan)))
 
 
@@ -54,13 +56,13 @@ def _ungated(plan: Plan) -> Iterator[Step]:
             yield step
 
 
-def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool) -> Plan:
+def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool, astray: str) -> Plan:
     name = f"{launch.name} [{launch.env}]"
     if observed is None:
         return Plan(Change.CREATE, name, _create(launch, "nothing is deployed under this name"))
     if not observed.running:
         return Plan(Change.CREATE, name, _create(launch, f"the server of release {observed.release} is not running"))
-    if cause := _replace_cause(launch, observed):
+    if cause := _replace_cause(launch, observed) or astray:
         return Plan(Change.REPLACE, name, _replace(launch, observed, cause, seamless=seamless))
     gateway = _gateway(launch, observed)
     if launch.models != observed.models:

@@ -76,6 +76,9 @@ class Engine(Protocol):
         """Raise PortTaken when a wanted port is held by anyone but this deployment: by its server, or by what a killed
         command left, which is cleared away before anything is started."""
 
+    def astray(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        """Why a running server would not find these models where the store has them; empty where it would."""
+
     def holder(self, port: int) -> str:
         """Who has a port of this machine: a deployment, a container, a process; as far as this user may know."""
 

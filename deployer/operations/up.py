@@ -250,7 +250,11 @@ def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
 def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
     """What will be done, on an engine that is fit for it."""
     gate = not workspace.spec.gate.skip
-    plan = planning.decide(request, observed, seamless=workspace.engine.seamless, gate=gate)
+    seamless = workspace.engine.seamless
+    plan = planning.decide(request, observed, seamless=seamless, gate=gate)
+    if plan.change is Change.RELOAD and observed is not None:
+        astray = workspace.engine.astray(observed, request.models)
+        plan = planning.decide(request, observed, seamless=seamless, gate=gate, astray=astray) if astray else plan
     if planning.starts(plan.change, request, observed):
         check_platform(workspace)
     return plan

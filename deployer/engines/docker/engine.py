@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
+from deployer.deployment import MODEL_CONFIG, Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
 from deployer.engines import ports, run_folder
 from deployer.engines.base import SERVING, Address
 from deployer.engines.docker import autopsy, engine_lock, fitness, listing, networks
@@ -161,6 +161,14 @@ class DockerEngine:
         for port in wanted:
             if port not in ours:
                 check_free(self._client, address.host, port)
+
+    def astray(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        """See Engine.astray."""
+        from deployer.engines.docker import mounts
+
+        config = deployment.folder / run_folder.CONFIG_FOLDER / MODEL_CONFIG
+        with docker_errors(f"looking into {deployment.release}"):
+            return mounts.stale(self._world.container(deployment), self.models_dir.resolve(), config, models)
 
     def holder(self, port: int) -> str:
         """See Engine.holder."""

@@ -1,0 +1,62 @@
+"""What is chosen for containers: the address that they publish on, and when a bind is of no use any more."""
+
+from __future__ import annotations
+
+import shutil
+
+import pytest
+from support.cli import ANY_PORTS
+from support.containers import docker, inspect
+from support.deploying import NAME, ask, deployer, up
+from support.world import free_port
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST", "127.0.0.1"])
+def test_a_name_of_loopback_is_published_on_loopback_alone(project, host):
+    up(project, "half_plus_two:1", "--host", host, *ANY_PORTS)
+    published = inspect(NAME)["NetworkSettings"]["Ports"]
+    assert {each["HostIp"] for bound in published.values() for each in bound} == {"127.0.0.1"}
+
+
+def test_a_port_that_a_deployment_or_a_container_has_is_said_by_its_name(project, server_image):
+    port = free_port()
+    up(project, "half_plus_two:1", "--rest-port", str(port), "--grpc-port", "0")
+    taken = deployer("up", "text:1", "--rest-port", str(port), "--grpc-port", "0", cwd=project)
+    assert (taken.code, "deployment half_plus_two [local]" in taken.err) == (6, True), taken.err
+    other = free_port()
+    stranger = docker("run", "-d", "--rm", "-p", f"127.0.0.1:{other}:80", "--entrypoint", "sleep", server_image, "300")
+    try:
+        taken = deployer("up", "text:1", "--rest-port", str(other), "--grpc-port", "0", cwd=project)
+        name = inspect(stranger)["Name"].lstrip("/")
+        assert (taken.code, f"container {name}" in taken.err) == (6, True), taken.err
+    finally:
+        docker("rm", "-f", stranger)
+
+
+@pytest.mark.parametrize("harm", ["removed", "moved"])
+def test_a_store_that_was_removed_and_made_again_is_noticed_and_the_server_replaced(project, harm):
+    models, saved = project / "models", project / "saved"
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    shutil.copytree(models, saved)
+    if harm == "removed":
+        shutil.rmtree(models)
+    else:
+        models.rename(project / "away")
+        shutil.rmtree(project / "away" / "half_plus_two" / "2")
+    saved.rename(models)
+    planned = deployer("redeploy", "half_plus_two", "--version", "2", "--dry-run", cwd=project)
+    assert "REPLACE" in planned.out
+    assert str(models) in planned.out
+    ended = deployer("redeploy", "half_plus_two", "--version", "2", "--json", "-q", cwd=project)
+    assert ended.code == 0, ended.err
+    assert (ended.json["plan"]["change"], ended.json["endpoints"]) == ("replace", first["endpoints"])
+    assert ask(first["endpoints"], 2.0) == 4.0
+    again = deployer("redeploy", "half_plus_two", "--version", "3", "--json", "-q", cwd=project)
+    assert (again.code, again.json["plan"]["change"]) == (0, "reload"), again.err
+
+
+def test_a_config_folder_that_was_removed_is_noticed(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    shutil.rmtree(project / ".deployer")
+    moved = deployer("redeploy", "half_plus_two", "--version", "2", "--json", "-q", cwd=project)
+    assert (moved.code, moved.json["plan"]["change"]) == (0, "replace"), moved.err
