@@ -70,7 +70,7 @@ def prove_one_answer(client: Client, models: Iterable[Model], tolerance: Toleran
     """The first golden question of every version: what has become of a server that was proven some time ago."""
     return Report(
         tuple(
-            _check("answer", f"{model.name}:{model.version}", partial(_one_answer, client, model, tolerance))
+            _check(client, "answer", f"{model.name}:{model.version}", partial(_one_answer, client, model, tolerance))
             for model in models
             if model.golden.cases
         )

@@ -157,5 +157,6 @@ def _deployment(words: Iterable[str]) -> str | None:
     folder = next((word.partition("=")[2] for word in words if word.startswith(RUN_FOLDER)), "")
     match Path(folder).parts:
         case [*_, "run", env, name, _]:
-            return f"the deployment {name} [{env}]"
+            env, _, project = env.partition("@")
+            return f"the deployment {name} [{env}]{f' of project {project}' if project else ''}"
     return None

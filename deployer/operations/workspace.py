@@ -125,13 +125,20 @@ class Workspace:
         Raises EngineUnavailable for a deployment of a Docker Engine that was left out because it does not answer.
         """
         key = (name, self.spec.env)
-        if self.absence and (self.spec.state_dir / "docker" / self.spec.env / name).is_dir():
+        if self.absence and self._was_on_docker(name):
             raise EngineUnavailable(
                 f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
                 hint="start the Docker Engine; --engine embedded means another deployment of that name",
             )
         having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
         return dataclasses.replace(self, engines=tuple(having[:1]) or self.engines[:1])
+
+    def _was_on_docker(self, name: str) -> bool:
+        """By the folders of this working copy; those of releases before there were projects count, too."""
+        from deployer.engines import run_folder
+
+        mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
+        return not mine.isdisjoint(run_folder.homes(self.spec.state_dir / "docker"))
 
     def with_spec(self, spec: Spec) -> Workspace:
         """The same with another spec."""

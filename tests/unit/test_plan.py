@@ -187,3 +187,9 @@ def test_a_digest_of_another_form_differs_in_everything():
     cause = plan.decide(wanted(ONE), there(ONE, server_digest="0123456789abcdef")).steps[0].cause
     assert "the flags" in cause
     assert "batching" in cause
+
+
+def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_reload():
+    decided = plan.decide(wanted(TWO), there(ONE), astray="it does not see the store")
+    assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "it does not see the store")
+    assert plan.decide(wanted(TWO), there(ONE)).change is Change.RELOAD

@@ -164,3 +164,16 @@ def test_a_host_as_a_client_on_this_machine_reaches_it(host, url):
 
 def test_nobody_holds_a_free_port():
     assert ports.holder(free_port()) == "another process"
+
+
+@pytest.mark.parametrize(
+    ("folder", "named"),
+    [
+        ("/p/.deployer/run/local@q/m/r1", "the deployment m [local] of project q"),
+        ("/p/.deployer/run/local/m/r1", "the deployment m [local]"),
+        ("/elsewhere", None),
+    ],
+)
+def test_a_server_of_ours_is_named_by_its_deployment(folder, named):
+    assert ports._deployment(["python", "-m", "deployer.server", f"--run_folder={folder}"]) == named
+    assert ports._deployment(["python", "-m", "http.server"]) is None

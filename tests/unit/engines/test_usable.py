@@ -101,8 +101,11 @@ def test_verbs_that_need_no_engine_ask_for_none(monkeypatch):
     assert isinstance(open_workspace(Given()), Workspace)
 
 
-def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewhere(tmp_path):
-    (tmp_path / ".deployer" / "docker" / "local" / "there" / "r1").mkdir(parents=True)
+@pytest.mark.parametrize("place", ["local", "local@mine"])
+def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewhere(tmp_path, monkeypatch, place):
+    monkeypatch.setenv("DEPLOYER_PROJECT", "mine")
+    (tmp_path / ".deployer" / "docker" / place / "there" / "r1").mkdir(parents=True)
+    (tmp_path / ".deployer" / "docker" / "local@others" / "another" / "r1").mkdir(parents=True)
     workspace = open_workspace(Given())
     with pytest.raises(EngineUnavailable, match="not installed"):
         workspace.narrowed("there")
