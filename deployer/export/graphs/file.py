@@ -78,6 +78,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             raise ExportFailed(f"{path.name} does not say which of its tensors are asked for", hint=_choice(graph))
         progress("saving it as a SavedModel")
         sessions.write(session, inputs, outputs, target)
+        sessions.initialise(session)
         source.ask(target, sessions.asks(session, inputs, outputs), request)
     return Saved()
 

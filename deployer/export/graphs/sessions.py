@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ FILLS_A_TABLE = frozenset(
     "InitializeTable InitializeTableV2 InitializeTableFromTextFile InitializeTableFromTextFileV2 "
     "LookupTableImport LookupTableImportV2".split()
 )
+INITIALISE = "deployer_init"
 FROM_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 _NOT_READY = (
     "run tf.compat.v1.global_variables_initializer() or restore a checkpoint in the session before it is returned, "
@@ -55,6 +57,12 @@ def write(session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], t
         builder.save()
 
 
+def initialise(session: Any) -> None:
+    """Do what a server does after it has restored the variables. Where that fails, so does asking."""
+    with suppress(Exception):
+        session.run(session.graph.get_operation_by_name(INITIALISE))
+
+
 def asks(
     session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
 ) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
@@ -84,7 +92,7 @@ def _initialisers(graph: Any) -> Any:
     v1 = tensorflow().compat.v1
     known = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
     found = known or [operation for operation in graph.get_operations() if operation.type in FILLS_A_TABLE]
-    return v1.group(v1.local_variables_initializer(), *found, name="deployer_init")
+    return v1.group(v1.local_variables_initializer(), *found, name=INITIALISE)
 
 
 def _assets(graph: Any) -> list[Any]:

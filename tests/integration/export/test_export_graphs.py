@@ -55,6 +55,7 @@ def test_a_graph_keeps_its_tables_and_their_files(exporter: Exporter, model: Any
     assert found["id"].tolist() == [1, -1]
     np.testing.assert_allclose(found["y"], answer.outputs["y"], rtol=1e-6)
     assert exported.summary.skipped == ()
+    assert exported.summary.fidelity == "verified against the source model"
 
 
 def test_a_session_is_served_and_eager_mode_comes_back(exporter: Exporter, model: Any) -> None:
