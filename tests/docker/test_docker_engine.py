@@ -268,7 +268,9 @@ def test_a_version_that_was_removed_behind_our_back_is_told(project):
 
 def test_of_two_commands_at_once_one_waits_or_is_told_who_is_at_work(project, server_image):
     first = start_up(project, server_image)
-    eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the first one is at work")
+    eventually(
+        lambda: "candidate" in docker("ps", "--format", "{{.Names}}", "--filter", LABEL), "the first one is at work"
+    )
     first.send_signal(signal.SIGSTOP)
     asked = ("half_plus_two:1", *ANY_PORTS)
     refused(deployer("up", *asked, cwd=project), 9, f"process {first.pid} ", "--lock-wait")
@@ -301,7 +303,7 @@ def test_auto_takes_docker_where_it_answers_and_finds_what_it_deployed(project, 
 
 def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(project, server_image):
     child = start_up(project, server_image)
-    eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "the candidate runs")
+    eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}", "--filter", LABEL), "the candidate runs")
     child.kill()
     child.wait(60)
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"

@@ -45,7 +45,7 @@ def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[b
         env=environment(DEPLOYER_ENGINE="docker", DEPLOYER_PROJECT=PROJECT, DEPLOYER_DOCKER_IMAGE=server_image),
     )  # fmt: skip
     try:
-        eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}"), "it is at work")
+        eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}", "--filter", LABEL), "it is at work")
         child.send_signal(signal.SIGSTOP)
         yield child
     finally:

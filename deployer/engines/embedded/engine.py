@@ -131,7 +131,8 @@ class EmbeddedEngine:
         found = [seen for seen in map(releases.observe, self._releases(name, env)) if seen]
         serving = [seen for seen in found if seen.role == SERVING]
         running = [seen for seen in serving if seen.running]
-        return next(reversed(running or serving), None)
+        newest = next(reversed(running or serving), None)
+        return newest and dataclasses.replace(newest, project=self.project)
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """See Engine.observe_all."""

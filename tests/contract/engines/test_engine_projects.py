@@ -1,0 +1,128 @@
+"""Two projects with the same names on one platform: neither sees, changes nor removes what the other has."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from contract.engines.house import ANSWERS, ENV, NAME, House, answer, served
+from contract.engines.rows import Row
+from support.containers import docker
+from support.traffic import traffic
+
+from deployer.engines.docker.ownership import Ownership
+
+REQUESTS = 200
+
+
+@contextmanager
+def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Iterator[House]:
+    made = House(row, state_dir, project, name)
+    made.engine.prepare(print)
+    try:
+        yield made
+    finally:
+        remove_all(made)
+
+
+def remove_all(house: House) -> None:
+    """As `down --all` does; of what has no project, which others may have too, the test's own alone."""
+    for key in house.engine.names() if house.project else [(house.name, ENV)]:
+        with house.engine.lock(*key, 30.0):
+            house.engine.recover(*key)
+            house.engine.remove(*key)
+
+
+@pytest.fixture
+def pair(row: Row, tmp_path: Path) -> Iterator[tuple[House, House]]:
+    """Two projects that share even the state folder."""
+    state = tmp_path / ".deployer"
+    with (
+        _project(row, state, f"contract-one-{os.getpid()}") as one,
+        _project(row, state, f"contract-two-{os.getpid()}") as two,
+    ):
+        yield one, two
+
+
+def other(house: House, another: House) -> Any:
+    """The platform as a project sees that another one does, or None: others still may use it at the same time."""
+    return next((each for each in house.engine.others() if each.project == another.project), None)
+
+
+def release(house: House) -> str:
+    """Of what serves."""
+    found = house.engine.observe(house.name, ENV)
+    assert found is not None
+    return found.release
+
+
+def test_what_is_done_to_one_leaves_the_other_as_it_was(pair):
+    one, two = pair
+    mine, others = one.serve(served(1)), two.serve(served(2))
+    assert (mine.project, others.project) == (one.project, two.project)
+    assert (other(one, two).project, other(two, one).project) == (two.project, one.project)
+    assert one.engine.names() == two.engine.names() == ((NAME, ENV),)
+    with traffic(asdict(others.endpoints)) as seen:
+        with one.engine.lock(NAME, ENV, 0.0), two.engine.lock(NAME, ENV, 0.0):
+            again = one.serve(served(3))
+        assert answer(again) == ANSWERS[3]
+        assert (release(one), release(two)) == (again.release, others.release)
+        remove_all(one)
+        seen.enough(REQUESTS)
+    seen.check({ANSWERS[2]}, REQUESTS)
+    assert (one.engine.names(), one.engine.observe_all(), other(one, two).names()) == ((), (), ((NAME, ENV),))
+    assert other(two, one) is None
+    assert release(two) == others.release
+    two.reload(others, served(1, 2))
+    assert answer(others, 1) == ANSWERS[1]
+
+
+def test_a_project_that_is_named_sees_what_another_one_has(pair):
+    one, two = pair
+    assert (other(one, two), other(two, one)) == (None, None)
+    two.serve(served(1))
+    seen = other(one, two)
+    assert [found.project for found in seen.observe_all()] == [two.project]
+    assert one.engine.strangers() == one.engine.strangers(NAME, ENV) == ()
+    with seen.lock(NAME, ENV, 30.0):
+        seen.remove(NAME, ENV)
+    assert two.engine.observe(NAME, ENV) is None
+
+
+def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, monkeypatch):
+    here = Ownership.is_from_here  # a release of the tool without projects knew all as its own
+    monkeypatch.setattr(Ownership, "is_from_here", lambda owner, labels: bool(owner.project) and here(owner, labels))
+    name = f"before-{os.getpid()}"
+    state, ours = tmp_path / ".deployer", f"contract-ours-{os.getpid()}"
+    with (
+        _project(row, state, "", name) as before,
+        _project(row, state, ours, name) as house,
+        _project(row, state, f"contract-late-{os.getpid()}", name) as late,
+        _project(row, tmp_path / "elsewhere", ours, name) as elsewhere,
+    ):
+        old = before.serve(served(1))
+        assert house.engine.observe(name, ENV) == replace(old, project=ours)
+        assert elsewhere.engine.observe(name, ENV) is None
+        assert bool(elsewhere.engine.strangers(name, ENV)) == (row.name == "docker")  # others see run folders nowhere
+        with traffic(asdict(old.endpoints)) as seen:
+            remove_all(elsewhere)
+            with house.engine.lock(name, ENV, 30.0):
+                (told,) = house.engine.recover(name, ENV)
+                assert house.engine.recover(name, ENV) == ()
+            assert house.project in told
+            assert late.engine.names() == ()
+            remove_all(late)
+            seen.enough(REQUESTS)
+        seen.check({ANSWERS[1]}, REQUESTS)
+        assert (release(house), late.engine.observe(name, ENV)) == (old.release, None)
+        with house.engine.lock(name, ENV, 30.0):
+            assert answer(house.serve(served(2))) == ANSWERS[2]
+        remove_all(house)
+        assert house.litter == []
+        if row.name == "docker":
+            assert docker("network", "ls", "-q", "--filter", f"name={name}") == ""
