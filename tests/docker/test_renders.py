@@ -139,7 +139,11 @@ def test_its_owner_has_it_and_no_verb_touches_it(project, compose, form):
         before = inspect(NAME)["Id"]
         assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
         assert deployer("down", "--all", cwd=project).code == 10
-        refused(deployer("up", "half_plus_two:1", cwd=project), 6, f"a container {NAME} that is not deployer's")
+        refused(
+            deployer("up", "half_plus_two:1", cwd=project),
+            6,
+            f"container {NAME} has this deployment's name and is not deployer's",
+        )
         assert (inspect(NAME)["Id"], inspect(NAME)["State"]["Running"]) == (before, True)
         bindings = inspect(NAME)["NetworkSettings"]["Ports"]
         assert {binding["HostIp"] for found in bindings.values() for binding in found} == {"127.0.0.1"}
