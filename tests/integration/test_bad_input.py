@@ -197,9 +197,8 @@ def test_a_port_that_is_taken_is_refused_with_its_holder(empty_project):
 def test_ports_of_another_deployment_are_refused(project):
     first = in_process("up", "half_plus_two:1", "--json", "-q", *ANY_PORTS, cwd=project)
     port = json.loads(first.out)["endpoints"]["rest"].rpartition(":")[2]
-    refused(
-        in_process("up", "text", "--rest-port", port, cwd=project), 6, f"port {port} on 127.0.0.1 is taken by process"
-    )
+    ended = in_process("up", "text", "--rest-port", port, cwd=project)
+    refused(ended, 6, f"port {port} on 127.0.0.1 is taken by the deployment half_plus_two [local]")
     assert listens(int(port))
     assert len(servers(project)) == 1
 
