@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import DeployerError, ExportFailed, ExtraMissing
+from deployer.export import backend
 from deployer.protos import bare_tensorflow
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": "tensorflow", "GRPC_VERBOSITY": "ERROR"}
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 APPENDIX = ("Arguments received by", "config=", "Original stack trace")
@@ -46,7 +47,7 @@ def part(name: str) -> Any:
     A process that has TensorFlow already, or imports it later, gets the same module.
     """
     _be_quiet()
-    with _descriptor_silenced(2), bare_tensorflow():
+    with _descriptor_silenced(2), bare_tensorflow(), backend.tensorflow_chosen():
         return importlib.import_module(name)
 
 
@@ -54,7 +55,7 @@ def library(name: str) -> Any:
     """TensorFlow or a Keras by module name. Raises ExtraMissing, with the command that installs it."""
     _be_quiet()
     try:
-        with _descriptor_silenced(2):
+        with _descriptor_silenced(2), backend.tensorflow_chosen():
             module = importlib.import_module(name)
     except ImportError as error:
         if error.name != name:
@@ -72,9 +73,13 @@ def _be_quiet() -> None:
 
 
 def _check_backend(name: str, module: Any) -> None:
-    backend = module.backend.backend() if name == "keras" else "tensorflow"
-    if backend != "tensorflow":
-        raise ExportFailed(f"Keras runs on {backend} here: a SavedModel needs TensorFlow", hint="unset KERAS_BACKEND")
+    """A process may have imported Keras before."""
+    running = module.backend.backend() if name == "keras" else backend.TENSORFLOW
+    if running != backend.TENSORFLOW:
+        raise ExportFailed(
+            f"Keras runs on {running} in this process: a SavedModel needs TensorFlow",
+            hint=f"set {backend.VARIABLE}={backend.TENSORFLOW} before keras is imported",
+        )
 
 
 @contextmanager

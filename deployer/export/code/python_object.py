@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import servable
+from deployer.export import backend, servable
 from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
@@ -65,13 +65,16 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     place, name = _split(request.source)
     progress(f"importing {place}")
     tensorflow()
-    with _noting_calls(), eager_afterwards(), imported(place) as users_module:
+    with backend.kept(), _noting_calls(), eager_afterwards(), imported(place) as users_module:
         model = _model(attribute(users_module, name), name, _folder(place), request)
+        is_keras = keras_model.is_keras_model(model)
+        if is_keras:
+            backend.refuse_other(request.source)
         if request.weights is not None:
             _load_weights(model, request.weights)
         progress(f"saving {type(model).__name__} as a SavedModel")
         _write(model, request, target, (place, users_module))
-    return Saved(keras_model.keras_version(model))
+    return Saved(keras_model.keras_version(model), backend.note() if is_keras else ())
 
 
 def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> None:

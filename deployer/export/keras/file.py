@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
-from deployer.export import servable
+from deployer.export import backend, servable
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.code import own_signatures
 from deployer.export.code.user_code import attribute, imported
@@ -60,7 +60,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             check_trusted(path, config, custom)
         model = _load(path, keras, custom, trust=request.trust)
         _write(model, request, target, progress)
-    return Saved(str(keras.__version__))
+    return Saved(str(keras.__version__), backend.note())
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> None:
