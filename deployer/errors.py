@@ -19,6 +19,7 @@ DeployerError
 │   ├── UntrustedCode         loading it would run code: `--trust`
 │   ├── ExportFailed          TensorFlow or Keras refused, the disk is full, the user's file raised
 │   ├── SourceDiffers         the saved model does not answer as the source model does
+│   ├── SourceCrashed         the process that loaded or asked the model was killed, or ended itself
 │   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
 │   ├── NoSuchModel           the store has no such model or version
 │   └── VersionExists         a version is never overwritten
@@ -157,6 +158,10 @@ class ExportFailed(ModelError):
 
 class SourceDiffers(ModelError):
     """The saved model does not answer the golden questions as the source model does; nothing was stored."""
+
+
+class SourceCrashed(ModelError):
+    """The process that loaded or asked the model was killed by a signal, or ended itself; `log` has its last lines."""
 
 
 class GoldenError(ModelError):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+
+from deployer.export import child
 
 settings.register_profile("house", deadline=None)  # a busy machine is no reason to fail
 settings.load_profile("house")
@@ -17,6 +19,13 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("DEPLOYER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")  # a Docker Engine on this machine is for tests/docker alone
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_child_for_all_exports() -> Iterator[None]:
+    """Commands that run in this process share the process that loads models: TensorFlow is imported once there."""
+    with child.kept():
+        yield
 
 
 @pytest.hookimpl(wrapper=True)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
-from deployer.export import untracked
+from deployer.export import phase, untracked
 from deployer.export.names import named_outputs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.model import Signature, TensorSpec
@@ -47,6 +47,7 @@ class Traced(NamedTuple):
 
 def trace(servable: Servable) -> Any:
     """The ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
+    phase.enter(phase.TRACING)
     tf = tensorflow()
 
     specs = {spec.name: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in servable.inputs}
@@ -72,6 +73,7 @@ def _carried(name: str, value: Any) -> Any:
 
 def write(functions: Mapping[str, Any], target: Path) -> None:
     """Save concrete functions as signatures, with the variables, tables and assets that they use and nothing else."""
+    phase.enter(phase.SAVING)
     tf = tensorflow()
     root = tf.Module()
     captured = _capture_order(functions.values())

@@ -35,10 +35,10 @@ def diff(  # noqa: PLR0913
 
 
 def _numbers(old: Model, new: Model, progress: Progress) -> Numbers:
-    from deployer.export.golden import distance
+    from deployer.export import child
 
     progress(f"asking version {new.version} the golden questions of version {old.version}")
-    return distance.measure(old, new)
+    return child.measure(old, new)
 
 
 def _figures(model: Model, milliseconds: float | None) -> VersionFigures:

@@ -147,9 +147,9 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     known: tuple[Model, ...],
     progress: Progress,
 ) -> ExportResult:
-    from deployer import export as exporter
+    from deployer.export import child
 
-    with store.stage(name) as stage:
+    with store.stage(name) as stage, child.exporting(request) as exporter:
         saved = exporter.save(request, stage.folder, progress)
         origin = dataclasses.replace(origin, keras=saved.keras)
         info = saved_model.read(stage.folder)

@@ -262,12 +262,15 @@ def _decided(workspace: Workspace, request: Launch, observed: Deployment | None)
 
 def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) -> Spec:
     """The spec with every source exported and its version pinned."""
+    from deployer.export import child
+
     models = dict(workspace.spec.models)
-    for name, spec in models.items():
-        if spec.source is not None:
-            chosen = export_options(name, spec, options)
-            model = export_into(workspace.store, spec.source, chosen, progress).model
-            models[name] = dataclasses.replace(spec, versions=spec.versions or (model.version,))
+    with child.kept():
+        for name, spec in models.items():
+            if spec.source is not None:
+                chosen = export_options(name, spec, options)
+                model = export_into(workspace.store, spec.source, chosen, progress).model
+                models[name] = dataclasses.replace(spec, versions=spec.versions or (model.version,))
     return dataclasses.replace(workspace.spec, models=models)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deployer.errors import ExportFailed
+from deployer.export import phase
 from deployer.export.names import input_names
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced, trace
@@ -116,6 +117,7 @@ def declared(function: Any) -> Servable:
 
 
 def _traced_as_declared(function: Any) -> Any:
+    phase.enter(phase.TRACING)
     name = getattr(getattr(function, "python_function", None), "__name__", "the function")
     try:
         with foreign_work(f"{name} could not be traced"):

@@ -1,0 +1,74 @@
+"""What a child process writes on stdout and stderr: passed on to this process's stderr, and the end of it kept."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import sys
+import tempfile
+from contextlib import suppress
+from itertools import takewhile
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+READ_AT_ONCE = 1 << 16
+MOST_READS = 64
+"""In one call, so that a child that writes without end does not keep its messages from being read."""
+KEPT_CHARACTERS = 1 << 14
+LINES = 8
+FRAMES = 8
+LONGEST_LINE = 300
+OWN = (f'File "{Path(__file__).parent}{os.sep}', 'File "<string>"')
+"""How frames of this package begin in the output of `faulthandler`."""
+
+
+class ChildOutput:
+    """A pipe with its write end for the child; `crash_file` is for the Python frames of a crash."""
+
+    def __init__(self) -> None:
+        self.crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pipe
+        self._read_end, self.write_end = os.pipe()
+        os.set_blocking(self._read_end, False)
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._kept = ""
+        self.open = True
+
+    def started(self) -> None:
+        """Close this process's copy of the write end, which the child has now."""
+        os.close(self.write_end)
+
+    def close(self) -> None:
+        """Stop reading: later writes fail."""
+        os.close(self._read_end)
+        self.crash_file.close()
+
+    def wait(self, seconds: float, *others: Connection) -> None:
+        """Until there is something to read here or from one of the others."""
+        wait([*([self._read_end] if self.open else []), *others], seconds)
+
+    def pass_on(self) -> None:
+        """Everything that was written since the last call."""
+        with suppress(BlockingIOError):
+            for _ in range(MOST_READS if self.open else 0):
+                data = os.read(self._read_end, READ_AT_ONCE)
+                self.open = bool(data)
+                if not data:
+                    return
+                self._show(self._decoder.decode(data))
+
+    def _show(self, text: str) -> None:
+        self._kept = (self._kept + text)[-KEPT_CHARACTERS:]
+        with suppress(OSError, ValueError, AttributeError):  # there may be no stderr, or no reader any more
+            sys.stderr.write(text)
+            sys.stderr.flush()
+
+    def tail(self) -> tuple[str, ...]:
+        """The last lines; then where Python was when it crashed, the innermost frame first."""
+        lines = [line.rstrip()[:LONGEST_LINE] for line in self._kept.splitlines() if line.strip()]
+        return (*lines[-LINES:], *self._frames())
+
+    def _frames(self) -> list[str]:
+        self.crash_file.seek(0)
+        found = self.crash_file.read(KEPT_CHARACTERS).decode(errors="replace")
+        crash = takewhile(lambda line: not line.startswith("Extension modules"), found.splitlines())
+        return [line for line in crash if line.strip() and not line.lstrip().startswith(OWN)][:FRAMES]

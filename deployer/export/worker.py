@@ -1,0 +1,106 @@
+"""The child process that loads and asks models: it answers calls of its parent until the connection ends.
+
+Whatever ends this process, native code, bytecode or `os._exit`, does not end the tool. It is started by `child`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import dataclasses
+import faulthandler
+import gc
+import io
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from deployer import export
+from deployer.errors import DeployerError
+from deployer.export import phase
+from deployer.export.calls import Call
+
+PR_SET_PDEATHSIG = 1
+COLLECT_AFTER = 100_000
+"""As in the tool itself: importing TensorFlow makes many objects, and none of them is garbage."""
+
+
+def main(descriptors: tuple[int, int], parent: int) -> None:
+    """Answer the calls that come through the first descriptor, and end with the parent. Where a crash happened goes
+    into the second."""
+    _end_with(parent)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
+    gc.set_threshold(COLLECT_AFTER)
+    for descriptor in descriptors:
+        os.set_inheritable(descriptor, False)
+    faulthandler.enable(descriptors[1], all_threads=False)
+    connection = Connection(descriptors[0])
+    phase.listen(lambda name: _send(connection, {"phase": name}))
+    with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        while True:
+            _answer(connection, connection.recv())
+
+
+def _end_with(parent: int) -> None:
+    """Have the kernel kill this process when its parent ends, however it ends."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def _answer(connection: Connection, call: Call) -> None:
+    call.surroundings.apply()
+    try:
+        result = CALLS[call.name](connection, *call.arguments)
+    except DeployerError as error:
+        found = {"kind": type(error).__name__, "message": error.message, "hint": error.hint, "log": error.log}
+        _send(connection, {"error": found})
+    except OSError as error:
+        _send(connection, {"system": [error.errno, error.strerror, _text(error.filename)], "bug": _traceback()})
+    except Exception:  # noqa: BLE001 - reported by the parent as it reports its own
+        _send(connection, {"bug": _traceback()})
+    else:
+        _send(connection, {"result": dataclasses.asdict(result)})
+
+
+def _text(filename: object) -> str | None:
+    return None if filename is None else os.fsdecode(filename) if isinstance(filename, (str, bytes)) else str(filename)
+
+
+def _traceback() -> str:
+    return traceback.format_exc()
+
+
+def _send(connection: Connection, message: Mapping[str, Any]) -> None:
+    """What was printed before is on its way first, so that both come out in order."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    connection.send_bytes(json.dumps(message).encode())
+
+
+def _save(connection: Connection, request: export.ExportRequest, target: Path) -> Any:
+    phase.enter(phase.LOADING)
+    return export.save(request, target, lambda text: _send(connection, {"progress": text}))
+
+
+def _prove(connection: Connection, target: Path, request: export.ExportRequest) -> Any:
+    phase.enter(phase.ASKING)
+    return export.prove(target, request, lambda text: _send(connection, {"progress": text}))
+
+
+def _measure(_connection: Connection, before: Any, after: Any) -> Any:
+    from deployer.export.golden import distance
+
+    phase.enter(phase.MEASURING)
+    return distance.measure(before, after)
+
+
+CALLS: Mapping[str, Callable[..., Any]] = {"save": _save, "prove": _prove, "measure": _measure}
