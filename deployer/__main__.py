@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TextIO
 
-from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError
+from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
 AGAIN_SECONDS = 0.05
 PATIENCE = b"what was begun is being undone; once more leaves that to the next command\n"
@@ -82,6 +82,7 @@ def _carry_out() -> None:
 def _exit_code(reason: BaseException) -> int:
     """What ended the command, shown and as a number."""
     if isinstance(reason, Interrupted):
+        _tell("; ".join(("interrupted", *undone(reason))))
         return INTERRUPTED
     if isinstance(reason, BrokenPipeError):
         return DONE
@@ -90,6 +91,11 @@ def _exit_code(reason: BaseException) -> int:
     if isinstance(reason, OSError) and reason.filename is not None:
         reason = _refused_by_the_system(reason)
     return cli.fail(reason, as_json="--json" in sys.argv) if isinstance(reason, DeployerError) else _bug()
+
+
+def _tell(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody may be reading any more
+        print(text, file=sys.stderr, flush=True)
 
 
 def _escape_what_it_cannot_show(stream: TextIO) -> None:

@@ -93,12 +93,14 @@ class Client:
         except MISSHAPEN as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
-    def post_predict(self, model: str, version: int | None, body: bytes) -> Any:
-        """A predict request with a body as it stands; the parsed answer. Raises RequestFailed, RequestRefused."""
+    def post_predict(self, model: str, version: int | str | None, body: bytes) -> Any:
+        """A predict request with a body as it stands; the parsed answer. `version` may be a label. Raises
+        RequestFailed, RequestRefused."""
         return self._ask(model, version, tf_examples.PREDICT, body)
 
-    def _ask(self, model: str, version: int | None, method: str, body: bytes) -> Any:
-        where = f"/versions/{version}" if version is not None else ""
+    def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> Any:
+        kind = "labels" if isinstance(version, str) else "versions"
+        where = f"/{kind}/{version}" if version is not None else ""
         return self._post(f"/v1/models/{model}{where}:{method}", body)
 
     def predict_rest(

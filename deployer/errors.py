@@ -249,6 +249,16 @@ class ExtraMissing(DeployerError):
     meaning = "optional package missing"
 
 
+def note_undone(error: BaseException, what: str) -> None:
+    """Remember with what ends a command, a Ctrl-C perhaps, what of it was undone on the way out."""
+    vars(error).setdefault("undone", []).append(what)
+
+
+def undone(error: BaseException) -> tuple[str, ...]:
+    """What was undone, in that order."""
+    return tuple(vars(error).get("undone", ()))
+
+
 def exit_codes() -> dict[int, str]:
     """Every exit code with its meaning, for `--help` and the reference."""
     kinds: tuple[type[DeployerError], ...] = (DeployerError, *DeployerError.__subclasses__())

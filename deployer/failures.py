@@ -126,6 +126,20 @@ KNOWN = (
 )
 
 
+NOISE = re.compile(
+    r"absl::InitializeLog|oneDNN custom operations|Could not find cuda drivers|cpu_feature_guard|cudart_stub"
+    r"|computation_placer|Unable to register cu\w+ (?:factory|plugin)|TensorFlow binary is optimized"
+    r"|rebuild TensorFlow with the appropriate compiler flags|Cannot dlopen some GPU libraries|TF-TRT Warning"
+    r"|successful NUMA node read|failed call to cuInit|MLIR V1 optimization|GPU will not be used"
+)
+"""Lines that TensorFlow writes at each start, whatever becomes of it."""
+
+
+def telling(lines: Iterable[str]) -> tuple[str, ...]:
+    """A server's log without the lines that TensorFlow writes at each start."""
+    return tuple(line for line in lines if not NOISE.search(line))
+
+
 def explain(lines: Iterable[str]) -> str | None:
     """The cause and the next step for the first known line, the table's order being that of weight."""
     text = "\n".join(lines)

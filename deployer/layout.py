@@ -7,6 +7,7 @@ model, without a number.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,14 +60,16 @@ def no_store(root: Path) -> Misplaced | None:
     """What is wrong with a folder that was taken for a store's and is a SavedModel, or the folder of one model."""
     if is_saved_model(root):
         return Misplaced(
-            root.name, f"{root} is a SavedModel, and no folder of models", f"deployer up {root} --models-dir models"
+            root.name,
+            f"{root} is a SavedModel, and no folder of models",
+            f"deployer up {_quoted(root)} --models-dir models",
         )
     children = sorted(root.iterdir()) if root.is_dir() else []
     for child in (child for child in children if VERSION.fullmatch(child.name) and is_saved_model(child)):
         return Misplaced(
             root.name,
             f"{root} holds versions of one model ({child.name}, ...), and no models",
-            f"--models-dir {root.parent}, or models_dir in deployer.toml: the folder above the models",
+            f"--models-dir {_quoted(root.parent)}, or models_dir in deployer.toml: the folder above the models",
         )
     return None
 
@@ -76,15 +79,19 @@ def _of_child(child: Path) -> Iterator[Misplaced]:
         yield Misplaced(
             child.name,
             f"{child} is a SavedModel without a version's folder: servers look for {child}/1",
-            f"deployer up {child}, or deployer export {child}: it becomes version 1",
+            f"deployer up {_quoted(child)}, or deployer export {_quoted(child)}: it becomes version 1",
         )
     for version in sorted(path for path in child.iterdir() if is_saved_model(path)):
         if not VERSION.fullmatch(version.name) and not version.name.startswith("."):
             yield Misplaced(
                 child.name,
                 f"{version} is no version: its name is not a whole number from 1",
-                f"mv {version} {child}/{_next(child)}",
+                f"mv {_quoted(version)} {_quoted(child / str(_next(child)))}",
             )
+
+
+def _quoted(path: Path) -> str:
+    return shlex.quote(str(path))
 
 
 def _next(folder: Path) -> int:

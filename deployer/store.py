@@ -19,7 +19,7 @@ from pathlib import Path
 
 from deployer import manifest, saved_model
 from deployer.deployment import ServedModel
-from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists, note_undone
 from deployer.hashes import Hashes
 from deployer.layout import MANIFEST_FILE, VERSION, misplaced, no_store
 from deployer.locks import folder_lock
@@ -99,6 +99,9 @@ class Store:
                 stage = Stage(name, folder, Hashes(folder))
                 try:
                     yield stage
+                except BaseException as error:
+                    note_undone(error, f"no version of {name} was made")
+                    raise
                 finally:
                     stage.hashes.close()
                     shutil.rmtree(folder, ignore_errors=True)

@@ -134,17 +134,20 @@ def smoke(
         "deployer predict digits",
         """deployer predict digits --input '{"instances": [[0.0, 0.5]]}'""",
         "deployer predict digits --file request.json --version 2",
+        "echo '{\"instances\": [[0.0, 0.5]]}' | deployer predict digits --label canary",
         """deployer predict digits --url http://serving.example:8501 --input '{"instances": [[0.0]]}'""",
     )
 )
 def predict(
     name: Deployed = None,
     body: Annotated[
-        str | None, typer.Option("--input", help="A predict request in JSON; unset: the first golden question.")
+        str | None,
+        typer.Option("--input", help="A predict request in JSON; unset: standard input, or the first golden question."),
     ] = None,
     file: Annotated[Path | None, typer.Option(help="A file with the request; - is standard input.")] = None,
     model: Annotated[str | None, typer.Option(help="Which of several models.")] = None,
     version: Annotated[str | None, typer.Option("--version", help="Which version; unset: the server's choice.")] = None,
+    label: Annotated[str | None, typer.Option("--label", help="The version that a label points to.")] = None,
     url: Annotated[
         str | None, typer.Option(help="Ask the model NAME of another server: its REST address, http://HOST:8501.")
     ] = None,
@@ -159,25 +162,31 @@ def predict(
     """Ask a deployment one question over REST and print its answer."""
     del json
     from deployer import console
-    from deployer.model import check_version
+    from deployer.cli import reading
     from deployer.operations.predict import predict as run
     from deployer.operations.predict import predict_at
 
     settings = settings_of(locals())
-    number = None if version is None else check_version(version)
-    question = body if body is not None else _text(file)
+    which = _which(version, label)
+    question = body if body not in (None, "-") else reading.text(file or (Path("-") if body else None))
     if url is not None:
-        console.show_json(predict_at(url, model or name, question, version=number, settings=settings))
+        console.show_json(predict_at(url, model or name, question, version=which, settings=settings))
     else:
-        console.show_json(run(name, question, model=model, version=number, settings=settings))
+        console.show_json(run(name, question, model=model, version=which, settings=settings))
 
 
-def _text(file: Path | None) -> str | None:
-    from deployer.errors import UsageError
+def _which(version: str | None, label: str | None) -> int | str | None:
+    """A version's number, or a label. Raises UsageError."""
+    from deployer.errors import InvalidValue, UsageError
+    from deployer.model import check_version
+    from deployer.spec.models import LABEL
 
-    if file is None:
-        return None
+    if version is None:
+        return label
+    if label is not None:
+        raise UsageError("--version and --label both say which version is asked", hint="give one of them")
     try:
-        return typer.get_text_stream("stdin").read() if str(file) == "-" else file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from error
+        return check_version(version)
+    except InvalidValue as error:
+        error.hint = f"--label {version} asks the version that a label points to" if LABEL.fullmatch(version) else None
+        raise

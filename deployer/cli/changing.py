@@ -74,7 +74,7 @@ def redeploy(
         dry_run=dry_run,
         progress=progress_of(quiet),
     )
-    show(result, json, console.show_up)
+    show(result, json, console.show_up_quietly if quiet else console.show_up)
 
 
 @verbs.command(epilog=examples_text("deployer label digits canary=7", "deployer label digits stable=7 canary="))
@@ -111,7 +111,7 @@ def label(
 
     settings = settings_of(locals())
     result = run(name, _labels(labels), model=model, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
-    show(result, json, console.show_up)
+    show(result, json, console.show_up_quietly if quiet else console.show_up)
 
 
 def _labels(texts: list[str]) -> dict[str, int | None]:

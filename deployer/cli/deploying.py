@@ -121,7 +121,7 @@ def up(
     result = run(
         target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)
     )
-    show(result, json, console.show_up)
+    show(result, json, console.show_up_quietly if quiet else console.show_up)
     if not (quiet or json):
         console.show_next_steps(result)
     if dry_run and exit_code and (result.plan.change is not Change.NOTHING or result.plan.steps):

@@ -10,7 +10,9 @@ from typing import Annotated, Any
 import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress and no hints on stderr.")]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Only the result, of a deploy the endpoint: no progress, no hints.")
+]
 Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: deployer.toml here, if there is one.")]
 Project = Annotated[
     str | None, typer.Option("--project", "-p", help="The project; unset: deployer.toml's, or the folder's name.")

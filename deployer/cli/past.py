@@ -75,4 +75,4 @@ def rollback(
 
     settings = settings_of(locals())
     result = run(name, to=to, settings=settings, dry_run=dry_run, progress=progress_of(quiet))
-    show(result, json, console.show_up)
+    show(result, json, console.show_up_quietly if quiet else console.show_up)

@@ -15,6 +15,7 @@ from deployer.console.deployments import (
     show_traffic,
     show_unlock,
     show_up,
+    show_up_quietly,
 )
 from deployer.console.lines import (
     bug,
@@ -62,6 +63,7 @@ __all__ = [
     "show_traffic",
     "show_unlock",
     "show_up",
+    "show_up_quietly",
     "show_versions",
     "show_written",
 ]

@@ -27,9 +27,24 @@ def show_up(result: UpResult) -> None:
     if result.traffic is not None:
         show_traffic(result.traffic)
     if result.endpoints is not None:
-        model = result.models[0]
-        out(f"\nREST  {result.endpoints.rest}/v1/models/{model.name}\ngRPC  {result.endpoints.grpc}")
+        out("")
+        _show_endpoint(result)
     show_notices(result.notices)
+
+
+def show_up_quietly(result: UpResult) -> None:
+    """The endpoint alone; after a dry run, which has none, the plan."""
+    if result.endpoints is None:
+        show_up(result)
+        return
+    _show_endpoint(result)
+    show_notices(result.notices)
+
+
+def _show_endpoint(result: UpResult) -> None:
+    if result.endpoints is not None:
+        rest = f"{result.endpoints.rest}/v1/models/{result.models[0].name}"
+        out(f"REST  {rest}\ngRPC  {result.endpoints.grpc}")
 
 
 def show_notices(notices: Sequence[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,14 +25,23 @@ def show_export(result: ExportResult) -> None:
 
 def show_versions(result: VersionsResult) -> None:
     """A line for each version."""
+    if not result.models:
+        _say_empty()
     for model in result.models:
         size = model.info.size_bytes / 2**20
         source = f"{model.source.kind}  {model.source.location}"
         out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
 
 
+def _say_empty() -> None:
+    print("the store has no models: deployer export SOURCE makes the first version", file=sys.stderr)
+
+
 def show_prune(result: PruneResult) -> None:
     """A line for each version that goes, and what that frees."""
+    if not (result.kept or result.removed):
+        _say_empty()
+        return
     for model in result.removed:
         out(f"{model.name}:{model.version}  {'removed' if result.done else 'would be removed'}")
     size = sum(model.info.size_bytes for model in result.removed) / 2**20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 from deployer import pointers
@@ -69,7 +70,7 @@ def _not_found(source: str) -> SourceNotFound:
     if path.suffix == ".py":
         return SourceNotFound(
             f"{source} is a Python file: say which model in it, or which function returns one",
-            hint=f"{source}:NAME",
+            hint=f"{shlex.quote(source)}:NAME",
         )
     if "\0" not in source and path.is_file():
         pointers.check((path,))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from deployer.deployment import Change, Deployment, Launch, Plan, listed, typed
 from deployer.engines.base import Engine
-from deployer.errors import BrokenModel, DeployerError, DeployFailed, GateRefused
+from deployer.errors import BrokenModel, DeployerError, DeployFailed, GateRefused, note_undone
 from deployer.manifest import damage
 from deployer.model import Model
 from deployer.operations.metering import NO_METER, Meter
@@ -156,8 +156,9 @@ class Deploy:
             raise DeployFailed(
                 f"the models were taken back: {error.message}", hint=error.hint, log=error.log
             ) from error
-        except BaseException:
+        except BaseException as error:
             self._take_back(observed)
+            note_undone(error, f"{listed(observed.models)} serves again")
             raise
         return deployment, report
 
@@ -184,8 +185,9 @@ class Deploy:
             smoke.get_ready(self.models)
             with last_words(self.engine, candidate):
                 yield candidate
-        except BaseException:
+        except BaseException as error:
             self.engine.sweep(self.launch.name, self.launch.env)
+            note_undone(error, "the candidate was removed")
             raise
 
     def _prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:

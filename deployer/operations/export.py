@@ -13,7 +13,7 @@ from deployer.locations import local
 from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
-from deployer.operations.targets import as_text, name_for, next_version, own_version
+from deployer.operations.targets import as_text, name_for, next_version, own_version, refuse_tag
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
 from deployer.spec import Batching, ModelSpec
@@ -91,7 +91,9 @@ def export(
     """
     workspace = open_workspace(settings or Settings())
     options = (options or ExportOptions()).for_batching(workspace.spec.batching)
-    return export_into(workspace.store, as_text(source), options, progress)
+    text = as_text(source)
+    refuse_tag(text, workspace.store)
+    return export_into(workspace.store, text, options, progress)
 
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:

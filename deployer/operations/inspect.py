@@ -16,7 +16,7 @@ from deployer.engines import loading
 from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
-from deployer.operations.targets import STORED, Stored, as_text, name_for, stored
+from deployer.operations.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
 from deployer.server.version_names import version_number
@@ -33,6 +33,8 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     known = stored(target, workspace.store) if STORED.fullmatch(target) else None
+    if not Path(target).exists():
+        refuse_tag(target, workspace.store)
     model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
     where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"
     questions = _questions(model)

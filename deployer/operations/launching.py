@@ -9,7 +9,7 @@ from deployer import batchable, golden, render
 from deployer.deployment import Launch, ServedModel, Wanted
 from deployer.engines import flags
 from deployer.engines.base import Engine
-from deployer.errors import ConfigError, GoldenError
+from deployer.errors import ConfigError, GoldenError, NoSuchModel
 from deployer.golden import GoldenCase
 from deployer.model import Model
 from deployer.spec import ModelSpec, Spec
@@ -55,8 +55,18 @@ def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
 
 
 def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:
-    models = tuple(store.get(name, version) for version in sorted(set(spec.versions))) or (store.get(name),)
+    models = tuple(get(store, name, version) for version in sorted(set(spec.versions))) or (get(store, name),)
     return Wanted(served_model(name, models, spec), models)
+
+
+def get(store: Store, name: str, version: int | None = None) -> Model:
+    """A version of a model that deployer.toml lists without a source. Raises NoSuchModel, with the missing key."""
+    try:
+        return store.get(name, version)
+    except NoSuchModel as error:
+        if error.hint and error.hint.startswith("deployer export"):
+            error.hint = f"say what to export: models.{name}.source in deployer.toml; or {error.hint}"
+        raise
 
 
 def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:

@@ -13,6 +13,7 @@ from deployer.deployment import Deployment, Endpoints, ServedModel
 from deployer.errors import GoldenError, InvalidValue, RequestFailed, RequestRefused, UsageError
 from deployer.model import check_name
 from deployer.operations.workspace import Settings, Workspace, not_running, one_model, open_workspace
+from deployer.spec import check_label
 
 Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
@@ -23,22 +24,23 @@ def predict(
     body: Body | None = None,
     *,
     model: str | None = None,
-    version: int | None = None,
+    version: int | str | None = None,
     settings: Settings | None = None,
 ) -> Any:
     """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
-    and all. Without one the first golden question is asked.
+    and all. Without one the first golden question is asked. `version` is a number, or a label.
 
     Raises NothingDeployed, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running(name)
     served = _model(deployment, model)
-    question = _text(body) if body is not None else _golden_question(workspace, served, version)
+    chosen = _labelled(version, served) if isinstance(version, str) else version
+    question = _text(body) if body is not None else _golden_question(workspace, served, chosen)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
-        asked = version if version is not None else served.versions[-1]
+        asked = chosen if chosen is not None else served.versions[-1]
         error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
         raise
     except RequestFailed as error:
@@ -48,7 +50,12 @@ def predict(
 
 
 def predict_at(
-    url: str, model: str | None, body: Body | None, *, version: int | None = None, settings: Settings | None = None
+    url: str,
+    model: str | None,
+    body: Body | None,
+    *,
+    version: int | str | None = None,
+    settings: Settings | None = None,
 ) -> Any:
     """The same of a server that deployer did not start, by its REST address. Raises RequestFailed, UsageError."""
     if model is None or body is None:
@@ -59,12 +66,25 @@ def predict_at(
         raise InvalidValue(f"{url!r:.200} is no address of a server", hint="--url http://HOST:8501")
     client = Client(Endpoints(f"http://{where['host']}", where["host"]), workspace.spec.gate.request_seconds)
     try:
-        return client.post_predict(check_name(model), version, _text(body).encode())
+        which = check_label(version) if isinstance(version, str) else version
+        return client.post_predict(check_name(model), which, _text(body).encode())
     except RequestFailed as error:
         error.hint = _known_rest(workspace, where["port"]) if error.hint == USUAL_PORTS else error.hint
         raise
     finally:
         client.close()
+
+
+def _labelled(label: str, served: ServedModel) -> int:
+    """The version that a label of the served model points to. Raises UsageError."""
+    labels = dict(served.labels)
+    if check_label(label) not in labels:
+        there = ", ".join(f"{name}={number}" for name, number in served.labels) or "none"
+        raise UsageError(
+            f"{served.name} has no label {label}; it has: {there}",
+            hint=f"deployer label NAME {label}=VERSION points it",
+        )
+    return labels[label]
 
 
 def _text(body: Body) -> str:
@@ -99,7 +119,9 @@ def _model(deployment: Deployment, name: str | None) -> ServedModel:
 def _golden_question(workspace: Workspace, served: ServedModel, version: int | None) -> str:
     chosen = version if version is not None else served.versions[-1]
     if chosen not in served.versions:
-        raise InvalidValue(f"version {chosen} of {served.name} is not served", hint=f"served: {served.versions}")
+        raise InvalidValue(
+            f"version {chosen} of {served.name} is not served", hint=f"served: {', '.join(map(str, served.versions))}"
+        )
     cases = golden.read(workspace.store.get(served.name, chosen).path)
     if not cases:
         raise GoldenError(

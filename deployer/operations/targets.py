@@ -12,11 +12,13 @@ from deployer.errors import SourceNotFound, UsageError
 from deployer.layout import is_saved_model, misplaced, no_store
 from deployer.locations import local
 from deployer.manifest import FOREIGN
-from deployer.model import check_version
+from deployer.model import NAME, check_version
 from deployer.server.version_names import is_number, version_number
 from deployer.store import Store
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
+TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+NEWEST = frozenset({"latest", "newest", "stable", "current", "last"})
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
 
@@ -48,6 +50,7 @@ def stored(target: str, store: Store) -> Stored | None:
     """
     match = STORED.fullmatch(target)
     if not match or target.endswith(SOURCE_SUFFIXES):
+        refuse_tag(target, store)
         return _by_path(target, store)
     if match["version"] is not None:
         return Stored(match["name"], check_version(match["version"]))
@@ -56,6 +59,28 @@ def stored(target: str, store: Store) -> Stored | None:
     if _exists(target):
         return None
     raise _neither(target, store)
+
+
+def refuse_tag(target: str, store: Store) -> None:
+    """`model:latest` is a habit of Docker's users, and would be taken for code. Raises SourceNotFound."""
+    name, colon, version = target.partition(":")
+    is_tag = colon and TAG.fullmatch(version) and not version.isdecimal()
+    if not is_tag or not NAME.fullmatch(name) or name.endswith(SOURCE_SUFFIXES):
+        return
+    if (name in store.names() or version in NEWEST) and not _is_code(name):
+        numbers = ", ".join(map(str, store.versions(name)[-10:])) or "none"
+        raise SourceNotFound(
+            f"{target} is no model and no version: NAME:VERSION takes a number ({name} has: {numbers})",
+            hint=f"deployer up {name} takes the newest",
+        )
+
+
+def _is_code(name: str) -> bool:
+    """Whether a module of that name is here or installed, as far as the outermost package tells."""
+    from importlib.util import find_spec
+
+    package = name.partition(".")[0]
+    return Path(package).is_dir() or Path(f"{package}.py").is_file() or find_spec(package) is not None
 
 
 def _neither(target: str, store: Store) -> SourceNotFound:

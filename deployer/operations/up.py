@@ -15,7 +15,7 @@ from deployer.model import Model, check_name
 from deployer.operations import choices, namesakes
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into, foresee
-from deployer.operations.launching import check_batching, check_flags, current_launch, served_model, wanted_models
+from deployer.operations.launching import check_batching, check_flags, current_launch, get, served_model, wanted_models
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
@@ -192,7 +192,7 @@ def _foreseen(
         version = options.version or next_version(store, name, spec.source or "")
         steps.append(Step(f"export {spec.source} as {name}:{version}", found))
         return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
-    models = tuple(store.get(name, version) for version in spec.versions) or (found or store.get(name),)
+    models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
     check_batching(workspace.spec, models)
     loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
     return served_model(name, models, spec)

@@ -15,6 +15,8 @@ from deployer.operations.workspace import Workspace
 from deployer.wait import Deadline, Observation, Readiness, until_ready
 
 LOG_LINES = 15
+LINES_READ = 60
+"""Of which those that tell something are shown."""
 ALIVE_SECONDS = 0.2
 
 
@@ -66,8 +68,9 @@ def last_words(engine: Engine, deployment: Deployment) -> Iterator[None]:
     try:
         yield
     except DeployerError as error:
-        error.log = error.log or tuple(engine.logs(deployment, LOG_LINES))
-        error.hint = failures.explain(error.log) or _doubt(engine, deployment, error) or error.hint
+        lines = error.log or tuple(engine.logs(deployment, LINES_READ))
+        error.log = failures.telling(lines)[-LOG_LINES:]
+        error.hint = failures.explain(lines) or _doubt(engine, deployment, error) or error.hint
         raise
 
 

@@ -14,6 +14,7 @@ from deployer import engines
 from deployer.deployment import Deployment, ServedModel, typed
 from deployer.engines.base import Engine
 from deployer.errors import EngineError, EngineUnavailable, InvalidValue, NothingDeployed, NotRunning, UsageError
+from deployer.layout import VERSION
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
@@ -183,8 +184,15 @@ class Workspace:
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
         there = ", ".join(f"{found.name} [{found.env}]" for found in self.observe_all())
-        hint = f"there is: {there}" if there else self._of_others(name) or "deployer up SOURCE deploys a model"
+        listed = f"there is: {there}" if there else "deployer up SOURCE deploys a model"
+        hint = self._of_others(name) or self._stored(name) or listed
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
+
+    def _stored(self, name: str) -> str | None:
+        """What to type for a model of the store; looked up by its folder, for the store itself imports much."""
+        folder = self.spec.models_dir / name
+        is_stored = folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir())
+        return f"deployer up {name} deploys what the store has" if is_stored else None
 
     def _of_others(self, name: str) -> str | None:
         """What to type where another project has a deployment of that name."""

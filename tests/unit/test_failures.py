@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deployer.failures import KNOWN, explain
+from deployer.failures import KNOWN, explain, telling
 
 # Lines as TensorFlow Serving writes them (recorded, or quoted in its sources), with a word that the cause must hold.
 LINES = [
@@ -63,3 +63,16 @@ def test_every_row_of_the_table_is_proven_by_a_line():
 def test_other_lines_are_left_alone():
     assert explain(["Successfully loaded servable version {name: m version: 1}", ""]) is None
     assert explain([]) is None
+
+
+def test_lines_of_every_start_are_left_out_and_others_stay():
+    noise = [
+        "WARNING: All log messages before absl::InitializeLog() is called are written to STDERR",
+        "I0000 port.cc:153] oneDNN custom operations are on. You may see slightly different numerical results",
+        "I0000 cudart_stub.cc:31] Could not find cuda drivers on your machine, GPU will not be used.",
+        "E0000 cuda_dnn.cc:8310] Unable to register cuDNN factory: Attempting to register factory",
+        "To enable the following instructions: AVX2 FMA, rebuild TensorFlow with the appropriate compiler flags.",
+        "2026-01-01 tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized",
+    ]
+    reasons = ["Failed to start server. Error: x", "Cannot assign a device for operation a: /device:GPU:0", ""]
+    assert telling([*noise, *reasons]) == tuple(reasons)

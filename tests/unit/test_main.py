@@ -82,7 +82,7 @@ def ran(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):
     ended = ran(DROPPED, tmp_path)
-    assert (ended.returncode, ended.stderr) == (130, "")
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
 
 
 IMPORTING = """
@@ -101,7 +101,7 @@ raise SystemExit(entry.run())
 
 def test_a_signal_that_arrives_while_the_command_is_being_imported_is_no_bug(tmp_path):
     ended = ran(IMPORTING, tmp_path)
-    assert (ended.returncode, ended.stderr) == (130, "")
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
 
 
 IMPATIENT = """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,9 @@ def location(source: str) -> str:
     if not path.is_file():
         raise SourceNotFound(f"there is no file {source}", hint="check the path")
     if path.name == PB_FILE:
-        raise SourceNotFound(f"{source} is a part of a SavedModel", hint=f"give its folder: {path.parent}")
+        raise SourceNotFound(
+            f"{source} is a part of a SavedModel", hint=f"give its folder: {shlex.quote(str(path.parent))}"
+        )
     return str(path.resolve())
 
 

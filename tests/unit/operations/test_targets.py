@@ -55,7 +55,7 @@ def test_a_name_in_the_store_or_any_with_a_version_is_stored(store, target, mean
     [
         "file", "exported", "./m", "models/m/1/variables", "models/m/2", "models/other", "models", "/abs/model",
         "model.keras", "m.h5", "train.py", "dir/train.py:model",
-        "train.py:model", "package.module:name", "m:latest", "m:", "m:-1", "m:1.0", "a:b:1", "", "~/m",
+        "train.py:model", "package.module:name", "code:latest", "m:", "m:-1", "a:b:1", "", "~/m",
     ],
 )  # fmt: skip
 def test_anything_else_is_a_source(store, target):
