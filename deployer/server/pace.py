@@ -13,6 +13,7 @@ that one; only where one was not, it is asked for again, for some calls.
 from __future__ import annotations
 
 import collections
+import threading
 import time
 from collections.abc import Callable
 
@@ -61,6 +62,7 @@ class Pace:
         self._waits: collections.deque[float] = collections.deque(maxlen=_WINDOW)
         self._quick = False
         self._doubts = 0
+        self._noting = threading.Lock()
         self.alone = ends
 
     @property
@@ -86,6 +88,10 @@ class Pace:
 
     def note(self, seconds: float, wall: float = 0.0) -> None:
         """Take a call into account: how long it worked, and how long it took by the clock on the wall."""
+        with self._noting:  # every thread that answers comes here
+            self._note(seconds, wall)
+
+    def _note(self, seconds: float, wall: float) -> None:
         self._doubts = max(0, self._doubts - 1)
         if seconds > _FAR_TOO_LONG_SECONDS:
             self._last.clear()
