@@ -12,7 +12,7 @@ Shape = tuple[int | None, ...] | None
 """None for an open dimension; a shape of None for an unknown rank."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
-TENSOR = re.compile(r"(?P<name>[A-Za-z_][A-Za-z0-9_./-]*):(?P<dtype>[a-z0-9]+)\[(?P<shape>[^\[\]]*)\]")
+TENSOR = re.compile(r"(?P<name>.+):(?P<dtype>[a-z0-9]+)\[(?P<shape>[^\[\]]*)\]")
 DTYPES = frozenset(
     "float16 bfloat16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 "
     "bool string complex64 complex128".split()
@@ -49,7 +49,8 @@ class TensorSpec:
     @classmethod
     def parse(cls, text: str) -> TensorSpec:
         """Read `name:dtype[shape]`, e.g. `image:float32[?,28,28]`; `?` (or `-1`, `None`) leaves a dimension open."""
-        match = TENSOR.fullmatch(text.replace(" ", ""))
+        name, colon, rest = text.rpartition(":")
+        match = TENSOR.fullmatch(f"{name.strip()}{colon}{rest.replace(' ', '')}")
         if not match or match["dtype"] not in DTYPES:
             raise InvalidValue(
                 f"input {text[:80]!r} is not of the form name:dtype[shape]",

@@ -17,7 +17,6 @@ from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source
 from deployer.export.golden.source import SourceAnswers
 from deployer.export.kinds import check_options, is_kept, kind_of, warms
-from deployer.export.names import usable_name
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.layout import WARMUP_FILE
 from deployer.model import GoldenSummary, Source
@@ -68,8 +67,6 @@ def _files_of(request: ExportRequest) -> Iterator[Path]:
 def _check_input_names(request: ExportRequest) -> None:
     names = [spec.name for spec in request.inputs]
     for place, name in enumerate(names):
-        if usable_name(name) != name:
-            raise ExportFailed(f"TensorFlow cannot name an input {name!r}", hint=f"call it {usable_name(name)!r}")
         if name in names[:place]:
             raise ExportFailed(f"--input names {name!r} twice")
 

@@ -7,11 +7,15 @@ such an output `output_0`, `output_1`, ... by its place.
 
 from __future__ import annotations
 
+import dataclasses
 import keyword
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import count
+from typing import Any, NamedTuple
+
+from deployer.errors import ExportFailed
 
 COUNTED = re.compile(r"_\d+$")
 MADE_UP_INPUT = re.compile(r"(keras_tensor|input_layer)(_\d+)?|input_\d+")
@@ -37,12 +41,25 @@ def _letters(text: str) -> str:
 
 
 def input_names(own: Sequence[str | None]) -> tuple[str, ...]:
-    """A name for each input: its owner's, made usable, or one by its place."""
-    usable = [usable_name(name) if name else None for name in own]
-    names = [name or ("inputs" if len(own) == 1 else f"inputs_{place}") for place, name in enumerate(usable)]
+    """A name for each input: its owner's, or one by its place; by their places where two owners' names are one."""
+    names = [name or ("inputs" if len(own) == 1 else f"inputs_{place}") for place, name in enumerate(own)]
     if len(set(names)) == len(names):
         return tuple(names)
     return tuple(f"inputs_{place}" for place in range(len(own)))
+
+
+def renamed_inputs(own: Sequence[str | None], names: Sequence[str]) -> tuple[str, ...]:
+    """A note for each input whose owner's name could not stay."""
+    pairs = zip(own, names, strict=True)
+    return tuple(f"two inputs share a name: {old!r} is called {new!r}" for old, new in pairs if old and old != new)
+
+
+def traceable_names(names: Sequence[str]) -> dict[str, str]:
+    """A name that TensorFlow leaves as it is while it traces, for each name that a signature shall have."""
+    counts = Counter(name.casefold() for name in names)
+    same = {name for name in names if usable_name(name) == name and counts[name.casefold()] == 1}
+    free = (f"input_{number}" for number in count() if f"input_{number}" not in {name.casefold() for name in names})
+    return {name: name if name in same else next(free) for name in names}
 
 
 def usable_name(name: str) -> str:
@@ -58,24 +75,83 @@ def output_names(own: Sequence[str | None]) -> tuple[str, ...]:
     return tuple(name if name and counts[name] == 1 else f"output_{place}" for place, name in enumerate(own))
 
 
-def named_outputs(outputs: Any, own: Sequence[str | None] = ()) -> dict[str, Any]:
-    """The outputs of a call by name: keys of a dict, fields of a named tuple, else `own` names or places."""
-    if isinstance(outputs, Mapping):
-        return _joined({str(key): value for key, value in outputs.items()})
-    if isinstance(outputs, tuple) and hasattr(outputs, "_fields"):
-        return _joined(dict(zip(outputs._fields, outputs, strict=True)))
-    flat = [leaf for _, leaf in _leaves("", outputs)]
+class Outputs(NamedTuple):
+    """The outputs of a call by name, and what happened to those that had no flat name of their own."""
+
+    tensors: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
+class _Leaf(NamedTuple):
+    name: str
+    value: Any
+
+
+def named_outputs(outputs: Any, own: Sequence[str | None] = ()) -> Outputs:
+    """The outputs of a call by name: keys of a dict, fields of a named tuple or a dataclass, else `own` names or
+    places. Raises ExportFailed where two get one name, or where nothing is left.
+    """
+    fields = _fields(outputs)
+    if fields is None:
+        notes: tuple[str, ...] = ()
+        leaves = _by_place([leaf.value for leaf in _leaves("", outputs)], own)
+    else:
+        inner = [(key, _leaves(str(key), value)) for key, value in fields]
+        notes = tuple(f"output {key!r} is served as {_listed(found)}" for key, found in inner if _is_nested(key, found))
+        leaves = [leaf for _, found in inner for leaf in found]
+    _check_different(leaves)
+    notes += tuple(f"output {leaf.name!r} is {_kind(leaf.value)}: it is left out" for leaf in leaves if _is_empty(leaf))
+    kept = {leaf.name: leaf.value for leaf in leaves if not _is_empty(leaf)}
+    if not kept:
+        raise ExportFailed("the call returns no tensor: there is nothing to serve", hint="return a tensor")
+    return Outputs(kept, notes)
+
+
+def _by_place(flat: Sequence[Any], own: Sequence[str | None]) -> list[_Leaf]:
     names = output_names(own if len(own) == len(flat) else [None] * len(flat))
-    return dict(zip(names, flat, strict=True))
+    return [_Leaf(name, value) for name, value in zip(names, flat, strict=True)]
 
 
-def _joined(outputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: leaf for key, value in outputs.items() for path, leaf in _leaves(key, value)}
-
-
-def _leaves(path: str, value: Any) -> list[tuple[str, Any]]:
+def _fields(value: Any) -> list[tuple[Any, Any]] | None:
+    """Names and values of what has names; None for all else."""
     if isinstance(value, Mapping):
-        return [leaf for key in value for leaf in _leaves(f"{path}_{key}", value[key])]
-    if isinstance(value, (list, tuple)):
-        return [leaf for place, item in enumerate(value) for leaf in _leaves(f"{path}_{place}", item)]
-    return [(path, value)]
+        return list(value.items())
+    if isinstance(value, tuple) and hasattr(value, "_fields"):
+        return list(zip(value._fields, value, strict=True))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return [(field.name, getattr(value, field.name)) for field in dataclasses.fields(value)]
+    return None
+
+
+def _leaves(path: str, value: Any) -> list[_Leaf]:
+    parts = _fields(value)
+    if parts is None:
+        parts = list(enumerate(value)) if isinstance(value, (list, tuple)) else None
+    if not parts:
+        return [_Leaf(path, value)]
+    return [leaf for key, part in parts for leaf in _leaves(f"{path}_{key}", part)]
+
+
+def _is_nested(key: Any, leaves: Sequence[_Leaf]) -> bool:
+    return [leaf.name for leaf in leaves] != [key] and not all(map(_is_empty, leaves))
+
+
+def _is_empty(leaf: _Leaf) -> bool:
+    value = leaf.value
+    return value is None or _fields(value) == [] or (isinstance(value, (list, tuple)) and not value)
+
+
+def _kind(value: Any) -> str:
+    return "None" if value is None else "empty"
+
+
+def _listed(leaves: Sequence[_Leaf]) -> str:
+    return ", ".join(leaf.name for leaf in leaves if not _is_empty(leaf))
+
+
+def _check_different(leaves: Sequence[_Leaf]) -> None:
+    counts = Counter(leaf.name for leaf in leaves)
+    if twice := [name for name, number in counts.items() if number > 1]:
+        raise ExportFailed(
+            f"two outputs would be called {twice[0]!r}", hint="give one of them another key or name in the model"
+        )

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.runtime import part
-from deployer.export.servable import DEFAULT_SIGNATURE
 from deployer.layout import PB_FILE, PBTXT_FILE
 
+DEFAULT_SIGNATURE = "serving_default"
 PREDICT = "tensorflow/serving/predict"
 METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
 """Those that TensorFlow Serving answers; it refuses a signature with any other, or none."""
@@ -50,6 +50,23 @@ def set_default(folder: Path, name: str) -> None:
     signatures[DEFAULT_SIGNATURE].CopyFrom(signatures[name])
     if signatures[DEFAULT_SIGNATURE].method_name not in METHODS:
         signatures[DEFAULT_SIGNATURE].method_name = PREDICT
+    _replace(folder, message)
+
+
+def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
+    """Give the inputs of signatures their owner's names: by signature, the name in the file by the name to be there.
+
+    A SignatureDef may have any key; TensorFlow's functions change what is no identifier.
+    """
+    changed = {signature: {old: own for own, old in pairs.items() if own != old} for signature, pairs in names.items()}
+    if not any(changed.values()):
+        return
+    message = saved_model.parse(folder)
+    signatures = saved_model.meta_graph(message, saved_model.SERVE, folder).signature_def
+    for signature, pairs in changed.items():
+        for old, own in pairs.items():
+            if signature in signatures and old in signatures[signature].inputs:
+                signatures[signature].inputs[own].CopyFrom(signatures[signature].inputs.pop(old))
     _replace(folder, message)
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from deployer import saved_model
 from deployer.errors import ExportFailed
-from deployer.export import phase, untracked
-from deployer.export.names import named_outputs
+from deployer.export import phase, rewriting, untracked
+from deployer.export.names import named_outputs, traceable_names
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.model import Signature, TensorSpec
 
-DEFAULT_SIGNATURE = "serving_default"
+DEFAULT_SIGNATURE = rewriting.DEFAULT_SIGNATURE
 WIDENED = ("float16", "bfloat16")
 
 
@@ -23,19 +23,26 @@ WIDENED = ("float16", "bfloat16")
 class Servable:
     """A call to be served: its inputs, a function from {name: tensor} to outputs, and the owner's output names.
 
-    `original` is the same call of the source model, where that is another than the one that is traced.
+    `original` is the same call of the source model, where that is another than the one that is traced. `notes` grow
+    while it is called: what was renamed or left out.
     """
 
     inputs: tuple[TensorSpec, ...]
     call: Callable[[Mapping[str, Any]], Any]
     output_names: tuple[str | None, ...] = ()
     original: Callable[[Mapping[str, Any]], Any] | None = None
+    notes: list[str] = field(default_factory=list, compare=False)
 
     def outputs(self, feed: Mapping[str, Any], *, original: bool = False) -> dict[str, Any]:
         """What the call, or the source model's own, makes of tensors: dense tensors by name, as they are served."""
         call = self.original if original and self.original else self.call
         outputs = named_outputs(call(feed), self.output_names)
-        return {name: _carried(name, value) for name, value in outputs.items()}
+        self.notes.extend(note for note in outputs.notes if note not in self.notes)
+        return {name: _carried(name, value) for name, value in outputs.tensors.items()}
+
+    def traced_names(self) -> dict[str, str]:
+        """What TensorFlow calls each input while it traces: the owner's name goes into the signature afterwards."""
+        return traceable_names([spec.name for spec in self.inputs])
 
 
 class Traced(NamedTuple):
@@ -44,16 +51,22 @@ class Traced(NamedTuple):
     function: Any
     servable: Servable
 
+    def __call__(self, feed: Mapping[str, Any]) -> Any:
+        """The traced call, with tensors by the owner's names."""
+        return self.function({name: feed[own] for own, name in self.servable.traced_names().items()})
+
 
 def trace(servable: Servable) -> Any:
     """The ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
     phase.enter(phase.TRACING)
     tf = tensorflow()
 
-    specs = {spec.name: tf.TensorSpec(spec.shape, spec.dtype, name=spec.name) for spec in servable.inputs}
+    names = servable.traced_names()
+    named = [(names[spec.name], spec) for spec in servable.inputs]
+    specs = {name: tf.TensorSpec(spec.shape, spec.dtype, name=name) for name, spec in named}
 
     def serve(feed: Mapping[str, Any]) -> dict[str, Any]:
-        return servable.outputs(feed)
+        return servable.outputs({own: feed[name] for own, name in names.items()})
 
     return tf.function(serve, autograph=False).get_concrete_function(specs)
 
@@ -61,10 +74,9 @@ def trace(servable: Servable) -> Any:
 def _carried(name: str, value: Any) -> Any:
     """The output as a dense tensor; half precision is widened, because TensorFlow Serving's JSON cannot write it."""
     tf = tensorflow()
-    if value is None or isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
-        kind = "nothing" if value is None else f"a {type(value).__name__}"
+    if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
         raise ExportFailed(
-            f"output {name!r} is {kind}: TensorFlow Serving answers dense tensors only",
+            f"output {name!r} is a {type(value).__name__}: TensorFlow Serving answers dense tensors only",
             hint="convert it in the model: .to_tensor() or tf.sparse.to_dense()",
         )
     tensor = tf.convert_to_tensor(value)
@@ -121,10 +133,12 @@ def _handle_id(resource: Any) -> int:
     return id(getattr(resource, "resource_handle", None))
 
 
-def write_all(functions: Mapping[str, Traced], target: Path) -> None:
-    """Write traced calls by signature name, and read back what was written."""
+def write_all(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
+    """Write traced calls by signature name, and read back what was written; the notes of all of them."""
     write({name: traced.function for name, traced in functions.items()}, target)
+    rewriting.rename_inputs(target, {name: traced.servable.traced_names() for name, traced in functions.items()})
     check_written(target, {name: traced.servable.inputs for name, traced in functions.items()})
+    return tuple(dict.fromkeys(note for traced in functions.values() for note in traced.servable.notes))
 
 
 def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export import phase
-from deployer.export.names import input_names
+from deployer.export.names import input_names, renamed_inputs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced, trace
 from deployer.model import TensorSpec
@@ -104,7 +104,8 @@ def declared(function: Any) -> Servable:
     structure = concrete.structured_input_signature
     flat = tf.nest.flatten(structure)
     tensors = [leaf for leaf in flat if isinstance(leaf, tf.TensorSpec)]
-    names = input_names([leaf.name for leaf in tensors])
+    own = [leaf.name for leaf in tensors]
+    names = input_names(own)
     specs = tuple(_spec(name, leaf) for name, leaf in zip(names, tensors, strict=True))
 
     def call(feed: Mapping[str, Any]) -> Any:
@@ -113,7 +114,7 @@ def declared(function: Any) -> Servable:
         args, kwargs = tf.nest.pack_sequence_as(structure, leaves)
         return function(*args, **kwargs)
 
-    return Servable(specs, call)
+    return Servable(specs, call, notes=[*renamed_inputs(own, names)])
 
 
 def _traced_as_declared(function: Any) -> Any:

@@ -53,8 +53,8 @@ def _wrapped(form: str, named: Functions) -> Traced:
         raise ExportFailed(f"the model has a signature {form!r} already, which --serve-as {form} would make")
     if DEFAULT_SIGNATURE not in named:
         raise ExportFailed(f"--serve-as wraps {DEFAULT_SIGNATURE}, and the model has {', '.join(named)} only")
-    function, base = named[DEFAULT_SIGNATURE]
-    servable = wrappers.wrapped(form, function, base.inputs)
+    base = named[DEFAULT_SIGNATURE].servable
+    servable = wrappers.wrapped(form, named[DEFAULT_SIGNATURE], base.inputs)
     original = wrappers.wrapped(form, partial(base.outputs, original=True), base.inputs).call
     return module.traced(f"--serve-as {form}", dataclasses.replace(servable, original=original))
 

@@ -73,26 +73,27 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         if request.weights is not None:
             _load_weights(model, request.weights)
         progress(f"saving {type(model).__name__} as a SavedModel")
-        _write(model, request, target, (place, users_module))
-    return Saved(keras_model.keras_version(model), backend.note() if is_keras else ())
+        notes = _write(model, request, target, (place, users_module))
+    return Saved(keras_model.keras_version(model), (*(backend.note() if is_keras else ()), *notes))
 
 
-def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> None:
+def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> tuple[str, ...]:
     if sessions.is_session_model(model):
         _refuse_options(request, "a session's tensors have their names, dtypes and shapes")
         session, inputs, outputs = model
         with session:
             sessions.write(session, inputs, outputs, target)
             source.ask(target, sessions.asks(session, inputs, outputs), request)
-        return
+        return ()
     if estimators.is_estimator_pair(model):
         _refuse_options(request, "an estimator's inputs and signatures are its own")
         estimator, serving_input_receiver_fn = model
         estimators.write(estimator, serving_input_receiver_fn, target)
-        return
+        return ()
     with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
-        servable.write_all(functions, target)
+        notes = servable.write_all(functions, target)
         source.ask(target, source.eagerly(functions), request)
+    return notes
 
 
 def _refuse_options(request: ExportRequest, why: str) -> None:

@@ -59,16 +59,17 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         if not request.trust:
             check_trusted(path, config, custom)
         model = _load(path, keras, custom, trust=request.trust)
-        _write(model, request, target, progress)
-    return Saved(str(keras.__version__), backend.note())
+        notes = _write(model, request, target, progress)
+    return Saved(str(keras.__version__), (*backend.note(), *notes))
 
 
-def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> None:
+def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
     traced = keras_model.function_of(model, request.inputs)
     progress("saving it as a SavedModel")
     with own_signatures.completed({servable.DEFAULT_SIGNATURE: traced}, model, request) as functions:
-        servable.write_all(functions, target)
+        notes = servable.write_all(functions, target)
         source.ask(target, source.eagerly(functions), request)
+    return notes
 
 
 @contextmanager

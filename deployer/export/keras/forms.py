@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export.keras import calls as keras_calls
-from deployer.export.names import input_names, own_input_name
+from deployer.export.names import input_names, own_input_name, renamed_inputs
 from deployer.export.runtime import tensorflow
 from deployer.model import Shape, TensorSpec
 
@@ -19,10 +19,12 @@ SAY_INPUT = "say what it takes: --input name:dtype[shape], for example --input '
 
 @dataclass(frozen=True)
 class Form:
-    """How a model is called: args and kwargs with a TensorSpec of ours in the place of each tensor."""
+    """How a model is called: args and kwargs with a TensorSpec of ours in the place of each tensor; `notes` say which
+    names could not stay."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
+    notes: tuple[str, ...] = ()
 
 
 def specs(form: Form) -> tuple[TensorSpec, ...]:
@@ -238,7 +240,8 @@ def _named(form: Form) -> Form:
     tf = tensorflow()
     structure = (list(form.args), dict(form.kwargs))
     flat = tf.nest.flatten(structure)
-    names = input_names([spec.name or None for spec in flat])
+    own = [spec.name or None for spec in flat]
+    names = input_names(own)
     renamed = [replace(spec, name=name) for spec, name in zip(flat, names, strict=True)]
     args, kwargs = tf.nest.pack_sequence_as(structure, renamed)
-    return Form(tuple(args), kwargs)
+    return Form(tuple(args), kwargs, renamed_inputs(own, names))

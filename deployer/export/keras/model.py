@@ -67,7 +67,7 @@ def servable(model: Any, form: Form) -> Servable:
         args, kwargs = tf.nest.map_structure(lambda spec: feed[spec.name], (list(form.args), dict(form.kwargs)))
         return model(*args, **kwargs, **mode)
 
-    return Servable(specs(form), call, _own_output_names(model))
+    return Servable(specs(form), call, _own_output_names(model), notes=[*form.notes])
 
 
 def _listed(form: Form) -> str:
