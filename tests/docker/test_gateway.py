@@ -15,7 +15,7 @@ import grpc
 import psutil
 import pytest
 import requests
-from support.containers import build, docker, inspect
+from support.containers import LABEL, build, docker, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.traffic import grpc_client, rest_client, traffic
 from support.world import MODELS, eventually, free_port, listens, state_left
@@ -117,7 +117,9 @@ def readable(path):
 
 
 def servers():
-    return docker("ps", "-a", "--format", "{{.Names}}", "--filter", "label=deployer.release").splitlines()
+    return docker(
+        "ps", "-a", "--format", "{{.Names}}", "--filter", LABEL, "--filter", "label=deployer.release"
+    ).splitlines()
 
 
 @pytest.fixture

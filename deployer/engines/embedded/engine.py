@@ -179,7 +179,9 @@ class EmbeddedEngine:
         """The folders of a deployment's servers, with those from before there were projects."""
         homes = (self._home(name, env), self._home(name, env, ""))
         folders = (folder for home in homes for folder in run_folder.releases(home))
-        return tuple(folder for folder in folders if self._owns(run_folder.read(folder)))
+        return tuple(
+            sorted((each for each in folders if self._owns(run_folder.read(each))), key=lambda each: each.name)
+        )
 
     def sweep(self, name: str, env: str) -> None:
         """See Engine.sweep."""
@@ -294,7 +296,7 @@ class EmbeddedEngine:
 
     def _besides(self, deployment: Deployment) -> tuple[Path, ...]:
         """The folders of its other servers. A clock may have been put back: names do not tell which came later."""
-        folders = run_folder.releases(self._home(deployment.name, deployment.env))
+        folders = self._releases(deployment.name, deployment.env)
         return tuple(folder for folder in folders if folder.resolve() != deployment.folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
