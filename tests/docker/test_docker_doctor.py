@@ -49,7 +49,8 @@ def test_an_image_that_is_missing_is_told_and_not_pulled(project, monkeypatch):
     assert one["remedy"] == "docker pull deployer.invalid/none:1"
 
 
-def test_gpus_and_cpus_that_the_machine_lacks_are_told(project, monkeypatch):
+def test_gpus_and_cpus_that_the_machine_lacks_are_told(project, server_image, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", docker("image", "inspect", "--format", "{{.Id}}", server_image))
     monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
     monkeypatch.setenv("DEPLOYER_DOCKER_CPUS", "100000")
     found = findings(project, 6)
