@@ -24,6 +24,7 @@ from deployer.spec import Docker
 
 ROUNDS = 7
 SIZES = (1, 10, 50)
+PROJECT = "benchmark"
 IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 MODELS = str(Path(__file__).with_name("models.py"))
 UP, DOWN = "deployer up NAME", "deployer down"
@@ -60,7 +61,8 @@ def main() -> None:
 
 def _store_model(folder: Path) -> None:
     (folder / "deployer.toml").write_text(
-        f'engine = "docker"\n[docker]\nimage = "{IMAGE}"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
+        f'engine = "docker"\nproject = "{PROJECT}"\n'
+        f'[docker]\nimage = "{IMAGE}"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
     )
     process(sys.executable, MODELS, "saved_model", str(folder / "made"), "1")()
     process(DEPLOYER, "export", str(folder / "made"), "--name", "table", cwd=folder)()
@@ -107,7 +109,7 @@ def _noticed(folder: Path) -> float:
     moments: dict[str, float] = {}
     settings = deployer.Settings(config=folder / "deployer.toml")
     deployer.up("table", settings=settings, progress=lambda text: moments.setdefault(text, time.time()))
-    opened = _logged("deployer-local-table", PORTS_OPEN)
+    opened = _logged(container_name(PROJECT, "table", "local"), PORTS_OPEN)
     deployer.down("table", settings=settings)
     return moments["asking it the golden questions"] - opened
 
@@ -134,16 +136,16 @@ def _stand_ins(size: int, folder: Path) -> Iterator[None]:
     try:
         for name in names:
             labels = [f"--label={key}={value}" for key, value in _labels(name, folder).items()]
-            container = container_name(name, "local")
+            container = container_name(PROJECT, name, "local")
             _docker("run", "--detach", f"--name={container}", *labels, "--entrypoint=sleep", IMAGE, "600")
         yield
     finally:
-        _docker("rm", "--force", *(container_name(name, "local") for name in names))
+        _docker("rm", "--force", *(container_name(PROJECT, name, "local") for name in names))
 
 
 def _labels(name: str, folder: Path) -> dict[str, str]:
     models = (ServedModel(name, (1,)),)
-    launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None)
+    launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None, project=PROJECT)
     place = containers.Placement(name, name, name, folder, 1, 1, 1, 1)
     return containers.labels(launch, place, Docker(image=IMAGE), folder, containers.Image("none"))
 

@@ -41,7 +41,7 @@ BACK_COMMAND_SERVING, BACK_COMMAND = "deployer rollback, until it serves", "depl
 PARTS, IN_PROCESS = "server start + bare reload", "deployer.redeploy(), until it serves"
 SERVING, FORTH = "deployer redeploy, until it serves", "deployer redeploy, whole"
 LEAST = "the least Typer command with Docker's SDK, until it serves"
-LEAST_PROGRAM, NETWORK = str(Path(__file__).with_name("least.py")), container_name(NAME, "local")
+LEAST_PROGRAM, NETWORK = str(Path(__file__).with_name("least.py")), container_name("benchmark", NAME, "local")
 SWITCHES_LATER = """
 FROM {image}
 USER root
@@ -90,7 +90,7 @@ class Site:
         store, state = self.folder / "models", self.folder / ".deployer"
         docker = f'[docker]\nimage = "{self.image}"\n' if self.image else ""
         return (
-            f'engine = "{self.engine}"\nmodels_dir = "{store}"\nstate_dir = "{state}"\n{docker}'
+            f'engine = "{self.engine}"\nproject = "benchmark"\nmodels_dir = "{store}"\nstate_dir = "{state}"\n{docker}'
             f"[server]\nrest_port = 0\ngrpc_port = 0\nflags = {{ {self.flags} }}\n"
         )
 

@@ -117,6 +117,13 @@ def test_an_image_for_another_processor_is_told(project, foreign):
     assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
+@pytest.fixture
+def image_by_id(project: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The image under test by its id, which says nothing about GPUs."""
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", docker("image", "inspect", "--format", "{{.Id}}", server_image))
+
+
+@pytest.mark.usefixtures("image_by_id")
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
@@ -125,14 +132,13 @@ def test_an_image_for_another_processor_is_told(project, foreign):
         ("CPUS", "100000", (6, "docker.cpus is 100000, and the engine's machine has ")),
         ("MEMORY", "0", (3, "is not a size")),
         ("MEMORY", "4m", (6, "Minimum memory limit")),
-        ("GPUS", "1", (6, "no GPU runtime")),  # the image is named by its id: names of images for the CPU are refused before
+        ("GPUS", "1", (6, "no GPU runtime")),
         ("GPUS", "0", (3, "gpus 0")),
         ("USER", "nobody", (3, "is not of the form uid or uid:gid")),
         ("PLATFORM", "linux/s390x", (6, "hint: ")),
     ],
 )
-def test_a_setting_that_cannot_be_met_is_refused(project, server_image, monkeypatch, key, value, told):
-    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", docker("image", "inspect", "--format", "{{.Id}}", server_image))
+def test_a_setting_that_cannot_be_met_is_refused(project, monkeypatch, key, value, told):
     monkeypatch.setenv(f"DEPLOYER_DOCKER_{key}", value)
     refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), *told)
     monkeypatch.delenv(f"DEPLOYER_DOCKER_{key}")

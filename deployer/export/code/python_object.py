@@ -20,6 +20,7 @@ from deployer.export.graphs import sessions
 from deployer.export.keras import calls as keras_calls
 from deployer.export.keras import model as keras_model
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
+from deployer.model import TensorSpec
 
 KIND = "python"
 TAKES = frozenset({"inputs", "signatures", "serve_as", "weights"})
@@ -71,7 +72,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         if is_keras:
             backend.refuse_other(request.source)
         if request.weights is not None:
-            _load_weights(model, request.weights)
+            _load_weights(model, request.weights, request.inputs)
         progress(f"saving {type(model).__name__} as a SavedModel")
         notes = _write(model, request, target, (place, users_module))
     return Saved(keras_model.keras_version(model), (*(backend.note() if is_keras else ()), *notes))
@@ -103,15 +104,18 @@ def _refuse_options(request: ExportRequest, why: str) -> None:
             raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint="change the code")
 
 
-def _load_weights(model: Any, weights: Path) -> None:
+def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> None:
     """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
     if not weights.is_file():
         raise SourceNotFound(f"there is no file {weights}", hint="check the path")
     if not keras_model.is_keras_model(model):
         raise ExportFailed(f"--weights goes with a Keras model, not with a {type(model).__name__}")
+    if not model.built and inputs:
+        keras_model.build(model, inputs)
     if not model.built:
         raise ExportFailed(
-            f"the model {model.name!r} is not built, so no weights fit it", hint="call it once on an input of its shape"
+            f"the model {model.name!r} is not built, so no weights fit it",
+            hint="--input name:dtype[shape] builds it, or call it once in the file",
         )
     with foreign_work(f"{weights} does not fit the model {model.name!r}", hint="is it of the same layers?"):
         model.load_weights(str(weights))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from deployer.export.runtime import tensorflow
@@ -18,19 +18,19 @@ _notes: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
 
 
 def noted(model: Any) -> Call | None:
-    """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None."""
+    """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None. What had another size in a later call is
+    open."""
     return _notes.get(model)
 
 
 @contextmanager
 def noting(keras: Any) -> Iterator[None]:
-    """Note the first call of every model of this Keras 3."""
+    """Note the calls of every model of this Keras 3."""
     original, own = keras.Model.__call__, vars(keras.Model).get("__call__")
 
     def noting_call(self: Any, *args: Any, **kwargs: Any) -> Any:
         outputs = original(self, *args, **kwargs)
-        if self not in _notes:
-            _note(self, args, kwargs)
+        _note(self, args, kwargs)
         return outputs
 
     keras.Model.__call__ = noting_call
@@ -46,7 +46,22 @@ def noting(keras: Any) -> Iterator[None]:
 def _note(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     tensors = {name: value for name, value in kwargs.items() if _is_made_of_tensors(value)}
     if all(_is_made_of_tensors(value) for value in args):
-        _notes[model] = (_specs(model, args), _specs(model, tensors))
+        call = (_specs(model, args), _specs(model, tensors))
+        _notes[model] = _merged(_notes[model], call) if model in _notes else call
+
+
+def _merged(first: Call, later: Call) -> Call:
+    """The first call, with every size open that a later one of the same form had otherwise."""
+    nest, tf = tensorflow().nest, tensorflow()
+    try:
+        nest.assert_same_structure(first, later)
+    except (TypeError, ValueError):
+        return first
+
+    def merged(one: Any, other: Any) -> Any:
+        return tf.TensorSpec(one.shape.most_specific_compatible_shape(other.shape), one.dtype)
+
+    return cast("Call", nest.map_structure(merged, first, later))
 
 
 def _is_made_of_tensors(value: Any) -> bool:

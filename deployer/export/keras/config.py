@@ -96,6 +96,12 @@ def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -
             )
 
 
+def marshalled_layers(config: FileConfig) -> list[str]:
+    """The names of the layers whose code is in the file, as bytecode."""
+    found = (layer for node, layer in _nodes(config.model, None) if node.get("class_name") in MARSHALLED)
+    return sorted({layer for layer in found if layer})
+
+
 def _nodes(value: Any, layer: str | None) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Every JSON object, with the name of the innermost layer around it."""
     stack = [(value, layer)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
 from deployer.export.golden import source
 from deployer.export.keras import model as keras_model
-from deployer.export.keras.config import check_trusted, read_config
+from deployer.export.keras.config import FileConfig, check_trusted, marshalled_layers, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
 
 KIND = "keras_file"
@@ -26,6 +27,8 @@ UNKNOWN = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
 )
 """How the Kerases say that they do not know a class or function, and its name."""
+OTHER_BYTECODE = re.compile(r"marshal data|XXX lineno|unknown opcode|code\(\) argument|code expected")
+"""How Python says that it cannot read bytecode, which each of its versions writes otherwise."""
 INNER = "Exception encountered: "
 """What Keras 3 puts before the cause, once per layer around it, each time behind the layer's whole configuration."""
 
@@ -58,7 +61,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     with _custom_objects(request.custom_objects) as custom:
         if not request.trust:
             check_trusted(path, config, custom)
-        model = _load(path, keras, custom, trust=request.trust)
+        model = _load(path, config, keras, custom, trust=request.trust)
         notes = _write(model, request, target, progress)
     return Saved(str(keras.__version__), (*backend.note(), *notes))
 
@@ -108,7 +111,7 @@ def _generation(version: str) -> int:
     return int(head) if head.isdigit() else 3
 
 
-def _load(path: Path, keras: Any, custom: Mapping[str, Any], *, trust: bool) -> Any:
+def _load(path: Path, config: FileConfig, keras: Any, custom: Mapping[str, Any], *, trust: bool) -> Any:
     try:
         return keras.models.load_model(str(path), custom_objects={**custom}, compile=False, safe_mode=not trust)
     except DeployerError:
@@ -116,10 +119,18 @@ def _load(path: Path, keras: Any, custom: Mapping[str, Any], *, trust: bool) -> 
     except (Exception, SystemExit) as error:
         if disk_full(error):
             raise
-        raise _load_failure(path, error) from error
+        raise _load_failure(path, config, error) from error
 
 
-def _load_failure(path: Path, error: BaseException) -> DeployerError:
+def _load_failure(path: Path, config: FileConfig, error: BaseException) -> DeployerError:
+    layers = marshalled_layers(config)
+    if layers and OTHER_BYTECODE.search(str(error)):
+        return ExportFailed(
+            f"{path} holds bytecode that this Python cannot read, in the layers {', '.join(layers)} (Lambda): another "
+            "version of Python wrote it",
+            hint="build the same layers in a function, and take the weights alone: "
+            f"file.py:function --weights {shlex.quote(str(path))}",
+        )
     text = reason(Exception(str(error).rpartition(INNER)[2])).partition(": ")[2]
     if unknown := UNKNOWN.search(str(error)):
         return ExportFailed(

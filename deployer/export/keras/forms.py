@@ -79,7 +79,15 @@ def _is_told_to_train(layer: Any) -> bool:
 
 
 def _functional_form(model: Any) -> Form:
-    return Form((_with_keys_as_names(_mapped(_input_spec, model.input)),), {})
+    optional = [tensor for tensor in tensorflow().nest.flatten(model.input) if _is_optional(tensor)]
+    notes = (f"input {tensor.name!r} is optional in the model, and required by its signature" for tensor in optional)
+    return Form((_with_keys_as_names(_mapped(_input_spec, model.input)),), {}, tuple(notes))
+
+
+def _is_optional(tensor: Any) -> bool:
+    """Whether Keras 3 takes None in the place of this symbolic input."""
+    history = tensor._keras_history
+    return bool(getattr(getattr(history, "operation", None), "optional", False))
 
 
 def _sequential_form(model: Any) -> Form:
@@ -244,4 +252,4 @@ def _named(form: Form) -> Form:
     names = input_names(own)
     renamed = [replace(spec, name=name) for spec, name in zip(flat, names, strict=True)]
     args, kwargs = tf.nest.pack_sequence_as(structure, renamed)
-    return Form(tuple(args), kwargs, renamed_inputs(own, names))
+    return Form(tuple(args), kwargs, (*form.notes, *renamed_inputs(own, names)))

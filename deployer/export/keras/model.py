@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from deployer.export.keras import forms as keras_forms
@@ -34,13 +35,54 @@ def _family(thing: Any) -> str | None:
 
 def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> Traced:
     """The traced call of a model, with the inputs that were asked for, else those that it was built with."""
-    forms = keras_forms.declared(model) if not inputs else keras_forms.asked(model, inputs)
+    forms = keras_forms.asked(model, inputs) if inputs else [_with_notes(model, keras_forms.declared(model)[0])]
     what = f"the model {model.name!r} could not be traced"
     hint = (
         "--input must fit what its layers take" if inputs else f"if it takes else than {_listed(forms[0])}, {SAY_INPUT}"
     )
     with foreign_work(what, hint=hint):
         return _first_that_traces(model, forms)
+
+
+def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
+    """Make the variables of a model that was never called, by a call on zeros. Raises ExportFailed."""
+    tf = tensorflow()
+    form = keras_forms.asked(model, inputs)[0]
+    zeros = {spec.name: tf.zeros([size or 1 for size in spec.shape or ()], spec.dtype) for spec in specs(form)}
+    with foreign_work(f"the model {model.name!r} cannot be called", hint="--input must fit what its layers take"):
+        servable(model, form).call(zeros)
+
+
+def _with_notes(model: Any, form: Form) -> Form:
+    """Adds what is fixed only because the model was called with that size once: another one can be traced, too."""
+    if keras_forms.is_functional(model) or keras_forms.is_sequential(model):
+        return form
+    sizes = {size for spec in specs(form) for size in (spec.shape or ())[1:] if size is not None}
+    free = {size for size in sizes if _takes(model, form, size)}
+    notes = []
+    for spec in specs(form):
+        if free & {*(spec.shape or ())[1:]}:
+            opened = replace(spec, shape=(None, *(None if size in free else size for size in (spec.shape or ())[1:])))
+            notes.append(
+                f"input {spec.name!r} is {spec}, the size that the model was called with; other sizes are refused "
+                f"unless --input '{spec.name}:{opened}' opens it"
+            )
+    return replace(form, notes=(*form.notes, *notes))
+
+
+def _takes(model: Any, form: Form, size: int) -> bool:
+    """Whether the call can be traced with a greater size in the place of this one. Nothing is computed."""
+    tf = tensorflow()
+    asked = {
+        spec.name: tf.TensorSpec([None, *(size + 2 if each == size else each for each in spec.shape[1:])], spec.dtype)
+        for spec in specs(form)
+        if spec.shape
+    }
+    try:
+        tf.function(servable(model, form).call).get_concrete_function(asked)
+    except Exception:  # noqa: BLE001 - whatever a model raises at a size that it does not take
+        return False
+    return len(asked) == len(specs(form))
 
 
 def _first_that_traces(model: Any, forms: Sequence[Form]) -> Traced:
