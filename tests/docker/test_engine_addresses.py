@@ -72,13 +72,13 @@ def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, 
     with relayed(remote()) as server, monkeypatch.context() as changed:
         address = f"tcp://127.0.0.1:{server.server_address[1]}"
         changed.setenv("DOCKER_HOST", address)
-        says = ("is on another machine", "docker context use default")
-        refused(deployer("up", "half_plus_two:1", cwd=project), 6, *says)
+        says = "is on another machine"
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, says, "unset DOCKER_HOST")
         docker_settings(short, "context", "create", "far", "--docker", f"host={address}")
         docker_settings(short, "context", "use", "far")
         changed.delenv("DOCKER_HOST")
         changed.setenv("DOCKER_CONFIG", str(short))
-        refused(deployer("up", "half_plus_two:1", cwd=project), 6, *says)
+        refused(deployer("up", "half_plus_two:1", cwd=project), 6, says, "docker context use default")
 
 
 def test_an_engine_that_is_off_is_told_with_what_to_do(project, short, monkeypatch):
@@ -154,7 +154,7 @@ def test_an_environment_may_have_an_engine_of_its_own(project, relay):
 
 def test_an_environment_on_another_machine_is_refused(project, relay):
     (project / "deployer.toml").write_text(HOSTS.format(near=relay.server_address, far="tcp://192.0.2.1:2376"))
-    refused(deployer("up", "--env", "production", cwd=project), 6, "tcp://192.0.2.1:2376 is on another machine")
+    refused(deployer("up", "--env", "production", cwd=project), 6, "tcp://192.0.2.1:2376", "is on another machine")
     (project / "deployer.toml").unlink()
 
 
@@ -169,12 +169,12 @@ def test_an_engine_that_does_not_answer_keeps_no_other_from_being_shown_and_take
     (project / "deployer.toml").write_text(HOSTS.format(near=f"{short}/none.sock", far=f"unix://{short}/no-more.sock"))
     up(project, *ANY_PORTS)
     shown = deployer("status", "--all", cwd=project)
-    refused(shown, 6, f"{short}/none.sock cannot be reached", f"{short}/no-more.sock", "start the Docker Engine")
-    assert [line.split()[:2] for line in shown.out.splitlines()[1:]] == [["half_plus_two", "local"]]
+    refused(shown, 6, f"{short}/none.sock", "cannot be reached", f"{short}/no-more.sock", "start the Docker Engine")
+    assert [line.split()[1:3] for line in shown.out.splitlines()[1:]] == [["half_plus_two", "local"]]
     asked = deployer("status", "--all", "--json", cwd=project)
     assert asked.code == asked.json["error"]["code"] == 6
     assert [found["healthy"] for found in asked.json["deployments"]] == [True]
     gone = deployer("down", "--all", "--json", cwd=project)
     assert (gone.code, gone.json["deployments"][0]["env"]) == (6, "local")
-    refused(deployer("status", "--all", cwd=project), 6, "none.sock cannot be reached")
+    refused(deployer("status", "--all", cwd=project), 6, "none.sock", "cannot be reached")
     (project / "deployer.toml").unlink()

@@ -156,8 +156,9 @@ def test_ten_thousand_requests_through_every_change_good_and_bad_and_none_fails(
         changed = while_answering(seen, (VERSION_1, VERSION_2), gated, "up", "half_plus_two:2")
         assert (changed["plan"]["change"], changed["endpoints"]) == ("replace", first["endpoints"])
         seen.may_be(VERSION_2)
-        configure(gated, flags='rest_api_num_threads = "none"')
-        refused(deployer("up", "half_plus_two:1", cwd=gated), 7)
+        with monkeypatch.context() as starved:
+            starved.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
+            refused(deployer("up", "half_plus_two:1", cwd=gated), 7)
         configure(gated, flags="file_system_poll_wait_seconds = 2")
         for version, code in ((3, 8), (4, 7), (5, 8)):
             refused(deployer("redeploy", "--version", str(version), cwd=gated), code)
