@@ -59,7 +59,8 @@ def test_a_version_that_another_tool_put_into_the_store_is_exported_from_there(e
     assert (again.json["models"][0]["versions"], again.json["plan"]["change"]) == ([4], "nothing")
 
 
-def test_the_same_from_python_with_paths_and_arrays(empty_project: Path) -> None:
+def test_the_same_from_python_with_paths_and_arrays(empty_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(empty_project)  # the project is called like the working directory
     settings = deployer.Settings(
         models_dir=empty_project / "models", state_dir=empty_project / ".deployer", rest_port=0, grpc_port=0
     )
