@@ -31,7 +31,7 @@ ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _
 
 @dataclass(frozen=True)
 class Usable:
-    """The engines that a verb looks at, the one for new deployments first; `absence` says why Docker is none of them,
+    """The engines that a verb looks at, the one for new deployments first; `absence` says why Docker is not among them,
     where `auto` would have preferred it."""
 
     engines: tuple[Engine, ...]

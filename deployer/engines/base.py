@@ -63,8 +63,8 @@ class Engine(Protocol):
         """The same platform, as each other project sees it that has something there."""
 
     def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        """What bears the marks of this project, or with a name stands in the way of that deployment, and is none of
-        its: as sentences. It is never changed."""
+        """Report what looks like this project's and is not: edited labels, or, with a name, what is in the way of that
+        deployment. One sentence each. Nothing of it is ever changed."""
 
     def check(self) -> tuple[Finding, ...]:
         """Can this platform be used. Nothing that takes long: every `up` asks it."""

@@ -77,7 +77,8 @@ def test_what_tracing_changed_is_refused(exporter, name, shows):
 
 
 def test_a_file_is_asked_as_its_model_is_and_a_fixed_length_is_the_way_out(exporter):
-    keras = pytest.importorskip("keras")
+    import keras
+
     layers = [keras.Input((None, 2), name="x"), keras.layers.TimeDistributed(keras.layers.Dense(1))]
     keras.Sequential(layers).save(exporter.root / "m.keras")
     with pytest.raises(SourceDiffers, match="x: float32") as caught:

@@ -97,11 +97,11 @@ def test_a_saved_model_is_kept_as_it_is_and_so_is_the_file_that_it_brings(export
 def test_the_options_hold_for_the_file_that_a_source_brings(exporter: Exporter) -> None:
     brought = exporter(EXAMPLES, warmup=True).folder
     (brought / WARMUP_FILE).write_bytes(b"no records")
-    without, anew = exporter(str(brought), warmup=False), exporter(str(brought), warmup=True)
+    without, remade = exporter(str(brought), warmup=False), exporter(str(brought), warmup=True)
     assert not (without.folder / WARMUP_FILE).exists()
-    assert (without.summary.warmup, anew.summary.warmup) == (0, 4)
-    assert len(logs(anew.folder)) == 4
-    for exported in (without, anew):
+    assert (without.summary.warmup, remade.summary.warmup) == (0, 4)
+    assert len(logs(remade.folder)) == 4
+    for exported in (without, remade):
         assert any("warm-up file of the source" in note for note in exported.notes)
 
 
