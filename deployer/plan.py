@@ -127,8 +127,10 @@ def _gateway(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
 
 
 def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
-    """Whether a server has every version already: then no candidate is needed to prove them."""
-    return _digests(wanted).items() <= _digests(there).items()
+    """Whether a server has every version already: then no candidate is needed to prove them. A version that is still to
+    be exported has no digest."""
+    exported = all(len(model.digests) == len(model.versions) for model in wanted)
+    return exported and _digests(wanted).items() <= _digests(there).items()
 
 
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:

@@ -34,6 +34,7 @@ def notices(
     )
     found = (
         _engine(workspace) if observed is None else _stopped(observed),
+        _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         exposed,
@@ -65,6 +66,13 @@ def _engine(workspace: Workspace) -> str:
 
 def _stopped(observed: Deployment) -> str:
     return "" if observed.running else "its server was not running: this starts another"
+
+
+def _store(workspace: Workspace, observed: Deployment | None) -> str:
+    """Two directories of one name are one project on an engine."""
+    if observed is None or observed.store is None or observed.store == workspace.spec.models_dir.resolve():
+        return ""
+    return f"it was deployed from another directory of this project, with the models of {observed.store}"
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:

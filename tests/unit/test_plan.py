@@ -193,3 +193,8 @@ def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_rel
     decided = plan.decide(wanted(TWO), there(ONE), astray="it does not see the store")
     assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "it does not see the store")
     assert plan.decide(wanted(TWO), there(ONE)).change is Change.RELOAD
+
+
+def test_a_version_that_is_still_to_be_exported_needs_a_candidate():
+    foreseen = ServedModel("digits", (2,))
+    assert str(plan.decide(wanted(foreseen), there(ONE))) == str(plan.decide(wanted(TWO), there(ONE)))

@@ -103,3 +103,10 @@ def test_another_address_is_said():
     (said,) = notices(workspace(), LAUNCH, dataclasses.replace(DEPLOYED, host="0.0.0.0"), DEPLOYED)
     assert "0.0.0.0" in said
     assert "127.0.0.1" in said
+
+
+def test_a_deployment_from_another_directory_of_the_project_is_said(tmp_path):
+    here, elsewhere = tmp_path / "a" / "models", tmp_path / "b" / "models"
+    found = notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=elsewhere), None)
+    assert [str(elsewhere) in text for text in found] == [True]
+    assert notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=here), None) == ()
