@@ -37,6 +37,7 @@ def notices(
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
+        _image(workspace, launch, observed),
         exposed,
         threads.lack_of_room(workspace.spec.server.flags),
     )
@@ -61,7 +62,19 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
 
 
 def _engine(workspace: Workspace) -> str:
-    return f"the embedded engine was chosen: {workspace.absence}" if workspace.absence else ""
+    if workspace.absence:
+        return f"the embedded engine was chosen: {workspace.absence}"
+    chosen = workspace.spec.engine == "auto" and workspace.engine.name == "docker"
+    return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
+
+
+def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) -> str:
+    wanted = workspace.spec.docker.image
+    if observed is None or observed.image_name in ("", wanted):
+        return ""
+    if launch.image is not None and launch.image.id == observed.image_id:
+        return ""
+    return f"the image changes from {observed.image_name} to {wanted}, as docker.image says"
 
 
 def _stopped(observed: Deployment) -> str:

@@ -11,7 +11,7 @@ import pytest
 from deployer.deployment import Deployment, Endpoints, Launch, Rendered
 from deployer.operations.choices import exposure, notices, remembered
 from deployer.operations.workspace import Settings, Workspace
-from deployer.spec import Gateway, Server, Spec
+from deployer.spec import Docker, Gateway, Server, Spec
 
 LAUNCH = Launch("m", "local", "127.0.0.1", None, None, (), (), "/models", Rendered({}))
 DEPLOYED = Deployment(
@@ -110,3 +110,23 @@ def test_a_deployment_from_another_directory_of_the_project_is_said(tmp_path):
     found = notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=elsewhere), None)
     assert [str(elsewhere) in text for text in found] == [True]
     assert notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=here), None) == ()
+
+
+class Containers(Holding):
+    name = "docker"
+
+
+def test_docker_is_said_when_it_is_chosen_with_the_image():
+    chosen = Workspace(Spec(docker=Docker(image="serving:1")), (Containers(),), Settings())
+    (said,) = notices(chosen, LAUNCH, None, DEPLOYED)
+    assert "docker" in said
+    assert "serving:1" in said
+    asked = Workspace(Spec(engine="docker"), (Containers(),), Settings())
+    assert notices(asked, LAUNCH, None, DEPLOYED) == ()
+
+
+@pytest.mark.parametrize(("before", "said"), [("", []), ("serving:1", []), ("serving:0", ["serving:0", "serving:1"])])
+def test_another_image_is_said_with_both_names(before, said):
+    changed = Workspace(Spec(engine="docker", docker=Docker(image="serving:1")), (Containers(),), Settings())
+    found = notices(changed, LAUNCH, dataclasses.replace(DEPLOYED, image_name=before), DEPLOYED)
+    assert [all(name in text for name in said) for text in found] == [True] * bool(said)
