@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -25,9 +26,27 @@ def check(name: str, store: Store, options: ExportOptions) -> None:
 
 
 def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple[str, ...]:
-    """What is said where a name can mean nothing but the stored model."""
-    found = ((name, changed(name, store, options)) for name in names)
-    return tuple(f"{told}: deployer up ./{name} takes it" for name, told in found if told)
+    """What is said where a name can mean nothing but the stored model: a source that has changed is not looked at."""
+    found = []
+    for name in names:
+        if said := changed(name, store, options):
+            found.append(f"{said}: deployer up ./{name} takes it")
+        elif source := _changed_source(name, store, options):
+            taken = f"deployer up {shlex.quote(str(source))} --name {name} takes it"
+            found.append(f"{source} has changed since {name}:{store.get(name).version} was exported: {taken}")
+    return tuple(found)
+
+
+def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | None:
+    """The file or folder that the newest version was exported from, when it is another now. Nothing is read of one
+    whose dates are older than the version."""
+    newest = store.newest(name)
+    if newest is None or newest.source.digest is None:
+        return None
+    place = Path(newest.source.location)
+    if not place.exists() or _latest(place) <= (newest.path / MANIFEST_FILE).stat().st_mtime:
+        return None
+    return None if _same(place, newest, options) else place
 
 
 def changed(name: str, store: Store, options: ExportOptions) -> str:
@@ -50,7 +69,7 @@ def _same(place: Path, newest: Model, options: ExportOptions) -> bool:
     from deployer import export as exporter
 
     try:
-        origin = exporter.identify(options.request(f"./{place}"))
+        origin = exporter.identify(options.request(str(place) if place.is_absolute() else f"./{place}"))
         if newest.source.kind == FOREIGN:
             return digest_of_files(place) == newest.digest
     except (DeployerError, OSError):

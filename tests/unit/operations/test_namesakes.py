@@ -115,3 +115,17 @@ def test_redeploy_can_mean_the_store_alone_and_says_what_is_here(store):
     retrain()
     (said,) = namesakes.notices(["sm", "other"], store, ExportOptions())
     assert "deployer up ./sm" in said
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_a_source_of_another_name_that_changed_is_said(store, changes):
+    Path("sm").rename("trained")
+    source = exporter.identify(ExportOptions().request("trained"))
+    with store.stage("m") as stage:
+        shutil.copytree("trained", stage.folder, dirs_exist_ok=True)
+        stage.hashes.begin()
+        store.publish(stage, source, GoldenSummary(1, "made"))
+    if changes:
+        shutil.copytree(HALF / "2", "trained", dirs_exist_ok=True)
+    said = namesakes.notices(["m"], store, ExportOptions())
+    assert [f"deployer up {Path('trained').resolve()} --name m" in text for text in said] == [True] * changes
