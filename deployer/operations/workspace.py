@@ -203,6 +203,12 @@ class Workspace:
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""
+        if name is not None and ":" in name:
+            base, _, version = name.partition(":")
+            raise InvalidValue(
+                f"a deployment is named without a version, and not {name[:100]!r}",
+                hint=f"{base}; to serve that version: deployer redeploy {base} --version {version}",
+            )
         if name is not None:
             return check_name(name, "deployment")
         if self.spec.name or self.spec.models:
