@@ -59,9 +59,10 @@ def _ungated(plan: Plan) -> Iterator[Step]:
 def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool, astray: str) -> Plan:
     name = f"{launch.name} [{launch.env}]"
     if observed is None:
-        return Plan(Change.CREATE, name, _create(launch, "nothing is deployed under this name"))
+        return Plan(Change.CREATE, name, _create(launch, None, "nothing is deployed under this name"))
     if not observed.running:
-        return Plan(Change.CREATE, name, _create(launch, f"the server of release {observed.release} is not running"))
+        cause = f"the server of release {observed.release} is not running"
+        return Plan(Change.CREATE, name, _create(launch, observed, cause))
     if cause := _replace_cause(launch, observed) or astray:
         return Plan(Change.REPLACE, name, _replace(launch, observed, cause, seamless=seamless))
     gateway = _gateway(launch, observed)
@@ -100,22 +101,24 @@ def _stage(launch: Launch, cause: str) -> Step:
     return Step(f"{STAGE} with {listed(launch.models)}", cause)
 
 
-def _create(launch: Launch, cause: str) -> tuple[Step, ...]:
-    return (_stage(launch, cause), PROVE, _promote(launch))
+def _create(launch: Launch, observed: Deployment | None, cause: str) -> tuple[Step, ...]:
+    changes = _changes(launch, observed) if observed else ()
+    return (_stage(launch, cause), PROVE, *changes, _promote(launch, observed))
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
     if bool(launch.front) is not (observed.front is not None):
         seamless = False
     if seamless:
-        return (*_create(launch, cause), Step(f"drain and stop release {observed.release}", "the new release serves"))
+        retire = Step(f"drain and stop release {observed.release}", "the new release serves")
+        return (*_create(launch, observed, cause), retire)
     start = _stage(launch, cause)
     until = "the gateway has them" if launch.front else "the new one has loaded"
     cause = (
         "there is no gateway yet" if launch.front else "two containers cannot have one port, and there is no gateway"
     )
     gap = Step(f"stop release {observed.release}: its ports are closed until {until}", cause)
-    return (start, PROVE, gap, _promote(launch))
+    return (start, PROVE, gap, *_changes(launch, observed), _promote(launch, observed))
 
 
 def _gateway(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
@@ -134,21 +137,35 @@ def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) 
 
 
 def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
-    changes = tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
+    changes = _changes(launch, observed)
     if all_loaded(launch.models, observed.models):
         return (PROVE_LOADED, *changes, PROVE_AGAIN)
     return (_stage(launch, "models differ"), PROVE, *changes, PROVE_AGAIN)
 
 
-def _promote(launch: Launch) -> Step:
-    ports = f"REST {_port(launch.rest_port, REST_PORT)}, gRPC {_port(launch.grpc_port, GRPC_PORT)}"
+def _changes(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
+    return tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
+
+
+def _promote(launch: Launch, observed: Deployment | None) -> Step:
+    rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+    held = observed is not None and (observed.front.running if observed.front else observed.running)
+    ports = (
+        f"REST {_port(launch.rest_port, REST_PORT, rest, held=held)}, "
+        f"gRPC {_port(launch.grpc_port, GRPC_PORT, grpc, held=held)}"
+    )
     what = "have the gateway send requests to it, from" if launch.front else "open its ports on"
     return Step(f"{what} {launch.host}: {ports}", "the candidate is proven")
 
 
-def _port(wanted: int | None, usual: int) -> str:
-    """A port that was left open is the usual one when it can be had; 0 asks for any."""
-    return f"{usual} or a free one" if wanted is None else str(wanted or "any free one")
+def _port(wanted: int | None, usual: int, there: int | None, *, held: bool) -> str:
+    """A port that was left open stays the one that the deployment has: for certain while it is `held`, and else where
+    it is still free. A new deployment takes the usual one when it is free; 0 asks for any."""
+    if wanted:
+        return str(wanted)
+    if there is not None:
+        return str(there) if held else f"{there} or a free one"
+    return "any free one" if wanted == 0 else f"{usual} or a free one"
 
 
 def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
@@ -215,5 +232,5 @@ def _model_changes(there: tuple[ServedModel, ...], wanted: tuple[ServedModel, ..
     before, after = ({model.name: model for model in models} for models in (there, wanted))
     changes = [f"load {model}" for name, model in after.items() if name not in before]
     changes += [f"unload {model}" for name, model in before.items() if name not in after]
-    both = [name for name in after if name in before and before[name] != after[name]]
+    both = [name for name in after if name in before and str(before[name]) != str(after[name])]
     return changes + [f"change {before[name]} to {after[name]}" for name in both]

@@ -84,6 +84,80 @@ def test_what_a_running_server_cannot_take_up_is_replace():
         assert decided.steps[-1].action == "drain and stop release r1"
 
 
+PORTED = {"rest_port": 9601, "grpc_port": 9600}
+
+
+def promotion(decided: plan.Plan) -> str:
+    (action,) = [step.action for step in decided.steps if "127.0.0.1: REST" in step.action]
+    return action.partition(": ")[2]
+
+
+@pytest.mark.parametrize("asked", [(None, None), (0, 0), (9601, 0), (None, 9600)])
+def test_a_replacement_says_which_ports_it_keeps(asked):
+    flags = {"flags": (("a", "b"),), "rest_port": asked[0], "grpc_port": asked[1]}
+    kept = "REST 9601, gRPC 9600"
+    assert promotion(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
+    assert promotion(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), seamless=False)) == kept
+    gated = there(ONE, **PORTED, running=True, front=GATEWAY)
+    assert promotion(plan.decide(wanted(ONE, front="g1", **flags), gated)) == kept
+    behind = there(ONE, **PORTED, running=False, front=GATEWAY)
+    assert promotion(plan.decide(wanted(ONE, front="g1", **flags), behind)) == kept
+
+
+def test_a_replacement_says_the_ports_that_it_changes():
+    decided = plan.decide(wanted(ONE, rest_port=9701), there(ONE, **PORTED))
+    assert promotion(decided) == "REST 9701, gRPC 9600"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ((None, None), "REST 9601 or a free one, gRPC 9600 or a free one"),
+        ((0, 9600), "REST 9601 or a free one, gRPC 9600"),
+        ((9701, 0), "REST 9701, gRPC 9600 or a free one"),
+    ],
+)
+def test_the_ports_of_a_dead_server_are_taken_again_where_they_are_free(asked, said):
+    launch = wanted(ONE, rest_port=asked[0], grpc_port=asked[1])
+    assert promotion(plan.decide(launch, there(ONE, **PORTED, running=False))) == said
+    stopped = there(ONE, **PORTED, running=False, front=Front("g1", False, Path("token")))
+    assert promotion(plan.decide(dataclasses.replace(launch, front="g1"), stopped)) == said
+
+
+LABELLED = dataclasses.replace(ONE, labels=(("stable", 1),))
+FACES = ServedModel("faces", (3,), (), ("cc",))
+REWRITTEN = dataclasses.replace(ONE, digests=("zz",))
+
+
+@pytest.mark.parametrize("seamless", [True, False])
+@pytest.mark.parametrize(
+    ("before", "after", "says"),
+    [
+        ((ONE,), (TWO,), ["change digits:1 to digits:2"]),
+        ((ONE,), (ServedModel("digits", (2,)),), ["change digits:1 to digits:2"]),
+        ((TWO,), (ONE,), ["change digits:2 to digits:1"]),
+        ((ONE,), (BOTH,), ["change digits:1 to digits:1+2"]),
+        ((ONE,), (LABELLED,), ["change digits:1 to digits:1 stable=1"]),
+        ((ONE,), (ONE, FACES), ["load faces:3"]),
+        ((ONE, FACES), (TWO,), ["unload faces:3", "change digits:1 to digits:2"]),
+        ((ONE,), (ONE,), []),
+        ((ONE,), (REWRITTEN,), []),
+    ],
+)
+def test_a_replacement_lists_the_changes_of_models_before_it_takes_the_ports(before, after, says, seamless):
+    for launch, observed in (
+        (wanted(*after, host="127.0.0.2"), there(*before)),
+        (wanted(*after), there(*before, running=False)),
+    ):
+        decided = plan.decide(launch, observed, seamless=seamless)
+        assert decided.change in (Change.REPLACE, Change.CREATE)
+        actions = [step.action for step in decided.steps]
+        changes = [action for action in actions if action.startswith(("change ", "load ", "unload "))]
+        assert changes == says
+        places = [actions.index(text) for text in says]
+        assert all(place < next(n for n, a in enumerate(actions) if ": REST" in a) for place in places)
+
+
 def test_another_port_is_replace():
     assert (
         plan.decide(wanted(ONE, rest_port=9501), there(ONE)).steps[0].cause == "REST port 9501 is wanted, 8501 is there"
