@@ -6,7 +6,6 @@ Raises ConfigError with file, key and reason; an unknown key is answered with th
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import os
 import sys
 from collections.abc import Mapping
@@ -18,7 +17,7 @@ from deployer.deployment import DEFAULT_ENV
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.locations import local
 from deployer.model import check_name
-from deployer.spec import Docker, Gate, Gateway, Server, Spec
+from deployer.spec import Docker, Gate, Gateway, Server, Spec, keys, sizes
 from deployer.spec.project import FALLBACK, check_project, project_of
 
 CONFIG_FILE = Path("deployer.toml")
@@ -151,7 +150,7 @@ def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
     if env == DEFAULT_ENV or not overlays:
         return {}
     there = ", ".join(sorted(overlays))
-    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=nearest(env, overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=keys.nearest(env, overlays))
 
 
 def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
@@ -237,7 +236,7 @@ def _variable_key(name: str) -> str:
     wanted = name.removeprefix(PREFIX)
     if wanted in known:
         return known[wanted]
-    raise ConfigError(f"the variable {name} is not a setting", hint=nearest(wanted, known, PREFIX))
+    raise ConfigError(f"the variable {name} is not a setting", hint=keys.nearest(wanted, known, PREFIX))
 
 
 def _of_variable(name: str, key: str, text: str) -> Any:
@@ -280,10 +279,12 @@ def _validated(document: dict[str, Any], file: str, origins: Mapping[str, str]) 
     try:
         return cast("Spec", documents.read(Spec, document, strict=True))
     except documents.UnknownKey as error:
-        hint = nearest(error.place[-1], error.known)
-        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}", hint=hint) from error
+        raise ConfigError(
+            f"{_where(error.place, file, origins)}{error.reason}", hint=keys.meant(error.place[-1], error.known)
+        ) from error
     except documents.Mismatch as error:
-        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}") from error
+        hint = sizes.hint_at(error.place, document)
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}", hint=hint) from error
     except InvalidValue as error:
         raise ConfigError(f"{_where(error.place, file, origins)}{error.message}", hint=error.hint) from error
 
@@ -292,13 +293,3 @@ def _where(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str
     key = ".".join(place)
     origin = origins.get(key, file)
     return f"{origin}: {key}: " if key else f"{origin}: "
-
-
-def nearest(word: str, known: Any, prefix: str = "") -> str:
-    """The hint that names what was probably meant, or else what is known."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return (
-        f"did you mean {prefix}{close[0]}?"
-        if close
-        else f"known are: {', '.join(sorted(prefix + key for key in known)[:30])}"
-    )

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
 from deployer.errors import InvalidValue
-from deployer.spec.words import STRICT, check_image, check_positive, check_size, doc, size_in_bytes
+from deployer.spec.sizes import check_size, size_in_bytes
+from deployer.spec.words import STRICT, check_image, check_positive, doc
 
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
@@ -70,13 +71,13 @@ class Docker:
     @property
     def memory_bytes(self) -> int | None:
         """The limit as a number; None without one."""
-        return size_in_bytes(self.memory)
+        return None if self.memory is None else size_in_bytes(self.memory)
 
     def _check_limits(self) -> None:
         if self.cpus is not None:
             check_positive("cpus", self.cpus)
         for name in ("memory", "shm_size"):
-            check_size(name, getattr(self, name), "512m or 2g")
+            check_size(f"docker.{name}", getattr(self, name))
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
             raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", place=("gpus",))
         if self.gpus is not None:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from deployer.errors import InvalidValue
-from deployer.spec.words import STRICT, check_image, check_size, check_whole, doc, size_in_bytes
+from deployer.spec.sizes import check_size, size_in_bytes
+from deployer.spec.words import STRICT, check_image, check_whole, doc
 
 LIMITS = {
     "drain_seconds": 3600,
@@ -46,13 +47,13 @@ class Gateway:
             value = getattr(self, name)
             if value is not None:
                 check_whole(name, value, 1, most)
-        check_size("max_body", self.max_body, "512k or 16m")
+        check_size("gateway.max_body", self.max_body)
         self._check_certificate()
 
     @property
     def max_body_bytes(self) -> int | None:
         """The limit as a number; None without one."""
-        return size_in_bytes(self.max_body)
+        return None if self.max_body is None else size_in_bytes(self.max_body)
 
     def _check_certificate(self) -> None:
         if (self.certificate is None) != (self.key is None):

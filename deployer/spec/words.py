@@ -13,7 +13,6 @@ from deployer.errors import InvalidValue
 
 STRICT = {"extra": "forbid"}
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
-SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
 
 
 def doc(text: str, **more: Any) -> Any:
@@ -47,17 +46,3 @@ def check_image(name: str) -> None:
     """Raises InvalidValue for what no registry could have."""
     if not IMAGE.fullmatch(name):
         raise InvalidValue(f"image {name[:80]!r} is not an image name", place=("image",))
-
-
-def check_size(name: str, size: str | None, such_as: str) -> None:
-    """Raises InvalidValue for what is no number of bytes with or without a unit; none is fine."""
-    if size is not None and not SIZE.fullmatch(size):
-        raise InvalidValue(f"{name} {size[:20]!r} is not a size such as {such_as}", place=(name,))
-
-
-def size_in_bytes(size: str | None) -> int | None:
-    """A checked size as a number; None without one."""
-    if size is None:
-        return None
-    unit = size[-1].lower()
-    return int(size) if unit.isdigit() else int(size[:-1]) << 10 * "bkmg".index(unit)

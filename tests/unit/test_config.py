@@ -268,7 +268,7 @@ def test_a_variable_that_is_wrong_is_named_with_its_key(tmp_path, name, text, ke
         ("DEPLOYER_GATE_READY_SECONDS", "5", "gate.ready_seconds", 5.0),
         ("DEPLOYER_GATE_RELATIVE_TOLERANCE", "1e-3", "gate.relative_tolerance", 1e-3),
         ("DEPLOYER_SERVER_GRPC_PORT", "+7", "server.grpc_port", 7),
-        ("DEPLOYER_DOCKER_MEMORY", "2", "docker.memory", "2"),
+        ("DEPLOYER_DOCKER_MEMORY", "2g", "docker.memory", "2g"),
         ("DEPLOYER_GATEWAY_TOKENS", "t", "gateway.tokens", Path("t")),
     ],
 )
