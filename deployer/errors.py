@@ -199,7 +199,13 @@ class NotOurs(EngineError):
 
 
 class PortTaken(EngineError):
-    """Somebody else listens on that port."""
+    """Somebody else listens on that port: `port`, where it is known."""
+
+    def __init__(
+        self, message: str, *, port: int | None = None, hint: str | None = None, log: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, log=log)
+        self.port = port
 
 
 class NoRoom(EngineError):

@@ -119,7 +119,9 @@ def _bind(sock: socket.socket, host: str, port: int) -> None:
 def _refusal(host: str, port: int, error: OSError) -> EngineError:
     if error.errno == errno.EADDRINUSE:
         return PortTaken(
-            f"port {port} on {host} is taken by {holder(port)}", hint="choose another, or 0 for any free one"
+            f"port {port} on {host} is taken by {holder(port)}",
+            port=port,
+            hint="choose another, or 0 for any free one",
         )
     if error.errno == errno.EACCES:
         return EngineError(f"port {port} needs privileges that this user lacks", hint="choose one from 1024 up")

@@ -4,11 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from deployer.deployment import GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
-from deployer.errors import InvalidValue
+from deployer.errors import InvalidValue, PortTaken
 from deployer.operations.workspace import Workspace
-from deployer.spec import Spec, threads
+from deployer.spec import Server, Spec, threads
+
+BY_OPTION = "--{}-port 0 takes any free port"
+BY_SETTING = "server.{}_port = 0 in deployer.toml takes any free port"
+
+
+@contextmanager
+def leaving_ports(server: Server, way: str) -> Iterator[None]:
+    """Say of a port that is taken and was asked for how another is chosen; `way` is a hint without the port's name."""
+    try:
+        yield
+    except PortTaken as error:
+        asked = {server.rest_port: "rest", server.grpc_port: "grpc"}
+        if error.port is not None and error.port in asked:
+            error.hint = way.format(asked[error.port])
+        raise
 
 
 def remembered(spec: Spec, observed: Deployment | None) -> Spec:
@@ -119,7 +135,7 @@ def _port(workspace: Workspace, host: str, expected: int, got: int | None, *, th
 
 def _taken(host: str, port: int) -> bool:
     from deployer.engines import ports
-    from deployer.errors import EngineError, PortTaken
+    from deployer.errors import EngineError
 
     try:
         ports.check_free(host, port)

@@ -48,12 +48,13 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
-    if any(model.source is not None for model in spec.models.values()):
-        check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
     options = options.for_batching(spec.batching)
-    if dry_run:
-        return preview(workspace, options)
-    return deploy(workspace, options, progress, expected=_expected(workspace, options, expect))
+    with choices.leaving_ports(spec.server, choices.BY_OPTION):
+        if any(model.source is not None for model in spec.models.values()):
+            check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
+        if dry_run:
+            return preview(workspace, options)
+        return deploy(workspace, options, progress, expected=_expected(workspace, options, expect))
 
 
 def _expected(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:
@@ -138,7 +139,10 @@ def change(  # noqa: PLR0913 - what a change is made of
         return wanted(observed)
 
     options = ExportOptions()
-    return preview(workspace, options) if dry_run else deploy(workspace, options, progress, aim=aim, now=now_wanted)
+    with choices.leaving_ports(workspace.spec.server, choices.BY_SETTING):
+        if dry_run:
+            return preview(workspace, options)
+        return deploy(workspace, options, progress, aim=aim, now=now_wanted)
 
 
 _OF_STRANGERS = (

@@ -214,7 +214,7 @@ def test_a_port_of_another_container_or_process_is_refused_with_its_holder(proje
     )
     try:
         ended = deployer("up", "half_plus_two:1", "--rest-port", str(port), cwd=project)
-        refused(ended, 6, f"port {port} is taken by the container deployer-test-stranger")
+        refused(ended, 6, f"port {port} is taken by the container deployer-test-stranger", "--rest-port 0")
     finally:
         docker("rm", "-f", "deployer-test-stranger")
     with socket.socket() as sock:

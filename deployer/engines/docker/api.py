@@ -150,7 +150,9 @@ def _api_failure(what: str, error: Any) -> EngineError:
     if PORT_TAKEN.search(reason):
         port = PORT.search(reason)
         return PortTaken(
-            f"{what}: port {port[1] if port else ''} is taken", hint="choose another, or 0 for any free one"
+            f"{what}: port {port[1] if port else ''} is taken",
+            port=int(port[1]) if port else None,
+            hint="choose another, or 0 for any free one",
         )
     if missing := NO_SOURCE.search(reason):
         return unseen(missing[1] or missing[2])

@@ -87,7 +87,8 @@ def answers_there(observed: Deployment) -> bool:
 def check_free(client: Any, host: str, port: int) -> None:
     """Raise PortTaken when a port cannot be had, with its holder."""
     if holder := publisher(client, port):
-        raise PortTaken(f"port {port} is taken by {holder}", hint="choose another, or 0 for any free one")
+        hint = "choose another, or 0 for any free one"
+        raise PortTaken(f"port {port} is taken by {holder}", port=port, hint=hint)
     ports.check_free(host, port)
 
 
