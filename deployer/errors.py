@@ -9,7 +9,8 @@ DeployerError
 │   └── Overloaded            it has no room for the request now, however often it was asked
 ├── MalformedTensor       1   a message whose values and shape disagree
 ├── UsageError            2   what was typed cannot be meant
-│   └── InvalidValue          a name, version, port or tensor specification that is malformed
+│   ├── InvalidValue          a name, version, port or tensor specification that is malformed
+│   └── EngineConflict        a deployment of that name is on another engine, or on several
 ├── ConfigError           3   deployer.toml, its overlays, DEPLOYER_* variables
 │   └── SettingRefused        a setting that this engine cannot honour
 ├── ModelError            4   model, export, store
@@ -116,6 +117,10 @@ class InvalidValue(UsageError, ValueError):
     ) -> None:
         super().__init__(message, hint=hint, log=log)
         self.place = place
+
+
+class EngineConflict(UsageError):
+    """A deployment of that name is on another engine than the one asked for, or on several."""
 
 
 class ConfigError(DeployerError):

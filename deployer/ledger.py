@@ -99,9 +99,10 @@ class Ledger:
             rows = db.execute("select step from steps where release = ? order by position", (number,))
             return tuple(step for (step,) in rows)
 
-    def interrupted(self, name: str, env: str) -> tuple[str, ...]:
-        """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock held."""
-        found = [release for release in self.releases(name, env) if release.outcome is Outcome.UNDER_WAY]
+    def interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
+        """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock on that
+        engine held."""
+        found = [release for release in self.releases(name, env, engine) if release.outcome is Outcome.UNDER_WAY]
         told = []
         for release in found:
             last = self._last_step(release.number)
@@ -132,17 +133,20 @@ class Ledger:
                 (outcome.value, round(seconds, 3), detail, number),
             )
 
-    def releases(self, name: str | None = None, env: str | None = None) -> tuple[Release, ...]:
+    def releases(
+        self, name: str | None = None, env: str | None = None, engine: str | None = None
+    ) -> tuple[Release, ...]:
         """The newest first; of one deployment, or of all."""
         if not self.path.is_file():
             return ()
         query = (
             f"select {COLUMNS}, traffic from releases left join figures on release = number"  # noqa: S608
-            " where name = ifnull(?, name) and env = ifnull(?, env) and (? = '' or project in (?, ''))"
+            " where name = ifnull(?, name) and env = ifnull(?, env) and engine = ifnull(?, engine)"
+            " and (? = '' or project in (?, ''))"
         )
         with self._open() as db:
-            rows = db.execute(f"{query} order by number desc", (name, env, self.project, self.project)).fetchall()
-            return tuple(map(_release, rows))
+            values = (name, env, engine, self.project, self.project)
+            return tuple(map(_release, db.execute(f"{query} order by number desc", values).fetchall()))
 
     @contextmanager
     def kept_open(self) -> Iterator[Ledger]:

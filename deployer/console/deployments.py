@@ -87,7 +87,7 @@ def show_down(results: Sequence[DownResult]) -> None:
     several = len({result.project for result in results}) > 1
     for result in results:
         of = f" of {_project(result.project)}" if several else ""
-        out(f"{result.name} [{result.env}]{of} is down")
+        out(f"{result.name} [{result.env}]{of} on {result.engine} is down")
 
 
 def _project(name: str) -> str:
@@ -112,7 +112,7 @@ def show_history(result: HistoryResult) -> None:
         return
     table(
         [
-            ("RELEASE", "DEPLOYMENT", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"),
+            ("RELEASE", "DEPLOYMENT", "ENGINE", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"),
             *map(_history_row, result.releases),
         ]
     )
@@ -129,6 +129,7 @@ def _history_row(release: Release) -> tuple[str, ...]:
     return (
         str(release.number),
         where,
+        release.engine,
         release.change,
         listed(release.models),
         outcome,

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from deployer.engines.base import Engine
 from deployer.errors import EngineError
 from deployer.spec import Spec
 from deployer.spec.project import FALLBACK
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.engine import DockerEngine
+
+ASK_SECONDS = 3.0
+"""How long an engine that was not asked for may take to answer."""
 
 
 def _embedded(spec: Spec) -> Engine:
@@ -18,7 +25,7 @@ def _embedded(spec: Spec) -> Engine:
     return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK)
 
 
-def _docker(spec: Spec) -> Engine:
+def _docker(spec: Spec) -> DockerEngine:
     from deployer.engines.docker.engine import DockerEngine
 
     cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
@@ -50,6 +57,19 @@ def usable(spec: Spec) -> Usable:
 
     absence = "" if context.chosen(spec.docker.host).by else api.absence()
     return Usable(tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not absence), absence)
+
+
+def beside(spec: Spec) -> Usable:
+    """The engines of this machine that a spec leaves out by naming another; they may be asked what they have, and not
+    for long. `absence` says why Docker is not among them."""
+    if spec.engine == "auto":
+        return Usable(())
+    if spec.engine == "docker":
+        return Usable((_embedded(spec),))
+    from deployer.engines.docker import api, context
+
+    absence = "" if context.chosen(spec.docker.host).by else api.no_way_in()
+    return Usable((), absence) if absence else Usable((replace(_docker(spec), patience=ASK_SECONDS),))
 
 
 def holder(engine: Engine, port: int) -> str:

@@ -50,6 +50,7 @@ def notices(
     )
     found = (
         _engine(workspace) if observed is None else _stopped(observed),
+        workspace.unasked,
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),

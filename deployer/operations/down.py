@@ -108,12 +108,12 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
 def _write_and_remove(
     ledger: Ledger, engine: Engine, key: tuple[str, str], observed: Deployment | None, progress: Progress
 ) -> None:
-    for told in ledger.interrupted(*key):
+    for told in ledger.interrupted(*key, engine.name):
         progress(told)
     if observed is None:
         engine.remove(*key)
         return
-    progress("stopping {} [{}]".format(*key))
+    progress("stopping {} [{}] on {}".format(*key, engine.name))
     with recorded(ledger, observed, planning.remove(observed), engine.name) as record:
         record.step(f"stop and remove release {observed.release}")
         engine.remove(*key)

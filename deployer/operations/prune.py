@@ -73,9 +73,9 @@ def _served(workspace: Workspace) -> set[tuple[str, int]]:
 
 def _good(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
     """The models of the last good releases of each deployment that served something else than one another."""
-    last: dict[tuple[str, str], list[tuple[ServedModel, ...]]] = {}
+    last: dict[tuple[str, str, str], list[tuple[ServedModel, ...]]] = {}
     for release in releases:
-        kept = last.setdefault((release.name, release.env), [])
+        kept = last.setdefault((release.name, release.env, release.engine), [])
         good = release.outcome is Outcome.GOOD and release.change != Change.REMOVE.value
         if good and release.models not in kept and len(kept) < LAST_GOOD:
             kept.append(release.models)

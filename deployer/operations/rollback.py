@@ -28,7 +28,7 @@ def rollback(
     progress: Progress = silent,
 ) -> UpResult:
     """Serve the models, versions and labels of release `to`, or of the last good release that served others; after a
-    rollback that was killed, of the one that it meant.
+    rollback that was killed, of the one that it meant. Releases of the deployment's own engine count, no others.
 
     Flags, ports and resources stay as `deployer.toml` says; signatures may be any: clients knew them. Raises
     NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are others than were deployed
@@ -36,7 +36,7 @@ def rollback(
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
-    wanted = target(workspace.ledger.releases(deployed.name, deployed.env), deployed, to)
+    wanted = target(workspace.ledger.releases(deployed.name, deployed.env, deployed.engine), deployed, to)
     loaded = _loaded(deployed)
     for model in wanted.models:
         _check_bytes(workspace.store, model, loaded)
@@ -56,7 +56,7 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
     there = ", ".join(f"{found.number} ({listed(found.models)})" for found in good)
     what = f"good release {to}" if to is not None else "good release with other models"
     raise NoSuchRelease(
-        f"the history of {deployed.name} [{deployed.env}] has no {what}",
+        f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {what}",
         hint=f"there is: {there}" if there else "deployer history shows what there is",
     )
 

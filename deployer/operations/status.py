@@ -15,6 +15,7 @@ from deployer.operations.choices import exposure
 from deployer.operations.workspace import (
     Progress,
     Settings,
+    Workspace,
     open_everywhere,
     open_workspace,
     silent,
@@ -47,9 +48,7 @@ def status(
     opened = open_everywhere if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
-        found = workspace.deployed(name)
-        ((_, moved),) = _with_moved(workspace.narrowed(found.name).engine, (found,))
-        return (_status(found, moved, workspace.store),)
+        return tuple(_status(found, moved, workspace.store) for found, moved in _named(workspace, name))
     all_of_them, failures = attempted(partial(_there, engine, all_projects, progress) for engine in workspace.engines)
     observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
     there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
@@ -59,6 +58,16 @@ def status(
     if failures:
         raise together(failures, statuses)
     return statuses
+
+
+def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:
+    """The deployment of that name, on each engine that has it. Raises NothingDeployed."""
+    name = workspace.deployment_name(name)
+    there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.having(name))
+    found = tuple(each for engine, seen in there if seen for each in _with_moved(engine, (seen,)))
+    if not found:
+        raise workspace.nothing_deployed(name)
+    return found
 
 
 def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:

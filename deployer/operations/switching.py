@@ -80,7 +80,7 @@ class Switch:
 def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> Deployment | None:
     """What serves, once all that killed commands left is finished or undone. Call it with the lock held."""
     mended = workspace.engine.recover(name, env)
-    for told in (*workspace.ledger.interrupted(name, env), *mended):
+    for told in (*workspace.ledger.interrupted(name, env, workspace.engine.name), *mended):
         progress(told)
     observed = workspace.engine.observe(name, env)
     if observed is None or not observed.running:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from deployer.operations.workspace import Settings, Workspace, open_workspace
+from deployer.operations.workspace import Settings, open_workspace
 from deployer.report.changes import UnlockResult
 
 
 def unlock(name: str | None = None, *, force: bool = False, settings: Settings | None = None) -> UnlockResult:
     """Tell who works on a deployment; with `force` take the lock away: a command of this machine is ended.
 
-    Raises EngineError, and LockHeld for a command that cannot be ended from here.
+    Raises EngineError, LockHeld for a command that cannot be ended from here, and EngineConflict for two of them.
     """
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
-    owner = _owner(workspace, name, force)
+    owners = [(engine, engine.lock_owner(name, workspace.spec.env)) for engine in workspace.engines]
+    held = [(engine, str(owner)) for engine, owner in owners if owner is not None]
+    if len(held) > 1:
+        raise workspace.on_several(name, tuple(engine for engine, _ in held))
+    for engine, _ in held if force else ():
+        engine.unlock(name, workspace.spec.env)
+    owner = held[0][1] if held else None
     return UnlockResult(name, workspace.spec.env, owner, taken=bool(owner) and force)
-
-
-def _owner(workspace: Workspace, name: str, force: bool) -> str | None:
-    for engine in workspace.engines:
-        owner = engine.lock_owner(name, workspace.spec.env)
-        if owner is not None:
-            if force:
-                engine.unlock(name, workspace.spec.env)
-            return str(owner)
-    return None

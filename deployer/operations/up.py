@@ -39,15 +39,16 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
 ) -> UpResult:
     """Deploy `target`: a source (exported first), `NAME[:VERSION]` from the store, or all that `deployer.toml` says.
 
-    Raises ConfigError, ModelError, TemplateError, EngineError, NotReady, GateRefused, LockHeld; whatever served
-    before then still serves. `expect` is the digest of a plan that was shown: PlanOutdated when another would be
-    carried out.
+    Raises ConfigError, EngineConflict, ModelError, TemplateError, EngineError, NotReady, GateRefused, LockHeld;
+    whatever served before then still serves. `expect` is the digest of a plan that was shown: PlanOutdated when another
+    would be carried out.
     """
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
     spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
+    workspace = workspace.checked_beside(spec.deployment)
     options = options.for_batching(spec.batching)
     with choices.leaving_ports(spec.server, choices.BY_OPTION):
         if any(model.source is not None for model in spec.models.values()):

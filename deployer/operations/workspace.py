@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from deployer import engines
 from deployer.deployment import Deployment, ServedModel, typed
 from deployer.engines.base import Engine
-from deployer.errors import EngineError, EngineUnavailable, InvalidValue, NothingDeployed, NotRunning, UsageError
+from deployer.errors import (
+    EngineConflict,
+    EngineError,
+    EngineUnavailable,
+    InvalidValue,
+    NothingDeployed,
+    NotRunning,
+    UsageError,
+)
 from deployer.layout import VERSION
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
@@ -84,13 +92,15 @@ class Settings:
 class Workspace:
     """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
 
-    `absence` says why Docker is not among them, where it would have been preferred.
+    `absence` says why Docker is not among them, where it would have been preferred; `unasked` what is to be said of an
+    engine that could not be asked whether it has the deployment, too.
     """
 
     spec: Spec
     engines: tuple[Engine, ...]
     settings: Settings
     absence: str = ""
+    unasked: str = ""
 
     @property
     def store(self) -> Store:
@@ -123,8 +133,16 @@ class Workspace:
     def narrowed(self, name: str) -> Workspace:
         """The same with just the engine that has this deployment, or the first one.
 
-        Raises EngineUnavailable for a deployment of a Docker Engine that was left out because it does not answer.
+        Raises EngineConflict where several have it, EngineUnavailable for a deployment of a Docker Engine that was left
+        out because it does not answer.
         """
+        having = self.having(name)
+        if len(having) > 1:
+            raise self.on_several(name, having)
+        return dataclasses.replace(self, engines=having)
+
+    def having(self, name: str) -> tuple[Engine, ...]:
+        """The engines that have this deployment; where none has, the one that has something of it, or the first."""
         key = (name, self.spec.env)
         if self.absence and self._was_on_docker(name):
             raise EngineUnavailable(
@@ -132,7 +150,54 @@ class Workspace:
                 hint="start the Docker Engine; --engine embedded means another deployment of that name",
             )
         having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
-        return dataclasses.replace(self, engines=tuple(having[:1]) or self.engines[:1])
+        if len(having) > 1:
+            having = [engine for engine in having if engine.observe(*key)] or having[:1]
+        return tuple(having) or self.engines[:1]
+
+    def on_several(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
+        """The error that asks which engine is meant."""
+        first, second = (engine.name for engine in having[:2])
+        what = self.typed(name)
+        return EngineConflict(
+            f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
+            hint=f"add --engine {first} or --engine {second}; deployer down {what} --engine {second} leaves the one on "
+            f"{first}, and deployer status {what} shows both",
+        )
+
+    def checked_beside(self, name: str) -> Workspace:
+        """The same, once it is known that no engine which was left out has a deployment of this name, too; with a note
+        where one that had it cannot be asked. Raises EngineConflict."""
+        key = (name, self.spec.env)
+        if self.spec.engine == "auto" or self.engine.observe(*key) is not None:
+            return self
+        left_out = engines.beside(self.spec)
+        absence = left_out.absence
+        for other in left_out.engines:
+            try:
+                found = other.observe(*key)
+            except EngineError as error:
+                absence = error.message
+                continue
+            if found is not None:
+                raise self._on_another(name, other)
+        if not absence or not self._was_on_docker(name):
+            return self
+        note = f"{name} [{self.spec.env}] was on docker, too, which could not be asked for it: {absence}"
+        return dataclasses.replace(self, unasked=note)
+
+    def _on_another(self, name: str, other: Engine) -> EngineConflict:
+        there = f"{self.typed(name)} --engine {other.name}"
+        return EngineConflict(
+            f"{name} [{self.spec.env}] is on the {other.name} engine already: on {self.engine.name} it would be a "
+            "second one of that name",
+            hint=f"deployer down {there} takes it down there; --engine {other.name} goes on there; another --env or "
+            "--name keeps both",
+        )
+
+    def typed(self, name: str) -> str:
+        """What to type after a verb to mean the deployment of that name here."""
+        project = f" --project {self.settings.project}" if self.settings.project else ""
+        return f"{typed(name, self.spec.env)}{project}"
 
     def _was_on_docker(self, name: str) -> bool:
         """By the folders of this working copy; those of releases before there were projects count, too."""
@@ -213,7 +278,7 @@ class Workspace:
             return check_name(name, "deployment")
         if self.spec.name or self.spec.models:
             return self.spec.deployment
-        there = [found.name for found in self.observe_all() if found.env == self.spec.env]
+        there = sorted({found.name for found in self.observe_all() if found.env == self.spec.env})
         if len(there) == 1:
             return there[0]
         if there:

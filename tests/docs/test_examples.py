@@ -33,7 +33,7 @@ def test_custom_layer(folder: Path) -> None:
     first, second = (value for (value,) in json.loads(run(predict, here))["predictions"])
     assert abs(first) < 0.2
     assert abs(second - 0.64) < 0.2
-    assert run(down, here) == "waves [local] is down\n"
+    assert run(down, here) == "waves [local] on embedded is down\n"
 
 
 def test_two_models(folder: Path) -> None:

@@ -249,7 +249,7 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     console.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, number=6, seconds=None, detail=""))))
     shown = capsys.readouterr()
     head, first, second = shown.out.splitlines()
-    assert head.split() == ["RELEASE", "DEPLOYMENT", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"]
+    assert head.split() == ["RELEASE", "DEPLOYMENT", "ENGINE", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"]
     assert first.startswith("7        m [local]")
     assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
     assert shown.err == "7: why\n"

@@ -27,11 +27,11 @@ OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first that mounts folders by type, so that a missing one is an error."""
 
 
-def connect(host: str | None = None) -> Any:
+def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
     """A client of the engine at `host`, else of the one that DOCKER_HOST or the current `docker context` names.
 
     Raises EngineUnavailable with what is wrong: not running, no permission, not installed, too old, or on another
-    machine, because an engine must see this machine's folders.
+    machine, because an engine must see this machine's folders. Each call may take so many `seconds`.
     """
     address = host or docker_context.address()
     by = docker_context.chosen(host).by
@@ -41,10 +41,10 @@ def connect(host: str | None = None) -> Any:
             f"{what} is on another machine, which does not see this machine's models",
             hint=f"{_without(by)}; remote engines come later",
         )
-    with docker_errors(what):
-        version = _spoken(address)
+    with docker_errors(what, seconds):
+        version = _spoken(address, seconds)
         check_version(address, version)
-        return _client_class()(base_url=address, version=version, timeout=API_SECONDS)
+        return _client_class()(base_url=address, version=version, timeout=seconds)
 
 
 def check_version(address: str, version: str) -> None:
@@ -83,15 +83,15 @@ def _client_class() -> Any:
     return Client
 
 
-def _spoken(address: str) -> str:
+def _spoken(address: str, seconds: float) -> str:
     """The version of the API that an engine speaks, by its quickest answer: for `/version`, which the SDK would ask, it
     starts programs that tell theirs."""
     import requests
     from docker.transport import UnixHTTPAdapter
 
     with requests.Session() as session:
-        session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", API_SECONDS))
-        answer = session.get("http+docker://engine/_ping", timeout=API_SECONDS)
+        session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", seconds))
+        answer = session.get("http+docker://engine/_ping", timeout=seconds)
     return str(answer.headers.get("Api-Version", "auto"))
 
 
@@ -107,14 +107,8 @@ def _without(by: str) -> str:
 def absence(address: str | None = None) -> str:
     """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
     address = address or docker_context.USUAL
-    socket = address.removeprefix(LOCAL)
-    if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
-        import shutil
-
-        installed = shutil.which("dockerd") or shutil.which("docker")
-        return f"Docker is installed and not running: no {socket}" if installed else "Docker is not installed"
-    if not os.access(socket, os.R_OK | os.W_OK):
-        return f"Docker cannot be used: this user may not open {socket}"
+    if closed := no_way_in(address):
+        return closed
     try:
         connect(address).close()
     except EngineError as error:
@@ -122,8 +116,21 @@ def absence(address: str | None = None) -> str:
     return ""
 
 
+def no_way_in(address: str | None = None) -> str:
+    """Why nobody can ask the usual Docker Engine, by its socket alone; empty where it might answer."""
+    socket = (address or docker_context.USUAL).removeprefix(LOCAL)
+    if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
+        import shutil
+
+        installed = shutil.which("dockerd") or shutil.which("docker")
+        return f"Docker is installed and not running: no {socket}" if installed else "Docker is not installed"
+    if not os.access(socket, os.R_OK | os.W_OK):
+        return f"Docker cannot be used: this user may not open {socket}"
+    return ""
+
+
 @contextmanager
-def docker_errors(what: str) -> Iterator[None]:
+def docker_errors(what: str, seconds: float = API_SECONDS) -> Iterator[None]:
     """Whatever the SDK raises, as an EngineError that names what was being done."""
     import docker.errors
     import requests
@@ -138,10 +145,10 @@ def docker_errors(what: str) -> Iterator[None]:
     except docker.errors.APIError as error:
         raise _api_failure(what, error) from error
     except (requests.RequestException, HTTPError) as error:
-        raise _unreachable(what, error) from error
+        raise _unreachable(what, error, seconds) from error
     except docker.errors.DockerException as error:
         if isinstance(error.__cause__ or error.__context__, OSError | HTTPError):
-            raise _unreachable(what, error) from error
+            raise _unreachable(what, error, seconds) from error
         raise EngineError(f"{what}: {_reason(error)}", hint="docker info and docker version tell more") from error
 
 
@@ -172,7 +179,7 @@ def _reason(error: Any) -> str:
     return str(getattr(error, "explanation", None) or error).strip()[:500]
 
 
-def _unreachable(what: str, error: Exception) -> EngineUnavailable:
+def _unreachable(what: str, error: Exception, seconds: float) -> EngineUnavailable:
     text = str(error)
     if "Permission denied" in text:
         return EngineUnavailable(
@@ -181,7 +188,7 @@ def _unreachable(what: str, error: Exception) -> EngineUnavailable:
         )
     if "timed out" in text.lower():
         return EngineUnavailable(
-            f"{what} did not answer within {API_SECONDS} s", hint="docker info tells whether it hangs"
+            f"{what} did not answer within {seconds:g} s", hint="docker info tells whether it hangs"
         )
     return EngineUnavailable(
         f"{what} cannot be reached: {_origin(error)[:200]}", hint="start the Docker Engine, or use --engine embedded"

@@ -19,7 +19,7 @@ from deployer.engines import ports, run_folder
 from deployer.engines.base import SERVING, Address
 from deployer.engines.docker import autopsy, engine_lock, fitness, listing, networks
 from deployer.engines.docker import context as docker_context
-from deployer.engines.docker.api import connect, docker_errors, lines
+from deployer.engines.docker.api import API_SECONDS, connect, docker_errors, lines
 from deployer.engines.docker.engine_lock import EngineLock, Holding
 from deployer.engines.docker.fronting import Gateways
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
@@ -52,7 +52,10 @@ LOOKED_AT = 10
 
 @dataclass(frozen=True)
 class DockerEngine:
-    """Runs containers on the engine that DOCKER_HOST or `docker context` names; configs lie below `state_dir`."""
+    """Runs containers on the engine that DOCKER_HOST or `docker context` names; configs lie below `state_dir`.
+
+    It may take `patience` seconds for each answer.
+    """
 
     state_dir: Path
     models_dir: Path
@@ -62,6 +65,7 @@ class DockerEngine:
     cors: bool = False
     project: str = FALLBACK
     name: str = "docker"
+    patience: float = API_SECONDS
 
     def check(self) -> tuple[Finding, ...]:
         """See Engine.check."""
@@ -359,7 +363,7 @@ class DockerEngine:
 
     @cached_property
     def _client(self) -> Any:
-        return connect(self.settings.host)
+        return connect(self.settings.host, self.patience)
 
     def _info(self) -> Mapping[str, Any]:
         with docker_errors(f"the Docker Engine at {self.place}"):

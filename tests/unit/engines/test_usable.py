@@ -90,6 +90,28 @@ def test_an_engine_that_was_named_is_the_only_one():
     assert engines.usable(Spec(engine="embedded")).absence == ""
 
 
+def test_engines_that_were_left_out_are_asked_for_a_moment(monkeypatch, tmp_path):
+    assert engines.beside(Spec()) == engines.Usable(())
+    assert names(engines.beside(Spec(engine="docker"))) == ["embedded"]
+    away = engines.beside(Spec(engine="embedded"))
+    assert (names(away), away.absence) == ([], "Docker is not installed")
+    monkeypatch.setattr(engines, "ASK_SECONDS", 0.2)
+    with socket.socket(socket.AF_UNIX) as hanging:
+        hanging.bind(str(tmp_path / "docker.sock"))
+        hanging.listen()
+        (docker,) = engines.beside(Spec(engine="embedded")).engines
+        with pytest.raises(EngineUnavailable, match=r"0\.2 s"):
+            docker.observe("m", "local")
+
+
+def test_an_engine_that_hangs_keeps_no_deploy_on_another_one_waiting(monkeypatch, tmp_path):
+    monkeypatch.setenv("DEPLOYER_PROJECT", "mine")
+    (tmp_path / ".deployer" / "docker" / "local@mine" / "there" / "r1").mkdir(parents=True)
+    workspace = open_workspace(Given(engine="embedded"))
+    assert "not installed" in workspace.checked_beside("there").unasked
+    assert workspace.checked_beside("another").unasked == ""
+
+
 def test_what_chose_the_engine_is_known():
     assert context.chosen(None, {"DOCKER_HOST": "x"}).by == "DOCKER_HOST"
     assert context.chosen("unix:///x", {"DOCKER_HOST": "x"}).by == "docker.host"

@@ -52,7 +52,7 @@ def test_status_shows_the_project_alone_until_all_are_asked_for(folder):
 
 
 def test_down_all_takes_the_project_and_leaves_the_others(folder):
-    assert in_process("down", "--all", cwd=folder).out == "m [local] is down\n"
+    assert in_process("down", "--all", cwd=folder).out == "m [local] on embedded is down\n"
     assert in_process("down", "--all", cwd=folder).code == 10
     assert deployed(folder, "--all-projects") == [("other", "m")]
 
@@ -122,7 +122,7 @@ def test_each_project_has_its_own_history_and_all_have_what_was_before(folder):
     settings = Settings(state_dir=folder / ".deployer", project="shop")
     assert [found.name for found in history(settings=settings).releases] == ["of-", "of-shop"]
     assert len(Ledger(path).releases()) == 3
-    assert Ledger(path, "other").interrupted("of-shop", "local") == ()
+    assert Ledger(path, "other").interrupted("of-shop", "local", "embedded") == ()
 
 
 def test_a_history_from_before_projects_is_read_and_written_on(tmp_path):
