@@ -64,8 +64,17 @@ def down_all(
     if silent_ones or failures:
         raise together((*silent_ones, *failures), removed)
     if not removed:
-        raise NothingDeployed("nothing is deployed")
+        raise _nothing(workspace, all_projects=all_projects)
     return removed
+
+
+def _nothing(workspace: Workspace, *, all_projects: bool) -> NothingDeployed:
+    if all_projects:
+        return NothingDeployed("nothing is deployed in any project", hint=workspace.next_steps())
+    hint = workspace.next_steps()
+    if any(other.names() for engine in workspace.engines for other in engine.others()):
+        hint = f"deployer status --all-projects shows what other projects have; {hint}"
+    return NothingDeployed(f"nothing is deployed in project {workspace.engine.project}", hint=hint)
 
 
 def _named(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:

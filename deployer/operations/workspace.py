@@ -22,7 +22,6 @@ from deployer.errors import (
     NotRunning,
     UsageError,
 )
-from deployer.layout import VERSION
 from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.model import check_name
 from deployer.spec import Spec
@@ -248,16 +247,14 @@ class Workspace:
 
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
-        there = ", ".join(f"{found.name} [{found.env}]" for found in self.observe_all())
-        listed = f"there is: {there}" if there else "deployer up SOURCE deploys a model"
-        hint = self._of_others(name) or self._stored(name) or listed
+        hint = self._of_others(name) or self.next_steps(self.observe_all(), name)
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
-    def _stored(self, name: str) -> str | None:
-        """What to type for a model of the store; looked up by its folder, for the store itself imports much."""
-        folder = self.spec.models_dir / name
-        is_stored = folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir())
-        return f"deployer up {name} deploys what the store has" if is_stored else None
+    def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:
+        """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
+        from deployer.operations import next_steps
+
+        return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "")
 
     def _of_others(self, name: str) -> str | None:
         """What to type where another project has a deployment of that name."""
@@ -278,12 +275,13 @@ class Workspace:
             return check_name(name, "deployment")
         if self.spec.name or self.spec.models:
             return self.spec.deployment
-        there = sorted({found.name for found in self.observe_all() if found.env == self.spec.env})
+        deployed = self.observe_all()
+        there = sorted({found.name for found in deployed if found.env == self.spec.env})
         if len(there) == 1:
             return there[0]
         if there:
             raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
-        raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint="deployer up SOURCE deploys a model")
+        raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
 
 
 def stopped_part(deployment: Deployment) -> str:

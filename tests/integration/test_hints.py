@@ -70,3 +70,55 @@ def test_a_change_without_such_options_names_the_line_to_write(project, taken, w
     assert line
     (project / "deployer.toml").write_text(line[0])
     assert in_process("redeploy", "half_plus_two", cwd=project).code == 0
+
+
+def command_of(text: str, start: str) -> list[str]:
+    """The command in a hint that begins with these words, up to what it does."""
+    found = re.search(rf"deployer ({re.escape(start)}.*?) (deploys|shows|takes)\b", text)
+    assert found, text
+    return found[1].split()
+
+
+VERBS = ("down", "logs", "status", "predict", "smoke", "redeploy", "rollback")
+FILE = "[server]\nrest_port = 0\ngrpc_port = 0\n"
+
+
+@pytest.mark.parametrize(
+    ("verb", "env"), [*((verb, []) for verb in (*VERBS, "down --all")), ("logs", ["--env", "staging"])]
+)
+def test_where_nothing_is_deployed_the_hint_deploys_what_there_is(project, verb, env):
+    (project / "deployer.toml").write_text(FILE + "[env.staging]\n")
+    words = verb.split() if verb == "down --all" else [verb, "half_plus_two", *env]
+    ended = in_process(*words, cwd=project)
+    assert ended.code == 10
+    typed = command_of(hint(ended), "up")
+    assert typed[1:2] == ["half_plus_two"] or verb == "down --all"
+    assert in_process("plan", *typed[1:], "--exit-code", cwd=project).code == 20
+
+
+@pytest.mark.parametrize("words", [["down", "--all"], ["logs", "net"], ["down"], ["predict"]], ids=" ".join)
+def test_what_deployer_toml_lists_is_deployed_without_a_name(project, words):
+    (project / "deployer.toml").write_text('name = "net"\n' + FILE + "[models.half_plus_two]\n")
+    ended = in_process(*words, cwd=project)
+    assert ended.code == 10
+    assert command_of(hint(ended), "up") == ["up"]
+    assert in_process("plan", "--exit-code", cwd=project).code == 20
+
+
+@pytest.mark.parametrize("words", [["down", "--all"], ["logs", "net"], ["down"], ["down", "net"]], ids=" ".join)
+def test_an_empty_project_is_told_how_a_model_is_deployed(empty_project, words):
+    ended = in_process(*words, cwd=empty_project)
+    assert (ended.code, "deployer up SOURCE" in hint(ended)) == (10, True)
+
+
+def test_of_another_name_the_hint_shows_what_is_deployed(project):
+    (project / "deployer.toml").write_text(FILE + "[env.staging]\n")
+    assert in_process("up", "half_plus_two:1", "--env", "staging", "-q", cwd=project).code == 0
+    for verb in VERBS:
+        ended = in_process(verb, "half_plus_tow", cwd=project)
+        assert ended.code == 10
+        assert "did you mean half_plus_two?" in hint(ended)
+        shown = in_process(*command_of(hint(ended), "status"), "--json", cwd=project)
+        assert [each["deployment"]["name"] for each in shown.json["deployments"]] == ["half_plus_two"]
+    unnamed = in_process("down", cwd=project)
+    assert (unnamed.code, "half_plus_two [staging]" in hint(unnamed)) == (10, True)
