@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import backend, servable
+from deployer.export import backend, nearby, servable
 from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
@@ -23,6 +23,7 @@ from deployer.export.runtime import foreign_work, library, reason, tensorflow
 from deployer.model import TensorSpec
 
 KIND = "python"
+WEIGHTS = (".h5", ".keras")
 TAKES = frozenset({"inputs", "signatures", "serve_as", "weights"})
 FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
@@ -51,7 +52,7 @@ def location(source: str) -> str:
     if not place.endswith(".py"):
         return source
     if not Path(place).is_file():
-        raise SourceNotFound(f"there is no file {place}")
+        raise nearby.no_file(place, (".py",), f":{name}")
     return f"{Path(place).resolve()}:{name}"
 
 
@@ -107,7 +108,7 @@ def _refuse_options(request: ExportRequest, why: str) -> None:
 def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> None:
     """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
     if not weights.is_file():
-        raise SourceNotFound(f"there is no file {weights}", hint="check the path")
+        raise nearby.no_file(weights, WEIGHTS)
     if not keras_model.is_keras_model(model):
         raise ExportFailed(f"--weights goes with a Keras model, not with a {type(model).__name__}")
     if not model.built and inputs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 import traceback
@@ -16,6 +17,9 @@ from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.runtime import disk_full, reason
+
+SHOWN = 10
+"""How many names an error lists."""
 
 
 @contextmanager
@@ -73,11 +77,11 @@ def _from_package(name: str) -> ModuleType:
 
 
 def attribute(module: ModuleType, dotted: str) -> Any:
-    """What the module calls `dotted`. Raises SourceNotFound with the nearest names there are."""
+    """What the module calls `dotted`. Raises SourceNotFound with the names that could be meant."""
     value: Any = module
     for name in dotted.split("."):
         if not hasattr(value, name):
-            raise SourceNotFound(f"{_origin(module)} has no {name!r}", hint=_nearest(name, value))
+            raise SourceNotFound(f"{_origin(module)} has no {name!r}", hint=_could_be_meant(name, value))
         value = getattr(value, name)
     return value
 
@@ -86,11 +90,25 @@ def _origin(module: ModuleType) -> str:
     return str(getattr(module, "__file__", None) or module.__name__)
 
 
-def _nearest(name: str, holder: Any) -> str:
-    public = [other for other in vars(holder) if not other.startswith("_")]
-    near = difflib.get_close_matches(name, public, n=3, cutoff=0.5)
-    defined = [other for other in public if not isinstance(vars(holder)[other], ModuleType)]
-    return f"did you mean {' or '.join(near)}?" if near else f"it has {', '.join(defined[:10]) or 'no names at all'}"
+def _could_be_meant(name: str, holder: Any) -> str:
+    """The names of a module or an object that may be models or make them, the nearest first."""
+    names = [other for other, value in vars(holder).items() if not other.startswith("_") and _is_own(value, holder)]
+    near = difflib.get_close_matches(name, names, n=SHOWN, cutoff=0.5)
+    ordered = (*near, *(other for other in names if other not in near))
+    if not ordered:
+        return "it has no names that could be meant"
+    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
+    listed = f"it has {', '.join(ordered[:SHOWN])}{more}"
+    return f"did you mean {near[0]}? {listed}" if near else listed
+
+
+def _is_own(value: Any, holder: Any) -> bool:
+    """Not what a module imports, nor a plain constant."""
+    if isinstance(value, (ModuleType, str, bytes, int, float)):
+        return False
+    is_definition = inspect.isclass(value) or inspect.isroutine(value)
+    home = getattr(holder, "__module__", None) or getattr(holder, "__name__", None)
+    return not is_definition or getattr(value, "__module__", None) == home
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer import pointers
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
-from deployer.export import op_libraries
+from deployer.export import nearby, op_libraries
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest, tree_digest
 from deployer.export.golden import source
@@ -34,7 +34,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise SourceNotFound(f"there is no file {source}", hint="check the path")
+        raise nearby.no_file(source, SUFFIXES)
     if path.name == PB_FILE:
         raise SourceNotFound(
             f"{source} is a part of a SavedModel", hint=f"give its folder: {shlex.quote(str(path.parent))}"

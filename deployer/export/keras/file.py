@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing, SourceNotFound
-from deployer.export import backend, servable
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing
+from deployer.export import backend, nearby, servable
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.code import own_signatures
 from deployer.export.code.user_code import attribute, imported
@@ -42,7 +42,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise SourceNotFound(f"there is no file {source}", hint="check the path")
+        raise nearby.no_file(source, SUFFIXES)
     return str(path.resolve())
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path, PurePosixPath
 
-from deployer.errors import BrokenModel, SourceNotFound
+from deployer.errors import BrokenModel
+from deployer.export import nearby
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
@@ -29,7 +30,7 @@ def matches(source: str) -> bool:
 def location(source: str) -> str:
     """The absolute path."""
     if not Path(source).is_file():
-        raise SourceNotFound(f"there is no file {source}", hint="check the path")
+        raise nearby.no_file(source, SUFFIXES)
     return str(Path(source).resolve())
 
 

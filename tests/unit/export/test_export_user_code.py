@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -78,16 +78,56 @@ def test_an_interrupt_passes_through(tmp_path: Path) -> None:
         pass
 
 
-def test_a_missing_name_is_answered_with_near_ones() -> None:
-    module = ModuleType("train")
-    module.build_model = 1  # type: ignore[attr-defined]
-    module.other = 2  # type: ignore[attr-defined]
-    with pytest.raises(SourceNotFound, match="'bild_model'") as caught:
-        attribute(module, "bild_model")
-    assert caught.value.hint == "did you mean build_model?"
-    with pytest.raises(SourceNotFound) as caught:
-        attribute(module, "zzz")
-    assert "build_model, other" in str(caught.value.hint)
+DEFINES = """
+import collections
+from collections import Counter
+from os.path import join
+
+NAME, EPOCHS, _hidden = "net", 5, object()
+def build_net(): ...
+def build_nets(): ...
+class Net:
+    layer = Counter()
+    def call(self): ...
+net_of_today = Net()
+"""
+
+
+@pytest.mark.parametrize(
+    ("asked", "nearest", "listed"),
+    [
+        ("bild_net", "build_net", ["build_net", "build_nets", "Net", "net_of_today"]),
+        ("build_ne", "build_net", ["build_net", "build_nets", "Net", "net_of_today"]),
+        ("net", "Net", ["Net", "build_net", "build_nets", "net_of_today"]),
+        ("zzz", None, ["build_net", "build_nets", "Net", "net_of_today"]),
+        ("Counter_", None, ["build_net", "build_nets", "Net", "net_of_today"]),
+        ("Net.cal", "call", ["call", "layer"]),
+    ],
+)
+def test_a_missing_name_is_answered_with_all_that_could_be_meant(tmp_path: Path, asked, nearest, listed) -> None:
+    with imported(write(tmp_path, "train.py", DEFINES)) as module, pytest.raises(SourceNotFound) as caught:
+        attribute(module, asked)
+    hint = str(caught.value.hint)
+    named = re.search(r"did you mean (\S+)\?", hint)
+    assert (named[1] if named else None) == nearest
+    found = hint.partition("it has ")[2].split(", ")
+    assert sorted(found) == sorted(listed)
+    assert nearest in (None, found[0])
+
+
+def test_of_many_names_some_are_listed_the_nearest_among_them(tmp_path: Path) -> None:
+    text = "".join(f"def make_{number}(): ...\n" for number in range(500)) + "def zebra(): ...\n"
+    with imported(write(tmp_path, "train.py", text)) as module, pytest.raises(SourceNotFound) as caught:
+        attribute(module, "zebr")
+    assert len(str(caught.value.hint)) < 300
+    assert "did you mean zebra? it has zebra, make_0, " in str(caught.value.hint)
+    assert "and 491 more" in str(caught.value.hint)
+
+
+def test_a_module_without_names_says_so(tmp_path: Path) -> None:
+    with imported(write(tmp_path, "train.py", "import os\n")) as module, pytest.raises(SourceNotFound) as caught:
+        attribute(module, "os_")
+    assert "it has no names" in str(caught.value.hint)
 
 
 def test_errors_in_a_call_are_the_users(tmp_path: Path) -> None:
