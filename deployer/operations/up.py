@@ -154,9 +154,10 @@ _OF_STRANGERS = (
 
 def check_platform(workspace: Workspace) -> None:
     """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
-    for finding in workspace.engine.check():
-        if finding.severity == "error":
-            raise EngineUnavailable(finding.message, hint=finding.remedy)
+    with workspace.offering_embedded(workspace.spec.deployment):
+        for finding in workspace.engine.check():
+            if finding.severity == "error":
+                raise EngineUnavailable(finding.message, hint=finding.remedy)
     from deployer import hosts
 
     server = workspace.spec.server

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
@@ -146,12 +147,23 @@ class Workspace:
         if self.absence and self._was_on_docker(name):
             raise EngineUnavailable(
                 f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
-                hint="start the Docker Engine; --engine embedded means another deployment of that name",
+                hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
             )
-        having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
+        with self.offering_embedded(name):
+            having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
         if len(having) > 1:
             having = [engine for engine in having if engine.observe(*key)] or having[:1]
         return tuple(having) or self.engines[:1]
+
+    @contextmanager
+    def offering_embedded(self, name: str) -> Iterator[None]:
+        """Name the embedded engine where Docker cannot be used, unless the deployment is one of Docker's."""
+        try:
+            yield
+        except EngineUnavailable as error:
+            if not self._was_on_docker(name):
+                error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
+            raise
 
     def on_several(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
         """The error that asks which engine is meant."""

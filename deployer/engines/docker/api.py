@@ -23,6 +23,7 @@ NO_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creat
 """Of a mount whose source is not there, as the engine sees it."""
 
 LOCAL = "unix://"
+START = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first that mounts folders by type, so that a missing one is an error."""
 
@@ -41,7 +42,8 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
             f"{what} is on another machine, which does not see this machine's models",
             hint=f"{_without(by)}; remote engines come later",
         )
-    with docker_errors(what, seconds):
+    way = f"start it, or {_without(by)}; docker context ls lists others" if by else START
+    with docker_errors(what, seconds, way):
         version = _spoken(address, seconds)
         check_version(address, version)
         return _client_class()(base_url=address, version=version, timeout=seconds)
@@ -52,7 +54,7 @@ def check_version(address: str, version: str) -> None:
     if numbers(version) < numbers(OLDEST_API):
         raise EngineUnavailable(
             f"the Docker Engine at {address} speaks API {version}, and deployer needs {OLDEST_API} or newer",
-            hint=f"upgrade Docker to {OLDEST_ENGINE} or newer, or use --engine embedded",
+            hint=f"upgrade Docker to {OLDEST_ENGINE} or newer",
         )
 
 
@@ -130,8 +132,8 @@ def no_way_in(address: str | None = None) -> str:
 
 
 @contextmanager
-def docker_errors(what: str, seconds: float = API_SECONDS) -> Iterator[None]:
-    """Whatever the SDK raises, as an EngineError that names what was being done."""
+def docker_errors(what: str, seconds: float = API_SECONDS, way: str = START) -> Iterator[None]:
+    """Whatever the SDK raises, as an EngineError that names what was being done; `way` is how an engine is reached."""
     import docker.errors
     import requests
     from urllib3.exceptions import HTTPError
@@ -145,10 +147,10 @@ def docker_errors(what: str, seconds: float = API_SECONDS) -> Iterator[None]:
     except docker.errors.APIError as error:
         raise _api_failure(what, error) from error
     except (requests.RequestException, HTTPError) as error:
-        raise _unreachable(what, error, seconds) from error
+        raise _unreachable(what, error, seconds, way) from error
     except docker.errors.DockerException as error:
         if isinstance(error.__cause__ or error.__context__, OSError | HTTPError):
-            raise _unreachable(what, error, seconds) from error
+            raise _unreachable(what, error, seconds, way) from error
         raise EngineError(f"{what}: {_reason(error)}", hint="docker info and docker version tell more") from error
 
 
@@ -179,20 +181,18 @@ def _reason(error: Any) -> str:
     return str(getattr(error, "explanation", None) or error).strip()[:500]
 
 
-def _unreachable(what: str, error: Exception, seconds: float) -> EngineUnavailable:
+def _unreachable(what: str, error: Exception, seconds: float, way: str) -> EngineUnavailable:
     text = str(error)
     if "Permission denied" in text:
         return EngineUnavailable(
             f"{what} cannot be used: this user may not open its socket",
-            hint="join the docker group, or use --engine embedded",
+            hint="join the docker group: sudo usermod -aG docker $USER, then log in again",
         )
     if "timed out" in text.lower():
         return EngineUnavailable(
             f"{what} did not answer within {seconds:g} s", hint="docker info tells whether it hangs"
         )
-    return EngineUnavailable(
-        f"{what} cannot be reached: {_origin(error)[:200]}", hint="start the Docker Engine, or use --engine embedded"
-    )
+    return EngineUnavailable(f"{what} cannot be reached: {_origin(error)[:200]}", hint=way)
 
 
 def _origin(error: BaseException) -> str:

@@ -34,7 +34,15 @@ def test_what_a_container_is_makes_another_server(settings):
 
 
 @pytest.mark.parametrize(
-    ("memory", "number"), [(None, None), ("7", 7), ("7b", 7), ("7k", 7 << 10), ("7M", 7 << 20), ("2g", 2 << 30)]
+    ("memory", "number"),
+    [
+        (None, None),
+        ("7000000", 7_000_000),
+        ("7000000b", 7_000_000),
+        ("7000k", 7000 << 10),
+        ("7M", 7 << 20),
+        ("2g", 2 << 30),
+    ],
 )
 def test_a_memory_limit_is_a_number_of_bytes(memory, number):
     assert Docker(memory=memory).memory_bytes == number
