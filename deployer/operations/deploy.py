@@ -46,7 +46,7 @@ class Deploy:
 
     def carry_out(self, plan: Plan, observed: Deployment | None) -> tuple[Deployment, Report]:
         """Do what the plan says. Raises NotReady, GateRefused, EngineError; then the old server still serves."""
-        roomy = plan.change is not Change.NOTHING and self._let_in(plan.change, observed)
+        roomy = self.gate.let_in(plan.change, observed)
         if observed is None or plan.change in (Change.CREATE, Change.REPLACE):
             return self._launch(observed)
         if gateway_cause(self.launch, observed):
@@ -54,14 +54,6 @@ class Deploy:
         if plan.change is Change.RELOAD:
             return self._reload(observed, roomy=roomy)
         return observed, self._still_available(observed)
-
-    def _let_in(self, change: Change, observed: Deployment | None) -> bool:
-        """Refuse what need not even be started; tells whether there is room for a candidate beside old and new."""
-        self.gate.check_golden()
-        if observed is None:
-            return False
-        self.gate.check_signatures(observed)
-        return self.gate.check_memory(observed, change)
 
     @cached_property
     def gate(self) -> Gate:

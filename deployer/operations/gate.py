@@ -32,6 +32,19 @@ class Gate:
         """Whether nothing is asked."""
         return self.workspace.spec.gate.skip
 
+    def let_in(self, change: Change, observed: Deployment | None) -> bool:
+        """Refuse what need not even be started; tells whether there is room for a candidate beside old and new.
+
+        Raises GateRefused, NoRoom.
+        """
+        if change is Change.NOTHING:
+            return False
+        self.check_golden()
+        if observed is None:
+            return False
+        self.check_signatures(observed)
+        return self.check_memory(observed, change)
+
     def check_golden(self) -> None:
         """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
         bare = next((model for model in self.models if not model.golden.cases), None)
@@ -55,7 +68,7 @@ class Gate:
             both = f"deployer diff {served.name} {moving.current(served)} {model.version}"
             raise GateRefused(
                 f"clients of what serves now would break: {told}",
-                hint=f"--allow-breaking lets it through; {both} shows both versions side by side",
+                hint=f"--allow-breaking accepts that; {both} shows both versions side by side",
             )
 
     def check_memory(self, observed: Deployment, change: Change) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 
 from deployer import moving
-from deployer.deployment import Deployment, ServedModel
-from deployer.errors import UsageError
+from deployer.deployment import Deployment, ServedModel, typed
+from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
 from deployer.operations import namesakes
 from deployer.operations.export import ExportOptions
 from deployer.operations.launching import as_served
@@ -14,6 +14,7 @@ from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, one_model, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import Spec
+from deployer.store import Store
 
 
 def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
@@ -42,7 +43,12 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
         return as_served(workspace.spec, deployed.name, models)
 
     deployed = workspace.deployed(name)
-    result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress)
+    try:
+        result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress)
+    except (DeployFailed, GateRefused, ModelError, NotReady) as error:
+        if version is None:
+            error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
+        raise
     if version is not None:
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
@@ -72,6 +78,20 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
         return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
     return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
+
+
+def _another_version(store: Store, deployed: Deployment, model: str | None) -> str:
+    """What to type for another version than the newest, which was refused; empty where there is no other."""
+    for served in _chosen(deployed, model, None):
+        versions, current = store.versions(served.name), moving.current(served)
+        others = versions[:-1]
+        if not others or current == versions[-1]:
+            continue
+        which = f" --model {served.name}" if len(deployed.models) > 1 else ""
+        one, does = (current, "stays with what serves") if current in others else (others[-1], "takes another")
+        again = f"deployer redeploy {typed(deployed.name, deployed.env)}{which} --version {one}"
+        return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {does}"
+    return ""
 
 
 def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:

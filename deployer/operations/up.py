@@ -6,20 +6,19 @@ import dataclasses
 from collections.abc import Callable
 from os import PathLike
 
-from deployer import plan as planning
-from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step
+from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.engines import loading
-from deployer.engines.base import Address
-from deployer.errors import EngineUnavailable, NotOurs, PlanOutdated, UsageError
+from deployer.errors import PlanOutdated, UsageError
 from deployer.model import Model, check_name
 from deployer.operations import choices, namesakes
 from deployer.operations.deploy import Deploy
-from deployer.operations.export import ExportOptions, export_into, foresee
-from deployer.operations.launching import check_batching, check_flags, current_launch, get, served_model, wanted_models
+from deployer.operations.export import ExportOptions, export_into
+from deployer.operations.foreseeing import check_platform, decided, export_options, foreseen
+from deployer.operations.launching import check_flags, current_launch, wanted_models
 from deployer.operations.metering import metered
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
-from deployer.operations.targets import as_text, name_for, next_version, stored
+from deployer.operations.targets import as_text, name_for, stored
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.spec import ModelSpec, Spec
@@ -64,10 +63,10 @@ def _expected(workspace: Workspace, options: ExportOptions, digest: str | None) 
         return None
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
-    exports, _, plan = _foreseen_plan(workspace, options, observed)
-    if dataclasses.replace(plan, steps=(*exports, *plan.steps)).digest != digest:
-        raise _outdated(plan)
-    return plan
+    found = foreseen(workspace, options, observed)
+    if found.with_exports.digest != digest:
+        raise _outdated(found.plan)
+    return found.plan
 
 
 def _outdated(plan: Plan) -> PlanOutdated:
@@ -146,67 +145,17 @@ def change(  # noqa: PLR0913 - what a change is made of
         return deploy(workspace, options, progress, aim=aim, now=now_wanted)
 
 
-_OF_STRANGERS = (
-    "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
-    "remove it yourself"
-)
-
-
-def check_platform(workspace: Workspace) -> None:
-    """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
-    with workspace.offering_embedded(workspace.spec.deployment):
-        for finding in workspace.engine.check():
-            if finding.severity == "error":
-                raise EngineUnavailable(finding.message, hint=finding.remedy)
-    from deployer import hosts
-
-    server = workspace.spec.server
-    hosts.check_family(server.address)
-    address = Address(server.address, server.rest_port, server.grpc_port)
-    name, env = workspace.spec.deployment, workspace.spec.env
-    if strangers := workspace.engine.strangers(name, env):
-        raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
-    workspace.engine.check_address(name, env, address)
-
-
 def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
-    """The plan, with nothing touched and no TensorFlow imported."""
+    """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
+    before anything is started."""
+    from deployer.operations.gate import Gate
+
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
-    exports, request, plan = _foreseen_plan(workspace, options, observed)
-    plan = dataclasses.replace(plan, steps=(*exports, *plan.steps))
-    return _result(workspace, request.models, plan, choices.notices(workspace, request, observed, None))
-
-
-def _foreseen_plan(
-    workspace: Workspace, options: ExportOptions, observed: Deployment | None
-) -> tuple[tuple[Step, ...], Launch, Plan]:
-    """The exports to be made first, what is to serve then, and what will be done for that."""
-    exports: list[Step] = []
-    models = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
-    request = current_launch(workspace.spec, workspace.engine, models)
-    return tuple(exports), request, _decided(workspace, request, observed)
-
-
-def _foreseen(
-    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]
-) -> ServedModel:
-    """What would be served of a model; an export that would come first is added to `steps`."""
-    store = workspace.store
-    found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
-    if isinstance(found, str):
-        version = options.version or next_version(store, name, spec.source or "")
-        steps.append(Step(f"export {spec.source} as {name}:{version}", found))
-        return ServedModel(name, (version,), tuple(sorted(spec.labels.items())))
-    models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
-    check_batching(workspace.spec, models)
-    loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
-    return served_model(name, models, spec)
-
-
-def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
-    """The options for exporting one model of the spec."""
-    return dataclasses.replace(options.with_those_of(spec), name=name)
+    found = foreseen(workspace, options, observed)
+    Gate(workspace, found.launch, found.models, silent).let_in(found.plan.change, observed)
+    notices = choices.notices(workspace, found.launch, observed, None)
+    return _result(workspace, found.launch.models, found.with_exports, notices)
 
 
 def deploy(  # noqa: PLR0913 - what a change is made of
@@ -230,7 +179,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
         if spec != workspace.spec:
             workspace = workspace.with_spec(spec)
             request, models = _request(workspace)
-        plan = _decided(workspace, request, observed)
+        plan = decided(workspace, request, observed)
         if expected is not None and plan != expected:
             raise _outdated(plan)
         if plan.change is not Change.NOTHING:
@@ -251,19 +200,6 @@ def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
     wanted = wanted_models(workspace.spec, workspace.store)
     request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     return request, tuple(model for found in wanted for model in found.models)
-
-
-def _decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
-    """What will be done, on an engine that is fit for it."""
-    gate = not workspace.spec.gate.skip
-    seamless = workspace.engine.seamless
-    plan = planning.decide(request, observed, seamless=seamless, gate=gate)
-    if plan.change is Change.RELOAD and observed is not None:
-        astray = workspace.engine.astray(observed, request.models)
-        plan = planning.decide(request, observed, seamless=seamless, gate=gate, astray=astray) if astray else plan
-    if planning.starts(plan.change, request, observed):
-        check_platform(workspace)
-    return plan
 
 
 def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) -> Spec:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +14,7 @@ import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import servers
 
-from deployer.deployment import ServedModel, models_text
+from deployer.deployment import Memory, ServedModel, models_text
 from deployer.engines import run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
 
@@ -156,14 +158,89 @@ def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_sk
 
 def test_a_signature_that_breaks_clients_is_refused_and_let_through_when_asked_for(project):
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
-    (project / "make.py").write_text(RENAMED)
-    assert in_process("export", "make.py:half_plus_two", "-q", cwd=project).code == 0
+    renamed_output(project)
     told = ("clients of what serves now would break", "output y", "--allow-breaking", "deployer diff half_plus_two 1 4")
     refused(deployer("redeploy", cwd=project), 8, *told)
     assert ask(endpoints) == 3.0
     assert versions(run(project, "redeploy", "--allow-breaking")) == [4]
     assert versions(run(project, "rollback")) == [1]
     assert ask(endpoints) == 3.0
+
+
+def renamed_output(project: Path) -> int:
+    """Version 4, whose output has another name."""
+    (project / "make.py").write_text(RENAMED)
+    assert in_process("export", "make.py:half_plus_two", "-q", cwd=project).code == 0
+    return 4
+
+
+def without_answers(project: Path) -> int:
+    """Version 4, which another tool put there."""
+    store = project / "models" / "half_plus_two"
+    shutil.copytree(store / "2", store / "4", ignore=shutil.ignore_patterns("assets.extra"))
+    return 4
+
+
+def other_answers(project: Path) -> int:
+    """Version 3, whose golden answers are those of another."""
+    spoil_golden(project, 3)
+    return 3
+
+
+def without_memory(_: Path) -> int:
+    """Version 3, for which there is no room beside the one that serves."""
+    return 3
+
+
+@pytest.mark.parametrize(
+    ("make", "code", "accept"),
+    [
+        (renamed_output, 8, "--allow-breaking"),
+        (without_answers, 8, "--skip-gate"),
+        (without_memory, 6, "gate.check_memory"),
+    ],
+)
+def test_what_a_change_would_refuse_before_it_starts_its_plan_refuses_alike(project, monkeypatch, make, code, accept):
+    endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
+    newest = make(project)
+    if make is without_memory:
+        monkeypatch.setattr(EmbeddedEngine, "memory", lambda *_: Memory(used=2 << 30, free=1 << 20))
+    name = f"half_plus_two:{newest}"
+    ways: tuple[tuple[str, ...], ...] = (
+        ("redeploy",), ("redeploy", "--version", str(newest)), ("up", "half_plus_two"), ("up", name),
+        ("label", "half_plus_two", f"canary={newest}"),
+    )  # fmt: skip
+    for way in ways:
+        done = in_process(*way, "-q", cwd=project)
+        planned = in_process(*way, "--dry-run", "--json", cwd=project)
+        assert (done.code, planned.code) == (code, code), done.err + planned.err
+        said = {key: planned.json["error"][key] for key in ("code", "message", "hint")}
+        assert all(text in done.err for text in (said["message"], said["hint"])), done.err
+        assert accept in said["hint"]
+    for way in (("half_plus_two",), (name,)):
+        assert in_process("plan", *way, cwd=project).code == code
+    if accept.startswith("--"):
+        for way in (("plan", name), ("redeploy", "--dry-run")):
+            accepted = in_process(*way, accept, "--json", cwd=project)
+            assert (accepted.code, accepted.json["plan"]["change"]) == (0, "reload"), accepted.err
+    assert ask(endpoints) == 3.0
+
+
+@pytest.mark.parametrize("make", [renamed_output, without_answers, other_answers])
+def test_a_refused_redeploy_names_the_version_that_stays_as_it_is_typed(project, make):
+    run(project, "up", "half_plus_two:1", *ANY_PORTS, "--env", "staging")
+    newest = make(project)
+    ended = deployer("redeploy", "--env", "staging", "--json", cwd=project)
+    assert ended.code == 8
+    hint = ended.json["error"]["hint"]
+    assert f"half_plus_two:{newest}" in hint
+    typed = next(text for text in hint.split(": ") if text.startswith("deployer redeploy "))
+    words = shlex.split(typed)[1:]
+    assert words[words.index("--version") + 1] == "1"
+    end = words.index("--version") + 2
+    assert deployer(*words[:end], cwd=project).code == 0
+    named = deployer("redeploy", "--env", "staging", "--version", str(newest), "--json", cwd=project)
+    assert "without --version" not in named.json["error"]["hint"]
 
 
 RENAMED = """

@@ -88,7 +88,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("inspect", "half_plus_two"),
         ("inspect", "models/half_plus_two/1"),
         ("render", "half_plus_two"),
-        ("plan", "half_plus_two"),
+        ("plan", "half_plus_two", "--skip-gate"),
         ("plan", "models/half_plus_two/1", "--name", "new"),
     ],
     ids=" ".join,
