@@ -30,7 +30,10 @@ def test_a_taken_port_is_said_with_the_process_that_has_it_and_once(project, mon
     assert (again["endpoints"], again["notices"]) == (made["endpoints"], [])
 
 
-def test_an_address_that_an_option_opened_stays_until_a_setting_closes_it(project):
+@pytest.mark.parametrize("document", [False, True], ids=["without a document", "with that of init"])
+def test_an_address_that_an_option_opened_stays_until_a_setting_closes_it(project, document):
+    if document:
+        assert in_process("init", "--name", "half_plus_two", cwd=project).code == 0
     opened = up(project, "half_plus_two:1", "--host", "0.0.0.0", *ANY_PORTS)
     assert any("other machines" in said for said in opened["notices"])
     assert up(project, "half_plus_two:1")["plan"]["change"] == "nothing"

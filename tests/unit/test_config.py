@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import operator
 import re
 from pathlib import Path
@@ -139,6 +140,14 @@ def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
     assert shown.batching is not None
     assert shown.server.rest_port == 9501
     assert shown.models["digits"].labels == {"stable": 1, "canary": 2}
+
+
+@pytest.mark.parametrize("env", [None, "production"])
+def test_what_init_writes_sets_nothing_that_is_not_set_without_it(tmp_path, env):
+    written = load(tmp_path, render.text("deployer.toml", name="digits", project="shop"), env)
+    without = load(tmp_path, "[models.digits]\n", env)
+    for section in dataclasses.fields(Spec):
+        assert getattr(written, section.name) == getattr(without, section.name), section.name
 
 
 def test_code_beside_the_document_is_found_from_anywhere(tmp_path):
