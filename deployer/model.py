@@ -136,7 +136,8 @@ class GoldenSummary:
     proven, their values are not. `skipped` names signatures without golden answers, each with its reason. `warmup`
     counts the records that were made of it for the server's warm-up. `compared` are the signatures whose answers the
     source model itself gave too; `not_compared` says of which others it did not, and why. `notes` say what a signature
-    takes less of than it declares, and what an API cannot carry. `itself` says that the SavedModel is the source.
+    takes less of than it declares, and what an API cannot carry. `itself` says that the SavedModel is the source, and
+    `rewritten` that its graph was stored in another form: of text, or as `--tags` or `--default-signature` asked.
     """
 
     cases: int
@@ -148,6 +149,7 @@ class GoldenSummary:
     not_compared: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     itself: bool = False
+    rewritten: bool = False
 
     @property
     def is_whole(self) -> bool:
@@ -161,7 +163,10 @@ class GoldenSummary:
         if not self.cases:
             return "not compared with the source model: there are no golden answers"
         if self.itself:
-            return "not compared with a source model: the SavedModel is the source itself, taken over byte for byte"
+            kept = "its variables and assets" if self.rewritten else "all of it"
+            graph = ", its graph is rewritten" if self.rewritten else ""
+            taken = f"{kept} taken over byte for byte{graph}"
+            return f"not compared with a source model: the SavedModel is the source itself, {taken}"
         without = "; ".join(self.not_compared) or "the version was made before that was done"
         if not self.compared:
             return f"not compared with the source model: {without}"

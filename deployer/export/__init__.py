@@ -48,6 +48,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         saved = kind_of(request.source).save(request, target, progress)
         if request.default_signature is not None:
             rewriting.set_default(target, request.default_signature)
+            saved = dataclasses.replace(saved, rewritten=True)
         _check_signature(request, target)
         servability.check(target)
     return saved

@@ -67,11 +67,13 @@ def option(name: str) -> str:
 class Saved:
     """What saving a source brought. `keras` is the version of the Keras that took part, if one did. `notes` say what
     was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`.
-    `version` is the number that an archive gives the model, 0 for none."""
+    `version` is the number that an archive gives the model, 0 for none. `rewritten` says that the graph of a SavedModel
+    is not stored as it was."""
 
     keras: str | None = None
     notes: tuple[str, ...] = ()
     version: int | None = None
+    rewritten: bool = False
 
 
 class SourceKind(Protocol):

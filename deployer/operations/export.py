@@ -161,7 +161,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         for version in known if origin.digest is None else ():
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False)
-        golden = exporter.prove(stage.folder, request, progress)
+        golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
         own = own_version(request.source) if saved.version is None else saved.version
         number = options.version or next_version(store, name, request.source, own)
         notes = (*saved.notes, *_renumbered(own, number, options))

@@ -15,6 +15,8 @@ from support.exporting import Exporter
 from support.files import POINTER, as_text, copy_model
 from support.world import MODELS
 
+from deployer import saved_model
+
 
 def notes_of(project: Path, name: str = "m") -> list[str]:
     return list(in_process("inspect", name, "--json", cwd=project).json["model"]["notes"])
@@ -39,6 +41,39 @@ def test_a_saved_model_as_text_is_stored_in_binary(tmp_path: Path) -> None:
     assert any("saved_model.pbtxt" in note for note in notes_of(tmp_path))
     answers = Exporter(tmp_path)(str(tmp_path / "models/m/1"), prove=False).ask({"x": np.float32([2.0])})
     assert answers["y"].tolist() == [3.0]
+
+
+def trained(folder: Path) -> Path:
+    """The same with other tags than a server loads."""
+    message = saved_model.parse(folder)
+    message.meta_graphs[0].meta_info_def.tags[:] = ["train"]
+    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
+    return folder
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+@pytest.mark.parametrize(
+    ("change", "options", "rewritten"),
+    [
+        (Path, (), False),
+        (Path, ("--warmup",), False),
+        (as_text, (), True),
+        (trained, ("--tags", "train"), True),
+        (Path, ("--default-signature", "serving_default"), True),
+    ],
+    ids=["as it is", "warm-up", "text", "tags", "default signature"],
+)
+def test_only_what_is_stored_as_it_was_is_said_to_be_byte_for_byte(tmp_path, change, options, rewritten, packed):
+    source = change(copy_model(tmp_path / "saved"))
+    before = (source / "saved_model.pb").read_bytes() if (source / "saved_model.pb").is_file() else b""
+    given = shutil.make_archive(str(tmp_path / "saved"), "zip", tmp_path, "saved") if packed else "./saved"
+    ended = in_process("export", given, "--name", "m", *options, "--json", "-q", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    golden = ended.json["model"]["golden"]
+    stored = (tmp_path / "models/m/1/saved_model.pb").read_bytes()
+    assert (golden["itself"], golden["rewritten"]) == (True, rewritten)
+    assert rewritten or stored == before
+    assert ("graph" in golden["fidelity"]) is rewritten
 
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001", "assets/words.txt"])

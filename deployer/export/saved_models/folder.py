@@ -64,13 +64,15 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
             bring(path, target / path.relative_to(root))
         else:
             notes.append(f"left out: the warm-up file of the source (--{'' if request.warmup else 'no-'}warmup)")
-    if not (root / PB_FILE).is_file():
+    is_text = not (root / PB_FILE).is_file()
+    if is_text:
         write_binary(target)
         notes.append(f"{PBTXT_FILE} is text: stored as {PB_FILE}")
-    if info.tags != saved_model.SERVE:
-        progress(f"keeping the graph tagged {{{', '.join(info.tags)}}} alone, tagged {{serve}}")
+    retagged = info.tags != saved_model.SERVE
+    if retagged:
         serve_tagged(target, info.tags)
-    return Saved(info.keras, tuple(notes))
+        notes.append(f"the graph tagged {{{', '.join(info.tags)}}} is stored alone, tagged {{serve}}")
+    return Saved(info.keras, tuple(notes), rewritten=is_text or retagged)
 
 
 def _own_files(root: Path) -> Iterator[Path]:
