@@ -16,6 +16,8 @@ from deployer.engines import loading
 from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.golden import GoldenCase
 from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
+from deployer.operations import namesakes
+from deployer.operations.export import ExportOptions
 from deployer.operations.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
@@ -40,7 +42,17 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     questions = _questions(model)
     lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
     faults = (f"export and up refuse it: {fault.message}",) if fault else ()
-    return InspectResult(model, tuple(line for line in lines if line), (*faults, *_notes(workspace, model)))
+    outdated = _outdated(workspace, model) if known else ()
+    notes = (*faults, *_notes(workspace, model), *outdated)
+    return InspectResult(model, tuple(line for line in lines if line), notes)
+
+
+def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
+    """That the source of the newest version has changed since; later versions say so of earlier ones."""
+    if model.version != workspace.store.versions(model.name)[-1]:
+        return ()
+    options = ExportOptions().for_batching(workspace.spec.batching)
+    return namesakes.notices((model.name,), workspace.store, options)
 
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:

@@ -129,3 +129,28 @@ def test_a_source_of_another_name_that_changed_is_said(store, changes):
         shutil.copytree(HALF / "2", "trained", dirs_exist_ok=True)
     said = namesakes.notices(["m"], store, ExportOptions())
     assert [f"deployer up {Path('trained').resolve()} --name m" in text for text in said] == [True] * changes
+
+
+def notes_of(*target: str) -> list[str]:
+    shown = in_process("inspect", *target, "--json", cwd=Path.cwd())
+    assert shown.code == 0, shown.err
+    return [note for note in shown.json["notes"] if "deployer up" in note]
+
+
+@pytest.mark.parametrize("place", ["sm", "trained"], ids=["of the name", "elsewhere"])
+def test_inspect_notes_that_the_source_of_the_newest_version_has_changed(store, place):
+    Path("sm").rename(place)
+    source = exporter.identify(ExportOptions().request(place))
+    with store.stage("m" if place != "sm" else "sm") as stage:
+        name = stage.name
+        shutil.copytree(place, stage.folder, dirs_exist_ok=True)
+        stage.hashes.begin()
+        newest = store.publish(stage, source, GoldenSummary(1, "made")).version
+    assert notes_of(name) == notes_of(f"{name}:{newest}") == []
+    shutil.copytree(HALF / "2", place, dirs_exist_ok=True)
+    (said,) = notes_of(name)
+    assert f"{name}:{newest} was exported" in said
+    assert notes_of(f"{name}:{newest}") == [said]
+    if newest > 1:
+        assert notes_of(f"{name}:1") == []
+    assert notes_of(f"./{place}") == []
