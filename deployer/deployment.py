@@ -12,6 +12,8 @@ from pathlib import Path
 from deployer.model import Model
 
 DEFAULT_ENV = "local"
+LOST = "lost"
+"""The role of a server that runs though its state directory is gone."""
 LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
 """Where clients of TensorFlow Serving expect it; many tutorials have them the other way round."""
@@ -159,7 +161,8 @@ class Front:
 
 @dataclass(frozen=True)
 class Deployment:
-    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`.
+    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`;
+    of one that runs though its state directory is gone, `lost`.
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
     the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions

@@ -177,6 +177,9 @@ def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int
 def _deployments(patient: Patient) -> Iterator[Finding]:
     """Versions that a server should have and the store lost; images whose tag has moved."""
     for engine in patient.engines:
+        for lost in engine.lost():
+            text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
+            yield Finding("deployments", "error", text, f"deployer down {typed(lost.name, lost.env)} ends it")
         deployments = engine.observe_all()
         images = engine.images({found.image_name for found in deployments if found.image_name})
         for found in deployments:

@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
+from support.world import only_servers_below
 
 from deployer.export import child
 
@@ -19,6 +20,12 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("DEPLOYER_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")  # a Docker Engine on this machine is for tests/docker alone
+
+
+@pytest.fixture(autouse=True)
+def _no_servers_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What else this user runs on this machine is no test's: `down --all --all-projects` would end it."""
+    only_servers_below(monkeypatch, tmp_path_factory.getbasetemp())
 
 
 @pytest.fixture(scope="session", autouse=True)

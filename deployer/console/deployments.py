@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, table
-from deployer.deployment import listed, typed
+from deployer.deployment import LOST, listed, typed
 
 if TYPE_CHECKING:
     from deployer.report.changes import DownResult, TokenResult, UnlockResult, UpResult
@@ -87,7 +88,8 @@ def show_down(results: Sequence[DownResult]) -> None:
     several = len({result.project for result in results}) > 1
     for result in results:
         of = f" of {_project(result.project)}" if several else ""
-        out(f"{result.name} [{result.env}]{of} on {result.engine} is down")
+        place = f" from {shlex.quote(str(result.state_dir))}" if result.state_dir else ""
+        out(f"{result.name} [{result.env}]{of}{place} on {result.engine} is down")
 
 
 def _project(name: str) -> str:
@@ -154,6 +156,8 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     found = status.deployment
     state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
+    if found.role == LOST:
+        state = LOST
     return (
         found.project or "-",
         found.name,

@@ -59,8 +59,16 @@ class Engine(Protocol):
     def place(self) -> str:
         """Where it is: two engines of one name, place and project have the same deployments."""
 
+    @property
+    def state_dir(self) -> Path:
+        """The directory that has the history, and a folder for what each deployment runs with."""
+
     def others(self) -> tuple[Engine, ...]:
-        """The same platform, as each other project sees it that has something there."""
+        """The same platform, as each other project sees it that has something there, be it from another directory."""
+
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        """Servers of this project, or of one deployment, that run though their state directory is gone. Of all methods
+        only `discard` and `remove` end them."""
 
     def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """Report what looks like this project's and is not: edited labels, or, with a name, what is in the way of that

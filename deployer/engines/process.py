@@ -17,19 +17,22 @@ from deployer.errors import EngineError
 if TYPE_CHECKING:
     import psutil
 
+MODULE = "deployer.server"
+RUN_FOLDER = "--run_folder="
+"""A server's argument that says where its labels are."""
 KILL_SECONDS = 5.0
 SHOWN_SECONDS = 5.0
 
 
 def mark(folder: Path) -> str:
     """The argument by which a server of this run folder is known."""
-    return f"--run_folder={folder}"
+    return f"{RUN_FOLDER}{folder}"
 
 
 def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequence[int]) -> int:
     """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid, once `find` finds
     it, unless it has ended."""
-    command = [sys.executable, "-m", "deployer.server", *arguments, mark(folder)]
+    command = [sys.executable, "-m", MODULE, *arguments, mark(folder)]
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(

@@ -54,6 +54,7 @@ class Release:
     models: tuple[ServedModel, ...]
     pid: int | None = None
     project: str = ""
+    store: str = ""
 
     def deployment(self, folder: Path, *, serving: bool, running: bool) -> Deployment:
         """The release as the world sees it: a serving one by its public ports, a candidate by its private ones."""
@@ -75,6 +76,7 @@ class Release:
             running=running,
             pid=self.pid,
             folder=folder,
+            store=Path(self.store) if self.store else None,
             under_way=reload_under_way(folder),
             host=self.host,
             project=self.project,

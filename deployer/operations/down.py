@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from deployer import plan as planning
-from deployer.deployment import Deployment
+from deployer.deployment import LOST, Deployment
 from deployer.engines.base import Engine
 from deployer.errors import EngineError, LedgerError, NothingDeployed
 from deployer.ledger import Ledger
 from deployer.operations.attempts import attempted, together
 from deployer.operations.recording import recorded
-from deployer.operations.workspace import Progress, Settings, Workspace, open_everywhere, open_workspace, silent
+from deployer.operations.workspace import (
+    Progress,
+    Settings,
+    Workspace,
+    identity,
+    open_everywhere,
+    open_workspace,
+    silent,
+)
 from deployer.report.changes import DownResult
 
 Confirm = Callable[[tuple[str, ...]], bool]
@@ -54,11 +64,12 @@ def down_all(
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):  # one that does not answer is told below
             _report_strangers(engine, progress)
-    there, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
-    own = {engine.project for engine in workspace.engines}
-    others = tuple(sorted({_text(*each) for each in there if each[0].project not in own}))
+    found, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
+    there = tuple({(identity(engine), key): (engine, key) for engine, key in found}.values())
+    own = set(map(identity, workspace.engines))
+    others = tuple(sorted({_text(workspace, *each) for each in there if identity(each[0]) not in own}))
     if others and not confirm(others):
-        there = tuple(each for each in there if each[0].project in own)
+        there = tuple(each for each in there if identity(each[0]) in own)
     results, failures = attempted(partial(_down_one, workspace, engine, key, progress) for engine, key in there)
     removed = tuple(result for result in results if result)
     if silent_ones or failures:
@@ -82,9 +93,17 @@ def _named(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, 
     return [(each, key) for each in (engine, *others) for key in each.names()]
 
 
-def _text(engine: Engine, key: tuple[str, str]) -> str:
+def _text(workspace: Workspace, engine: Engine, key: tuple[str, str]) -> str:
     name, env = key
-    return f"{name} [{env}] of {f'project {engine.project}' if engine.project else 'no project'} on {engine.name}"
+    project = f"project {engine.project}" if engine.project else "no project"
+    place = f", from {shlex.quote(str(elsewhere))}" if (elsewhere := _elsewhere(workspace, engine)) else ""
+    lost = f" (its state directory is {LOST})" if engine.lost(name, env) else ""
+    return f"{name} [{env}] of {project} on {engine.name}{place}{lost}"
+
+
+def _elsewhere(workspace: Workspace, engine: Engine) -> Path | None:
+    """The state directory of an engine, where the workspace has another one."""
+    return None if engine.state_dir in {own.state_dir for own in workspace.engines} else engine.state_dir
 
 
 def _report_strangers(engine: Engine, progress: Progress, *key: str) -> None:
@@ -101,6 +120,13 @@ def _down_one(
 def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress) -> DownResult | None:
     """None when nothing served; what killed commands left is gone then, too."""
     name, env = key
+    place = _elsewhere(workspace, engine)
+    lost = engine.lost(name, env)
+    for each in lost:
+        progress(f"stopping process {each.pid}, whose state directory is {LOST}: {name} [{env}] on {engine.name}")
+        engine.discard(each)
+    if lost and key not in engine.names():  # no lock and no history are made in a directory that is gone
+        return DownResult(name, env, engine.name, planning.remove(lost[-1]), engine.project, place)
     with engine.lock(name, env, workspace.settings.lock_wait):
         for told in engine.recover(name, env):
             progress(told)
@@ -111,7 +137,7 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
         except LedgerError as error:  # a full disk is no reason to keep what fills it
             progress(f"{error.message}; what is removed is not written down")
             engine.remove(name, env)
-    return None if plan is None else DownResult(name, env, engine.name, plan, engine.project)
+    return None if plan is None else DownResult(name, env, engine.name, plan, engine.project, place)
 
 
 def _write_and_remove(

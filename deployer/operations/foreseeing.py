@@ -9,7 +9,7 @@ from deployer import plan as planning
 from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, Wanted
 from deployer.engines import loading
 from deployer.engines.base import Address
-from deployer.errors import EngineUnavailable, NotOurs
+from deployer.errors import EngineError, EngineUnavailable, NotOurs
 from deployer.model import Model
 from deployer.operations.export import ExportOptions, foresee
 from deployer.operations.launching import check_batching, current_launch, get, served_model
@@ -94,4 +94,9 @@ def check_platform(workspace: Workspace) -> None:
     name, env = workspace.spec.deployment, workspace.spec.env
     if strangers := workspace.engine.strangers(name, env):
         raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
+    for lost in workspace.engine.lost(name, env):
+        raise EngineError(
+            f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
+            hint=f"deployer down {workspace.typed(name)} ends it",
+        )
     workspace.engine.check_address(name, env, address)

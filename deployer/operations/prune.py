@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from deployer.deployment import Change, Deployment, ServedModel
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
+from deployer.ledger import Ledger
 from deployer.operations.versions import versions
 from deployer.operations.workspace import Settings, Workspace, open_everywhere
 from deployer.report.history import Outcome, Release
@@ -34,20 +35,30 @@ def prune(
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
             locks.enter_context(engine.lock(*key, workspace.settings.lock_wait))
-        needed = _served(workspace) | _good(dataclasses.replace(workspace.ledger, project="").releases())
+        needed = _served(workspace) | {key for ledger in _ledgers(workspace) for key in _good(ledger.releases())}
         return _prune(workspace, name, keep, needed, dry_run=dry_run)
 
 
 def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
     """The deployments of this project, and those of others that have their versions from the same store."""
-    for engine in workspace.engines:
-        yield from ((engine, key) for key in engine.names())
-        for other in engine.others():
-            yield from ((other, (seen.name, seen.env)) for seen in other.observe_all() if _same_store(seen, workspace))
+    yield from ((engine, key) for engine in workspace.engines for key in engine.names())
+    yield from ((engine, (seen.name, seen.env)) for engine, seen in _others(workspace))
 
 
-def _same_store(seen: Deployment, workspace: Workspace) -> bool:
-    return seen.store is None or seen.store == workspace.spec.models_dir.resolve()
+def _others(workspace: Workspace) -> Iterator[tuple[Engine, Deployment]]:
+    """The deployments of other projects that have their versions from this store. Old ones do not say from which: they
+    count where they share the state directory."""
+    store = workspace.spec.models_dir.resolve()
+    own = {engine.state_dir for engine in workspace.engines}
+    for other in workspace.others():
+        unsaid = store if other.state_dir in own else None
+        yield from ((other, seen) for seen in other.observe_all() if (seen.store or unsaid) == store)
+
+
+def _ledgers(workspace: Workspace) -> set[Ledger]:
+    """The histories of all that have their versions from this store, with those of every project in them."""
+    engines = (*workspace.engines, *(engine for engine, _ in _others(workspace)))
+    return {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in engines}
 
 
 def _prune(
@@ -67,7 +78,8 @@ def _prune(
 
 def _served(workspace: Workspace) -> set[tuple[str, int]]:
     """What serves, or would after a reload that was killed half-way."""
-    found = [seen for engine in workspace.engines for each in (engine, *engine.others()) for seen in each.observe_all()]
+    own = (seen for engine in workspace.engines for seen in engine.observe_all())
+    found = (*own, *(seen for _, seen in _others(workspace)))
     return {key for seen in found for key in _keys((*seen.models, *(seen.under_way or ())))}
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from deployer.client import Client
-from deployer.deployment import Deployment, NamedImage, typed
+from deployer.deployment import LOST, Deployment, NamedImage, typed
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.operations.attempts import attempted, together
@@ -65,6 +66,7 @@ def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...
     name = workspace.deployment_name(name)
     there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.having(name))
     found = tuple(each for engine, seen in there if seen for each in _with_moved(engine, (seen,)))
+    found += tuple(each for engine in workspace.having(name) for each in _lost(engine, "", name, workspace.spec.env))
     if not found:
         raise workspace.nothing_deployed(name)
     return found
@@ -73,9 +75,24 @@ def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...
 def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
     others = engine.others() if all_projects else ()
     found = tuple(found for each in (engine, *others) for found in _with_moved(each, each.observe_all()))
+    found += _lost(engine, "")
+    found += tuple(lost for each in others for lost in _lost(each, _where(each)))
     for told in engine.strangers():
         progress(f"{told}; it is left alone")
     return found
+
+
+def _lost(engine: Engine, where: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
+    """Servers whose state directory is lost, each with what ends it; `where` has the engine's options."""
+    return tuple(
+        (found, f"its state directory is lost: deployer down {typed(found.name, found.env)}{where} ends the server")
+        for found in engine.lost(*key)
+    )
+
+
+def _where(engine: Engine) -> str:
+    """The options by which the deployments of an embedded engine elsewhere are meant."""
+    return f" --project {engine.project} --state-dir {shlex.quote(str(engine.state_dir))} --engine {engine.name}"
 
 
 def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
@@ -90,6 +107,8 @@ def _moved(image: NamedImage | None, found: Deployment) -> str:
 
 
 def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatus:
+    if deployment.role == LOST:
+        return DeploymentStatus(deployment, (), healthy=False, detail=moved)
     store = Store(deployment.store) if deployment.store else store
     lacking = ", ".join(store.lacking(deployment.models))
     lost = f"{lacking} is no longer in {store.root}: put it back" if lacking else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -116,7 +116,7 @@ class Workspace:
 
     def ledger_of(self, engine: Engine) -> Ledger:
         """The history of the project that an engine works for."""
-        return Ledger(self.spec.state_dir / LEDGER_FILE, engine.project)
+        return Ledger(engine.state_dir / LEDGER_FILE, engine.project)
 
     @property
     def tolerance(self) -> Tolerance:
@@ -225,6 +225,12 @@ class Workspace:
         """Every deployment of every engine."""
         return tuple(found for engine in self.engines for found in engine.observe_all())
 
+    def others(self) -> tuple[Engine, ...]:
+        """The engines as each other project sees them that has something there."""
+        own = set(map(identity, self.engines))
+        found = each_once(other for engine in self.engines for other in engine.others())
+        return tuple(other for other in found if identity(other) not in own)
+
     def client(self, deployment: Deployment) -> Client:
         """Speaks to that deployment's server; the same one each time, whose connections are there already."""
         from deployer.client import Client
@@ -259,6 +265,12 @@ class Workspace:
 
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
+        lost = [each for engine in self.engines for each in engine.lost(name, self.spec.env)]
+        if lost:
+            return NothingDeployed(
+                f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
+                hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
+            )
         hint = self._of_others(name) or self.next_steps(self.observe_all(), name)
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
@@ -288,7 +300,8 @@ class Workspace:
         if self.spec.name or self.spec.models:
             return self.spec.deployment
         deployed = self.observe_all()
-        there = sorted({found.name for found in deployed if found.env == self.spec.env})
+        seen = (*deployed, *(lost for engine in self.engines for lost in engine.lost()))
+        there = sorted({found.name for found in seen if found.env == self.spec.env})
         if len(there) == 1:
             return there[0]
         if there:
@@ -329,8 +342,17 @@ def open_everywhere(settings: Settings) -> Workspace:
 
     names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
-    there = {(engine.name, _place(engine), engine.project): engine for each in opened for engine in each.engines}
-    return dataclasses.replace(opened[0], engines=tuple(there.values()))
+    return dataclasses.replace(opened[0], engines=each_once(engine for each in opened for engine in each.engines))
+
+
+def each_once(found: Iterable[Engine]) -> tuple[Engine, ...]:
+    """Engines that have the same deployments are one."""
+    return tuple({identity(engine): engine for engine in found}.values())
+
+
+def identity(engine: Engine) -> tuple[str, str, str]:
+    """What tells whether two engines have the same deployments."""
+    return engine.name, _place(engine), engine.project
 
 
 def _place(engine: Engine) -> str:

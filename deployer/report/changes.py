@@ -42,13 +42,14 @@ class TokenResult:
 
 @dataclass(frozen=True)
 class DownResult:
-    """What `down` removed."""
+    """What `down` removed; `state_dir` is that of another directory than the one in which it was asked."""
 
     name: str
     env: str
     engine: str
     plan: Plan
     project: str = ""
+    state_dir: Path | None = None
 
 
 @dataclass(frozen=True)

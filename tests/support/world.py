@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psutil
+import pytest
 
 MODELS = Path(__file__).parents[1] / "contract" / "server" / "data" / "models"
 """Small SavedModels, among them half_plus_two in three versions."""
@@ -26,6 +27,16 @@ def servers(folder: Path) -> list[psutil.Process]:
         except psutil.Error:
             continue
     return found
+
+
+def only_servers_below(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    """Commands in this process see no embedded servers of other directories than those below a folder."""
+    from deployer.engines.embedded import running
+
+    find = running.servers
+    monkeypatch.setattr(
+        running, "servers", lambda: tuple(each for each in find() if each.state_dir.is_relative_to(folder.resolve()))
+    )
 
 
 def listens(port: int) -> bool:

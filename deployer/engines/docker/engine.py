@@ -239,6 +239,11 @@ class DockerEngine:
         projects = {project for project in map(project_of, listed) if project not in (None, self.project)}
         return tuple(replace(self, project=project) for project in sorted(filter(None.__ne__, projects)))
 
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        """See Engine.lost: a container has its labels itself."""
+        del name, env
+        return ()
+
     def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """See Engine.strangers."""
         return self._world.strangers(name, env)

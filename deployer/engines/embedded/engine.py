@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+from deployer.deployment import LOST, Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
 from deployer.engines import ports, process, run_folder
 from deployer.engines.base import SERVING, Address, adoption
-from deployer.engines.embedded import releases, starting
+from deployer.engines.embedded import releases, running, starting
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.locks import holder
@@ -142,7 +142,8 @@ class EmbeddedEngine:
     def names(self) -> tuple[tuple[str, str], ...]:
         """See Engine.names."""
         homes = run_folder.homes(self.state_dir / "run")
-        return tuple(sorted({(name, env) for project, name, env in homes if self._has(project, name, env)}))
+        there = {(name, env) for project, name, env in homes if self._has(project, name, env)}
+        return tuple(sorted(there | {(lost.name, lost.env) for lost in self.lost()}))
 
     def _has(self, project: str, name: str, env: str) -> bool:
         """Whether a deployment's folder is this project's: one without a project when it has something of it, or
@@ -152,13 +153,25 @@ class EmbeddedEngine:
         return bool(self._releases(name, env)) or not run_folder.releases(self._home(name, env, ""))
 
     def others(self) -> tuple[EmbeddedEngine, ...]:
-        """See Engine.others: those that share the state folder."""
+        """See Engine.others: those that share the state folder, and those whose servers run."""
         homes = tuple(run_folder.homes(self.state_dir / "run"))
         seen = {project for project, _, _ in homes}
         for _, name, env in (home for home in homes if not home[0]):
             known = map(run_folder.read, run_folder.releases(self._home(name, env, "")))
             seen |= {release.project for release in known if release}
-        return tuple(dataclasses.replace(self, project=project) for project in sorted(seen - {"", self.project}))
+        here = self.state_dir.resolve()
+        places = {(here, project) for project in seen if project}
+        places |= {(each.state_dir, each.project) for each in running.servers()}
+        return tuple(
+            dataclasses.replace(self, state_dir=self.state_dir if place == here else place, project=project)
+            for place, project in sorted(places - {(here, self.project)})
+        )
+
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        """See Engine.lost."""
+        here = (self.state_dir.resolve(), self.project)
+        found = [each for each in running.servers() if each.lost and (each.state_dir, each.project) == here]
+        return tuple(each.deployment() for each in found if name in (None, each.name) and env in (None, each.env))
 
     def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """See Engine.strangers."""
@@ -267,10 +280,15 @@ class EmbeddedEngine:
 
     def discard(self, deployment: Deployment) -> None:
         """See Engine.discard."""
-        releases.discard(deployment.folder)
+        if deployment.role == LOST:
+            running.end(deployment, releases.STOP_SECONDS)
+        else:
+            releases.discard(deployment.folder)
 
     def remove(self, name: str, env: str) -> None:
         """See Engine.remove."""
+        for lost in self.lost(name, env):
+            self.discard(lost)
         for folder in self._releases(name, env):
             releases.discard(folder)
         run_folder.clear_empty(self._home(name, env, ""))

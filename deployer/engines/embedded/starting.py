@@ -41,6 +41,7 @@ def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Depl
             server_digest=launch.server_digest,
             models=launch.models,
             project=launch.project,
+            store=launch.models_root,
         )
         return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
 

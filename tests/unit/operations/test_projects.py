@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from support.cli import in_process
+from support.world import only_servers_below
 
 from deployer.deployment import ServedModel
 from deployer.engines import run_folder
@@ -29,7 +30,8 @@ def put(folder: Path, project: str, name: str = "m", said: str | None = None, en
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    only_servers_below(monkeypatch, tmp_path)
     made = tmp_path / "shop"
     made.mkdir()
     for project in ("shop", "other"):
