@@ -23,7 +23,7 @@ class Flag:
     `least` and `most` bound the numbers that work, and `choices` are the texts that do. `least_of_serving` is a higher
     bound where TensorFlow Serving itself needs more, for the reason `why`. `idle` is the reason why this server accepts
     the flag without effect. `setting` names what in `deployer.toml` stands for a flag that `deployer` sets by itself.
-    `ungated` is the reason why no deployment can use the flag, although the server honours it.
+    `ungated` is the reason why no deployment can use the flag, although the server honours it. An integer has `bits`.
     """
 
     name: str
@@ -37,6 +37,7 @@ class Flag:
     why: str = ""
     setting: str = ""
     ungated: str = ""
+    bits: int = 32
 
     @property
     def honoured(self) -> bool:
@@ -93,6 +94,7 @@ SERVING_FLAGS = (
         "wait between two tries; negative is none",
         least=INT64[0],
         most=INT64[1],
+        bits=64,
     ),
     Flag(
         "file_system_poll_wait_seconds",
@@ -103,10 +105,17 @@ SERVING_FLAGS = (
         why="TensorFlow Serving would look for versions once and never load another",
     ),
     Flag("flush_filesystem_caches", True, "drop page caches after loads", idle="the page cache is left to the system"),
-    Flag("tensorflow_session_parallelism", 0, "threads inside and between ops; 0 is automatic", least=0, most=THREADS),
+    Flag(
+        "tensorflow_session_parallelism",
+        0,
+        "threads inside and between ops; 0 is automatic",
+        least=0,
+        most=THREADS,
+        bits=64,
+    ),
     Flag("tensorflow_session_config_file", "", "text proto ConfigProto"),
-    Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic", least=0, most=THREADS),
-    Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic", least=0, most=THREADS),
+    Flag("tensorflow_intra_op_parallelism", 0, "threads inside one op; 0 is automatic", least=0, most=THREADS, bits=64),
+    Flag("tensorflow_inter_op_parallelism", 0, "ops run at once; 0 is automatic", least=0, most=THREADS, bits=64),
     Flag(
         "use_alts_credentials",
         False,

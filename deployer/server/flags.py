@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 
 from deployer.server.flag_table import FLAGS, Flag, Value
 
-_INT64 = 1 << 63
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
@@ -107,7 +106,10 @@ def _boolean(flag: Flag, value: str | None) -> bool:
 
 
 def _integer(flag: Flag, text: str) -> int:
-    if _INTEGER.fullmatch(text) and -_INT64 <= int(text) < _INT64:
+    limit = 1 << (
+        flag.bits - 1
+    )  # TensorFlow's `%d` leaves open what becomes of others: glibc cuts off their upper bits
+    if _INTEGER.fullmatch(text) and -limit <= int(text) < limit:
         return int(text)
     raise UsageError(f"Couldn't interpret value {text} for flag {flag.name}.")
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from deployer.server.checks import check
-from deployer.server.flag_table import OWN_FLAGS, SERVING_FLAGS
+from deployer.server.flag_table import FLAGS, OWN_FLAGS, SERVING_FLAGS, Flag
 from deployer.server.flags import UsageError, parse, usage
 from deployer.server.status import ServingError
 
@@ -68,6 +68,26 @@ def test_what_is_no_flag_is_kept_as_unknown(argument: str) -> None:
 def test_a_bad_value_of_a_known_flag_is_an_error(argument: str) -> None:
     with pytest.raises(UsageError):
         parse([argument])
+
+
+INTEGERS = [flag for flag in FLAGS.values() if type(flag.default) is int]
+OF_64_BITS = {
+    "load_retry_interval_micros",
+    "tensorflow_session_parallelism",
+    "tensorflow_intra_op_parallelism",
+    "tensorflow_inter_op_parallelism",
+}
+"""Those that are int64 in TensorFlow Serving's `main.cc`; all others are int32."""
+
+
+@pytest.mark.parametrize("flag", INTEGERS, ids=lambda flag: flag.name)
+def test_an_integer_has_the_bits_that_tensorflow_serving_gives_it(flag: Flag) -> None:
+    limit = 2**63 if flag.name in OF_64_BITS else 2**31
+    for value in (limit - 1, -limit):
+        assert parse([f"--{flag.name}={value}"]).number(flag.name) == value
+    for value in (limit, -limit - 1, 2**64 + 1, 10**400):
+        with pytest.raises(UsageError, match=flag.name):
+            parse([f"--{flag.name}={value}"])
 
 
 def test_arguments_after_two_dashes_are_unknown_ones() -> None:
