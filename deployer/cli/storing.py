@@ -53,8 +53,10 @@ def init(
     """Write an annotated deployer.toml into this folder."""
     from deployer import console
     from deployer.operations.init import init as run
+    from deployer.operations.next_steps import after_init
 
-    show({"path": run(name=name, force=force)}, json, lambda result: console.out(f"wrote {result['path']}"))
+    path = run(name=name, force=force)
+    show({"path": path}, json, lambda _: console.show_init(path, after_init(path.parent, name)))
 
 
 @verbs.command(

@@ -31,6 +31,7 @@ from deployer.console.objects import (
 from deployer.console.versions import (
     show_diff,
     show_export,
+    show_init,
     show_inspect,
     show_prune,
     show_rendered,
@@ -50,6 +51,7 @@ __all__ = [
     "show_down",
     "show_export",
     "show_history",
+    "show_init",
     "show_inspect",
     "show_json",
     "show_next_steps",

@@ -23,6 +23,12 @@ def show_export(result: ExportResult) -> None:
     _show_golden(model)
 
 
+def show_init(path: Path, command: str) -> None:
+    """The file that was written, and what comes next."""
+    out(f"wrote {path}")
+    print(f"\ndeploy it:  {command}", file=sys.stderr)
+
+
 def show_versions(result: VersionsResult) -> None:
     """A line for each version."""
     if not result.models:

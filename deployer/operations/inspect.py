@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import shlex
 from contextlib import suppress
 from os import PathLike
@@ -15,19 +14,17 @@ from deployer.deployment import REST_PORT
 from deployer.engines import loading
 from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.golden import GoldenCase
-from deployer.model import DTYPES, GoldenSummary, Model, Signature, Source, TensorSpec
-from deployer.operations import namesakes
+from deployer.model import GoldenSummary, Model, Signature, Source
+from deployer.operations import namesakes, sample_request
 from deployer.operations.export import ExportOptions
 from deployer.operations.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
 from deployer.operations.workspace import Settings, Workspace, open_workspace
 from deployer.report.versions import InspectResult
 from deployer.server.version_names import version_number
 from deployer.store import Store
-from deployer.tensors import REST_CANNOT_CARRY
 
 NOBODY = f"http://127.0.0.1:{REST_PORT}"
 """TensorFlow Serving's own address, for a version that nobody serves."""
-LONGEST = 1000
 
 
 def inspect(target: str | PathLike[str], *, settings: Settings | None = None) -> InspectResult:
@@ -106,14 +103,12 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
     asked = _asked(case)
     if not signature.inputs:
         return None
-    if asked is None and sum(_count(spec) for spec in signature.inputs) > LONGEST:
-        return None
-    if any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in _specs(signature)):
+    if (asked is None and not sample_request.is_short(signature)) or not sample_request.is_carried(signature):
         return None
     if case and case.method == tf_examples.PREDICT and any(golden.is_not_text(*out) for out in case.outputs.items()):
         return None
     method = case.method if case else tf_examples.method_of(signature.method)
-    content: dict[str, Any] = {"inputs": asked or {spec.name: _sample(spec) for spec in signature.inputs}}
+    content: dict[str, Any] = {"inputs": asked or sample_request.inputs(signature)}
     if method != tf_examples.PREDICT:
         if case is None:
             return None
@@ -122,23 +117,8 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
     return f"curl -d {shlex.quote(body)} {where}:{method}"
 
 
-def _specs(signature: Signature) -> tuple[TensorSpec, ...]:
-    return (*signature.inputs, *signature.outputs)
-
-
 def _asked(case: GoldenCase | None) -> dict[str, Any] | None:
     """The inputs of a golden question, where they fit on a line."""
-    if case is None or sum(array.size for array in case.inputs.values()) > LONGEST:
+    if case is None or sum(array.size for array in case.inputs.values()) > sample_request.LONGEST:
         return None
     return {name: tensors.to_json(array) for name, array in case.inputs.items()}
-
-
-def _count(spec: TensorSpec) -> int:
-    return math.prod(size or 1 for size in spec.shape or ())
-
-
-def _sample(spec: TensorSpec) -> Any:
-    value: Any = {"string": "text", "bool": True}.get(spec.dtype, 0.5 if spec.dtype.startswith("float") else 1)
-    for size in reversed(spec.shape or ()):
-        value = [value] * (1 if size is None else size)
-    return value

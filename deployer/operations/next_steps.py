@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.deployment import DEFAULT_ENV, Deployment
-from deployer.layout import VERSION
+from deployer.layout import VERSION, is_saved_model
 from deployer.spec import Spec
+
+MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
 
 
 def where_nothing_is(spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "") -> str:
@@ -46,3 +49,16 @@ def _stored(models_dir: Path) -> Iterator[str]:
     for folder in sorted(models_dir.iterdir()) if models_dir.is_dir() else ():
         if folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir()):
             yield folder.name
+
+
+def after_init(folder: Path, name: str) -> str:
+    """The command that deploys the model which a new deployer.toml lists: from the store, or from a file here."""
+    if name in _stored(folder / "models"):
+        return "deployer up"
+    found = sorted(filter(_is_source, folder.iterdir()), key=lambda place: -place.stat().st_mtime)
+    source = shlex.quote(found[0].name) if found else "SOURCE"
+    return f"deployer up {source} --name {name}"
+
+
+def _is_source(place: Path) -> bool:
+    return place.is_file() if place.suffix.lower() in MODEL_FILES else is_saved_model(place)

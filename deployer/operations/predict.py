@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from deployer import golden, tensors
 from deployer.client import USUAL_PORTS, Client
 from deployer.deployment import Deployment, Endpoints, ServedModel
-from deployer.errors import GoldenError, InvalidValue, RequestFailed, RequestRefused, UsageError
+from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.model import check_name
+from deployer.operations import sample_request
 from deployer.operations.workspace import Settings, Workspace, not_running, one_model, open_workspace
 from deployer.spec import check_label
 
@@ -36,7 +39,9 @@ def predict(
     deployment = workspace.running(name)
     served = _model(deployment, model)
     chosen = _labelled(version, served) if isinstance(version, str) else version
-    question = _text(body) if body is not None else _golden_question(workspace, served, chosen)
+    if chosen is not None and chosen not in served.versions:
+        raise _not_served(workspace, deployment, served, chosen)
+    question = _text(body) if body is not None else _golden_question(workspace, deployment, served, chosen)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
@@ -116,16 +121,42 @@ def _model(deployment: Deployment, name: str | None) -> ServedModel:
     return one_model(deployment, deployment.name if is_namesake else name)
 
 
-def _golden_question(workspace: Workspace, served: ServedModel, version: int | None) -> str:
+def _not_served(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> InvalidValue:
+    """The error that says which versions can be asked, and how that one is served."""
+    where, of = workspace.typed(deployment.name), _of(deployment, served)
+    there = ", ".join(map(str, served.versions))
+    ask = f"deployer predict {where}{of} --version {served.versions[-1]} asks {served.versions[-1]}"
+    serve = (
+        f"deployer redeploy {where}{of} --version {version} serves {version}"
+        if version in workspace.store.versions(served.name)
+        else f"deployer versions {served.name} shows what can be served: {version} is not in the store"
+    )
+    return InvalidValue(f"version {version} of {served.name} is not served; served: {there}", hint=f"{ask}; {serve}")
+
+
+def _of(deployment: Deployment, served: ServedModel) -> str:
+    return f" --model {served.name}" if len(deployment.models) > 1 else ""
+
+
+def _golden_question(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int | None) -> str:
     chosen = version if version is not None else served.versions[-1]
-    if chosen not in served.versions:
-        raise InvalidValue(
-            f"version {chosen} of {served.name} is not served", hint=f"served: {', '.join(map(str, served.versions))}"
-        )
-    cases = golden.read(workspace.store.get(served.name, chosen).path)
+    what = f"{served.name}:{chosen}"
+    try:
+        cases = golden.read(workspace.store.get(served.name, chosen).path)
+    except ModelError as error:
+        hint = _own_question(workspace, deployment, served, chosen)
+        raise GoldenError(f"there is no golden question for {what}: {error.message}", hint=hint) from error
     if not cases:
-        raise GoldenError(
-            f"{served.name}:{chosen} has no golden set to take a question from", hint="give one: --input JSON"
-        )
+        hint = _own_question(workspace, deployment, served, chosen)
+        raise GoldenError(f"{what} has no golden set to take a question from", hint=hint)
     columns = {name: tensors.to_json(array) for name, array in cases[0].inputs.items()}
     return json.dumps({"signature_name": cases[0].signature, "inputs": columns})
+
+
+def _own_question(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> str:
+    """The hint with a request that the server declares to take."""
+    command = f"deployer predict {workspace.typed(deployment.name)}{_of(deployment, served)} --version {version}"
+    with suppress(RequestFailed):
+        if found := sample_request.of_any(workspace.client(deployment).signatures(served.name, version)):
+            return f"{command} --input {shlex.quote(json.dumps(found))}"
+    return f"{command} --file FILE, with a request in JSON"

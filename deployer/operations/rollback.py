@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Collection
+from itertools import islice
 
 from deployer.deployment import Change, Deployment, ServedModel, listed
-from deployer.errors import BrokenModel, NoSuchRelease
-from deployer.manifest import digest_of_files
+from deployer.errors import BrokenModel, ModelError, NoSuchRelease
+from deployer.manifest import FOREIGN, digest_of_files
 from deployer.operations.launching import as_served
 from deployer.operations.up import change
-from deployer.operations.workspace import Progress, Settings, open_workspace, silent
+from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
 from deployer.report.history import Outcome, Release
 from deployer.store import Store
@@ -36,10 +38,13 @@ def rollback(
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
-    wanted = target(workspace.ledger.releases(deployed.name, deployed.env, deployed.engine), deployed, to)
+    releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
+    wanted = target(releases, deployed, to)
     loaded = _loaded(deployed)
     for model in wanted.models:
-        _check_bytes(workspace.store, model, loaded)
+        if fault := _fault(workspace.store, model, loaded):
+            fault.hint = _other_ways(workspace, releases, deployed, model)
+            raise fault
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=AIM)
@@ -49,7 +54,7 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
     """The release that is meant by `to`, of `releases`, the newest first. Raises NoSuchRelease."""
     if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, AIM):
         return releases[0]
-    good = [found for found in releases if found.outcome is Outcome.GOOD and found.change != Change.REMOVE.value]
+    good = _good(releases)
     wanted = [found for found in good if (found.models != deployed.models if to is None else found.number == to)]
     if wanted:
         return wanted[0]
@@ -59,6 +64,33 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
         f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {what}",
         hint=f"there is: {there}" if there else "deployer history shows what there is",
     )
+
+
+def _good(releases: tuple[Release, ...]) -> list[Release]:
+    return [found for found in releases if found.outcome is Outcome.GOOD and found.change != Change.REMOVE.value]
+
+
+def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel) -> str:
+    """What to type where a version of the release is not what it was, or is gone: another release that can be had, and
+    an export of the model."""
+    store, loaded = workspace.store, _loaded(deployed)
+    where = workspace.typed(deployed.name)
+    others = (found for found in _good(releases) if found.models != deployed.models)
+    whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
+    back = [f"deployer rollback {where} --to {it.number} goes to {listed(it.models)}" for it in islice(whole, 1)]
+    newest = store.newest(model.name)
+    source = newest.source.location if newest and newest.source.kind != FOREIGN else "SOURCE"
+    export = f"deployer up {shlex.quote(source)} --name {model.name} --force"
+    return "; ".join((*back, f"{export} exports {model.name} again and serves that"))
+
+
+def _fault(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> ModelError | None:
+    """Why versions that were served cannot be served again; None where they can."""
+    try:
+        _check_bytes(store, model, loaded)
+    except ModelError as error:
+        return error
+    return None
 
 
 def _loaded(deployed: Deployment) -> set[tuple[str, int]]:
@@ -74,5 +106,4 @@ def _check_bytes(store: Store, model: ServedModel, loaded: Collection[tuple[str,
         if found.digest != digest or (is_read and digest_of_files(found.path) != digest):
             raise BrokenModel(
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
-                hint="export that model again as a new version, and deploy it",
             )

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+import shlex
+import shutil
 import socket
 from collections.abc import Iterator
 
+import keras
 import pytest
 from support.cli import ANY_PORTS, Ended, in_process
 
@@ -122,3 +125,76 @@ def test_of_another_name_the_hint_shows_what_is_deployed(project):
         assert [each["deployment"]["name"] for each in shown.json["deployments"]] == ["half_plus_two"]
     unnamed = in_process("down", cwd=project)
     assert (unnamed.code, "half_plus_two [staging]" in hint(unnamed)) == (10, True)
+
+
+def typed_commands(text: str) -> list[list[str]]:
+    """The commands of a hint, each up to what it does."""
+    found = re.findall(r"deployer (.+?)(?= (?:asks|serves|shows|goes|exports)\b|; |$)", text)
+    return [shlex.split(command) for command in found]
+
+
+def test_a_version_that_is_not_served_is_answered_with_what_is_and_how_it_would_be(project):
+    assert in_process("up", "half_plus_two:2", "-q", *ANY_PORTS, cwd=project).code == 0
+    for more in ([], ["--input", '{"instances": [2.0]}']):
+        ended = in_process("predict", "half_plus_two", "--version", "1", *more, cwd=project)
+        assert (ended.code, "served: 2" in ended.err) == (2, True)
+        ask, serve = typed_commands(hint(ended))
+        assert (ask[0], in_process(*ask, *more, cwd=project).code) == ("predict", 0)
+    assert in_process(*serve, cwd=project).code == 0
+    assert in_process("predict", "half_plus_two", "--version", "1", cwd=project).code == 0
+    missing = in_process("predict", "half_plus_two", "--version", "77", cwd=project)
+    assert (missing.code, "served: 1" in missing.err) == (2, True)
+    assert all(in_process(*command, cwd=project).code == 0 for command in typed_commands(hint(missing)))
+
+
+@pytest.mark.parametrize("model", ["half_plus_two", "text", "several"])
+def test_without_a_golden_question_the_hint_asks_one_that_is_answered(project, model):
+    assert in_process("up", model, "-q", *ANY_PORTS, cwd=project).code == 0
+    golden = next((project / "models" / model).glob("*/assets.extra"))
+    shutil.rmtree(golden)
+    for gone in (golden, project / "models"):
+        shutil.rmtree(gone, ignore_errors=True)
+        ended = in_process("predict", model, cwd=project)
+        assert ended.code == 4
+        (command,) = typed_commands(hint(ended))
+        asked = in_process(*command, cwd=project)
+        assert asked.code == 0, asked.err
+        assert asked.json["outputs"]
+
+
+@pytest.mark.parametrize("harm", ["removed", "changed"])
+def test_a_rollback_that_cannot_be_names_what_can_be_done(project, harm):
+    source = project / "net.keras"
+    for size in (1, 2, 3):
+        keras.Sequential([keras.Input((2,)), keras.layers.Dense(size, name="dense")]).save(source)
+        up = in_process("up", "net.keras", "--allow-breaking", "-q", *ANY_PORTS, cwd=project)
+        assert up.code == 0, up.err
+    version = project / "models" / "net" / "2"
+    if harm == "removed":
+        shutil.rmtree(version)
+    else:
+        (version / "fingerprint.pb").unlink()
+        (version / "fingerprint.pb").write_bytes(b"x")
+    ended = in_process("rollback", "net", cwd=project)
+    assert ended.code == 4
+    back, export = typed_commands(hint(ended))
+    assert in_process(*export, cwd=project).code == 0
+    assert in_process(*back, cwd=project).code == 0
+    (serving,) = in_process("status", "--json", cwd=project).json["deployments"]
+    assert serving["deployment"]["models"][0]["versions"] == [1]
+
+
+def test_init_ends_with_the_command_that_deploys(empty_project):
+    def next_step() -> list[str]:
+        ended = in_process("init", "--name", "net", "--force", cwd=empty_project)
+        assert (ended.code, ended.out) == (0, "wrote deployer.toml\n")
+        return shlex.split(ended.err.strip().splitlines()[-1].partition("deployer ")[2])
+
+    assert next_step() == ["up", "SOURCE", "--name", "net"]
+    keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(empty_project / "my net.keras")
+    command = next_step()
+    assert command == ["up", "my net.keras", "--name", "net"]
+    assert in_process(*command, "-q", *ANY_PORTS, cwd=empty_project).code == 0
+    assert next_step() == ["up"]
+    assert in_process("up", "-q", cwd=empty_project).code == 0
+    assert in_process("init", "--name", "net", "--force", "--json", cwd=empty_project).err == ""
