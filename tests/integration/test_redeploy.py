@@ -18,6 +18,10 @@ from deployer.deployment import Memory, ServedModel, models_text
 from deployer.engines import run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
 
+LOOKS_WHEN_TOLD = "[server.flags]\nfile_system_poll_wait_seconds = 3600\n"
+"""A server that looks at the store when it is told of other models, and not by itself meanwhile: then what it unloads
+is what a command had it unload, however slow the machine is."""
+
 
 def run(project: Path, *arguments: str) -> dict:
     ended = deployer(*arguments, "--json", "-q", cwd=project)
@@ -43,6 +47,7 @@ def versions(result: dict) -> list[int]:
 
 
 def test_redeploy_takes_the_newest_or_the_version_that_was_named_and_then_nothing(project):
+    (project / "deployer.toml").write_text(LOOKS_WHEN_TOLD)
     endpoints = run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"]
     assert (versions(run(project, "redeploy")), ask(endpoints)) == ([3], 2.0)
     back = run(project, "redeploy", "half_plus_two", "--version", "2")
