@@ -53,7 +53,8 @@ INTERRUPTED = 130
 class DeployerError(Exception):
     """What failed, where and why, in one or a few lines; `hint` is the next step; `log` the server's last lines.
 
-    `results` is what was found or done all the same, where that was a part of what was asked for.
+    `results` is what was found or done all the same, where that was a part of what was asked for; `notices` are what
+    the command would have said with its result.
     """
 
     exit_code: ClassVar[int] = 1
@@ -65,6 +66,7 @@ class DeployerError(Exception):
         self.hint = hint
         self.log = log
         self.results: tuple[object, ...] = ()
+        self.notices: tuple[str, ...] = ()
 
 
 class DeployFailed(DeployerError):

@@ -11,7 +11,7 @@ import typer
 
 Json = Annotated[bool, typer.Option("--json", help="Print the result as one JSON object.")]
 Quiet = Annotated[
-    bool, typer.Option("--quiet", "-q", help="Only the result, of a deploy the endpoint: no progress, no hints.")
+    bool, typer.Option("--quiet", "-q", help="Only the result, of a deploy the endpoint, and notes: no progress.")
 ]
 Config = Annotated[Path | None, typer.Option(help="Configuration file; unset: deployer.toml here, if there is one.")]
 Project = Annotated[

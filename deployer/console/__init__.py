@@ -7,7 +7,6 @@ from deployer.console.deployments import (
     show_down,
     show_history,
     show_next_steps,
-    show_notices,
     show_report,
     show_smoke,
     show_status,
@@ -22,6 +21,7 @@ from deployer.console.lines import (
     error,
     out,
     progress,
+    show_notices,
 )
 from deployer.console.objects import (
     error_json,

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint, table
+from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
 from deployer.deployment import LOST, listed, typed
 
 if TYPE_CHECKING:
@@ -48,12 +48,6 @@ def _show_endpoint(result: UpResult) -> None:
         out(f"REST  {rest}\ngRPC  {result.endpoints.grpc}")
 
 
-def show_notices(notices: Sequence[str]) -> None:
-    """What was chosen without being asked for: it is no data, and no progress either."""
-    for notice in notices:
-        print(f"{paint('note:', BOLD)} {notice}", file=sys.stderr)
-
-
 def show_next_steps(result: UpResult) -> None:
     """What to do with an endpoint."""
     if result.endpoints is not None:
@@ -90,6 +84,7 @@ def show_down(results: Sequence[DownResult]) -> None:
         of = f" of {_project(result.project)}" if several else ""
         place = f" from {shlex.quote(str(result.state_dir))}" if result.state_dir else ""
         out(f"{result.name} [{result.env}]{of}{place} on {result.engine} is down")
+        show_notices(result.notices)
 
 
 def _project(name: str) -> str:

@@ -29,8 +29,15 @@ def table(rows: Sequence[tuple[str, ...]]) -> None:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def show_notices(notices: Sequence[str]) -> None:
+    """What was chosen, left out or found without being asked for: it is no data, and no progress either."""
+    for notice in notices:
+        print(f"{paint('note:', BOLD)} {notice}", file=sys.stderr)
+
+
 def error(failure: DeployerError) -> None:
-    """What failed, the server's last lines where they help, and the next thing to type."""
+    """What failed, the server's last lines where they help, and the next thing to type; the notices come first."""
+    show_notices(failure.notices)
     print(f"{paint('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
         print(f"  | {line}", file=sys.stderr)

@@ -21,10 +21,11 @@ def show_json(result: Any) -> None:
 
 
 def error_json(failure: DeployerError) -> None:
-    """An error as one object, beside what was found or done in spite of it."""
+    """An error as one object, beside what was found or done in spite of it, and the notices."""
     document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
     done = {"deployments": plain(failure.results)} if failure.results else {}
-    out(_dumps({**done, "error": document}))
+    notices = {"notices": list(failure.notices)} if failure.notices else {}
+    out(_dumps({**done, **notices, "error": document}))
 
 
 def plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint
+from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices
 
 if TYPE_CHECKING:
     from deployer.deployment import Rendered
@@ -21,6 +21,7 @@ def show_export(result: ExportResult) -> None:
     model = result.model
     out(f"{model.name}:{model.version}  {'exported' if result.created else 'unchanged'}  {model.path}")
     _show_golden(model)
+    show_notices(result.notices)
 
 
 def show_init(path: Path, command: str) -> None:

@@ -18,7 +18,7 @@ from deployer.operations.metering import NO_METER, Meter
 from deployer.operations.recording import Step, unrecorded, where_possible
 from deployer.operations.switching import Switch
 from deployer.operations.watching import await_models, last_words
-from deployer.operations.workspace import Progress, Workspace
+from deployer.operations.workspace import Progress, Workspace, silent
 from deployer.plan import all_loaded, gateway_cause
 from deployer.report.checks import Report
 
@@ -30,7 +30,7 @@ PROMOTE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class Deploy:
-    """One deploy under way; `step` writes what is done next."""
+    """One deploy under way; `step` writes what is done next, `notice` keeps what is to be said at its end."""
 
     workspace: Workspace
     launch: Launch
@@ -38,6 +38,7 @@ class Deploy:
     progress: Progress
     step: Step = unrecorded
     meter: Meter = NO_METER
+    notice: Progress = silent
 
     @property
     def engine(self) -> Engine:
@@ -96,7 +97,7 @@ class Deploy:
         except DeployFailed as error:
             if self.engine.revives or self.engine.alive(old):
                 raise
-            self.progress(f"{error.message}; it is not taken back: the server before it has ended")
+            self.notice(f"{error.message}; it is not taken back: the server before it has ended")
 
     def _refront(self, observed: Deployment) -> Deployment:
         """Another gateway in front of a server that goes on serving. Clients are measured: what answers stays."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +15,7 @@ from deployer.engines.base import Engine
 from deployer.errors import EngineError, LedgerError, NothingDeployed
 from deployer.ledger import Ledger
 from deployer.operations.attempts import attempted, together
+from deployer.operations.noticing import noticing
 from deployer.operations.recording import recorded
 from deployer.operations.workspace import (
     Progress,
@@ -40,11 +42,12 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
     engine = workspace.narrowed(name).engine
-    _report_strangers(engine, progress, name, workspace.spec.env)
-    result = _down(workspace, engine, (name, workspace.spec.env), progress)
-    if result is None:
-        raise workspace.nothing_deployed(name)
-    return result
+    with noticing() as notices:
+        notices.extend(_strangers(engine, name, workspace.spec.env))
+        result = _down(workspace, engine, (name, workspace.spec.env), progress, notices)
+        if result is None:
+            raise workspace.nothing_deployed(name)
+    return dataclasses.replace(result, notices=tuple(notices))
 
 
 def down_all(
@@ -57,26 +60,29 @@ def down_all(
     """Every deployment of the project, in all environments; with `all_projects` those of all others on the engines,
     too: once `confirm`, which gets them as text, says so.
 
-    Raises NothingDeployed when there is none; and, once all that can be removed is gone, EngineError or LockHeld for
-    what could not: what is gone is in its `results`.
+    The first result has the notices of all. Raises NothingDeployed when there is none; and, once all that can be
+    removed is gone, EngineError or LockHeld for what could not: what is gone is in its `results`.
     """
     workspace = open_everywhere(settings or Settings())
-    for engine in workspace.engines:
-        with contextlib.suppress(EngineError):  # one that does not answer is told below
-            _report_strangers(engine, progress)
-    found, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
-    there = tuple({(identity(engine), key): (engine, key) for engine, key in found}.values())
-    own = set(map(identity, workspace.engines))
-    others = tuple(sorted({_text(workspace, *each) for each in there if identity(each[0]) not in own}))
-    if others and not confirm(others):
-        there = tuple(each for each in there if identity(each[0]) in own)
-    results, failures = attempted(partial(_down_one, workspace, engine, key, progress) for engine, key in there)
-    removed = tuple(result for result in results if result)
-    if silent_ones or failures:
-        raise together((*silent_ones, *failures), removed)
-    if not removed:
-        raise _nothing(workspace, all_projects=all_projects)
-    return removed
+    with noticing() as notices:
+        for engine in workspace.engines:
+            with contextlib.suppress(EngineError):  # one that does not answer is told below
+                notices.extend(_strangers(engine))
+        found, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
+        there = tuple({(identity(engine), key): (engine, key) for engine, key in found}.values())
+        own = set(map(identity, workspace.engines))
+        others = tuple(sorted({_text(workspace, *each) for each in there if identity(each[0]) not in own}))
+        if others and not confirm(others):
+            there = tuple(each for each in there if identity(each[0]) in own)
+        results, failures = attempted(
+            partial(_down_one, workspace, engine, key, progress, notices) for engine, key in there
+        )
+        removed = tuple(result for result in results if result)
+        if silent_ones or failures:
+            raise together((*silent_ones, *failures), removed)
+        if not removed:
+            raise _nothing(workspace, all_projects=all_projects)
+    return (dataclasses.replace(removed[0], notices=tuple(notices)), *removed[1:])
 
 
 def _nothing(workspace: Workspace, *, all_projects: bool) -> NothingDeployed:
@@ -106,19 +112,20 @@ def _elsewhere(workspace: Workspace, engine: Engine) -> Path | None:
     return None if engine.state_dir in {own.state_dir for own in workspace.engines} else engine.state_dir
 
 
-def _report_strangers(engine: Engine, progress: Progress, *key: str) -> None:
-    for told in engine.strangers(*key):
-        progress(f"{told}; it is left alone")
+def _strangers(engine: Engine, *key: str) -> tuple[str, ...]:
+    return tuple(f"{told}; it is left alone" for told in engine.strangers(*key))
 
 
 def _down_one(
-    workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress
+    workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress, notices: list[str]
 ) -> tuple[DownResult | None]:
-    return (_down(workspace, engine, key, progress),)
+    return (_down(workspace, engine, key, progress, notices),)
 
 
-def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress) -> DownResult | None:
-    """None when nothing served; what killed commands left is gone then, too."""
+def _down(
+    workspace: Workspace, engine: Engine, key: tuple[str, str], progress: Progress, notices: list[str]
+) -> DownResult | None:
+    """None when nothing served; what killed commands left is gone then, too, which `notices` say."""
     name, env = key
     place = _elsewhere(workspace, engine)
     lost = engine.lost(name, env)
@@ -128,14 +135,15 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
     if lost and key not in engine.names():  # no lock and no history are made in a directory that is gone
         return DownResult(name, env, engine.name, planning.remove(lost[-1]), engine.project, place)
     with engine.lock(name, env, workspace.settings.lock_wait):
-        for told in engine.recover(name, env):
-            progress(told)
+        notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.remove(observed)
         try:
-            _write_and_remove(workspace.ledger_of(engine), engine, (name, env), observed, progress)
+            ledger = workspace.ledger_of(engine)
+            notices.extend(ledger.interrupted(name, env, engine.name))
+            _write_and_remove(ledger, engine, (name, env), observed, progress)
         except LedgerError as error:  # a full disk is no reason to keep what fills it
-            progress(f"{error.message}; what is removed is not written down")
+            notices.append(f"{error.message}; what is removed is not written down")
             engine.remove(name, env)
     return None if plan is None else DownResult(name, env, engine.name, plan, engine.project, place)
 
@@ -143,8 +151,6 @@ def _down(workspace: Workspace, engine: Engine, key: tuple[str, str], progress: 
 def _write_and_remove(
     ledger: Ledger, engine: Engine, key: tuple[str, str], observed: Deployment | None, progress: Progress
 ) -> None:
-    for told in ledger.interrupted(*key, engine.name):
-        progress(told)
     if observed is None:
         engine.remove(*key)
         return

@@ -13,6 +13,7 @@ from deployer.locations import local
 from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
 from deployer.operations import sameness
+from deployer.operations.noticing import noticing
 from deployer.operations.targets import as_text, name_for, next_version, own_version, refuse_tag
 from deployer.operations.workspace import Progress, Settings, open_workspace, silent
 from deployer.report.versions import ExportResult
@@ -151,22 +152,23 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
 ) -> ExportResult:
     from deployer.export import child
 
-    with store.stage(name) as stage, child.exporting(request) as exporter:
+    with noticing() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
         saved = exporter.save(request, stage.folder, progress)
         origin = dataclasses.replace(origin, keras=saved.keras)
         info = saved_model.read(stage.folder)
-        for note in (*saved.notes, *batchable.fixed(info.signatures)):
-            progress(f"note: {note}")
+        notices.extend((*saved.notes, *batchable.fixed(info.signatures)))
         stage.hashes.begin()
         for version in known if origin.digest is None else ():
             if _made_the_same(version, origin, stage):
-                return ExportResult(version, created=False)
+                return ExportResult(version, created=False, notices=tuple(notices))
         golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
         own = own_version(request.source) if saved.version is None else saved.version
         number = options.version or next_version(store, name, request.source, own)
-        notes = (*saved.notes, *_renumbered(own, number, options))
+        renumbered = _renumbered(own, number, options)
+        notices.extend(renumbered)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        return ExportResult(store.publish(stage, origin, golden, number, notes), created=True)
+        model = store.publish(stage, origin, golden, number, (*saved.notes, *renumbered))
+        return ExportResult(model, created=True, notices=tuple(notices))
 
 
 def _renumbered(own: int, number: int, options: ExportOptions) -> tuple[str, ...]:

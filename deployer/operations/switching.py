@@ -12,7 +12,7 @@ from deployer.deployment import MODEL_CONFIG, Deployment, ServedModel, listed, t
 from deployer.errors import DeployerError, NoSuchModel, NotReady
 from deployer.operations.recording import Step, unrecorded
 from deployer.operations.watching import await_models, await_withdrawn
-from deployer.operations.workspace import Progress, Workspace
+from deployer.operations.workspace import Workspace
 from deployer.store import Store
 
 Models = tuple[ServedModel, ...]
@@ -77,11 +77,11 @@ class Switch:
         await_models(self.workspace, self.deployment, models)
 
 
-def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> Deployment | None:
-    """What serves, once all that killed commands left is finished or undone. Call it with the lock held."""
+def settled(workspace: Workspace, name: str, env: str, notices: list[str]) -> Deployment | None:
+    """What serves, once all that killed commands left is finished or undone, which `notices` say. Call it with the lock
+    held."""
     mended = workspace.engine.recover(name, env)
-    for told in (*workspace.ledger.interrupted(name, env, workspace.engine.name), *mended):
-        progress(told)
+    notices.extend((*workspace.ledger.interrupted(name, env, workspace.engine.name), *mended))
     observed = workspace.engine.observe(name, env)
     if observed is None or not observed.running:
         return observed
@@ -89,7 +89,7 @@ def settled(workspace: Workspace, name: str, env: str, progress: Progress) -> De
         if mended:
             _up_again(workspace, observed)
         return observed
-    progress(f"a reload was killed half-way: {listed(observed.models)} is served again")
+    notices.append(f"a reload was killed half-way: {listed(observed.models)} is served again")
     try:
         return Switch(workspace, observed, workspace.engine.models_root(workspace.spec.models_dir)).settle()
     except DeployerError as error:

@@ -16,6 +16,7 @@ from deployer.operations.export import ExportOptions, export_into
 from deployer.operations.foreseeing import check_platform, decided, export_options, foreseen
 from deployer.operations.launching import check_flags, current_launch, wanted_models
 from deployer.operations.metering import metered
+from deployer.operations.noticing import noticing
 from deployer.operations.recording import recorded
 from deployer.operations.switching import settled
 from deployer.operations.targets import as_text, name_for, stored
@@ -171,27 +172,29 @@ def deploy(  # noqa: PLR0913 - what a change is made of
 
     `now` has the last word on what is wanted, when what is there cannot change any more.
     """
-    workspace = workspace.with_spec(_exported(workspace, options, progress))
-    request, models = _request(workspace)
-    with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
-        observed = settled(workspace, request.name, request.env, progress)
-        spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
-        if spec != workspace.spec:
-            workspace = workspace.with_spec(spec)
-            request, models = _request(workspace)
-        plan = decided(workspace, request, observed)
-        if expected is not None and plan != expected:
-            raise _outdated(plan)
-        if plan.change is not Change.NOTHING:
-            loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
-        note = "the gate was skipped" if workspace.spec.gate.skip else ""
-        with (
-            recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
-            metered(workspace, request, plan, observed, record.measured) as meter,
-        ):
-            under_way = Deploy(workspace, request, models, progress, record.step, meter)
-            deployment, report = under_way.carry_out(plan, observed)
-    result = _result(workspace, request.models, plan, choices.notices(workspace, request, observed, deployment))
+    with noticing() as notices:
+        workspace = workspace.with_spec(_exported(workspace, options, progress, notices))
+        request, models = _request(workspace)
+        with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
+            observed = settled(workspace, request.name, request.env, notices)
+            spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
+            if spec != workspace.spec:
+                workspace = workspace.with_spec(spec)
+                request, models = _request(workspace)
+            plan = decided(workspace, request, observed)
+            if expected is not None and plan != expected:
+                raise _outdated(plan)
+            if plan.change is not Change.NOTHING:
+                loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
+            note = "the gate was skipped" if workspace.spec.gate.skip else ""
+            with (
+                recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
+                metered(workspace, request, plan, observed, record.measured) as meter,
+            ):
+                under_way = Deploy(workspace, request, models, progress, record.step, meter, notices.append)
+                deployment, report = under_way.carry_out(plan, observed)
+        notices.extend(choices.notices(workspace, request, observed, deployment))
+    result = _result(workspace, request.models, plan, tuple(notices))
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
 
 
@@ -202,8 +205,8 @@ def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
     return request, tuple(model for found in wanted for model in found.models)
 
 
-def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) -> Spec:
-    """The spec with every source exported and its version pinned."""
+def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str]) -> Spec:
+    """The spec with every source exported and its version pinned; what the exports say goes to `notices`."""
     from deployer.export import child
 
     models = dict(workspace.spec.models)
@@ -211,7 +214,9 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress) 
         for name, spec in models.items():
             if spec.source is not None:
                 chosen = export_options(name, spec, options)
-                model = export_into(workspace.store, spec.source, chosen, progress).model
+                made = export_into(workspace.store, spec.source, chosen, progress)
+                model = made.model
+                notices.extend((*made.notices, *(model.golden.notes if made.created else ())))
                 models[name] = dataclasses.replace(spec, versions=spec.versions or (model.version,))
     return dataclasses.replace(workspace.spec, models=models)
 

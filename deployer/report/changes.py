@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class UpResult:
     """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured.
 
-    `notices` say what was chosen without being asked for, each with its reason, and what others can reach.
+    `notices` say what was chosen without being asked for, each with its reason, what the exports left out or renamed,
+    what killed commands had left, and what others can reach.
     """
 
     name: str
@@ -44,12 +45,15 @@ class TokenResult:
 class DownResult:
     """What `down` removed; `state_dir` is that of another directory than the one in which it was asked."""
 
+    """What `down` removed; `notices` say what was found beside it, and what was mended or left alone."""
+
     name: str
     env: str
     engine: str
     plan: Plan
     project: str = ""
     state_dir: Path | None = None
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

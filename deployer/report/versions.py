@@ -9,10 +9,12 @@ from deployer.model import Model
 
 @dataclass(frozen=True)
 class ExportResult:
-    """`created` is False when the store has a version with this content."""
+    """`created` is False when the store has a version with this content. `notices` say what was fixed, renamed,
+    left out or chosen without being asked for."""
 
     model: Model
     created: bool
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,8 @@ def text() -> str:
 {codes}
 An error goes to stderr: what failed and why, the server's last lines where they help, and a hint. With `--json` it is
 an object on stdout: `{{"error": {{"code", "message", "hint", "log"}}}}`; where one engine of several does not answer,
-`status --all` and `down --all` do what they can, and `"deployments"` stands beside it. In Python it is an exception of
-the package, with these in `results`:
+`status --all` and `down --all` do what they can, and `"deployments"` stands beside it. So do `"notices"`, where the
+command had some for its result. In Python it is an exception of the package, with these in `results` and `notices`:
 
 ```
 {tree}

@@ -45,8 +45,8 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
     signatures = saved_model.read(target).signatures
     progress("asking the saved model for its golden answers")
     with loaded(target) as model:
-        given = _given(model, signatures, examples_file, progress)
-        answers = _answers(model, signatures, given, source, progress)
+        given = _given(model, signatures, examples_file)
+        answers = _answers(model, signatures, given, source)
         random = _changing(answers.cases, model, signatures)
         ask_again = model.may_change_between_loads()
         halves = model.computes_in_halves()
@@ -99,15 +99,10 @@ def _not_compared(answers: Answers, compared: Collection[str], source: SourceAns
     return tuple(f"{name}: {source.why_not(name)}" if len(asked) > 1 else source.why_not(name) for name in named)
 
 
-def _given(
-    model: Running, signatures: Sequence[Signature], file: Path | None, progress: Progress
-) -> examples.Given | None:
+def _given(model: Running, signatures: Sequence[Signature], file: Path | None) -> examples.Given | None:
     if file is None:
         return None
-    given = examples.read(file, signatures, lambda signature: model.wanted(signature.name).features)
-    if given.kept < given.found:
-        progress(f"keeping {given.kept} of {given.found} examples")
-    return given
+    return examples.read(file, signatures, lambda signature: model.wanted(signature.name).features)
 
 
 def _answers(
@@ -115,12 +110,13 @@ def _answers(
     signatures: Sequence[Signature],
     given: examples.Given | None,
     source: SourceAnswers,
-    progress: Progress,
 ) -> Answers:
     cases: list[GoldenCase] = []
     skipped: list[str] = []
     compared: list[tuple[GoldenCase, GoldenCase]] = []
     notes: list[str] = []
+    if given and given.kept < given.found:
+        notes.append(f"{given.kept} of {given.found} examples are kept")
     for signature in signatures:
         try:
             found = _cases(model, signature, given, source)
@@ -129,7 +125,7 @@ def _answers(
             skipped.append(f"{signature.name}: {error}")
             continue
         if len(kept) < len(found.cases):
-            progress(f"{signature.name}: {len(kept)} of {len(found.cases)} cases fit into {MAX_BYTES >> 20} MB")
+            notes.append(f"{signature.name}: {len(kept)} of {len(found.cases)} cases fit into {MAX_BYTES >> 20} MB")
         cases.extend(kept)
         compared.extend(found.compared)
         notes.extend(found.notes)

@@ -129,7 +129,7 @@ def test_examples_are_asked_instead_of_made_up_ones(exporter: Exporter, folder: 
     exported = exporter(str(folder), examples=examples)
     given = [case for case in exported.cases() if case.signature == "serving_default"]
     assert [case.outputs["y"].tolist() for case in given] == [[[2.0]], [[place + 2.0] for place in range(32)]]
-    assert "keeping 32 of 40 examples" in exported.said
+    assert "32 of 40 examples are kept" in exported.summary.notes
     assert exported.summary.origin == "examples in examples.jsonl"
 
 
