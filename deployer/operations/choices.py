@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deployer.deployment import GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
+from deployer.deployment import DEFAULT_ENV, GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
 from deployer.errors import InvalidValue, PortTaken
 from deployer.operations.workspace import Workspace
 from deployer.spec import Server, Spec, threads
@@ -51,6 +51,7 @@ def notices(
     found = (
         _engine(workspace) if observed is None else _stopped(observed),
         workspace.unasked,
+        _environment(workspace) if observed is None else "",
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
@@ -76,6 +77,21 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
     lacks = [what for what, there in (("no TLS", tls), ("no token", tokens)) if not there]
     guarded = ", ".join(lacks) if lacks else "with TLS and tokens"
     return f"reachable from other machines, at {where}: {guarded}"
+
+
+def _environment(workspace: Workspace) -> str:
+    """That a new environment has nearly the name of another one; where the document has overlays, it must have one."""
+    spec = workspace.spec
+    if spec.env == DEFAULT_ENV:
+        return ""
+    import difflib
+
+    from deployer import config
+
+    keys = {key for engine in workspace.engines for key in engine.names()} - {(spec.deployment, spec.env)}
+    known = {env for _, env in keys} | set(config.environments(workspace.settings.config))
+    near = difflib.get_close_matches(spec.env, known, n=1)
+    return f"[{spec.env}] is a new environment: did you mean --env {near[0]}?" if near and spec.env not in known else ""
 
 
 def _engine(workspace: Workspace) -> str:

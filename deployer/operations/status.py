@@ -53,6 +53,9 @@ def status(
     all_of_them, failures = attempted(partial(_there, engine, all_projects, progress) for engine in workspace.engines)
     observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
     there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
+    if not there and observed:
+        others = ", ".join(sorted({f"[{found.env}]" for found, _ in observed.values()}))
+        progress(f"nothing is in [{workspace.spec.env}]; deployer status --all shows what is in {others}")
     there.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
         statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))

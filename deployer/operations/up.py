@@ -10,7 +10,7 @@ from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.engines import loading
 from deployer.errors import PlanOutdated, UsageError
 from deployer.model import Model, check_name
-from deployer.operations import choices, namesakes
+from deployer.operations import choices, elsewhere, namesakes
 from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into
 from deployer.operations.foreseeing import check_platform, decided, export_options, foreseen
@@ -48,7 +48,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     spec = aim(workspace, None if target is None else as_text(target), options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
-    workspace = workspace.checked_beside(spec.deployment)
+    workspace = elsewhere.checked(workspace, spec.deployment)
     options = options.for_batching(spec.batching)
     with choices.leaving_ports(spec.server, choices.BY_OPTION):
         if any(model.source is not None for model in spec.models.values()):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -144,7 +145,7 @@ class Workspace:
     def having(self, name: str) -> tuple[Engine, ...]:
         """The engines that have this deployment; where none has, the one that has something of it, or the first."""
         key = (name, self.spec.env)
-        if self.absence and self._was_on_docker(name):
+        if self.absence and self.was_on_docker(name):
             raise EngineUnavailable(
                 f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
                 hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
@@ -161,7 +162,7 @@ class Workspace:
         try:
             yield
         except EngineUnavailable as error:
-            if not self._was_on_docker(name):
+            if not self.was_on_docker(name):
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 
@@ -175,42 +176,12 @@ class Workspace:
             f"{first}, and deployer status {what} shows both",
         )
 
-    def checked_beside(self, name: str) -> Workspace:
-        """The same, once it is known that no engine which was left out has a deployment of this name, too; with a note
-        where one that had it cannot be asked. Raises EngineConflict."""
-        key = (name, self.spec.env)
-        if self.spec.engine == "auto" or self.engine.observe(*key) is not None:
-            return self
-        left_out = engines.beside(self.spec)
-        absence = left_out.absence
-        for other in left_out.engines:
-            try:
-                found = other.observe(*key)
-            except EngineError as error:
-                absence = error.message
-                continue
-            if found is not None:
-                raise self._on_another(name, other)
-        if not absence or not self._was_on_docker(name):
-            return self
-        note = f"{name} [{self.spec.env}] was on docker, too, which could not be asked for it: {absence}"
-        return dataclasses.replace(self, unasked=note)
-
-    def _on_another(self, name: str, other: Engine) -> EngineConflict:
-        there = f"{self.typed(name)} --engine {other.name}"
-        return EngineConflict(
-            f"{name} [{self.spec.env}] is on the {other.name} engine already: on {self.engine.name} it would be a "
-            "second one of that name",
-            hint=f"deployer down {there} takes it down there; --engine {other.name} goes on there; another --env or "
-            "--name keeps both",
-        )
-
     def typed(self, name: str) -> str:
         """What to type after a verb to mean the deployment of that name here."""
         project = f" --project {self.settings.project}" if self.settings.project else ""
         return f"{typed(name, self.spec.env)}{project}"
 
-    def _was_on_docker(self, name: str) -> bool:
+    def was_on_docker(self, name: str) -> bool:
         """By the folders of this working copy; those of releases before there were projects count, too."""
         from deployer.engines import run_folder
 
@@ -271,7 +242,9 @@ class Workspace:
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
                 hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
             )
-        hint = self._of_others(name) or self.next_steps(self.observe_all(), name)
+        from deployer.operations import elsewhere
+
+        hint = "; ".join(filter(None, (elsewhere.hint(self, name), self.next_steps(self.observe_all(), name))))
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
     def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:
@@ -279,13 +252,6 @@ class Workspace:
         from deployer.operations import next_steps
 
         return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "")
-
-    def _of_others(self, name: str) -> str | None:
-        """What to type where another project has a deployment of that name."""
-        others = (other for engine in self.engines for other in engine.others())
-        having = sorted({other.project for other in others if (name, self.spec.env) in other.names()})
-        projects = ", ".join(found or "no project" for found in having)
-        return f"this is project {self.engine.project}; {projects} has one: --project PROJECT" if having else None
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""
@@ -340,7 +306,8 @@ def open_everywhere(settings: Settings) -> Workspace:
     """As `open_workspace`, with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
     from deployer import config
 
-    names = dict.fromkeys((*config.environments(settings.config), *((settings.env,) if settings.env else ())))
+    chosen = settings.env or os.environ.get(f"{config.PREFIX}ENV")
+    names = dict.fromkeys((*config.environments(settings.config), *((chosen,) if chosen else ())))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
     return dataclasses.replace(opened[0], engines=each_once(engine for each in opened for engine in each.engines))
 

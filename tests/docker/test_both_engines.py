@@ -36,6 +36,9 @@ def test_a_name_that_is_on_one_engine_is_not_made_on_another(project, monkeypatc
     refused(deployer("up", f"{NAME}:1", cwd=project), 2, *told)
     monkeypatch.delenv("DEPLOYER_ENGINE")
     assert engines(project) == [first]
+    for verb in ("redeploy", "predict", "down", "status"):
+        refused(deployer(verb, NAME, "--engine", second, cwd=project), 10, f"reached with --engine {first}")
+    refused(deployer("predict", NAME, "--env", "other", cwd=project), 10, "reached with --env local")
     assert up(project, f"{NAME}:1", "--engine", first)["plan"]["change"] == "nothing"
     assert up(project, f"{NAME}:1")["plan"]["change"] == "nothing"
     for way in ((f"{NAME}:1", "--env", "other"), (str(MODELS / NAME / "1"), "--name", "other")):

@@ -237,7 +237,8 @@ class DockerEngine:
         owner = self._world.owner
         listed = [found for found in self._world.listed() if is_started_by_us(found) and not owner.claimed(found)]
         projects = {project for project in map(project_of, listed) if project not in (None, self.project)}
-        return tuple(replace(self, project=project) for project in sorted(filter(None.__ne__, projects)))
+        known = sorted(project for project in projects if project is not None)
+        return tuple(replace(self, project=project) for project in known)
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
         """See Engine.lost: a container has its labels itself."""

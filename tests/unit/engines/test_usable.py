@@ -9,6 +9,7 @@ import pytest
 from deployer import engines
 from deployer.engines.docker import api, context
 from deployer.errors import EngineError, EngineUnavailable
+from deployer.operations import elsewhere
 from deployer.operations.workspace import Settings as Given
 from deployer.operations.workspace import Workspace, open_workspace
 from deployer.spec import Docker, Spec
@@ -108,8 +109,8 @@ def test_an_engine_that_hangs_keeps_no_deploy_on_another_one_waiting(monkeypatch
     monkeypatch.setenv("DEPLOYER_PROJECT", "mine")
     (tmp_path / ".deployer" / "docker" / "local@mine" / "there" / "r1").mkdir(parents=True)
     workspace = open_workspace(Given(engine="embedded"))
-    assert "not installed" in workspace.checked_beside("there").unasked
-    assert workspace.checked_beside("another").unasked == ""
+    assert "not installed" in elsewhere.checked(workspace, "there").unasked
+    assert elsewhere.checked(workspace, "another").unasked == ""
 
 
 def test_what_chose_the_engine_is_known():

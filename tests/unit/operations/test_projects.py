@@ -85,7 +85,7 @@ def test_a_name_that_only_another_project_has_is_told_with_it(folder):
     ended = in_process("down", "letters", cwd=folder)
     assert ended.code == 10
     assert in_process("logs", "letters", "-p", "third", cwd=folder).code == 10
-    assert "other has one: --project" in in_process("logs", "letters", "-p", "third", cwd=folder).err
+    assert "--project other" in in_process("logs", "letters", "-p", "third", cwd=folder).err
 
 
 def test_a_label_that_was_edited_by_hand_is_told_and_left_alone(folder):
