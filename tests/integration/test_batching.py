@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from support.cli import in_process
+from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
 
 
@@ -53,3 +53,34 @@ def test_sizes_that_the_server_would_refuse_are_refused(project: Path, sizes: st
     ended = in_process("render", "half_plus_two", cwd=project)
     assert ended.code == 3
     assert "must ascend and end with max_batch_size 8" in ended.err
+
+
+REFUSED = (
+    ["redeploy"],
+    ["redeploy", "--version", "4"],
+    ["redeploy", "--keep-previous"],
+    ["label", "half_plus_two", "canary=4"],
+)
+
+
+def test_redeploy_refuses_what_cannot_be_batched_as_up_does(project: Path) -> None:
+    """The version that serves can be batched, and goes on; so it does where `[batching]` comes later."""
+    settings = project / "deployer.toml"
+    settings.write_text("[batching]\nmax_batch_size = 8\n")
+    up = in_process("up", "half_plus_two:1", "-q", "--json", *ANY_PORTS, cwd=project)
+    assert up.code == 0, up.err
+    (serving,) = servers(project)
+    exported = in_process("export", str(MODELS / "odd" / "1"), "--name", "half_plus_two", "-q", cwd=project)
+    assert exported.code == 0, exported.err
+    for arguments in REFUSED:
+        for more in ([], ["--dry-run"]):
+            ended = in_process(*arguments, *more, cwd=project)
+            assert ended.code == 3, ended.err
+            assert "[batching] cannot be used for half_plus_two:4: " in ended.err
+    assert servers(project) == [serving]
+    settings.write_text("")
+    assert in_process("redeploy", "--allow-breaking", "-q", cwd=project).code == 0
+    settings.write_text("[batching]\nmax_batch_size = 8\n")
+    refused = in_process("redeploy", cwd=project)
+    assert (refused.code, "half_plus_two:4" in refused.err) == (3, True)
+    assert in_process("smoke", cwd=project).code == 0
