@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import dataclasses
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -28,27 +29,7 @@ from deployer.errors import DeployerError, NothingDeployed
 from deployer.report.changes import UpResult
 
 NAME = "gate-busy"
-MODEL = '''
-import tensorflow as tf
-
-
-class Slow(tf.Module):
-    """Half plus some, after a loop of matrix products that takes about 20 ms."""
-
-    def __init__(self, plus):
-        super().__init__()
-        self.plus = plus
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def __call__(self, x):
-        start = tf.eye(128) + 1e-30 * tf.reduce_sum(x)
-        turned = tf.while_loop(lambda i, _: i < {loops}, lambda i, m: (i + 1, m @ tf.eye(128)), (0, start))[1]
-        return {{"y": x / 2.0 + self.plus + 1e-30 * tf.reduce_sum(turned)}}
-
-
-one, two = Slow(2.0), Slow(3.0)
-'''
-LOOPS = 120
+MODEL = Path(__file__).with_name("slow_model.py")
 
 
 @dataclasses.dataclass
@@ -114,7 +95,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         os.chdir(folder)
-        Path("slow.py").write_text(MODEL.format(loops=LOOPS), encoding="utf-8")
+        shutil.copy(MODEL, "slow.py")
         flags = f"[server.flags]\ngrpc_max_threads = {options.threads}\n" if options.threads else ""
         image = f'[docker]\nimage = "{options.image}"\n' if options.image else ""
         ports = "[server]\nrest_port = 0\ngrpc_port = 0\n"

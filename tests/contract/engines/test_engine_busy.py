@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,26 +12,7 @@ from support.cli import Ended, deployer
 
 NAME = "contract-busy"
 ROUNDS = 3
-SLOW = '''
-import tensorflow as tf
-
-
-class Slow(tf.Module):
-    """Half plus some, after a loop of matrix products."""
-
-    def __init__(self, plus):
-        super().__init__()
-        self.plus = plus
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def __call__(self, x):
-        start = tf.eye(128) + 1e-30 * tf.reduce_sum(x)
-        turned = tf.while_loop(lambda i, _: i < 120, lambda i, m: (i + 1, m @ tf.eye(128)), (0, start))[1]
-        return {"y": x / 2.0 + self.plus + 1e-30 * tf.reduce_sum(turned)}
-
-
-one, two = Slow(2.0), Slow(3.0)
-'''
+SLOW = Path(__file__).parents[3] / "benchmarks" / "slow_model.py"
 SETTINGS = """
 [server]
 rest_port = 0
@@ -45,7 +27,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("busy")
     for each in (folder, *list(folder.parents)[:2]):
         each.chmod(0o755)  # containers run as nobody
-    (folder / "slow.py").write_text(SLOW)
+    shutil.copy(SLOW, folder / "slow.py")
     (folder / "deployer.toml").write_text(SETTINGS)
     for source in ("one", "two"):
         ended = deployer("export", f"slow.py:{source}", "--name", NAME, cwd=folder)
