@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deployer import moving
 from deployer.deployment import DEFAULT_ENV, GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
 from deployer.errors import InvalidValue, PortTaken
 from deployer.operations.workspace import Workspace
+from deployer.report.history import ROLLBACK, Outcome
 from deployer.spec import Server, Spec, threads
 
 BY_OPTION = "--{}-port 0 takes any free port"
@@ -60,6 +62,22 @@ def notices(
         threads.lack_of_room(workspace.spec.server.flags),
     )
     return tuple(filter(None, found))
+
+
+def after_rollback(workspace: Workspace, launch: Launch, observed: Deployment | None) -> Iterator[str]:
+    """That the last change went back to a version, and that this one goes forward again."""
+    if observed is None:
+        return
+    name, env = observed.name, observed.env
+    releases = workspace.ledger.releases(name, env, workspace.engine.name)
+    last = next((release for release in releases if release.outcome is Outcome.GOOD), None)
+    if last is None or last.models != observed.models or last.detail.partition(";")[0] != ROLLBACK:
+        return
+    there = {model.name: moving.current(model) for model in observed.models}
+    for model in launch.models:
+        if model.name in there and moving.current(model) > (back := there[model.name]):
+            to = f"{model.name}:{moving.current(model)}"
+            yield f"release {last.number} went back to {model.name}:{back} by rollback, and this deploys {to}"
 
 
 def exposure(host: str, *, tls: bool, tokens: bool) -> str:

@@ -14,11 +14,8 @@ from deployer.operations.launching import as_served
 from deployer.operations.up import change
 from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.report.changes import UpResult
-from deployer.report.history import Outcome, Release
+from deployer.report.history import ROLLBACK, Outcome, Release
 from deployer.store import Store
-
-AIM = "rollback"
-"""What the history says of a release that goes back, while it is under way."""
 
 
 def rollback(
@@ -47,12 +44,12 @@ def rollback(
             raise fault
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=AIM)
+    return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
 
 
 def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
     """The release that is meant by `to`, of `releases`, the newest first. Raises NoSuchRelease."""
-    if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, AIM):
+    if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, ROLLBACK):
         return releases[0]
     good = _good(releases)
     wanted = [found for found in good if (found.models != deployed.models if to is None else found.number == to)]

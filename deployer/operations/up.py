@@ -142,11 +142,11 @@ def change(  # noqa: PLR0913 - what a change is made of
     options = ExportOptions()
     with choices.leaving_ports(workspace.spec.server, choices.BY_SETTING):
         if dry_run:
-            return preview(workspace, options)
+            return preview(workspace, options, aim)
         return deploy(workspace, options, progress, aim=aim, now=now_wanted)
 
 
-def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
+def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
     before anything is started."""
     from deployer.operations.gate import Gate
@@ -156,6 +156,8 @@ def preview(workspace: Workspace, options: ExportOptions) -> UpResult:
     found = foreseen(workspace, options, observed)
     Gate(workspace, found.launch, found.models, silent).let_in(found.plan.change, observed)
     notices = choices.notices(workspace, found.launch, observed, None)
+    if not aim:
+        notices = (*choices.after_rollback(workspace, found.launch, observed), *notices)
     return _result(workspace, found.launch.models, found.with_exports, notices)
 
 
@@ -186,7 +188,9 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
-            note = "the gate was skipped" if workspace.spec.gate.skip else ""
+            if not aim:
+                notices.extend(choices.after_rollback(workspace, request, observed))
+            note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
                 recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
                 metered(workspace, request, plan, observed, record.measured) as meter,

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from deployer.report.traffic import TrafficFigures
 
 
+ROLLBACK = "rollback"
+"""What the history says of a release that goes back."""
+
+
 class Outcome(Enum):
     """How a release ended."""
 

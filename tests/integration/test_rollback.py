@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import requests
 from support.cli import ANY_PORTS, deployer, start
 from support.world import eventually, servers
@@ -51,6 +52,26 @@ def test_rollback_goes_back_to_the_last_good_release_that_served_others(project)
         ("reload", [1], "good"), ("reload", [2], "good"),
     ]  # fmt: skip
     assert len(servers(project)) == 1
+
+
+@pytest.mark.parametrize("gate", [(), ("--skip-gate",)], ids=["proven", "skipped"])
+def test_going_forward_after_a_rollback_is_said(project, gate):
+    def said(*arguments: str) -> list[str]:
+        return [text for text in ok(project, *arguments)["notices"] if "rollback" in text]
+
+    ok(project, "up", "half_plus_two:1", *ANY_PORTS)
+    assert said("up", "half_plus_two:2") == []
+    assert said("rollback", *gate) == []
+    newest = ok(project, "history")["releases"][0]
+    assert newest["detail"].split("; ")[0] == "rollback"
+    for way in (("plan", "half_plus_two"), ("up", "half_plus_two:2", "--dry-run"), ("redeploy", "--dry-run")):
+        (text,) = said(*way)
+        assert f"release {newest['number']} " in text
+        assert "half_plus_two:1" in text
+    assert said("plan", "half_plus_two:1") == said("rollback", "--dry-run") == []
+    (text,) = said("up", "half_plus_two")
+    assert "half_plus_two:3" in text
+    assert said("up", "half_plus_two") == said("redeploy", "--version", "2") == []
 
 
 def test_labels_come_back_with_the_versions(project):

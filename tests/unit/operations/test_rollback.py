@@ -9,8 +9,8 @@ import pytest
 
 from deployer.deployment import Deployment, Endpoints, ServedModel
 from deployer.errors import NoSuchRelease
-from deployer.operations.rollback import AIM, target
-from deployer.report.history import Outcome, Release
+from deployer.operations.rollback import target
+from deployer.report.history import ROLLBACK, Outcome, Release
 
 
 def served(version: int) -> tuple[ServedModel, ...]:
@@ -38,7 +38,7 @@ def test_the_last_good_release_that_served_others_is_meant():
 
 @pytest.mark.parametrize("serving", [3, 2])
 def test_after_a_killed_rollback_the_next_one_means_what_it_meant(serving):
-    killed = release(4, 2, Outcome.UNDER_WAY, AIM)
+    killed = release(4, 2, Outcome.UNDER_WAY, ROLLBACK)
     assert target((killed, *GOOD), deployed(serving), None).models == served(2)
 
 
@@ -53,7 +53,7 @@ def test_another_change_that_was_killed_is_none_of_its_business():
 
 
 def test_a_number_means_that_release_whatever_was_killed():
-    killed = release(4, 2, Outcome.UNDER_WAY, AIM)
+    killed = release(4, 2, Outcome.UNDER_WAY, ROLLBACK)
     assert target((killed, *GOOD), deployed(3), 1) == release(1, 1)
     with pytest.raises(NoSuchRelease, match="no good release 4"):
         target((killed, *GOOD), deployed(3), 4)
