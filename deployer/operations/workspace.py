@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -179,7 +180,8 @@ class Workspace:
     def typed(self, name: str) -> str:
         """What to type after a verb to mean the deployment of that name here."""
         project = f" --project {self.settings.project}" if self.settings.project else ""
-        return f"{typed(name, self.spec.env)}{project}"
+        place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
+        return f"{typed(name, self.spec.env)}{project}{place}"
 
     def was_on_docker(self, name: str) -> bool:
         """By the folders of this working copy; those of releases before there were projects count, too."""

@@ -14,6 +14,8 @@ from support.world import MODELS, only_servers_below
 from deployer.deployment import ServedModel
 from deployer.engines import run_folder
 from deployer.engines.run_folder import Release
+from deployer.operations.workspace import Settings, Workspace
+from deployer.spec import Spec
 
 MODEL = ServedModel("m", (1,), (), ("d",))
 VERBS = (
@@ -69,6 +71,14 @@ def test_not_all_of_many_are_said(folder):
         put(folder, f"e{number}")
     told = in_process("predict", "m", cwd=folder).err
     assert (told.count("with --env"), "status --all-projects" in told) == (3, True)
+
+
+def test_commands_to_type_keep_the_options_that_say_where():
+    def typed(**given: object) -> str:
+        return Workspace(Spec(env="staging"), (), Settings(**given)).typed("m")
+
+    assert typed() == "m --env staging"
+    assert typed(project="f", state_dir=Path("/a b")) == "m --env staging --project f --state-dir '/a b'"
 
 
 def test_what_is_nowhere_is_reached_by_nothing(folder):
