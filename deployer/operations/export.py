@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deployer import batchable, saved_model
+from deployer.layout import MANIFEST_FILE
 from deployer.locations import local
 from deployer.manifest import file_digests
 from deployer.model import Model, Source, TensorSpec, check_name, check_version
@@ -141,6 +143,28 @@ def _made_the_same(known: Model, origin: Source, stage: Stage) -> bool:
     return sameness.same(known.path, files, stage.folder, stage.hashes.all())
 
 
+def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
+    """Why code that was exported before makes another version: nobody asked for one."""
+    before = next((model for model in known if model.source.location == origin.location), None)
+    if origin.digest is not None or before is None:
+        return
+    which = f"{before.name}:{before.version}"
+    if before.source.options != origin.options:
+        yield f"a new version: other options or examples were given than for {which}"
+        return
+    files = file_digests(before.path)
+    if not files or not sameness.differs_in_weights_alone(before.path, files, stage.folder, stage.hashes.all()):
+        yield f"a new version: its content differs from {which}"
+        return
+    code = Path(origin.location.rpartition(":")[0])
+    is_older = code.is_file() and code.stat().st_mtime <= (before.path / MANIFEST_FILE).stat().st_mtime
+    unchanged = f", though {code.name} has not changed since" if is_older else ""
+    yield (
+        f"a new version: its weights differ from those of {which}{unchanged}. Where the source makes other weights "
+        "each time it is loaded, --weights FILE or a model saved to a file keeps them"
+    )
+
+
 def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     store: Store,
     name: str,
@@ -161,6 +185,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         for version in known if origin.digest is None else ():
             if _made_the_same(version, origin, stage):
                 return ExportResult(version, created=False, notices=tuple(notices))
+        notices.extend(_why_new(known, origin, stage))
         golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
         own = own_version(request.source) if saved.version is None else saved.version
         number = options.version or next_version(store, name, request.source, own)

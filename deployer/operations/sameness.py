@@ -17,6 +17,7 @@ from deployer.layout import PB_FILE as GRAPH
 COUNTED = re.compile(r'(__(?:inference|forward|backward)_[^"\s]*?)_\d+(?=["\s])')
 """A function's name, and the number that depends on what the process has traced before."""
 COUNTED_RESOURCE = re.compile(r'(key: "(?:shared_name|_user_specified_name)"\s+value \{\s+s: ")\d+"')
+WEIGHTS = "variables/"
 NOT_READ = ("fingerprint.pb", f"{EXTRA}/")
 LARGEST = 32 << 20
 """Of a larger graph only equal bytes count: its text would take long, and much memory."""
@@ -30,6 +31,15 @@ def same(one: Path, its_files: Files, other: Path, other_files: Files) -> bool:
     if _data(its_files) != _data(other_files):
         return False
     return its_files[GRAPH] == other_files[GRAPH] or _same_graphs(one, other)
+
+
+def differs_in_weights_alone(one: Path, its_files: Files, other: Path, other_files: Files) -> bool:
+    """Whether two SavedModels have the same graphs, signatures and assets, and other values of their variables."""
+    before, after = (
+        {name: digest for name, digest in _data(files).items() if not name.startswith(WEIGHTS)}
+        for files in (its_files, other_files)
+    )
+    return before == after and (its_files[GRAPH] == other_files[GRAPH] or _same_graphs(one, other))
 
 
 def _data(files: Files) -> dict[str, str]:

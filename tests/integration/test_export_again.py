@@ -6,7 +6,7 @@ from pathlib import Path
 
 import keras
 import pytest
-from support.cli import in_process
+from support.cli import deployer, in_process
 from support.source_kinds import LAYER
 
 CODE = """
@@ -63,6 +63,57 @@ def test_what_was_asked_for_otherwise_is_another_version(folder, source):
     assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (5, True)
     (folder / "made.py").write_text(CODE)
     assert exported(folder, *source, "--examples", "a.json") == (2, False)
+
+
+RANDOM = """
+import keras
+import tensorflow as tf
+
+def model():
+    inputs = keras.Input((2,), name="x")
+    return keras.Model(inputs, keras.layers.Dense(1, name="dense")(inputs))
+
+class Drawn(tf.Module):
+    def __init__(self):
+        self.weights = tf.Variable(tf.random.normal([2, 1]))
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 2], tf.float32, name="x")])
+    def __call__(self, x):
+        return {"y": x @ self.weights}
+
+drawn = Drawn()
+"""
+
+
+@pytest.mark.parametrize("source", ["net.py:model", "net.py:drawn"])
+def test_weights_that_are_drawn_at_each_load_are_said_to_make_the_version(folder, source):
+    (folder / "net.py").write_text(RANDOM)
+    results = [deployer("export", source, "--name", "m", "--json", "-q", cwd=folder).json for _ in range(2)]
+    for number, result in enumerate(results, 1):
+        said = [note for note in result["notices"] if note.startswith("a new version: ")]
+        assert (result["created"], result["model"]["version"], len(said)) == (True, number, int(number > 1))
+        if number > 1:
+            assert f" m:{number - 1}, though net.py has not changed since" in said[0]
+            assert "--weights FILE" in said[0]
+
+
+def test_other_code_and_other_options_are_said_to_make_the_version(folder):
+    def said(*options: str) -> list[str]:
+        ended = in_process("export", "made.py:model", "--name", "m", *options, "--json", "-q", cwd=folder)
+        assert ended.code == 0, ended.err
+        return [note for note in ended.json["notices"] if "new version" in note]
+
+    assert said() == said() == []
+    (folder / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0"))
+    (content,) = said()
+    assert "its content differs from m:1" in content
+    (options,) = said("--examples", "a.json")
+    assert "options or examples" in options
+    assert said("--examples", "a.json") == []
+    (folder / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0").replace("[2.0]", "[3.0]"))
+    (weights,) = said("--examples", "a.json")
+    assert "its weights differ from those of m:3" in weights
+    assert "has not changed" not in weights
 
 
 def test_environments_with_other_batch_sizes_keep_their_versions(folder):
