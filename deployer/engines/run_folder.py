@@ -88,6 +88,11 @@ def place_of(project: str, env: str) -> str:
     return f"{env}@{project}" if project else env
 
 
+def state_dir(release: Path) -> Path:
+    """The state directory that a release's folder is in: it is STATE_DIR/ENGINE/ENV/NAME/RELEASE."""
+    return release.parents[3]
+
+
 def homes(root: Path) -> Iterator[tuple[str, str, str]]:
     """(project, name, env) of every deployment that has a folder below `root`; no project before there were some."""
     for home in sorted(root.glob("*/*")):

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from deployer.deployment import Change, Deployment, ServedModel
+from deployer.engines import run_folder
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
-from deployer.ledger import Ledger
+from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.operations.versions import versions
 from deployer.operations.workspace import Settings, Workspace, open_everywhere
 from deployer.report.history import Outcome, Release
@@ -56,9 +57,10 @@ def _others(workspace: Workspace) -> Iterator[tuple[Engine, Deployment]]:
 
 
 def _ledgers(workspace: Workspace) -> set[Ledger]:
-    """The histories of all that have their versions from this store, with those of every project in them."""
-    engines = (*workspace.engines, *(engine for engine, _ in _others(workspace)))
-    return {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in engines}
+    """The histories of all that have their versions from this store, with those of every project in them. That of
+    another project lies where its deployments' folders are: an engine may see it from a state directory of ours."""
+    own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
+    return own | {Ledger(run_folder.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 
 def _prune(
