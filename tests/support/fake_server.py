@@ -101,16 +101,16 @@ class _Quiet(ThreadingHTTPServer):
 
 
 @contextmanager
-def fake_server(pem: Path | None = None) -> Iterator[FakeServer]:
-    """A FakeServer on ports of its own; its REST speaks TLS with the chain and key of a file."""
+def fake_server(pem: Path | None = None, *, rest_port: int = 0, grpc_port: int = 0) -> Iterator[FakeServer]:
+    """A FakeServer on these ports, or on any; its REST speaks TLS with the chain and key of a file."""
     server = FakeServer(Endpoints("", ""))
-    http = _Quiet(("127.0.0.1", 0), _handler(server))
+    http = _Quiet(("127.0.0.1", rest_port), _handler(server))
     if pem is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(pem)
         http.socket = context.wrap_socket(http.socket, server_side=True)
     calls = grpc.server(ThreadPoolExecutor(8), handlers=(_Calls(server),))
-    port = calls.add_insecure_port("127.0.0.1:0")
+    port = calls.add_insecure_port(f"127.0.0.1:{grpc_port}")
     scheme = "https" if pem else "http"
     server.endpoints = Endpoints(f"{scheme}://127.0.0.1:{http.server_port}", f"127.0.0.1:{port}")
     thread = threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True)

@@ -16,7 +16,6 @@ from support.world import MODELS
 from deployer import availability, render
 from deployer.client import Client, Question
 from deployer.deployment import Deployment, Launch, ServedModel
-from deployer.engines import ENGINES
 from deployer.engines.base import Engine
 from deployer.model import TensorSpec
 from deployer.spec import Spec
@@ -50,13 +49,12 @@ class House:
             name=self.name,
             state_dir=self.state_dir,
             models_dir=MODELS,
-            engine=self.row.name,
             **self.row.settings,
         )
 
     @cached_property
     def engine(self) -> Engine:
-        return replace(ENGINES[self.row.name](self.spec), project=self.project)  # type: ignore[type-var]
+        return replace(self.row.make(self.spec), project=self.project)  # type: ignore[type-var]
 
     @property
     def litter(self) -> list[str]:

@@ -12,22 +12,28 @@ from typing import Any
 
 import psutil
 from support.containers import docker
+from support.memory import MemoryEngine, platform_of
+from support.memory.platform import Running
+from support.memory.server import ModelServer
 from support.world import eventually, servers
 
-from deployer.deployment import Deployment
-from deployer.engines import process
+from deployer.deployment import Deployment, Endpoints
+from deployer.engines import ENGINES, process
+from deployer.engines.base import CANDIDATE, Engine
 from deployer.spec import Docker, Spec
 
 
 @dataclass(frozen=True)
 class Row:
-    """`half_made` makes what a command leaves that was killed while it staged, by the moment of its death.
+    """`make` makes the engine. `half_made` makes what a command leaves that was killed while it staged, by the moment of
+    its death.
 
     `litter` names all that this spec's engine has left on the platform: servers, folders. `unhonoured` are flags of
     TensorFlow Serving, with values, that the engine cannot honour; `settings` are the spec's own for this engine.
     """
 
     name: str
+    make: Callable[[Spec], Engine]
     kill: Callable[[Deployment], None]
     half_made: Mapping[str, Callable[[Spec, str, str], None]]
     litter: Callable[[Spec], list[str]]
@@ -90,15 +96,53 @@ def _before_the_container(spec: Spec, name: str, env: str) -> None:
 DOCKER_IMAGE = os.environ.get("DEPLOYER_TEST_IMAGE", "")
 DOCKER = Row(
     name="docker",
+    make=ENGINES["docker"],
     kill=_kill_container,
     half_made={"before its container": _before_the_container},
     litter=_containers,
     settings={"docker": Docker(image=DOCKER_IMAGE)} if DOCKER_IMAGE else {},
 )
 
-ROWS = (
+
+
+def _in_memory(spec: Spec) -> MemoryEngine:
+    return MemoryEngine(spec.state_dir, spec.project or "")
+
+
+def _end_in_memory(deployment: Deployment) -> None:
+    for platform in map(platform_of, deployment.folder.parents):
+        for running in platform.all():
+            if running.seen.release == deployment.release:
+                running.end()
+
+
+def _candidate_in_memory(spec: Spec, name: str, env: str) -> None:
+    folder = spec.state_dir / "memory" / "20260101-000000-000000001-abcd"
+    seen = Deployment(
+        name=name, env=env, engine="memory", release=folder.name, role=CANDIDATE, models=(), endpoints=Endpoints("", ""),
+        rest_port=1, grpc_port=1, server_digest="", created="", running=True, pid=None, folder=folder,
+    )  # fmt: skip
+    platform = platform_of(spec.state_dir)
+    platform.servers[spec.project or "", name, env] = [Running(seen, ModelServer(platform.faults), None)]
+
+
+def _servers_in_memory(spec: Spec) -> list[str]:
+    platform = platform_of(spec.state_dir)
+    return [each.seen.release for each in platform.all()] + [str(path) for path in spec.state_dir.rglob("*")]
+
+
+MEMORY = Row(
+    name="memory",
+    make=_in_memory,
+    kill=_end_in_memory,
+    half_made={"before it was proven": _candidate_in_memory},
+    litter=_servers_in_memory,
+)
+
+REAL_ROWS = (
     Row(
         name="embedded",
+        make=ENGINES["embedded"],
         kill=_kill_process,
         half_made={"before its labels": _before_labels, "before its pid was noted": _before_the_pid_was_noted},
         litter=_run_folders,
@@ -106,3 +150,5 @@ ROWS = (
     ),
     *((DOCKER,) if DOCKER_IMAGE else ()),
 )
+"""Those that a user can choose."""
+ROWS = (MEMORY, *REAL_ROWS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from contract.engines.house import ENV, NAME, House, served
@@ -20,10 +22,11 @@ from deployer.errors import LockHeld, PortTaken, SettingRefused
 HOLD = """
 import sys, time
 from pathlib import Path
-from deployer.engines import ENGINES
+from contract.engines.rows import ROWS
 from deployer.spec import Spec
 name, state_dir, project = sys.argv[1:]
-with ENGINES[name](Spec(engine=name, state_dir=Path(state_dir), project=project)).lock("contract", "local", 0.0):
+row = next(row for row in ROWS if row.name == name)
+with row.make(Spec(state_dir=Path(state_dir), project=project)).lock("contract", "local", 0.0):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -51,7 +54,8 @@ def test_traits_are_plain_data_that_stay_the_same(house):
 def holder(house: House) -> Iterator[subprocess.Popen]:
     """Another command that works on the deployment."""
     command = [sys.executable, "-c", HOLD, house.row.name, str(house.state_dir), house.project]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    tests = str(Path(__file__).parents[2])
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": tests})
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     yield child
