@@ -25,8 +25,7 @@ from deployer.spec import Docker, Spec
 
 @dataclass(frozen=True)
 class Row:
-    """`make` makes the engine. `half_made` makes what a command leaves that was killed while it staged, by the moment of
-    its death.
+    """`make` makes the engine. `half_made` makes what a command leaves that was killed while it staged, by the moment.
 
     `litter` names all that this spec's engine has left on the platform: servers, folders. `unhonoured` are flags of
     TensorFlow Serving, with values, that the engine cannot honour; `settings` are the spec's own for this engine.
@@ -104,7 +103,6 @@ DOCKER = Row(
 )
 
 
-
 def _in_memory(spec: Spec) -> MemoryEngine:
     return MemoryEngine(spec.state_dir, spec.project or "")
 
@@ -119,8 +117,9 @@ def _end_in_memory(deployment: Deployment) -> None:
 def _candidate_in_memory(spec: Spec, name: str, env: str) -> None:
     folder = spec.state_dir / "memory" / "20260101-000000-000000001-abcd"
     seen = Deployment(
-        name=name, env=env, engine="memory", release=folder.name, role=CANDIDATE, models=(), endpoints=Endpoints("", ""),
-        rest_port=1, grpc_port=1, server_digest="", created="", running=True, pid=None, folder=folder,
+        name=name, env=env, engine="memory", release=folder.name, role=CANDIDATE, models=(),
+        endpoints=Endpoints("", ""), rest_port=1, grpc_port=1, server_digest="", created="", running=True,
+        pid=None, folder=folder,
     )  # fmt: skip
     platform = platform_of(spec.state_dir)
     platform.servers[spec.project or "", name, env] = [Running(seen, ModelServer(platform.faults), None)]

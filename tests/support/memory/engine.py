@@ -10,9 +10,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from support.memory.platform import Address, Platform, Running, platform_of
-from support.memory.server import ModelServer
-
 from deployer.deployment import (
     GRPC_PORT,
     MODEL_CONFIG,
@@ -33,6 +30,8 @@ from deployer.model import Model
 from deployer.op_sets import Target
 from deployer.owners import Owner
 from deployer.report.checks import Finding
+from support.memory.platform import Address, Platform, Running, platform_of
+from support.memory.server import ModelServer
 
 NUMBERS = ("grpc_max_threads", "rest_api_num_threads")
 """Flags that end a server whose value for them is no number."""
@@ -40,7 +39,7 @@ NUMBERS = ("grpc_max_threads", "rest_api_num_threads")
 
 @dataclass(frozen=True)
 class MemoryEngine:
-    """The servers of a state folder; another engine of the same folder sees them too. Locks are files in that folder."""
+    """The servers of a state folder; another engine of that folder sees them too. Locks are files there."""
 
     state_dir: Path
     project: str = ""
@@ -297,7 +296,9 @@ class MemoryEngine:
     def _observed(self, running: Running) -> Deployment:
         serving = running.seen.role == SERVING
         at = running.address
-        rest, grpc = (at.rest_port, at.grpc_port) if at and not serving else (running.seen.rest_port, running.seen.grpc_port)
+        rest, grpc = (
+            (at.rest_port, at.grpc_port) if at and not serving else (running.seen.rest_port, running.seen.grpc_port)
+        )
         host = ports.url_host(running.seen.host)
         endpoints = Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}")
         return dataclasses.replace(running.seen, endpoints=endpoints, running=at is not None, project=self.project)

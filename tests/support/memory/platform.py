@@ -8,10 +8,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from support.fake_server import FakeServer, fake_server
-from support.memory.server import Faults, ModelServer
+from grpc import ServicerContext
 
 from deployer.deployment import Deployment, Memory
+from support.fake_server import Asked, FakeServer, fake_server
+from support.memory.server import Faults, ModelServer
 
 Key = tuple[str, str, str]
 """(project, name, env)."""
@@ -28,13 +29,20 @@ class Address:
 
     def open(self) -> Address:
         """Listen."""
-        listener: FakeServer = self._stack.enter_context(fake_server(rest_port=self.rest_port, grpc_port=self.grpc_port))
-        listener.rest = lambda asked: self.server.rest(asked)
-        listener.call = lambda *call: self.server.call(*call)
+        listener: FakeServer = self._stack.enter_context(
+            fake_server(rest_port=self.rest_port, grpc_port=self.grpc_port)
+        )
+        listener.rest, listener.call = self._rest, self._call
         self.rest_port, self.grpc_port = (
             int(each.rpartition(":")[2]) for each in (listener.endpoints.rest, listener.endpoints.grpc)
         )
         return self
+
+    def _rest(self, asked: Asked) -> tuple[int, bytes]:
+        return self.server.rest(asked)
+
+    def _call(self, method: str, message: bytes, context: ServicerContext) -> bytes:
+        return self.server.call(method, message, context)
 
     def close(self) -> None:
         """Close both ports."""
@@ -43,7 +51,7 @@ class Address:
 
 @dataclass
 class Running:
-    """A server of a deployment: as it is observed, what it runs, and where it answers. One that ended has no address."""
+    """A server as it is observed, what it runs, and where it answers. One that ended has no address."""
 
     seen: Deployment
     server: ModelServer

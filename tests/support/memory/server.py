@@ -12,14 +12,14 @@ from typing import Any
 import grpc
 import numpy as np
 from google.protobuf import text_format
-from support.fake_model import declare
-from support.fake_server import Asked
-from support.memory import linear
-from support.memory.linear import Linear
 
 from deployer import tensors
 from deployer.model import TensorSpec
 from deployer.protos import proto
+from support.fake_model import declare
+from support.fake_server import Asked
+from support.memory import linear
+from support.memory.linear import Linear
 
 PATH = re.compile(r"/v1/models/(?P<name>[^/:]+)(/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?(?P<rest>.*)")
 AVAILABLE, LOADING, END = "AVAILABLE", "LOADING", "END"
@@ -33,7 +33,7 @@ class NotServed(Exception):
 class Faults:
     """What goes wrong, by (name, version). A `wrong` version answers with another number, a `changed` one only once it
     serves; a `broken` one fails to load, a `slow` one goes on loading. A server that is `busy` refuses that many
-    requests."""
+    requests, and the next `reload` is refused with that text."""
 
     wrong: set[tuple[str, int]] = field(default_factory=set)
     changed: set[tuple[str, int]] = field(default_factory=set)
@@ -182,6 +182,7 @@ class ModelServer:
         response = module.ReloadConfigResponse()
         if self.faults.reload:
             response.status.error_code, response.status.error_message = 3, self.faults.reload
+            self.faults.reload = ""
         else:
             self.take_up_message(module.ReloadConfigRequest.FromString(message).config)
         return response

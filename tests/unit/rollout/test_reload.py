@@ -1,0 +1,194 @@
+"""Changes of the models of a running server: proven on a candidate, then loaded; taken back when they fail."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory.linear import Linear
+from support.memory.project import ANSWERS, NAME, Project
+
+from deployer.deployment import Change, Memory
+from deployer.errors import (
+    BrokenModel,
+    DeployFailed,
+    EngineError,
+    GateRefused,
+    NoRoom,
+    NoSuchModel,
+    NoSuchRelease,
+    NotReady,
+    UsageError,
+)
+
+BREAKING = Linear(0.5, 2.0, input="other")
+
+
+def test_the_same_server_takes_up_the_newest_version(serving):
+    release = serving.observed().release
+    result = serving.redeploy()
+    assert (result.plan.change, serving.observed().release) == (Change.RELOAD, release)
+    assert result.report.ok
+    serving.check(3)
+    assert serving.platform.done["stage"] == serving.platform.done["discard"] == 1
+    assert serving.outcomes() == ["good", "good"]
+
+
+def test_the_candidate_is_gone_when_the_change_is_done_whatever_memory_there_is(serving):
+    for free in (8 * 2**30, 200 * 2**20, None):
+        serving.platform.memory = Memory(used=100 * 2**20, free=free)
+        to = 2 if serving.served().versions == (1,) else 1
+        serving.redeploy(to)
+        serving.check(to)
+
+
+def test_a_version_that_is_named_is_served_and_then_nothing_is_to_do(serving):
+    serving.redeploy(2)
+    serving.check(2)
+    assert serving.redeploy(2).plan.change is Change.NOTHING
+    with pytest.raises(NoSuchModel):
+        serving.redeploy(9)
+    serving.check(2)
+
+
+def test_the_previous_version_may_stay_and_is_gone_back_to_without_a_candidate(serving):
+    serving.redeploy(2, keep=True)
+    serving.check(1, 2)
+    serving.platform.done.clear()
+    serving.rollback()
+    serving.check(1)
+    assert serving.platform.done["stage"] == 0
+    with pytest.raises(UsageError):
+        serving.redeploy(2, keep=True) and serving.redeploy(1, keep=True)
+
+
+def test_labels_are_moved_once_the_version_is_loaded(serving):
+    serving.label(stable=1, canary=2)
+    serving.check(1, 2, labels={"stable": 1, "canary": 2})
+    serving.redeploy(3)
+    serving.check(2, 3, labels={"stable": 3, "canary": 2})
+    serving.label(canary=None)
+    serving.check(3, labels={"stable": 3})
+
+
+@pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
+def test_a_version_that_does_not_pass_never_reaches_the_server(serving, fault):
+    getattr(serving.platform.faults, fault).add((NAME, 2))
+    with pytest.raises(GateRefused if fault == "wrong" else NotReady):
+        serving.redeploy(2, timeout=0.5)
+    serving.check(1)
+    assert serving.platform.done["configure"] == 0
+    assert serving.outcomes() == ["failed", "good"]
+
+
+def test_what_answers_otherwise_once_it_serves_is_taken_back(serving):
+    serving.platform.faults.changed.add((NAME, 2))
+    with pytest.raises(DeployFailed):
+        serving.redeploy(2)
+    serving.check(1)
+    assert serving.outcomes() == ["failed", "good"]
+
+
+@pytest.mark.parametrize("moment", ["stage", "discard", "configure", "relabel"])
+@pytest.mark.parametrize("error", [EngineError("full"), KeyboardInterrupt()], ids=["engine error", "interrupt"])
+def test_whatever_fails_the_version_before_serves(serving, moment, error):
+    def fail() -> None:
+        del serving.platform.on[moment]
+        raise error
+
+    serving.platform.on[moment] = fail
+    with pytest.raises(type(error) if moment == "stage" or not isinstance(error, EngineError) else DeployFailed):
+        serving.redeploy(2)
+    if moment == "discard":  # the candidate that could not be removed is swept
+        serving.redeploy(1)
+    serving.check(1)
+
+
+def test_a_server_that_refuses_its_new_config_serves_what_it_served(serving):
+    serving.platform.faults.reload = "no"
+    with pytest.raises(DeployFailed) as refused:
+        serving.redeploy(2)
+    assert refused.value.exit_code == 1
+    serving.check(1)
+
+
+def test_what_breaks_clients_is_refused_before_anything_is_started(serving):
+    serving.publish(4, linear=BREAKING)
+    with pytest.raises(GateRefused):
+        serving.redeploy(4)
+    assert serving.platform.done["stage"] == 0
+    serving.check(1)
+    serving.redeploy(4, allow_breaking=True)
+    assert serving.served().versions == (4,)
+
+
+def test_a_change_for_which_there_is_no_memory_is_refused_before_anything_is_started(serving):
+    serving.platform.memory = Memory(used=2**30, free=2**20)
+    with pytest.raises(NoRoom):
+        serving.redeploy(2)
+    assert serving.platform.done["stage"] == 0
+    serving.check(1)
+
+
+def test_a_version_that_has_left_the_store_is_never_named_to_the_server(serving):
+    """A server that is told of a version that is not there unloads what it has."""
+    serving.redeploy(2, keep=True)
+    serving.store.remove(NAME, 1)
+    with pytest.raises(NoSuchModel):
+        serving.label(stable=2)
+    assert serving.answer() == ANSWERS[2]
+
+
+def test_files_that_changed_in_place_are_no_way_back(serving):
+    serving.redeploy(2)
+    (serving.store.root / NAME / "1" / "saved_model.pb").write_bytes(b"\x0a")
+    with pytest.raises(BrokenModel):
+        serving.rollback()
+    serving.check(2)
+
+
+def test_rollback_goes_back_to_the_last_good_release_with_other_models(serving):
+    serving.redeploy(2)
+    serving.platform.faults.wrong.add((NAME, 3))
+    with pytest.raises(GateRefused):
+        serving.redeploy(3)
+    result = serving.rollback()
+    serving.check(1)
+    assert result.plan.change is Change.RELOAD
+    first = serving.history()[-1].number
+    assert serving.rollback(to=first).plan.change is Change.NOTHING
+    with pytest.raises(NoSuchRelease):
+        serving.rollback(to=99)
+    assert serving.outcomes() == ["good", "failed", "good", "good"]
+
+
+def test_rollback_goes_through_the_gate_as_well(serving):
+    serving.redeploy(2)
+    serving.platform.faults.wrong.add((NAME, 1))
+    with pytest.raises(GateRefused):
+        serving.rollback()
+    serving.check(2)
+
+
+def test_rollback_does_not_mind_signatures(project):
+    project.publish(4, linear=BREAKING)
+    project.up()
+    project.redeploy(4, allow_breaking=True)
+    project.rollback()
+    project.check(1)
+
+
+def test_dry_runs_touch_nothing(serving):
+    serving.redeploy(2)
+    serving.platform.done.clear()
+    assert serving.redeploy(3, dry_run=True).plan.change is Change.RELOAD
+    assert serving.rollback(dry_run=True).plan.change is Change.RELOAD
+    assert serving.platform.done == {}
+    serving.check(2)
+
+
+def test_up_makes_a_version_of_another_model_serve_beside_it(project: Project) -> None:
+    project.publish(1, name="second", linear=Linear(2.0, 0.0))
+    (project.folder / "deployer.toml").write_text('name = "m"\n[models.m]\nversions = [1]\n[models.second]\n')
+    project.up(None)
+    assert [model.name for model in project.observed().models] == ["m", "second"]
+    assert {check.model for check in project.up(None).report.checks} == {"m:1", "second:1"}
+    assert [model.versions for model in project.observed().models] == [(1,), (1,)]

@@ -1,0 +1,86 @@
+"""Another server in the place of one that serves: other ports, other flags, other files under a known number."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory.project import NAME, Project
+from support.world import free_port, listens
+
+from deployer.deployment import Change
+from deployer.errors import DeployFailed, EngineError, GateRefused, NotReady
+
+
+def flags(project: Project, text: str) -> None:
+    (project.folder / "deployer.toml").write_text(f"[server]\nflags = {{ {text} }}\n")
+
+
+def test_other_flags_take_another_server_at_the_same_address(serving):
+    before = serving.observed()
+    flags(serving, "rest_api_num_threads = 3")
+    assert serving.up().plan.change is Change.REPLACE
+    after = serving.observed()
+    assert (after.endpoints, after.release != before.release) == (before.endpoints, True)
+    serving.check(1)
+    assert not serving.engine.alive(before)
+
+
+def test_another_port_is_moved_to(serving):
+    before, port = serving.observed(), free_port()
+    assert serving.up(rest_port=port).plan.change is Change.REPLACE
+    assert serving.observed().rest_port == port
+    assert not listens(before.rest_port)
+    serving.check(1)
+
+
+@pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
+def test_a_candidate_that_does_not_pass_leaves_the_old_server(serving, fault):
+    before = serving.observed()
+    flags(serving, "rest_api_num_threads = 3")
+    getattr(serving.platform.faults, fault).add((NAME, 2))
+    with pytest.raises(GateRefused if fault == "wrong" else NotReady):
+        serving.up(f"{NAME}:2", timeout=0.5)
+    assert serving.observed() == before
+    serving.check(1)
+
+
+def test_one_that_answers_otherwise_at_its_address_is_taken_back(serving):
+    before = serving.observed()
+    flags(serving, "rest_api_num_threads = 3")
+    serving.platform.faults.changed.add((NAME, 2))
+    with pytest.raises(DeployFailed):
+        serving.up(f"{NAME}:2")
+    assert serving.observed() == before
+    serving.check(1)
+
+
+@pytest.mark.parametrize("moment", ["stage", "promote"])
+@pytest.mark.parametrize("error", [EngineError("full"), KeyboardInterrupt()], ids=["engine error", "interrupt"])
+def test_whatever_fails_the_old_server_serves(serving, moment, error):
+    def fail() -> None:
+        raise error
+
+    before = serving.observed()
+    flags(serving, "rest_api_num_threads = 3")
+    serving.platform.on[moment] = fail
+    with pytest.raises(type(error)):
+        serving.up()
+    assert serving.observed() == before
+    serving.platform.on.clear()
+    serving.check(1)
+
+
+def test_a_server_that_has_ended_is_started_again_with_its_ports(serving):
+    before = serving.observed()
+    serving.platform.all()[0].end()
+    assert serving.up().plan.change is Change.CREATE
+    assert (serving.observed().rest_port, serving.observed().grpc_port) == (before.rest_port, before.grpc_port)
+    serving.check(1)
+    assert not serving.engine.alive(before)
+
+
+@pytest.mark.parametrize("seamless", [True, False])
+def test_the_plan_tells_whether_there_will_be_a_gap(serving, seamless):
+    serving.platform.seamless = seamless
+    flags(serving, "rest_api_num_threads = 3")
+    steps = serving.up(dry_run=True).plan.steps
+    assert any("ports are closed" in step.action for step in steps) is not seamless
