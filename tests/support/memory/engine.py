@@ -71,6 +71,10 @@ class MemoryEngine:
         projects = {project for (project, _, _), found in self.platform.servers.items() if found}
         return tuple(dataclasses.replace(self, project=each) for each in sorted(projects - {"", self.project}))
 
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        del name, env
+        return ()
+
     def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         del name, env
         return ()
