@@ -26,7 +26,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def write(project: Path, flags: str = "") -> None:
-    server = f"[server]\nflags = {{ {flags} }}\nrest_port = 0\ngrpc_port = 0\n"
+    server = f"gate.skip = true\n[server]\nflags = {{ {flags} }}\nrest_port = 0\ngrpc_port = 0\n"
     (project / "deployer.toml").write_text(f'engine = "embedded"\n{server}[models.half_plus_two]\n')
 
 
