@@ -20,11 +20,11 @@ tested: $(READY)  ## note which kinds of source are served and proven, for docs/
 	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py \
 		tests/integration/test_jax.py tests/integration/test_real_models.py
 
-check: $(READY)  ## lint, format, types, floors, docs drift
+check: $(READY)  ## lint, format, types, layers, docs drift
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
-	@floors=$$($(BIN)/lint-imports --no-logo) || { echo "$$floors"; exit 1; }
+	@layers=$$($(BIN)/lint-imports --no-logo) || { echo "$$layers"; exit 1; }
 	@$(BIN)/python docs/generate.py --check
 
 bench: $(READY)  ## ratios; ARGS='cli render' for some

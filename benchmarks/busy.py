@@ -24,9 +24,9 @@ from pathlib import Path
 import numpy as np
 
 import deployer
-from deployer.client import Client, Question
+from deployer.client.client import Client, Question
 from deployer.errors import DeployerError, NothingDeployed
-from deployer.report.changes import UpResult
+from deployer.results.changes import UpResult
 
 NAME = "gate-busy"
 MODEL = Path(__file__).with_name("slow_model.py")

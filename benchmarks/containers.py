@@ -16,11 +16,11 @@ from pathlib import Path
 from measure import DEPLOYER, alternate, milliseconds, process, show
 
 import deployer
-from deployer.deployment import Launch, Rendered, ServedModel
+from deployer.config.spec import Docker
 from deployer.engines import ports
 from deployer.engines.docker import containers
 from deployer.engines.docker.names import container_name
-from deployer.spec import Docker
+from deployer.results.deployment import Launch, Rendered, ServedModel
 
 ROUNDS = 7
 SIZES = (1, 10, 50)

@@ -20,8 +20,8 @@ import grpc
 import numpy as np
 from measure import DEPLOYER, process
 
-from deployer import tensors
-from deployer.protos import proto
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 
 ROUNDS = 3000
 WARM = 300

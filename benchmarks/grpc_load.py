@@ -13,7 +13,7 @@ import time
 import grpc
 import numpy as np
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]

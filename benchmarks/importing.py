@@ -17,8 +17,8 @@ BRING = """
 import sys
 from pathlib import Path
 from deployer.export import ExportRequest, identify, save
-from deployer.model import GoldenSummary
-from deployer.store import Store
+from deployer.results.model import GoldenSummary
+from deployer.store.store import Store
 
 request = ExportRequest(sys.argv[1])
 source = identify(request)

@@ -52,8 +52,8 @@ def redeploy(  # noqa: PLR0913, PLR0917 - what it is about, in turn
         ports={"8501/tcp": ("127.0.0.1", None), "8500/tcp": ("127.0.0.1", None)},
         volumes={f"{store}/half": {"bind": "/models/half", "mode": "ro"}},
     )  # fmt: skip
-    from deployer.client import Client  # while the candidate loads
-    from deployer.deployment import Endpoints
+    from deployer.client.client import Client  # while the candidate loads
+    from deployer.results.deployment import Endpoints
 
     Client.get_ready()
     candidate.reload()

@@ -15,10 +15,10 @@ from collections.abc import Iterable
 from redeploy import IMAGE, LATER, NAME, Site, build_later
 
 import deployer
-from deployer.golden import Tolerance
-from deployer.report.traffic import PhaseFigures, TrafficFigures
-from deployer.store import Store
-from deployer.traffic import Traffic, questions
+from deployer.results.traffic import PhaseFigures, TrafficFigures
+from deployer.store.store import Store
+from deployer.verification.golden import Tolerance
+from deployer.verification.traffic import Traffic, questions
 
 RATE = 200.0
 ROUNDS = 5

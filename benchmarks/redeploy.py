@@ -22,12 +22,12 @@ from pathlib import Path
 from measure import DEPLOYER, milliseconds, process, show, timed
 
 import deployer
-from deployer import render
-from deployer.client import Client
-from deployer.deployment import ServedModel
+from deployer.client.client import Client
+from deployer.config import render
 from deployer.engines import ports
 from deployer.engines.docker.names import MODELS_MOUNT, container_name
 from deployer.errors import DeployerError, NothingDeployed
+from deployer.results.deployment import ServedModel
 
 ROUNDS = 5
 POLL_SECONDS = 0.02

@@ -6,8 +6,8 @@ import statistics
 
 from measure import milliseconds, timed
 
-from deployer.deployment import ServedModel
-from deployer.render import render
+from deployer.config.render import render
+from deployer.results.deployment import ServedModel
 
 SIZES = (10, 100, 1_000, 10_000)
 ROUNDS = 7

@@ -40,7 +40,7 @@ _HOMES = {
     "token": "operations.token:token",
     "render_config": "operations.render:render",
     "ExportOptions": "operations.export:ExportOptions",
-    "Settings": "operations.workspace:Settings",
+    "Settings": "rollout.workspace:Settings",
     "DeployerError": "errors:DeployerError",
 }
 
@@ -96,7 +96,7 @@ if TYPE_CHECKING:
     from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions
-    from deployer.operations.workspace import Settings as Settings
+    from deployer.rollout.workspace import Settings as Settings
 
 
 def __getattr__(name: str) -> Any:

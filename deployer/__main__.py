@@ -106,7 +106,7 @@ def _escape_what_it_cannot_show(stream: TextIO) -> None:
 
 def _refused_by_the_system(refusal: OSError) -> DeployerError:
     """A file that may not be touched, a name that is too long, a full disk: the owner's to mend, and no bug of ours."""
-    from deployer.files import remedy
+    from deployer.system.files import remedy
 
     return DeployerError(f"{refusal.strerror}: {str(refusal.filename)[:300]}", hint=remedy(refusal))
 

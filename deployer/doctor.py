@@ -7,17 +7,18 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from deployer.deployment import GRPC_PORT, REST_PORT, typed
+from deployer.config import threads
+from deployer.config.spec import Server, Spec
 from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
-from deployer.files import closed_level, opening
-from deployer.layout import misplaced
-from deployer.model import Model
-from deployer.plan import other_image
-from deployer.report.checks import Finding
-from deployer.spec import Server, Spec, threads
-from deployer.store import Store
+from deployer.results.checks import Finding
+from deployer.results.deployment import GRPC_PORT, REST_PORT, typed
+from deployer.results.model import Model
+from deployer.rollout.plan import other_image
+from deployer.savedmodel.layout import misplaced
+from deployer.store.store import Store
+from deployer.system.files import closed_level, opening
 
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)

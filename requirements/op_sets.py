@@ -1,4 +1,4 @@
-"""Writes deployer/op_sets.json: the ops that each TensorFlow knows, and those that tensorflow/serving adds to them.
+"""Writes deployer/savedmodel/op_sets.json: the ops of each TensorFlow, and those that tensorflow/serving adds.
 
     .venv/bin/python requirements/op_sets.py [FOLDER]
 
@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 
 RELEASES = ("2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0", "2.21.0")
 PYTHON = "3.11"
@@ -27,7 +27,7 @@ SERVING_ADDS = (
     ("2.19.1", "tensorflow-decision-forests==1.12.0", "tensorflow_decision_forests/**/inference.so"),
 )
 """What `SUPPORTED_TENSORFLOW_OPS` in TensorFlow Serving's model_servers/BUILD links in, as wheels for a TensorFlow."""
-FILE = Path(__file__).parents[1] / "deployer" / "op_sets.json"
+FILE = Path(__file__).parents[1] / "deployer" / "savedmodel" / "op_sets.json"
 
 
 class Buffer(ctypes.Structure):

@@ -177,9 +177,9 @@ def predict(
 
 def _which(version: str | None, label: str | None) -> int | str | None:
     """A version's number, or a label. Raises UsageError."""
+    from deployer.config.models import LABEL
     from deployer.errors import InvalidValue, UsageError
-    from deployer.model import check_version
-    from deployer.spec.models import LABEL
+    from deployer.results.model import check_version
 
     if version is None:
         return label

@@ -116,9 +116,9 @@ def label(
 
 def _labels(texts: list[str]) -> dict[str, int | None]:
     """`canary=7` and `canary=` as values. Raises UsageError, InvalidValue."""
+    from deployer.config.spec import check_label
     from deployer.errors import UsageError
-    from deployer.model import check_version
-    from deployer.spec import check_label
+    from deployer.results.model import check_version
 
     found: dict[str, int | None] = {}
     for text in texts:

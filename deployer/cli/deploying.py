@@ -113,8 +113,8 @@ def up(
 ) -> None:
     """Deploy: export if needed, launch, prove, and only then open the ports. Run again, it changes nothing."""
     from deployer import console
-    from deployer.deployment import Change
     from deployer.operations.up import up as run
+    from deployer.results.deployment import Change
 
     options = export_options(locals())
     settings = settings_of(locals())

@@ -123,7 +123,7 @@ def settings_of(given: Mapping[str, Any]) -> Any:
     """What was typed that is a setting; the parameters of a verb bear the settings' names."""
     from dataclasses import fields
 
-    from deployer.operations.workspace import Settings
+    from deployer.rollout.workspace import Settings
 
     return Settings(**{field.name: given[field.name] for field in fields(Settings) if field.name in given})
 
@@ -132,8 +132,8 @@ def export_options(given: Mapping[str, Any]) -> Any:
     """The same for what shapes an export; lists become tuples, and what was not typed is the default."""
     from dataclasses import fields
 
-    from deployer.model import check_version
     from deployer.operations.export import ExportOptions
+    from deployer.results.model import check_version
 
     names = {field.name for field in fields(ExportOptions)} - {"version", "tags", "signature", "signatures"}
     typed = {name: given[name] for name in names if given.get(name) is not None}
@@ -177,6 +177,6 @@ def partly(as_json: bool, as_text: Callable[[Any], None]) -> Iterator[None]:
 
 def progress_of(quiet: bool) -> Callable[[str], None]:
     from deployer import console
-    from deployer.operations.workspace import silent
+    from deployer.rollout.workspace import silent
 
     return silent if quiet else console.progress

@@ -53,7 +53,7 @@ def init(
     """Write an annotated deployer.toml into this folder."""
     from deployer import console
     from deployer.operations.init import init as run
-    from deployer.operations.next_steps import after_init
+    from deployer.rollout.next_steps import after_init
 
     path = run(name=name, force=force)
     show({"path": path}, json, lambda _: console.show_init(path, after_init(path.parent, name)))
@@ -138,8 +138,8 @@ def diff(
     """Whether clients of one version can go on with another, and how far their answers are apart; exit 20 if not."""
     from deployer import console
     from deployer.errors import BREAKING
-    from deployer.model import check_version
     from deployer.operations.diff import diff as run
+    from deployer.results.model import check_version
 
     settings = settings_of(locals())
     versions = check_version(before), check_version(after)

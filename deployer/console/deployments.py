@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
-from deployer.deployment import LOST, listed, typed
+from deployer.results.deployment import LOST, listed, typed
 
 if TYPE_CHECKING:
-    from deployer.report.changes import DownResult, TokenResult, UnlockResult, UpResult
-    from deployer.report.checks import DoctorResult, Report
-    from deployer.report.history import HistoryResult, Release
-    from deployer.report.running import DeploymentStatus, SmokeResult
-    from deployer.report.traffic import TrafficFigures
+    from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
+    from deployer.results.checks import DoctorResult, Report
+    from deployer.results.history import HistoryResult, Release
+    from deployer.results.running import DeploymentStatus, SmokeResult
+    from deployer.results.traffic import TrafficFigures
 
 
 def show_up(result: UpResult) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.console.lines import out
-from deployer.deployment import Plan
 from deployer.errors import DeployerError
+from deployer.results.deployment import Plan
 
 
 def show_json(result: Any) -> None:
@@ -48,8 +48,8 @@ def _dumps(document: Any) -> str:
 
 
 def _derived(value: Any) -> dict[str, Any]:
-    from deployer.model import GoldenSummary
-    from deployer.report.checks import DoctorResult, Report
+    from deployer.results.checks import DoctorResult, Report
+    from deployer.results.model import GoldenSummary
 
     if isinstance(value, Plan):
         return {"digest": value.digest}

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices
 
 if TYPE_CHECKING:
-    from deployer.deployment import Rendered
-    from deployer.model import Model, Signature
-    from deployer.report.differences import DiffResult
-    from deployer.report.versions import ExportResult, InspectResult, PruneResult, VersionsResult
+    from deployer.results.deployment import Rendered
+    from deployer.results.differences import DiffResult
+    from deployer.results.model import Model, Signature
+    from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
 
 
 def show_export(result: ExportResult) -> None:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from deployer.config.project import FALLBACK
+from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.errors import EngineError
-from deployer.spec import Spec
-from deployer.spec.project import FALLBACK
 
 if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine

@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from deployer.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
-    from deployer.model import Model
-    from deployer.op_sets import Target
-    from deployer.owners import Owner
-    from deployer.report.checks import Finding
+    from deployer.results.checks import Finding
+    from deployer.results.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+    from deployer.results.model import Model
+    from deployer.savedmodel.op_sets import Target
+    from deployer.system.owners import Owner
 
 CANDIDATE = "candidate"
 SERVING = "serving"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from deployer.config.flags import KNOWN, nearest_flag
 from deployer.errors import SettingRefused
 from deployer.server.flag_table import Flag
-from deployer.spec.flags import KNOWN, nearest_flag
 
 KEY = "server.flags"
 EMBEDDED = "embedded"

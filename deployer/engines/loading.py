@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from deployer import op_sets, pointers, saved_model
 from deployer.errors import ConfigError, UnknownOp
-from deployer.layout import EXTRA
-from deployer.model import Model
-from deployer.op_sets import Target, Unfit
-from deployer.report.checks import Finding
+from deployer.results.checks import Finding
+from deployer.results.model import Model
+from deployer.savedmodel import op_sets, pointers, reader
+from deployer.savedmodel.layout import EXTRA
+from deployer.savedmodel.op_sets import Target, Unfit
 
 CHECK = "ops"
 XLA_FLAGS = ("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled")
@@ -25,7 +25,7 @@ def unfit(model: Model, target: Target | None) -> tuple[Unfit, ...]:
 
 
 def _graph(model: Model) -> Any:
-    return saved_model.meta_graph(saved_model.parse(model.path), saved_model.SERVE, model.path)
+    return reader.meta_graph(reader.parse(model.path), reader.SERVE, model.path)
 
 
 def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, object]) -> None:
@@ -33,7 +33,7 @@ def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, ob
     BrokenModel for one that lacks files."""
     for model in models:
         graph = _graph(model)
-        saved_model.check_files(model.path, graph)
+        reader.check_files(model.path, graph)
         pointers.check((model.path / EXTRA,))
         for found in op_sets.unfit(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {found.reason}", hint=found.remedy)

@@ -54,7 +54,7 @@ def _await_arguments(pid: int, folder: Path) -> None:
     """Linux shows a process's arguments a moment after it runs its program: nobody shall take it for gone meanwhile."""
     import psutil
 
-    from deployer.wait import Deadline, until
+    from deployer.system.wait import Deadline, until
 
     def shown() -> bool:
         try:
@@ -122,7 +122,7 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
     they share its files."""
     import psutil
 
-    from deployer.wait import Deadline, until
+    from deployer.system.wait import Deadline, until
 
     def ended() -> bool:
         try:

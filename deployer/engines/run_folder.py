@@ -23,12 +23,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from deployer import documents
-from deployer.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
 from deployer.engines.ports import url_host
 from deployer.errors import LockHeld
-from deployer.files import write_atomically
-from deployer.locks import folder_lock, holder
+from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
+from deployer.system import documents
+from deployer.system.files import write_atomically
+from deployer.system.locks import folder_lock, holder
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"

@@ -9,7 +9,6 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployer import pointers, saved_model
 from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
 from deployer.export.base import ExportRequest, Progress, Saved
@@ -18,8 +17,9 @@ from deployer.export.golden import source
 from deployer.export.golden.source import SourceAnswers
 from deployer.export.kinds import check_options, is_kept, kind_of, warms
 from deployer.export.runtime import stdout_on_stderr, writing_to
-from deployer.layout import WARMUP_FILE
-from deployer.model import GoldenSummary, Source
+from deployer.results.model import GoldenSummary, Source
+from deployer.savedmodel import pointers, reader
+from deployer.savedmodel.layout import WARMUP_FILE
 
 __all__ = ["ExportRequest", "Saved", "identify", "prove", "save"]
 
@@ -73,7 +73,7 @@ def _check_input_names(request: ExportRequest) -> None:
 
 
 def _check_signature(request: ExportRequest, target: Path) -> None:
-    names = [signature.name for signature in saved_model.read(target).signatures]
+    names = [signature.name for signature in reader.read(target).signatures]
     if request.signature is not None and request.signature not in names:
         raise ExportFailed(
             f"the model has no signature {request.signature!r}; it has {', '.join(names) or 'none'}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 Progress = Callable[[str], None]
 

@@ -21,9 +21,9 @@ from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.calls import Call, Surroundings
 from deployer.export.child_output import ChildOutput
 from deployer.export.keras import file as keras_file
-from deployer.model import GoldenSummary, Model
-from deployer.report.differences import Numbers, OutputDistance
-from deployer.wait import Deadline
+from deployer.results.differences import Numbers, OutputDistance
+from deployer.results.model import GoldenSummary, Model
+from deployer.system.wait import Deadline
 
 SECONDS_BETWEEN_LOOKS = 0.1
 """How long it may take to notice that the process has ended, where what it started keeps its descriptors open."""

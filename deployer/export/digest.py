@@ -10,7 +10,7 @@ from pathlib import Path
 from deployer.errors import GoldenError, SourceNotFound
 from deployer.export.base import ExportRequest
 from deployer.export.golden.example_files import READERS, image_files
-from deployer.files import sha256
+from deployer.system.files import sha256
 
 TOLD_OTHERWISE = frozenset({"inputs", "signature", "examples", "trust"})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from deployer import pointers
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.base import ExportRequest, SourceKind, option
 from deployer.export.code import python_object
@@ -13,7 +12,8 @@ from deployer.export.graphs import file as graph_file
 from deployer.export.keras import file as keras_file
 from deployer.export.saved_models import archive as saved_model_archive
 from deployer.export.saved_models import folder as saved_model_folder
-from deployer.recognise import recognise
+from deployer.savedmodel import pointers
+from deployer.savedmodel.recognise import recognise
 
 KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
 FORMS = (

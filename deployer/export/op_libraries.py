@@ -7,9 +7,9 @@ import re
 import sys
 from dataclasses import dataclass
 
-from deployer import op_sets
 from deployer.errors import ExportFailed, ExtraMissing
 from deployer.export.runtime import part, reason, stdout_on_stderr
+from deployer.savedmodel import op_sets
 
 UNKNOWN_OP = re.compile(r"(?:Op type not registered|No op named) '?([\w>]+)'?")
 

@@ -8,10 +8,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.runtime import part
-from deployer.layout import PB_FILE, PBTXT_FILE
+from deployer.savedmodel import reader
+from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
 DEFAULT_SIGNATURE = "serving_default"
 PREDICT = "tensorflow/serving/predict"
@@ -22,27 +22,27 @@ FINGERPRINT = "fingerprint.pb"
 
 def write_binary(folder: Path) -> None:
     """`saved_model.pb` in the place of `saved_model.pbtxt`; the message stays as it is."""
-    message = saved_model.parse(folder)
+    message = reader.parse(folder)
     (folder / PB_FILE).write_bytes(message.SerializeToString(deterministic=True))
     (folder / PBTXT_FILE).unlink()
 
 
 def serve_tagged(folder: Path, tags: Collection[str]) -> None:
     """Leave only the MetaGraph with these tags, tagged `serve`: what a server loads without a flag."""
-    message = saved_model.parse(folder)
-    graph = saved_model.meta_graph(message, tags, folder)
+    message = reader.parse(folder)
+    graph = reader.meta_graph(message, tags, folder)
     del graph.meta_info_def.tags[:]
-    graph.meta_info_def.tags.extend(saved_model.SERVE)
+    graph.meta_info_def.tags.extend(reader.SERVE)
     kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[graph])
     _replace(folder, kept)
 
 
 def set_default(folder: Path, name: str) -> None:
     """Have the signature `name` served as `serving_default` too. Raises ExportFailed with the names that there are."""
-    message = saved_model.parse(folder)
-    signatures = saved_model.meta_graph(message, saved_model.SERVE, folder).signature_def
-    if name not in signatures or name == saved_model.INIT_SIGNATURE:
-        there = sorted(set(signatures) - {saved_model.INIT_SIGNATURE})
+    message = reader.parse(folder)
+    signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
+    if name not in signatures or name == reader.INIT_SIGNATURE:
+        there = sorted(set(signatures) - {reader.INIT_SIGNATURE})
         raise ExportFailed(
             f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {', '.join(there) or 'none'}",
             hint=f"--default-signature {there[0]}" if there else None,
@@ -61,8 +61,8 @@ def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
     changed = {signature: {old: own for own, old in pairs.items() if own != old} for signature, pairs in names.items()}
     if not any(changed.values()):
         return
-    message = saved_model.parse(folder)
-    signatures = saved_model.meta_graph(message, saved_model.SERVE, folder).signature_def
+    message = reader.parse(folder)
+    signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
     for signature, pairs in changed.items():
         for old, own in pairs.items():
             if signature in signatures and old in signatures[signature].inputs:

@@ -17,7 +17,7 @@ from typing import Any
 
 from deployer.errors import DeployerError, ExportFailed, ExtraMissing
 from deployer.export import backend
-from deployer.protos import bare_tensorflow
+from deployer.savedmodel.protos import bare_tensorflow
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)

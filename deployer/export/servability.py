@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.golden.graph_walk import behind
+from deployer.savedmodel import reader
 
 CALLS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
@@ -16,7 +16,7 @@ def check(folder: Path) -> None:
 
     What a training graph holds besides does not matter.
     """
-    graph = saved_model.meta_graph(saved_model.parse(folder), saved_model.SERVE, folder)
+    graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     for name, signature in sorted(graph.signature_def.items()):
         if any(node.op in CALLS_PYTHON for node, _ in behind(graph, signature).found):
             raise ExportFailed(

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export import phase, rewriting, untracked
 from deployer.export.names import named_outputs, traceable_names
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel import reader
 
 DEFAULT_SIGNATURE = rewriting.DEFAULT_SIGNATURE
 WIDENED = ("float16", "bfloat16")
@@ -143,7 +143,7 @@ def write_all(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
 
 def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:
     """Read the SavedModel back, without TensorFlow: every signature is there with the inputs that were meant."""
-    found = {signature.name: signature for signature in saved_model.read(target).signatures}
+    found = {signature.name: signature for signature in reader.read(target).signatures}
     for name, inputs in wanted.items():
         if name not in found:
             raise ExportFailed(f"TensorFlow did not write the signature {name!r}; it wrote {', '.join(found)}")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from deployer import compatibility
-from deployer.model import Model, check_name, check_version
-from deployer.operations.workspace import Progress, Settings, open_workspace, silent
-from deployer.report.differences import DiffResult, Numbers, VersionFigures
+from deployer.results.differences import DiffResult, Numbers, VersionFigures
+from deployer.results.model import Model, check_name, check_version
+from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
+from deployer.savedmodel import compatibility
 
 
 def diff(  # noqa: PLR0913

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from deployer.doctor import Patient, examine
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.checks import DoctorResult
+from deployer.results.checks import DoctorResult
+from deployer.rollout.workspace import Settings, open_workspace
 
 
 def doctor(*, settings: Settings | None = None) -> DoctorResult:

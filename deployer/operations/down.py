@@ -9,24 +9,16 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from deployer import plan as planning
-from deployer.deployment import LOST, Deployment
 from deployer.engines.base import Engine
 from deployer.errors import EngineError, LedgerError, NothingDeployed
-from deployer.ledger import Ledger
-from deployer.operations.attempts import attempted, together
-from deployer.operations.noticing import noticing
-from deployer.operations.recording import recorded
-from deployer.operations.workspace import (
-    Progress,
-    Settings,
-    Workspace,
-    identity,
-    open_everywhere,
-    open_workspace,
-    silent,
-)
-from deployer.report.changes import DownResult
+from deployer.results.changes import DownResult
+from deployer.results.deployment import LOST, Deployment
+from deployer.rollout import plan as planning
+from deployer.rollout.ledger import Ledger
+from deployer.rollout.noticing import noticing
+from deployer.rollout.recording import recorded
+from deployer.rollout.workspace import Progress, Settings, Workspace, identity, open_everywhere, open_workspace, silent
+from deployer.system.attempts import attempted, together
 
 Confirm = Callable[[tuple[str, ...]], bool]
 """Tells whether the deployments of other projects may be removed."""

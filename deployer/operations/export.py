@@ -9,18 +9,18 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer import batchable, saved_model
-from deployer.layout import MANIFEST_FILE
-from deployer.locations import local
-from deployer.manifest import file_digests
-from deployer.model import Model, Source, TensorSpec, check_name, check_version
-from deployer.operations import sameness
-from deployer.operations.noticing import noticing
-from deployer.operations.targets import as_text, name_for, next_version, own_version, refuse_tag
-from deployer.operations.workspace import Progress, Settings, open_workspace, silent
-from deployer.report.versions import ExportResult
-from deployer.spec import Batching, ModelSpec
-from deployer.store import Stage, Store
+from deployer.config.spec import Batching, ModelSpec
+from deployer.results.model import Model, Source, TensorSpec, check_name, check_version
+from deployer.results.versions import ExportResult
+from deployer.rollout.noticing import noticing
+from deployer.rollout.targets import as_text, name_for, next_version, own_version, refuse_tag
+from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
+from deployer.savedmodel import equality, reader
+from deployer.savedmodel.layout import MANIFEST_FILE
+from deployer.store.manifest import file_digests
+from deployer.store.store import Stage, Store
+from deployer.system.locations import local
+from deployer.verification import batchable
 
 if TYPE_CHECKING:
     from deployer.export import ExportRequest
@@ -140,7 +140,7 @@ def _made_the_same(known: Model, origin: Source, stage: Stage) -> bool:
     files = file_digests(known.path)
     if not files or known.source.options not in (None, origin.options):
         return False
-    return sameness.same(known.path, files, stage.folder, stage.hashes.all())
+    return equality.same(known.path, files, stage.folder, stage.hashes.all())
 
 
 def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
@@ -153,7 +153,7 @@ def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator
         yield f"a new version: other options or examples were given than for {which}"
         return
     files = file_digests(before.path)
-    if not files or not sameness.differs_in_weights_alone(before.path, files, stage.folder, stage.hashes.all()):
+    if not files or not equality.differs_in_weights_alone(before.path, files, stage.folder, stage.hashes.all()):
         yield f"a new version: its content differs from {which}"
         return
     code = Path(origin.location.rpartition(":")[0])
@@ -179,7 +179,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     with noticing() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
         saved = exporter.save(request, stage.folder, progress)
         origin = dataclasses.replace(origin, keras=saved.keras)
-        info = saved_model.read(stage.folder)
+        info = reader.read(stage.folder)
         notices.extend((*saved.notes, *batchable.fixed(info.signatures)))
         stage.hashes.begin()
         for version in known if origin.digest is None else ():

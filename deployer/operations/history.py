@@ -7,10 +7,10 @@ import dataclasses
 
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
-from deployer.ledger import Ledger
-from deployer.model import check_name
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.history import HistoryResult, Outcome, Release
+from deployer.results.history import HistoryResult, Outcome, Release
+from deployer.results.model import check_name
+from deployer.rollout.ledger import Ledger
+from deployer.rollout.workspace import Settings, open_workspace
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:

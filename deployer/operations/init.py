@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer import config, render
-from deployer.config import CONFIG_FILE
+from deployer.config import loader, render
+from deployer.config.loader import CONFIG_FILE
+from deployer.config.project import project_of
 from deployer.errors import UsageError
-from deployer.files import write_atomically
-from deployer.model import check_name
-from deployer.spec.project import project_of
+from deployer.results.model import check_name
+from deployer.system.files import write_atomically
 
 
 def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
@@ -19,7 +19,7 @@ def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) 
     """
     path = folder / CONFIG_FILE
     there = path.is_file() and not force
-    config.check(path if there else None)
+    loader.check(path if there else None)
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force overwrites it")
     write_atomically(path, render.text("deployer.toml", name=check_name(name), project=project_of(folder)))

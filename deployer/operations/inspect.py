@@ -9,19 +9,21 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from deployer import batchable, golden, saved_model, tensors, tf_examples
-from deployer.deployment import REST_PORT
+from deployer.client import sample_request, tf_examples
 from deployer.engines import loading
 from deployer.errors import BrokenModel, EngineError, ModelError
-from deployer.golden import GoldenCase
-from deployer.model import GoldenSummary, Model, Signature, Source
-from deployer.operations import namesakes, sample_request
 from deployer.operations.export import ExportOptions
-from deployer.operations.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
-from deployer.operations.workspace import Settings, Workspace, open_workspace
-from deployer.report.versions import InspectResult
+from deployer.results.deployment import REST_PORT
+from deployer.results.model import GoldenSummary, Model, Signature, Source
+from deployer.results.versions import InspectResult
+from deployer.rollout import namesakes
+from deployer.rollout.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
+from deployer.rollout.workspace import Settings, Workspace, open_workspace
+from deployer.savedmodel import reader, tensors
 from deployer.server.version_names import version_number
-from deployer.store import Store
+from deployer.store.store import Store
+from deployer.verification import batchable, golden
+from deployer.verification.golden import GoldenCase
 
 NOBODY = f"http://127.0.0.1:{REST_PORT}"
 """TensorFlow Serving's own address, for a version that nobody serves."""
@@ -77,13 +79,13 @@ def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:
     except BrokenModel:
         version = known.version or store.versions(known.name)[-1]
         return _folder(store.root / known.name / str(version))
-    return model, saved_model.declared(model.path)[1]
+    return model, reader.declared(model.path)[1]
 
 
 def _folder(path: Path) -> tuple[Model, BrokenModel | None]:
-    notes = saved_model.version_notes(path)
-    path = saved_model.newest_version(path) or path
-    info, fault = saved_model.declared(path)
+    notes = reader.version_notes(path)
+    path = reader.newest_version(path) or path
+    info, fault = reader.declared(path)
     version = max(version_number(path.resolve().name) or 0, 0)
     source = Source("folder", str(path), None)
     model = Model(name_for(str(path)), version, path, "", info, source, GoldenSummary(0, "none"), "", notes)

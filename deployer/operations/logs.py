@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.deployment import typed
-from deployer.operations.workspace import Progress, Settings, open_workspace, silent, stopped_part
+from deployer.results.deployment import typed
+from deployer.rollout.workspace import Progress, Settings, open_workspace, silent, stopped_part
 
 
 def logs(

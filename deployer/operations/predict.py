@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from deployer import golden, tensors
-from deployer.client import USUAL_PORTS, Client
-from deployer.deployment import Deployment, Endpoints, ServedModel
+from deployer.client import sample_request
+from deployer.client.client import USUAL_PORTS, Client
+from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
-from deployer.model import check_name
-from deployer.operations import sample_request
-from deployer.operations.workspace import Settings, Workspace, not_running, one_model, open_workspace
-from deployer.spec import check_label
+from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.model import check_name
+from deployer.rollout.workspace import Settings, Workspace, not_running, one_model, open_workspace
+from deployer.savedmodel import tensors
+from deployer.verification import golden
 
 Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")

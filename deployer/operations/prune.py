@@ -6,15 +6,15 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from deployer.deployment import Change, Deployment, ServedModel
 from deployer.engines import run_folder
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
-from deployer.ledger import LEDGER_FILE, Ledger
 from deployer.operations.versions import versions
-from deployer.operations.workspace import Settings, Workspace, open_everywhere
-from deployer.report.history import Outcome, Release
-from deployer.report.versions import PruneResult
+from deployer.results.deployment import Change, Deployment, ServedModel
+from deployer.results.history import Outcome, Release
+from deployer.results.versions import PruneResult
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.rollout.workspace import Settings, Workspace, open_everywhere
 
 KEEP = 3
 LAST_GOOD = 2

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 
-from deployer import moving
-from deployer.deployment import Deployment, ServedModel, typed
+from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
-from deployer.operations import namesakes
 from deployer.operations.export import ExportOptions
-from deployer.operations.launching import as_served
 from deployer.operations.up import change
-from deployer.operations.workspace import Progress, Settings, one_model, open_workspace, silent
-from deployer.report.changes import UpResult
-from deployer.spec import Spec
-from deployer.store import Store
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Deployment, ServedModel, typed
+from deployer.rollout import moving, namesakes
+from deployer.rollout.launch import as_served
+from deployer.rollout.workspace import Progress, Settings, one_model, open_workspace, silent
+from deployer.store.store import Store
 
 
 def redeploy(  # noqa: PLR0913 - the options of a verb, by their names

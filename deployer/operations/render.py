@@ -5,16 +5,16 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-from deployer import render as rendering
-from deployer.deployment import Launch, Rendered
+from deployer.config import render as rendering
+from deployer.config.spec import Spec
 from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
-from deployer.files import write_atomically
 from deployer.operations.export import ExportOptions
-from deployer.operations.launching import launch, wanted_models
 from deployer.operations.up import aim
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.spec import Spec
+from deployer.results.deployment import Launch, Rendered
+from deployer.rollout.launch import launch, wanted_models
+from deployer.rollout.workspace import Settings, open_workspace
+from deployer.system.files import write_atomically
 
 CONFIG = "config"
 STARTERS = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}

@@ -7,15 +7,15 @@ import shlex
 from collections.abc import Collection
 from itertools import islice
 
-from deployer.deployment import Change, Deployment, ServedModel, listed
 from deployer.errors import BrokenModel, ModelError, NoSuchRelease
-from deployer.manifest import FOREIGN, digest_of_files
-from deployer.operations.launching import as_served
 from deployer.operations.up import change
-from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
-from deployer.report.changes import UpResult
-from deployer.report.history import ROLLBACK, Outcome, Release
-from deployer.store import Store
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Change, Deployment, ServedModel, listed
+from deployer.results.history import ROLLBACK, Outcome, Release
+from deployer.rollout.launch import as_served
+from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.store.manifest import FOREIGN, digest_of_files
+from deployer.store.store import Store
 
 
 def rollback(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from deployer import smoke as proof
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.running import SmokeResult
+from deployer.results.running import SmokeResult
+from deployer.rollout.workspace import Settings, open_workspace
+from deployer.verification import smoke as proof
 
 
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:

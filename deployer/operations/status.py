@@ -7,13 +7,14 @@ import shlex
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from deployer.client import Client
-from deployer.deployment import LOST, Deployment, NamedImage, typed
+from deployer.client.client import Client
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
-from deployer.operations.attempts import attempted, together
-from deployer.operations.choices import exposure
-from deployer.operations.workspace import (
+from deployer.results.deployment import LOST, Deployment, NamedImage, typed
+from deployer.results.running import DeploymentStatus, ModelState
+from deployer.rollout.choices import exposure
+from deployer.rollout.plan import other_image
+from deployer.rollout.workspace import (
     Progress,
     Settings,
     Workspace,
@@ -22,9 +23,8 @@ from deployer.operations.workspace import (
     silent,
     stopped_part,
 )
-from deployer.plan import other_image
-from deployer.report.running import DeploymentStatus, ModelState
-from deployer.store import Store
+from deployer.store.store import Store
+from deployer.system.attempts import attempted, together
 
 STATUS_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0

@@ -6,8 +6,8 @@ import re
 from pathlib import Path
 
 from deployer.errors import ConfigError, InvalidValue
-from deployer.operations.workspace import Settings
-from deployer.report.changes import TokenResult
+from deployer.results.changes import TokenResult
+from deployer.rollout.workspace import Settings
 
 HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -17,13 +17,13 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
 
     The next `up` brings it to the gateway. Raises ConfigError, InvalidValue.
     """
-    from deployer import config
-    from deployer.gateway import tokens
+    from deployer.config import loader
+    from deployer.engines.docker.gateway import tokens
 
     chosen = settings or Settings()
     if not HOLDER.fullmatch(name):
         raise InvalidValue(f"token name {name[:40]!r} is not allowed: letters, digits, '_', '.' and '-'")
-    path = config.load(chosen.config, chosen.env, chosen.overrides()).gateway.tokens
+    path = loader.load(chosen.config, chosen.env, chosen.overrides()).gateway.tokens
     if path is None:
         raise ConfigError("gateway.tokens is not set", hint='tokens = "tokens" under [gateway] in deployer.toml')
     hashes = tokens.read(path) if path.exists() else {}
@@ -35,7 +35,7 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
 
 
 def _keep(path: Path, hashes: dict[str, str]) -> None:
-    from deployer.gateway import tokens
+    from deployer.engines.docker.gateway import tokens
 
     try:
         tokens.write(path, hashes)

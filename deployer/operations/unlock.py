@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.changes import UnlockResult
+from deployer.results.changes import UnlockResult
+from deployer.rollout.workspace import Settings, open_workspace
 
 
 def unlock(name: str | None = None, *, force: bool = False, settings: Settings | None = None) -> UnlockResult:

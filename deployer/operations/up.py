@@ -6,23 +6,23 @@ import dataclasses
 from collections.abc import Callable
 from os import PathLike
 
-from deployer.deployment import Change, Deployment, Launch, Plan, ServedModel
+from deployer.config.spec import ModelSpec, Spec
 from deployer.engines import loading
 from deployer.errors import PlanOutdated, UsageError
-from deployer.model import Model, check_name
-from deployer.operations import choices, elsewhere, namesakes
-from deployer.operations.deploy import Deploy
 from deployer.operations.export import ExportOptions, export_into
-from deployer.operations.foreseeing import check_platform, decided, export_options, foreseen
-from deployer.operations.launching import check_flags, current_launch, wanted_models
-from deployer.operations.metering import metered
-from deployer.operations.noticing import noticing
-from deployer.operations.recording import recorded
-from deployer.operations.switching import settled
-from deployer.operations.targets import as_text, name_for, stored
-from deployer.operations.workspace import Progress, Settings, Workspace, open_workspace, silent
-from deployer.report.changes import UpResult
-from deployer.spec import ModelSpec, Spec
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel
+from deployer.results.model import Model, check_name
+from deployer.rollout import choices, elsewhere, namesakes
+from deployer.rollout.deploy import Deploy
+from deployer.rollout.foreseeing import check_platform, decided, export_options, foreseen
+from deployer.rollout.launch import check_flags, current_launch, wanted_models
+from deployer.rollout.monitor import metered
+from deployer.rollout.noticing import noticing
+from deployer.rollout.recording import recorded
+from deployer.rollout.reload import settled
+from deployer.rollout.targets import as_text, name_for, stored
+from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
 
 Wish = Callable[[Deployment], Spec]
 """What a deployment, as it is, should become."""
@@ -149,7 +149,7 @@ def change(  # noqa: PLR0913 - what a change is made of
 def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
     before anything is started."""
-    from deployer.operations.gate import Gate
+    from deployer.rollout.gate import Gate
 
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from deployer.operations.workspace import Settings, open_workspace
-from deployer.report.versions import VersionsResult
+from deployer.results.versions import VersionsResult
+from deployer.rollout.workspace import Settings, open_workspace
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from chapters.markdown import code, first_line, table
-from deployer import config, spec
+from deployer.config import loader, spec
 
 TABLES: dict[str, type] = {
     "": spec.Spec,
@@ -63,7 +63,7 @@ def _is_table(found: Any) -> bool:
 
 def _row(section: str, found: Any) -> tuple[str, ...]:
     path = f"{section}.{found.name}" if section else found.name
-    variable = config.PREFIX + path.replace(".", "_").upper() if path in config.variable_keys() else ""
+    variable = loader.PREFIX + path.replace(".", "_").upper() if path in loader.variable_keys() else ""
     return code(found.name), type_text(found.type), code(_default(found)), code(variable), found.metadata["doc"]
 
 

@@ -7,8 +7,7 @@ import re
 from typing import Any
 
 from chapters.markdown import code, first_line, table
-from deployer import deployment, model
-from deployer.report import changes, checks, differences, history, running, traffic, versions
+from deployer.results import changes, checks, deployment, differences, history, model, running, traffic, versions
 
 RESULTS: dict[str, type | str] = {
     "init": '`{"path"}`: the file that was written',

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from chapters.configuration import TABLES
-from deployer.spec import Spec
+from deployer.config.spec import Spec
 
 
 def document() -> dict[str, Any]:

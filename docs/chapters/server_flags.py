@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 
 from chapters.markdown import code, table
+from deployer.config.flags import owned
 from deployer.engines.flags import EMBEDDED, refusal
 from deployer.server.flag_table import INT32, INT64, SERVING_FLAGS, Flag
 from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
-from deployer.spec.flags import owned
 
 HEAD = """## Server flags
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from jinja2 import Environment, meta
 
 from chapters.markdown import code, table
-from deployer.quoting import FILTERS
-from deployer.render import templates_folder
+from deployer.config.quoting import FILTERS
+from deployer.config.render import templates_folder
 
 HEAD = """## Templates
 

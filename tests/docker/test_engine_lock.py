@@ -16,14 +16,14 @@ from support.deploying import NAME, deployer, refused, up
 from support.stores import copy_store
 from support.world import eventually, state_left
 
-from deployer import owners
-from deployer.deployment import Deployment, Endpoints, Rendered
+from deployer.config.spec import Docker
 from deployer.engines.docker import engine_lock
 from deployer.engines.docker.api import connect
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.engine_lock import EngineLock, Held, Watch
 from deployer.errors import EngineError, LockHeld
-from deployer.spec import Docker
+from deployer.results.deployment import Deployment, Endpoints, Rendered
+from deployer.system import owners
 
 LOCK = f"deployer.lock-{PROJECT}.local-half_plus_two"
 

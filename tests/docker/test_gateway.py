@@ -20,7 +20,7 @@ from support.deploying import NAME, deployer, refused, up
 from support.traffic import grpc_client, rest_client, traffic
 from support.world import MODELS, eventually, free_port, listens, state_left
 
-from deployer.gateway import tokens as hashes
+from deployer.engines.docker.gateway import tokens as hashes
 
 CORS = "rest_api_enable_cors_support = true"
 ENOUGH = 1000

@@ -9,10 +9,10 @@ import requests
 from support.containers import docker
 from support.world import eventually, free_port, listens
 
-from deployer.gateway import tokens
-from deployer.gateway.home import Home
-from deployer.gateway.wanted import MOUNT, Place, Wanted
-from deployer.spec import Gateway
+from deployer.config.spec import Gateway
+from deployer.engines.docker.gateway import tokens
+from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.wanted import MOUNT, Place, Wanted
 
 ORIGIN = {"Origin": "https://page.example"}
 PREFLIGHT = {**ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}

@@ -18,10 +18,10 @@ import pytest
 from support.containers import PROJECT, build, labelled, running, world
 from support.world import MODELS, eventually, free_port
 
-from deployer.deployment import Deployment, Launch, Rendered, ServedModel
+from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker.engine import DockerEngine
 from deployer.errors import EngineError, GateRefused
-from deployer.spec import Docker, Gateway
+from deployer.results.deployment import Deployment, Launch, Rendered, ServedModel
 
 NAME, ENV = "killed", "local"
 MOST_CALLS = 40

@@ -14,12 +14,13 @@ from support.containers import TESTBED, inspect
 from support.deploying import NAME, deployer, refused, up
 from support.world import eventually, free_port
 
-from deployer import availability, smoke
-from deployer.client import Client
-from deployer.deployment import Endpoints, ServedModel
-from deployer.golden import Tolerance
-from deployer.store import Store
-from deployer.wait import Deadline, until_ready
+from deployer.client import availability
+from deployer.client.client import Client
+from deployer.results.deployment import Endpoints, ServedModel
+from deployer.store.store import Store
+from deployer.system.wait import Deadline, until_ready
+from deployer.verification import smoke
+from deployer.verification.golden import Tolerance
 
 FORMS = ("compose", "docker-run")
 LIMITS = """

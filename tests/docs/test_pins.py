@@ -8,7 +8,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deployer.config import _toml_reader
+from deployer.config.loader import _toml_reader
 
 ROOT = Path(__file__).parents[2]
 PROJECT = _toml_reader().loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from support.cli import deployer, environment
 
-from deployer import spec
+from deployer.config import spec
 from deployer.errors import DeployerError
-from deployer.report.changes import UpResult
-from deployer.report.checks import Check
+from deployer.results.changes import UpResult
+from deployer.results.checks import Check
 
 ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()

@@ -29,7 +29,7 @@ from tensorflow_serving.apis import (
     regression_pb2,
 )
 
-from deployer import golden
+from deployer.verification import golden
 
 ROOT = Path(__file__).parents[2]
 PYTHON = ROOT / ".venv-estimator" / "bin" / "python"

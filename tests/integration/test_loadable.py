@@ -9,7 +9,7 @@ import pytest
 from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 
 FIXED = """
 import tensorflow as tf

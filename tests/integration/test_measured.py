@@ -11,8 +11,8 @@ import pytest
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import MODELS, eventually, servers
 
-from deployer import golden
-from deployer.layout import GOLDEN_FILE, MANIFEST_FILE
+from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE
+from deployer.verification import golden
 
 RATE = 150
 FLAGS = "[server.flags]\nrest_api_num_threads = 4\n[models.half_plus_two]\nversions = [2]\n"

@@ -11,10 +11,10 @@ import pytest
 from support.cli import ANY_PORTS, Ended, in_process
 from support.files import as_text, copy_model
 
-from deployer.deployment import ServedModel
 from deployer.engines import run_folder
 from deployer.engines.run_folder import Release
-from deployer.ledger import LEDGER_FILE, Ledger
+from deployer.results.deployment import ServedModel
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 MODELS = (ServedModel("m", (1,), (), ("d",)),)
 OLD = Release("m", "local", "1-old", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", MODELS, 0)

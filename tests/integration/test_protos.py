@@ -8,7 +8,7 @@ import sys
 
 def test_tensorflow_imports_whole_after_them():
     code = (
-        "from deployer.protos import proto; pb = proto('tensorflow_serving.apis.predict_pb2');"
+        "from deployer.savedmodel.protos import proto; pb = proto('tensorflow_serving.apis.predict_pb2');"
         "import tensorflow as tf; r = pb.PredictRequest(); r.inputs['x'].CopyFrom(tf.make_tensor_proto([1.0]));"
         "print(tf.constant(1).numpy() + 1)"
     )

@@ -20,7 +20,7 @@ from support.asking import Answer, over_grpc, over_rest, same
 from support.cli import in_process
 from support.every_engine import ENGINES, Served, served, write_spec
 
-from deployer import golden
+from deployer.verification import golden
 
 UV = Path(sys.executable).with_name("uv")
 SECONDS = 600

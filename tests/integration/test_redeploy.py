@@ -14,9 +14,9 @@ import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import servers
 
-from deployer.deployment import Memory, ServedModel, models_text
 from deployer.engines import run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
+from deployer.results.deployment import Memory, ServedModel, models_text
 
 LOOKS_WHEN_TOLD = "[server.flags]\nfile_system_poll_wait_seconds = 3600\n"
 """A server that looks at the store when it is told of other models, and not by itself meanwhile: then what it unloads

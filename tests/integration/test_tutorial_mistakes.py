@@ -15,9 +15,9 @@ from support.cli import ANY_PORTS, deployer, in_process
 from support.stores import copy_store
 from support.world import MODELS
 
-from deployer.client import Client, Question
-from deployer.deployment import Endpoints
+from deployer.client.client import Client, Question
 from deployer.errors import RequestFailed
+from deployer.results.deployment import Endpoints
 
 QUESTION = '{"instances": [1.0]}'
 

@@ -15,7 +15,7 @@ from support.exporting import Exporter
 from support.files import POINTER, as_text, copy_model
 from support.world import MODELS
 
-from deployer import saved_model
+from deployer.savedmodel import reader
 
 
 def notes_of(project: Path, name: str = "m") -> list[str]:
@@ -45,7 +45,7 @@ def test_a_saved_model_as_text_is_stored_in_binary(tmp_path: Path) -> None:
 
 def trained(folder: Path) -> Path:
     """The same with other tags than a server loads."""
-    message = saved_model.parse(folder)
+    message = reader.parse(folder)
     message.meta_graphs[0].meta_info_def.tags[:] = ["train"]
     (folder / "saved_model.pb").write_bytes(message.SerializeToString())
     return folder

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from deployer import tensors
-from deployer.client import Client, Question
-from deployer.deployment import Endpoints
-from deployer.model import TensorSpec
-from deployer.protos import proto
+from deployer.client.client import Client, Question
+from deployer.results.deployment import Endpoints
+from deployer.results.model import TensorSpec
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 from support.world import free_port
 
 QUESTION = Question("m", 2, "serving_default")

@@ -29,7 +29,7 @@ def killed_at(number: int, when: str, *arguments: str, cwd: Path, **more: str) -
 
 def die_at(number: int, when: str) -> None:
     """Count the entries and end this process at one of them, as a power cut would."""
-    from deployer.ledger import Ledger
+    from deployer.rollout.ledger import Ledger
 
     seen = 0
 

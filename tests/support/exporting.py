@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deployer import export, golden, saved_model
+from deployer import export
 from deployer.export.golden.session import loaded
-from deployer.model import GoldenSummary, Signature, TensorSpec
+from deployer.results.model import GoldenSummary, Signature, TensorSpec
+from deployer.savedmodel import reader
+from deployer.verification import golden
 
 
 @dataclass
@@ -23,14 +25,14 @@ class Exported:
     notes: tuple[str, ...] = ()
 
     def signature(self, name: str = "serving_default") -> Signature:
-        return next(found for found in saved_model.read(self.folder).signatures if found.name == name)
+        return next(found for found in reader.read(self.folder).signatures if found.name == name)
 
     def declared(self, name: str = "serving_default") -> tuple[dict[str, str], dict[str, str]]:
         found = self.signature(name)
         return {spec.name: str(spec) for spec in found.inputs}, {spec.name: str(spec) for spec in found.outputs}
 
     def names(self) -> list[str]:
-        return [found.name for found in saved_model.read(self.folder).signatures]
+        return [found.name for found in reader.read(self.folder).signatures]
 
     def ask(self, feed: Mapping[str, Any], name: str = "serving_default") -> dict[str, Any]:
         with loaded(self.folder) as model:

@@ -9,9 +9,9 @@ from typing import Any
 
 import grpc
 
-from deployer import tensors
-from deployer.model import Signature, TensorSpec
-from deployer.protos import proto
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 from support.fake_server import Asked
 
 PREDICT = "tensorflow/serving/predict"

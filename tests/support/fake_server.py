@@ -15,7 +15,7 @@ from typing import Any
 
 import grpc
 
-from deployer.deployment import Endpoints
+from deployer.results.deployment import Endpoints
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from google.protobuf import text_format
 
-from deployer import saved_model
+from deployer.savedmodel import reader
 from support.world import MODELS
 
 POINTER = b"""version https://git-lfs.github.com/spec/v1
@@ -23,7 +23,7 @@ def copy_model(folder: Path, name: str = "half_plus_two", version: int = 1) -> P
 
 def as_text(folder: Path) -> Path:
     """The same with `saved_model.pbtxt` in the place of `saved_model.pb`."""
-    text = text_format.MessageToString(saved_model.parse(folder))
+    text = text_format.MessageToString(reader.parse(folder))
     (folder / "saved_model.pbtxt").write_text(text)
     (folder / "saved_model.pb").unlink()
     return folder

@@ -57,7 +57,7 @@ def _import_all() -> None:
     import pkgutil
 
     import deployer
-    from deployer.client import Client
+    from deployer.client.client import Client
 
     for found in pkgutil.walk_packages(deployer.__path__, "deployer."):
         if not found.name.startswith(WITH_TENSORFLOW):
@@ -78,9 +78,10 @@ def _make_what_all_need() -> None:
     """Options, templates, messages: the first plan makes them, or finds them made."""
     import typer.main
 
-    from deployer import cli, render
+    from deployer import cli
+    from deployer.config import render
     from deployer.operations.up import up
-    from deployer.operations.workspace import Settings
+    from deployer.rollout.workspace import Settings
     from support.world import MODELS
 
     build_once()

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.client import Client
-from deployer.deployment import Endpoints
-from deployer.golden import Tolerance
-from deployer.store import Store
-from deployer.traffic import Traffic, questions
+from deployer.client.client import Client
+from deployer.results.deployment import Endpoints
+from deployer.store.store import Store
+from deployer.verification.golden import Tolerance
+from deployer.verification.traffic import Traffic, questions
 
 RATE = 200.0
 

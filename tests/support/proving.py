@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from deployer import golden, smoke
-from deployer.client import Client
-from deployer.golden import GoldenCase, Tolerance
-from deployer.model import GoldenSummary, Model, SavedModelInfo, Signature, Source
-from deployer.report.checks import Report
+from deployer.client.client import Client
+from deployer.results.checks import Report
+from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source
+from deployer.verification import golden, smoke
+from deployer.verification.golden import GoldenCase, Tolerance
 from support.fake_model import Outputs, Served, half_plus_two, signature
 from support.fake_server import FakeServer
 

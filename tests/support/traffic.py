@@ -15,8 +15,8 @@ from urllib.parse import urlsplit
 import grpc
 import numpy as np
 
-from deployer import tensors
-from deployer.protos import proto
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 
 ASKED = 2.0
 PREDICT = "/tensorflow.serving.PredictionService/Predict"

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, models_text
+from deployer.config.render import BATCHING, MONITORING
+from deployer.config.spec import Docker
+from deployer.config.threads import REASON
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT, PROJECT, container_name
-from deployer.render import BATCHING, MONITORING
-from deployer.spec import Docker
-from deployer.spec.threads import REASON
+from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, models_text
 
 CONFIG_MOUNT = "/config"
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import GRPC_PORT, REST_PORT, Launch
+from deployer.config.spec import Docker
 from deployer.engines import run_folder
 from deployer.engines.docker.blueprint import Bind, Container, Health, Port, arguments, binds, description
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.pulling import split
-from deployer.spec import Docker
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
 
 REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"

@@ -14,34 +14,43 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployer.deployment import MODEL_CONFIG, Deployment, Launch, Memory, NamedImage, Rendered, ServedModel, models_text
+from deployer.config.project import FALLBACK
+from deployer.config.spec import Docker, Gateway
 from deployer.engines import ports, run_folder
 from deployer.engines.base import SERVING, Address
 from deployer.engines.docker import autopsy, engine_lock, fitness, listing, networks
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker.api import API_SECONDS, connect, docker_errors, lines
 from deployer.engines.docker.engine_lock import EngineLock, Holding
-from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.gateway.fronting import Gateways
+from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.wanted import Wanted
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.engines.docker.ownership import is_started_by_us, project_of
 from deployer.engines.docker.pulling import pull, tagged
 from deployer.engines.docker.recovering import Recovery
 from deployer.engines.docker.world import World, first_serving
 from deployer.errors import EngineError
-from deployer.files import closed_level, opening, write_atomically
-from deployer.gateway.home import Home
-from deployer.gateway.wanted import Wanted
-from deployer.locks import holder
-from deployer.model import Model
-from deployer.owners import Owner
-from deployer.report.checks import Finding
-from deployer.spec import Docker, Gateway
-from deployer.spec.project import FALLBACK
-from deployer.wait import Deadline
+from deployer.results.checks import Finding
+from deployer.results.deployment import (
+    MODEL_CONFIG,
+    Deployment,
+    Launch,
+    Memory,
+    NamedImage,
+    Rendered,
+    ServedModel,
+    models_text,
+)
+from deployer.results.model import Model
+from deployer.system.files import closed_level, opening, write_atomically
+from deployer.system.locks import holder
+from deployer.system.owners import Owner
+from deployer.system.wait import Deadline
 
 if TYPE_CHECKING:
     from deployer.engines.docker.containers import Image
-    from deployer.op_sets import Target
+    from deployer.savedmodel.op_sets import Target
 
 NOT_OF_A_SERVER = ("host", "pull_seconds")
 """Settings that say where and how a container is made, and not what it is."""
@@ -98,7 +107,7 @@ class DockerEngine:
     @property
     def tensorflow(self) -> Target | None:
         """See Engine.tensorflow: told by the image's name."""
-        from deployer.op_sets import of_image
+        from deployer.savedmodel.op_sets import of_image
 
         return of_image(self.settings.image)
 

@@ -15,12 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.deployment import typed
 from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
-from deployer.owners import Owner, myself, owner_from
-from deployer.wait import Deadline
+from deployer.results.deployment import typed
+from deployer.system.owners import Owner, myself, owner_from
+from deployer.system.wait import Deadline
 
 LOCK = f"{LABEL}lock."
 BEAT_SECONDS = 5.0

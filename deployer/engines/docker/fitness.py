@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import credentials
 from deployer.engines.docker.api import docker_errors, numbers
-from deployer.report.checks import Finding
-from deployer.spec import Docker, Gateway
+from deployer.results.checks import Finding
 
 ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
 CONTAINER_LABELS = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")

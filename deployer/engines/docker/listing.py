@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Endpoints, Front, ServedModel, models_from
 from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE, SERVING
+from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.wanted import CERTIFICATE, TOKENS
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
-from deployer.gateway.home import Home
-from deployer.gateway.wanted import CERTIFICATE, TOKENS
+from deployer.results.deployment import Deployment, Endpoints, Front, ServedModel, models_from
 
 MODELS_FILE = "models.json"
 RETIRING = "retiring"

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import MODEL_CONFIG, ServedModel
 from deployer.engines.docker.blueprint import CONFIG_MOUNT
 from deployer.engines.docker.names import MODELS_MOUNT
-from deployer.layout import PB_FILE, PBTXT_FILE
+from deployer.results.deployment import MODEL_CONFIG, ServedModel
+from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
 NOT_FOUND = (126, 127)
 """What an engine answers where an image does not have the program."""

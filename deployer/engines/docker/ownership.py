@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any
 
+from deployer.config.project import PROJECT as PROJECT_NAME
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.run_folder import place_of
-from deployer.model import NAME
-from deployer.spec.project import PROJECT as PROJECT_NAME
+from deployer.results.model import NAME
 
 Listed = Mapping[str, Any]
 OF_PROJECT = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.containers import Placement
+from deployer.engines.docker.gateway.home import SLOTS, other
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.world import World
 from deployer.errors import PortTaken
-from deployer.gateway.home import SLOTS, other
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 
 
 @dataclass(frozen=True)

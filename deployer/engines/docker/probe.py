@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from deployer.config.spec import Docker
 from deployer.engines import loading
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
-from deployer.files import closed_level, opening
-from deployer.model import Model
-from deployer.op_sets import Target, named
-from deployer.report.checks import Finding
-from deployer.spec import Docker
+from deployer.results.checks import Finding
+from deployer.results.model import Model
+from deployer.savedmodel.op_sets import Target, named
+from deployer.system.files import closed_level, opening
 
 SECONDS = 30
 MARK = f"{LABEL}doctor"

@@ -11,16 +11,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.deployment import Deployment
 from deployer.engines.docker import fitness, listing, networks
 from deployer.engines.docker.api import remove_container
-from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.gateway.fronting import Gateways
+from deployer.engines.docker.gateway.home import other
+from deployer.engines.docker.gateway.wanted import Place
 from deployer.engines.docker.listing import RETIRING, GatewayContainer
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.docker.world import STOP_SECONDS, World, named
 from deployer.errors import EngineError
-from deployer.gateway.home import other
-from deployer.gateway.wanted import Place
+from deployer.results.deployment import Deployment
 
 Accept = Callable[[Deployment], None]
 

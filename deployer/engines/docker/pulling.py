@@ -10,7 +10,7 @@ from typing import Any
 from deployer.engines.docker import credentials
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
-from deployer.wait import Deadline, items_until
+from deployer.system.wait import Deadline, items_until
 
 DONE = 100
 PROGRESS_STEP = 5

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.deployment import Deployment
 from deployer.engines.base import CANDIDATE, adoption
 from deployer.engines.docker.api import docker_errors, remove_container
-from deployer.engines.docker.fronting import Gateways
+from deployer.engines.docker.gateway.fronting import Gateways
+from deployer.engines.docker.gateway.home import Active
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
 from deployer.engines.docker.ownership import name_of
 from deployer.engines.docker.world import World, named
-from deployer.gateway.home import Active
+from deployer.results.deployment import Deployment
 
 
 @dataclass(frozen=True)

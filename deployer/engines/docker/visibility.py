@@ -15,7 +15,7 @@ from typing import Any
 
 from deployer.engines.docker.api import API_SECONDS, docker_errors, unseen
 from deployer.errors import EngineError
-from deployer.report.checks import Finding
+from deployer.results.checks import Finding
 
 ABSENT = 404
 

@@ -11,17 +11,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.deployment import Deployment, Memory
 from deployer.engines import process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
+from deployer.engines.docker.gateway.home import Home
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
 from deployer.engines.docker.ownership import Ownership, doubt, is_started_by_us, name_of, named_for
 from deployer.errors import EngineError
-from deployer.gateway.home import Home
+from deployer.results.deployment import Deployment, Memory
 
 STOP_SECONDS = 10
 

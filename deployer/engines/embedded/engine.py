@@ -11,21 +11,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from deployer.deployment import LOST, Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+from deployer.config.project import FALLBACK
 from deployer.engines import ports, process, run_folder
 from deployer.engines.base import SERVING, Address, adoption
 from deployer.engines.embedded import releases, running, starting
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError, NotReady, SettingRefused
-from deployer.locks import holder
-from deployer.model import Model
-from deployer.owners import Owner
-from deployer.report.checks import Finding
-from deployer.spec.project import FALLBACK
-from deployer.wait import POLL_SECONDS, Deadline, until
+from deployer.results.checks import Finding
+from deployer.results.deployment import LOST, Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
+from deployer.results.model import Model
+from deployer.system.locks import holder
+from deployer.system.owners import Owner
+from deployer.system.wait import POLL_SECONDS, Deadline, until
 
 if TYPE_CHECKING:
-    from deployer.op_sets import Target
+    from deployer.savedmodel.op_sets import Target
 
 PUBLIC_LINE = "Serving on public ports"
 
@@ -80,7 +80,7 @@ class EmbeddedEngine:
     @property
     def tensorflow(self) -> Target | None:
         """See Engine.tensorflow: the one of this Python."""
-        from deployer.op_sets import installed
+        from deployer.savedmodel.op_sets import installed
 
         return installed()
 

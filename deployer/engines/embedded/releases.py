@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.deployment import Deployment
 from deployer.engines import process, run_folder
 from deployer.engines.base import SERVING
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError
+from deployer.results.deployment import Deployment
 
 DRAIN_SECONDS = 30.0
 STOP_SECONDS = DRAIN_SECONDS + 5.0

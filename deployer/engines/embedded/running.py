@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.deployment import LOST, Deployment, Endpoints
+from deployer.config.project import PROJECT
 from deployer.engines import process, run_folder
 from deployer.engines.ports import url_host
-from deployer.model import NAME
-from deployer.spec.project import PROJECT
+from deployer.results.deployment import LOST, Deployment, Endpoints
+from deployer.results.model import NAME
 
 if TYPE_CHECKING:
     import psutil

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
+from deployer.config.render import BATCHING, MONITORING
 from deployer.engines import flags, ports, process, run_folder
 from deployer.engines.base import CANDIDATE
 from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_folder import Release
 from deployer.errors import EngineError
-from deployer.files import remedy
-from deployer.render import BATCHING, MONITORING
+from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
+from deployer.system.files import remedy
 
 
 def check_settings(launch: Launch) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from deployer.errors import ExportFailed
 from deployer.export.runtime import foreign_work
 from deployer.export.servable import Servable
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 JAX2TF = "jax.experimental.jax2tf"
 ROOTS = ("jax", "jaxlib")

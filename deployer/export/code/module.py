@@ -11,7 +11,7 @@ from deployer.export import phase
 from deployer.export.names import input_names, renamed_inputs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced, trace
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 Functions = dict[str, Traced]
 """Traced calls by signature name."""

@@ -20,7 +20,7 @@ from deployer.export.graphs import sessions
 from deployer.export.keras import calls as keras_calls
 from deployer.export.keras import model as keras_model
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 KIND = "python"
 WEIGHTS = (".h5", ".keras")

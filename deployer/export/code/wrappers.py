@@ -8,7 +8,7 @@ from typing import Any
 from deployer.errors import ExportFailed
 from deployer.export.runtime import tensorflow
 from deployer.export.servable import Servable
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 CARRIED = frozenset({"float32", "int64", "string"})
 """The dtypes that a feature of a `tf.Example` can have."""

@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model, tf_examples
+from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.base import Progress
 from deployer.export.golden import examples, fidelity, made
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.golden.source import SourceAnswers
-from deployer.golden import GoldenCase, Tolerance, compare, is_not_text, to_record
-from deployer.layout import GOLDEN_FILE
-from deployer.model import DTYPES, GoldenSummary, Signature
+from deployer.results.model import DTYPES, GoldenSummary, Signature
+from deployer.savedmodel import reader
+from deployer.savedmodel.layout import GOLDEN_FILE
+from deployer.verification.golden import GoldenCase, Tolerance, compare, is_not_text, to_record
 
 MAX_BYTES = 16 << 20
 BY_EXAMPLES = "give real inputs with --examples FILE"
@@ -42,7 +43,7 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
 
     Raises GoldenError, BrokenModel, and SourceDiffers where it does not answer as its source did.
     """
-    signatures = saved_model.read(target).signatures
+    signatures = reader.read(target).signatures
     progress("asking the saved model for its golden answers")
     with loaded(target) as model:
         given = _given(model, signatures, examples_file)

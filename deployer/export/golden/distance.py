@@ -11,13 +11,13 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer import golden
 from deployer.export.golden.answers import answer
 from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.runtime import stdout_on_stderr
-from deployer.golden import GoldenCase, Tolerance
-from deployer.model import Model
-from deployer.report.differences import Numbers, OutputDistance
+from deployer.results.differences import Numbers, OutputDistance
+from deployer.results.model import Model
+from deployer.verification import golden
+from deployer.verification.golden import GoldenCase, Tolerance
 
 ROUNDS = 10
 NUMERIC = frozenset("fiubc")

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from deployer import golden, pointers
 from deployer.errors import GoldenError
+from deployer.savedmodel import pointers
+from deployer.verification import golden
 
 MAX_EXAMPLES = 32
 LARGEST_FILE = 1 << 29

@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from deployer import tensors, tf_examples
+from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, Content
 from deployer.export.golden.strings_wanted import Feature
 from deployer.export.runtime import part, reason, tensorflow
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel import tensors
 
 Features = Sequence[Feature]
 

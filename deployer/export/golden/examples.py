@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer import tensors
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, content
 from deployer.export.golden.example_rows import rows
 from deployer.export.golden.strings_wanted import Feature
 from deployer.export.servable import DEFAULT_SIGNATURE
-from deployer.model import Shape, Signature, TensorSpec
+from deployer.results.model import Shape, Signature, TensorSpec
+from deployer.savedmodel import tensors
 
 MAX_FEED_BYTES = 4 << 20
 Feed = dict[str, Any]

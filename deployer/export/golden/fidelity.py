@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from deployer import golden
 from deployer.errors import SourceDiffers
-from deployer.golden import DEFAULT_TOLERANCE, GoldenCase, Tolerance
-from deployer.model import Signature, TensorSpec
-from deployer.tensors import dtype_of
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel.tensors import dtype_of
+from deployer.verification import golden
+from deployer.verification.golden import DEFAULT_TOLERANCE, GoldenCase, Tolerance
 
 FINE = 1e-3
 COARSE = 5e-2

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.graph_defs import called, node_of
+from deployer.savedmodel.graph_defs import called, node_of
 
 WRITING = re.compile(
     r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"

@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployer import tensors
 from deployer.export.golden import made_strings
 from deployer.export.golden.session import Refused
 from deployer.export.golden.strings_wanted import Wanted
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel import tensors
 
 Feed = dict[str, Any]
 Answered = tuple[Feed, dict[str, Any]]

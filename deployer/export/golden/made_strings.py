@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from deployer import tf_examples
+from deployer.client import tf_examples
 from deployer.export.golden.strings_wanted import Feature
 from deployer.export.runtime import part, tensorflow
 

@@ -12,13 +12,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from deployer import op_sets, saved_model, tf_examples
+from deployer.client import tf_examples
 from deployer.errors import BrokenModel
 from deployer.export import op_libraries
 from deployer.export.golden.graph_walk import writes
 from deployer.export.golden.strings_wanted import Wanted, wanted
 from deployer.export.runtime import disk_full, part, reason
-from deployer.model import Signature
+from deployer.results.model import Signature
+from deployer.savedmodel import op_sets, reader
 
 RUN_TIMEOUT_MS = 300_000
 CHANGING = re.compile(
@@ -112,7 +113,7 @@ def as_array(value: Any) -> Any:
 
 def declared(folder: Path) -> Declared:
     """The SavedModel's graph. Raises BrokenModel."""
-    return Declared(saved_model.meta_graph(saved_model.parse(folder), saved_model.SERVE, folder))
+    return Declared(reader.meta_graph(reader.parse(folder), reader.SERVE, folder))
 
 
 @contextmanager
@@ -144,6 +145,6 @@ def _told(error: BaseException) -> str:
 def _way_out(folder: Path) -> str | None:
     """For an op that this TensorFlow does not know, or a graph that it does not read."""
     target = op_sets.installed()
-    graph = saved_model.meta_graph(saved_model.parse(folder), saved_model.SERVE, folder)
+    graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     faults = op_sets.unfit(graph, target) if target else ()
     return f"{faults[0].reason}: {faults[0].remedy}" if faults else None

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from deployer import saved_model
 from deployer.errors import DeployerError
 from deployer.export.base import ExportRequest
 from deployer.export.golden import examples, made
@@ -21,8 +20,9 @@ from deployer.export.golden.examples import Feed
 from deployer.export.golden.session import Declared, Refused, as_array, declared
 from deployer.export.runtime import disk_full, foreign_work, part, tensorflow
 from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced
-from deployer.golden import GoldenCase
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
+from deployer.savedmodel import reader
+from deployer.verification.golden import GoldenCase
 
 Ask = Callable[[Feed], dict[str, Any]]
 """Arrays by input name to arrays by output name; it may raise anything."""
@@ -66,7 +66,7 @@ _answers: dict[Path, SourceAnswers] = {}
 def ask(target: Path, asks: Mapping[str, Ask], request: ExportRequest) -> None:
     """Ask the source of the SavedModel in `target` by signature name, and keep the answers for `taken`."""
     model = declared(target)
-    signatures = saved_model.read(target).signatures
+    signatures = reader.read(target).signatures
     given = _given(model, signatures, request.examples)
     found = [
         _asked(model, signature, asks[signature.name], given) for signature in signatures if signature.name in asks

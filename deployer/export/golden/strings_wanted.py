@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer import saved_model, tensors
 from deployer.errors import MalformedTensor
 from deployer.export.golden.graph_walk import behind
-from deployer.graph_defs import node_of
-from deployer.model import Shape
+from deployer.results.model import Shape
+from deployer.savedmodel import reader, tensors
+from deployer.savedmodel.graph_defs import node_of
 
 EXAMPLE_OPS = frozenset(
     "ParseExample ParseExampleV2 ParseSingleExample ParseSequenceExample ParseSequenceExampleV2 "
@@ -100,7 +100,7 @@ def _open(keys: Sequence[str | None], types: Any) -> Found:
 def _dense(keys: Sequence[str | None], node: Any) -> Found:
     types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
     for key, number, shape in zip(keys, types, shapes, strict=False):
-        yield key, tensors.dtype_name(number), saved_model.shape_of(shape)
+        yield key, tensors.dtype_name(number), reader.shape_of(shape)
 
 
 def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:

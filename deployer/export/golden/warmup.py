@@ -17,10 +17,10 @@ from deployer.export.golden.examples import size_of
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import RUN_TIMEOUT_MS, Refused, loaded
 from deployer.export.runtime import part
-from deployer.golden import GoldenCase, read, request_log
-from deployer.layout import WARMUP_FILE
-from deployer.model import Signature
-from deployer.saved_model import read as read_saved_model
+from deployer.results.model import Signature
+from deployer.savedmodel.layout import WARMUP_FILE
+from deployer.savedmodel.reader import read as read_saved_model
+from deployer.verification.golden import GoldenCase, read, request_log
 
 MAX_RECORDS = 1000
 """TensorFlow Serving loads no version whose file has more."""

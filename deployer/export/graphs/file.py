@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from deployer import pointers
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
 from deployer.export import nearby, op_libraries
 from deployer.export.base import ExportRequest, Progress, Saved
@@ -16,7 +15,8 @@ from deployer.export.digest import file_digest, tree_digest
 from deployer.export.golden import source
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
-from deployer.layout import PB_FILE
+from deployer.savedmodel import pointers
+from deployer.savedmodel.layout import PB_FILE
 
 KIND = "graph"
 TAKES = frozenset({"graph_inputs", "graph_outputs"})

@@ -11,7 +11,7 @@ from deployer.errors import ExportFailed
 from deployer.export.keras import calls as keras_calls
 from deployer.export.names import input_names, own_input_name, renamed_inputs
 from deployer.export.runtime import tensorflow
-from deployer.model import Shape, TensorSpec
+from deployer.results.model import Shape, TensorSpec
 
 NOT_INPUTS = frozenset({"training", "mask"})
 SAY_INPUT = "say what it takes: --input name:dtype[shape], for example --input 'image:float32[?,28,28]'"

@@ -12,7 +12,7 @@ from deployer.export.keras.forms import SAY_INPUT, Form, specs
 from deployer.export.names import own_layer_name
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.servable import Servable, Traced, trace
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 FAMILIES = ("keras", "tf_keras")
 

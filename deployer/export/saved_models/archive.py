@@ -12,9 +12,9 @@ from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
 from deployer.export.saved_models.litter import is_litter
 from deployer.export.saved_models.unpacking import names, unpacked
-from deployer.layout import PB_FILE, PBTXT_FILE, VERSION
-from deployer.model import MAX_VERSION
-from deployer.recognise import recognise
+from deployer.results.model import MAX_VERSION
+from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, VERSION
+from deployer.savedmodel.recognise import recognise
 
 KIND = "saved_model_archive"
 TAKES = frozenset({"tags"})

@@ -9,15 +9,15 @@ import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployer import saved_model
 from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged, write_binary
 from deployer.export.saved_models.links import bring, files_below
 from deployer.export.saved_models.litter import is_litter
-from deployer.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
-from deployer.model import SavedModelInfo
+from deployer.results.model import SavedModelInfo
+from deployer.savedmodel import reader
+from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.server.version_names import is_number
 
 KIND = "saved_model"
@@ -38,7 +38,7 @@ def location(source: str) -> str:
 
 
 def _root(source: str) -> Path:
-    return saved_model.newest_version(Path(source)) or Path(source)
+    return reader.newest_version(Path(source)) or Path(source)
 
 
 def digest(request: ExportRequest) -> str:
@@ -51,7 +51,7 @@ def digest(request: ExportRequest) -> str:
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
     saved = take_over(_root(request.source), request, target, progress)
-    return dataclasses.replace(saved, notes=(*saved_model.version_notes(Path(request.source)), *saved.notes))
+    return dataclasses.replace(saved, notes=(*reader.version_notes(Path(request.source)), *saved.notes))
 
 
 def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
@@ -68,7 +68,7 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
     if is_text:
         write_binary(target)
         notes.append(f"{PBTXT_FILE} is text: stored as {PB_FILE}")
-    retagged = info.tags != saved_model.SERVE
+    retagged = info.tags != reader.SERVE
     if retagged:
         serve_tagged(target, info.tags)
         notes.append(f"the graph tagged {{{', '.join(info.tags)}}} is stored alone, tagged {{serve}}")
@@ -101,7 +101,7 @@ def _is_version(folder: Path) -> bool:
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:
-    info = saved_model.read(root, saved_model.SERVE if request.tags is None else request.tags)
+    info = reader.read(root, reader.SERVE if request.tags is None else request.tags)
     if not info.signatures:
         raise ExportFailed(
             f"{root} has no signature, so no request can reach it",

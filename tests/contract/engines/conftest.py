@@ -10,7 +10,7 @@ import pytest
 from contract.engines.house import House, served
 from contract.engines.rows import ROWS, Row
 
-from deployer.deployment import Deployment
+from deployer.results.deployment import Deployment
 
 
 @pytest.fixture(scope="session", params=ROWS, ids=lambda row: row.name)

@@ -13,13 +13,14 @@ import numpy as np
 from contract.engines.rows import Row
 from support.world import MODELS
 
-from deployer import availability, render
-from deployer.client import Client, Question
-from deployer.deployment import Deployment, Launch, ServedModel
+from deployer.client import availability
+from deployer.client.client import Client, Question
+from deployer.config import render
+from deployer.config.spec import Spec
 from deployer.engines.base import Engine
-from deployer.model import TensorSpec
-from deployer.spec import Spec
-from deployer.wait import Deadline, Observation, Readiness, until_ready
+from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.model import TensorSpec
+from deployer.system.wait import Deadline, Observation, Readiness, until_ready
 
 MODEL = "half_plus_two"
 NAME, ENV = "contract", "local"

@@ -17,10 +17,10 @@ from support.memory.platform import Running
 from support.memory.server import ModelServer
 from support.world import eventually, servers
 
-from deployer.deployment import Deployment, Endpoints
+from deployer.config.spec import Docker, Spec
 from deployer.engines import ENGINES, process
 from deployer.engines.base import CANDIDATE, Engine
-from deployer.spec import Docker, Spec
+from deployer.results.deployment import Deployment, Endpoints
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ HOLD = """
 import sys, time
 from pathlib import Path
 from contract.engines.rows import ROWS
-from deployer.spec import Spec
+from deployer.config.spec import Spec
 name, state_dir, project = sys.argv[1:]
 row = next(row for row in ROWS if row.name == name)
 with row.make(Spec(state_dir=Path(state_dir), project=project)).lock("contract", "local", 0.0):

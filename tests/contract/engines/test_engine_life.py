@@ -9,10 +9,10 @@ import pytest
 from contract.engines.house import ANSWERS, ENV, NAME, PATIENCE, House, answer, ports, served
 from support.world import eventually, listens
 
-from deployer.deployment import Deployment
 from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE, Address
 from deployer.errors import DeployerError
+from deployer.results.deployment import Deployment
 
 
 def gone(house: House, deployment: Deployment) -> bool:

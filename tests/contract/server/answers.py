@@ -13,7 +13,7 @@ import grpc
 from contract.server.server_process import HOST, ServerProcess
 from google.protobuf import json_format
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 from deployer.server.tensors import to_array
 
 TOLERANCE = 1e-6

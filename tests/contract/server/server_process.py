@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from support.world import free_port
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 
 DATA = Path(__file__).parent / "data"
 MODELS = DATA / "models"

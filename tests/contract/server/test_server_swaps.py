@@ -15,7 +15,7 @@ import psutil
 import pytest
 from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, serving, until
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 
 SWAPS = 500
 SETTLED = 50

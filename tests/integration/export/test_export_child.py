@@ -13,7 +13,7 @@ import pytest
 from support.cli import command, environment, in_process
 
 import deployer
-from deployer.wait import Deadline, until
+from deployer.system.wait import Deadline, until
 
 ENDINGS = """
 import ctypes, os, time

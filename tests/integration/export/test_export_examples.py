@@ -12,7 +12,7 @@ from support.cli import ANY_PORTS, in_process
 from support.exporting import Exporter
 from support.world import MODELS
 
-from deployer import tf_examples
+from deployer.client import tf_examples
 from deployer.errors import GoldenError
 
 EXAMPLES = MODELS / "examples" / "1"

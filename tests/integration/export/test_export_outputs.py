@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from deployer import batchable, parity, saved_model
 from deployer.errors import GoldenError
-from deployer.model import Model, Source
+from deployer.results.model import Model, Source
+from deployer.savedmodel import reader
+from deployer.verification import batchable, parity
 
 MODELS = """
     import tensorflow as tf
@@ -60,7 +61,7 @@ MODELS = """
 
 def exported_as(exporter, name, **options):
     exported = exporter(f"{exporter.file(MODELS)}:{name}", **options)
-    info = saved_model.read(exported.folder)
+    info = reader.read(exported.folder)
     model = Model("m", 1, exported.folder, "d", info, Source("python", "m", None), exported.summary, "now")
     return exported, model
 

@@ -13,8 +13,9 @@ import pytest
 from support.exporting import Exporter
 from support.source_kinds import hub_module
 
-from deployer import golden, saved_model
 from deployer.errors import BrokenModel, ExportFailed, GoldenError
+from deployer.savedmodel import reader
+from deployer.verification import golden
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +202,7 @@ def test_a_tagged_graph_is_taken_alone_and_served_under_the_usual_tag(exporter: 
     assert exported.names() == ["default", "serving_default"]
     assert exported.signature().method == "tensorflow/serving/predict"
     np.testing.assert_allclose(exported.ask(answer.inputs)["default"], answer.outputs["default"], rtol=1e-5)
-    assert len(saved_model.parse(exported.folder).meta_graphs) == 1
+    assert len(reader.parse(exported.folder).meta_graphs) == 1
     assert files_of(tmp_path / "hub") == before
 
 
@@ -215,9 +216,9 @@ def test_a_default_signature_is_added_and_the_source_stays_as_it_is(exporter: Ex
     changed = {name for name, data in files_of(exported.folder).items() if before.get(name) != data}
     assert changed == {"saved_model.pb", "fingerprint.pb", "assets.extra/golden.tfrecord"}
     again = exporter(str(folder), default_signature="lookup")
-    prints = {saved_model.read(found.folder).fingerprint for found in (exported, again)}
+    prints = {reader.read(found.folder).fingerprint for found in (exported, again)}
     assert len(prints) == 1
-    assert saved_model.read(folder).fingerprint not in prints
+    assert reader.read(folder).fingerprint not in prints
 
 
 def test_a_default_signature_that_is_not_there(exporter: Exporter, folder: Path) -> None:

@@ -12,14 +12,15 @@ from support.exporting import Exporter
 from support.files import copy_model
 from support.world import MODELS
 
-from deployer import golden, tensors
 from deployer.errors import BrokenModel
 from deployer.export import ExportRequest, identify
 from deployer.export.golden import warmup
 from deployer.export.golden.records import write_records
-from deployer.layout import WARMUP_FILE
-from deployer.manifest import content_digest, folder_digests
-from deployer.protos import proto
+from deployer.savedmodel import tensors
+from deployer.savedmodel.layout import WARMUP_FILE
+from deployer.savedmodel.protos import proto
+from deployer.store.manifest import content_digest, folder_digests
+from deployer.verification import golden
 
 MODULE = """
     import tensorflow as tf

@@ -10,7 +10,11 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.deployment import (
+from deployer.engines import base, flags, ports, run_folder
+from deployer.engines.base import CANDIDATE, SERVING, adoption
+from deployer.errors import EngineError, SettingRefused
+from deployer.results.checks import Finding
+from deployer.results.deployment import (
     GRPC_PORT,
     MODEL_CONFIG,
     REST_PORT,
@@ -22,14 +26,10 @@ from deployer.deployment import (
     Rendered,
     ServedModel,
 )
-from deployer.engines import base, flags, ports, run_folder
-from deployer.engines.base import CANDIDATE, SERVING, adoption
-from deployer.errors import EngineError, SettingRefused
-from deployer.locks import holder
-from deployer.model import Model
-from deployer.op_sets import Target
-from deployer.owners import Owner
-from deployer.report.checks import Finding
+from deployer.results.model import Model
+from deployer.savedmodel.op_sets import Target
+from deployer.system.locks import holder
+from deployer.system.owners import Owner
 from support.memory.platform import Address, Platform, Running, platform_of
 from support.memory.server import ModelServer
 

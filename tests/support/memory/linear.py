@@ -9,12 +9,12 @@ from pathlib import Path
 
 import numpy as np
 
-from deployer import golden
-from deployer.golden import GoldenCase
-from deployer.layout import GOLDEN_FILE, PB_FILE
-from deployer.model import GoldenSummary, Model, Source
-from deployer.protos import proto
-from deployer.store import Store
+from deployer.results.model import GoldenSummary, Model, Source
+from deployer.savedmodel.layout import GOLDEN_FILE, PB_FILE
+from deployer.savedmodel.protos import proto
+from deployer.store.store import Store
+from deployer.verification import golden
+from deployer.verification.golden import GoldenCase
 
 SIGNATURE = "serving_default"
 PREDICT = "tensorflow/serving/predict"

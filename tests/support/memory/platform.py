@@ -10,7 +10,7 @@ from pathlib import Path
 
 from grpc import ServicerContext
 
-from deployer.deployment import Deployment, Memory
+from deployer.results.deployment import Deployment, Memory
 from support.fake_server import Asked, FakeServer, fake_server
 from support.memory.server import Faults, ModelServer
 

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 import deployer
-from deployer.client import Client, Question
-from deployer.deployment import Deployment, ServedModel
-from deployer.model import Model, TensorSpec
-from deployer.report.changes import UpResult
-from deployer.report.history import Outcome, Release
-from deployer.store import Store
+from deployer.client.client import Client, Question
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.history import Outcome, Release
+from deployer.results.model import Model, TensorSpec
+from deployer.store.store import Store
 from support.memory.engine import MemoryEngine
 from support.memory.linear import SIGNATURE, Linear, publish
 from support.memory.platform import Platform, platform_of

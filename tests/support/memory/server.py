@@ -13,9 +13,9 @@ import grpc
 import numpy as np
 from google.protobuf import text_format
 
-from deployer import tensors
-from deployer.model import TensorSpec
-from deployer.protos import proto
+from deployer.results.model import TensorSpec
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 from support.fake_model import declare
 from support.fake_server import Asked
 from support.memory import linear

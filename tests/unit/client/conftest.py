@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from support.fake_server import FakeServer, fake_server
 
-from deployer.client import Client
+from deployer.client.client import Client
 
 
 @pytest.fixture(scope="module")

@@ -20,9 +20,9 @@ from support.client_asks import (
 )
 from support.world import free_port
 
-from deployer.client import Client
-from deployer.deployment import Endpoints
+from deployer.client.client import Client
 from deployer.errors import DeployerError, RequestFailed
+from deployer.results.deployment import Endpoints
 
 
 @pytest.mark.parametrize("ask", OVER_REST)
@@ -81,7 +81,7 @@ def test_silence_ends_at_the_deadline(server, hasty, ask):
 
 def test_a_look_at_a_server_from_which_nothing_comes_back_is_over_long_before_a_request(monkeypatch):
     """As at the address of a container that has gone: here nobody takes the connections, and the queue is full."""
-    monkeypatch.setattr("deployer.client.CONNECT_SECONDS", 0.2)
+    monkeypatch.setattr("deployer.client.client.CONNECT_SECONDS", 0.2)
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
         host, port = full.getsockname()
         waiting = [socket.socket() for _ in range(4)]

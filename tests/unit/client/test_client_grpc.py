@@ -14,10 +14,10 @@ from support.client_asks import (
     predict_response,
 )
 
-from deployer import tensors
-from deployer.client import Question
+from deployer.client.client import Question
 from deployer.errors import MalformedTensor, RequestFailed
-from deployer.protos import proto
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
 
 
 def test_a_question_over_grpc_carries_model_version_signature_and_tensors(server, client):

@@ -15,10 +15,10 @@ from support.client_asks import (
     Y,
 )
 
-from deployer.client import Question
+from deployer.client.client import Question
 from deployer.errors import MalformedTensor, RequestFailed
-from deployer.model import Signature, TensorSpec
-from deployer.report.running import ModelState
+from deployer.results.model import Signature, TensorSpec
+from deployer.results.running import ModelState
 
 
 def test_states_are_read(server, client):

@@ -9,10 +9,10 @@ import pytest
 import requests
 from support.fake_engine import INFO, fake_engine
 
+from deployer.config.spec import Docker
 from deployer.engines.docker.api import absence, connect, docker_errors
 from deployer.engines.docker.engine import DockerEngine
 from deployer.errors import EngineError, EngineUnavailable
-from deployer.spec import Docker
 
 
 @pytest.mark.parametrize("version", ["1.18", "1.24", "1.29"])

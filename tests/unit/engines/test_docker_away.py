@@ -10,8 +10,8 @@ from socketserver import StreamRequestHandler, UnixStreamServer
 
 import pytest
 
+from deployer.config.spec import Docker
 from deployer.engines.docker.engine import DockerEngine
-from deployer.spec import Docker
 
 PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
 

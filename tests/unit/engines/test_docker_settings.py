@@ -9,12 +9,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployer.deployment import Rendered, ServedModel
+from deployer.config.spec import Docker, Server, Spec
 from deployer.engines import ENGINES
 from deployer.engines.docker import fitness, probe, visibility
 from deployer.engines.docker.engine import DockerEngine
 from deployer.errors import EngineError
-from deployer.spec import Docker, Server, Spec
+from deployer.results.deployment import Rendered, ServedModel
 
 
 def engine(**settings) -> DockerEngine:

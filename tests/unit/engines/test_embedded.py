@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from support.world import eventually
 
-from deployer.deployment import Deployment
 from deployer.engines import process, run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_folder import LOG_FILE, Release
 from deployer.errors import EngineError, SettingRefused
+from deployer.results.deployment import Deployment
 
 LABELS = Release("m", "local", "r", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", ())
 WRITE = """

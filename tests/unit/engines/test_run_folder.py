@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.deployment import Endpoints, Rendered, ServedModel
 from deployer.engines import run_folder
 from deployer.engines.run_folder import CONFIG_FOLDER, LOG_FILE, RELEASE_FILE, Release
+from deployer.results.deployment import Endpoints, Rendered, ServedModel
 
 RELEASE = Release(
     name="m",

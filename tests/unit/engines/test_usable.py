@@ -7,12 +7,12 @@ import socket
 import pytest
 
 from deployer import engines
+from deployer.config.spec import Docker, Spec
 from deployer.engines.docker import api, context
 from deployer.errors import EngineError, EngineUnavailable
-from deployer.operations import elsewhere
-from deployer.operations.workspace import Settings as Given
-from deployer.operations.workspace import Workspace, open_workspace
-from deployer.spec import Docker, Spec
+from deployer.rollout import elsewhere
+from deployer.rollout.workspace import Settings as Given
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 @pytest.fixture(autouse=True)

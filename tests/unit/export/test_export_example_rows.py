@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from deployer import tf_examples
+from deployer.client import tf_examples
 from deployer.errors import GoldenError
 from deployer.export.golden import examples
 from deployer.export.golden.strings_wanted import Feature
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
 
 PREDICT = "tensorflow/serving/predict"
 

@@ -12,7 +12,7 @@ import pytest
 
 from deployer.errors import GoldenError
 from deployer.export.golden import examples
-from deployer.model import Signature, TensorSpec
+from deployer.results.model import Signature, TensorSpec
 
 PREDICT = "tensorflow/serving/predict"
 ONE = Signature("serving_default", PREDICT, (TensorSpec("x", "float32", (None, 2)),), ())

@@ -10,8 +10,8 @@ import pytest
 from deployer.errors import ModelError, SourceDiffers
 from deployer.export.golden import fidelity
 from deployer.export.golden.source import SourceAnswers
-from deployer.golden import GoldenCase
-from deployer.model import GoldenSummary, Signature, TensorSpec
+from deployer.results.model import GoldenSummary, Signature, TensorSpec
+from deployer.verification.golden import GoldenCase
 
 OPEN = Signature("s", "m", (TensorSpec("x", "float32", (None, None, 2)),), ())
 FIXED = Signature("s", "m", (TensorSpec("x", "float32", (None, 2)),), ())

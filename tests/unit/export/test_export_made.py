@@ -9,7 +9,7 @@ import pytest
 
 from deployer.export.golden import made
 from deployer.export.golden.session import Refused
-from deployer.model import Shape, Signature, TensorSpec
+from deployer.results.model import Shape, Signature, TensorSpec
 
 
 def signature(*inputs: TensorSpec, outputs: tuple[TensorSpec, ...] = ()) -> Signature:

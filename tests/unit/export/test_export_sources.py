@@ -13,7 +13,7 @@ import pytest
 from deployer import export
 from deployer.errors import BrokenModel, GoldenError, SourceNotFound
 from deployer.export.kinds import kind_of
-from deployer.model import TensorSpec
+from deployer.results.model import TensorSpec
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from deployer.deployment import Deployment, Endpoints, ServedModel
 from deployer.errors import NoSuchRelease
 from deployer.operations.rollback import target
-from deployer.report.history import ROLLBACK, Outcome, Release
+from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.history import ROLLBACK, Outcome, Release
 
 
 def served(version: int) -> tuple[ServedModel, ...]:

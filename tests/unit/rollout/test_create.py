@@ -8,8 +8,8 @@ from support.memory.project import NAME, Project
 from support.world import free_port
 
 import deployer
-from deployer.deployment import Change
 from deployer.errors import DeployerError, EngineError, GateRefused, LockHeld, NoSuchModel, NotReady, PlanOutdated
+from deployer.results.deployment import Change
 
 
 def assert_nothing_is_left(project: Project) -> None:

@@ -9,11 +9,11 @@ import pytest
 from support.memory.project import ANSWERS, NAME, Project
 
 import deployer
-from deployer import render
-from deployer.deployment import Change, Launch, ServedModel
+from deployer.config import render
 from deployer.errors import NoSuchModel
-from deployer.ledger import LEDGER_FILE, Ledger
-from deployer.report.history import Outcome
+from deployer.results.deployment import Change, Launch, ServedModel
+from deployer.results.history import Outcome
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 COMMANDS: dict[str, Callable[[Project], object]] = {
     "up": lambda project: project.up(),

@@ -6,7 +6,6 @@ import pytest
 from support.memory.linear import Linear
 from support.memory.project import ANSWERS, NAME, Project
 
-from deployer.deployment import Change, Memory
 from deployer.errors import (
     BrokenModel,
     DeployFailed,
@@ -18,6 +17,7 @@ from deployer.errors import (
     NotReady,
     UsageError,
 )
+from deployer.results.deployment import Change, Memory
 
 BREAKING = Linear(0.5, 2.0, input="other")
 

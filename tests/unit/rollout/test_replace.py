@@ -6,8 +6,8 @@ import pytest
 from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
-from deployer.deployment import Change
 from deployer.errors import DeployFailed, EngineError, GateRefused, NotReady
+from deployer.results.deployment import Change
 
 
 def flags(project: Project, text: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployer.protos import proto
+from deployer.savedmodel.protos import proto
 from deployer.server.dtypes import BY_NUMPY, DTYPES, STRING
 from deployer.server.tensors import TensorError, fill_proto, to_array
 

@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tensorflow_serving.config import model_server_config_pb2
 
-from deployer import render
-from deployer.deployment import ServedModel
+from deployer.config import render
+from deployer.config.spec import Batching, Monitoring
+from deployer.results.deployment import ServedModel
 from deployer.server.status import ServingError
 from deployer.server.text_protos import read
 from deployer.server.text_syntax import TextSyntaxError, parse, plain
-from deployer.spec import Batching, Monitoring
 
 NAMED = "model_config_list {{ config {{ name: {} }} }}"
 VERSIONED = "model_config_list {{ config {{ model_version_policy {{ specific {{ versions: {} }} }} }} }}"

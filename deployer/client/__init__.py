@@ -1,0 +1,1 @@
+"""Speaks to a model server: REST and gRPC."""

@@ -1,0 +1,52 @@
+"""Which versions a server has available: one look each, for those who wait."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from deployer.client.client import Client
+from deployer.errors import DeployerError, Overloaded
+from deployer.results.deployment import ServedModel
+from deployer.results.running import ModelState
+from deployer.system.wait import Observation, Readiness
+
+
+def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
+    """One look: READY when every wanted version is AVAILABLE, UNAVAILABLE when one ended with an error."""
+    for model in served:
+        try:
+            states = {state.version: state for state in client.states(model.name, patient=False)}
+        except DeployerError as error:
+            return Observation(Readiness.NOT_READY, error.message)
+        for version in model.versions:
+            seen = judge(states.get(version), model.name, version)
+            if seen.readiness is not Readiness.READY:
+                return seen
+    return Observation(Readiness.READY)
+
+
+def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[ServedModel]) -> Observation:
+    """One look: READY when no version that was served `before`, and is not to be `after`, takes requests any more."""
+    kept = {(model.name, version) for model in after for version in model.versions}
+    for model in before:
+        unwanted = {version for version in model.versions if (model.name, version) not in kept}
+        try:
+            states = client.states(model.name, patient=False) if unwanted else ()
+        except Overloaded as error:
+            return Observation(Readiness.NOT_READY, error.message)
+        except DeployerError:
+            continue  # the server does not know the model any more
+        for state in states:
+            if state.version in unwanted and state.state == "AVAILABLE":
+                return Observation(Readiness.NOT_READY, f"{model.name}:{state.version} still takes requests")
+    return Observation(Readiness.READY)
+
+
+def judge(state: ModelState | None, name: str, version: int) -> Observation:
+    if state is None:
+        return Observation(Readiness.NOT_READY, f"{name}:{version} is not known to the server yet")
+    if state.state == "AVAILABLE":
+        return Observation(Readiness.READY)
+    if state.state == "END" and state.error:
+        return Observation(Readiness.UNAVAILABLE, f"{name}:{version} failed to load: {state.error}")
+    return Observation(Readiness.NOT_READY, f"{name}:{version} is {state.state}")

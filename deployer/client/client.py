@@ -1,0 +1,338 @@
+"""Speaks to a model server, over REST (urllib3) and gRPC, and knows nothing of engines.
+
+Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline. What a server
+refuses for load is asked again until then.
+"""
+
+from __future__ import annotations
+
+import re
+import socket
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from functools import cached_property
+from http.client import HTTPConnection, HTTPException
+from typing import Any
+from urllib.parse import urlsplit
+
+from deployer.client import access, overload, tf_examples
+from deployer.client.overload import Retries
+from deployer.errors import RequestFailed, RequestRefused
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Front
+from deployer.results.model import Signature, TensorSpec
+from deployer.results.running import ModelState
+from deployer.savedmodel import tensors
+from deployer.savedmodel.protos import proto
+from deployer.savedmodel.reader import INIT_SIGNATURE
+
+CHANNEL_OPTIONS = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts travel there, and can be long
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.use_local_subchannel_pool", 1),  # else what `--measure` meets in a gap keeps a proof from connecting
+)
+POOL_SIZE = 32
+CONNECT_SECONDS = 3.0
+"""A kernel that is there takes a connection at once, however busy its processes are; a SYN may get lost once."""
+SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
+"""How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
+NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
+"""What gRPC says of a server that answers in HTTP/1.1."""
+USUAL_PORTS = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT}, unless told otherwise"
+MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+"""What reading a document raises when it has another shape than it should."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a prediction is asked of; version None is the server's choice."""
+
+    model: str
+    version: int | None
+    signature: str
+
+
+def _unknown() -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Client:
+    """One server's two addresses, how many seconds one request may take, and the gateway in front, if there is one.
+
+    What is refused for load is asked again for `patience` seconds, as long as `seconds` unless it is given; 0 is not
+    at all. `ended` says why a server that has ended will not answer, and is empty for one that may; `retries` counts.
+    """
+
+    endpoints: Endpoints
+    seconds: float = 30.0
+    front: Front | None = None
+    patience: float | None = None
+    ended: Callable[[], str] = field(default=_unknown, compare=False, repr=False)
+    retries: Retries = field(default_factory=Retries, init=False, compare=False, repr=False)
+
+    def states(self, model: str, *, patient: bool = True) -> tuple[ModelState, ...]:
+        """The states of all versions of a model. The server answers this while it loads, once its ports are open.
+
+        Who looks again and again need not be patient. Raises RequestFailed.
+        """
+        path = f"/v1/models/{model}"
+        body = self._look(path) if patient else self._look_once(path)
+        try:
+            return tuple(_state(model, raw) for raw in body["model_version_status"])
+        except MISSHAPEN as error:
+            raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
+
+    def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
+        """The signatures that the server declares for a version."""
+        body = self._look(f"/v1/models/{model}/versions/{version}/metadata")
+        try:
+            definitions = body["metadata"]["signature_def"]["signature_def"]
+            return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
+        except MISSHAPEN as error:
+            raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
+
+    def post_predict(self, model: str, version: int | str | None, body: bytes) -> Any:
+        """A predict request with a body as it stands; the parsed answer. `version` may be a label. Raises
+        RequestFailed, RequestRefused."""
+        return self._ask(model, version, tf_examples.PREDICT, body)
+
+    def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> Any:
+        kind = "labels" if isinstance(version, str) else "versions"
+        where = f"/{kind}/{version}" if version is not None else ""
+        return self._post(f"/v1/models/{model}{where}:{method}", body)
+
+    def predict_rest(
+        self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
+    ) -> dict[str, Any]:
+        """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for.
+
+        Raises RequestFailed, and MalformedTensor for values that do not form them.
+        """
+        import json
+
+        columns = {name: tensors.to_json(array) for name, array in inputs.items()}
+        body = json.dumps({"signature_name": question.signature, "inputs": columns}).encode()
+        answer = self.post_predict(question.model, question.version, body)
+        found = answer.get("outputs") if isinstance(answer, dict) else None
+        if len(outputs) == 1:
+            found = {outputs[0].name: found}
+        if not isinstance(found, dict) or set(found) != {spec.name for spec in outputs}:
+            raise RequestFailed(f"the answer lacks outputs of signature {question.signature}: {str(answer)[:200]}")
+        return {spec.name: tensors.from_json(found[spec.name], spec.dtype) for spec in outputs}
+
+    def examples_rest(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
+        """Serialized tf.Example messages in, the answer of classify or regress out, as arrays."""
+        import json
+
+        rows = [tf_examples.to_json(example) for example in examples]
+        body = json.dumps({"signature_name": question.signature, "examples": rows}).encode()
+        answer = self._ask(question.model, question.version, method, body)
+        if not isinstance(answer, dict) or "results" not in answer:
+            raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
+        return tf_examples.of_json(answer["results"], method)
+
+    def examples_grpc(self, question: Question, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
+        """The same over gRPC, with the version that answered."""
+        kind = {tf_examples.CLASSIFY: "classification", tf_examples.REGRESS: "regression"}[method]
+        module = f"tensorflow_serving.apis.{kind}_pb2"
+        request = getattr(proto(module), f"{kind.title()}Request")()
+        _specify(request.model_spec, question)
+        tf_examples.fill_input(request.input, examples)
+        called = f"PredictionService/{method.title()}"
+        answer = self._call(called, request, module, f"{kind.title()}Response")
+        return answer.model_spec.version.value, tf_examples.of_result(answer, method)
+
+    def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Arrays in, arrays out with the version that answered. Raises RequestFailed, MalformedTensor."""
+        request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+        _specify(request.model_spec, question)
+        for name, array in inputs.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(array))
+        answer = self._call(
+            "PredictionService/Predict", request, "tensorflow_serving.apis.predict_pb2", "PredictResponse"
+        )
+        arrays = {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
+        return answer.model_spec.version.value, arrays
+
+    def reload(self, model_config: str) -> None:
+        """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later.
+
+        Raises RequestFailed.
+        """
+        from google.protobuf import text_format
+
+        management = proto("tensorflow_serving.apis.model_management_pb2")
+        request = management.ReloadConfigRequest()
+        text_format.Parse(model_config, request.config)
+        answer = self._call(
+            "ModelService/HandleReloadConfigRequest",
+            request,
+            "tensorflow_serving.apis.model_management_pb2",
+            "ReloadConfigResponse",
+        )
+        if answer.status.error_code:
+            raise RequestFailed(f"the server refused its new config: {answer.status.error_message}")
+
+    @staticmethod
+    def get_ready() -> None:
+        """Import what requests need. Done while a server loads, it costs nothing later."""
+        import grpc  # noqa: F401
+        import urllib3  # noqa: F401
+
+        proto("tensorflow_serving.apis.predict_pb2")
+
+    def close(self) -> None:
+        """Let go of connections."""
+        if "_pool" in vars(self):
+            self._pool.close()
+        if "_channel" in vars(self):
+            self._channel.close()
+
+    def _patiently(self, ask: Callable[[], Any]) -> Any:
+        seconds = self.seconds if self.patience is None else self.patience
+        return overload.answered(ask, seconds, self.retries, self.ended)
+
+    def _look(self, path: str) -> Any:
+        return self._patiently(lambda: self._look_once(path))
+
+    def _look_once(self, path: str) -> Any:
+        """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
+        try:
+            return _parsed(f"GET {path}", *self._get(path))
+        except ConnectionRefusedError as error:
+            raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
+        except TimeoutError as error:
+            raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise _broken_off(self.endpoints.rest, repr(error)) from error
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        """Status and body."""
+        where = urlsplit(self.endpoints.rest)
+        host, context = where.hostname or "", access.tls_context(self.front)
+        connection = HTTPConnection(host, where.port)
+        with closing(connection):
+            connection.sock = self._connected(host, where.port)
+            if context:
+                connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
+            connection.request("GET", path, headers=access.headers(self.front))
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+
+    def _connected(self, host: str, port: int | None) -> socket.socket:
+        """Of a server that has gone with its address, as containers do, nothing comes back, not even a refusal."""
+        seconds = min(CONNECT_SECONDS, self.seconds)
+        try:
+            connected = socket.create_connection((host, port or 80), seconds)
+        except TimeoutError as error:
+            text = f"{self.endpoints.rest} cannot be reached: no connection within {seconds:g} s"
+            raise RequestFailed(text) from error
+        connected.settimeout(self.seconds)
+        return connected
+
+    def _post(self, path: str, body: bytes) -> Any:
+        return self._patiently(lambda: self._post_once(path, body))
+
+    def _post_once(self, path: str, body: bytes) -> Any:
+        from urllib3 import exceptions
+
+        url = self.endpoints.rest + path
+        try:
+            answer = self._pool.urlopen("POST", path, body=body, redirect=False)
+        except exceptions.NewConnectionError as error:  # a TimeoutError of urllib3's, though nobody waited
+            raise _broken_off(url, str(error)) from error
+        except exceptions.TimeoutError as error:
+            raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
+        except (exceptions.HTTPError, ValueError) as error:
+            raise _broken_off(url, str(error)) from error
+        return _parsed(f"POST {path}", answer.status, answer.data)
+
+    @cached_property
+    def _pool(self) -> Any:
+        return access.pool(self.endpoints.rest, self.front, self.seconds, POOL_SIZE)
+
+    @cached_property
+    def _channel(self) -> Any:
+        return access.channel(self.endpoints.grpc, self.front, CHANNEL_OPTIONS)
+
+    def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
+        return self._patiently(lambda: self._call_once(method, request, module, answer))
+
+    def _call_once(self, method: str, request: Any, module: str, answer: str) -> Any:
+        import grpc
+
+        call = self._channel.unary_unary(
+            f"/tensorflow.serving.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=getattr(proto(module), answer).FromString,
+        )
+        try:
+            return call(request, timeout=self.seconds, metadata=access.metadata(self.front))
+        except grpc.RpcError as error:
+            raise self._failure(method, error.code().name, str(error.details())) from error
+
+    def _failure(self, method: str, code: str, words: str) -> RequestFailed:
+        if NOT_HTTP2.search(words):
+            text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"
+            return RequestFailed(text, hint=USUAL_PORTS)
+        text = f"{method} was answered {code}: {words[:500]}"
+        return overload.refusal(text, code, words) if overload.is_refusal(code, words) else RequestFailed(text)
+
+
+def _broken_off(url: str, told: str) -> RequestFailed:
+    """Why there was no answer; a gRPC port that was taken for a REST port is told as such."""
+    if SETTINGS.search(told):
+        where = urlsplit(url).netloc
+        return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=USUAL_PORTS)
+    return RequestFailed(f"{url} cannot be reached, or broke off: {told}")
+
+
+def _specify(model_spec: Any, question: Question) -> None:
+    model_spec.name = question.model
+    model_spec.signature_name = question.signature
+    if question.version is not None:
+        model_spec.version.value = question.version
+
+
+def _parsed(request: str, status: int, body: bytes) -> Any:
+    """The JSON of an answer. Raises RequestFailed for any other, and with the server's words for an error."""
+    import json
+
+    try:
+        parsed = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        if overload.is_refusal(status, ""):
+            raise overload.refusal(f"{request} was answered {status}", status, "") from error
+        raise RequestFailed(f"{request} was answered {status} with what is not JSON: {error}") from error
+    if status != 200:
+        words = str(parsed.get("error") if isinstance(parsed, dict) else parsed)
+        text = f"{request} was answered {status}: {words[:500]}"
+        raise overload.refusal(text, status, words) if overload.is_refusal(status, words) else RequestRefused(text)
+    return parsed
+
+
+def _state(model: str, raw: Mapping[str, Any]) -> ModelState:
+    return ModelState(
+        model, int(raw["version"]), str(raw["state"]), str(raw.get("status", {}).get("error_message", ""))
+    )
+
+
+def _signature(name: str, raw: Mapping[str, Any]) -> Signature:
+    return Signature(name, str(raw["method_name"]), _specs(raw.get("inputs", {})), _specs(raw.get("outputs", {})))
+
+
+def _specs(raw: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, tensors.dtype_from_text(raw[name]["dtype"]), _shape(raw[name])) for name in sorted(raw)
+    )
+
+
+def _shape(raw: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+    shape = raw["tensor_shape"]
+    if shape.get("unknown_rank"):
+        return None
+    sizes = [int(dim["size"]) for dim in shape.get("dim", [])]
+    return tuple(None if size < 0 else size for size in sizes)

@@ -1,0 +1,176 @@
+"""tf.Example messages between their forms: serialized, JSON for REST, and what classify and regress say of them.
+
+`classify` and `regress` take examples instead of tensors. Their answers become arrays here: `classes` and `scores`
+of shape [examples, labels], `outputs` of shape [examples].
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from deployer.errors import MalformedTensor
+from deployer.savedmodel.protos import proto
+
+PREDICT, CLASSIFY, REGRESS = "predict", "classify", "regress"
+INPUT = "inputs"
+"""The one input of a signature that is called by classify or regress."""
+
+_LISTS = {"float32": "float_list", "int64": "int64_list", "string": "bytes_list"}
+
+
+def method_of(method_name: str) -> str:
+    """`classify` for `tensorflow/serving/classify`; whatever is neither that nor regress is called by predict."""
+    last = method_name.rpartition("/")[2]
+    return last if last in (CLASSIFY, REGRESS) else PREDICT
+
+
+def parse(serialized: bytes) -> Any:
+    """The message. Raises MalformedTensor when the bytes are no tf.Example."""
+    from google.protobuf.message import DecodeError
+
+    try:
+        return proto("tensorflow.core.example.example_pb2").Example.FromString(serialized)
+    except DecodeError as error:
+        raise MalformedTensor(f"{serialized[:20]!r} is not a serialized tf.Example") from error
+
+
+def build(features: Mapping[str, Sequence[Any]], dtypes: Mapping[str, str] | None = None) -> bytes:
+    """A serialized example; each feature has the dtype given for it, or that of its first value."""
+    example = proto("tensorflow.core.example.example_pb2").Example()
+    for name, values in features.items():
+        dtype = (dtypes or {}).get(name) or _dtype_of(name, values)
+        getattr(example.features.feature[name], _LISTS[dtype]).value.extend(_typed(name, values, dtype))
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def _dtype_of(name: str, values: Sequence[Any]) -> str:
+    kinds = {type(value) for value in values}
+    if kinds <= {str, bytes}:
+        return "string"
+    if kinds == {int}:
+        return "int64"
+    if kinds <= {int, float}:
+        return "float32"
+    raise MalformedTensor(f"feature {name!r} holds neither texts nor numbers: {str(list(values))[:60]}")
+
+
+def _typed(name: str, values: Sequence[Any], dtype: str) -> list[Any]:
+    try:
+        if dtype == "string":
+            return [value if isinstance(value, bytes) else value.encode() for value in values]
+        if dtype == "int64" and not all(type(value) is int for value in values):
+            raise ValueError("a whole number is wanted")
+        return [float(value) for value in values] if dtype == "float32" else list(values)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise MalformedTensor(f"feature {name!r} wants {dtype}, got {str(list(values))[:60]}") from error
+
+
+def features(example: Any) -> dict[str, list[Any]]:
+    """The values of every feature that has a list."""
+    held = example.features.feature
+    kinds = {name: held[name].WhichOneof("kind") for name in sorted(held)}
+    return {name: list(getattr(held[name], kind).value) for name, kind in kinds.items() if kind}
+
+
+def to_json(serialized: bytes) -> dict[str, Any]:
+    """The example as TensorFlow Serving's REST API reads it; bytes go as base64, so that any survive."""
+    return {name: [_json(value) for value in values] for name, values in features(parse(serialized)).items()}
+
+
+def _json(value: Any) -> Any:
+    return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
+
+
+def fill_input(message: Any, serialized: Sequence[bytes]) -> None:
+    """Put examples into the `Input` of a classify or regress request."""
+    message.example_list.examples.extend(map(parse, serialized))
+
+
+def of_input(message: Any) -> Any:
+    """The serialized examples of an `Input`: a string array, as the signature's input takes it."""
+    return strings([example.SerializeToString(deterministic=True) for example in message.example_list.examples])
+
+
+def strings(values: Sequence[bytes]) -> Any:
+    """A string tensor of one dimension."""
+    import numpy as np
+
+    array = np.empty(len(values), dtype=object)
+    array[:] = list(values)
+    return array
+
+
+def answered(method: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What a classify or regress answer says of the tensors that the model gave. Raises MalformedTensor when
+    TensorFlow Serving would refuse to put them into one."""
+    return _regressed(outputs) if method == REGRESS else _classified(outputs)
+
+
+def _classified(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    given = {name: outputs[name] for name in ("classes", "scores") if name in outputs}
+    shapes = {array.shape for array in given.values()}
+    if len(shapes) != 1 or len(next(iter(shapes))) != 2 or len(outputs) > 2:
+        told = {name: list(array.shape) for name, array in outputs.items()}
+        raise MalformedTensor(f"classify wants 'classes' and 'scores' of shape [examples, labels], got {told}")
+    shape = next(iter(shapes))
+    classes = given.get("classes", np.full(shape, b"", dtype=object))
+    scores = given.get("scores", np.zeros(shape, np.float32))
+    if classes.dtype.kind != "O" or scores.dtype != np.float32:
+        raise MalformedTensor(f"classify wants texts and float32, got {classes.dtype} and {scores.dtype}")
+    return {"classes": classes, "scores": scores}
+
+
+def _regressed(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    values = outputs.get("outputs")
+    if values is None or len(outputs) != 1 or not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
+        told = {name: list(array.shape) for name, array in outputs.items()}
+        raise MalformedTensor(f"regress wants 'outputs' of shape [examples], got {told}")
+    if values.dtype.name != "float32":
+        raise MalformedTensor(f"regress wants float32, got {values.dtype}")
+    return {"outputs": values.reshape(-1)}
+
+
+def fill_result(message: Any, method: str, outputs: Mapping[str, Any]) -> None:
+    """Write arrays into the response of a classify or regress call."""
+    if method == REGRESS:
+        for value in outputs["outputs"].tolist():
+            message.result.regressions.add(value=value)
+        return
+    for labels, scores in zip(outputs["classes"].tolist(), outputs["scores"].tolist(), strict=True):
+        row = message.result.classifications.add()
+        for label, score in zip(labels, scores, strict=True):
+            row.classes.add(label=label, score=score)
+
+
+def of_result(message: Any, method: str) -> dict[str, Any]:
+    """The arrays in a response of a classify or regress call."""
+    if method == REGRESS:
+        return _regressions([item.value for item in message.result.regressions])
+    rows = [[(item.label, item.score) for item in row.classes] for row in message.result.classifications]
+    return _classifications(rows)
+
+
+def of_json(results: Any, method: str) -> dict[str, Any]:
+    """The arrays in the `results` of a REST answer. Raises MalformedTensor."""
+    try:
+        return _regressions(results) if method == REGRESS else _classifications(results)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise MalformedTensor(f"results do not form a {method} answer: {str(results)[:60]}") from error
+
+
+def _regressions(values: Sequence[float]) -> dict[str, Any]:
+    import numpy as np
+
+    return {"outputs": np.array([float(value) for value in values], np.float32)}
+
+
+def _classifications(rows: Sequence[Sequence[tuple[str, float]]]) -> dict[str, Any]:
+    import numpy as np
+
+    scores = np.array([[float(score) for _, score in row] for row in rows], np.float32)
+    labels = strings([label.encode() for row in rows for label, _ in row])
+    return {"classes": labels.reshape(scores.shape), "scores": scores}

@@ -1,0 +1,124 @@
+"""Containers of the Docker engine."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, get_args
+
+from deployer.config.sizes import check_size, size_in_bytes
+from deployer.config.words import STRICT, check_image, check_positive, doc
+from deployer.errors import InvalidValue
+
+RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
+HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
+USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
+STOCK_IMAGE = re.compile(r"(?P<name>((index\.)?docker\.io/)?tensorflow/serving)(:(?P<tag>[^@/]+))?")
+"""TensorFlow Serving's image by its tag; one that is pinned by a digest is what its owner says."""
+PLATFORM = re.compile(r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(/[a-z0-9.]{1,20})?")
+ARCHITECTURES: dict[str, tuple[str, ...]] = {
+    "amd64": ("v1", "v2", "v3", "v4"),
+    "arm64": ("v8",),
+    "arm": ("v5", "v6", "v7", "v8"),
+    "386": (),
+    "ppc64le": (),
+    "riscv64": (),
+    "s390x": (),
+}
+"""Those that images for Linux are made for, with their variants."""
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
+
+
+@dataclass(frozen=True)
+class Docker:
+    """Containers of the Docker engine: `[docker]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    host: str | None = doc(
+        "address of the Docker Engine, such as unix:///run/user/1000/docker.sock; unset: DOCKER_HOST, or the current "
+        "docker context",
+        default=None,
+    )
+    image: str = doc("the image; pin a tag or a digest", default="tensorflow/serving:2.20.0")
+    platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
+    pull_seconds: float = doc("how long a pull may take", default=900.0)
+    cpus: float | None = doc("how many CPUs a container may use", default=None)
+    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", default=None)
+    shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
+    gpus: int | None = doc("how many GPUs; -1: all; the image must be one with `-gpu` in its tag", default=None)
+    environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
+    user: str = doc("uid:gid that the server runs as", default="65534:65534")
+    restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
+
+    def __post_init__(self) -> None:
+        if self.host is not None and not HOST.fullmatch(self.host):
+            reason = f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock"
+            raise InvalidValue(reason, place=("host",))
+        check_image(self.image)
+        _check_platform(self.platform)
+        check_positive("pull_seconds", self.pull_seconds)
+        self._check_limits()
+        for name, value in self.environment.items():
+            _check_variable(name, value)
+        if not USER.fullmatch(self.user):
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid", place=("user",))
+        if self.restart not in get_args(RestartPolicy):
+            reason = f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}"
+            raise InvalidValue(reason, place=("restart",))
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """The limit as a number; None without one."""
+        return None if self.memory is None else size_in_bytes(self.memory)
+
+    def _check_limits(self) -> None:
+        if self.cpus is not None:
+            check_positive("cpus", self.cpus)
+        for name in ("memory", "shm_size"):
+            check_size(f"docker.{name}", getattr(self, name))
+        if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
+            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", place=("gpus",))
+        if self.gpus is not None:
+            _check_gpu_image(self.image)
+
+
+def _check_gpu_image(image: str) -> None:
+    """TensorFlow Serving's own images come in two kinds, and the tag tells which. Of other images nothing is known."""
+    named = STOCK_IMAGE.fullmatch(image)
+    if named is None or "gpu" in (tag := named["tag"] or "latest"):
+        return
+    raise InvalidValue(
+        f"gpus is set, and the image {image} computes on the CPU alone",
+        hint=f'docker.image = "{named["name"]}:{tag}-gpu", or take docker.gpus out',
+        place=("image",),
+    )
+
+
+def _check_variable(name: str, value: str) -> None:
+    if not VARIABLE.fullmatch(name) or "\0" in value:
+        reason = f"environment variable {name[:40]!r} is no name, or its value none that a process can have"
+        raise InvalidValue(reason, place=("environment", name[:40]))
+
+
+def _check_platform(platform: str | None) -> None:
+    """Raises InvalidValue for what no image of a model server is for: it runs on Linux alone."""
+    if platform is None:
+        return
+    system, *rest = platform.split("/")
+    fault = ""
+    if not PLATFORM.fullmatch(platform):
+        fault = "is not of the form os/architecture[/variant]"
+    elif system != "linux":
+        fault = "is not Linux, which model servers and the gateway need"
+    elif rest[0] not in ARCHITECTURES:
+        fault = f"has no architecture that is known: {', '.join(ARCHITECTURES)}"
+    elif len(rest) == 2 and rest[1] not in ARCHITECTURES[rest[0]]:
+        known = ", ".join(ARCHITECTURES[rest[0]]) or "none"
+        fault = f"has no variant that {rest[0]} is known to have: {known}"
+    if fault:
+        words = [f"linux/{name}" for name in ARCHITECTURES]
+        close = difflib.get_close_matches(platform.lower(), words, n=1, cutoff=0.6)
+        hint = f"did you mean {close[0]}?" if close else "linux/amd64, or linux/arm64/v8"
+        raise InvalidValue(f"platform {platform[:40]!r} {fault}", hint=hint, place=("platform",))

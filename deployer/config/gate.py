@@ -1,0 +1,67 @@
+"""What a change must show before it takes traffic, and while it is made."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from deployer.config.words import STRICT, check_positive, doc
+from deployer.errors import InvalidValue
+
+USUAL_RATE = 50.0
+MAX_RATE = 1000.0
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a candidate must pass before it takes traffic: `[gate]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    relative_tolerance: float | None = doc(
+        "allowed relative distance from the golden answers; unset: per dtype", default=None
+    )
+    absolute_tolerance: float | None = doc(
+        "allowed absolute distance from the golden answers; unset: per dtype", default=None
+    )
+    ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
+    request_seconds: float = doc(
+        "how long one request may take, and is repeated while it is refused for load", default=30.0
+    )
+    skip: bool = doc(
+        "ask no golden questions, start no candidate for a change of models: what is broken meets clients first",
+        default=False,
+    )
+    allow_breaking: bool = doc("let signatures change so that clients of the serving version break", default=False)
+    check_memory: bool = doc("refuse a change when there is not memory enough for old and new at once", default=True)
+    max_slowdown: float | None = doc(
+        "how many times the serving version's median time a golden answer may take; unset: not measured", default=None
+    )
+    measure: float | None = doc(
+        "golden requests a second to the public address while a change is made; unset: none, or 50 with a limit below",
+        default=None,
+    )
+    max_failures: int | None = doc("failed requests that a change may cost before it is taken back", default=None)
+    max_gap_ms: float | None = doc("milliseconds without an answer before a change is taken back", default=None)
+
+    @property
+    def measure_rate(self) -> float | None:
+        """Requests a second, or None when nothing is measured."""
+        limited = self.max_failures is not None or self.max_gap_ms is not None
+        return self.measure or (USUAL_RATE if limited else None)
+
+    def __post_init__(self) -> None:
+        for name in ("relative_tolerance", "absolute_tolerance"):
+            if not 0 <= (getattr(self, name) or 0) < math.inf:
+                raise InvalidValue(f"{name} must be a finite number and not negative", place=(name,))
+        for name in ("ready_seconds", "request_seconds"):
+            check_positive(name, getattr(self, name))
+        for name in ("max_slowdown", "measure", "max_gap_ms"):
+            if getattr(self, name) is not None:
+                check_positive(name, getattr(self, name))
+        if self.measure is not None and self.measure > MAX_RATE:
+            reason = f"measure {self.measure:g} is more requests a second than this tool sends: {MAX_RATE:g}"
+            raise InvalidValue(reason, place=("measure",))
+        if self.max_failures is not None and self.max_failures < 0:
+            raise InvalidValue(f"max_failures {self.max_failures} must not be negative", place=("max_failures",))

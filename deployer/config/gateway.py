@@ -1,0 +1,67 @@
+"""The proxy that holds and guards the ports of a deployment on Docker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from deployer.config.sizes import check_size, size_in_bytes
+from deployer.config.words import STRICT, check_image, check_whole, doc
+from deployer.errors import InvalidValue
+
+LIMITS = {
+    "drain_seconds": 3600,
+    "answer_seconds": 86400,
+    "requests_per_second": 10**6,
+    "max_connections": 10**5,
+    "metrics_port": 65535,
+}
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """A proxy that holds the ports while servers behind it change, and guards them: `[gateway]`. Docker engine only."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    enabled: bool = doc("put a gateway in front of the server", default=False)
+    image: str = doc("HAProxy's image, 2.6 or later; pin a tag or a digest", default="haproxy:3.0.5-bookworm")
+    drain_seconds: int = doc("how long requests in flight may take to end before their server is stopped", default=30)
+    answer_seconds: int = doc("how long a server may take to answer", default=300)
+    tls: bool = doc("speak TLS, with `certificate` and `key` or with a certificate of the tool's own", default=False)
+    certificate: Path | None = doc("the certificate with its chain, in PEM", default=None)
+    key: Path | None = doc("its private key, in PEM, without a passphrase", default=None)
+    tokens: Path | None = doc(
+        "hashes of the bearer tokens that may ask, one a line, as `deployer token` writes them; unset: anybody may",
+        default=None,
+    )
+    max_body: str | None = doc("the largest request, such as 16m; unset: any", default=None)
+    requests_per_second: int | None = doc("how many requests one client address may send; unset: any", default=None)
+    max_connections: int = doc("how many clients may be connected at once", default=4096)
+    metrics_port: int | None = doc("port on 127.0.0.1 for Prometheus metrics of the gateway", default=None)
+
+    def __post_init__(self) -> None:
+        check_image(self.image)
+        for name, most in LIMITS.items():
+            value = getattr(self, name)
+            if value is not None:
+                check_whole(name, value, 1, most)
+        check_size("gateway.max_body", self.max_body)
+        self._check_certificate()
+
+    @property
+    def max_body_bytes(self) -> int | None:
+        """The limit as a number; None without one."""
+        return None if self.max_body is None else size_in_bytes(self.max_body)
+
+    def _check_certificate(self) -> None:
+        if (self.certificate is None) != (self.key is None):
+            lacking = "key" if self.key is None else "certificate"
+            raise InvalidValue(
+                "certificate and key go together",
+                hint="give both, or neither for one of the tool's",
+                place=(lacking,),
+            )
+        if self.certificate is not None and not self.tls:
+            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", place=("tls",))

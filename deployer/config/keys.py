@@ -1,0 +1,69 @@
+"""What a key that a document does not have was probably meant to be: one of its own table, or one of another."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from deployer.config.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
+from deployer.system import documents
+
+TABLES: dict[str, Any] = {
+    "models.NAME": ModelSpec,
+    "server": Server,
+    "batching": Batching,
+    "monitoring": Monitoring,
+    "gate": Gate,
+    "docker": Docker,
+    "gateway": Gateway,
+}
+CLOSE, CLOSE_ELSEWHERE = 0.5, 0.7
+AS_PART = 0.8
+"""How close a word is to a key that has it as one of its words: `port` to `rest_port`."""
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """The hint for the unknown key `word` of a table that has the keys `known`."""
+    known = list(known)
+    here, near = _closest(word, known)
+    elsewhere, others = _closest(word, _paths())
+    if elsewhere > here and elsewhere >= CLOSE_ELSEWHERE:
+        return f"did you mean {' or '.join(map(_as_written, others))}?"
+    return f"did you mean {' or '.join(near)}?" if here >= CLOSE else _listed(known)
+
+
+def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+    """The hint that names what was probably meant, or else what is known."""
+    known = list(known)
+    close = difflib.get_close_matches(word, known, n=1, cutoff=CLOSE)
+    return f"did you mean {prefix}{close[0]}?" if close else _listed(prefix + key for key in known)
+
+
+def _listed(known: Iterable[str]) -> str:
+    return f"known are: {', '.join(sorted(known)[:30])}"
+
+
+def _closest(word: str, keys: Iterable[str]) -> tuple[float, list[str]]:
+    """How close the closest are, and those."""
+    found = {key: _closeness(word.lower().replace("-", "_"), key.rpartition(".")[2]) for key in keys}
+    best = max(found.values(), default=0.0)
+    return best, [key for key, close in found.items() if close == best]
+
+
+def _closeness(word: str, key: str) -> float:
+    ratio = difflib.SequenceMatcher(None, word, key).ratio()
+    return max(ratio, AS_PART) if word in key.split("_") and word != key else ratio
+
+
+def _paths() -> Iterator[str]:
+    yield from documents.hints(Spec)
+    for table, kind in TABLES.items():
+        yield from (f"{table}.{name}" for name in documents.hints(kind))
+
+
+def _as_written(path: str) -> str:
+    """A key of another table, with the table; one of no table stands before the first."""
+    if path in TABLES:
+        return f"[{path}]"
+    return path if "." in path else f"{path} above the first [table]"

@@ -1,0 +1,296 @@
+"""Reads `deployer.toml` into a Spec: base, then `[env.NAME]`, then `DEPLOYER_*` variables, then options.
+
+Raises ConfigError with file, key and reason; an unknown key is answered with the nearest known one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from deployer.config import keys, sizes
+from deployer.config.project import FALLBACK, check_project, project_of
+from deployer.config.spec import Docker, Gate, Gateway, Server, Spec
+from deployer.errors import ConfigError, InvalidValue, SourceNotFound
+from deployer.results.deployment import DEFAULT_ENV
+from deployer.results.model import check_name
+from deployer.system import documents
+from deployer.system.locations import local
+
+CONFIG_FILE = Path("deployer.toml")
+PREFIX = "DEPLOYER_"
+FILE_VARIABLE = "DEPLOYER_CONFIG"
+OF_TESTS = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
+SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
+HOST = "server.host"
+PATHS = ("models_dir", "state_dir", "templates_dir")
+PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
+
+
+def load(
+    path: Path | None = None,
+    env: str | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Spec:
+    """The Spec that file, overlay, variables and options give together. A missing default file is an empty one.
+
+    `overrides` are options, by key or `section.key`; None values count as not given. Raises ConfigError.
+    """
+    environ = os.environ if environ is None else environ
+    options = {key: _here(key, value) for key, value in (overrides or {}).items() if value is not None}
+    return _load(_find(path, environ), env, options, environ)
+
+
+def _load(file: Path | None, env: str | None, options: Mapping[str, Any], environ: Mapping[str, str]) -> Spec:
+    raw = _read(file) if file else {}
+    overlays = raw.pop("env", {})
+    variables = _variables(environ)
+    layers = {key: _here(key, value) for key, (_, value) in variables.items()}
+    chosen = env or layers.pop("env", None) or DEFAULT_ENV
+    home = file.parent if file else Path()
+    document = _overlaid(raw, _overlay(overlays, chosen, file))
+    if file or layers:
+        document = _anchored(document, home)
+    document = {"project": project_of(home), **document}
+    _check_projects(document, layers, options, file)
+    for key, value in {**layers, **options}.items():
+        _put(document, key, value)
+    origins = {**{key: name for key, (name, _) in variables.items()}, **dict.fromkeys(options, "options")}
+    spec = _validated({**document, "env": chosen}, str(file or "options"), origins)
+    where = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
+    return _with_address(spec, where)
+
+
+def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
+    """Raises ConfigError for what is wrong in a document, if there is one, in its overlays, and in the variables."""
+    environ = os.environ if environ is None else environ
+    variables = {name: text for name, text in environ.items() if name not in (FILE_VARIABLE, f"{PREFIX}ENV")}
+    if path is None:
+        _load(None, None, {}, variables)
+    else:
+        for env in environments(path, variables):
+            _load(path, env, {}, variables)
+
+
+def _with_address(spec: Spec, where: str) -> Spec:
+    """The spec with the IP address that its host means. Raises ConfigError that names `where` the host was set."""
+    if spec.server.host is None:
+        return spec
+    from deployer.config import hosts
+
+    try:
+        found = hosts.address(spec.server.host)
+    except InvalidValue as error:
+        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
+    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=found))
+
+
+def environments(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """`local`, and those that the document has an overlay for. Raises ConfigError."""
+    file = _find(path, os.environ if environ is None else environ)
+    overlays = _read(file).get("env", {}) if file else {}
+    return tuple(dict.fromkeys((DEFAULT_ENV, *overlays))) if isinstance(overlays, dict) else (DEFAULT_ENV,)
+
+
+def _check_projects(
+    document: Mapping[str, Any], layers: Mapping[str, Any], options: Mapping[str, Any], file: Path | None
+) -> None:
+    """Refuse the name of a project wherever it stands, even where another one wins. Raises ConfigError."""
+    places = ((document, f"{file}: project"), (layers, f"{PREFIX}PROJECT"), (options, "--project"))
+    for found, place in places:
+        _check_project(found.get("project", FALLBACK), place)
+
+
+def _check_project(name: object, place: str) -> None:
+    try:
+        check_project(name)
+    except InvalidValue as error:
+        raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
+
+
+def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    text = path or environ.get(FILE_VARIABLE)
+    named = Path(text) if text else None
+    if named is None:
+        return CONFIG_FILE if CONFIG_FILE.is_file() else None
+    if not named.is_file():
+        raise ConfigError(f"there is no configuration file {named}", hint="deployer init writes one")
+    return named
+
+
+def _read(file: Path) -> dict[str, Any]:
+    toml = _toml_reader()
+    try:
+        return cast("dict[str, Any]", toml.loads(file.read_text(encoding="utf-8")))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} cannot be read: {error}") from error
+    except (ValueError, RecursionError) as error:  # of TOML, and of Python for a number or a nesting without end
+        raise ConfigError(f"{file} is not valid TOML: {error}") from error
+
+
+def _toml_reader() -> Any:
+    if sys.version_info >= (3, 11):
+        import tomllib
+
+        return tomllib
+    import tomli
+
+    return tomli
+
+
+def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
+    if not isinstance(overlays, dict) or not all(isinstance(table, dict) for table in overlays.values()):
+        raise ConfigError(f"{file}: env: should hold tables, such as [env.staging]")
+    if env in overlays:
+        return cast("dict[str, Any]", overlays[env])
+    if env == DEFAULT_ENV or not overlays:
+        return {}
+    there = ", ".join(sorted(overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=keys.nearest(env, overlays))
+
+
+def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(base)
+    for key, value in over.items():
+        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlaid(merged[key], value) if both_tables else value
+    return merged
+
+
+def _anchored(document: dict[str, Any], home: Path) -> dict[str, Any]:
+    """Paths in the file are meant from the file's own folder."""
+    paths = {key: _path(home, key, document[key]) for key in PATHS if isinstance(document.get(key), str)}
+    defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
+    models, gateway = document.get("models"), document.get("gateway")
+    anchored = {**document, **paths, **defaults}
+    if isinstance(gateway, dict):
+        anchored["gateway"] = _anchored_keys(gateway, ("certificate", "key", "tokens"), home)
+    if isinstance(models, dict):
+        anchored["models"] = {name: _anchored_model(model, home) for name, model in models.items()}
+    return anchored
+
+
+def _default(key: str) -> Any:
+    return next(spec_field.default for spec_field in dataclasses.fields(Spec) if spec_field.name == key)
+
+
+def _anchored_model(model: Any, home: Path) -> Any:
+    if not isinstance(model, dict):
+        return model
+    anchored = _anchored_keys(model, ("examples", "weights"), home)
+    if isinstance(model.get("signatures"), list):
+        anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
+    if _is_in_file(model.get("custom_objects"), home):
+        anchored["custom_objects"] = str(home / model["custom_objects"])
+    source = model.get("source")
+    if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
+        anchored["source"] = _path(home, "source", source)
+    return anchored
+
+
+def _anchored_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
+    return {**table, **{key: _path(home, key, table[key]) for key in keys if isinstance(table.get(key), str)}}
+
+
+def _path(home: Path, key: str, text: str) -> str:
+    return str(home / _here(key, text))
+
+
+def _here(key: str, value: Any) -> Any:
+    """A path without `file://`; other values as they are. Raises ConfigError for what is on another machine."""
+    if key not in (*PATHS, *PATHS_IN_TABLES) or not isinstance(value, (str, Path)):
+        return value
+    try:
+        return type(value)(local(str(value)))
+    except SourceNotFound as error:
+        raise ConfigError(f"{key}: {error.message}", hint=error.hint) from error
+
+
+def _anchored_signature(text: Any, home: Path) -> Any:
+    """`name=place:function`, with a place that is a file below the document's folder found from anywhere."""
+    name, _, place = text.partition("=") if isinstance(text, str) else ("", "", "")
+    return f"{name}={home / place}" if _is_in_file(place, home) else text
+
+
+def _is_in_file(place: Any, home: Path) -> bool:
+    """Whether the text is `file:name` with a file below the document's folder."""
+    return isinstance(place, str) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
+    """The settings that variables give, each with the variable's name and the value of the setting's type."""
+    found = {}
+    for name, text in sorted(environ.items()):
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(OF_TESTS):
+            key = _variable_key(name)
+            found[key] = (name, _of_variable(name, key, text))
+    return found
+
+
+def _variable_key(name: str) -> str:
+    known = {key.replace(".", "_").upper(): key for key in variable_keys()}
+    wanted = name.removeprefix(PREFIX)
+    if wanted in known:
+        return known[wanted]
+    raise ConfigError(f"the variable {name} is not a setting", hint=keys.nearest(wanted, known, PREFIX))
+
+
+def _of_variable(name: str, key: str, text: str) -> Any:
+    section, _, field = key.rpartition(".")
+    try:
+        return documents.from_text(documents.hints(SECTIONS.get(section, Spec))[field], text)
+    except documents.Mismatch as error:
+        raise ConfigError(f"{name}: {key}: {error.reason}") from error
+
+
+def variable_keys() -> tuple[str, ...]:
+    """The keys that a `DEPLOYER_*` variable can set: those with a single value."""
+    keys = [
+        found.name
+        for found in dataclasses.fields(Spec)
+        if found.name not in ("models", "batching", "monitoring", *SECTIONS)
+    ]
+    for section, kind in SECTIONS.items():
+        keys += [
+            f"{section}.{found.name}"
+            for found in dataclasses.fields(kind)
+            if found.name not in ("flags", "environment")
+        ]
+    return tuple(keys)
+
+
+def _put(document: dict[str, Any], key: str, value: Any) -> None:
+    section, _, name = key.rpartition(".")
+    if not section:
+        document[name] = value
+        return
+    table = document.get(section, {})
+    if isinstance(table, dict):
+        document[section] = {**table, name: value}
+
+
+def _validated(document: dict[str, Any], file: str, origins: Mapping[str, str]) -> Spec:
+    """The document as values; `origins` say which settings come from elsewhere than the file. Raises ConfigError."""
+    check_name(document["env"], "environment")
+    try:
+        return cast("Spec", documents.read(Spec, document, strict=True))
+    except documents.UnknownKey as error:
+        raise ConfigError(
+            f"{_where(error.place, file, origins)}{error.reason}", hint=keys.meant(error.place[-1], error.known)
+        ) from error
+    except documents.Mismatch as error:
+        hint = sizes.hint_at(error.place, document)
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}", hint=hint) from error
+    except InvalidValue as error:
+        raise ConfigError(f"{_where(error.place, file, origins)}{error.message}", hint=error.hint) from error
+
+
+def _where(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
+    key = ".".join(place)
+    origin = origins.get(key, file)
+    return f"{origin}: {key}: " if key else f"{origin}: "

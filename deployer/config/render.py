@@ -1,0 +1,145 @@
+"""Renders the files that a server reads, and checks each against TensorFlow Serving's own messages before use.
+
+Templates come from the user's folder first, then from deployer's own. Every string goes in quoted as text proto, so
+that no name can smuggle in a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from deployer.config.quoting import FILTERS
+from deployer.config.spec import Batching, Monitoring
+from deployer.errors import TemplateError
+from deployer.results.deployment import MODEL_CONFIG, Rendered, ServedModel
+from deployer.savedmodel.protos import proto
+from deployer.server import declared
+
+BATCHING = "batching_parameters.config"
+MONITORING = "monitoring.config"
+
+
+def render(
+    models: Sequence[ServedModel],
+    models_root: str,
+    batching: Batching | None = None,
+    monitoring: Monitoring | None = None,
+    templates_dir: Path | None = None,
+) -> Rendered:
+    """The config folder of a server that finds models below `models_root`. Raises TemplateError."""
+    entries = [
+        {
+            "name": model.name,
+            "base_path": f"{models_root}/{model.name}",
+            "versions": model.versions,
+            "labels": model.labels,
+        }
+        for model in models
+    ]
+    environment = _environment(templates_dir)
+    files = {MODEL_CONFIG: _rendered(environment, MODEL_CONFIG, models=entries)}
+    _check_models(files[MODEL_CONFIG], models, models_root)
+    if batching:
+        files[BATCHING] = _rendered(environment, BATCHING, batching=batching)
+        _parsed(BATCHING, files[BATCHING], declared.message_class(declared.BATCHING))
+    if monitoring and monitoring.enabled:
+        files[MONITORING] = _rendered(environment, MONITORING, monitoring=monitoring)
+        _parsed(MONITORING, files[MONITORING], declared.message_class(declared.MONITORING))
+    return Rendered(files)
+
+
+def text(template: str, /, templates_dir: Path | None = None, **values: Any) -> str:
+    """A file for a person, such as `deployer.toml`. Raises TemplateError."""
+    return _rendered(_environment(templates_dir), template, **values)
+
+
+def templates_folder() -> Path:
+    """deployer's own templates: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[1]
+    return next(folder for folder in (package / "_templates", package.parent / "templates") if folder.is_dir())
+
+
+@lru_cache(maxsize=8)
+def _environment(templates_dir: Path | None) -> Any:
+    from jinja2 import FileSystemLoader, StrictUndefined
+    from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+    if templates_dir and not templates_dir.is_dir():
+        raise TemplateError(f"the templates folder {templates_dir} does not exist", hint="check templates_dir")
+    folders = [folder for folder in (templates_dir, templates_folder()) if folder]
+    environment = ImmutableSandboxedEnvironment(
+        loader=FileSystemLoader(folders),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # text proto, YAML and shell, not HTML: filters quote
+    )
+    environment.filters.update(FILTERS)
+    return environment
+
+
+def _rendered(environment: Any, template: str, /, **values: Any) -> str:
+    from jinja2 import TemplateError as JinjaError
+    from jinja2 import TemplateSyntaxError
+
+    try:
+        return str(environment.get_template(f"{template}.j2").render(values))
+    except TemplateSyntaxError as error:
+        raise TemplateError(f"{error.filename or template + '.j2'}, line {error.lineno}: {error.message}") from error
+    except JinjaError as error:
+        raise TemplateError(f"{template}.j2: {error.message}") from error
+    except (TypeError, ValueError, ArithmeticError, LookupError) as error:
+        raise TemplateError(f"{template}.j2: {error}") from error
+
+
+def _check_models(text: str, models: Sequence[ServedModel], models_root: str) -> None:
+    """The text must say what was asked: these models, exactly these versions and labels, nothing more."""
+    asked = _message(models, models_root)
+    # The message's own print comes from protobuf's C code; parsing text is fifty times slower. Several labels of one
+    # model are printed in no fixed order, and then it is parsed.
+    if text == str(asked):
+        return
+    if _said(_parsed(MODEL_CONFIG, text, type(asked))) != _said(asked):
+        raise TemplateError(
+            f"{MODEL_CONFIG}.j2 renders other models, versions or labels than were asked for",
+            hint="compare `deployer render NAME` with the template in your templates folder",
+        )
+
+
+def _message(models: Sequence[ServedModel], models_root: str) -> Any:
+    """What was asked for as TensorFlow Serving's own message."""
+    message = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
+    for model in models:
+        entry = message.model_config_list.config.add(
+            name=model.name,
+            base_path=f"{models_root}/{model.name}",
+            model_platform="tensorflow",
+            version_labels=dict(model.labels),
+        )
+        entry.model_version_policy.specific.versions.extend(model.versions)
+    return message
+
+
+def _said(config: Any) -> list[ServedModel]:
+    """The models, versions and labels of a ModelServerConfig; base paths and platforms are a template's own choice."""
+    return [
+        ServedModel(
+            entry.name,
+            tuple(entry.model_version_policy.specific.versions),
+            tuple(sorted(entry.version_labels.items())),
+        )
+        for entry in config.model_config_list.config
+    ]
+
+
+def _parsed(name: str, text: str, message: Any) -> Any:
+    from deployer.server import text_syntax
+
+    try:
+        return text_syntax.parse(text.encode(), message())
+    except (text_syntax.TextSyntaxError, UnicodeEncodeError) as error:
+        raise TemplateError(f"{name}.j2 renders what TensorFlow Serving cannot parse: {error}") from error

@@ -1,0 +1,114 @@
+"""How the model server listens and runs: its ports, its flags, its batches, its metrics."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from deployer.config.flags import check_flags
+from deployer.config.words import STRICT, at, check_whole, doc
+from deployer.errors import InvalidValue
+from deployer.results.deployment import LOOPBACK
+
+MOST_SIZE = 2**31 - 1
+MOST_THREADS = 32_768
+DAY = 86_400_000_000
+"""In microseconds."""
+METRICS_PATH = re.compile(r"/[A-Za-z0-9_./-]{1,200}")
+API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
+"""Where the REST API answers, whatever the case."""
+DOT_OR_EMPTY = re.compile(r".*//.*|.*/\.{1,2}(/.*)?")
+"""Segments that clients and servers take out of a path, or take for a host."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """How the model server listens and runs: `[server]`."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    host: str | None = doc(
+        "address that the ports are bound to; unset: the one that the deployment has, else 127.0.0.1; 0.0.0.0 opens "
+        "them to the network",
+        default=None,
+    )
+    rest_port: int | None = doc("REST port; unset: 8501 or, when taken, a free one; 0: any free one", default=None)
+    grpc_port: int | None = doc("gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", default=None)
+    flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        """The host, or the usual one where none is set."""
+        return self.host or LOOPBACK
+
+    def __post_init__(self) -> None:
+        for name in ("rest_port", "grpc_port"):
+            port = getattr(self, name)
+            if port is not None and not 0 <= port <= 65535:
+                raise InvalidValue(f"port {port} does not exist: 0 to 65535", place=(name,))
+        if self.rest_port and self.rest_port == self.grpc_port:
+            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}", place=("grpc_port",))
+        with at("flags"):
+            check_flags(self.flags)
+
+
+@dataclass(frozen=True)
+class Batching:
+    """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    max_batch_size: int = doc("the largest batch that is run at once", default=32)
+    batch_timeout_micros: int = doc("how long a request waits for company, in microseconds", default=1000)
+    max_enqueued_batches: int = doc("batches that may wait before requests are refused", default=100)
+    num_batch_threads: int = doc("batches run in parallel", default=2)
+    allowed_batch_sizes: tuple[int, ...] = doc(
+        "sizes that batches are padded to, ascending; the last equals max_batch_size", default=()
+    )
+    pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
+
+    def __post_init__(self) -> None:
+        check_whole("max_batch_size", self.max_batch_size, 1, MOST_SIZE)
+        check_whole("batch_timeout_micros", self.batch_timeout_micros, 0, DAY)
+        check_whole("max_enqueued_batches", self.max_enqueued_batches, 1, MOST_SIZE)
+        check_whole("num_batch_threads", self.num_batch_threads, 1, MOST_THREADS)
+        sizes = self.allowed_batch_sizes
+        if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
+            raise InvalidValue(
+                f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}",
+                place=("allowed_batch_sizes",),
+            )
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The batch sizes that are run: those allowed, or else the smallest and the largest."""
+        return self.allowed_batch_sizes or tuple(sorted({1, self.max_batch_size}))
+
+
+@dataclass(frozen=True)
+class Monitoring:
+    """Prometheus metrics on the REST port: `[monitoring]`. Without this table there are none."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    enabled: bool = doc("serve metrics", default=True)
+    path: str = doc("their path", default="/monitoring/prometheus/metrics")
+
+    def __post_init__(self) -> None:
+        if not METRICS_PATH.fullmatch(self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'",
+                place=("path",),
+            )
+        if DOT_OR_EMPTY.fullmatch(self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} must not have segments that are empty, '.' or '..'",
+                place=("path",),
+            )
+        if API_PATH.fullmatch(self.path):
+            raise InvalidValue(
+                f"monitoring path {self.path[:60]!r} is one of the REST API: clients of it would get metrics",
+                hint='path = "/monitoring/prometheus/metrics", or another path that does not begin with /v1/',
+                place=("path",),
+            )

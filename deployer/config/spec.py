@@ -1,0 +1,86 @@
+"""What is wanted: `deployer.toml` as one typed, frozen document. Defaults, help texts and the schema come from here.
+
+`documents.read` makes these of raw documents (config.py), with strict types. Each table has a file.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Literal, get_args
+
+from deployer.config.docker import Docker, RestartPolicy
+from deployer.config.gate import Gate
+from deployer.config.gateway import Gateway
+from deployer.config.models import ModelSpec, check_label
+from deployer.config.project import check_project
+from deployer.config.server import Batching, Monitoring, Server
+from deployer.config.words import STRICT, at, doc
+from deployer.errors import InvalidValue
+from deployer.results.deployment import DEFAULT_ENV
+from deployer.results.model import check_name
+
+__all__ = [
+    "Batching",
+    "Docker",
+    "EngineName",
+    "Gate",
+    "Gateway",
+    "ModelSpec",
+    "Monitoring",
+    "RestartPolicy",
+    "Server",
+    "Spec",
+    "check_label",
+]
+
+EngineName = Literal["auto", "docker", "embedded"]
+
+
+@dataclass(frozen=True)
+class Spec:
+    """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
+
+    __pydantic_config__: ClassVar[Any] = STRICT
+
+    project: str | None = doc(
+        "what keeps this folder's deployments apart from others; unset: the name of the folder", default=None
+    )
+    name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
+    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
+    engine: EngineName = doc("what runs the server", default="auto")
+    models_dir: Path = doc("the store of model versions", default=Path("models"))
+    state_dir: Path = doc("the history, and a folder for what each deployment runs with", default=Path(".deployer"))
+    templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
+    models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
+    server: Server = doc("the model server", default_factory=Server)
+    batching: Batching | None = doc("request batching", default=None)
+    monitoring: Monitoring | None = doc("metrics", default=None)
+    gate: Gate = doc("proof before traffic", default_factory=Gate)
+    docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
+    gateway: Gateway = doc("what holds and guards the ports of a deployment on Docker", default_factory=Gateway)
+
+    def __post_init__(self) -> None:
+        if self.engine not in get_args(EngineName):
+            reason = f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}"
+            raise InvalidValue(reason, place=("engine",))
+        if self.project is not None:
+            with at("project"):
+                check_project(self.project)
+        for key, name, what in (
+            ("name", self.name, "deployment"),
+            ("env", self.env, "environment"),
+            *(("models", model, "model") for model in self.models),
+        ):
+            if name is not None:
+                with at(key):
+                    check_name(name, what)
+
+    @property
+    def deployment(self) -> str:
+        """The deployment's name. Raises InvalidValue when several models leave it open."""
+        if self.name is not None:
+            return self.name
+        if len(self.models) == 1:
+            return next(iter(self.models))
+        raise InvalidValue("the deployment has no name", hint='write name = "NAME" at the top of deployer.toml')

@@ -1,0 +1,101 @@
+"""Speaks to a running gateway through its runtime socket: which slot takes new requests, what is still in flight."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.engines.docker.gateway.home import SLOTS, SOCKET, other
+from deployer.errors import EngineError
+from deployer.system.wait import Deadline, until
+
+SECONDS = 10.0
+BACKENDS = ("rest", "grpc")
+CHUNK_BYTES = 1 << 16
+SERVERS_ONLY = "show stat -1 4 -1"
+
+
+@dataclass(frozen=True)
+class Admin:
+    """The gateway whose socket is in `folder`."""
+
+    folder: Path
+
+    def answers(self) -> bool:
+        """Whether it is there and goes on taking requests: one that was told to stop does not."""
+        try:
+            said = self._ask("show info")
+        except OSError:
+            return False
+        return "Stopping: 0" in said.splitlines()
+
+    def check(self) -> None:
+        """Raise EngineError unless both slots are there: the template may be somebody's own."""
+        wanted = {(backend, slot) for backend in BACKENDS for slot in SLOTS}
+        if missing := wanted - set(self._in_flight()):
+            names = ", ".join(sorted("/".join(pair) for pair in missing))
+            raise EngineError(f"the gateway's config lacks the servers {names}", hint="check haproxy.cfg.j2")
+
+    def send_to(self, slot: str) -> None:
+        """New requests go to this slot; those in flight at the other one end there. Raises EngineError."""
+        states = ((slot, "ready"), (other(slot), "drain"))
+        self._set([f"set server {backend}/{place} state {state}" for place, state in states for backend in BACKENDS])
+
+    def drained(self, slot: str, seconds: float) -> bool:
+        """Wait until nothing is in flight at a slot, and close it; whether that came true in time."""
+        done = until(lambda: self._busy(slot) == 0, Deadline.after(seconds))
+        self._set([f"set server {backend}/{slot} state maint" for backend in BACKENDS])
+        return done
+
+    def quiet(self, seconds: float) -> None:
+        """Wait until nothing is in flight anywhere; one that has ended is quiet."""
+
+        def is_quiet() -> bool:
+            try:
+                return not any(self._in_flight().values())
+            except EngineError:
+                return True
+
+        until(is_quiet, Deadline.after(seconds))
+
+    def _busy(self, slot: str) -> int:
+        return sum(count for (_, place), count in self._in_flight().items() if place == slot)
+
+    def _in_flight(self) -> dict[tuple[str, str], int]:
+        """Requests by (backend, slot)."""
+        with _speaking():
+            rows = [line.split(",") for line in self._ask(SERVERS_ONLY).splitlines() if line]
+        columns = {name: number for number, name in enumerate(rows[0])} if rows else {}
+        name, place, current = (columns.get(key, 0) for key in ("# pxname", "svname", "scur"))
+        return {(row[name], row[place]): int(row[current] or 0) for row in rows[1:]}
+
+    def _set(self, commands: list[str]) -> None:
+        """Commands that say nothing when all is well."""
+        with _speaking():
+            said = self._ask(";".join(commands)).strip()
+        if said:
+            raise EngineError(f"the gateway refused to switch: {said[:200]}", hint="deployer up again makes it anew")
+
+    def _ask(self, command: str) -> str:
+        """Through the open folder: a socket's own path may be longer than the kernel takes."""
+        folder = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with socket.socket(socket.AF_UNIX) as sock:
+                sock.settimeout(SECONDS)
+                sock.connect(f"/proc/self/fd/{folder}/{SOCKET}")
+                sock.sendall(f"{command}\n".encode())
+                return b"".join(iter(lambda: sock.recv(CHUNK_BYTES), b"")).decode("utf-8", "replace")
+        finally:
+            os.close(folder)
+
+
+@contextmanager
+def _speaking() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, IndexError) as error:
+        raise EngineError(f"the gateway cannot be spoken to: {error}", hint="run the command again") from error

@@ -1,0 +1,134 @@
+"""Certificates: somebody's own, checked before they are used, or one that the tool signs itself."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+import os
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+from deployer.engines.docker.gateway.home import write_private
+from deployer.errors import ConfigError
+
+VALID = timedelta(days=730)
+RENEWED = timedelta(days=30)
+LOCAL = ("127.0.0.1", "::1", "localhost")
+
+
+@dataclass(frozen=True)
+class Material:
+    """`pem` holds chain and key; `certificate` is the one at its head, and `name` one that it is for."""
+
+    pem: str
+    certificate: str
+    name: str
+
+    @property
+    def identity(self) -> str:
+        """Changes with certificate and key, and tells nothing of either."""
+        return hashlib.sha256(self.pem.encode()).hexdigest()
+
+
+def given(certificate: Path, key: Path) -> Material:
+    """Somebody's own. Raises ConfigError when they cannot be used together, or any more."""
+    try:
+        chain, secret = certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8")
+        return _material(f"{chain.rstrip()}\n{secret}")
+    except OSError as error:
+        raise ConfigError(f"the gateway's certificate cannot be read: {error}") from error
+    except (ValueError, TypeError) as error:
+        reason = str(error)[:200]
+        raise ConfigError(f"gateway.certificate {certificate} and gateway.key cannot be used: {reason}") from error
+
+
+def own(path: Path, host: str) -> Material | None:
+    """The self-signed one in the file, if it is for this host and good for a while."""
+    try:
+        found = _material(path.read_text(encoding="ascii"))
+    except (OSError, ValueError, TypeError):
+        return None
+    certificate = _read(found.certificate)
+    fresh = certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEWED
+    return found if fresh and set(_names(host)) <= set(_names_of(certificate)) else None
+
+
+def make(path: Path, host: str) -> Material:
+    """A self-signed one for the host and this machine's own names, in a file for its owner alone."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    write_private(path, text := _signed(_names(host)), os.geteuid(), os.getegid())
+    return _material(text)
+
+
+def _names(host: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((host, *LOCAL)))
+
+
+def _signed(names: tuple[str, ...]) -> str:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "deployer gateway")])
+    now = datetime.now(timezone.utc)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))  # clocks differ
+        .not_valid_after(now + VALID)
+        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return str(certificate.public_bytes(serialization.Encoding.PEM).decode() + secret.decode())
+
+
+def _alternative(name: str) -> Any:
+    from cryptography import x509
+
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _material(pem: str) -> Material:
+    """Raises ValueError and TypeError for what is no certificate with its key, or is over."""
+    from cryptography.hazmat.primitives import serialization
+
+    certificate = _read(pem)
+    key = serialization.load_pem_private_key(pem[pem.index("-----BEGIN", pem.rindex("-----END CERT")) :].encode(), None)
+    if key.public_key() != certificate.public_key():
+        raise ValueError("the key is another certificate's")
+    if certificate.not_valid_after_utc < datetime.now(timezone.utc):
+        raise ValueError(f"it was valid until {certificate.not_valid_after_utc:%Y-%m-%d}")
+    names = _names_of(certificate)
+    if not names:
+        raise ValueError("it names no host (subject alternative names)")
+    head = certificate.public_bytes(serialization.Encoding.PEM).decode()
+    return Material(pem, head, names[0].replace("*", "any"))
+
+
+def _read(pem: str) -> Any:
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificates(pem.encode())[0]
+
+
+def _names_of(certificate: Any) -> tuple[str, ...]:
+    from cryptography import x509
+
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return (*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress)))

@@ -1,0 +1,102 @@
+"""What a gateway is to be: its config and secrets as files, and a digest that changes with any of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from deployer.client.access import SERVER_NAME
+from deployer.config.render import text
+from deployer.config.spec import Gateway
+from deployer.engines.docker.gateway import tls, tokens
+from deployer.engines.docker.gateway.home import SLOTS, Home
+from deployer.errors import ConfigError
+from deployer.results.deployment import digest
+
+MOUNT = "/gateway"
+HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
+CERTIFICATE = "certificate.pem"
+TOKENS = "tokens"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where it listens, and the addresses of its slots."""
+
+    host: str
+    rest_port: int
+    grpc_port: int
+    slots: tuple[str, str]
+
+
+NOWHERE = Place("localhost", 1, 2, ("192.0.2.1", "192.0.2.2"))
+"""A place that stands for any, in a digest that shall not change with it."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The settings, where the templates are, and whether the server lets scripts of any web page ask it (`cors`)."""
+
+    settings: Gateway
+    templates_dir: Path | None = None
+    cors: bool = False
+
+    def digest(self, home: Home, host: str) -> str:
+        """Of all that a running gateway cannot take up; makes nothing. Raises ConfigError, TemplateError."""
+        certificate = self._certificate(home, host)
+        return digest(
+            [
+                self.settings.image,
+                self._config(NOWHERE, "", SLOTS[0], ""),
+                self._hashes(),
+                certificate.identity if certificate else self.settings.tls,
+                host,
+            ]
+        )
+
+    def files(self, home: Home, generation: str, place: Place) -> dict[str, str]:
+        """By their names in the generation's folder; makes the tool's token and certificate where they are missing."""
+        own = tokens.hashed(tokens.own(home.token))
+        folder = f"{MOUNT}/{generation}"
+        files = {f"{slot}.cfg": self._config(place, folder, slot, own) for slot in SLOTS}
+        if self.settings.tokens:
+            files[TOKENS] = "".join(f"{kept}\n" for kept in self._hashes())
+        if self.settings.tls:
+            material = self._certificate(home, place.host) or tls.make(home.self_signed, place.host)
+            files |= {
+                "server.pem": material.pem,
+                CERTIFICATE: material.certificate,
+                SERVER_NAME: material.name,
+            }
+        return files
+
+    def _hashes(self) -> list[str]:
+        return sorted(tokens.read(self.settings.tokens).values()) if self.settings.tokens else []
+
+    def _certificate(self, home: Home, host: str) -> tls.Material | None:
+        settings = self.settings
+        if settings.certificate and settings.key:
+            return tls.given(settings.certificate, settings.key)
+        return tls.own(home.self_signed, host) if settings.tls else None
+
+    def _config(self, place: Place, folder: str, slot: str, own: str) -> str:
+        return text(
+            "haproxy.cfg",
+            self.templates_dir,
+            gateway={**asdict(self.settings), "max_body_bytes": self.settings.max_body_bytes},
+            rest_address=_address(place.host, place.rest_port),
+            grpc_address=_address(place.host, place.grpc_port),
+            slots=list(zip(SLOTS, place.slots, strict=True)),
+            slot=slot,
+            folder=folder,
+            tool_token_hash=own,
+            cors=self.cors,
+        )
+
+
+def _address(host: str, port: int) -> str:
+    """As HAProxy reads it: a host that is none could name a socket, or several."""
+    if not HOST.fullmatch(host):
+        raise ConfigError(f"server.host {host[:80]!r} is no address that a gateway can be bound to")
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

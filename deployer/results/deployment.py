@@ -1,0 +1,244 @@
+"""Values: what is to be served, what a server reads, what is running, and what will be done about it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from deployer.results.model import Model
+
+DEFAULT_ENV = "local"
+LOST = "lost"
+"""The role of a server that runs though its state directory is gone."""
+LOOPBACK = "127.0.0.1"
+REST_PORT, GRPC_PORT = 8501, 8500
+"""Where clients of TensorFlow Serving expect it; many tutorials have them the other way round."""
+MODEL_CONFIG = "model_config.config"
+"""The file of a server's config folder that says what it serves: a running server can take up another."""
+
+
+def typed(name: str, env: str) -> str:
+    """What to type after a verb to mean this deployment."""
+    return name if env == DEFAULT_ENV else f"{name} --env {env}"
+
+
+@dataclass(frozen=True)
+class ServedModel:
+    """A model as a server serves it: exact versions, labels for some, and the digest of each version's files."""
+
+    name: str
+    versions: tuple[int, ...]
+    labels: tuple[tuple[str, int], ...] = ()
+    digests: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """`name:1+2 stable=1`."""
+        labels = "".join(f" {label}={version}" for label, version in self.labels)
+        return f"{self.name}:{'+'.join(map(str, self.versions))}{labels}"
+
+
+def listed(models: Iterable[ServedModel]) -> str:
+    """Several in one line."""
+    return ", ".join(map(str, models))
+
+
+def models_text(models: tuple[ServedModel, ...]) -> str:
+    """Models as one line of JSON: what labels, state files and the ledger hold."""
+    return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])
+
+
+def models_from(text: str) -> tuple[ServedModel, ...]:
+    """The same read back. Raises ValueError and TypeError for anything else."""
+    return tuple(
+        ServedModel(name, tuple(versions), tuple((label, version) for label, version in labelled), tuple(digests))
+        for name, versions, labelled, digests in json.loads(text)
+    )
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model of a deployment with its versions resolved to what the store has."""
+
+    served: ServedModel
+    models: tuple[Model, ...]
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """The files that a server reads, by their name in its config folder."""
+
+    files: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where a server answers: `rest` is a base URL, `grpc` is `host:port`."""
+
+    rest: str
+    grpc: str
+
+
+@dataclass(frozen=True)
+class NamedImage:
+    """An image by the name that was given, and the id of what the engine has under that name now."""
+
+    name: str
+    id: str
+
+
+SERVER_PARTS = (
+    "the address",
+    "the flags",
+    "the models folder",
+    "batching or monitoring",
+    "the engine's settings or the store",
+)
+PART_DIGITS = 10
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
+    engine has none, or does not have it yet.
+
+    `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are;
+    `front` with the gateway that is wanted in front of it, and is empty without one.
+    """
+
+    name: str
+    env: str
+    host: str
+    rest_port: int | None
+    grpc_port: int | None
+    flags: tuple[tuple[str, str], ...]
+    models: tuple[ServedModel, ...]
+    models_root: str
+    rendered: Rendered
+    traits: object = None
+    image: NamedImage | None = None
+    front: str = ""
+    project: str = ""
+
+    @property
+    def server_digest(self) -> str:
+        """Over all but ports, models and image: a digest for each of SERVER_PARTS, so that one can say what differs."""
+        files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}
+        parts = (self.host, self.flags, self.models_root, files, self.traits)
+        return ".".join(digest(part)[:PART_DIGITS] for part in parts)
+
+
+def differing_parts(wanted: str, there: str) -> tuple[str, ...]:
+    """Which of SERVER_PARTS differ between two server digests; all of them where one is of another form."""
+    ours, theirs = wanted.split("."), there.split(".")
+    if len(ours) != len(theirs):
+        return SERVER_PARTS
+    return tuple(name for name, one, other in zip(SERVER_PARTS, ours, theirs, strict=True) if one != other)
+
+
+def digest(value: object) -> str:
+    """A short stable digest of plain data."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Front:
+    """The gateway in front of a server. `digest` changes with its settings; one that is gone has none.
+
+    `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS;
+    `guarded` when clients need a token.
+    """
+
+    digest: str
+    running: bool
+    token: Path
+    certificate: Path | None = None
+    guarded: bool = False
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`;
+    of one that runs though its state directory is gone, `lost`.
+
+    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
+    the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
+    from; None is that of whoever asks. `under_way` are the models of a reload that was begun and not ended: what the
+    server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `front` that gateway, once
+    the server is reached through it. `host` is the address that the ports are bound to.
+    """
+
+    name: str
+    env: str
+    engine: str
+    release: str
+    role: str
+    models: tuple[ServedModel, ...]
+    endpoints: Endpoints
+    rest_port: int
+    grpc_port: int
+    server_digest: str
+    created: str
+    running: bool
+    pid: int | None
+    folder: Path
+    image: str = ""
+    image_id: str = ""
+    image_name: str = ""
+    store: Path | None = None
+    under_way: tuple[ServedModel, ...] | None = None
+    slot: str = ""
+    front: Front | None = None
+    host: str = ""
+    project: str = ""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that a server uses, that it may use at most, that its machine has free, and that hold parts of files for it
+    and can be taken back; None is unknown."""
+
+    used: int
+    limit: int | None = None
+    free: int | None = None
+    cached: int = 0
+
+
+class Change(Enum):
+    """What kind of change a plan makes."""
+
+    CREATE = "create"
+    RELOAD = "reload"
+    REPLACE = "replace"
+    GATEWAY = "gateway"
+    NOTHING = "nothing"
+    REMOVE = "remove"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One thing that will be done, and because of what."""
+
+    action: str
+    cause: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done, as data: printed by `--dry-run`, compared by tests, carried out by `up` and `down`."""
+
+    change: Change
+    deployment: str
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The same for the same steps, each for the same cause."""
+        return digest(str(self))
+
+    def __str__(self) -> str:
+        head = f"{self.change.name} {self.deployment}"
+        return "\n".join((head, *(f"  {step.action}  ({step.cause})" for step in self.steps)))

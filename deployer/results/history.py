@@ -1,0 +1,50 @@
+"""Changes as the history has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from deployer.results.deployment import ServedModel
+
+if TYPE_CHECKING:
+    from deployer.results.traffic import TrafficFigures
+
+
+ROLLBACK = "rollback"
+"""What the history says of a release that goes back."""
+
+
+class Outcome(Enum):
+    """How a release ended."""
+
+    UNDER_WAY = "under way"
+    GOOD = "good"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A change as the history has it; `change` is the plan's, `detail` tells why it failed."""
+
+    number: int
+    name: str
+    env: str
+    engine: str
+    change: str
+    models: tuple[ServedModel, ...]
+    who: str
+    began: str
+    seconds: float | None
+    outcome: Outcome
+    detail: str = ""
+    traffic: TrafficFigures | None = None
+
+
+@dataclass(frozen=True)
+class HistoryResult:
+    """Releases, the newest first."""
+
+    releases: tuple[Release, ...]

@@ -1,0 +1,1 @@
+"""From what is desired to what serves: targets, plan, gate, reload, history."""

@@ -1,0 +1,102 @@
+"""Where else a name is deployed: other environments, projects and engines, by the options that reach them."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import shlex
+from collections.abc import Iterator
+
+from deployer import engines
+from deployer.engines.base import Engine
+from deployer.errors import DeployerError, EngineConflict, EngineError
+from deployer.rollout.workspace import Workspace, each_once, open_everywhere
+
+SHOWN = 3
+"""Places that a hint names."""
+NO_PROJECT = "deployer status --all-projects"
+"""What shows a deployment from before there were projects."""
+
+
+def checked(workspace: Workspace, name: str) -> Workspace:
+    """The workspace, once it is known that no engine which was left out has a deployment of this name, too; with a note
+    where one that had it cannot be asked. Raises EngineConflict."""
+    key = (name, workspace.spec.env)
+    if workspace.spec.engine == "auto" or workspace.engine.observe(*key) is not None:
+        return workspace
+    left_out = engines.beside(workspace.spec)
+    absence = left_out.absence
+    for other in left_out.engines:
+        try:
+            found = other.observe(*key)
+        except EngineError as error:
+            absence = error.message
+            continue
+        if found is not None:
+            raise _on_another(workspace, name, other)
+    if not absence or not workspace.was_on_docker(name):
+        return workspace
+    note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {absence}"
+    return dataclasses.replace(workspace, unasked=note)
+
+
+def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
+    there = f"{workspace.typed(name)} --engine {other.name}"
+    return EngineConflict(
+        f"{name} [{workspace.spec.env}] is on the {other.name} engine already: on {workspace.engine.name} it would be "
+        "a second one of that name",
+        hint=f"deployer down {there} takes it down there; --engine {other.name} goes on there; another --env or "
+        "--name keeps both",
+    )
+
+
+def hint(workspace: Workspace, name: str) -> str:
+    """How a deployment of that name is reached which the workspace does not mean; empty where there is none."""
+    found = tuple(dict.fromkeys(_options(workspace, name)))
+    if not found:
+        return ""
+    more = "; deployer status --all-projects shows all of them" if len(found) > SHOWN else ""
+    return f"one of that name is reached with {', or with '.join(found[:SHOWN])}{more}"
+
+
+def _options(workspace: Workspace, name: str) -> Iterator[str]:
+    own = _own(workspace)
+    for engine in own:
+        yield from (_text(workspace, engine, "", env) for env in _environments(engine, name))
+    for engine in own:
+        with contextlib.suppress(EngineError):
+            for other in engine.others():
+                project = f"--project {other.project}" if other.project else NO_PROJECT
+                yield from (_text(workspace, other, project, env) for env in _environments(other, name))
+
+
+def _own(workspace: Workspace) -> tuple[Engine, ...]:
+    """This project's engines of all environments, and those that were left out by naming another."""
+    found = [*workspace.engines, *engines.beside(workspace.spec).engines]
+    with contextlib.suppress(DeployerError):
+        found += open_everywhere(workspace.settings).engines
+    return each_once(found)
+
+
+def _environments(engine: Engine, name: str) -> tuple[str, ...]:
+    """Those in which an engine has something of that name; none of one that does not answer."""
+    try:
+        keys = [key for key in engine.names() if key[0] == name]
+        return tuple(env for _, env in keys if engine.observe(name, env) or engine.lost(name, env))
+    except EngineError:
+        return ()
+
+
+def _text(workspace: Workspace, engine: Engine, project: str, env: str) -> str:
+    """What to add to a command."""
+    if project == NO_PROJECT:
+        return NO_PROJECT
+    own = workspace.engines
+    place = shlex.quote(str(engine.state_dir))
+    parts = (
+        project,
+        f"--env {env}" if env != workspace.spec.env else "",
+        f"--state-dir {place}" if project and engine.state_dir not in {each.state_dir for each in own} else "",
+        f"--engine {engine.name}" if engine.name not in {each.name for each in own} else "",
+    )
+    return " ".join(filter(None, parts))

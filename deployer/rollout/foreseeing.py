@@ -1,0 +1,102 @@
+"""What a deploy would do: the exports that come first, what is to serve then, and the plan for that."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from deployer.config.spec import ModelSpec
+from deployer.engines import loading
+from deployer.engines.base import Address
+from deployer.errors import EngineError, EngineUnavailable, NotOurs
+from deployer.operations.export import ExportOptions, foresee
+from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, Wanted
+from deployer.results.model import Model
+from deployer.rollout import plan as planning
+from deployer.rollout.launch import check_batching, current_launch, get, served_model
+from deployer.rollout.targets import next_version
+from deployer.rollout.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """`models` are the versions of the launch that the store has already; `plan` is what follows the exports."""
+
+    exports: tuple[Step, ...]
+    launch: Launch
+    models: tuple[Model, ...]
+    plan: Plan
+
+    @property
+    def with_exports(self) -> Plan:
+        """The plan with the exports as its first steps."""
+        return dataclasses.replace(self.plan, steps=(*self.exports, *self.plan.steps))
+
+
+def foreseen(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Foreseen:
+    """What would be done about the workspace's spec. Raises what deciding about it raises."""
+    exports: list[Step] = []
+    wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
+    request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
+    models = tuple(model for found in wanted for model in found.models)
+    return Foreseen(tuple(exports), request, models, decided(workspace, request, observed))
+
+
+def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]) -> Wanted:
+    """What would be served of a model; an export that would come first is added to `steps`."""
+    store = workspace.store
+    found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
+    if isinstance(found, str):
+        version = options.version or next_version(store, name, spec.source or "")
+        steps.append(Step(f"export {spec.source} as {name}:{version}", found))
+        return Wanted(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
+    models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
+    check_batching(workspace.spec, models)
+    loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
+    return Wanted(served_model(name, models, spec), models)
+
+
+def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
+    """The options for exporting one model of the spec."""
+    return dataclasses.replace(options.with_those_of(spec), name=name)
+
+
+def decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
+    """What will be done, on an engine that is fit for it."""
+    gate = not workspace.spec.gate.skip
+    seamless = workspace.engine.seamless
+    plan = planning.decide(request, observed, seamless=seamless, gate=gate)
+    if plan.change is Change.RELOAD and observed is not None:
+        astray = workspace.engine.astray(observed, request.models)
+        plan = planning.decide(request, observed, seamless=seamless, gate=gate, astray=astray) if astray else plan
+    if planning.starts(plan.change, request, observed):
+        check_platform(workspace)
+    return plan
+
+
+_OF_STRANGERS = (
+    "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
+    "remove it yourself"
+)
+
+
+def check_platform(workspace: Workspace) -> None:
+    """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
+    with workspace.offering_embedded(workspace.spec.deployment):
+        for finding in workspace.engine.check():
+            if finding.severity == "error":
+                raise EngineUnavailable(finding.message, hint=finding.remedy)
+    from deployer.config import hosts
+
+    server = workspace.spec.server
+    hosts.check_family(server.address)
+    address = Address(server.address, server.rest_port, server.grpc_port)
+    name, env = workspace.spec.deployment, workspace.spec.env
+    if strangers := workspace.engine.strangers(name, env):
+        raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
+    for lost in workspace.engine.lost(name, env):
+        raise EngineError(
+            f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
+            hint=f"deployer down {workspace.typed(name)} ends it",
+        )
+    workspace.engine.check_address(name, env, address)

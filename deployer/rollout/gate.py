@@ -1,0 +1,160 @@
+"""The gate in front of every change: what a version must show before it takes traffic."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from deployer.client import overload
+from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
+from deployer.results.checks import Check, Report
+from deployer.results.deployment import Change, Deployment, Launch, ServedModel, typed
+from deployer.results.differences import SignatureChange
+from deployer.results.model import Model, Signature
+from deployer.rollout import headroom, moving
+from deployer.rollout.plan import all_loaded
+from deployer.rollout.readiness import await_models
+from deployer.rollout.workspace import Progress, Workspace
+from deployer.savedmodel import compatibility
+from deployer.store.manifest import FOREIGN
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What is asked of the models of one launch."""
+
+    workspace: Workspace
+    launch: Launch
+    models: tuple[Model, ...]
+    progress: Progress
+
+    @property
+    def skipped(self) -> bool:
+        """Whether nothing is asked."""
+        return self.workspace.spec.gate.skip
+
+    def let_in(self, change: Change, observed: Deployment | None) -> bool:
+        """Refuse what need not even be started; tells whether there is room for a candidate beside old and new.
+
+        Raises GateRefused, NoRoom.
+        """
+        if change is Change.NOTHING:
+            return False
+        self.check_golden()
+        if observed is None:
+            return False
+        self.check_signatures(observed)
+        return self.check_memory(observed, change)
+
+    def check_golden(self) -> None:
+        """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
+        bare = next((model for model in self.models if not model.golden.cases), None)
+        if bare is None or self.skipped:
+            return
+        another = "deployer export SOURCE --examples FILE makes a version that has some"
+        if bare.source.kind == FOREIGN:
+            another = f"deployer up {shlex.quote(str(bare.path))} makes a version of it that has some"
+        raise GateRefused(
+            f"{bare.name}:{bare.version} cannot be proven: {bare.golden.lack}",
+            hint=f"{another}; --skip-gate serves it unproven",
+        )
+
+    def check_signatures(self, observed: Deployment) -> None:
+        """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""
+        if self.workspace.spec.gate.allow_breaking or self.skipped:
+            return
+        if broken := list(self._broken(observed)):
+            told = "; ".join(f"{model.name}:{model.version} {_worded(change)}" for _, model, change in broken)
+            served, model, _ = broken[0]
+            both = f"deployer diff {served.name} {moving.current(served)} {model.version}"
+            raise GateRefused(
+                f"clients of what serves now would break: {told}",
+                hint=f"--allow-breaking accepts that; {both} shows both versions side by side",
+            )
+
+    def check_memory(self, observed: Deployment, change: Change) -> bool:
+        """Refuse what there is no memory for, before anything is started. Raises NoRoom.
+
+        Tells whether a candidate may still be there while the serving server loads what it has proven.
+        """
+        loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
+        if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
+            return False
+        memory = self.workspace.engine.memory(observed)
+        if memory is None:
+            return False
+        apart = change is not Change.RELOAD or not self.skipped
+        there = typed(observed.name, observed.env)
+        if problem := headroom.lack(memory, change, observed, self.models, apart=apart):
+            raise NoRoom(
+                f"there is not memory enough for two: {problem}",
+                hint=f"the way with a gap: deployer down {there}, then up; gate.check_memory = false tries it",
+            )
+        return headroom.for_three(memory, observed, self.models)
+
+    def prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
+        """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.
+
+        `again`: this very server has shown it a moment ago, before it was told what to serve.
+
+        Raises NotReady, GateRefused.
+        """
+        from deployer.verification import smoke  # not before a candidate was started: it loads meanwhile
+
+        await_models(self.workspace, deployment, self.launch.models)
+        client = self.workspace.client(deployment)
+        if self.skipped:
+            return smoke.prove_available(client, self.launch.models)
+        self.progress("asking it the golden questions")
+        report = smoke.prove(client, self.models, self.workspace.tolerance, again=again)
+        limit = self.workspace.spec.gate.max_slowdown
+        if report.ok and beside is not None and limit is not None:
+            report = Report((*report.checks, *self._pace(deployment, beside, limit)))
+        if not report.ok:
+            faults = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
+            if report.overloaded:
+                raise NotReady(f"the server refuses requests for load: {faults}", hint=overload.ROOM)
+            hint = f"deployer inspect {report.failed[0].model} shows the version"
+            raise GateRefused(f"the candidate did not pass: {faults}", hint=hint)
+        return report
+
+    def _pace(self, deployment: Deployment, beside: Deployment, limit: float) -> Iterator[Check]:
+        from deployer.verification import smoke
+
+        self.progress("comparing its pace with that of what serves")
+        new, old = (self.workspace.client(server) for server in (deployment, beside))
+        for served in beside.models:
+            try:
+                before = self.workspace.store.get(served.name, moving.current(served))
+            except NoSuchModel:
+                continue  # nothing is known of it to ask
+            for model in self._new(served):
+                yield smoke.compare_pace((old, before), (new, model), limit)
+
+    def _new(self, served: ServedModel) -> list[Model]:
+        return [model for model in self.models if model.name == served.name and model.version not in served.versions]
+
+    def _broken(self, observed: Deployment) -> Iterator[tuple[ServedModel, Model, SignatureChange]]:
+        for served in observed.models:
+            for model in self._new(served):
+                before = self._served_signatures(observed, served.name, moving.current(served))
+                changes = compatibility.compare(before, model.info.signatures) if before is not None else ()
+                yield from ((served, model, change) for change in changes if change.breaking)
+
+    def _served_signatures(self, observed: Deployment, name: str, version: int) -> tuple[Signature, ...] | None:
+        """By the store; by the server itself for a version that the store has no more; None when neither tells."""
+        try:
+            return self.workspace.store.get(name, version).info.signatures
+        except DeployerError:
+            pass
+        try:
+            return self.workspace.client(observed).signatures(name, version)
+        except Overloaded:
+            raise
+        except DeployerError:
+            return None
+
+
+def _worded(change: SignatureChange) -> str:
+    return f"{change.signature} {change.place or 'signature'}: {change.detail}"

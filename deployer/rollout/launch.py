@@ -1,0 +1,122 @@
+"""From a spec to what an engine launches: models resolved to exact versions, files rendered, flags as text."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import suppress
+
+from deployer.config import render
+from deployer.config.spec import ModelSpec, Spec
+from deployer.config.threads import with_room
+from deployer.engines import flags
+from deployer.engines.base import Engine
+from deployer.errors import ConfigError, GoldenError, NoSuchModel
+from deployer.results.deployment import Launch, ServedModel, Wanted
+from deployer.results.model import Model
+from deployer.store.store import Store
+from deployer.verification import batchable, golden
+from deployer.verification.golden import GoldenCase
+
+
+def wanted_models(spec: Spec, store: Store) -> tuple[Wanted, ...]:
+    """Every model of the spec with what the store has. Raises NoSuchModel, ConfigError for a label to no version, and
+    for `[batching]` where a model cannot be batched."""
+    wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
+    for found in wanted:
+        check_batching(spec, found.models)
+    return wanted
+
+
+def as_served(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
+    """The spec with just these models, at these versions and labels, from the store."""
+    listed = {
+        model.name: dataclasses.replace(
+            spec.models.get(model.name, ModelSpec()), source=None, versions=model.versions, labels=dict(model.labels)
+        )
+        for model in models
+    }
+    return dataclasses.replace(spec, name=name, models=listed)
+
+
+def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:
+    """Refuse `[batching]` for a model whose requests cannot be joined. Raises ConfigError."""
+    for model in models if spec.batching else ():
+        if reason := batchable.problem(model.info.signatures, _golden_cases(model)):
+            raise ConfigError(
+                f"[batching] cannot be used for {model.name}:{model.version}: {reason}",
+                hint="give every input and output as many rows as are asked, or serve it without [batching]",
+            )
+
+
+def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
+    """None where they cannot be read: the gate reports that."""
+    with suppress(GoldenError, OSError):
+        return golden.read(model.path)
+    return ()
+
+
+def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:
+    models = tuple(get(store, name, version) for version in sorted(set(spec.versions))) or (get(store, name),)
+    return Wanted(served_model(name, models, spec), models)
+
+
+def get(store: Store, name: str, version: int | None = None) -> Model:
+    """A version of a model that deployer.toml lists without a source. Raises NoSuchModel, with the missing key."""
+    try:
+        return store.get(name, version)
+    except NoSuchModel as error:
+        if error.hint and error.hint.startswith("deployer export"):
+            error.hint = f"say what to export: models.{name}.source in deployer.toml; or {error.hint}"
+        raise
+
+
+def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:
+    """What a server is told of a model. Raises ConfigError for a label to a version that is not served."""
+    versions = tuple(model.version for model in models)
+    for label, version in spec.labels.items():
+        if version not in versions:
+            served = ", ".join(map(str, versions))
+            raise ConfigError(
+                f"models.{name}.labels: {label} = {version}, but only {served} is served",
+                hint=f"list {version} under models.{name}.versions, and name no version: deployer up",
+            )
+    return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
+
+
+def check_flags(spec: Spec, engine: Engine) -> None:
+    """Refuse server flags that the engine cannot honour. Raises SettingRefused."""
+    flags.check(engine.name, _flags(spec))
+
+
+def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+    """What the engine is to start. Raises TemplateError, SettingRefused."""
+    check_flags(spec, engine)
+    root = engine.models_root(spec.models_dir)
+    return Launch(
+        name=spec.deployment,
+        env=spec.env,
+        host=spec.server.address,
+        rest_port=spec.server.rest_port,
+        grpc_port=spec.server.grpc_port,
+        flags=_flags(spec),
+        models=models,
+        models_root=root,
+        rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
+        traits=engine.traits(),
+        project=engine.project,
+    )
+
+
+def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+    """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
+    front = engine.front(spec.deployment, spec.env, spec.server.address)
+    return dataclasses.replace(launch(spec, engine, models), image=engine.image(), front=front)
+
+
+def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:
+    """The server's flags as texts."""
+    return tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items()))
+
+
+def _flag_text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,211 @@
+"""What was deployed when and by whom, and how it ended: one SQLite file in the state folder.
+
+It is memory, not truth: what is deployed is asked of the engine. Deleting the file loses the history and nothing else.
+A release is written before it is begun, so that a killed command leaves its mark.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.errors import LedgerError
+from deployer.results.deployment import ServedModel, models_from, models_text
+from deployer.results.history import Outcome, Release
+from deployer.system.files import is_full
+from deployer.system.owners import user
+
+if TYPE_CHECKING:
+    from deployer.results.traffic import TrafficFigures
+
+LEDGER_FILE = "ledger.db"
+BUSY_SECONDS = 10.0
+SCHEMA = """
+pragma journal_mode = wal;
+pragma synchronous = full;
+create table if not exists releases (
+    number integer primary key autoincrement,
+    name text not null, env text not null, engine text not null, change text not null, models text not null,
+    who text not null, began text not null, seconds real, outcome text not null, detail text not null default '',
+    project text not null default ''
+);
+create table if not exists figures (release integer primary key, traffic text not null) without rowid;
+create table if not exists steps (
+    release integer not null, position integer not null, step text not null, primary key (release, position)
+) without rowid;
+"""
+COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail"
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The ledger of one state folder, as a project sees it; `kept` is a connection for several entries.
+
+    An empty project sees all; what was written before there were projects is seen by each.
+    """
+
+    path: Path
+    project: str = ""
+    kept: sqlite3.Connection | None = None
+
+    def begin(  # noqa: PLR0913 - what is written of a release
+        self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, aim: str = ""
+    ) -> int:
+        """Write that a release is under way, and what for; its number."""
+        began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+        values = (
+            name,
+            env,
+            engine,
+            change,
+            models_text(models),
+            _who(),
+            began,
+            Outcome.UNDER_WAY.value,
+            aim,
+            self.project,
+        )
+        with self._open() as db:
+            written = db.execute(
+                "insert into releases (name, env, engine, change, models, who, began, outcome, detail, project)"
+                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                values,
+            )
+            return int(written.lastrowid or 0)
+
+    def step(self, number: int, step: str) -> None:
+        """Write what is done next, before it is done."""
+        with self._open() as db:
+            db.execute(
+                "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
+            )
+
+    def measured(self, number: int, traffic: TrafficFigures) -> None:
+        """Keep what clients noticed of a release."""
+        with self._open() as db:
+            db.execute("insert or replace into figures values (?, ?)", (number, json.dumps(asdict(traffic))))
+
+    def steps(self, number: int) -> tuple[str, ...]:
+        """The steps of a release that were begun, in their order."""
+        with self._open() as db:
+            rows = db.execute("select step from steps where release = ? order by position", (number,))
+            return tuple(step for (step,) in rows)
+
+    def interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
+        """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock on that
+        engine held."""
+        found = [release for release in self.releases(name, env, engine) if release.outcome is Outcome.UNDER_WAY]
+        told = []
+        for release in found:
+            last = self._last_step(release.number)
+            told.append(f"release {release.number} ({release.change}) was killed at: {last}")
+            self._note_interrupted(release.number)
+        return tuple(told)
+
+    def killed_at(self, number: int) -> str:
+        """Of a release whose command did not come to its end."""
+        return f"its command was killed at: {self._last_step(number)}"
+
+    def _last_step(self, number: int) -> str:
+        return ("its begin", *self.steps(number))[-1]
+
+    def _note_interrupted(self, number: int) -> None:
+        detail = self.killed_at(number)
+        with self._open() as db:
+            db.execute(
+                "update releases set outcome = ?, detail = ? where number = ?",
+                (Outcome.INTERRUPTED.value, detail, number),
+            )
+
+    def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:
+        """Write how it ended."""
+        with self._open() as db:
+            db.execute(
+                "update releases set outcome = ?, seconds = ?, detail = ? where number = ?",
+                (outcome.value, round(seconds, 3), detail, number),
+            )
+
+    def releases(
+        self, name: str | None = None, env: str | None = None, engine: str | None = None
+    ) -> tuple[Release, ...]:
+        """The newest first; of one deployment, or of all."""
+        if not self.path.is_file():
+            return ()
+        query = (
+            f"select {COLUMNS}, traffic from releases left join figures on release = number"  # noqa: S608
+            " where name = ifnull(?, name) and env = ifnull(?, env) and engine = ifnull(?, engine)"
+            " and (? = '' or project in (?, ''))"
+        )
+        with self._open() as db:
+            values = (name, env, engine, self.project, self.project)
+            return tuple(map(_release, db.execute(f"{query} order by number desc", values).fetchall()))
+
+    @contextmanager
+    def kept_open(self) -> Iterator[Ledger]:
+        """The same by one connection, for this thread: an entry costs a fifth of what it does with one of its own."""
+        with closing(self._connected()) as db:
+            yield replace(self, kept=db)
+
+    @contextmanager
+    def _open(self) -> Iterator[sqlite3.Connection]:
+        """One transaction."""
+        with self._in_words(), nullcontext(self.kept) if self.kept else closing(self._connected()) as db, db:
+            yield db
+
+    def _connected(self) -> sqlite3.Connection:
+        with self._in_words():
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            db = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
+            try:
+                db.executescript(SCHEMA)
+                _add_project(db)
+            except BaseException:
+                db.close()
+                raise
+            return db
+
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError, ValueError, TypeError) as error:
+            raise LedgerError(f"the history {self.path} cannot be used: {error}", hint=self._remedy()) from error
+
+    def _remedy(self) -> str:
+        if is_full(self.path.parent):
+            return "the disk is full: make room on it"
+        return "move it away if it is damaged: nothing but the history is lost"
+
+
+def _add_project(db: sqlite3.Connection) -> None:
+    """Histories from before there were projects lack the column."""
+    columns = {name for _, name, *_ in db.execute("pragma table_info(releases)")}
+    if "project" not in columns:
+        with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
+            db.execute("alter table releases add column project text not null default ''")
+
+
+def _release(row: tuple[Any, ...]) -> Release:
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail, traffic = row
+    measured, ended = _figures(traffic) if traffic else None, Outcome(outcome)
+    return Release(number, name, env, engine, change, models_from(models), who, began, seconds, ended, detail, measured)
+
+
+def _figures(text: str) -> Any:
+    """Those few that were measured."""
+    from deployer.results.traffic import TrafficFigures
+    from deployer.system import documents
+
+    return documents.read(TrafficFigures, json.loads(text))
+
+
+def _who() -> str:
+    return f"{user()}@{socket.gethostname()}"

@@ -1,0 +1,48 @@
+"""How a model that is served becomes another: one version in the place of another, labels moved. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping
+
+from deployer.results.deployment import ServedModel
+
+STABLE = "stable"
+
+
+def current(model: ServedModel) -> int:
+    """The version that the next one takes the place of: the one labelled `stable`, or else the highest."""
+    return dict(model.labels).get(STABLE, max(model.versions))
+
+
+def moved(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
+    """`to` in the place of the current version, with its labels; versions that other labels point to stay.
+
+    With `keep` the current one stays loaded too, to go back to it at once. A higher one cannot: requests without a
+    version go to the highest that is loaded.
+    """
+    old = current(model)
+    labels = {label: to if version == old else version for label, version in model.labels}
+    kept = {old} if keep and old < to else set()
+    return _served(model, {to, *labels.values()} | kept, labels)
+
+
+def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
+    """With labels set, and those that are None taken away; what a label is set to is served from then on.
+
+    A version that loses its last label goes, unless it is current and no other becomes `stable`.
+    """
+    labels = {label: version for label, version in {**dict(model.labels), **changes}.items() if version is not None}
+    left = {version for label, version in model.labels if label in changes} - set(labels.values())
+    stays = set(model.versions) - left | (set() if STABLE in labels else {current(model)})
+    return _served(model, stays | set(labels.values()), labels)
+
+
+def replaced(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:
+    """All of them, with the changed one in the place of its namesake."""
+    return tuple(changed if model.name == changed.name else model for model in models)
+
+
+def _served(model: ServedModel, versions: set[int], labels: Mapping[str, int]) -> ServedModel:
+    ordered = tuple(sorted(versions))
+    return dataclasses.replace(model, versions=ordered, labels=tuple(sorted(labels.items())), digests=())

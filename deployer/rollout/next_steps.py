@@ -1,0 +1,64 @@
+"""What to type where nothing is deployed: what shows what there is, and what deploys."""
+
+from __future__ import annotations
+
+import difflib
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+from deployer.config.spec import Spec
+from deployer.results.deployment import DEFAULT_ENV, Deployment
+from deployer.savedmodel.layout import VERSION, is_saved_model
+
+MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
+
+
+def where_nothing_is(spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "") -> str:
+    """The hint where there is no deployment `name`, or where `there` is none at all. `project` is the one that was
+    typed."""
+    options = f"{'' if spec.env == DEFAULT_ENV else f' --env {spec.env}'}{f' --project {project}' if project else ''}"
+    return "; ".join(filter(None, (_shown(spec, there, name, project), _deployed(spec, there, name, options))))
+
+
+def _shown(spec: Spec, there: tuple[Deployment, ...], name: str | None, project: str) -> str:
+    if not there:
+        return ""
+    elsewhere = any(found.env != spec.env for found in there)
+    command = f"deployer status{' --all' if elsewhere else ''}{f' --project {project}' if project else ''}"
+    listed = ", ".join(f"{found.name} [{found.env}]" for found in there)
+    near = difflib.get_close_matches(name or "", sorted({found.name for found in there}), n=1)
+    meant = f"did you mean {near[0]}? " if near and near[0] != name else ""
+    return f"{meant}{command} shows what is deployed: {listed}"
+
+
+def _deployed(spec: Spec, there: tuple[Deployment, ...], name: str | None, options: str) -> str:
+    stored = list(_stored(spec.models_dir))
+    if name in stored:
+        return f"deployer up {name}{options} deploys what the store has"
+    if not there or (name is not None and name == spec.name):
+        if spec.models:
+            return f"deployer up{options} deploys what deployer.toml lists"
+        if stored:
+            return f"deployer up {stored[0]}{options} deploys what the store has"
+    return "" if there else f"deployer up SOURCE{options} deploys a model"
+
+
+def _stored(models_dir: Path) -> Iterator[str]:
+    """The models of the store, by its folders: the store itself imports much."""
+    for folder in sorted(models_dir.iterdir()) if models_dir.is_dir() else ():
+        if folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir()):
+            yield folder.name
+
+
+def after_init(folder: Path, name: str) -> str:
+    """The command that deploys the model which a new deployer.toml lists: from the store, or from a file here."""
+    if name in _stored(folder / "models"):
+        return "deployer up"
+    found = sorted(filter(_is_source, folder.iterdir()), key=lambda place: -place.stat().st_mtime)
+    source = shlex.quote(found[0].name) if found else "SOURCE"
+    return f"deployer up {source} --name {name}"
+
+
+def _is_source(place: Path) -> bool:
+    return place.is_file() if place.suffix.lower() in MODEL_FILES else is_saved_model(place)

@@ -1,0 +1,341 @@
+"""What every verb starts from: the spec, the store and the engine that settings and `deployer.toml` name."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import shlex
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer import engines
+from deployer.config.spec import Spec
+from deployer.engines.base import Engine
+from deployer.errors import (
+    EngineConflict,
+    EngineError,
+    EngineUnavailable,
+    InvalidValue,
+    NothingDeployed,
+    NotRunning,
+    UsageError,
+)
+from deployer.results.deployment import Deployment, ServedModel, typed
+from deployer.results.model import check_name
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
+
+if TYPE_CHECKING:
+    from deployer.client.client import Client
+    from deployer.store.store import Store
+    from deployer.verification.golden import Tolerance
+
+Progress = Callable[[str], None]
+
+
+def silent(_: str) -> None:
+    """The progress of those who do not want any."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What options can set over `deployer.toml`; None leaves it as it is there."""
+
+    config: Path | None = None
+    project: str | None = None
+    env: str | None = None
+    engine: str | None = None
+    models_dir: Path | None = None
+    state_dir: Path | None = None
+    templates_dir: Path | None = None
+    host: str | None = None
+    rest_port: int | None = None
+    grpc_port: int | None = None
+    timeout: float | None = None
+    lock_wait: float = 0.0
+    skip_gate: bool = False
+    allow_breaking: bool = False
+    max_slowdown: float | None = None
+    measure: float | None = None
+    max_failures: int | None = None
+    max_gap_ms: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises InvalidValue for a wait that would never end."""
+        if not 0.0 <= self.lock_wait < math.inf:
+            raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
+
+    def overrides(self) -> dict[str, Any]:
+        """By their keys in the document."""
+        return {
+            "project": self.project,
+            "engine": self.engine,
+            "models_dir": self.models_dir,
+            "state_dir": self.state_dir,
+            "templates_dir": self.templates_dir,
+            "server.host": self.host,
+            "server.rest_port": self.rest_port,
+            "server.grpc_port": self.grpc_port,
+            "gate.ready_seconds": self.timeout,
+            "gate.skip": self.skip_gate or None,
+            "gate.allow_breaking": self.allow_breaking or None,
+            "gate.max_slowdown": self.max_slowdown,
+            "gate.measure": self.measure,
+            "gate.max_failures": self.max_failures,
+            "gate.max_gap_ms": self.max_gap_ms,
+        }
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
+
+    `absence` says why Docker is not among them, where it would have been preferred; `unasked` what is to be said of an
+    engine that could not be asked whether it has the deployment, too.
+    """
+
+    spec: Spec
+    engines: tuple[Engine, ...]
+    settings: Settings
+    absence: str = ""
+    unasked: str = ""
+
+    @property
+    def store(self) -> Store:
+        """The versions that there are."""
+        from deployer.store.store import Store
+
+        return Store(self.spec.models_dir)
+
+    @property
+    def ledger(self) -> Ledger:
+        """The history of this project in this state folder."""
+        return self.ledger_of(self.engine)
+
+    def ledger_of(self, engine: Engine) -> Ledger:
+        """The history of the project that an engine works for."""
+        return Ledger(engine.state_dir / LEDGER_FILE, engine.project)
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """How far answers may lie from the golden ones."""
+        from deployer.verification.golden import Tolerance
+
+        return Tolerance(self.spec.gate.relative_tolerance, self.spec.gate.absolute_tolerance)
+
+    @property
+    def engine(self) -> Engine:
+        """The engine to work with."""
+        return self.engines[0]
+
+    def narrowed(self, name: str) -> Workspace:
+        """The same with just the engine that has this deployment, or the first one.
+
+        Raises EngineConflict where several have it, EngineUnavailable for a deployment of a Docker Engine that was left
+        out because it does not answer.
+        """
+        having = self.having(name)
+        if len(having) > 1:
+            raise self.on_several(name, having)
+        return dataclasses.replace(self, engines=having)
+
+    def having(self, name: str) -> tuple[Engine, ...]:
+        """The engines that have this deployment; where none has, the one that has something of it, or the first."""
+        key = (name, self.spec.env)
+        if self.absence and self.was_on_docker(name):
+            raise EngineUnavailable(
+                f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
+                hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
+            )
+        with self.offering_embedded(name):
+            having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
+        if len(having) > 1:
+            having = [engine for engine in having if engine.observe(*key)] or having[:1]
+        return tuple(having) or self.engines[:1]
+
+    @contextmanager
+    def offering_embedded(self, name: str) -> Iterator[None]:
+        """Name the embedded engine where Docker cannot be used, unless the deployment is one of Docker's."""
+        try:
+            yield
+        except EngineUnavailable as error:
+            if not self.was_on_docker(name):
+                error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
+            raise
+
+    def on_several(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
+        """The error that asks which engine is meant."""
+        first, second = (engine.name for engine in having[:2])
+        what = self.typed(name)
+        return EngineConflict(
+            f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
+            hint=f"add --engine {first} or --engine {second}; deployer down {what} --engine {second} leaves the one on "
+            f"{first}, and deployer status {what} shows both",
+        )
+
+    def typed(self, name: str) -> str:
+        """What to type after a verb to mean the deployment of that name here."""
+        project = f" --project {self.settings.project}" if self.settings.project else ""
+        place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
+        return f"{typed(name, self.spec.env)}{project}{place}"
+
+    def was_on_docker(self, name: str) -> bool:
+        """By the folders of this working copy; those of releases before there were projects count, too."""
+        from deployer.engines import run_folder
+
+        mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
+        return not mine.isdisjoint(run_folder.homes(self.spec.state_dir / "docker"))
+
+    def with_spec(self, spec: Spec) -> Workspace:
+        """The same with another spec."""
+        return dataclasses.replace(self, spec=spec)
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """Every deployment of every engine."""
+        return tuple(found for engine in self.engines for found in engine.observe_all())
+
+    def others(self) -> tuple[Engine, ...]:
+        """The engines as each other project sees them that has something there."""
+        own = set(map(identity, self.engines))
+        found = each_once(other for engine in self.engines for other in engine.others())
+        return tuple(other for other in found if identity(other) not in own)
+
+    def client(self, deployment: Deployment) -> Client:
+        """Speaks to that deployment's server; the same one each time, whose connections are there already."""
+        from deployer.client.client import Client
+
+        seconds = self.spec.gate.request_seconds
+        client = Client(deployment.endpoints, seconds, deployment.front, ended=partial(self._ended, deployment))
+        return self._clients.setdefault((deployment.release, client), client)
+
+    def _ended(self, deployment: Deployment) -> str:
+        """Why its server is not there any more; empty while it is."""
+        engine = self.narrowed(deployment.name).engine
+        return "" if engine.alive(deployment) else engine.autopsy(deployment)
+
+    @cached_property
+    def _clients(self) -> dict[tuple[str, Client], Client]:
+        return {}
+
+    def deployed(self, name: str | None) -> Deployment:
+        """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""
+        wanted = self.deployment_name(name)
+        observed = self.narrowed(wanted).engine.observe(wanted, self.spec.env)
+        if observed is None:
+            raise self.nothing_deployed(wanted)
+        return observed
+
+    def running(self, name: str | None) -> Deployment:
+        """The same, to be asked something. Raises NotRunning where that is no use."""
+        deployment = self.deployed(name)
+        if stopped := stopped_part(deployment):
+            raise not_running(deployment, stopped)
+        return deployment
+
+    def nothing_deployed(self, name: str) -> NothingDeployed:
+        """The error that says what there is instead."""
+        lost = [each for engine in self.engines for each in engine.lost(name, self.spec.env)]
+        if lost:
+            return NothingDeployed(
+                f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
+                hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
+            )
+        from deployer.rollout import elsewhere
+
+        hint = "; ".join(filter(None, (elsewhere.hint(self, name), self.next_steps(self.observe_all(), name))))
+        return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
+
+    def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:
+        """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
+        from deployer.rollout import next_steps
+
+        return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "")
+
+    def deployment_name(self, name: str | None) -> str:
+        """The name given, or the document's, or that of the only deployment there is."""
+        if name is not None and ":" in name:
+            base, _, version = name.partition(":")
+            raise InvalidValue(
+                f"a deployment is named without a version, and not {name[:100]!r}",
+                hint=f"{base}; to serve that version: deployer redeploy {base} --version {version}",
+            )
+        if name is not None:
+            return check_name(name, "deployment")
+        if self.spec.name or self.spec.models:
+            return self.spec.deployment
+        deployed = self.observe_all()
+        seen = (*deployed, *(lost for engine in self.engines for lost in engine.lost()))
+        there = sorted({found.name for found in seen if found.env == self.spec.env})
+        if len(there) == 1:
+            return there[0]
+        if there:
+            raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
+        raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
+
+
+def stopped_part(deployment: Deployment) -> str:
+    """What of a deployment is not running, so that no request is answered; empty where all is."""
+    if not deployment.running:
+        return "server"
+    return "gateway" if deployment.front and not deployment.front.running else ""
+
+
+def not_running(deployment: Deployment, stopped: str) -> NotRunning:
+    """The error that says so."""
+    what, again = f"{deployment.name} [{deployment.env}]", typed(deployment.name, deployment.env)
+    return NotRunning(
+        f"{what} does not answer: its {stopped} is not running",
+        hint=f"deployer up {again} starts it; deployer logs {again} shows its last words",
+    )
+
+
+def one_model(deployed: Deployment, name: str | None) -> ServedModel:
+    """The model of that name, or the only one. Raises UsageError where there is none, or several to choose from."""
+    names = [served.name for served in deployed.models]
+    wanted = names[0] if name is None and len(names) == 1 else name
+    for served in deployed.models:
+        if served.name == wanted:
+            return served
+    problem = f"{deployed.name} serves no model {name}" if name else f"{deployed.name} serves several models"
+    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
+
+
+def open_everywhere(settings: Settings) -> Workspace:
+    """As `open_workspace`, with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
+    from deployer.config import loader
+
+    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV")
+    names = dict.fromkeys((*loader.environments(settings.config), *((chosen,) if chosen else ())))
+    opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
+    return dataclasses.replace(opened[0], engines=each_once(engine for each in opened for engine in each.engines))
+
+
+def each_once(found: Iterable[Engine]) -> tuple[Engine, ...]:
+    """Engines that have the same deployments are one."""
+    return tuple({identity(engine): engine for engine in found}.values())
+
+
+def identity(engine: Engine) -> tuple[str, str, str]:
+    """What tells whether two engines have the same deployments."""
+    return engine.name, _place(engine), engine.project
+
+
+def _place(engine: Engine) -> str:
+    """One that cannot be told is found out again when the engine is asked for something."""
+    try:
+        return engine.place
+    except EngineError as error:
+        return error.message
+
+
+def open_workspace(settings: Settings) -> Workspace:
+    """Read the configuration and choose the engine. Raises ConfigError, EngineUnavailable."""
+    from deployer.config import loader
+
+    spec = loader.load(settings.config, settings.env, settings.overrides())
+    found = engines.usable(spec)
+    return Workspace(spec, found.engines, settings, found.absence)

@@ -1,0 +1,1 @@
+"""Reads SavedModels without TensorFlow: signatures, ops, tensors, differences."""

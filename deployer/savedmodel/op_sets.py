@@ -1,0 +1,195 @@
+"""Whether a server's TensorFlow can take up a graph: by the ops that each release knows, and no TensorFlow imported.
+
+Compared is what TensorFlow's loader refuses: the ops of the graph and of every function that it can reach (one that
+nobody calls may hold anything, and unknown attributes are passed over), the versions that a graph asks of its reader,
+and the version of XlaCallModule, which jax2tf writes. `op_sets.json` is made by `requirements/op_sets.py`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from deployer.savedmodel.graph_defs import reached
+
+FILE = Path(__file__).with_name("op_sets.json")
+STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[\w.-]*)?(?:@.*)?")
+"""TensorFlow Serving's images, as a registry or a mirror of it has them; a tag may tell the version."""
+MINOR = re.compile(r"\d+\.\d+")
+WHEELS = ("tensorflow", "tensorflow-cpu")
+XLA_CALL_MODULE = "XlaCallModule"
+MUST_COMPILE = "_XlaMustCompile"
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server's TensorFlow: what to call it, its minor version, how to have another, and whether the server is
+    TensorFlow Serving as it is published, which has some ops more."""
+
+    name: str
+    tensorflow: str
+    remedy: str
+    stock: bool = False
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a minor version of TensorFlow knows: ops, the version of its graphs, the oldest graphs that it reads, and
+    the newest version of XlaCallModule that it runs."""
+
+    tensorflow: str
+    graph: int
+    min_producer: int
+    xla_call_module: int
+    ops: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """Why a server would not load a model, and what to do."""
+
+    reason: str
+    remedy: str
+
+
+def of_image(image: str) -> Target | None:
+    """The TensorFlow of an image, where its name tells: that of TensorFlow Serving's own images, by their tag."""
+    match = STOCK.fullmatch(image)
+    return named(image, match["version"]) if match and match["version"] else None
+
+
+def named(image: str, tensorflow: str) -> Target:
+    """An image whose TensorFlow is known."""
+    return Target(image, tensorflow, "name another docker.image", stock=bool(STOCK.fullmatch(image)))
+
+
+def installed() -> Target | None:
+    """The TensorFlow of this Python, which the embedded server runs."""
+    import importlib.metadata
+
+    for wheel in WHEELS:
+        try:
+            version = importlib.metadata.version(wheel)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+        return Target(f"TensorFlow {version}", minor(version), "install another TensorFlow")
+    return None
+
+
+def minor(version: str) -> str:
+    """`2.20` of `2.20.1`; nothing of what is no version."""
+    found = MINOR.match(version)
+    return found[0] if found else ""
+
+
+@lru_cache(maxsize=1)
+def _document() -> Any:
+    return json.loads(FILE.read_text(encoding="utf-8"))
+
+
+@lru_cache(maxsize=1)
+def releases() -> tuple[Release, ...]:
+    """Every release that is known, the oldest first."""
+    found: list[Release] = []
+    for raw in _document()["releases"]:
+        before = found[-1].ops if found else frozenset[str]()
+        ops = (before | set(raw["added"].split())) - set(raw["removed"].split())
+        found.append(
+            Release(raw["tensorflow"], raw["graph"], raw["min_producer"], raw["xla_call_module"], frozenset(ops))
+        )
+    return tuple(found)
+
+
+def serving_ops() -> frozenset[str]:
+    """The ops of TensorFlow Text and Decision Forests, which TensorFlow Serving has besides TensorFlow's."""
+    return frozenset(_document()["serving"].split())
+
+
+def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
+    """Why the target would not load the graph; nothing for a TensorFlow that is not in the table."""
+    release = next((known for known in releases() if known.tensorflow == target.tensorflow), None)
+    if release is None:
+        return ()
+    graph = meta_graph.graph_def
+    nodes = list(reached(graph))
+    return (
+        *_by_ops({node.op for node in nodes}, graph, release, target),
+        *_by_versions(graph.versions, release, target),
+        *_by_xla_call_module(nodes, release, target),
+    )
+
+
+def compiled_by_xla(meta_graph: Any) -> str:
+    """What of the graph runs only where XLA may compile, which TensorFlow Serving leaves off; nothing for most."""
+    for node in reached(meta_graph.graph_def):
+        if node.op == XLA_CALL_MODULE:
+            return "functions of JAX (jax2tf)"
+        if node.attr[MUST_COMPILE].b:
+            return "a tf.function(jit_compile=True)"
+    return ""
+
+
+def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Unfit]:
+    serving = serving_ops()
+    known = release.ops | {function.signature.name for function in graph.library.function}
+    unknown = ops - known - (serving if target.stock else frozenset())
+    if added := unknown & serving:
+        yield Unfit(
+            f"{_named(added)} of TensorFlow Text or Decision Forests: {target.name} does not have it",
+            "serve it with tensorflow/serving, which does: --engine docker",
+        )
+    if young := {op for op in unknown - serving if _knowing(op)}:
+        since = _knowing(min(young))
+        yield Unfit(
+            f"{_named(young)} not known to {_told(target)}; TensorFlow {since} knows {min(young)}",
+            f"{target.remedy}, or leave it out of the served graph",
+        )
+    if custom := {op for op in unknown - serving if not _knowing(op)}:
+        yield Unfit(
+            f"{_named(custom)} known to no TensorFlow from {releases()[0].tensorflow} to {releases()[-1].tensorflow}, "
+            f"so not to {target.name} either: a custom op",
+            "leave it out of the served graph, or name a server image that has it linked in as docker.image",
+        )
+
+
+def _named(ops: Iterable[str]) -> str:
+    names = sorted(ops)
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"the op{'s' if len(names) > 1 else ''} {', '.join(names[:SHOWN])}{more}, {'are' if names[1:] else 'is'}"
+
+
+def _knowing(op: str) -> str:
+    """The releases that know an op, or nothing."""
+    found = [release.tensorflow for release in releases() if op in release.ops]
+    return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}" if found else ""
+
+
+def _told(target: Target) -> str:
+    return f"{target.name}, which is TensorFlow {target.tensorflow}" if target.stock else target.name
+
+
+def _by_versions(versions: Any, release: Release, target: Target) -> Iterator[Unfit]:
+    if versions.min_consumer > release.graph or release.graph in versions.bad_consumers:
+        yield Unfit(
+            f"its graph is for readers of version {versions.min_consumer} or newer, and {_told(target)} reads up to "
+            f"version {release.graph}",
+            target.remedy,
+        )
+    if versions.producer < release.min_producer:
+        yield Unfit(f"its graph is of version {versions.producer}, too old for {_told(target)}", "export it again")
+
+
+def _by_xla_call_module(nodes: Iterable[Any], release: Release, target: Target) -> Iterator[Unfit]:
+    version = max((node.attr["version"].i for node in nodes if node.op == XLA_CALL_MODULE), default=0)
+    if version > release.xla_call_module:
+        yield Unfit(
+            f"it was made by jax2tf with XlaCallModule of version {version}, and {_told(target)} runs up to version "
+            f"{release.xla_call_module}",
+            f"{target.remedy}, or convert it with an older jax",
+        )

@@ -1,0 +1,229 @@
+"""Reads a SavedModel folder without TensorFlow, and refuses what would load and then fail every request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import BrokenModel, MalformedTensor
+from deployer.results.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
+from deployer.savedmodel import pbtxt, pointers, tensors
+from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model, served_files
+from deployer.savedmodel.protos import proto
+from deployer.savedmodel.recognise import recognise
+from deployer.server.version_names import is_too_large, numbered, version_number
+
+INIT_SIGNATURE = "__saved_model_init_op"
+SERVE = ("serve",)
+"""The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
+VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
+KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
+SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
+
+
+def newest_version(folder: Path) -> Path | None:
+    """The version folder of a base path that TensorFlow Serving would take first; None for any other folder.
+
+    Raises BrokenModel where it would take none, because no number of a version fits into 64 bits.
+    """
+    if is_saved_model(folder) or not folder.is_dir():
+        return None
+    children = [child.name for child in folder.iterdir() if child.is_dir()]
+    found, _ = numbered(children)
+    if any(is_saved_model(folder / name) for name in found.values()):
+        return folder / found[max(found)]
+    large = next((name for name in sorted(children) if is_too_large(name) and is_saved_model(folder / name)), None)
+    if large is not None:
+        raise BrokenModel(
+            f"{folder} has no version that TensorFlow Serving would load: {large} is more than {MAX_VERSION}",
+            hint=f"name the folder itself: {folder / large}",
+        )
+    return None
+
+
+def version_notes(source: Path) -> tuple[str, ...]:
+    """What is to be told of the version folder that is taken, and of those beside it that TensorFlow Serving passes
+    over. `source` is a base path or the version folder itself."""
+    newest = newest_version(source)
+    name = (newest or source.absolute()).name
+    number = version_number(name)
+    notes = []
+    if number is not None and name != str(number):
+        notes.append(f"the version folder {name!r} is version {number} to TensorFlow Serving")
+    if is_too_large(name) or (number is not None and number < 1):
+        notes.append(f"the number of the version folder {name!r} is not kept: versions are 1 to {MAX_VERSION}")
+    if newest is not None:
+        children = sorted(child.name for child in source.iterdir() if child.is_dir())
+        lost = [*numbered(children)[1], *filter(is_too_large, children)]
+        if lost:
+            notes.append(f"left out, as TensorFlow Serving does: {', '.join(map(repr, lost[:5]))}")
+    return tuple(notes)
+
+
+def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
+    """What the SavedModel in `folder` declares.
+
+    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly these tags, files are pointers
+    of Git LFS, or variables that the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE
+    and fail every predict, or answer wrongly.
+    """
+    graph = meta_graph(parse(folder), tags, folder)
+    check_files(folder, graph)
+    return _info(folder, graph)
+
+
+def declared(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
+    """The same also for a folder that lacks files, with what `read` would raise for them."""
+    graph = meta_graph(parse(folder), tags, folder)
+    try:
+        check_files(folder, graph)
+    except BrokenModel as fault:
+        return _info(folder, graph), fault
+    return _info(folder, graph), None
+
+
+def check_files(folder: Path, graph: Any) -> None:
+    """Raises BrokenModel where the files beside the graph are not all there, or not the files themselves."""
+    _check_variables(folder, graph)
+    pointers.check((*served_files(folder), folder / WARMUP_FILE))
+
+
+def _info(folder: Path, graph: Any) -> SavedModelInfo:
+    return SavedModelInfo(
+        signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
+        tags=tuple(sorted(graph.meta_info_def.tags)),
+        tensorflow=graph.meta_info_def.tensorflow_version or "unknown",
+        keras=_keras_version(folder),
+        fingerprint=_fingerprint(folder),
+        size_bytes=sum(path.stat().st_size for path in served_files(folder)),
+    )
+
+
+def parse(folder: Path) -> Any:
+    """The SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
+    path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
+    if path is None:
+        raise _no_saved_model(folder)
+    pointers.check((path,))
+    message = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    _parse_binary(path, message) if path.name == PB_FILE else pbtxt.parse(path, message)
+    if not message.meta_graphs:
+        raise BrokenModel(f"{path} holds no graph: it is empty or cut short", hint="copy or export the model again")
+    return message
+
+
+def _parse_binary(path: Path, message: Any) -> None:
+    from google.protobuf.message import DecodeError
+
+    try:
+        message.ParseFromString(path.read_bytes())
+    except DecodeError as error:
+        raise BrokenModel(
+            f"{path} cannot be parsed: it is cut short or not a SavedModel", hint="copy or export the model again"
+        ) from error
+
+
+def _no_saved_model(folder: Path) -> BrokenModel:
+    if hint := _children_hint(folder):
+        return BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=hint)
+    if seen := recognise(folder):
+        return BrokenModel(f"{folder} is not a SavedModel: it is {seen.what}", hint=seen.way_out)
+    what = f"it has no {PB_FILE}" if folder.is_dir() else "there is no such folder"
+    return BrokenModel(f"{folder} is not a SavedModel: {what}")
+
+
+def _children_hint(folder: Path) -> str | None:
+    children = sorted(child.name for child in folder.iterdir() if is_saved_model(child)) if folder.is_dir() else []
+    return f"it holds SavedModels in {', '.join(children[:5])}: name one of them" if children else None
+
+
+def meta_graph(message: Any, tags: Collection[str], folder: Path) -> Any:
+    """The MetaGraph that has exactly these tags. Raises BrokenModel with the tags that there are."""
+    found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
+    if graph := found.get(frozenset(tags)):
+        return graph
+    usual = ", which TensorFlow Serving loads" if tuple(tags) == SERVE else ""
+    listed = ", ".join(sorted(_listed(others) for others in found))
+    first = ",".join(min(sorted(others) for others in found))
+    raise BrokenModel(
+        f"{folder} has no graph tagged {_listed(tags)}{usual}; it has {listed}",
+        hint=f"--tags {first or repr('')} takes one of them, and has it served",
+    )
+
+
+def _listed(tags: Collection[str]) -> str:
+    return f"{{{', '.join(sorted(tags))}}}"
+
+
+def _check_variables(folder: Path, graph: Any) -> None:
+    uses_variables = any(node.op in VARIABLE_OPS for node in graph.graph_def.node)
+    if uses_variables and not (folder / "variables" / "variables.index").is_file():
+        raise BrokenModel(
+            f"{folder} has no variables/variables.index, but its graph uses variables: "
+            "TensorFlow Serving would load it and then fail every request",
+            hint="copy or export the model again, with its variables folder",
+        )
+    missing = sorted(_missing_shards(folder / "variables"))
+    if missing:
+        raise BrokenModel(f"{folder / 'variables'} lacks {missing[0]}", hint="copy or export the model again, whole")
+
+
+def _missing_shards(variables: Path) -> Iterable[str]:
+    names = {path.name for path in variables.glob("variables.data-*")}
+    totals = {match[2] for match in map(SHARD.fullmatch, names) if match}
+    wanted = {f"variables.data-{number:05d}-of-{total}" for total in totals for number in range(int(total))}
+    if not names and (variables / "variables.index").is_file():
+        return {"variables.data-00000-of-00001"}
+    return wanted - names
+
+
+def _serving_names(graph: Any) -> list[str]:
+    return sorted(name for name in graph.signature_def if name != INIT_SIGNATURE)
+
+
+def _signature(name: str, definition: Any) -> Signature:
+    return Signature(name, definition.method_name, _specs(definition.inputs), _specs(definition.outputs))
+
+
+def _specs(infos: Any) -> tuple[TensorSpec, ...]:
+    return tuple(TensorSpec(name, _dtype(infos[name]), shape_of(infos[name].tensor_shape)) for name in sorted(infos))
+
+
+def _dtype(info: Any) -> str:
+    if info.WhichOneof("encoding") == "composite_tensor":
+        return "composite"
+    try:
+        return tensors.dtype_name(info.dtype)
+    except MalformedTensor as error:
+        raise BrokenModel(f"tensor {info.name!r} of a signature: {error.message}") from error
+
+
+def shape_of(message: Any) -> Shape:
+    """A TensorShapeProto as a shape: None for an unknown rank, None in place of an open dimension."""
+    if message.unknown_rank:
+        return None
+    return tuple(None if dim.size < 0 else int(dim.size) for dim in message.dim)
+
+
+def _keras_version(folder: Path) -> str | None:
+    metadata = folder / "keras_metadata.pb"
+    if not metadata.is_file():
+        return None
+    match = KERAS_VERSION.search(metadata.read_bytes())
+    return match[1].decode() if match else "2.x"
+
+
+def _fingerprint(folder: Path) -> str | None:
+    """TensorFlow's own hashes of program, signatures, objects and checkpoint: equal when the content is."""
+    path = folder / "fingerprint.pb"
+    if not path.is_file():
+        return None
+    message = proto("tensorflow.core.protobuf.fingerprint_pb2").FingerprintDef()
+    try:
+        message.ParseFromString(path.read_bytes())
+    except Exception as error:
+        raise BrokenModel(f"{path} cannot be parsed") from error
+    parts = (message.graph_def_program_hash, message.signature_def_hash, message.saved_object_graph_hash)
+    return "/".join(f"{part:016x}" for part in (*parts, message.checkpoint_hash))

@@ -1,0 +1,227 @@
+"""Tensors between their three forms: numpy arrays, TensorProto (gRPC, golden sets) and JSON (REST).
+
+String tensors are numpy object arrays of `bytes`. Nothing here needs TensorFlow; numpy is imported at first use.
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+from typing import Any
+
+from deployer.errors import MalformedTensor
+from deployer.savedmodel.protos import proto
+
+MAX_ELEMENTS = 2**31
+_PROTO_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
+_VALUE_FIELDS = {
+    "float32": "float_val",
+    "float64": "double_val",
+    "float16": "half_val",
+    "bfloat16": "half_val",
+    "int64": "int64_val",
+    "bool": "bool_val",
+    "string": "string_val",
+    "complex64": "scomplex_val",
+    "complex128": "dcomplex_val",
+    "uint32": "uint32_val",
+    "uint64": "uint64_val",
+}
+REST_CANNOT_CARRY = frozenset({"float16", "bfloat16", "uint16", "complex64", "complex128"})
+"""Dtypes that TensorFlow Serving's JSON refuses, as inputs and as outputs (TF_SERVING.md 3.2)."""
+
+
+def dtype_name(number: int) -> str:
+    """`float32` for DT_FLOAT, and so on; a reference dtype counts as its base."""
+    types = proto("tensorflow.core.framework.types_pb2")
+    try:
+        return dtype_from_text(types.DataType.Name(number % 100))
+    except ValueError as error:
+        raise MalformedTensor(f"there is no dtype number {number}") from error
+
+
+def dtype_from_text(text: str) -> str:
+    """`float32` for `DT_FLOAT`, and so on."""
+    text = text.removeprefix("DT_")
+    return next((ours for ours, theirs in _PROTO_NAMES.items() if theirs == text), text.lower())
+
+
+def dtype_number(name: str) -> int:
+    """DT_FLOAT's number for `float32`, and so on."""
+    types = proto("tensorflow.core.framework.types_pb2")
+    return int(types.DataType.Value("DT_" + _PROTO_NAMES.get(name, name.upper())))
+
+
+def numpy_dtype(name: str) -> Any:
+    """The numpy dtype that holds values of a TensorFlow dtype."""
+    import numpy as np
+
+    if name == "string":
+        return np.dtype(object)
+    if name == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    try:
+        return np.dtype(name)
+    except TypeError as error:
+        raise MalformedTensor(f"tensors of dtype {name} are not supported") from error
+
+
+def dtype_of(array: Any) -> str:
+    """The TensorFlow name of an array's dtype; object and text arrays are strings."""
+    return "string" if array.dtype.kind in "OSU" else str(array.dtype.name)
+
+
+def to_proto(array: Any) -> Any:
+    """A TensorProto with the array's dtype, shape and values."""
+    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(dtype=dtype_number(dtype_of(array)))
+    for size in array.shape:
+        tensor.tensor_shape.dim.add(size=size)
+    if dtype_of(array) == "string":
+        tensor.string_val.extend(as_bytes(value) for value in array.ravel().tolist())
+    else:
+        tensor.tensor_content = array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+    return tensor
+
+
+def from_proto(tensor: Any) -> Any:
+    """The array in a TensorProto, from `tensor_content` or the `*_val` fields (the last value repeats to fill)."""
+    import numpy as np
+
+    name = dtype_name(tensor.dtype)
+    shape = tuple(dim.size for dim in tensor.tensor_shape.dim)
+    count = _element_count(shape)
+    try:
+        if tensor.tensor_content:
+            flat = np.frombuffer(tensor.tensor_content, dtype=numpy_dtype(name).newbyteorder("<"))
+        else:
+            flat = _filled(_listed_values(tensor, name), count)
+    except (ValueError, OverflowError) as error:
+        raise MalformedTensor(f"a tensor's values are not {name}: {error}") from error
+    if flat.size != count:
+        raise MalformedTensor(f"a tensor of shape {list(shape)} carries {flat.size} values")
+    return flat.reshape(shape)
+
+
+def _element_count(shape: tuple[int, ...]) -> int:
+    count = math.prod(shape)
+    if min(shape, default=0) < 0 or count > MAX_ELEMENTS:
+        raise MalformedTensor(f"a tensor of shape {list(shape)[:8]} is not acceptable")
+    return count
+
+
+def _listed_values(tensor: Any, name: str) -> Any:
+    import numpy as np
+
+    values = getattr(tensor, _VALUE_FIELDS.get(name, "int_val"))
+    if name in ("float16", "bfloat16"):
+        return np.array(values, dtype=np.uint16).view(numpy_dtype(name))
+    if name.startswith("complex"):
+        parts = np.zeros(len(values) + len(values) % 2, np.float32 if name == "complex64" else np.float64)
+        parts[: len(values)] = values
+        return parts.view(numpy_dtype(name))
+    flat = np.empty(len(values), dtype=numpy_dtype(name))
+    flat[:] = list(values)
+    return flat
+
+
+def _filled(flat: Any, count: int) -> Any:
+    import numpy as np
+
+    if 0 < flat.size < count:
+        return np.concatenate([flat, np.repeat(flat[-1:], count - flat.size)])
+    return flat
+
+
+def as_bytes(value: Any) -> bytes:
+    """A string tensor's element as bytes; text is UTF-8."""
+    return value if isinstance(value, bytes) else str(value).encode()
+
+
+def to_json(array: Any) -> Any:
+    """Nested lists that TensorFlow Serving's REST API reads; strings go as base64, so that any bytes survive."""
+    if dtype_of(array) != "string":
+        return array.tolist()
+    return _encode_strings(array.tolist())
+
+
+def _encode_strings(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_encode_strings(item) for item in value]
+    return {"b64": base64.b64encode(as_bytes(value)).decode()}
+
+
+def from_json(value: Any, dtype: str) -> Any:
+    """The array in a REST answer, or in a person's JSON example, as the dtype that the signature declares.
+
+    Numbers written in JSON have no dtype: integers go into every number type that holds them, floats into floats.
+    """
+    import numpy as np
+
+    target = numpy_dtype(dtype)
+    try:
+        if dtype == "string":
+            return _string_array(value)
+        array = np.array(value)
+        if target.kind in "iu" and array.dtype.kind in "fO" and array.size:
+            array = np.array(value, dtype=object)  # beyond int64 and below uint64's end, numpy would take floats
+        fits = _fits(array, target)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise MalformedTensor(f"values do not form a {dtype} tensor: {error}") from error
+    if not fits:
+        raise MalformedTensor(f"values do not form a {dtype} tensor: {str(value)[:60]}")
+    return array.astype(target)
+
+
+def _fits(array: Any, target: Any) -> bool:
+    """Whether every value keeps its meaning in the target dtype."""
+    import numpy as np
+
+    if array.size == 0:
+        return True
+    if target.kind in "iu":
+        whole = array.dtype.kind in "iu" or all(type(item) is int for item in array.flat)
+        return whole and int(array.min()) >= np.iinfo(target).min and int(array.max()) <= np.iinfo(target).max
+    kinds = "b" if target.kind == "b" else "iuf"
+    return array.dtype.kind in kinds
+
+
+def _string_array(value: Any) -> Any:
+    import numpy as np
+
+    shape = _list_shape(value)
+    flat: list[bytes] = []
+    _collect_strings(value, shape, flat)
+    array = np.empty(len(flat), dtype=object)
+    array[:] = flat
+    return array.reshape(shape)
+
+
+def _list_shape(value: Any) -> tuple[int, ...]:
+    shape: list[int] = []
+    while isinstance(value, list):
+        shape.append(len(value))
+        value = value[0] if value else None
+    return tuple(shape)
+
+
+def _collect_strings(value: Any, shape: tuple[int, ...], into: list[bytes]) -> None:
+    if isinstance(value, list) != bool(shape) or (shape and len(value) != shape[0]):
+        raise MalformedTensor("strings are nested unevenly: every list at one level needs the same length")
+    if isinstance(value, list):
+        for item in value:
+            _collect_strings(item, shape[1:], into)
+    elif isinstance(value, dict) and set(value) == {"b64"}:
+        into.append(_decoded(value["b64"]))
+    elif isinstance(value, (str, bytes)):
+        into.append(as_bytes(value))
+    else:
+        raise MalformedTensor(f"{str(value)[:40]!r} is not a string")
+
+
+def _decoded(text: Any) -> bytes:
+    """Base64 may be broken into lines; anything else that is not of its alphabet would be dropped silently."""
+    if not isinstance(text, str):
+        raise MalformedTensor(f"{str(text)[:40]!r} is not base64")
+    return base64.b64decode("".join(text.split()), validate=True)

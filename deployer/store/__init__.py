@@ -1,0 +1,1 @@
+"""Model versions on disk: staged, renamed into place, described by a manifest."""

@@ -1,0 +1,130 @@
+"""What is written down of a version when it is made: its files' digests, what it declares, where it came from.
+
+A version that another tool put into the store has no manifest; what can be known of it is read from its files.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deployer.errors import BrokenModel
+from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
+from deployer.savedmodel import pointers, reader
+from deployer.savedmodel.layout import EXTRA, MANIFEST_FILE, WARMUP_FILE
+from deployer.store.hashes import Hashes
+from deployer.system import documents
+from deployer.system.files import sha256
+
+SMALL_BYTES = 1 << 20
+"""A file of this size is read again in no time."""
+FOREIGN = "foreign"
+"""The kind of source of a version that another tool put into the store."""
+
+
+def file_digests(version: Path) -> dict[str, str]:
+    """SHA-256 of every file of a version when it was made, by its path with `/`; none where no manifest says so."""
+    try:
+        found = json.loads((version / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
+        return {str(name): str(digest) for name, digest in found.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+
+
+def damage(version: Path) -> str:
+    """The first file of a version that is not what was exported, as a sentence; empty where all are.
+
+    Quick, for it is asked often: large files that were not written since are taken for what they were.
+    """
+    try:
+        written = (version / MANIFEST_FILE).stat().st_mtime
+    except OSError:
+        return ""
+    for name, digest in file_digests(version).items():
+        file = version / name
+        try:
+            found = file.stat()
+            if (found.st_mtime > written or found.st_size <= SMALL_BYTES) and sha256(file) != digest:
+                return f"{file} is not what was exported"
+        except OSError as error:
+            return f"{file}: {error.strerror or error}"
+    return ""
+
+
+def folder_digests(folder: Path) -> dict[str, str]:
+    """The same, read anew from any folder."""
+    hashes = Hashes(folder)
+    try:
+        return hashes.all()
+    finally:
+        hashes.close()
+
+
+def digest_of_files(version: Path) -> str:
+    """What a version's digest would be today, whatever its manifest says. Raises BrokenModel."""
+    try:
+        return content_digest(folder_digests(version))
+    except OSError as error:
+        raise BrokenModel(f"the files of {version} cannot be read: {error.strerror or error}") from error
+
+
+def content_digest(files: Mapping[str, str]) -> str:
+    """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
+    read = (name for name in sorted(files) if not name.startswith(f"{EXTRA}/") or name == WARMUP_FILE.as_posix())
+    lines = (f"{name}={files[name]}\n" for name in read)
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def write(folder: Path, model: Model, files: Mapping[str, str]) -> None:
+    """Write the manifest of a version that is being made; `files` are its digests. Raises OSError."""
+    manifest = folder / MANIFEST_FILE
+    manifest.parent.mkdir(exist_ok=True)
+    manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
+
+
+def _document(model: Model) -> dict[str, Any]:
+    document = dataclasses.asdict(model)
+    del document["path"]
+    return document
+
+
+def read(name: str, version: int, path: Path) -> Model:
+    """A version by its manifest; one that another tool put there has none, and is read from its files.
+
+    Raises BrokenModel.
+    """
+    pointers.check((path / MANIFEST_FILE,))
+    try:
+        raw = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
+        return Model(
+            name=name,
+            version=version,
+            path=path,
+            digest=documents.read(str, raw["digest"]),
+            info=documents.read(SavedModelInfo, raw["info"]),
+            source=documents.read(Source, raw["source"]),
+            golden=documents.read(GoldenSummary, raw["golden"]),
+            created=documents.read(str, raw["created"]),
+            notes=documents.read(tuple[str, ...], raw.get("notes", [])),
+        )
+    except FileNotFoundError:
+        return _foreign(name, version, path)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise BrokenModel(f"the manifest {path / MANIFEST_FILE} cannot be read: {error!r:.300}") from error
+
+
+def _foreign(name: str, version: int, path: Path) -> Model:
+    info = reader.read(path)
+    digest = digest_of_files(path)
+    source = Source(FOREIGN, str(path), None)
+    return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), utc(path.stat().st_mtime))
+
+
+def utc(seconds: float) -> str:
+    """A moment in seconds since 1970 as `2026-01-31T23:59:59Z`."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,0 +1,218 @@
+"""Model versions on disk, in TensorFlow Serving's own layout: `models/NAME/VERSION/`.
+
+A version is written beside its place, synced, and renamed into it: it is there whole or not at all, and a server that
+polls the folder never sees half of it. It is never overwritten. What a killed export leaves (`.stage-*`) is
+swept by the next one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists, note_undone
+from deployer.results.deployment import ServedModel
+from deployer.results.model import MAX_VERSION, NAME, GoldenSummary, Model, Source, check_name, check_version
+from deployer.savedmodel import reader
+from deployer.savedmodel.layout import MANIFEST_FILE, VERSION, misplaced, no_store
+from deployer.store import manifest
+from deployer.store.hashes import Hashes
+from deployer.system.locks import folder_lock
+
+STAGE_PREFIX = ".stage-"
+LOCK_WAIT_SECONDS = 600.0
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A version being made: write the SavedModel into `folder`, then `Store.publish`. `hashes.begin()` may be called as
+    soon as the larger files are there."""
+
+    name: str
+    folder: Path
+    hashes: Hashes
+
+
+@dataclass(frozen=True)
+class Store:
+    """The folder that holds all models."""
+
+    root: Path
+
+    def names(self) -> tuple[str, ...]:
+        """The models of which there is a version."""
+        children = sorted(child.name for child in self.root.iterdir() if child.is_dir()) if self.root.is_dir() else []
+        return tuple(name for name in children if NAME.fullmatch(name) and self.versions(name))
+
+    def versions(self, name: str) -> tuple[int, ...]:
+        """The version numbers of a model, ascending; none when the model is unknown."""
+        folder = self.root / check_name(name)
+        children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
+        numbers = (int(child) for child in children if VERSION.fullmatch(child))
+        return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
+
+    def lacking(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
+        """NAME:VERSION of what a server serves and the store does not have any more."""
+        served = [(model.name, version) for model in models for version in model.versions]
+        return tuple(f"{name}:{version}" for name, version in served if version not in self.versions(name))
+
+    def newest(self, name: str) -> Model | None:
+        """The version with the highest number, or None."""
+        versions = self.versions(name)
+        return self.get(name, versions[-1]) if versions else None
+
+    def newest_first(self, name: str) -> Iterator[Model]:
+        """The versions that were exported into the store; one whose manifest cannot be read is passed over."""
+        for version in reversed(self.versions(name)):
+            path = self.root / name / str(version)
+            with suppress(BrokenModel):
+                if (path / MANIFEST_FILE).is_file():
+                    yield manifest.read(name, version, path)
+
+    def get(self, name: str, version: int | None = None) -> Model:
+        """That version, or the newest. Raises NoSuchModel with what there is."""
+        versions = self.versions(name)
+        wanted = version if version is not None else (versions[-1] if versions else None)
+        if wanted is None or wanted not in versions:
+            raise _no_such_model(self, name, wanted, versions)
+        return manifest.read(name, wanted, self.root / name / str(wanted))
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Stage]:
+        """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
+        home = self.root / check_name(name)
+        if wrong := no_store(self.root):
+            raise ExportFailed(wrong.reason, hint=wrong.remedy)
+        missing = [folder for folder in (home, *home.parents) if not folder.exists()]
+        try:
+            with folder_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
+                for folder in missing:
+                    folder.chmod(0o755)  # whatever the umask: servers run as nobody
+                _sweep(home)
+                folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=home))
+                stage = Stage(name, folder, Hashes(folder))
+                try:
+                    yield stage
+                except BaseException as error:
+                    note_undone(error, f"no version of {name} was made")
+                    raise
+                finally:
+                    stage.hashes.close()
+                    shutil.rmtree(folder, ignore_errors=True)
+        finally:
+            if self.root in missing and self.root.is_dir() and not any(self.root.iterdir()):
+                self.root.rmdir()
+
+    def publish(
+        self,
+        stage: Stage,
+        source: Source,
+        golden: GoldenSummary,
+        version: int | None = None,
+        notes: tuple[str, ...] = (),
+    ) -> Model:
+        """Turn the stage into a version: the next one, or `version`. Raises VersionExists, BrokenModel."""
+        info = reader.read(stage.folder)
+        info = dataclasses.replace(info, keras=source.keras or info.keras)
+        number = version if version is not None else self.next_version(stage.name)
+        self.check_free(stage.name, number)
+        files = stage.hashes.all()
+        path = self.root / stage.name / str(number)
+        digest, created = manifest.content_digest(files), manifest.utc(time.time())
+        model = Model(stage.name, number, path, digest, info, source, golden, created, notes)
+        manifest.write(stage.folder, model, files)
+        _make_readable(stage.folder)
+        _sync(stage.folder)
+        stage.folder.rename(model.path)
+        _sync_folder(model.path.parent)
+        return model
+
+    def remove(self, name: str, version: int) -> None:
+        """Take a version away: gone at once for everybody, then deleted. Raises NoSuchModel, LockHeld."""
+        path = self.get(name, version).path
+        with _disk_errors(path.parent), folder_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
+            _sweep(path.parent)
+            gone = path.parent / f"{STAGE_PREFIX}removed-{version}"
+            path.rename(gone)
+            shutil.rmtree(gone)
+
+    def next_version(self, name: str) -> int:
+        """One more than the highest there is."""
+        return max(self.versions(name), default=0) + 1
+
+    def check_free(self, name: str, version: int) -> None:
+        """Raise VersionExists when that version is taken; a version is never overwritten."""
+        if (self.root / name / str(check_version(version))).exists():
+            raise VersionExists(
+                f"version {version} of model {name} exists, and versions are never overwritten",
+                hint=f"leave --version out to make version {self.next_version(name)}",
+            )
+
+
+def _no_such_model(store: Store, name: str, version: int | None, versions: tuple[int, ...]) -> NoSuchModel:
+    if versions:
+        return NoSuchModel(
+            f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
+            hint=f"deployer versions {name}",
+        )
+    for found in misplaced(store.root):
+        if found.name == name:
+            return NoSuchModel(found.reason, hint=found.remedy)
+    there = ", ".join(store.names()[:10]) or "no models"
+    return NoSuchModel(
+        f"no model {name} in {store.root}; there is: {there}", hint=f"deployer export SOURCE --name {name}"
+    )
+
+
+def _sweep(home: Path) -> None:
+    """What a killed export left; nobody else works here while the lock is held."""
+    for litter in home.glob(STAGE_PREFIX + "*"):
+        shutil.rmtree(litter, ignore_errors=True)
+
+
+def _make_readable(folder: Path) -> None:
+    """Servers run as nobody: folders a+rx, files a+r. Hard links that are readable already are left alone."""
+    folder.chmod(folder.stat().st_mode | 0o755)
+    for path in folder.rglob("*"):
+        wanted = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
+        if path.stat().st_mode != wanted:
+            path.chmod(wanted)
+
+
+def _sync(folder: Path) -> None:
+    for path in sorted(folder.rglob("*"), reverse=True):
+        _sync_folder(path) if path.is_dir() else _sync_file(path)
+    _sync_folder(folder)
+
+
+def _sync_file(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def _disk_errors(home: Path) -> Iterator[None]:
+    try:
+        yield
+    except DeployerError:
+        raise
+    except OSError as error:
+        raise ExportFailed(
+            f"writing below {home} failed: {error.strerror or error}; nothing was stored",
+            hint="free some space, or choose another models folder with --models-dir",
+        ) from error

@@ -1,0 +1,1 @@
+"""Files, locks and waiting, without anything of models or servers."""

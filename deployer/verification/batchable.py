@@ -1,0 +1,73 @@
+"""Whether requests for a model can be run together: TensorFlow Serving joins them along the first dimension.
+
+It refuses such a request, or answers it wrongly, when an input or an output has no open first dimension. Without
+batching a fixed first dimension has requests of just that many rows answered, and all others refused. What the golden
+answers show counts for more than what a signature declares: it may leave a rank or a first dimension open.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from deployer.results.model import Shape, Signature
+from deployer.verification.golden import GoldenCase
+
+
+def problem(signatures: Sequence[Signature], cases: Sequence[GoldenCase] = ()) -> str | None:
+    """Why batching would break one of the signatures, by what it declares and by what its golden answers show."""
+    found = (*map(_of_signature, signatures), *map(_of_case, cases))
+    return next((fault for fault in found if fault), None)
+
+
+def fixed(signatures: Sequence[Signature]) -> tuple[str, ...]:
+    """A line for each signature that can be asked for one number of rows only: which, and how that is opened."""
+    return tuple(line for line in map(_fixed, signatures) if line)
+
+
+def _fixed(signature: Signature) -> str | None:
+    shapes = [spec.shape for spec in signature.inputs if spec.shape]
+    rows = {shape[0] for shape in shapes}
+    if len(rows) != 1 or None in rows or all(len(shape) == 1 for shape in shapes):
+        return None
+    listed = ", ".join(f"{spec.name}: {spec}" for spec in signature.inputs)
+    return (
+        f"{signature.name} can only be asked for batches of {rows.pop()} ({listed}); to open that, leave the first "
+        f"dimension out where the model is made: keras.Input((3,)) without batch_size, tf.TensorSpec([None, 3])"
+    )
+
+
+def _of_signature(signature: Signature) -> str | None:
+    if not signature.inputs:
+        return f"signature {signature.name} has no inputs to join"
+    for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+        for spec in specs:
+            if fault := _fault(spec.shape):
+                return f"{kind} {spec.name!r} of signature {signature.name}, {spec}, has {fault}"
+    return None
+
+
+def _of_case(case: GoldenCase) -> str | None:
+    """Requests are joined by their rows and answers parted by them: each input and output needs as many."""
+    rows: dict[str, int] = {}
+    for name, array in case.inputs.items():
+        if not array.ndim:
+            return f"input {name!r} of signature {case.signature} is a scalar: it has no batch dimension"
+        rows[name] = array.shape[0]
+    if len(set(rows.values())) > 1:
+        return f"the inputs of signature {case.signature} have different numbers of rows: {rows}"
+    asked = next(iter(rows.values()), None)
+    for name, array in case.outputs.items():
+        output = f"output {name!r} of signature {case.signature}"
+        if not array.ndim:
+            return f"{output} has no batch dimension: asked with {asked} rows, it is a scalar"
+        if asked is not None and array.shape[0] != asked:
+            return f"{output} has {array.shape[0]} rows when {asked} are asked"
+    return None
+
+
+def _fault(shape: Shape) -> str | None:
+    if shape is None:
+        return None
+    if not shape:
+        return "no batch dimension"
+    return None if shape[0] is None else f"the fixed batch dimension {shape[0]}"

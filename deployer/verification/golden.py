@@ -1,0 +1,217 @@
+"""The golden set: what TensorFlow answered at export, kept with the version and asked again of every server.
+
+On disk it is `assets.extra/golden.tfrecord`, records of `PredictionLog` with request and response: TensorFlow
+Serving's own form for recorded traffic, no pickle. This room reads and compares; `export.golden` makes it.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.client import tf_examples
+from deployer.errors import GoldenError
+from deployer.savedmodel import pointers, tensors
+from deployer.savedmodel.layout import GOLDEN_FILE
+from deployer.savedmodel.protos import proto
+
+MAX_RECORD = 2**31
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """One question and its answer: arrays by input and output name; `method` is predict, classify or regress.
+
+    The latter two have one input of serialized tf.Example messages, and outputs as `tf_examples` draws them.
+    """
+
+    signature: str
+    inputs: Mapping[str, Any]
+    outputs: Mapping[str, Any]
+    method: str = tf_examples.PREDICT
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far served numbers may lie from TensorFlow's: |served - golden| <= absolute + relative * |golden|.
+
+    None takes the dtype's own default, wide enough for another batch size or thread count and far too narrow for
+    another model. Integers, booleans and strings must be equal.
+    """
+
+    relative: float | None = None
+    absolute: float | None = None
+
+    def of(self, dtype: str) -> tuple[float, float]:
+        """(relative, absolute) for a dtype."""
+        relative, absolute = DEFAULT_TOLERANCE.get(dtype, (0.0, 0.0))
+        if dtype not in DEFAULT_TOLERANCE:
+            return relative, absolute
+        return (
+            relative if self.relative is None else self.relative,
+            absolute if self.absolute is None else self.absolute,
+        )
+
+
+DEFAULT_TOLERANCE = {
+    "float64": (1e-6, 1e-9),
+    "float32": (1e-4, 1e-5),
+    "float16": (1e-2, 1e-3),
+    "bfloat16": (5e-2, 1e-2),
+    "complex64": (1e-4, 1e-5),
+    "complex128": (1e-6, 1e-9),
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The worst distance found between an answer and its golden one; `fault` is set when it is too far."""
+
+    worst: float
+    fault: str | None = None
+
+
+def read(version_folder: Path) -> tuple[GoldenCase, ...]:
+    """The golden cases of a version; none when the file is missing. Raises GoldenError for a damaged
+    one, BrokenModel for a pointer of Git LFS."""
+    from google.protobuf.message import DecodeError
+
+    path = version_folder / GOLDEN_FILE
+    if not path.is_file():
+        return ()
+    pointers.check((path,))
+    try:
+        return tuple(_case(_parsed(record)) for record in records(path))
+    except (GoldenError, DecodeError) as error:
+        raise GoldenError(
+            f"the golden set {path} is damaged", hint="deployer export --force makes a new version"
+        ) from error
+
+
+def to_record(case: GoldenCase) -> bytes:
+    """A case as the bytes of one `PredictionLog`."""
+    log = request_log(case)
+    record = getattr(log, f"{case.method}_log")
+    if case.method == tf_examples.PREDICT:
+        for name, array in case.outputs.items():
+            record.response.outputs[name].CopyFrom(tensors.to_proto(array))
+    else:
+        tf_examples.fill_result(record.response, case.method, case.outputs)
+    return bytes(log.SerializeToString(deterministic=True))
+
+
+def request_log(case: GoldenCase) -> Any:
+    """The question alone, as a `PredictionLog`: what a warm-up file holds."""
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    request = getattr(log, f"{case.method}_log").request
+    request.model_spec.signature_name = case.signature
+    if case.method == tf_examples.PREDICT:
+        for name, array in case.inputs.items():
+            request.inputs[name].CopyFrom(tensors.to_proto(array))
+    else:
+        tf_examples.fill_input(request.input, case.inputs[tf_examples.INPUT].tolist())
+    return log
+
+
+def _parsed(record: bytes) -> Any:
+    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
+    if log.WhichOneof("log_type") not in ("predict_log", "classify_log", "regress_log"):
+        raise GoldenError("a record that is no predict, classify or regress")
+    return log
+
+
+def _case(log: Any) -> GoldenCase:
+    method = log.WhichOneof("log_type").removesuffix("_log")
+    if method != tf_examples.PREDICT:
+        return _case_of_examples(getattr(log, f"{method}_log"), method)
+    request, response = log.predict_log.request, log.predict_log.response
+    return GoldenCase(
+        request.model_spec.signature_name,
+        {name: tensors.from_proto(request.inputs[name]) for name in sorted(request.inputs)},
+        {name: tensors.from_proto(response.outputs[name]) for name in sorted(response.outputs)},
+    )
+
+
+def _case_of_examples(record: Any, method: str) -> GoldenCase:
+    inputs = {tf_examples.INPUT: tf_examples.of_input(record.request.input)}
+    outputs = tf_examples.of_result(record.response, method)
+    return GoldenCase(record.request.model_spec.signature_name, inputs, outputs, method)
+
+
+def records(path: Path) -> Iterator[bytes]:
+    """The records of a TFRecord file: length (8 bytes) and its checksum (4), data and its checksum (4).
+
+    Raises GoldenError when the file is cut or is something else.
+    """
+    with path.open("rb") as file:
+        while header := file.read(12):
+            length = struct.unpack("<Q", header[:8])[0] if len(header) == 12 else MAX_RECORD
+            data = file.read(length) if length < MAX_RECORD else b""
+            if len(data) != length or len(file.read(4)) != 4:
+                raise GoldenError(f"{path} is no TFRecord, or it is damaged")
+            yield data
+
+
+def is_not_text(output: str, array: Any) -> bool:
+    """Whether REST would answer an output with what is not JSON: bytes that are not UTF-8. An output whose name ends
+    with `_bytes` is sent as base64."""
+    if tensors.dtype_of(array) != "string" or output.endswith("_bytes"):
+        return False
+    return not all(_is_utf8(tensors.as_bytes(value)) for value in array.ravel().tolist())
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
+    """How far a served array is from the golden one: dtype, shape, then values, unless those are random on purpose."""
+    want, got = tensors.dtype_of(golden), tensors.dtype_of(served)
+    if want != got:
+        return Difference(float("inf"), f"dtype {got}, not {want}")
+    if golden.shape != served.shape:
+        return Difference(float("inf"), f"shape {list(served.shape)}, not {list(golden.shape)}")
+    if shape_only:
+        return Difference(0.0)
+    if want in DEFAULT_TOLERANCE:
+        return _compare_numbers(golden, served, *tolerance.of(want))
+    return _compare_exactly(golden, served)
+
+
+def _compare_numbers(golden: Any, served: Any, relative: float, absolute: float) -> Difference:
+    import numpy as np
+
+    wide = np.complex128 if golden.dtype.kind == "c" else np.float64
+    want, got = golden.astype(wide), served.astype(wide)
+    with np.errstate(invalid="ignore", over="ignore"):
+        same = (want == got) | (np.isnan(want) & np.isnan(got))
+        distance = np.where(same, 0.0, np.abs(got - want))
+        allowed = absolute + relative * np.abs(want)
+    distance = np.where(np.isnan(distance), np.inf, distance)
+    bad = ~(same | (np.isfinite(want) & (distance <= allowed)))
+    worst = float(distance.max(initial=0.0))
+    if not bad.any():
+        return Difference(worst)
+    return Difference(worst, _first_fault(golden, served, bad))
+
+
+def _compare_exactly(golden: Any, served: Any) -> Difference:
+    bad = golden != served
+    if not bad.any():
+        return Difference(0.0)
+    return Difference(float("inf"), _first_fault(golden, served, bad))
+
+
+def _first_fault(golden: Any, served: Any, bad: Any) -> str:
+    import numpy as np
+
+    where = tuple(int(index) for index in np.argwhere(bad)[0]) if bad.ndim else ()
+    got, want = f"{served[where]!s:.40}", f"{golden[where]!s:.40}"
+    return f"{int(bad.sum())} of {bad.size} values differ, first at {list(where)}: {got}, not {want}"

@@ -1,0 +1,110 @@
+"""Asks a server golden questions over one of its APIs, and compares what it answers with what TensorFlow did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from deployer.client import tf_examples
+from deployer.client.client import Client, Question
+from deployer.results.model import Model, Signature
+from deployer.savedmodel.tensors import REST_CANNOT_CARRY
+from deployer.verification import golden
+from deployer.verification.golden import GoldenCase, Tolerance
+
+Ask = Callable[[GoldenCase], dict[str, object]]
+
+
+class Fault(Exception):
+    """A check did not pass; the text says how."""
+
+
+def rest(client: Client, model: Model) -> Ask:
+    """Asks a version over REST."""
+    return lambda case: by_rest(client, model, model.version, case)
+
+
+def grpc(client: Client, model: Model) -> Ask:
+    """Asks a version over gRPC."""
+    return lambda case: by_grpc(client, model, model.version, case)[1]
+
+
+def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> dict[str, object]:
+    """What a server answers over REST, by the version that is named, or by one of its choice."""
+    question = Question(model.name, version, case.signature)
+    if case.method != tf_examples.PREDICT:
+        return client.examples_rest(question, case.method, _examples(case))
+    return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
+
+
+def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, dict[str, object]]:
+    """The same over gRPC, with the version that answered."""
+    question = Question(model.name, version, case.signature)
+    if case.method != tf_examples.PREDICT:
+        return client.examples_grpc(question, case.method, _examples(case))
+    return client.predict_grpc(question, case.inputs)
+
+
+def declared(model: Model, case: GoldenCase) -> Signature:
+    """The signature that a question asks. Raises Fault when the model has none of that name."""
+    signature = model.signature(case.signature)
+    if signature is None:
+        raise Fault(f"the golden set asks signature {case.signature}, which the model does not have")
+    return signature
+
+
+def fits_rest(model: Model, case: GoldenCase) -> bool:
+    """Whether REST can ask a question."""
+    return rest_cannot_carry(model, case) is None
+
+
+def rest_cannot_carry(model: Model, case: GoldenCase) -> str | None:
+    """What of a question or its answer REST cannot carry: JSON has no such dtype, no request without an input, and no
+    bytes that are not UTF-8 unless the output's name says that it holds bytes."""
+    signature = model.signature(case.signature)
+    if signature is None:
+        return None
+    if not signature.inputs:
+        return "a question without inputs"
+    for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
+        if found := next((spec for spec in specs if spec.dtype in REST_CANNOT_CARRY), None):
+            return f"the {found.dtype} of {kind} {found.name}"
+    if case.method != tf_examples.PREDICT:
+        return None
+    unreadable = next((name for name, array in case.outputs.items() if golden.is_not_text(name, array)), None)
+    return f"what output {unreadable} holds" if unreadable else None
+
+
+def shapes_only(model: Model, case: GoldenCase) -> tuple[str, ...]:
+    """The outputs of an answer whose values are random: they are compared by shape and dtype."""
+    return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
+
+
+def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float | None:
+    """The largest distance over all outputs; None where no values were compared. Raises Fault at the first output that
+    is too far off."""
+    if set(answer) != set(case.outputs):
+        raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
+    random = shapes_only(model, case)
+    worst: float | None = None
+    for name, want in case.outputs.items():
+        difference = golden.compare(want, answer[name], tolerance, shape_only=name in random)
+        if difference.fault:
+            raise Fault(f"{case.signature}/{name}: {difference.fault}")
+        if name not in random:
+            worst = max(worst or 0.0, difference.worst)
+    return worst
+
+
+def _as_empty(answer: dict[str, Any], case: GoldenCase) -> dict[str, object]:
+    """JSON ends the shape of an array without values at its first 0: what follows is not compared."""
+    return {name: _reshaped(array, case.outputs.get(name)) for name, array in answer.items()}
+
+
+def _reshaped(found: Any, want: Any) -> Any:
+    is_cut = want is not None and want.size == 0 and found.shape == want.shape[: want.shape.index(0) + 1]
+    return found.reshape(want.shape) if is_cut else found
+
+
+def _examples(case: GoldenCase) -> list[bytes]:
+    return list(case.inputs[tf_examples.INPUT].tolist())

@@ -1,0 +1,253 @@
+"""What is proven of a running server: it has what was asked for, and it answers as TensorFlow answered at export.
+
+For every version: AVAILABLE; the signatures that were exported; the golden set over REST and over gRPC, alone, then
+many at once, then alone again. Of versions that passed all that in the same server a moment ago, alone will do.
+Requests that the server refuses for load are asked again, and counted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+
+from deployer.client import availability
+from deployer.client.client import Client
+from deployer.errors import DeployerError, Overloaded
+from deployer.results.checks import Check, Report
+from deployer.results.deployment import ServedModel
+from deployer.results.model import Model
+from deployer.system.wait import Readiness
+from deployer.verification import golden, parity
+from deployer.verification.golden import GoldenCase, Tolerance
+from deployer.verification.parity import Ask, Fault
+
+CONCURRENT_REQUESTS = 16
+CONCURRENT_THREADS = 8
+PACE_ROUNDS = 40
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a check found: its text, the largest distance from a golden answer, and whether something was left out."""
+
+    detail: str
+    worst: float | None = None
+    partial: bool = False
+
+
+def prove(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
+    """All checks on every version; `again`: what may have changed since all were made, in the same server.
+
+    A failing check does not keep the others from being made.
+    """
+    return Report(tuple(check for model in models for check in _prove_model(client, model, tolerance, again=again)))
+
+
+def get_ready(models: Iterable[Model]) -> None:
+    """Import and read what `prove` needs: done while a server loads, it costs nothing later."""
+    Client.get_ready()
+    with contextlib.suppress(DeployerError):  # `prove` will tell
+        for model in models:
+            golden.read(model.path)
+
+
+def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
+    """Only that every wanted version is AVAILABLE: for a server that was proven before and has not changed."""
+    wanted = [(model.name, version) for model in served for version in model.versions]
+    return Report(
+        tuple(
+            _check(client, "status", f"{name}:{version}", partial(_status, client, name, version))
+            for name, version in wanted
+        )
+    )
+
+
+def prove_one_answer(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
+    """The first golden question of every version: what has become of a server that was proven some time ago."""
+    return Report(
+        tuple(
+            _check(client, "answer", f"{model.name}:{model.version}", partial(_one_answer, client, model, tolerance))
+            for model in models
+            if model.golden.cases
+        )
+    )
+
+
+def _one_answer(client: Client, model: Model, tolerance: Tolerance) -> Found:
+    cases = golden.read(model.path)
+    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
+    return _ask_each(ask, (fitting or list(cases))[:1], model, tolerance)
+
+
+def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
+    """Whether a candidate's median time for a golden answer is within `limit` times that of the serving version.
+
+    Both are asked in turn, each its own first question, so that what else the machine does meets both alike.
+    """
+    client, model = candidate
+    return _check(client, "pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
+
+
+def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Found:
+    import statistics
+
+    questions = [(client, _first_question(client, model)) for client, model in (serving, candidate)]
+    rounds = [[_seconds(client, ask) for client, ask in questions] for _ in range(PACE_ROUNDS)]
+    undisturbed = [taken for taken in rounds if None not in taken]
+    if not undisturbed:
+        raise Overloaded(f"the servers refused a request for load in each of {PACE_ROUNDS} rounds")
+    before, after = (statistics.median(taken) * 1000 for taken in zip(*undisturbed, strict=True))
+    detail = f"{after:.2f} ms, the serving version {before:.2f} ms: {after / before:.2f} times"
+    if lost := PACE_ROUNDS - len(undisturbed):
+        detail += f", {lost} of {PACE_ROUNDS} rounds left out: refused for load"
+    if after > before * limit:
+        raise Fault(f"{detail}, allowed are {limit:g}")
+    return Found(detail)
+
+
+def _seconds(client: Client, ask: Callable[[], object]) -> float | None:
+    """How long an answer took; None for one that was refused for load first."""
+    retried, began = client.retries.count, time.perf_counter()
+    ask()
+    taken = time.perf_counter() - began
+    return taken if client.retries.count == retried else None
+
+
+def _first_question(client: Client, model: Model) -> Callable[[], object]:
+    cases = golden.read(model.path)
+    if not cases:
+        raise Fault(model.golden.lack)
+    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
+    return partial(ask, (fitting or list(cases))[0])
+
+
+def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: bool) -> Iterator[Check]:
+    label = f"{model.name}:{model.version}"
+    yield _check(client, "status", label, lambda: _status(client, model.name, model.version))
+    yield _check(client, "signatures", label, lambda: _signatures(client, model))
+    try:
+        cases = golden.read(model.path)
+    except DeployerError as error:
+        yield Check("golden", label, ok=False, detail=error.message, milliseconds=0.0)
+        return
+    if not cases:
+        yield Check("golden", label, ok=False, detail=model.golden.lack, milliseconds=0.0)
+        return
+    if len(cases) != model.golden.cases:
+        detail = f"the golden set has {len(cases)} of its {model.golden.cases} cases: deployer export makes it anew"
+        yield Check("golden", label, ok=False, detail=detail, milliseconds=0.0)
+        return
+    yield _check(client, "source", label, lambda: _source(model))
+    yield from _parity(client, model, cases, tolerance, again=again)
+
+
+def _source(model: Model) -> Found:
+    """What the golden answers are worth: whether the source model gave them too, and which signatures have none."""
+    summary = model.golden
+    skipped = [f"no golden answers of {reason}" for reason in summary.skipped]
+    return Found("; ".join([summary.fidelity, *skipped]), partial=not summary.is_whole)
+
+
+def _parity(
+    client: Client, model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance, *, again: bool
+) -> Iterator[Check]:
+    label = f"{model.name}:{model.version}"
+    apis: dict[str, Ask] = {"REST": parity.rest(client, model), "gRPC": parity.grpc(client, model)}
+    fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
+    for api, ask in apis.items():
+        if not fitting[api]:
+            left_out = partial(Found, f"not asked: {_left_out(model, cases)}", partial=True)
+            yield _check(client, f"parity {api}", label, left_out)
+            continue
+        rest = _left_out(model, cases) if len(fitting[api]) < len(cases) else ""
+        alone = partial(_ask_each, ask, fitting[api], model, tolerance, rest)
+        at_once = partial(_ask_at_once, ask, fitting[api], model, tolerance)
+        ways = {"parity": alone} if again else {"parity": alone, "concurrent": at_once, "repeated": alone}
+        for way, run in ways.items():
+            check = _check(client, f"{way} {api}", label, run)
+            yield check
+            if check.overloaded:
+                break  # it has been asked until the deadline
+
+
+def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
+    """What REST is not asked, and why."""
+    whys = dict.fromkeys(why for case in cases if (why := parity.rest_cannot_carry(model, case)))
+    return f"REST cannot carry {', '.join(whys)}"
+
+
+def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance, left_out: str = "") -> Found:
+    worst = [parity.compare(case, ask(case), model, tolerance) for case in cases]
+    found = _compared(f"{len(cases)} golden answers", worst, model, cases)
+    if not left_out:
+        return found
+    return dataclasses.replace(found, detail=f"{found.detail}; others not asked: {left_out}", partial=True)
+
+
+def _compared(what: str, worst: Iterable[float | None], model: Model, cases: Sequence[GoldenCase]) -> Found:
+    """How far the values were apart; of random outputs there are none to compare."""
+    far = max((each for each in worst if each is not None), default=None)
+    random = dict.fromkeys(name for case in cases for name in parity.shapes_only(model, case))
+    told = [] if far is None else [f"worst difference {far:.3g}"]
+    if random:
+        told.append(f"shapes and dtypes only: {', '.join(random)} {'is' if len(random) == 1 else 'are'} random")
+    return Found(f"{what}, {'; '.join(told)}", far, partial=bool(random))
+
+
+def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
+    asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
+    with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
+        asking = [pool.submit(ask, case) for case in asked]
+        try:
+            answers = [each.result() for each in asking]
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True)]
+    return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases)
+
+
+def _status(client: Client, name: str, version: int) -> Found:
+    states = {state.version: state for state in client.states(name)}
+    seen = availability.judge(states.get(version), name, version)
+    if seen.readiness is not Readiness.READY:
+        raise Fault(seen.reason)
+    return Found("AVAILABLE")
+
+
+def _signatures(client: Client, model: Model) -> Found:
+    served = {signature.name: signature for signature in client.signatures(model.name, model.version)}
+    for signature in model.info.signatures:
+        if served.get(signature.name) != signature:
+            raise Fault(
+                f"signature {signature.name} is served as {served.get(signature.name)}, exported as {signature}"
+            )
+    return Found(f"{len(model.info.signatures)} as exported")
+
+
+def _check(client: Client, name: str, model: str, run: Callable[[], Found]) -> Check:
+    """Run one check, time it, and count what the client asked again."""
+    before, began = client.retries.count, time.perf_counter()
+    overloaded = False
+    try:
+        found, ok = run(), True
+    except (Fault, DeployerError) as error:
+        found, ok, overloaded = Found(str(error)), False, isinstance(error, Overloaded)
+    return Check(
+        name,
+        model,
+        ok=ok,
+        detail="; ".join(filter(None, (found.detail, client.retries.since(before)))),
+        milliseconds=round((time.perf_counter() - began) * 1000, 1),
+        worst=found.worst,
+        partial=found.partial,
+        retried=client.retries.count - before,
+        overloaded=overloaded,
+    )

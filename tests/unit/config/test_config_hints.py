@@ -1,0 +1,108 @@
+"""What deployer.toml cannot hold is answered with what it can: the hint, written into the file, is taken."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+
+import pytest
+
+from deployer.config import keys, loader
+from deployer.config.spec import Spec
+from deployer.errors import ConfigError
+from deployer.system import documents
+
+
+def refusal(folder, text, env=None):
+    """What is said of such a document."""
+    file = folder / "deployer.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError) as refused:
+        loader.load(file, env, environ={})
+    return refused.value
+
+
+SIZES = ["docker.memory", "docker.shm_size", "gateway.max_body"]
+
+
+@pytest.mark.parametrize("key", SIZES)
+@pytest.mark.parametrize(
+    ("written", "mebibytes"),
+    [("'512'", 512), ("512", 512), ("512.0", 512), ("'512MB'", 512), ("'512 MiB'", 512), ("'0.5g'", 512),
+     ("'1.5 GB'", 1536), ("'2GiB'", 2048), ("'1t'", 1 << 20), ("'64Mb'", 64), ("'lots'", 512), ("true", 512),
+     ("'-5g'", 512), ("''", 512)],
+)  # fmt: skip
+def test_a_size_that_cannot_work_is_answered_with_the_one_that_was_meant(tmp_path, key, written, mebibytes):
+    refused = refusal(tmp_path, f"{key} = {written}\n")
+    assert f": {key}: " in refused.message
+    file = tmp_path / "deployer.toml"
+    file.write_text(refused.hint)
+    spec = loader.load(file, environ={})
+    table, _, name = key.partition(".")
+    found = {"memory": spec.docker.memory_bytes, "max_body": spec.gateway.max_body_bytes}.get(name)
+    assert refused.hint.startswith(f'{key} = "')
+    assert getattr(getattr(spec, table), name)
+    assert found in (None, mebibytes << 20)
+
+
+@pytest.mark.parametrize(
+    ("key", "least", "less"),
+    [("docker.memory", "6m", "6143k"), ("docker.shm_size", "4k", "4095b"), ("gateway.max_body", "1k", "1023b")],
+)
+def test_a_size_below_the_least_is_answered_with_the_least(tmp_path, key, least, less):
+    assert refusal(tmp_path, f"{key} = '{less}'\n").hint == f'{key} = "{least}"'
+    (tmp_path / "deployer.toml").write_text(f"{key} = '{least}'\n")
+    loader.load(tmp_path / "deployer.toml", environ={})
+
+
+TABLES = {"": Spec, **keys.TABLES}
+KEYS = [(table, name) for table, kind in TABLES.items() for name in documents.hints(kind)]
+
+
+def misspelt(name):
+    """With a letter missing, one twice, and two that changed places."""
+    middle = len(name) // 2
+    yield name[:middle] + name[middle + 1 :]
+    yield name[:middle] + name[middle] + name[middle:]
+    yield name[: middle - 1] + name[middle] + name[middle - 1] + name[middle + 1 :]
+
+
+@pytest.mark.parametrize("env", [None, "staging"])
+@pytest.mark.parametrize(("table", "name"), KEYS, ids=lambda value: value or "document")
+def test_a_misspelt_key_of_any_table_is_answered_with_the_key(tmp_path, table, name, env):
+    for wrong in set(misspelt(name)) - {each.name for each in dataclasses.fields(TABLES[table])}:
+        head = ".".join(part for part in ("env.staging" if env else "", table.replace("NAME", "net")) if part)
+        refused = refusal(tmp_path, f"{f'[{head}]' if head else ''}\n{wrong} = 1\n", env)
+        assert refused.hint == f"did you mean {name}?", wrong
+        assert re.search(rf"\b{wrong}: ", refused.message)
+
+
+ELSEWHERE = [(table, name) for table, name in KEYS if table and sum(name == other for _, other in KEYS) == 1]
+
+
+@pytest.mark.parametrize(("table", "name"), ELSEWHERE)
+def test_a_key_of_a_table_that_stands_above_all_tables_is_answered_with_its_table(tmp_path, table, name):
+    refused = refusal(tmp_path, f"{name} = 1\n")
+    assert refused.hint == f"did you mean {table}.{name}?"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('sorce = "model.keras"', "models.NAME.source"),
+        ('[server]\nnme = "shop"', "name above the first [table]"),
+        ("[models.net.batching]\nmax_batch_size = 3", "[batching]"),
+        ("port = 8501", "server.rest_port or server.grpc_port or gateway.metrics_port"),
+        ("[server]\nport = 8501", "rest_port or grpc_port"),
+        ("host = 'localhost'", "server.host or docker.host"),
+        ("[batching]\nmax-batch-size = 8", "max_batch_size"),
+        ("[gate]\nready = 3", "ready_seconds"),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_answered_with_its_place(tmp_path, text, hint):
+    assert refusal(tmp_path, text).hint == f"did you mean {hint}?"
+
+
+def test_a_key_that_resembles_nothing_is_answered_with_what_is_known(tmp_path):
+    refused = refusal(tmp_path, "[monitoring]\nzzz = 1\n")
+    assert refused.hint == "known are: enabled, path"

@@ -1,0 +1,100 @@
+"""The project: taken from the option, the variable, the document or the folder's name, in this order, and checked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deployer.config import loader
+from deployer.config.project import check_project, project_of
+from deployer.config.spec import Spec
+from deployer.errors import ConfigError, InvalidValue
+from deployer.operations.init import init
+
+BAD = ("../x", "", "x" * 64, "Shop", "modèle", "-shop", "_shop", "a.b", "a b", "a/b", "a@b", ".", "shop\n")
+
+
+@pytest.mark.parametrize("name", ["shop", "0", "a-b_c", "x" * 63])
+def test_a_name_of_lower_case_letters_digits_and_dashes_is_taken(name):
+    assert check_project(name) == name
+    assert Spec(project=name).project == name
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_another_name_is_refused(name):
+    with pytest.raises(InvalidValue, match="project name"):
+        check_project(name)
+
+
+@pytest.mark.parametrize(
+    ("folder", "project"),
+    [
+        ("shop", "shop"),
+        ("My Shop (2)", "myshop2"),
+        ("_.Shop-1_", "shop-1_"),
+        ("Äpfel.v2", "pfelv2"),
+        ("模型", "default"),
+        ("---", "default"),
+        ("x" * 80, "x" * 63),
+    ],
+)
+def test_a_folder_suggests_its_name_without_what_is_not_allowed(tmp_path, folder, project):
+    assert project_of(tmp_path / folder) == project
+    assert check_project(project_of(tmp_path / folder)) == project
+
+
+def test_a_link_and_a_path_through_the_parent_suggest_the_name_that_is_used(tmp_path):
+    (tmp_path / "shop").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "shop")
+    assert project_of(tmp_path / "link") == "link"
+    assert project_of(tmp_path / "shop" / ".." / "other") == "other"
+    assert project_of(Path("/")) == "default"
+
+
+def test_the_option_wins_over_the_variable_over_the_document_over_the_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "Shop"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+
+    def project(overrides: dict[str, str] | None = None, path: Path | None = None, **environ: str) -> str | None:
+        return loader.load(path, None, overrides, environ).project
+
+    assert project() == "shop"
+    (folder / "deployer.toml").write_text("[env.staging]\n")
+    monkeypatch.chdir(tmp_path)
+    assert project(path=Path("Shop/deployer.toml")) == "shop"
+    (folder / "deployer.toml").write_text('project = "written"\n[env.staging]\nproject = "staged"\n')
+    monkeypatch.chdir(folder)
+    assert project() == "written"
+    assert loader.load(None, "staging", None, {}).project == "staged"
+    assert project(DEPLOYER_PROJECT="variable") == "variable"
+    assert project({"project": "option"}, DEPLOYER_PROJECT="variable") == "option"
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_what_is_wrong_is_named_by_its_key_variable_or_option(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="DEPLOYER_PROJECT"):
+        loader.load(None, None, None, {"DEPLOYER_PROJECT": name})
+    with pytest.raises(ConfigError, match="--project"):
+        loader.load(None, None, {"project": name}, {})
+    quoted = name.replace("\n", "\\n")
+    (tmp_path / "deployer.toml").write_text(f'project = "{quoted}"\n')
+    with pytest.raises(ConfigError, match=r"deployer\.toml: project"):
+        loader.load(None, None, None, {})
+
+
+@pytest.mark.parametrize("value", ["3", "true", "[]", "1979-05-27"])
+def test_a_project_that_is_no_text_is_refused(tmp_path, monkeypatch, value):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deployer.toml").write_text(f"project = {value}\n")
+    with pytest.raises(ConfigError, match=r"deployer\.toml: project"):
+        loader.load(None, None, None, {})
+
+
+def test_init_shows_the_default_and_leaves_it(tmp_path):
+    folder = tmp_path / "My Shop"
+    folder.mkdir()
+    assert '# project = "myshop"' in init(folder).read_text()
+    assert loader.load(folder / "deployer.toml", None, None, {}).project == "myshop"

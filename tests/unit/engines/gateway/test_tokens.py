@@ -1,0 +1,69 @@
+"""Tokens: hashes at rest, whole files, lines that are none refused."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployer.engines.docker.gateway import tokens
+from deployer.errors import ConfigError, DeployerError
+from deployer.operations.token import token
+from deployer.rollout.workspace import Settings
+
+
+def test_a_file_has_hashes_and_is_its_owners_alone(tmp_path):
+    path, made = tmp_path / "deep" / "tokens", tokens.new()
+    tokens.write(path, {"alice": tokens.hashed(made)})
+    assert tokens.read(path) == {"alice": hashlib.sha256(made.encode()).hexdigest()}
+    assert made not in path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+@given(st.text(max_size=80))
+def test_a_line_is_a_hash_and_a_name_or_refused(tmp_path_factory, line):
+    path = tmp_path_factory.mktemp("tokens") / "tokens"
+    path.write_text(line, encoding="utf-8", errors="surrogatepass")
+    try:
+        found = tokens.read(path)
+    except ConfigError:
+        return
+    assert found == {} or all(len(kept) == 64 for kept in found.values())
+
+
+def test_a_missing_file_is_told_with_what_makes_it(tmp_path):
+    with pytest.raises(ConfigError) as refusal:
+        tokens.read(tmp_path / "tokens")
+    assert "deployer token" in refusal.value.hint
+
+
+def test_the_tools_own_token_is_made_once(tmp_path):
+    path = tmp_path / "token"
+    assert tokens.own(path) == tokens.own(path) == path.read_text()
+    assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_the_verb_makes_replaces_and_revokes(tmp_path):
+    config = tmp_path / "deployer.toml"
+    config.write_text('[gateway]\ntokens = "tokens"\n')
+    settings = Settings(config=config)
+    first, second = token("alice", settings=settings), token("alice", settings=settings)
+    token("bob", settings=settings)
+    assert first.token != second.token
+    assert tokens.read(first.file)["alice"] == tokens.hashed(second.token)
+    assert token("alice", revoke=True, settings=settings).token is None
+    assert list(tokens.read(first.file)) == ["bob"]
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a\nb", "-x", "x" * 65])
+def test_a_name_that_could_be_something_else_is_refused(tmp_path, name):
+    with pytest.raises(DeployerError, match="is not allowed"):
+        token(name)
+
+
+def test_without_a_file_there_is_nothing_to_write_to(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=r"gateway\.tokens is not set"):
+        token("alice")

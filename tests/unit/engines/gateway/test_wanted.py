@@ -1,0 +1,129 @@
+"""What a gateway reads: nothing that is configured can become another line, and every setting changes the digest."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deployer.config.quoting import haproxy
+from deployer.config.spec import Gateway
+from deployer.engines.docker.gateway import tls, tokens
+from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.wanted import Place, Wanted
+from deployer.errors import ConfigError, DeployerError, TemplateError
+
+PLACE = Place("127.0.0.1", 8501, 8500, ("172.18.0.2", "172.18.0.3"))
+
+
+def config(tmp_path: Path, place: Place = PLACE, **settings) -> str:
+    return Wanted(Gateway(enabled=True, **settings)).files(Home(tmp_path), "1", place)["b.cfg"]
+
+
+def test_the_other_slot_is_closed(tmp_path):
+    lines = [line.split() for line in config(tmp_path).splitlines() if line.startswith("    server ")]
+    assert [(line[1], line[2], "disabled" in line) for line in lines] == [
+        ("a", "'172.18.0.2:8501'", True),
+        ("b", "'172.18.0.3:8501'", False),
+        ("a", "'172.18.0.2:8500'", True),
+        ("b", "'172.18.0.3:8500'", False),
+    ]
+
+
+def test_an_address_of_version_6_is_bound_as_one(tmp_path):
+    assert "bind '[::1]:8501'" in config(tmp_path, dataclasses.replace(PLACE, host="::1"))
+
+
+def test_a_server_that_lets_scripts_ask_has_a_gateway_that_does(tmp_path):
+    wanted = Wanted(Gateway(enabled=True), cors=True)
+    text = wanted.files(Home(tmp_path), "1", PLACE)["b.cfg"]
+    assert "access-control" not in config(tmp_path)
+    assert "METH_OPTIONS" in text
+    assert wanted.digest(Home(tmp_path), "127.0.0.1") != Wanted(Gateway(enabled=True)).digest(
+        Home(tmp_path), "127.0.0.1"
+    )
+
+
+@given(st.text(max_size=40))
+def test_a_host_is_an_address_or_refused(tmp_path_factory, host):
+    folder = tmp_path_factory.mktemp("gateway")
+    try:
+        found = config(folder, dataclasses.replace(PLACE, host=host))
+    except (ConfigError, TemplateError):
+        return
+    usual = config(folder)
+    assert len(found.splitlines()) == len(usual.splitlines())
+    assert set("@,' \"$\\#") & set(host) == set()
+
+
+@given(st.text())
+def test_a_quoted_word_is_one_word_on_one_line(text):
+    try:
+        quoted = haproxy(text)
+    except ValueError:
+        assert set(text) & set("\n\r\0") or not text.isascii()
+        return
+    assert shlex.split(quoted) == [text]  # the shell quotes alike
+    assert not set(quoted) & set("\n\r\0")
+
+
+def test_a_template_of_ones_own_cannot_be_broken_out_of(tmp_path):
+    (tmp_path / "haproxy.cfg.j2").write_text("{{ gateway.nothing }}")
+    with pytest.raises(TemplateError):
+        Wanted(Gateway(), tmp_path).digest(Home(tmp_path), "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"image": "haproxy:3.2"}, {"tls": True}, {"max_body": "1m"}, {"requests_per_second": 5}, {"metrics_port": 9000},
+     {"drain_seconds": 1}, {"answer_seconds": 1}, {"max_connections": 5}],
+)  # fmt: skip
+def test_every_setting_makes_another_gateway(tmp_path, settings):
+    home, plain = Home(tmp_path), Wanted(Gateway())
+    assert plain.digest(home, "h") == plain.digest(home, "h") != plain.digest(home, "g")
+    assert Wanted(Gateway(**settings)).digest(home, "h") != plain.digest(home, "h")
+
+
+def test_another_token_or_certificate_makes_another_gateway_and_the_same_do_not(tmp_path):
+    home, path = Home(tmp_path / "home"), tmp_path / "tokens"
+    wanted = Wanted(Gateway(enabled=True, tls=True, tokens=path))
+    tokens.write(path, {"a": tokens.hashed("1")})
+    files = wanted.files(home, "1", PLACE)
+    digest = wanted.digest(home, PLACE.host)
+    assert wanted.digest(home, PLACE.host) == digest
+    assert files["server.pem"] == wanted.files(home, "2", PLACE)["server.pem"]
+    tokens.write(path, {"a": tokens.hashed("2")})
+    assert (changed := wanted.digest(home, PLACE.host)) != digest
+    tls.make(home.self_signed, PLACE.host)
+    assert wanted.digest(home, PLACE.host) not in (digest, changed)
+
+
+def test_a_certificate_of_ones_own_must_fit_its_key(tmp_path):
+    one, two = (tls.make(tmp_path / name, "127.0.0.1").pem for name in ("one", "two"))
+    certificate, key = tmp_path / "certificate", tmp_path / "key"
+    certificate.write_text(one[: one.index("-----BEGIN PRIVATE")])
+    key.write_text(two[two.index("-----BEGIN PRIVATE") :])
+    with pytest.raises(ConfigError, match="another certificate's"):
+        tls.given(certificate, key)
+    key.write_text(one[one.index("-----BEGIN PRIVATE") :])
+    assert tls.given(certificate, key).name == "localhost"
+    for broken in ("", "garbage", one.replace("A", "B")):
+        certificate.write_text(broken)
+        with pytest.raises(ConfigError) as refusal:
+            tls.given(certificate, key)
+        assert "PRIVATE" not in refusal.value.message
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"image": "Not an image"}, {"max_body": "-1"}, {"requests_per_second": 0}, {"drain_seconds": 0},
+     {"max_connections": 10**9}, {"metrics_port": 70000}, {"tls": True, "key": Path("k")},
+     {"certificate": Path("c"), "key": Path("k")}],
+)  # fmt: skip
+def test_settings_that_cannot_be_meant_are_refused(settings):
+    with pytest.raises(DeployerError):
+        Gateway(**settings)

@@ -1,0 +1,132 @@
+"""What is said of a launch: why that engine, why those ports, who reaches it; and what is remembered of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from pathlib import Path
+
+import pytest
+
+from deployer.config.spec import Docker, Gateway, Server, Spec
+from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
+from deployer.rollout.choices import exposure, notices, remembered
+from deployer.rollout.workspace import Settings, Workspace
+
+LAUNCH = Launch("m", "local", "127.0.0.1", None, None, (), (), "/models", Rendered({}))
+DEPLOYED = Deployment(
+    "m", "local", "embedded", "r1", "serving", (), Endpoints("", ""), 8501, 8500, "", "", True, 1, Path(),
+    host="127.0.0.1",
+)  # fmt: skip
+
+
+class Holding:
+    """An engine that knows who has a port."""
+
+    name = "embedded"
+
+    def holder(self, port: int) -> str:
+        return f"the holder of {port}"
+
+
+def workspace(absence: str = "", **spec: object) -> Workspace:
+    return Workspace(Spec(**spec), (Holding(),), Settings(), absence)
+
+
+def test_the_engine_is_said_when_it_is_chosen_and_not_later():
+    away = workspace("Docker is not installed")
+    (said,) = notices(away, LAUNCH, None, DEPLOYED)
+    assert "embedded" in said
+    assert "Docker is not installed" in said
+    assert notices(away, LAUNCH, DEPLOYED, DEPLOYED) == ()
+
+
+@pytest.mark.parametrize(
+    ("asked", "before", "got", "said"),
+    [
+        (None, None, 8501, None), (None, None, 40000, 8501), (0, None, 40000, None), (40000, None, 40000, None),
+        (None, 40000, 40000, None), (None, 40000, 8501, 40000), (None, 40000, 41000, 40000),
+    ],
+)  # fmt: skip
+def test_a_port_that_was_not_asked_for_is_said_with_the_holder_of_the_expected_one(asked, before, got, said):
+    launch = dataclasses.replace(LAUNCH, rest_port=asked)
+    observed = None if before is None else dataclasses.replace(DEPLOYED, rest_port=before)
+    found = notices(workspace(), launch, observed, dataclasses.replace(DEPLOYED, rest_port=got))
+    expected = () if said is None else (f"port {said} is taken by the holder of {said}: using {got}",)
+    assert found == expected
+
+
+def test_a_plan_says_that_a_port_is_taken():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        before = dataclasses.replace(DEPLOYED, rest_port=port)
+        assert notices(workspace(), LAUNCH, before, None) == ()  # it has that port itself
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", ""])
+def test_loopback_is_reached_by_this_machine_alone(host):
+    assert exposure(host, tls=False, tokens=False) == ""
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "2001:db8::1", "localhost"])
+def test_any_other_address_is_said_with_what_guards_it(host):
+    """A name was taken by earlier releases: Docker published it on every interface."""
+    assert "no TLS, no token" in exposure(host, tls=False, tokens=False)
+    assert exposure(host, tls=True, tokens=False).endswith(": no token")
+    assert exposure(host, tls=True, tokens=True).endswith(": with TLS and tokens")
+
+
+def test_a_gateway_guards_only_when_it_is_enabled():
+    opened = dataclasses.replace(LAUNCH, host="0.0.0.0")
+    guarded = workspace(gateway=Gateway(enabled=True, tls=True, tokens=Path("tokens")))
+    off = workspace(gateway=Gateway(enabled=False, tls=True, tokens=Path("tokens")))
+    there = dataclasses.replace(DEPLOYED, host="0.0.0.0")
+    assert notices(guarded, opened, there, there)[0].endswith("with TLS and tokens")
+    assert notices(off, opened, there, there)[0].endswith("no TLS, no token")
+
+
+def test_an_address_is_remembered_unless_a_setting_says_another():
+    there = dataclasses.replace(DEPLOYED, host="0.0.0.0")
+    assert remembered(Spec(), there).server.address == "0.0.0.0"
+    assert remembered(Spec(server=Server(host="127.0.0.1")), there).server.address == "127.0.0.1"
+    assert remembered(Spec(), None).server.address == "127.0.0.1"
+
+
+@pytest.mark.parametrize(("before", "now"), [("localhost", "127.0.0.1"), ("", "127.0.0.1"), ("127.1", "127.0.0.1")])
+def test_an_address_that_is_refused_today_is_not_remembered(before, now):
+    assert remembered(Spec(), dataclasses.replace(DEPLOYED, host=before)).server.address == now
+
+
+def test_another_address_is_said():
+    (said,) = notices(workspace(), LAUNCH, dataclasses.replace(DEPLOYED, host="0.0.0.0"), DEPLOYED)
+    assert "0.0.0.0" in said
+    assert "127.0.0.1" in said
+
+
+def test_a_deployment_from_another_directory_of_the_project_is_said(tmp_path):
+    here, elsewhere = tmp_path / "a" / "models", tmp_path / "b" / "models"
+    found = notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=elsewhere), None)
+    assert [str(elsewhere) in text for text in found] == [True]
+    assert notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=here), None) == ()
+
+
+class Containers(Holding):
+    name = "docker"
+
+
+def test_docker_is_said_when_it_is_chosen_with_the_image():
+    chosen = Workspace(Spec(docker=Docker(image="serving:1")), (Containers(),), Settings())
+    (said,) = notices(chosen, LAUNCH, None, DEPLOYED)
+    assert "docker" in said
+    assert "serving:1" in said
+    asked = Workspace(Spec(engine="docker"), (Containers(),), Settings())
+    assert notices(asked, LAUNCH, None, DEPLOYED) == ()
+
+
+@pytest.mark.parametrize(("before", "said"), [("", []), ("serving:1", []), ("serving:0", ["serving:0", "serving:1"])])
+def test_another_image_is_said_with_both_names(before, said):
+    changed = Workspace(Spec(engine="docker", docker=Docker(image="serving:1")), (Containers(),), Settings())
+    found = notices(changed, LAUNCH, dataclasses.replace(DEPLOYED, image_name=before), DEPLOYED)
+    assert [all(name in text for name in said) for text in found] == [True] * bool(said)

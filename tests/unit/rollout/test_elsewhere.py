@@ -1,0 +1,127 @@
+"""A name that is deployed elsewhere: the options that reach it; and environments that are nearly named."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+from support.cli import in_process
+from support.world import MODELS, only_servers_below
+
+from deployer.config.spec import Spec
+from deployer.engines import run_folder
+from deployer.engines.run_folder import Release
+from deployer.results.deployment import ServedModel
+from deployer.rollout.workspace import Settings, Workspace
+
+MODEL = ServedModel("m", (1,), (), ("d",))
+VERBS = (
+    ("predict", "m"), ("smoke", "m"), ("logs", "m"), ("status", "m"), ("redeploy", "m"), ("rollback", "m"),
+    ("label", "m", "a=1"), ("down", "m"),
+)  # fmt: skip
+OVERLAYS = "[env.staging]\n[env.production]\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    only_servers_below(monkeypatch, tmp_path)
+    made = tmp_path / "shop"
+    made.mkdir()
+    return made
+
+
+def put(folder: Path, env: str, project: str = "shop", name: str = "m", state: str = ".deployer") -> None:
+    """The run folder of a server that has ended."""
+    release = folder / state / "run" / run_folder.place_of(project, env) / name / "1"
+    labels = Release(name, env, "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", (MODEL,), 0, project)
+    run_folder.write(release, labels)
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("env", "project", "said"),
+    [
+        ("staging", "shop", "--env staging"),
+        ("local", "other", "--project other"),
+        ("staging", "other", "--project other --env staging"),
+    ],
+)
+def test_the_options_that_reach_it_are_said(folder, verb, env, project, said):
+    put(folder, env, project)
+    put(folder, "local", "other", "another")
+    ended = in_process(*verb, cwd=folder)
+    assert (ended.code, f"reached with {said}" in ended.err) == (10, True), ended.err
+    found = in_process("status", "m", *said.split(), "--json", cwd=folder)
+    assert (found.code, len(found.json["deployments"])) == (0, 1)
+
+
+def test_an_environment_with_a_state_directory_of_its_own_is_said(folder):
+    (folder / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
+    put(folder, "staging", state="apart")
+    told = in_process("predict", "m", cwd=folder).err
+    assert re.search(r"reached with --env staging$", told, re.MULTILINE) or "reached with --env staging;" in told
+    assert in_process("status", "m", "--env", "staging", cwd=folder).code == 0
+
+
+def test_not_all_of_many_are_said(folder):
+    for number in range(5):
+        put(folder, f"e{number}")
+    told = in_process("predict", "m", cwd=folder).err
+    assert (told.count("with --env"), "status --all-projects" in told) == (3, True)
+
+
+def test_commands_to_type_keep_the_options_that_say_where():
+    def typed(**given: object) -> str:
+        return Workspace(Spec(env="staging"), (), Settings(**given)).typed("m")
+
+    assert typed() == "m --env staging"
+    assert typed(project="f", state_dir=Path("/a b")) == "m --env staging --project f --state-dir '/a b'"
+
+
+def test_what_is_nowhere_is_reached_by_nothing(folder):
+    put(folder, "staging", name="another")
+    assert "reached with" not in in_process("predict", "m", cwd=folder).err
+
+
+def test_status_of_an_empty_environment_says_which_have_something(folder):
+    put(folder, "staging")
+    ended = in_process("status", cwd=folder)
+    assert (ended.code, "[staging]" in ended.err, "status --all" in ended.err) == (0, True, True)
+    assert "status --all" not in in_process("status", "--env", "staging", cwd=folder).err
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        *VERBS, ("up", "m"), ("plan", "m"), ("status",), ("status", "--all"), ("status", "--all-projects"),
+        ("down", "--all"), ("history",), ("prune",), ("versions",), ("doctor",), ("render", "m"), ("unlock", "m"),
+    ],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_an_environment_without_an_overlay_is_an_error_with_the_nearest_name(folder, monkeypatch, verb, by):
+    (folder / "deployer.toml").write_text(OVERLAYS)
+    given = ("--env", "stagng") if by == "option" else ()
+    if by == "variable":
+        monkeypatch.setenv("DEPLOYER_ENV", "stagng")
+    ended = in_process(*verb, *given, cwd=folder)
+    assert (ended.code, "did you mean staging?" in ended.err) == (3, True), ended.err
+
+
+def test_without_overlays_a_new_environment_that_nearly_has_anothers_name_is_noted(folder):
+    shutil.copytree(MODELS / "half_plus_two", folder / "models" / "half_plus_two")
+
+    def noted(*env: str) -> list[str]:
+        planned = in_process("plan", "half_plus_two:1", "--skip-gate", *env, "--json", cwd=folder)
+        assert planned.code == 0, planned.err
+        return [said for said in planned.json["notices"] if "did you mean" in said]
+
+    assert noted("--env", "stagng") == []
+    put(folder, "staging")
+    (said,) = noted("--env", "stagng")
+    assert shlex.split(said)[-2:] == ["--env", "staging?"]
+    assert noted("--env", "locl") != []
+    assert noted() == noted("--env", "staging") == noted("--env", "production") == []

@@ -1,0 +1,59 @@
+"""How versions and labels move: which version takes whose place, what stays loaded."""
+
+from __future__ import annotations
+
+import pytest
+
+from deployer.results.deployment import ServedModel
+from deployer.rollout import moving
+
+
+def served(*versions: int, **labels: int) -> ServedModel:
+    return ServedModel("m", versions, tuple(sorted(labels.items())))
+
+
+@pytest.mark.parametrize(
+    ("there", "current"),
+    [(served(1), 1), (served(1, 3), 3), (served(1, 3, canary=3), 3), (served(1, 3, stable=1, canary=3), 1)],
+)
+def test_the_current_version_is_the_stable_one_or_the_highest(there, current):
+    assert moving.current(there) == current
+
+
+@pytest.mark.parametrize(
+    ("there", "to", "becomes"),
+    [
+        (served(1), 2, served(2)),
+        (served(2), 1, served(1)),
+        (served(1, 2), 3, served(3)),
+        (served(1, stable=1), 2, served(2, stable=2)),
+        (served(1, 3, stable=1, canary=3), 2, served(2, 3, stable=2, canary=3)),
+        (served(1, 3, stable=1, canary=3), 3, served(3, stable=3, canary=3)),
+    ],
+)
+def test_a_version_takes_the_place_and_the_labels_of_the_current_one(there, to, becomes):
+    assert moving.moved(there, to) == becomes
+
+
+def test_the_previous_one_is_kept_below_the_new_one_and_only_it():
+    assert moving.moved(served(1), 2, keep=True) == served(1, 2)
+    assert moving.moved(served(1, 2), 3, keep=True) == served(2, 3)
+    assert moving.moved(served(2), 1, keep=True) == served(1)
+    assert moving.moved(served(1, stable=1), 2, keep=True) == served(1, 2, stable=2)
+
+
+def test_a_label_brings_its_version_and_takes_it_away_again():
+    canary = moving.labelled(served(6, stable=6), {"canary": 7})
+    assert canary == served(6, 7, stable=6, canary=7)
+    assert moving.labelled(canary, {"canary": None}) == served(6, stable=6)
+    assert moving.labelled(canary, {"canary": 8}) == served(6, 8, stable=6, canary=8)
+    assert moving.labelled(canary, {"stable": 7, "canary": None}) == served(7, stable=7)
+
+
+def test_the_current_version_stays_when_its_label_goes():
+    assert moving.labelled(served(6, stable=6), {"stable": None}) == served(6)
+
+
+def test_other_models_stay_as_they_are():
+    other = ServedModel("other", (1,))
+    assert moving.replaced((served(1), other), served(2)) == (served(2), other)

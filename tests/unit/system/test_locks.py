@@ -1,0 +1,95 @@
+"""Folder locks: one holder at a time, gone with the holder, no litter."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from deployer.errors import LockHeld
+from deployer.system.locks import OWNER_FILE, folder_lock
+
+HOLD = """
+import sys, time
+from pathlib import Path
+from deployer.system.locks import folder_lock
+with folder_lock(Path(sys.argv[1]), "model m"):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def holder(folder: Path) -> subprocess.Popen[str]:
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    assert child.stdout.readline() == "held\n"
+    return child
+
+
+def test_the_holder_is_named_and_its_death_frees_the_lock(tmp_path):
+    folder = tmp_path / "m"
+    child = holder(folder)
+    try:
+        with (
+            pytest.raises(LockHeld, match=f"model m is being worked on by process {child.pid} of"),
+            folder_lock(folder, "model m"),
+        ):
+            pass
+    finally:
+        child.send_signal(signal.SIGKILL)
+        child.wait(60)
+        child.stdout.close()
+    with folder_lock(folder, "model m"):
+        assert (folder / OWNER_FILE).is_file()
+
+
+def test_an_empty_folder_is_removed_again_and_a_full_one_stays(tmp_path):
+    with folder_lock(tmp_path / "a" / "m", "m"):
+        pass
+    assert not (tmp_path / "a" / "m").exists()
+    with folder_lock(tmp_path / "n", "n"):
+        (tmp_path / "n" / "kept").touch()
+    assert [path.name for path in (tmp_path / "n").iterdir()] == ["kept"]
+
+
+def test_a_folder_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, monkeypatch):
+    opened = os.open
+
+    def late(folder: Path, flags: int) -> int:
+        monkeypatch.setattr(os, "open", opened)
+        folder.rmdir()
+        return opened(folder, flags)
+
+    monkeypatch.setattr(os, "open", late)
+    with folder_lock(tmp_path / "m", "m"):
+        assert (tmp_path / "m" / OWNER_FILE).is_file()
+
+
+def test_those_who_wait_get_it_one_after_the_other(tmp_path):
+    inside, most = [], []
+
+    def work() -> None:
+        with folder_lock(tmp_path / "m", "m", wait_seconds=30):
+            inside.append(1)
+            most.append(len(inside))
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 8
+
+
+@pytest.mark.parametrize("written", ["", "{", "[]", "7", "{}", "[" * 100_000])
+def test_a_garbled_note_of_the_holder_is_no_bug(tmp_path, written):
+    with folder_lock(tmp_path / "m", "m"):
+        (tmp_path / "m" / OWNER_FILE).write_text(written)
+        with pytest.raises(LockHeld, match="m is being worked on by another command"), folder_lock(tmp_path / "m", "m"):
+            pass
