@@ -39,7 +39,7 @@ _HOMES = {
     "inspect": "operations.inspect:inspect",
     "token": "operations.token:token",
     "render_config": "operations.render:render",
-    "ExportOptions": "operations.export:ExportOptions",
+    "ExportOptions": "rollout.exporting:ExportOptions",
     "Settings": "rollout.workspace:Settings",
     "DeployerError": "errors:DeployerError",
 }
@@ -78,7 +78,6 @@ if TYPE_CHECKING:
     from deployer.operations.doctor import doctor as doctor
     from deployer.operations.down import down as down
     from deployer.operations.down import down_all as down_all
-    from deployer.operations.export import ExportOptions as ExportOptions
     from deployer.operations.export import export as export_model
     from deployer.operations.history import history as history
     from deployer.operations.init import init as init
@@ -96,6 +95,7 @@ if TYPE_CHECKING:
     from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions
+    from deployer.rollout.exporting import ExportOptions as ExportOptions
     from deployer.rollout.workspace import Settings as Settings
 
 

@@ -132,8 +132,8 @@ def export_options(given: Mapping[str, Any]) -> Any:
     """The same for what shapes an export; lists become tuples, and what was not typed is the default."""
     from dataclasses import fields
 
-    from deployer.operations.export import ExportOptions
     from deployer.results.model import check_version
+    from deployer.rollout.exporting import ExportOptions
 
     names = {field.name for field in fields(ExportOptions)} - {"version", "tags", "signature", "signatures"}
     typed = {name: given[name] for name in names if given.get(name) is not None}

@@ -1,13 +1,215 @@
-"""`doctor`: is this machine fit to deploy."""
+"""`doctor`: is this machine fit to deploy: engines, TensorFlow, disk, memory, the store, the ports."""
 
 from __future__ import annotations
 
-from deployer.doctor import Patient, examine
-from deployer.results.checks import DoctorResult
+import importlib.metadata
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from deployer.config import threads
+from deployer.config.spec import Server, Spec
+from deployer.engines import ports
+from deployer.engines.base import Engine
+from deployer.errors import DeployerError
+from deployer.results.checks import DoctorResult, Finding
+from deployer.results.deployment import GRPC_PORT, REST_PORT, typed
+from deployer.results.model import Model
+from deployer.rollout.plan import other_image
 from deployer.rollout.workspace import Settings, open_workspace
+from deployer.savedmodel.layout import misplaced
+from deployer.store.store import Store
+from deployer.system.files import closed_level, opening
+
+LOW_DISK_BYTES = 2 << 30
+OLDEST_TENSORFLOW = (2, 15)
+MEMORY_FACTOR = 2.4
+"""Two versions side by side while one takes over from the other, each a fifth larger than on disk."""
+
+SERVER_BYTES = 150 << 20
+"""TensorFlow Serving before it has loaded anything."""
 
 
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Findings with severity and remedy; nothing is changed. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
     return DoctorResult(examine(Patient(workspace.spec, workspace.store, workspace.engines, workspace.absence)))
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is looked at."""
+
+    spec: Spec
+    store: Store
+    engines: Sequence[Engine]
+    absence: str = ""
+
+
+def examine(patient: Patient) -> tuple[Finding, ...]:
+    """Every finding of every check; a check that fails itself is a finding."""
+    return tuple(finding for check in CHECKS for finding in _run(check, patient))
+
+
+def _run(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
+    try:
+        return list(check(patient))
+    except DeployerError as error:
+        return [Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint or "")]
+
+
+def _engines(patient: Patient) -> Iterator[Finding]:
+    if patient.absence:
+        remedy = "start it, or say --engine embedded"
+        yield Finding("docker engine", "warning", f"engine auto does not use it: {patient.absence}", remedy)
+    for engine in patient.engines:
+        found = engine.check()
+        yield from found or (Finding(f"{engine.name} engine", "ok", "answers"),)
+        if all(finding.severity != "error" for finding in found):
+            yield from engine.examine(_newest(patient.store))
+
+
+def _newest(store: Store) -> tuple[Model, ...]:
+    """The newest version of every model."""
+    newest = (store.newest(name) for name in store.names())
+    return tuple(model for model in newest if model)
+
+
+def _tensorflow(_: Patient) -> Iterator[Finding]:
+    try:
+        version = importlib.metadata.version("tensorflow")
+    except importlib.metadata.PackageNotFoundError:
+        yield Finding("tensorflow", "error", "TensorFlow is not installed", "pip install tensorflow")
+        return
+    numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    if numbers < OLDEST_TENSORFLOW:
+        yield Finding("tensorflow", "error", f"TensorFlow {version} is older than 2.15", "pip install -U tensorflow")
+    else:
+        yield Finding("tensorflow", "ok", f"TensorFlow {version}")
+
+
+def _store(patient: Patient) -> Iterator[Finding]:
+    root = patient.store.root
+    names = patient.store.names()
+    if not names:
+        yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
+    for newest in _newest(patient.store):
+        yield from _version(newest)
+    for found in misplaced(root):
+        yield Finding("store", "warning", found.reason, found.remedy)
+
+
+def _version(model: Model) -> Iterator[Finding]:
+    label = f"{model.name}:{model.version}"
+    if level := closed_level(model.path, model.path.parents[1]):
+        text = f"{label} is not readable by every user, and servers run as nobody: {level} is closed"
+        yield Finding("store", "warning", text, opening(level, model.path))
+    elif not model.golden.cases:
+        yield Finding(
+            "store", "warning", f"{label} has no golden answers, so nothing proves it", "deployer export makes them"
+        )
+    else:
+        yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
+
+
+def _disk(patient: Patient) -> Iterator[Finding]:
+    there = next(path for path in (patient.store.root, *patient.store.root.resolve().parents) if path.exists())
+    free = shutil.disk_usage(there).free
+    text = f"{free / 2**30:.1f} GiB free below {there}"
+    if free < LOW_DISK_BYTES:
+        yield Finding("disk", "warning", text, "deployer versions shows what takes room")
+    else:
+        yield Finding("disk", "ok", text)
+
+
+def _memory(patient: Patient) -> Iterator[Finding]:
+    import psutil
+
+    needed = _needed(patient.store)
+    free = psutil.virtual_memory().available
+    text = f"{_gibibytes(free)} free; changing the largest model needs about {_gibibytes(needed)}"
+    if needed > free:
+        yield Finding("memory", "warning", text, "stop something, or deploy with `down` and `up` instead of a change")
+    else:
+        yield Finding("memory", "ok", text)
+
+
+def _container_memory(patient: Patient) -> Iterator[Finding]:
+    """The limit on containers against the largest model; without a limit there is nothing to say."""
+    limit = patient.spec.docker.memory_bytes
+    if limit is None or all(engine.name != "docker" for engine in patient.engines):
+        return
+    needed = _needed(patient.store) + SERVER_BYTES
+    text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
+    if limit < needed:
+        yield Finding("memory", "warning", text, "raise docker.memory: a container that needs more is killed")
+    else:
+        yield Finding("memory", "ok", text)
+
+
+def _needed(store: Store) -> int:
+    return int(MEMORY_FACTOR * max((model.info.size_bytes for model in _newest(store)), default=0))
+
+
+def _gibibytes(number: int) -> str:
+    return f"{number / 2**30:.2f} GiB"
+
+
+def _ports(patient: Patient) -> Iterator[Finding]:
+    server = patient.spec.server
+    deployments = [found for engine in patient.engines for found in engine.observe_all()]
+    ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
+    yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
+    yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
+    yield from _swapped(server)
+
+
+def _swapped(server: Server) -> Iterator[Finding]:
+    """Many tutorials have it the other way round."""
+    if server.rest_port == GRPC_PORT or server.grpc_port == REST_PORT:
+        text = f"clients expect REST on {REST_PORT} and gRPC on {GRPC_PORT}: here one is on the other's port"
+        yield Finding("ports", "warning", text, f"server.rest_port = {REST_PORT}, server.grpc_port = {GRPC_PORT}")
+
+
+def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int]) -> Finding:
+    port = asked or usual
+    if port in ours:
+        return Finding("ports", "ok", f"{protocol} {port} is ours")
+    try:
+        ports.check_free(host, port)
+    except DeployerError as error:
+        return Finding("ports", "error" if asked else "warning", error.message, error.hint or "")
+    return Finding("ports", "ok", f"{protocol} {port} is free")
+
+
+def _deployments(patient: Patient) -> Iterator[Finding]:
+    """Versions that a server should have and the store lost; images whose tag has moved."""
+    for engine in patient.engines:
+        for lost in engine.lost():
+            text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
+            yield Finding("deployments", "error", text, f"deployer down {typed(lost.name, lost.env)} ends it")
+        deployments = engine.observe_all()
+        images = engine.images({found.image_name for found in deployments if found.image_name})
+        for found in deployments:
+            store = Store(found.store) if found.store else patient.store
+            label, again = f"{found.name} [{found.env}]", f"deployer up {typed(found.name, found.env)}"
+            if not found.running:
+                yield Finding("deployments", "error", f"{label} is not running", again)
+            elif moved := other_image(images.get(found.image_name), found):
+                yield Finding("deployments", "warning", f"{label}: {moved}", f"{again} replaces the server")
+            for version in store.lacking(found.models):
+                text = f"{label} serves {version}, which is no longer in {store.root}"
+                yield Finding("deployments", "error", text, "put it back, or deploy another version")
+
+
+def _grpc_threads(patient: Patient) -> Iterator[Finding]:
+    flags = threads.with_room(patient.spec.server.flags)
+    if lack := threads.lack_of_room(flags):
+        yield Finding("server", "warning", f"{lack}; {threads.REASON}", threads.REMEDY)
+    else:
+        yield Finding(
+            "server", "ok", f"{threads.GRPC_MAX_THREADS} is {flags[threads.GRPC_MAX_THREADS]}: {threads.REASON}"
+        )
+
+
+CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _container_memory, _ports, _grpc_threads, _deployments)

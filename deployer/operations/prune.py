@@ -9,7 +9,6 @@ from contextlib import ExitStack
 from deployer.engines import run_folder
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
-from deployer.operations.versions import versions
 from deployer.results.deployment import Change, Deployment, ServedModel
 from deployer.results.history import Outcome, Release
 from deployer.results.versions import PruneResult
@@ -67,7 +66,7 @@ def _prune(
     workspace: Workspace, name: str | None, keep: int, needed: set[tuple[str, int]], *, dry_run: bool
 ) -> PruneResult:
     store = workspace.store
-    there = versions(name, settings=workspace.settings).models
+    there = store.models(name)
     newest = {
         (model, version) for model in {found.name for found in there} for version in store.versions(model)[-keep:]
     }

@@ -6,11 +6,11 @@ import dataclasses
 
 from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
-from deployer.operations.export import ExportOptions
-from deployer.operations.up import change
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, typed
 from deployer.rollout import moving, namesakes
+from deployer.rollout.change import change
+from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import as_served
 from deployer.rollout.workspace import Progress, Settings, one_model, open_workspace, silent
 from deployer.store.store import Store

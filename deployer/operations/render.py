@@ -9,9 +9,9 @@ from deployer.config import render as rendering
 from deployer.config.spec import Spec
 from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
-from deployer.operations.export import ExportOptions
-from deployer.operations.up import aim
 from deployer.results.deployment import Launch, Rendered
+from deployer.rollout.desired import aim
+from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
 from deployer.rollout.workspace import Settings, open_workspace
 from deployer.system.files import write_atomically

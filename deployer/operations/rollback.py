@@ -8,10 +8,10 @@ from collections.abc import Collection
 from itertools import islice
 
 from deployer.errors import BrokenModel, ModelError, NoSuchRelease
-from deployer.operations.up import change
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Change, Deployment, ServedModel, listed
 from deployer.results.history import ROLLBACK, Outcome, Release
+from deployer.rollout.change import change
 from deployer.rollout.launch import as_served
 from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
 from deployer.store.manifest import FOREIGN, digest_of_files

@@ -9,10 +9,10 @@ from deployer.config.spec import ModelSpec
 from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import EngineError, EngineUnavailable, NotOurs
-from deployer.operations.export import ExportOptions, foresee
 from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, Wanted
 from deployer.results.model import Model
 from deployer.rollout import plan as planning
+from deployer.rollout.exporting import ExportOptions, foresee
 from deployer.rollout.launch import check_batching, current_launch, get, served_model
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace

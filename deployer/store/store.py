@@ -58,6 +58,13 @@ class Store:
         numbers = (int(child) for child in children if VERSION.fullmatch(child))
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
+    def models(self, name: str | None = None) -> tuple[Model, ...]:
+        """All versions of a model, or of all models. Raises NoSuchModel for a name that the store lacks."""
+        if name is not None:
+            self.get(name)
+        names = self.names() if name is None else (name,)
+        return tuple(self.get(found, version) for found in names for version in self.versions(found))
+
     def lacking(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
         """NAME:VERSION of what a server serves and the store does not have any more."""
         served = [(model.name, version) for model in models for version in model.versions]

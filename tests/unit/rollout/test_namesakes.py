@@ -11,9 +11,9 @@ from support.world import MODELS
 
 from deployer import export as exporter
 from deployer.errors import UsageError
-from deployer.operations.export import ExportOptions
 from deployer.results.model import GoldenSummary
 from deployer.rollout import namesakes
+from deployer.rollout.exporting import ExportOptions
 from deployer.store.store import Store
 
 HALF = MODELS / "half_plus_two"

@@ -1,0 +1,152 @@
+"""Changes of a deployment: exports, lock, recovery, observation, plan, and its execution; or the plan alone."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from deployer.config.spec import Spec
+from deployer.engines import loading
+from deployer.errors import PlanOutdated
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel
+from deployer.results.model import Model
+from deployer.rollout import choices
+from deployer.rollout.deploy import Deploy
+from deployer.rollout.exporting import ExportOptions, export_into
+from deployer.rollout.foreseeing import decided, export_options, foreseen
+from deployer.rollout.launch import current_launch, wanted_models
+from deployer.rollout.monitor import metered
+from deployer.rollout.noticing import noticing
+from deployer.rollout.recording import recorded
+from deployer.rollout.reload import settled
+from deployer.rollout.workspace import Progress, Workspace, silent
+
+Wish = Callable[[Deployment], Spec]
+"""What a deployment, as it is, should become."""
+
+
+def change(  # noqa: PLR0913 - what a change is made of
+    workspace: Workspace, deployed: Deployment, wanted: Wish, *, dry_run: bool, progress: Progress, aim: str = ""
+) -> UpResult:
+    """Have what is deployed become what is wanted, of models that the store has, or tell what that would be; `aim` is
+    noted in the history while it is done.
+
+    It is asked again what is wanted once nobody else can change the deployment: what others have changed since stays.
+    Raises NothingDeployed when they have removed it.
+    """
+    workspace = workspace.with_spec(wanted(deployed)).narrowed(deployed.name)
+
+    def now_wanted(observed: Deployment | None) -> Spec:
+        if observed is None:
+            raise workspace.nothing_deployed(deployed.name)
+        return wanted(observed)
+
+    options = ExportOptions()
+    with choices.leaving_ports(workspace.spec.server, choices.BY_SETTING):
+        if dry_run:
+            return preview(workspace, options, aim)
+        return deploy(workspace, options, progress, aim=aim, now=now_wanted)
+
+
+def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
+    """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
+    before anything is started."""
+    from deployer.rollout.gate import Gate
+
+    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
+    found = foreseen(workspace, options, observed)
+    Gate(workspace, found.launch, found.models, silent).let_in(found.plan.change, observed)
+    notices = choices.notices(workspace, found.launch, observed, None)
+    if not aim:
+        notices = (*choices.after_rollback(workspace, found.launch, observed), *notices)
+    return _result(workspace, found.launch.models, found.with_exports, notices)
+
+
+def deploy(  # noqa: PLR0913 - what a change is made of
+    workspace: Workspace,
+    options: ExportOptions,
+    progress: Progress,
+    *,
+    expected: Plan | None = None,
+    aim: str = "",
+    now: Callable[[Deployment | None], Spec] | None = None,
+) -> UpResult:
+    """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`.
+
+    `now` has the last word on what is wanted, when what is there cannot change any more.
+    """
+    with noticing() as notices:
+        workspace = workspace.with_spec(_exported(workspace, options, progress, notices))
+        request, models = _request(workspace)
+        with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
+            observed = settled(workspace, request.name, request.env, notices)
+            spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
+            if spec != workspace.spec:
+                workspace = workspace.with_spec(spec)
+                request, models = _request(workspace)
+            plan = decided(workspace, request, observed)
+            if expected is not None and plan != expected:
+                raise _outdated(plan)
+            if plan.change is not Change.NOTHING:
+                loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
+            if not aim:
+                notices.extend(choices.after_rollback(workspace, request, observed))
+            note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
+            with (
+                recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
+                metered(workspace, request, plan, observed, record.measured) as meter,
+            ):
+                under_way = Deploy(workspace, request, models, progress, record.step, meter, notices.append)
+                deployment, report = under_way.carry_out(plan, observed)
+        notices.extend(choices.notices(workspace, request, observed, deployment))
+    result = _result(workspace, request.models, plan, tuple(notices))
+    return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
+
+
+def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
+    """What the spec wants to be served, and the versions of that as the store has them."""
+    wanted = wanted_models(workspace.spec, workspace.store)
+    request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
+    return request, tuple(model for found in wanted for model in found.models)
+
+
+def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str]) -> Spec:
+    """The spec with every source exported and its version pinned; what the exports say goes to `notices`."""
+    from deployer.export import child
+
+    models = dict(workspace.spec.models)
+    with child.kept():
+        for name, spec in models.items():
+            if spec.source is not None:
+                chosen = export_options(name, spec, options)
+                made = export_into(workspace.store, spec.source, chosen, progress)
+                model = made.model
+                notices.extend((*made.notices, *(model.golden.notes if made.created else ())))
+                models[name] = dataclasses.replace(spec, versions=spec.versions or (model.version,))
+    return dataclasses.replace(workspace.spec, models=models)
+
+
+def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan, notices: tuple[str, ...]) -> UpResult:
+    spec = workspace.spec
+    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None, notices=notices)
+
+
+def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:
+    """The plan whose digest was given, as it will be found once its exports are made."""
+    if digest is None:
+        return None
+    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
+    found = foreseen(workspace, options, observed)
+    if found.with_exports.digest != digest:
+        raise _outdated(found.plan)
+    return found.plan
+
+
+def _outdated(plan: Plan) -> PlanOutdated:
+    return PlanOutdated(
+        f"the plan that was expected is not what would be done now: {plan}",
+        hint="deployer plan shows it, with its digest",
+    )

@@ -1,0 +1,184 @@
+"""From a source to a version in the store, with its golden answers; unless a version holds the same already."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deployer.config.spec import Batching, ModelSpec
+from deployer.results.model import Model, Source, TensorSpec, check_name, check_version
+from deployer.results.versions import ExportResult
+from deployer.rollout.noticing import noticing
+from deployer.rollout.targets import name_for, next_version, own_version
+from deployer.rollout.workspace import Progress
+from deployer.savedmodel import equality, reader
+from deployer.savedmodel.layout import MANIFEST_FILE
+from deployer.store.manifest import file_digests
+from deployer.store.store import Stage, Store
+from deployer.system.locations import local
+from deployer.verification import batchable
+
+if TYPE_CHECKING:
+    from deployer.export import ExportRequest
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """How to export. `inputs` are texts `name:dtype[shape]`; `force` makes a version even if nothing changed."""
+
+    name: str | None = None
+    version: int | None = None
+    inputs: tuple[str, ...] = ()
+    signature: str | None = None
+    examples: Path | None = None
+    trust: bool = False
+    force: bool = False
+    tags: tuple[str, ...] | None = None
+    default_signature: str | None = None
+    graph_inputs: tuple[str, ...] = ()
+    graph_outputs: tuple[str, ...] = ()
+    signatures: tuple[str, ...] = ()
+    serve_as: tuple[str, ...] = ()
+    warmup: bool | None = None
+    warmup_sizes: tuple[int, ...] = ()
+    custom_objects: str | None = None
+    weights: Path | None = None
+
+    def request(self, source: str) -> ExportRequest:
+        """The same for the export rooms. Raises InvalidValue for a malformed input."""
+        from deployer.export import ExportRequest
+
+        names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}
+        same = {name: _here(getattr(self, name)) for name in names}
+        return ExportRequest(source, tuple(TensorSpec.parse(text) for text in self.inputs), **same)
+
+    def over(self, listed: ModelSpec) -> ModelSpec:
+        """A model of the spec with these options laid over its own."""
+        defaults = {field.name: field.default for field in dataclasses.fields(self)}
+        given = {name: value for name, value in self._shaping().items() if value != defaults[name]}
+        return dataclasses.replace(listed, **given)
+
+    def with_those_of(self, listed: ModelSpec) -> ExportOptions:
+        """These options with all that shapes the export taken from a model of the spec."""
+        return dataclasses.replace(self, **{name: getattr(listed, name) for name in self._shaping()})
+
+    def for_batching(self, batching: Batching | None) -> ExportOptions:
+        """The same with the batch sizes that the server of a spec runs."""
+        return dataclasses.replace(self, warmup_sizes=batching.sizes if batching else ())
+
+    def _shaping(self) -> dict[str, Any]:
+        """The options that a model of the spec has too."""
+        listed = {field.name for field in dataclasses.fields(ModelSpec)}
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in listed}
+
+
+def _here(value: Any) -> Any:
+    """A path without `file://`. Raises SourceNotFound for a file on another machine."""
+    return Path(local(str(value))) if isinstance(value, Path) else value
+
+
+def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
+    """Export `source` into the store. Raises ModelError, InvalidValue, ExtraMissing."""
+    from deployer import export as exporter
+
+    name = check_name(name_for(source) if options.name is None else options.name)
+    if options.version is not None:
+        store.check_free(name, check_version(options.version))
+    request = options.request(source)
+    origin = exporter.identify(request)
+    known = _comparable(store, name, options)
+    for version in known:
+        if _unchanged(version, origin):
+            return ExportResult(version, created=False)
+    return _export(store, name, request, options, origin, known, progress)
+
+
+def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
+    """The version that holds the source already; otherwise why an export would come first."""
+    from deployer import export as exporter
+
+    origin = exporter.identify(options.request(source))
+    known = _comparable(store, name_for(source) if options.name is None else options.name, options)
+    if known and origin.digest is None:
+        return "only running it tells whether it changed"
+    return next((version for version in known if _unchanged(version, origin)), "the store does not have it")
+
+
+def _comparable(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:
+    """The versions that may hold a source already, the newest first; none when one is to be made in any case."""
+    return () if options.force or options.version is not None else tuple(store.newest_first(name))
+
+
+def _unchanged(known: Model, origin: Source) -> bool:
+    return origin.digest is not None and known.source.digest == origin.digest
+
+
+def _made_the_same(known: Model, origin: Source, stage: Stage) -> bool:
+    """Whether running the source made what the known version holds, asked for in the same way."""
+    files = file_digests(known.path)
+    if not files or known.source.options not in (None, origin.options):
+        return False
+    return equality.same(known.path, files, stage.folder, stage.hashes.all())
+
+
+def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
+    """Why code that was exported before makes another version: nobody asked for one."""
+    before = next((model for model in known if model.source.location == origin.location), None)
+    if origin.digest is not None or before is None:
+        return
+    which = f"{before.name}:{before.version}"
+    if before.source.options != origin.options:
+        yield f"a new version: other options or examples were given than for {which}"
+        return
+    files = file_digests(before.path)
+    if not files or not equality.differs_in_weights_alone(before.path, files, stage.folder, stage.hashes.all()):
+        yield f"a new version: its content differs from {which}"
+        return
+    code = Path(origin.location.rpartition(":")[0])
+    is_older = code.is_file() and code.stat().st_mtime <= (before.path / MANIFEST_FILE).stat().st_mtime
+    unchanged = f", though {code.name} has not changed since" if is_older else ""
+    yield (
+        f"a new version: its weights differ from those of {which}{unchanged}. Where the source makes other weights "
+        "each time it is loaded, --weights FILE or a model saved to a file keeps them"
+    )
+
+
+def _export(  # noqa: PLR0913, PLR0917 - one story, told once
+    store: Store,
+    name: str,
+    request: ExportRequest,
+    options: ExportOptions,
+    origin: Source,
+    known: tuple[Model, ...],
+    progress: Progress,
+) -> ExportResult:
+    from deployer.export import child
+
+    with noticing() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
+        saved = exporter.save(request, stage.folder, progress)
+        origin = dataclasses.replace(origin, keras=saved.keras)
+        info = reader.read(stage.folder)
+        notices.extend((*saved.notes, *batchable.fixed(info.signatures)))
+        stage.hashes.begin()
+        for version in known if origin.digest is None else ():
+            if _made_the_same(version, origin, stage):
+                return ExportResult(version, created=False, notices=tuple(notices))
+        notices.extend(_why_new(known, origin, stage))
+        golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
+        own = own_version(request.source) if saved.version is None else saved.version
+        number = options.version or next_version(store, name, request.source, own)
+        renumbered = _renumbered(own, number, options)
+        notices.extend(renumbered)
+        progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
+        model = store.publish(stage, origin, golden, number, (*saved.notes, *renumbered))
+        return ExportResult(model, created=True, notices=tuple(notices))
+
+
+def _renumbered(own: int, number: int, options: ExportOptions) -> tuple[str, ...]:
+    """A note where a version folder does not keep its number, and nothing was asked for."""
+    if options.version is not None or own in (0, number):
+        return ()
+    return (f"version {own} of the source is version {number} here: a new version has the highest number",)
