@@ -131,7 +131,7 @@ def image_by_id(project: Path, server_image: str, monkeypatch: pytest.MonkeyPatc
         ("CPUS", "nan", (3, "cpus")),
         ("CPUS", "100000", (6, "docker.cpus is 100000, and the engine's machine has ")),
         ("MEMORY", "0", (3, "is not a size")),
-        ("MEMORY", "4m", (6, "Minimum memory limit")),
+        ("MEMORY", "4m", (3, 'docker.memory = "6m"')),
         ("GPUS", "1", (6, "no GPU runtime")),
         ("GPUS", "0", (3, "gpus 0")),
         ("USER", "nobody", (3, "is not of the form uid or uid:gid")),
