@@ -33,7 +33,7 @@ def identify(request: ExportRequest) -> Source:
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
     whole = None if digest is None else request_digest(kind.KIND, digest, request)
-    return Source(kind.KIND, place, whole, options=options_digest(request))
+    return Source(kind.KIND, place, whole, options=options_digest(request), content=digest)
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:

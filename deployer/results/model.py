@@ -118,14 +118,15 @@ class Model:
 @dataclass(frozen=True)
 class Source:
     """Where a version came from. `digest` covers the source's bytes and every option that shapes the export; where only
-    running the source tells what it makes, there is none; `options` covers the options and examples alone. `keras`
-    is the version of the Keras that wrote it, where one did."""
+    running the source tells what it makes, there is none. `options` covers the options and examples, `content` the
+    bytes alone. `keras` is the version of the Keras that wrote it, where one did."""
 
     kind: str
     location: str
     digest: str | None
     keras: str | None = None
     options: str | None = None
+    content: str | None = None
 
 
 @dataclass(frozen=True)

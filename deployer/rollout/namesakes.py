@@ -21,7 +21,8 @@ def check(name: str, store: Store, options: ExportOptions) -> None:
         newest = store.get(name)
         raise UsageError(
             f"{name!r} could mean two models: {told}",
-            hint=f"deployer up ./{name} takes what is here; deployer up {name}:{newest.version} the stored version",
+            hint=f"{_way(f'./{name}', newest, options)} takes what is here; deployer up {name}:{newest.version} the "
+            "stored version",
         )
 
 
@@ -30,11 +31,23 @@ def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple
     found = []
     for name in names:
         if said := changed(name, store, options):
-            found.append(f"{said}: deployer up ./{name} takes it")
+            found.append(f"{said}: {_way(f'./{name}', store.get(name), options)} takes it")
         elif source := _changed_source(name, store, options):
-            taken = f"deployer up {shlex.quote(str(source))} --name {name} takes it"
-            found.append(f"{source} has changed since {name}:{store.get(name).version} was exported: {taken}")
+            newest = store.get(name)
+            taken = f"{_way(str(source), newest, options)} takes it"
+            found.append(f"{source} has changed since {name}:{newest.version} was exported: {taken}")
     return tuple(found)
+
+
+def _way(place: str, newest: Model, options: ExportOptions) -> str:
+    """What exports a source to the model's name. The options of an earlier export are known by their digest alone: no
+    command leaves them out."""
+    from deployer import export as exporter
+
+    if newest.source.options not in (None, exporter.identify(options.request(place)).options):
+        return f"an export of {place} with the options that {newest.name}:{newest.version} was exported with"
+    name = "" if place == f"./{newest.name}" else f" --name {newest.name}"
+    return f"deployer up {shlex.quote(place)}{name}"
 
 
 def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | None:
@@ -76,7 +89,10 @@ def _same(place: Path, newest: Model, options: ExportOptions) -> bool:
         return True
     if origin.digest in (None, newest.source.digest):
         return True
-    # Options that shaped the export are part of its digest. Where they were others, only dates can be compared.
+    if newest.source.content is not None:
+        return origin.content == newest.source.content
+    # Options that shaped the export are part of its digest. Where they were others and its bytes
+    # have no digest of their own, only dates can be compared.
     return origin.options != newest.source.options and _latest(place) <= (newest.path / MANIFEST_FILE).stat().st_mtime
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from deployer.errors import UsageError
 from deployer.results.model import GoldenSummary
 from deployer.rollout import namesakes
 from deployer.rollout.exporting import ExportOptions
+from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.store import Store
 
 HALF = MODELS / "half_plus_two"
@@ -79,8 +81,60 @@ def test_a_base_path_with_a_newer_version_is_refused(store):
         namesakes.check("sm", store, ExportOptions())
 
 
-def test_what_was_exported_with_options_is_judged_by_its_dates(store, monkeypatch):
+def export_with_options(store: Store) -> None:
     export(store, default_signature="serving_default")
+
+
+def export_with_examples(store: Store) -> None:
+    Path("examples.json").write_text("[]")
+    export(store, examples=Path("examples.json"))
+
+
+def export_without_digest_of_its_bytes(store: Store) -> None:
+    """As versions that were made before sources had one."""
+    export_with_options(store)
+    manifest = Path("models/sm/2") / MANIFEST_FILE
+    manifest.write_text(manifest.read_text().replace('"content"', '"unknown"'))
+
+
+@pytest.mark.parametrize("export_otherwise", [export_with_options, export_with_examples])
+def test_a_difference_that_options_alone_explain_is_no_change_of_the_source(store, export_otherwise):
+    export_otherwise(store)
+    for path in ("sm", "sm/saved_model.pb"):
+        os.utime(path)
+    assert namesakes.notices(["sm"], store, ExportOptions()) == ()
+    namesakes.check("sm", store, ExportOptions())
+
+
+@pytest.mark.parametrize("export_otherwise", [export_with_options, export_with_examples])
+def test_no_command_leaves_out_the_options_of_the_export(store, export_otherwise):
+    export_otherwise(store)
+    retrain()
+    (said,) = namesakes.notices(["sm"], store, ExportOptions())
+    assert "deployer up" not in said
+    assert "sm:2" in said
+    with pytest.raises(UsageError) as refused:
+        namesakes.check("sm", store, ExportOptions())
+    assert "deployer up ./sm" not in refused.value.hint
+
+
+@pytest.mark.parametrize("changes", [False, True])
+def test_of_a_source_of_another_name_with_options_only_a_change_is_said(store, changes):
+    Path("sm").rename("trained")
+    source = exporter.identify(ExportOptions(default_signature="serving_default").request("trained"))
+    with store.stage("m") as stage:
+        shutil.copytree("trained", stage.folder, dirs_exist_ok=True)
+        stage.hashes.begin()
+        store.publish(stage, source, GoldenSummary(1, "made"))
+    os.utime("trained/saved_model.pb")
+    if changes:
+        shutil.copytree(HALF / "2", "trained", dirs_exist_ok=True)
+    said = namesakes.notices(["m"], store, ExportOptions())
+    assert ["m:1" in text and "deployer up" not in text for text in said] == [True] * changes
+
+
+def test_what_was_exported_with_options_before_bytes_had_a_digest_is_judged_by_its_dates(store, monkeypatch):
+    export_without_digest_of_its_bytes(store)
     monkeypatch.setattr(namesakes, "_latest", lambda _: 0.0)
     namesakes.check("sm", store, ExportOptions())
     monkeypatch.setattr(namesakes, "_latest", lambda _: 1e12)
