@@ -48,7 +48,7 @@ def status(
 
     settings = settings_of(locals())
     with partly(json, console.show_status):
-        found = run(name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.progress)
+        found = run(name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.note)
         show({"deployments": found}, json, lambda _: console.show_status(found))
     if exit_code and not found:
         raise typer.Exit(NothingDeployed.exit_code)

@@ -19,6 +19,7 @@ from deployer.console.deployments import (
 from deployer.console.lines import (
     bug,
     error,
+    note,
     out,
     progress,
     show_notices,
@@ -43,6 +44,7 @@ __all__ = [
     "bug",
     "error",
     "error_json",
+    "note",
     "out",
     "plain",
     "progress",

@@ -137,9 +137,8 @@ def _history_row(release: Release) -> tuple[str, ...]:
 
 
 def show_status(statuses: Sequence[DeploymentStatus]) -> None:
-    """A table, a line for each deployment."""
+    """A table, a line for each deployment; where there is none, a note has said so."""
     if not statuses:
-        print("nothing is deployed", file=sys.stderr)
         return
     table([("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
     for status in statuses:

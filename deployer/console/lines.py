@@ -32,7 +32,12 @@ def table(rows: Sequence[tuple[str, ...]]) -> None:
 def show_notices(notices: Sequence[str]) -> None:
     """What was chosen, left out or found without being asked for: it is no data, and no progress either."""
     for notice in notices:
-        print(f"{paint('note:', BOLD)} {notice}", file=sys.stderr)
+        note(notice)
+
+
+def note(text: str) -> None:
+    """One of them, as soon as it is known."""
+    print(f"{paint('note:', BOLD)} {text}", file=sys.stderr)
 
 
 def error(failure: DeployerError) -> None:

@@ -41,7 +41,7 @@ def status(
 ) -> tuple[DeploymentStatus, ...]:
     """Every deployment of the project in this environment, in all with `all_envs`, or the named one; with
     `all_projects` every deployment that the engines have. `progress` is called with what says that it is the
-    project's and cannot be believed.
+    project's and cannot be believed, and where there is nothing with what shows more.
 
     Raises NothingDeployed; and EngineError where an engine does not answer: what the others have is in its `results`.
     """
@@ -53,15 +53,33 @@ def status(
     all_of_them, failures = attempted(partial(_there, engine, all_projects, progress) for engine in workspace.engines)
     observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
     there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
-    if not there and observed:
-        others = ", ".join(sorted({f"[{found.env}]" for found, _ in observed.values()}))
-        progress(f"nothing is in [{workspace.spec.env}]; deployer status --all shows what is in {others}")
+    if not there and (observed or not failures):
+        progress(_nothing(workspace, tuple(found for found, _ in observed.values()), all_projects))
     there.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
         statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))
     if failures:
         raise together(failures, statuses)
     return statuses
+
+
+def _nothing(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:
+    """That nothing is where it was looked for, and what shows what there is."""
+    from deployer.rollout import elsewhere
+
+    if in_others:
+        others = ", ".join(sorted({f"[{found.env}]" for found in in_others}))
+        command = f"deployer status --all{_typed(workspace.settings)}"
+        return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
+    return "nothing is deployed in any project" if all_projects else elsewhere.nothing(workspace)
+
+
+def _typed(settings: Settings) -> str:
+    """The options of a command that say which engine and project are looked at."""
+    engine = f" --engine {settings.engine}" if settings.engine else ""
+    project = f" --project {settings.project}" if settings.project else ""
+    place = f" --state-dir {shlex.quote(str(settings.state_dir))}" if settings.state_dir else ""
+    return f"{engine}{project}{place}"
 
 
 def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from deployer import engines
+from deployer.engines import run_folder
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineConflict, EngineError
 from deployer.rollout.workspace import Workspace, each_once, open_everywhere
@@ -50,6 +51,50 @@ def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflic
     )
 
 
+def nothing(workspace: Workspace) -> str:
+    """That nothing is deployed in all that the workspace looks at, and what shows what there is beside it."""
+    found = tuple(dict.fromkeys(_shown_with(workspace)))
+    where = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
+    project = f" in project {workspace.engine.project}" if found else ""
+    shown = f"; {', or '.join(found[:SHOWN])} shows what there is beside that" if found else ""
+    return f"nothing is deployed{where}{project}{shown}"
+
+
+def _shown_with(workspace: Workspace) -> Iterator[str]:
+    """The commands that show what else there is: this project's first, then what this directory has of others, at last
+    what others have on this machine."""
+    own = _own(workspace)
+    for engine in own:
+        yield from (_status(workspace, _text(workspace, engine, "", env)) for env in _environments(engine))
+    others = [(other, env) for engine in own for other in _others(engine) for env in _environments(other)]
+    here = [(other, env) for other, env in others if _is_from_here(other, own)]
+    yield from (_status(workspace, _text(workspace, other, f"--project {other.project}", env)) for other, env in here)
+    if len(others) > len(here):
+        yield NO_PROJECT
+
+
+def _others(engine: Engine) -> tuple[Engine, ...]:
+    """The engine as each other project sees it; none of one that does not answer."""
+    with contextlib.suppress(EngineError):
+        return engine.others()
+    return ()
+
+
+def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
+    """Whether one of the workspace's own directories has the deployments of another project."""
+    places = {engine.state_dir for engine in own}
+    if other.name == "docker":
+        return other.project in {project for place in places for project, _, _ in run_folder.homes(place / "docker")}
+    return bool(other.project) and other.state_dir in places
+
+
+def _status(workspace: Workspace, options: str) -> str:
+    """The command, with what was typed that says where, unless `options` say otherwise."""
+    typed = {"--project": workspace.settings.project, "--state-dir": workspace.settings.state_dir}
+    kept = (f"{option} {shlex.quote(str(value))}" for option, value in typed.items() if value and option not in options)
+    return " ".join(filter(None, ("deployer status", options, *kept)))
+
+
 def hint(workspace: Workspace, name: str) -> str:
     """How a deployment of that name is reached which the workspace does not mean; empty where there is none."""
     found = tuple(dict.fromkeys(_options(workspace, name)))
@@ -78,11 +123,11 @@ def _own(workspace: Workspace) -> tuple[Engine, ...]:
     return each_once(found)
 
 
-def _environments(engine: Engine, name: str) -> tuple[str, ...]:
-    """Those in which an engine has something of that name; none of one that does not answer."""
+def _environments(engine: Engine, name: str | None = None) -> tuple[str, ...]:
+    """Those in which an engine has something, of that name if one is given; none of one that does not answer."""
     try:
-        keys = [key for key in engine.names() if key[0] == name]
-        return tuple(env for _, env in keys if engine.observe(name, env) or engine.lost(name, env))
+        keys = [key for key in engine.names() if name in (None, key[0])]
+        return tuple(dict.fromkeys(key[1] for key in keys if engine.observe(*key) or engine.lost(*key)))
     except EngineError:
         return ()
 

@@ -38,6 +38,10 @@ def test_a_name_that_is_on_one_engine_is_not_made_on_another(project, monkeypatc
     assert engines(project) == [first]
     for verb in ("redeploy", "predict", "down", "status"):
         refused(deployer(verb, NAME, "--engine", second, cwd=project), 10, f"reached with --engine {first}")
+    told = deployer("status", "--engine", second, cwd=project)
+    assert told.code == 0
+    assert f"nothing is deployed on {second}" in told.err
+    assert f"deployer status --engine {first}" in told.err
     refused(deployer("predict", NAME, "--env", "other", cwd=project), 10, "reached with --env local")
     assert up(project, f"{NAME}:1", "--engine", first)["plan"]["change"] == "nothing"
     assert up(project, f"{NAME}:1")["plan"]["change"] == "nothing"

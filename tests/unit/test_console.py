@@ -292,7 +292,7 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     console.show_status([dataclasses.replace(RESULTS[9], warning="m:1 is gone")])
     assert capsys.readouterr().err == f"{DEPLOYMENT.name} [{DEPLOYMENT.env}]: m:1 is gone\n"
     console.show_status([])
-    assert capsys.readouterr() == ("", "nothing is deployed\n")
+    assert capsys.readouterr() == ("", "")
 
 
 def test_a_model_is_shown_with_what_is_not_proven(capsys):

@@ -93,6 +93,22 @@ def test_status_of_an_empty_environment_says_which_have_something(folder):
     assert "status --all" not in in_process("status", "--env", "staging", cwd=folder).err
 
 
+@pytest.mark.parametrize("by", ["option", "variable", "document"])
+def test_status_of_another_project_says_what_there_is_beside_it(folder, monkeypatch, by):
+    put(folder, "local")
+    given = ("--project", "other") if by == "option" else ()
+    if by == "variable":
+        monkeypatch.setenv("DEPLOYER_PROJECT", "other")
+    if by == "document":
+        (folder / "deployer.toml").write_text('project = "other"\n')
+    ended = in_process("status", *given, cwd=folder)
+    assert (ended.code, ended.out) == (0, ""), ended.err
+    command = re.search(r"in project other; deployer (status [^;,]*?)(?= shows|,)", ended.err)
+    assert command, ended.err
+    again = in_process(*command[1].split(), "--json", cwd=folder)
+    assert [found["deployment"]["name"] for found in again.json["deployments"]] == ["m"]
+
+
 @pytest.mark.parametrize(
     "verb",
     [
