@@ -5,10 +5,10 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from deployer.config.spec import ModelSpec
+from deployer.config.spec import ModelSpec, Server
 from deployer.engines import loading
 from deployer.engines.base import Address
-from deployer.errors import EngineError, EngineUnavailable, NotOurs
+from deployer.errors import ConfigError, EngineError, EngineUnavailable, NotOurs
 from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, Wanted
 from deployer.results.model import Model
 from deployer.rollout import plan as planning
@@ -99,4 +99,21 @@ def check_platform(workspace: Workspace) -> None:
             f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
             hint=f"deployer down {workspace.typed(name)} ends it",
         )
+    if server.rest_port or server.grpc_port:
+        _check_other_protocol(server, workspace.engine.observe(name, env))
     workspace.engine.check_address(name, env, address)
+
+
+def _check_other_protocol(server: Server, there: Deployment | None) -> None:
+    """Refuse for one protocol the port that the deployment has for the other one. Raises ConfigError."""
+    if there is None or not (there.front.running if there.front else there.running):
+        return
+    for protocol, wanted, other, held in (
+        ("REST", server.rest_port, "gRPC", there.grpc_port),
+        ("gRPC", server.grpc_port, "REST", there.rest_port),
+    ):
+        if wanted and wanted == held:
+            raise ConfigError(
+                f"REST and gRPC cannot share port {wanted}: it is the {other} port of {there.name} [{there.env}]",
+                hint=f"choose another {protocol} port; a server keeps its ports until the next one is proven",
+            )

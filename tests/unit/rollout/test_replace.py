@@ -6,7 +6,7 @@ import pytest
 from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
-from deployer.errors import DeployFailed, EngineError, GateRefused, NotReady
+from deployer.errors import ConfigError, DeployFailed, EngineError, GateRefused, NotReady
 from deployer.results.deployment import Change
 
 
@@ -30,6 +30,27 @@ def test_another_port_is_moved_to(serving):
     assert serving.observed().rest_port == port
     assert not listens(before.rest_port)
     serving.check(1)
+
+
+@pytest.mark.parametrize("other", [None, 0, "free"])
+@pytest.mark.parametrize(("wanted", "kept"), [("rest_port", "grpc_port"), ("grpc_port", "rest_port")])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_one_protocol_cannot_take_the_port_of_the_other(serving, wanted, kept, other, dry_run):
+    """Neither where the other one keeps it, nor where that is to move away."""
+    before = serving.observed()
+    port = getattr(before, kept)
+    asked = {wanted: port, kept: free_port() if other == "free" else other}
+    with pytest.raises(ConfigError) as refused:
+        serving.up(dry_run=dry_run, **asked)
+    assert str(port) in refused.value.message
+    assert "stage" not in serving.platform.done
+    assert serving.observed() == before
+
+
+def test_a_server_that_has_ended_keeps_no_port_from_the_other_protocol(serving):
+    before = serving.observed()
+    serving.platform.all()[0].end()
+    assert serving.up(dry_run=True, rest_port=before.grpc_port).plan.change is Change.CREATE
 
 
 @pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
