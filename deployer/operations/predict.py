@@ -15,6 +15,7 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
+from deployer.rollout import moving
 from deployer.rollout.workspace import Settings, Workspace, not_running, one_model, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -85,11 +86,10 @@ def _labelled(label: str, served: ServedModel) -> int:
     """The version that a label of the served model points to. Raises UsageError."""
     labels = dict(served.labels)
     if check_label(label) not in labels:
-        there = ", ".join(f"{name}={number}" for name, number in served.labels) or "none"
-        raise UsageError(
-            f"{served.name} has no label {label}; it has: {there}",
-            hint=f"deployer label NAME {label}=VERSION points it",
-        )
+        unknown = moving.unknown_label(served, label)
+        points = f"deployer label NAME {label}=VERSION points it"
+        unknown.hint = "; ".join(filter(None, (unknown.hint, points)))
+        raise unknown
     return labels[label]
 
 

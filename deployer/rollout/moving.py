@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from collections.abc import Iterable, Mapping
 
+from deployer.errors import UsageError
 from deployer.results.deployment import ServedModel
 
 STABLE = "stable"
@@ -30,12 +32,25 @@ def moved(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
 def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
     """With labels set, and those that are None taken away; what a label is set to is served from then on.
 
-    A version that loses its last label goes, unless it is current and no other becomes `stable`.
+    A version that loses its last label goes, unless it is current and no other becomes `stable`. Raises UsageError for
+    one to take away that is not there.
     """
+    for label, version in changes.items():
+        if version is None and label not in dict(model.labels):
+            raise unknown_label(model, label)
     labels = {label: version for label, version in {**dict(model.labels), **changes}.items() if version is not None}
     left = {version for label, version in model.labels if label in changes} - set(labels.values())
     stays = set(model.versions) - left | (set() if STABLE in labels else {current(model)})
     return _served(model, stays | set(labels.values()), labels)
+
+
+def unknown_label(model: ServedModel, label: str) -> UsageError:
+    """The error that lists the labels there are, with the nearest as its hint."""
+    there = ", ".join(f"{name}={version}" for name, version in model.labels) or "none"
+    near = difflib.get_close_matches(label, dict(model.labels), n=1)
+    return UsageError(
+        f"{model.name} has no label {label}; it has: {there}", hint=f"did you mean {near[0]}?" if near else None
+    )
 
 
 def replaced(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:

@@ -18,8 +18,9 @@ from deployer.rollout.ledger import LEDGER_FILE, Ledger
 COMMANDS: dict[str, Callable[[Project], object]] = {
     "up": lambda project: project.up(),
     "redeploy": lambda project: project.redeploy(1),
-    "label": lambda project: project.label(gone=None),
+    "label": lambda project: project.label(one=1),
 }
+LABELS = {"label": {"one": 1}}
 
 
 def candidate(project: Project) -> None:
@@ -48,7 +49,7 @@ def test_a_candidate_that_was_left_is_swept(serving, command):
     candidate(serving)
     assert len(serving.platform.all()) == 2
     COMMANDS[command](serving)
-    serving.check(1)
+    serving.check(1, labels=LABELS.get(command))
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -57,7 +58,7 @@ def test_a_candidate_that_was_left_is_swept(serving, command):
 def test_a_reload_that_was_left_is_undone(serving, command, taken_up, versions):
     reload(serving, *versions, taken_up=taken_up)
     COMMANDS[command](serving)
-    serving.check(1)
+    serving.check(1, labels=LABELS.get(command))
 
 
 def test_a_reload_that_was_left_is_gone_on_with_from_what_is_recorded(serving):

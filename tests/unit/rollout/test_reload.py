@@ -69,6 +69,28 @@ def test_labels_are_moved_once_the_version_is_loaded(serving):
     serving.check(3, labels={"stable": 3})
 
 
+@pytest.mark.parametrize("labels", [{}, {"stable": 1, "canary": 2}])
+def test_a_label_that_is_not_there_cannot_be_taken_away(serving, labels):
+    if labels:
+        serving.label(**labels)
+    before = serving.observed()
+    with pytest.raises(UsageError) as refused:
+        serving.label(canry=None)
+    assert all(f"{label}={version}" in refused.value.message for label, version in labels.items())
+    assert ("canary" in (refused.value.hint or "")) is bool(labels)
+    assert serving.observed() == before
+
+
+def test_a_rollback_says_which_release_it_goes_back_to(serving):
+    serving.redeploy(2)
+    serving.redeploy(3)
+    numbers = [release.number for release in serving.history()]
+    for to, number, version in ((None, numbers[1], 2), (numbers[2], numbers[2], 1)):
+        for dry_run in (True, False):
+            said = " ".join(serving.rollback(to, dry_run=dry_run).notices)
+            assert f"release {number} ({NAME}:{version})" in said
+
+
 @pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
 def test_a_version_that_does_not_pass_never_reaches_the_server(serving, fault):
     getattr(serving.platform.faults, fault).add((NAME, 2))
