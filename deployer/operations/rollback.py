@@ -44,7 +44,9 @@ def rollback(
             raise fault
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
+    result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
+    back = f"this goes back to release {wanted.number} ({listed(wanted.models)})"
+    return dataclasses.replace(result, notices=(back, *result.notices))
 
 
 def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
