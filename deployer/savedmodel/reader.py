@@ -56,7 +56,12 @@ def version_notes(source: Path) -> tuple[str, ...]:
         notes.append(f"the number of the version folder {name!r} is not kept: versions are 1 to {MAX_VERSION}")
     if newest is not None:
         children = sorted(child.name for child in source.iterdir() if child.is_dir())
-        lost = [*numbered(children)[1], *filter(is_too_large, children)]
+        found, unread = numbered(children)
+        if others := sorted(set(found) - {number}, reverse=True):
+            more = f" and {len(others) - 5} more" if len(others) > 5 else ""
+            named = ", ".join(map(str, others[:5]))
+            notes.append(f"{source.name} holds several versions: {number} was taken, not {named}{more}")
+        lost = [*unread, *filter(is_too_large, children)]
         if lost:
             notes.append(f"left out, as TensorFlow Serving does: {', '.join(map(repr, lost[:5]))}")
     return tuple(notes)
