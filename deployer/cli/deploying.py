@@ -53,7 +53,8 @@ from deployer.cli.options import (
     settings_of,
     show,
 )
-from deployer.errors import PLAN_HAS_CHANGES
+from deployer.cli.outdated import naming_the_plan
+from deployer.errors import PLAN_HAS_CHANGES, UsageError
 
 
 @verbs.command(
@@ -118,9 +119,12 @@ def up(
 
     options = export_options(locals())
     settings = settings_of(locals())
-    result = run(
-        target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)
-    )
+    if exit_code and not dry_run:
+        raise UsageError("--exit-code goes with --dry-run", hint="add --dry-run, or type deployer plan --exit-code")
+    with naming_the_plan():
+        result = run(
+            target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=progress_of(quiet)
+        )
     show(result, json, console.show_up_quietly if quiet else console.show_up)
     if not (quiet or json):
         console.show_next_steps(result)

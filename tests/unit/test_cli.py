@@ -25,7 +25,7 @@ def test_every_verb_that_is_declared_is_one_of_the_application_and_the_other_way
 
 def test_every_file_of_verbs_is_a_home() -> None:
     files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "app", "confirming", "options", "reading"} == set(HOMES.values())
+    assert files - {"__init__", "app", "confirming", "options", "outdated", "reading"} == set(HOMES.values())
 
 
 def test_help_lists_the_verbs_in_the_order_in_which_a_person_meets_them(tmp_path: Path) -> None:
@@ -49,3 +49,12 @@ def test_only_the_file_of_the_verb_that_was_typed_is_imported(
         monkeypatch.delitem(sys.modules, each, raising=False)
     assert in_process(verb, cwd=tmp_path).code == 0
     assert homes & set(sys.modules) == {f"deployer.cli.{home}"}
+
+
+@pytest.mark.parametrize("verb", ["up", "redeploy", "rollback", "label"])
+def test_exit_code_without_a_dry_run_is_refused(tmp_path: Path, verb: str) -> None:
+    ended = in_process(verb, "m", *(["canary=1"] if verb == "label" else []), "--exit-code", cwd=tmp_path)
+    assert (ended.code, "--exit-code" in ended.err) == (2, True)
+    if verb == "up":
+        assert "--dry-run" in ended.err
+        assert "deployer plan" in ended.err
