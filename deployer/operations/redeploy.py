@@ -8,7 +8,8 @@ from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, typed
-from deployer.rollout import moving, namesakes
+from deployer.results.history import LABEL, REDEPLOY
+from deployer.rollout import moving, namesakes, reversals
 from deployer.rollout.change import change
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import as_served
@@ -43,11 +44,12 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
 
     deployed = workspace.deployed(name)
     try:
-        result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress)
+        result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, aim=REDEPLOY)
     except (DeployFailed, GateRefused, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
         raise
+    result = dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
     if version is not None:
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
@@ -76,7 +78,8 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
         changed = moving.labelled(one_model(deployed, model), labels)
         return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
-    return change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress)
+    result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, aim=LABEL)
+    return dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
 
 
 def _another_version(store: Store, deployed: Deployment, model: str | None) -> str:

@@ -11,6 +11,7 @@ from deployer.errors import BrokenModel, ModelError, NoSuchRelease
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Change, Deployment, ServedModel, listed
 from deployer.results.history import ROLLBACK, Outcome, Release
+from deployer.rollout import reversals
 from deployer.rollout.change import change
 from deployer.rollout.launch import as_served
 from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
@@ -46,7 +47,7 @@ def rollback(
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
     back = f"this goes back to release {wanted.number} ({listed(wanted.models)})"
-    return dataclasses.replace(result, notices=(back, *result.notices))
+    return dataclasses.replace(result, notices=(back, *result.notices, *reversals.contradicted(workspace, result)))
 
 
 def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:

@@ -18,7 +18,7 @@ class UpResult:
     """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured.
 
     `notices` say what was chosen without being asked for, each with its reason, what the exports left out or renamed,
-    what killed commands had left, and what others can reach.
+    what killed commands had left, what others can reach, and what the change takes back.
     """
 
     name: str

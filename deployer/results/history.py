@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ROLLBACK = "rollback"
 """What the history says of a release that goes back."""
+REDEPLOY, LABEL = "redeploy", "label"
+"""What it says of those that the commands of that name made."""
 
 
 class Outcome(Enum):

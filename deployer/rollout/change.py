@@ -11,7 +11,7 @@ from deployer.errors import PlanOutdated
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel
 from deployer.results.model import Model
-from deployer.rollout import choices
+from deployer.rollout import choices, reversals
 from deployer.rollout.deploy import Deploy
 from deployer.rollout.exporting import ExportOptions, export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
@@ -59,8 +59,7 @@ def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpRe
     found = foreseen(workspace, options, observed)
     Gate(workspace, found.launch, found.models, silent).let_in(found.plan.change, observed)
     notices = choices.notices(workspace, found.launch, observed, None)
-    if not aim:
-        notices = (*choices.after_rollback(workspace, found.launch, observed), *notices)
+    notices = (*reversals.notices(workspace, found.launch, observed, aim), *notices)
     return _result(workspace, found.launch.models, found.with_exports, notices)
 
 
@@ -91,8 +90,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
-            if not aim:
-                notices.extend(choices.after_rollback(workspace, request, observed))
+            notices.extend(reversals.notices(workspace, request, observed, aim))
             note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
                 recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,

@@ -10,8 +10,6 @@ from deployer.config import threads
 from deployer.config.spec import Server, Spec
 from deployer.errors import InvalidValue, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
-from deployer.results.history import ROLLBACK, Outcome
-from deployer.rollout import moving
 from deployer.rollout.workspace import Workspace
 
 BY_OPTION = "--{}-port 0 takes any free port"
@@ -63,22 +61,6 @@ def notices(
         threads.lack_of_room(workspace.spec.server.flags),
     )
     return tuple(filter(None, found))
-
-
-def after_rollback(workspace: Workspace, launch: Launch, observed: Deployment | None) -> Iterator[str]:
-    """That the last change went back to a version, and that this one goes forward again."""
-    if observed is None:
-        return
-    name, env = observed.name, observed.env
-    releases = workspace.ledger.releases(name, env, workspace.engine.name)
-    last = next((release for release in releases if release.outcome is Outcome.GOOD), None)
-    if last is None or last.models != observed.models or last.detail.partition(";")[0] != ROLLBACK:
-        return
-    there = {model.name: moving.current(model) for model in observed.models}
-    for model in launch.models:
-        if model.name in there and moving.current(model) > (back := there[model.name]):
-            to = f"{model.name}:{moving.current(model)}"
-            yield f"release {last.number} went back to {model.name}:{back} by rollback, and this deploys {to}"
 
 
 def exposure(host: str, *, tls: bool, tokens: bool) -> str:

@@ -1,0 +1,78 @@
+"""What is said of a change that takes back what nobody asked it to: labels, and what an earlier command did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployer.config.spec import ModelSpec
+from deployer.results.changes import UpResult
+from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome
+from deployer.rollout import moving
+from deployer.rollout.workspace import Workspace
+
+
+def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, aim: str) -> Iterator[str]:
+    """What is to be said before a launch that `aim` asked for; an empty one is `up`."""
+    if observed is None or aim == ROLLBACK:
+        return
+    yield from _history(workspace, launch, observed, aim)
+    if aim != LABEL:
+        yield from _labels(launch, observed, aim)
+
+
+def contradicted(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
+    """What deployer.toml says of the models otherwise than a change has it: the next `up` goes back to that."""
+    spec = workspace.spec
+    if (spec.name or tuple(spec.models)) not in {result.name, (result.name,)}:
+        return ()
+    up = f"deployer up{workspace.typed(result.name).removeprefix(result.name)}"
+    found = ((model.name, _other_keys(spec.models.get(model.name, ModelSpec()), model)) for model in result.models)
+    return tuple(
+        f"deployer.toml says {keys} for {name}: the next `{up}` goes back to it" for name, keys in found if keys
+    )
+
+
+def _other_keys(listed: ModelSpec, served: ServedModel) -> str:
+    versions = sorted(set(listed.versions))
+    labels = ", ".join(f"{label} = {version}" for label, version in listed.labels.items())
+    others = (
+        f"versions = {versions}" if versions and versions != list(served.versions) else "",
+        f"labels = {{ {labels} }}" if labels and listed.labels != dict(served.labels) else "",
+    )
+    return " and ".join(filter(None, others))
+
+
+def _history(workspace: Workspace, launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
+    """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
+    `redeploy` or `label` did."""
+    releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.name)
+    last = next((release for release in releases if release.outcome is Outcome.GOOD), None)
+    if last is None or last.models != observed.models:
+        return
+    verb = last.detail.partition(";")[0]
+    there = {model.name: model for model in observed.models}
+    for wanted in launch.models:
+        before = there.get(wanted.name)
+        if before is None:
+            continue
+        now, then = moving.current(wanted), moving.current(before)
+        if verb == ROLLBACK and now > then:
+            to = f"{wanted.name}:{now}"
+            yield f"release {last.number} went back to {wanted.name}:{then} by rollback, and this deploys {to}"
+        elif verb in {REDEPLOY, LABEL} and not aim and (now < then or not set(before.labels) <= set(wanted.labels)):
+            yield f"release {last.number} made it {before} by {verb}, and this makes it {wanted}"
+
+
+def _labels(launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
+    """The labels that go, and those that a redeploy moves along with `stable`."""
+    wanted = {model.name: model for model in launch.models}
+    for before in observed.models:
+        after = wanted.get(before.name)
+        versions, labels = (after.versions, dict(after.labels)) if after else ((), {})
+        for label, version in before.labels:
+            which = f"label {label} ({before.name}:{version})"
+            if label not in labels:
+                yield f"{which} goes{'' if version in versions else ', and that version is unloaded'}"
+            elif aim == REDEPLOY and label != moving.STABLE and labels[label] != version:
+                yield f"{which} moves to {before.name}:{labels[label]}"

@@ -1,0 +1,110 @@
+"""What a change says of what it takes back: labels, what deployer.toml says, what an earlier command did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from support.memory.project import NAME, Project
+
+import deployer
+
+
+def document(project: Project, *lines: str) -> None:
+    (project.folder / "deployer.toml").write_text("\n".join((f"[models.{NAME}]", *lines)))
+
+
+def said(result: Any, *words: str) -> list[str]:
+    """The notices that have all these words."""
+    return [text for text in result.notices if all(word in text for word in words)]
+
+
+@pytest.fixture
+def labelled(serving: Project) -> Project:
+    serving.label(stable=1, canary=2)
+    return serving
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_every_label_that_up_takes_away_is_said(labelled, dry_run):
+    done = labelled.up(f"{NAME}:2", dry_run=dry_run)
+    (stable,) = said(done, "label stable", f"{NAME}:1")
+    (canary,) = said(done, "label canary", f"{NAME}:2")
+    assert ("unloaded" in stable, "unloaded" in canary) == (True, False)
+
+
+def test_a_model_that_goes_takes_its_labels_along_and_that_is_said(labelled):
+    labelled.publish(1, name="other")
+    (labelled.folder / "deployer.toml").write_text(f'name = "{NAME}"\n[models.other]\n')
+    assert len(said(labelled.up(None, dry_run=True), "label", f"{NAME}:", "unloaded")) == 2
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_label_that_redeploy_moves_along_with_stable_is_said(serving, dry_run):
+    serving.label(stable=1, prod=1, canary=2)
+    done = serving.redeploy(3, dry_run=dry_run)
+    (text,) = said(done, "label")
+    assert f"label prod ({NAME}:1)" in text
+    assert f"{NAME}:3" in text
+
+
+def test_label_and_rollback_ask_for_what_they_take_away(labelled):
+    assert said(labelled.label(canary=None, stable=2), "label canary") == []
+    assert said(labelled.rollback(), "label canary") == said(labelled.rollback(), "label stable") == []
+
+
+CHANGES: dict[str, Callable[[Project], Any]] = {
+    "redeploy": lambda project: project.redeploy(2),
+    "label": lambda project: project.label(canary=2),
+    "rollback": lambda project: project.rollback(),
+}
+
+
+@pytest.mark.parametrize("verb", CHANGES)
+def test_what_deployer_toml_contradicts_is_said(serving, verb):
+    if verb == "rollback":
+        serving.redeploy(2)
+        document(serving, "versions = [2]")
+    else:
+        document(serving, "versions = [1]")
+    (text,) = said(CHANGES[verb](serving), "deployer.toml", "versions = ")
+    assert "`deployer up --project" in text
+    assert f"--state-dir {serving.state_dir}" in text
+
+
+@pytest.mark.parametrize("lines", [(), ("versions = [2]",), ("labels = { }",)])
+def test_what_deployer_toml_says_too_or_leaves_open_is_not_said(serving, lines):
+    document(serving, *lines)
+    assert said(serving.redeploy(2), "deployer.toml") == []
+
+
+def test_labels_that_deployer_toml_has_otherwise_are_said(serving):
+    document(serving, "versions = [1, 2]", "labels = { stable = 1, canary = 2 }")
+    serving.up(None)
+    (text,) = said(serving.label(canary=1), "deployer.toml")
+    assert "labels = { stable = 1, canary = 2 }" in text
+    assert said(serving.label(canary=2), "deployer.toml") == []
+
+
+@pytest.mark.parametrize("verb", ["redeploy", "label"])
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_up_says_that_it_takes_back_what_another_command_did(serving, verb, dry_run):
+    CHANGES[verb](serving)
+    number = serving.history()[0].number
+    document(serving, "versions = [1]")
+    (text,) = said(serving.up(None, dry_run=dry_run), f"release {number} ", verb)
+    assert str(serving.served()) in text or not dry_run
+    if not dry_run:
+        assert said(serving.up(None), f"release {number} ") == []
+
+
+def test_up_that_goes_on_from_a_redeploy_takes_nothing_back(serving):
+    serving.redeploy(2)
+    assert said(serving.up(f"{NAME}:3"), "release") == []
+
+
+def test_the_history_says_which_command_it_was(labelled):
+    labelled.redeploy(3, skip_gate=True)
+    deployer.up(f"{NAME}:3", settings=labelled.settings())
+    assert [each.detail for each in labelled.history()][:4] == ["", "redeploy; the gate was skipped", "label", ""]
