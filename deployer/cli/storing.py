@@ -235,4 +235,4 @@ def render(
         show(rendered, json, console.show_rendered)
     else:
         paths = write(rendered, out, force=force)
-        show(rendered, json, lambda _: console.show_written(paths))
+        show(rendered, json, lambda _: console.show_written(paths, rendered.notices))

@@ -21,6 +21,7 @@ LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*\.?")
 NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-9]+))*\.?")
 """What C reads as an address, though parts of it are missing: 0, 127.1, 0x7f000001."""
+QUAD, OCTET = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){3}"), 255
 WITH_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):\d{1,5}")
 HINT = "127.0.0.1 for this machine alone, 0.0.0.0 for every network that it is in"
 
@@ -38,6 +39,10 @@ def address(host: str) -> str:
         raise InvalidValue(f"host {host[:80]!r} has brackets: an IPv6 address is written without them", hint="::1")
     if WITH_PORT.fullmatch(host):
         raise InvalidValue(f"host {host[:80]!r} has a port: write it as --rest-port and --grpc-port", hint=HINT)
+    if QUAD.fullmatch(host):
+        wrong = next((part for part in host.split(".") if int(part) > OCTET), None)
+        why = f"{wrong} is more than {OCTET}" if wrong else "a number of it begins with 0"
+        raise InvalidValue(f"host {host!r} is no IP address: {why}", hint=HINT)
     if NUMERIC.fullmatch(host):
         raise InvalidValue(f"host {host[:80]!r} is no complete IP address: write all four numbers", hint=HINT)
     if not HOST_NAME.fullmatch(host):

@@ -19,6 +19,8 @@ TABLES: dict[str, Any] = {
     "gateway": Gateway,
 }
 CLOSE, CLOSE_ELSEWHERE = 0.5, 0.7
+LISTED, NEAREST = 30, 10
+"""How many keys a hint has room for; how many it names where there are more."""
 AS_PART = 0.8
 """How close a word is to a key that has it as one of its words: `port` to `rest_port`."""
 
@@ -30,18 +32,24 @@ def meant(word: str, known: Iterable[str]) -> str:
     elsewhere, others = _closest(word, _paths())
     if elsewhere > here and elsewhere >= CLOSE_ELSEWHERE:
         return f"did you mean {' or '.join(map(_as_written, others))}?"
-    return f"did you mean {' or '.join(near)}?" if here >= CLOSE else _listed(known)
+    return f"did you mean {' or '.join(near)}?" if here >= CLOSE else _listed(known, word)
 
 
 def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
     """The hint that names what was probably meant, or else what is known."""
     known = list(known)
     close = difflib.get_close_matches(word, known, n=1, cutoff=CLOSE)
-    return f"did you mean {prefix}{close[0]}?" if close else _listed(prefix + key for key in known)
+    return f"did you mean {prefix}{close[0]}?" if close else _listed(known, word, prefix)
 
 
-def _listed(known: Iterable[str]) -> str:
-    return f"known are: {', '.join(sorted(known)[:30])}"
+def _listed(known: Iterable[str], word: str, prefix: str = "") -> str:
+    """All that is known; of very many the nearest, and where the others are."""
+    known = sorted(known)
+    if len(known) <= LISTED:
+        return f"known are: {', '.join(prefix + key for key in known)}"
+    nearest = sorted(known, key=lambda key: -_closeness(word, key))[:NEAREST]
+    more = f"and {len(known) - NEAREST} more: docs/reference.md"
+    return f"the nearest are: {', '.join(prefix + key for key in nearest)}, {more}"
 
 
 def _closest(word: str, keys: Iterable[str]) -> tuple[float, list[str]]:

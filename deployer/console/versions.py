@@ -115,9 +115,11 @@ def show_rendered(rendered: Rendered) -> None:
     """Every file, each under its name."""
     for name, text in rendered.files.items():
         out(f"# {name}\n{text}")
+    show_notices(rendered.notices)
 
 
-def show_written(paths: Sequence[Path]) -> None:
+def show_written(paths: Sequence[Path], notices: Sequence[str] = ()) -> None:
     """The files that were written."""
     for path in paths:
         out(f"wrote {path}")
+    show_notices(notices)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 from pathlib import Path
 
 from deployer.config import render as rendering
 from deployer.config.spec import Spec
+from deployer.engines import ENGINES
 from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Launch, Rendered
 from deployer.rollout.desired import aim
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import Settings, Workspace, open_workspace
 from deployer.system.files import write_atomically
 
 CONFIG = "config"
@@ -29,8 +31,12 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     Raises NoSuchModel, TemplateError, SettingRefused.
     """
     if form not in FORMS:
-        raise UsageError(f"{form!r} is not a form to render", hint=f"there are {', '.join(FORMS)}")
+        near = difflib.get_close_matches(form, FORMS, n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{form!r} is not a form to render", hint=f"{meant}there are {', '.join(FORMS)}")
     settings = settings or Settings()
+    if form == CONFIG:
+        _refuse_addresses(target, settings)
     workspace = open_workspace(dataclasses.replace(settings, engine="docker") if form in STARTERS else settings)
     spec = aim(workspace, target, ExportOptions())
     if form in STARTERS and spec.gateway.enabled:
@@ -40,7 +46,30 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     models = tuple(found.served for found in wanted_models(spec, workspace.store))
     request = launch(spec, workspace.engine, models)
-    return _starter(STARTERS[form], request, spec) if form in STARTERS else request.rendered
+    if form in STARTERS:
+        return _starter(STARTERS[form], request, spec)
+    return dataclasses.replace(request.rendered, notices=_engine_chosen(workspace))
+
+
+def _engine_chosen(workspace: Workspace) -> tuple[str, ...]:
+    """Whose paths the files have, where nobody named an engine."""
+    if workspace.spec.engine != "auto":
+        return ()
+    name = workspace.engine.name
+    other = next(engine for engine in ENGINES if engine != name)
+    return (f"the paths are those of the {name} engine, which auto chose; DEPLOYER_ENGINE={other} renders the other's",)
+
+
+def _refuse_addresses(target: str | None, settings: Settings) -> None:
+    """The server's own files have no address in them. Raises UsageError."""
+    given = {"--host": settings.host, "--rest-port": settings.rest_port, "--grpc-port": settings.grpc_port}
+    unused = [option for option, value in given.items() if value is not None]
+    starters = [" ".join(filter(None, ("deployer render", form, target))) for form in STARTERS]
+    if unused:
+        raise UsageError(
+            f"{' and '.join(unused)}: the files of the form {CONFIG} have no address in them",
+            hint=f"deployer render {target or CONFIG} without; {', or '.join(starters)} with",
+        )
 
 
 def _starter(file: str, request: Launch, spec: Spec) -> Rendered:

@@ -69,9 +69,11 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The files that a server reads, by their name in its config folder."""
+    """The files that a server reads, by their name in its config folder. `notices` say whose paths they have, where no
+    engine was named."""
 
     files: Mapping[str, str]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,15 @@ def test_everything_else_is_refused(host):
         hosts.address(host)
 
 
+@pytest.mark.parametrize(
+    ("host", "fault"), [("300.1.1.1", "300"), ("10.0.0.256", "256"), ("1.999.1.1", "999"), ("127.0.0.01", "begins")]
+)
+def test_the_number_of_an_address_that_is_at_fault_is_named(host, fault):
+    with pytest.raises(InvalidValue) as refused:
+        hosts.address(host)
+    assert fault in refused.value.message.replace(host, "")
+
+
 def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     found = [(socket.AF_INET6 if ":" in each else socket.AF_INET, 1, 6, "", (each, 0)) for each in addresses]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)

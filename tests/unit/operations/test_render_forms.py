@@ -61,6 +61,8 @@ def test_a_form_or_a_model(project, arguments, kind, model):
 
 def test_a_word_that_is_no_form_is_refused(project):
     assert "there are config, compose, docker-run" in rendered(project, "composed", "half_plus_two", code=2).err
+    refused = rendered(project, "cmopose", "half_plus_two", code=2)
+    assert "did you mean compose" in refused.err
     with pytest.raises(UsageError, match="'swarm' is not a form"):
         render("half_plus_two", form="swarm")
 
@@ -139,3 +141,23 @@ def test_a_folder_that_cannot_be_written_to_is_an_error(project):
 def test_a_gateway_is_refused_rather_than_left_out(project, form):
     (project / "deployer.toml").write_text("[gateway]\nenabled = true\n[models.half_plus_two]\n")
     assert "has no gateway" in rendered(project, form, code=3).err
+
+
+@pytest.mark.parametrize("option", [("--host", "127.0.0.2"), ("--rest-port", "9"), ("--grpc-port", "9")])
+@pytest.mark.parametrize("form", [(), ("config",)])
+def test_an_address_is_refused_by_the_form_that_has_none(project, form, option):
+    refused = rendered(project, *form, "half_plus_two", *option, code=2)
+    assert option[0] in refused.err
+    assert "deployer render compose half_plus_two" in refused.err
+    assert rendered(project, "compose", "half_plus_two", *option).code == 0
+
+
+def test_the_engine_that_auto_chose_is_noted(project, monkeypatch):
+    assert rendered(project, "half_plus_two", "--json").json["notices"] == []
+    monkeypatch.setenv("DEPLOYER_ENGINE", "auto")
+    monkeypatch.delenv("DOCKER_HOST")
+    noted = rendered(project, "half_plus_two")
+    assert "DEPLOYER_ENGINE=" in noted.err
+    written = rendered(project, "half_plus_two", "--out", "there", "--json").json
+    assert len(written["notices"]) == 1
+    assert rendered(project, "compose", "half_plus_two", "--json").json["notices"] == []
