@@ -18,7 +18,7 @@ def token(
     env: Env = None,
     json: Json = False,
 ) -> None:
-    """Make a bearer token for the gateway, shown this once; `up` brings it there."""
+    """Make a bearer token for the gateway, shown this once, in place of one that NAME had; `up` brings it there."""
     from deployer import console
     from deployer.operations.token import token as run
 

@@ -104,8 +104,10 @@ def show_unlock(result: UnlockResult) -> None:
 
 def show_history(result: HistoryResult) -> None:
     """A table, a line for each release; why one failed stands below."""
+    show_notices(result.notices)
     if not result.releases:
-        print("nothing was deployed yet", file=sys.stderr)
+        if not result.notices:
+            print("nothing was deployed yet", file=sys.stderr)
         return
     table(
         [
@@ -174,6 +176,7 @@ def show_token(result: TokenResult) -> None:
     """The token alone, so that it can be caught."""
     if result.token is not None:
         out(result.token)
+    show_notices(result.notices)
     print(f"{result.file} has changed: deployer up brings it to the gateway", file=sys.stderr)
 
 

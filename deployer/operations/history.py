@@ -6,11 +6,12 @@ import contextlib
 import dataclasses
 
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError
+from deployer.errors import DeployerError, EngineError
+from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
 from deployer.rollout.ledger import Ledger
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import Settings, Workspace, open_workspace
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:
@@ -22,7 +23,23 @@ def history(name: str | None = None, *, all_envs: bool = False, settings: Settin
     wanted = check_name(name, "deployment") if name is not None else None
     releases = workspace.ledger.releases(wanted, None if all_envs else workspace.spec.env)
     engines = {engine.name: engine for engine in workspace.engines}
-    return HistoryResult(tuple(_as_it_is(found, engines.get(found.engine), workspace.ledger) for found in releases))
+    told = tuple(_as_it_is(found, engines.get(found.engine), workspace.ledger) for found in releases)
+    return HistoryResult(told, () if told else _lost(workspace, wanted, None if all_envs else workspace.spec.env))
+
+
+def _lost(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:
+    """What is said of deployments that nothing is written down of: the directory that had their history is lost."""
+    there: list[Deployment] = []
+    for engine in workspace.engines:
+        with contextlib.suppress(EngineError):
+            there += (*engine.observe_all(), *engine.lost())
+    meant = {
+        (found.name, found.env): found for found in there if name in (None, found.name) and env in (None, found.env)
+    }
+    return tuple(
+        f"there is no history of {found.name} [{found.env}] on {found.engine}: it was in a state directory that is lost"
+        for found in meant.values()
+    )
 
 
 def _as_it_is(release: Release, engine: Engine | None, ledger: Ledger) -> Release:

@@ -37,7 +37,11 @@ def rollback(
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
-    wanted = target(releases, deployed, to)
+    try:
+        wanted = target(releases, deployed, to)
+    except NoSuchRelease as error:
+        error.hint = error.hint if _good(releases) else _other_versions(workspace, deployed)
+        raise
     loaded = _loaded(deployed)
     for model in wanted.models:
         if fault := _fault(workspace.store, model, loaded):
@@ -62,12 +66,25 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
     what = f"good release {to}" if to is not None else "good release with other models"
     raise NoSuchRelease(
         f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {what}",
-        hint=f"there is: {there}" if there else "deployer history shows what there is",
+        hint=f"there is: {there}" if there else None,
     )
 
 
 def _good(releases: tuple[Release, ...]) -> list[Release]:
     return [found for found in releases if found.outcome is Outcome.GOOD and found.change != Change.REMOVE.value]
+
+
+def _other_versions(workspace: Workspace, deployed: Deployment) -> str:
+    """What to type where no release is written down to go back to: another version that the store has."""
+    where = workspace.typed(deployed.name)
+    for served in deployed.models:
+        others = [version for version in workspace.store.versions(served.name) if version not in served.versions]
+        if others:
+            which = f" --model {served.name}" if len(deployed.models) > 1 else ""
+            there = ", ".join(map(str, others))
+            again = f"deployer redeploy {where}{which} --version {others[-1]}"
+            return f"{again} serves that version; the store has of {served.name} beside what is served: {there}"
+    return "deployer versions shows what the store has: no other version than those that are served"
 
 
 def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel) -> str:

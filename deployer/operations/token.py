@@ -31,7 +31,8 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
         raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
     made = None if revoke else tokens.new()
     _keep(path, hashes if made is None else {**hashes, name: tokens.hashed(made)})
-    return TokenResult(name, made, path)
+    replaced = made is not None and name in hashes
+    return TokenResult(name, made, path, (f"this replaces the token that {name} had",) if replaced else ())
 
 
 def _keep(path: Path, hashes: dict[str, str]) -> None:

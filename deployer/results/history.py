@@ -47,6 +47,7 @@ class Release:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """Releases, the newest first."""
+    """Releases, the newest first; `notices` say of what is deployed that its history is lost."""
 
     releases: tuple[Release, ...]
+    notices: tuple[str, ...] = ()

@@ -90,6 +90,11 @@ def test_a_lost_server_is_shown_and_goes_on_until_it_is_asked_for(pair):
     assert f"deployer down {NAME}" in in_process("doctor", cwd=one).out
     for verb, code in (("predict", 10), ("redeploy", 10), ("logs", 10), ("up", 6), ("plan", 6)):
         refused(in_process(verb, NAME, cwd=one), code, f"deployer down {NAME}")
+    for arguments in ((), (NAME,), ("--all",)):
+        told = in_process("history", *arguments, "--json", cwd=one)
+        assert [f"{NAME} [local]" in said for said in told.json["notices"]] == [True]
+        assert "nothing was deployed" not in in_process("history", *arguments, cwd=one).err
+    assert in_process("history", "another", "--json", cwd=one).json["notices"] == []
     assert in_process("prune", cwd=one).code == 0
     assert in_process("down", NAME, cwd=two).code == 0
     refused(in_process("down", "--all", cwd=two), 10)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from support.memory.linear import Linear
 from support.memory.project import ANSWERS, NAME, Project
@@ -18,6 +20,7 @@ from deployer.errors import (
     UsageError,
 )
 from deployer.results.deployment import Change, Memory
+from deployer.rollout.ledger import LEDGER_FILE
 
 BREAKING = Linear(0.5, 2.0, input="other")
 
@@ -214,3 +217,13 @@ def test_up_makes_a_version_of_another_model_serve_beside_it(project: Project) -
     assert [model.name for model in project.observed().models] == ["m", "second"]
     assert {check.model for check in project.up(None).report.checks} == {"m:1", "second:1"}
     assert [model.versions for model in project.observed().models] == [(1,), (1,)]
+
+
+def test_rollback_without_a_history_names_the_versions_that_the_store_has(serving):
+    (serving.state_dir / LEDGER_FILE).unlink()
+    with pytest.raises(NoSuchRelease) as refused:
+        serving.rollback()
+    command = re.match(r"deployer redeploy (\S+) .*--version (\d+)", refused.value.hint)
+    assert command, refused.value.hint
+    assert command[1] == NAME
+    assert int(command[2]) in serving.store.versions(NAME)

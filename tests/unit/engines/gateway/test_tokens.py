@@ -50,10 +50,15 @@ def test_the_verb_makes_replaces_and_revokes(tmp_path):
     config.write_text('[gateway]\ntokens = "tokens"\n')
     settings = Settings(config=config)
     first, second = token("alice", settings=settings), token("alice", settings=settings)
-    token("bob", settings=settings)
+    assert token("bob", settings=settings).notices == first.notices == ()
+    (said,) = second.notices
+    assert "alice" in said
     assert first.token != second.token
     assert tokens.read(first.file)["alice"] == tokens.hashed(second.token)
-    assert token("alice", revoke=True, settings=settings).token is None
+    revoked = token("alice", revoke=True, settings=settings)
+    assert (revoked.token, revoked.notices) == (None, ())
+    assert token("alice", settings=settings).notices == ()
+    token("alice", revoke=True, settings=settings)
     assert list(tokens.read(first.file)) == ["bob"]
 
 
