@@ -172,7 +172,8 @@ def predict(
     if url is not None:
         console.show_json(predict_at(url, model or name, question, version=which, settings=settings))
     else:
-        console.show_json(run(name, question, model=model, version=which, settings=settings))
+        answer = run(name, question, model=model, version=which, settings=settings, progress=console.note)
+        console.show_json(answer)
 
 
 def _which(version: str | None, label: str | None) -> int | str | None:

@@ -16,7 +16,7 @@ from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
 from deployer.rollout import moving
-from deployer.rollout.workspace import Settings, Workspace, not_running, one_model, open_workspace
+from deployer.rollout.workspace import Progress, Settings, Workspace, not_running, one_model, open_workspace, silent
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 
@@ -24,16 +24,17 @@ Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
 
 
-def predict(
+def predict(  # noqa: PLR0913 - the options of a verb, by their names
     name: str | None = None,
     body: Body | None = None,
     *,
     model: str | None = None,
     version: int | str | None = None,
     settings: Settings | None = None,
+    progress: Progress = silent,
 ) -> Any:
     """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
-    and all. Without one the first golden question is asked. `version` is a number, or a label.
+    and all. Without one the first golden question is asked, which `progress` is told. `version` is a number or a label.
 
     Raises NothingDeployed, NotRunning, RequestFailed, UsageError.
     """
@@ -43,7 +44,7 @@ def predict(
     chosen = _labelled(version, served) if isinstance(version, str) else version
     if chosen is not None and chosen not in served.versions:
         raise _not_served(workspace, deployment, served, chosen)
-    question = _text(body) if body is not None else _golden_question(workspace, deployment, served, chosen)
+    question = _text(body) if body is not None else _golden_question(workspace, deployment, served, chosen, progress)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
@@ -139,17 +140,22 @@ def _of(deployment: Deployment, served: ServedModel) -> str:
     return f" --model {served.name}" if len(deployment.models) > 1 else ""
 
 
-def _golden_question(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int | None) -> str:
+def _golden_question(
+    workspace: Workspace, deployment: Deployment, served: ServedModel, version: int | None, progress: Progress
+) -> str:
     chosen = version if version is not None else served.versions[-1]
     what = f"{served.name}:{chosen}"
     try:
-        cases = golden.read(workspace.store.get(served.name, chosen).path)
+        model = workspace.store.get(served.name, chosen)
+        cases = golden.read(model.path)
     except ModelError as error:
         hint = _own_question(workspace, deployment, served, chosen)
         raise GoldenError(f"there is no golden question for {what}: {error.message}", hint=hint) from error
     if not cases:
         hint = _own_question(workspace, deployment, served, chosen)
         raise GoldenError(f"{what} has no golden set to take a question from", hint=hint)
+    which = f"the first question of its golden set ({model.golden.origin})"
+    progress(f"{what} is asked for its signature {cases[0].signature}: {which}")
     columns = {name: tensors.to_json(array) for name, array in cases[0].inputs.items()}
     return json.dumps({"signature_name": cases[0].signature, "inputs": columns})
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.client.sample_request import DEFAULT
 from deployer.config.spec import Batching, ModelSpec
-from deployer.results.model import Model, Source, TensorSpec, check_name, check_version
+from deployer.results.model import Model, SavedModelInfo, Source, TensorSpec, check_name, check_version
 from deployer.results.versions import ExportResult
 from deployer.rollout.noticing import noticing
 from deployer.rollout.targets import name_for, next_version, own_version
@@ -161,7 +162,8 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         saved = exporter.save(request, stage.folder, progress)
         origin = dataclasses.replace(origin, keras=saved.keras)
         info = reader.read(stage.folder)
-        notices.extend((*saved.notes, *batchable.fixed(info.signatures)))
+        notes = (*saved.notes, *_without_default(info))
+        notices.extend((*notes, *batchable.fixed(info.signatures)))
         stage.hashes.begin()
         for version in known if origin.digest is None else ():
             if _made_the_same(version, origin, stage):
@@ -173,8 +175,19 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         renumbered = _renumbered(own, number, options)
         notices.extend(renumbered)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        model = store.publish(stage, origin, golden, number, (*saved.notes, *renumbered))
+        model = store.publish(stage, origin, golden, number, (*notes, *renumbered))
         return ExportResult(model, created=True, notices=tuple(notices))
+
+
+def _without_default(info: SavedModelInfo) -> tuple[str, ...]:
+    """A note where a request that names no signature has no answer."""
+    names = [signature.name for signature in info.signatures]
+    if DEFAULT in names or not names:
+        return ()
+    return (
+        f"there is no signature {DEFAULT}: every request has to name one of {', '.join(names)}; an export with "
+        f"--default-signature {names[0]} serves that one to requests that name none",
+    )
 
 
 def _renumbered(own: int, number: int, options: ExportOptions) -> tuple[str, ...]:

@@ -119,3 +119,38 @@ def test_an_adoption_and_what_was_killed_are_notices(project, verb, quiet):
         for text in ("before there were projects", "was killed at"):
             assert sum(text in each for each in notices) == 1, notices
             assert ended.err.count(text) == (0 if json_too else 1)
+
+
+def without_default(folder: Path) -> Path:
+    """A SavedModel whose signatures have names of their own."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    spec = tf.TensorSpec([None], tf.float32, name="x")
+    scale = tf.function(lambda x: {"y": x * 2.0}, input_signature=[spec])
+    shift = tf.function(lambda x: {"y": x + 2.0}, input_signature=[spec])
+    tf.saved_model.save(module, str(folder), signatures={"scale": scale, "shift": shift})
+    return folder
+
+
+def test_a_model_without_serving_default_is_noted_at_export_and_by_inspect(tmp_path):
+    without_default(tmp_path / "nodef")
+    made = in_process("export", "nodef", "--json", cwd=tmp_path)
+    assert made.code == 0, made.err
+    for notes in (made.json["notices"], in_process("inspect", "nodef:1", "--json", cwd=tmp_path).json["notes"]):
+        (said,) = [note for note in notes if "--default-signature" in note]
+        assert all(name in said for name in ("scale", "shift"))
+    named = in_process("export", "nodef", "--default-signature", "scale", "--json", cwd=tmp_path)
+    assert (named.code, named.json["model"]["version"]) == (0, 2), named.err
+    assert not any("--default-signature" in note for note in named.json["notices"])
+
+
+def test_predict_without_input_says_what_it_asks(tmp_path):
+    copy_model(tmp_path / "m")
+    made = in_process("up", "m", "-q", *ANY_PORTS, cwd=tmp_path)
+    assert made.code == 0, made.err
+    asked = in_process("predict", "m", cwd=tmp_path)
+    (said,) = asked.err.splitlines()
+    assert all(text in said for text in ("m:1", "serving_default", "golden"))
+    assert in_process("predict", "m", "--input", '{"instances": [2.0]}', cwd=tmp_path).err == ""
+    assert in_process("down", "m", cwd=tmp_path).code == 0
