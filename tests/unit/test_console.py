@@ -159,7 +159,7 @@ def test_proofs_and_examinations_tell_whether_they_are_fine():
 
 
 def test_rendered_files_are_an_object_by_name():
-    assert console.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}}
+    assert console.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
 
 
 FAILURE = GateRefused("it answered wrong", hint="look at it", log=("first", "last"))
