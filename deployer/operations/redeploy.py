@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
@@ -53,8 +54,9 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     if version is not None:
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
-    told = namesakes.notices((chosen.name for chosen in _chosen(deployed, model, None)), workspace.store, options)
-    return dataclasses.replace(result, notices=(*result.notices, *told))
+    chosen = _chosen(deployed, model, None)
+    told = namesakes.notices((each.name for each in chosen), workspace.store, options)
+    return dataclasses.replace(result, notices=(*_passed_over(workspace.store, chosen), *result.notices, *told))
 
 
 def label(  # noqa: PLR0913 - the options of a verb, by their names
@@ -94,6 +96,15 @@ def _another_version(store: Store, deployed: Deployment, model: str | None) -> s
         again = f"deployer redeploy {typed(deployed.name, deployed.env)}{which} --version {one}"
         return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {does}"
     return ""
+
+
+def _passed_over(store: Store, chosen: tuple[ServedModel, ...]) -> Iterator[str]:
+    """Which version was taken, where others in the store are newer than the one that served, too."""
+    for served in chosen:
+        newer = [version for version in store.versions(served.name) if version > moving.current(served)]
+        if len(newer) > 1:
+            over = ", ".join(map(str, newer[:-1][-5:]))
+            yield f"without --version the newest was taken, {served.name}:{newer[-1]}, and {over} passed over"
 
 
 def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:

@@ -84,6 +84,15 @@ def test_a_label_that_is_not_there_cannot_be_taken_away(serving, labels):
     assert serving.observed() == before
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_redeploy_says_which_version_it_took_where_others_were_passed_over(serving, dry_run):
+    (text,) = [text for text in serving.redeploy(dry_run=dry_run).notices if "--version" in text]
+    assert f"{NAME}:3" in text
+    assert "2 passed over" in text
+    for version in (2, None, None):
+        assert not [text for text in serving.redeploy(version).notices if "--version" in text]
+
+
 def test_a_rollback_says_which_release_it_goes_back_to(serving):
     serving.redeploy(2)
     serving.redeploy(3)
