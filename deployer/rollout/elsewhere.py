@@ -96,23 +96,29 @@ def _status(workspace: Workspace, options: str) -> str:
 
 
 def hint(workspace: Workspace, name: str) -> str:
-    """How a deployment of that name is reached which the workspace does not mean; empty where there is none."""
-    found = tuple(dict.fromkeys(_options(workspace, name)))
+    """How this project's deployment of that name is reached which the workspace does not mean; empty where there is
+    none."""
+    own = _own(workspace)
+    return _reached([_text(workspace, engine, "", env) for engine in own for env in _environments(engine, name)])
+
+
+def hint_of_others(workspace: Workspace, name: str) -> str:
+    """The same of other projects, those of this directory first."""
+    found: list[str] = []
+    own = _own(workspace)
+    others = (other for engine in own for other in _others(engine))
+    for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
+        project = f"--project {other.project}" if other.project else NO_PROJECT
+        found += [_text(workspace, other, project, env) for env in _environments(other, name)]
+    return _reached(found, "of another project ")
+
+
+def _reached(options: list[str], whose: str = "") -> str:
+    found = tuple(dict.fromkeys(options))
     if not found:
         return ""
     more = "; deployer status --all-projects shows all of them" if len(found) > SHOWN else ""
-    return f"one of that name is reached with {', or with '.join(found[:SHOWN])}{more}"
-
-
-def _options(workspace: Workspace, name: str) -> Iterator[str]:
-    own = _own(workspace)
-    for engine in own:
-        yield from (_text(workspace, engine, "", env) for env in _environments(engine, name))
-    for engine in own:
-        with contextlib.suppress(EngineError):
-            for other in engine.others():
-                project = f"--project {other.project}" if other.project else NO_PROJECT
-                yield from (_text(workspace, other, project, env) for env in _environments(other, name))
+    return f"one of that name {whose}is reached with {', or with '.join(found[:SHOWN])}{more}"
 
 
 def _own(workspace: Workspace) -> tuple[Engine, ...]:

@@ -246,7 +246,9 @@ class Workspace:
             )
         from deployer.rollout import elsewhere
 
-        hint = "; ".join(filter(None, (elsewhere.hint(self, name), self.next_steps(self.observe_all(), name))))
+        steps = self.next_steps(self.observe_all(), name)
+        hints = (elsewhere.hint(self, name), steps, elsewhere.hint_of_others(self, name))
+        hint = "; ".join(filter(None, hints))
         return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
     def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:

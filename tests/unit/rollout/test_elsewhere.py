@@ -66,6 +66,16 @@ def test_an_environment_with_a_state_directory_of_its_own_is_said(folder):
     assert in_process("status", "m", "--env", "staging", cwd=folder).code == 0
 
 
+@pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] != "up"], ids=" ".join)
+def test_what_this_project_has_is_said_before_what_others_have(folder, verb):
+    put(folder, "local", "another")
+    put(folder, "staging", name="mm")
+    put(folder, "staging")
+    told = in_process(*verb, cwd=folder).err
+    places = [told.index(text) for text in ("reached with --env staging", "mm [staging]", "--project another")]
+    assert places == sorted(places)
+
+
 def test_not_all_of_many_are_said(folder):
     for number in range(5):
         put(folder, f"e{number}")
