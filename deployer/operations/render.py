@@ -68,7 +68,7 @@ def _refuse_addresses(target: str | None, settings: Settings) -> None:
     if unused:
         raise UsageError(
             f"{' and '.join(unused)}: the files of the form {CONFIG} have no address in them",
-            hint=f"deployer render {target or CONFIG} without; {', or '.join(starters)} with",
+            hint=f"deployer render {target or CONFIG} needs none; {' and '.join(starters)} take one",
         )
 
 
