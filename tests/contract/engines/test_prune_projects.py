@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 import requests
-from contract.engines.rows import DOCKER_IMAGE, Row
+from contract.engines.rows import DOCKER_IMAGE, ROWS, Row
 from support.cli import deployer
 from support.world import MODELS
+
+from deployer.engines import ENGINES
 
 NAME = "half_plus_two"
 SETTINGS = "[server]\nrest_port = 0\ngrpc_port = 0\n[gate]\nskip = true\n"
@@ -60,6 +62,12 @@ def answer(rest: str) -> float:
     """What is made of 2.0."""
     asked = requests.post(f"{rest}/v1/models/{NAME}:predict", json={"instances": [2.0]}, timeout=60)
     return float(asked.json()["predictions"][0])
+
+
+@pytest.fixture(params=[row for row in ROWS if row.name in ENGINES], ids=lambda row: row.name)
+def row(request: pytest.FixtureRequest) -> Row:
+    """The engines that a command can name."""
+    return request.param
 
 
 @pytest.fixture
