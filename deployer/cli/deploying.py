@@ -115,7 +115,6 @@ def up(
     """Deploy: export if needed, launch, prove, and only then open the ports. Run again, it changes nothing."""
     from deployer import console
     from deployer.operations.up import up as run
-    from deployer.results.deployment import Change
 
     options = export_options(locals())
     settings = settings_of(locals())
@@ -128,7 +127,7 @@ def up(
     show(result, json, console.show_up_quietly if quiet else console.show_up)
     if not (quiet or json):
         console.show_next_steps(result)
-    if dry_run and exit_code and (result.plan.change is not Change.NOTHING or result.plan.steps):
+    if dry_run and exit_code and result.plan.is_change:
         raise typer.Exit(PLAN_HAS_CHANGES)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.console.lines import out
 from deployer.errors import DeployerError
-from deployer.results.deployment import Plan
+from deployer.results.plan import Plan
 
 
 def show_json(result: Any) -> None:
@@ -30,6 +30,10 @@ def error_json(failure: DeployerError) -> None:
 
 def plain(value: Any) -> Any:
     """Values as JSON has them: dataclasses as objects with their properties, paths and enums as text."""
+    if isinstance(value, Plan):
+        steps = [{"kind": step.kind, "action": step.action, "cause": step.cause} for step in value.all_steps]
+        fields = {"change": value.change.value, "deployment": value.deployment, "server": value.server}
+        return {**fields, "steps": steps, "digest": value.digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {found.name: plain(getattr(value, found.name)) for found in dataclasses.fields(value)}
         return {**fields, **_derived(value)}
@@ -51,8 +55,6 @@ def _derived(value: Any) -> dict[str, Any]:
     from deployer.results.checks import DoctorResult, Report
     from deployer.results.model import GoldenSummary
 
-    if isinstance(value, Plan):
-        return {"digest": value.digest}
     if isinstance(value, GoldenSummary):
         return {"fidelity": value.fidelity}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

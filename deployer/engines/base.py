@@ -98,7 +98,7 @@ class Engine(Protocol):
         """Plain data: the engine's own settings that a running server cannot take up."""
 
     def image(self) -> NamedImage | None:
-        """What new servers would run, where the engine has images, and has this one."""
+        """What new servers would run, where the engine has images; without an id while it does not have this one."""
 
     def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """What these names of images mean now, of those that the engine has."""

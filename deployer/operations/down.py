@@ -147,6 +147,8 @@ def _write_and_remove(
         engine.remove(*key)
         return
     progress("stopping {} [{}] on {}".format(*key, engine.name))
-    with recorded(ledger, observed, planning.remove(observed), engine.name) as record:
-        record.step(f"stop and remove release {observed.release}")
-        engine.remove(*key)
+    plan = planning.remove(observed)
+    with recorded(ledger, observed, plan, engine.name) as record:
+        for step in plan.steps:
+            record.step(step.action)
+            engine.remove(*key)

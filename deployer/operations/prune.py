@@ -9,8 +9,9 @@ from contextlib import ExitStack
 from deployer.engines import run_folder
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
-from deployer.results.deployment import Change, Deployment, ServedModel
+from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import Outcome, Release
+from deployer.results.plan import Change
 from deployer.results.versions import PruneResult
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.workspace import Settings, Workspace, open_everywhere

@@ -9,8 +9,9 @@ from itertools import islice
 
 from deployer.errors import BrokenModel, ModelError, NoSuchRelease
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Change, Deployment, ServedModel, listed
+from deployer.results.deployment import Deployment, ServedModel, listed
 from deployer.results.history import ROLLBACK, Outcome, Release
+from deployer.results.plan import Change
 from deployer.rollout import reversals
 from deployer.rollout.change import change
 from deployer.rollout.launch import as_served

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.results.deployment import Endpoints, Plan, ServedModel
+from deployer.results.deployment import Endpoints, ServedModel
+from deployer.results.plan import Plan
 
 if TYPE_CHECKING:
     from deployer.results.checks import Report

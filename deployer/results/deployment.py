@@ -1,4 +1,4 @@
-"""Values: what is to be served, what a server reads, what is running, and what will be done about it."""
+"""Values: what is to be served, what a server reads, and what is running."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 
 from deployer.results.model import Model
@@ -86,7 +85,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class NamedImage:
-    """An image by the name that was given, and the id of what the engine has under that name now."""
+    """An image by the name that was given, and the id of what the engine has under that name now, if anything."""
 
     name: str
     id: str
@@ -105,7 +104,7 @@ PART_DIGITS = 10
 @dataclass(frozen=True)
 class Launch:
     """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
-    engine has none, or does not have it yet.
+    engine has no images.
 
     `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are;
     `front` with the gateway that is wanted in front of it, and is empty without one.
@@ -207,40 +206,3 @@ class Memory:
     limit: int | None = None
     free: int | None = None
     cached: int = 0
-
-
-class Change(Enum):
-    """What kind of change a plan makes."""
-
-    CREATE = "create"
-    RELOAD = "reload"
-    REPLACE = "replace"
-    GATEWAY = "gateway"
-    NOTHING = "nothing"
-    REMOVE = "remove"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One thing that will be done, and because of what."""
-
-    action: str
-    cause: str
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be done, as data: printed by `--dry-run`, compared by tests, carried out by `up` and `down`."""
-
-    change: Change
-    deployment: str
-    steps: tuple[Step, ...] = ()
-
-    @property
-    def digest(self) -> str:
-        """The same for the same steps, each for the same cause."""
-        return digest(str(self))
-
-    def __str__(self) -> str:
-        head = f"{self.change.name} {self.deployment}"
-        return "\n".join((head, *(f"  {step.action}  ({step.cause})" for step in self.steps)))

@@ -9,17 +9,19 @@ from deployer.config.spec import Spec
 from deployer.engines import loading
 from deployer.errors import PlanOutdated
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel
+from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
+from deployer.results.plan import Change, Plan
 from deployer.rollout import choices, reversals
-from deployer.rollout.deploy import Deploy
+from deployer.rollout.executor import Context, execute
 from deployer.rollout.exporting import ExportOptions, export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
+from deployer.rollout.gate import Gate
 from deployer.rollout.launch import current_launch, wanted_models
 from deployer.rollout.monitor import metered
 from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
-from deployer.rollout.reload import settled
+from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.workspace import Progress, Workspace, silent
 
 Wish = Callable[[Deployment], Spec]
@@ -52,12 +54,10 @@ def change(  # noqa: PLR0913 - what a change is made of
 def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
     before anything is started."""
-    from deployer.rollout.gate import Gate
-
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
     found = foreseen(workspace, options, observed)
-    Gate(workspace, found.launch, found.models, silent).let_in(found.plan.change, observed)
+    Gate(workspace, found.launch, found.models, silent).admit(found.plan.change, observed)
     notices = choices.notices(workspace, found.launch, observed, None)
     notices = (*reversals.notices(workspace, found.launch, observed, aim), *notices)
     return _result(workspace, found.launch.models, found.with_exports, notices)
@@ -80,13 +80,13 @@ def deploy(  # noqa: PLR0913 - what a change is made of
         workspace = workspace.with_spec(_exported(workspace, options, progress, notices))
         request, models = _request(workspace)
         with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
-            observed = settled(workspace, request.name, request.env, notices)
+            observed = recover_interrupted(workspace, request.name, request.env, notices)
             spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
             if spec != workspace.spec:
                 workspace = workspace.with_spec(spec)
                 request, models = _request(workspace)
-            plan = decided(workspace, request, observed)
-            if expected is not None and plan != expected:
+            plan = decided(workspace, request, models, observed)
+            if expected is not None and plan.digest != expected.digest:
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
@@ -96,8 +96,10 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
                 metered(workspace, request, plan, observed, record.measured) as meter,
             ):
-                under_way = Deploy(workspace, request, models, progress, record.step, meter, notices.append)
-                deployment, report = under_way.carry_out(plan, observed)
+                gate = Gate(workspace, request, models, progress)
+                gate.admit(plan.change, observed)
+                context = Context(workspace, request, gate, observed, progress, notices.append, record.step, meter)
+                deployment, report = execute(plan, context)
         notices.extend(choices.notices(workspace, request, observed, deployment))
     result = _result(workspace, request.models, plan, tuple(notices))
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)

@@ -9,8 +9,10 @@ from deployer.config.spec import ModelSpec, Server
 from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import ConfigError, EngineError, EngineUnavailable, NotOurs
-from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel, Step, Wanted
+from deployer.results.deployment import Deployment, Launch, ServedModel, Wanted
 from deployer.results.model import Model
+from deployer.results.plan import Change, Export, Plan, Step
+from deployer.rollout import headroom, reload
 from deployer.rollout import plan as planning
 from deployer.rollout.exporting import ExportOptions, foresee
 from deployer.rollout.launch import check_batching, current_launch, get, served_model
@@ -39,7 +41,7 @@ def foreseen(workspace: Workspace, options: ExportOptions, observed: Deployment 
     wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
     request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     models = tuple(model for found in wanted for model in found.models)
-    return Foreseen(tuple(exports), request, models, decided(workspace, request, observed))
+    return Foreseen(tuple(exports), request, models, decided(workspace, request, models, observed))
 
 
 def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]) -> Wanted:
@@ -48,7 +50,7 @@ def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportO
     found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
     if isinstance(found, str):
         version = options.version or next_version(store, name, spec.source or "")
-        steps.append(Step(f"export {spec.source} as {name}:{version}", found))
+        steps.append(Export(found, spec.source or "", name, version))
         return Wanted(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
     models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
     check_batching(workspace.spec, models)
@@ -61,17 +63,36 @@ def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> Export
     return dataclasses.replace(options.with_those_of(spec), name=name)
 
 
-def decided(workspace: Workspace, request: Launch, observed: Deployment | None) -> Plan:
+def decided(workspace: Workspace, request: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
     """What will be done, on an engine that is fit for it."""
-    gate = not workspace.spec.gate.skip
-    seamless = workspace.engine.seamless
-    plan = planning.decide(request, observed, seamless=seamless, gate=gate)
+    gate = workspace.spec.gate
+    conditions = planning.Conditions(
+        seamless=workspace.engine.seamless, gate=not gate.skip, measured=gate.measure_rate is not None
+    )
+    plan = planning.decide(request, observed, conditions)
     if plan.change is Change.RELOAD and observed is not None:
-        astray = workspace.engine.astray(observed, request.models)
-        plan = planning.decide(request, observed, seamless=seamless, gate=gate, astray=astray) if astray else plan
-    if planning.starts(plan.change, request, observed):
+        plan = planning.decide(request, observed, _looked_closer(workspace, request, models, observed, conditions))
+    if planning.starts(plan):
         check_platform(workspace)
     return plan
+
+
+def _looked_closer(
+    workspace: Workspace,
+    request: Launch,
+    models: tuple[Model, ...],
+    observed: Deployment,
+    conditions: planning.Conditions,
+) -> planning.Conditions:
+    """What only a reload depends on, for finding it out takes a moment."""
+    engine, spec = workspace.engine, workspace.spec
+    memory = engine.memory(observed) if spec.gate.check_memory else None
+    return dataclasses.replace(
+        conditions,
+        astray=engine.astray(observed, request.models),
+        room=memory is not None and headroom.for_three(memory, observed, models),
+        stored=reload.in_store(reload.store_of(workspace, observed)),
+    )
 
 
 _OF_STRANGERS = (

@@ -7,17 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.client import overload
-from deployer.errors import DeployerError, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
+from deployer.errors import BrokenModel, DeployerError, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
 from deployer.results.checks import Check, Report
-from deployer.results.deployment import Change, Deployment, Launch, ServedModel, typed
+from deployer.results.deployment import Deployment, Launch, ServedModel, typed
 from deployer.results.differences import SignatureChange
 from deployer.results.model import Model, Signature
+from deployer.results.plan import Change
 from deployer.rollout import headroom, moving
 from deployer.rollout.plan import all_loaded
-from deployer.rollout.readiness import await_models
+from deployer.rollout.readiness import await_models, last_words
 from deployer.rollout.workspace import Progress, Workspace
 from deployer.savedmodel import compatibility
-from deployer.store.manifest import FOREIGN
+from deployer.store.manifest import FOREIGN, damage
 
 
 @dataclass(frozen=True)
@@ -34,18 +35,14 @@ class Gate:
         """Whether nothing is asked."""
         return self.workspace.spec.gate.skip
 
-    def let_in(self, change: Change, observed: Deployment | None) -> bool:
-        """Refuse what need not even be started; tells whether there is room for a candidate beside old and new.
-
-        Raises GateRefused, NoRoom.
-        """
+    def admit(self, change: Change, observed: Deployment | None) -> None:
+        """Refuse what need not even be started. Raises GateRefused, NoRoom."""
         if change is Change.NOTHING:
-            return False
+            return
         self.check_golden()
-        if observed is None:
-            return False
-        self.check_signatures(observed)
-        return self.check_memory(observed, change)
+        if observed is not None:
+            self.check_signatures(observed)
+            self.check_memory(observed, change)
 
     def check_golden(self) -> None:
         """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
@@ -73,17 +70,14 @@ class Gate:
                 hint=f"--allow-breaking accepts that; {both} shows both versions side by side",
             )
 
-    def check_memory(self, observed: Deployment, change: Change) -> bool:
-        """Refuse what there is no memory for, before anything is started. Raises NoRoom.
-
-        Tells whether a candidate may still be there while the serving server loads what it has proven.
-        """
+    def check_memory(self, observed: Deployment, change: Change) -> None:
+        """Refuse what there is no memory for, before anything is started. Raises NoRoom."""
         loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
         if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
-            return False
+            return
         memory = self.workspace.engine.memory(observed)
         if memory is None:
-            return False
+            return
         apart = change is not Change.RELOAD or not self.skipped
         there = typed(observed.name, observed.env)
         if problem := headroom.lack(memory, change, observed, self.models, apart=apart):
@@ -91,7 +85,6 @@ class Gate:
                 f"there is not memory enough for two: {problem}",
                 hint=f"the way with a gap: deployer down {there}, then up; gate.check_memory = false tries it",
             )
-        return headroom.for_three(memory, observed, self.models)
 
     def prove(self, deployment: Deployment, beside: Deployment | None = None, *, again: bool = False) -> Report:
         """All models are AVAILABLE and answer as TensorFlow did; none much slower than what serves `beside` it.
@@ -104,8 +97,6 @@ class Gate:
 
         await_models(self.workspace, deployment, self.launch.models)
         client = self.workspace.client(deployment)
-        if self.skipped:
-            return smoke.prove_available(client, self.launch.models)
         self.progress("asking it the golden questions")
         report = smoke.prove(client, self.models, self.workspace.tolerance, again=again)
         limit = self.workspace.spec.gate.max_slowdown
@@ -118,6 +109,32 @@ class Gate:
             hint = f"deployer inspect {report.failed[0].model} shows the version"
             raise GateRefused(f"the candidate did not pass: {faults}", hint=hint)
         return report
+
+    def await_available(self, server: Deployment) -> Report:
+        """All models of a server are AVAILABLE. Raises NotReady."""
+        from deployer.verification import smoke
+
+        await_models(self.workspace, server, server.models)
+        return smoke.prove_available(self.workspace.client(server), server.models)
+
+    def check_unchanged(self, server: Deployment) -> Report:
+        """Of a server that may just have been started again, by its engine or by what was mended, or will be: so its
+        files are looked at, and one question is asked. Raises NotReady, BrokenModel, GateRefused."""
+        from deployer.verification import smoke
+
+        for model in self.models:
+            _check_files(model)
+        with last_words(self.workspace.engine, server):
+            there = self.await_available(server)
+        if self.skipped:
+            return there
+        answered = smoke.prove_one_answer(self.workspace.client(server), self.models, self.workspace.tolerance)
+        if failed := answered.failed:
+            raise GateRefused(
+                f"nothing is to be changed, but {failed[0].model} does not answer as it should: {failed[0].detail}",
+                hint=f"deployer down {typed(server.name, server.env)}, then up, starts a server of these files",
+            )
+        return Report((*there.checks, *answered.checks))
 
     def _pace(self, deployment: Deployment, beside: Deployment, limit: float) -> Iterator[Check]:
         from deployer.verification import smoke
@@ -158,3 +175,13 @@ class Gate:
 
 def _worded(change: SignatureChange) -> str:
     return f"{change.signature} {change.place or 'signature'}: {change.detail}"
+
+
+def _check_files(model: Model) -> None:
+    """Refuse a version that a server could not load again as it was."""
+    if damaged := damage(model.path):
+        raise BrokenModel(
+            f"{model.name}:{model.version} is damaged: {damaged}",
+            hint="put its files back; or deployer up SOURCE --force makes a new version "
+            f"(it was exported from {model.source.location})",
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deployer.results.deployment import Change, Deployment, Memory
+from deployer.results.deployment import Deployment, Memory
 from deployer.results.model import Model
+from deployer.results.plan import Change
 
 FULL = 0.95
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployFailed, NoSuchModel
-from deployer.results.deployment import Change, Deployment, Launch, Plan, ServedModel
+from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
+from deployer.results.plan import Change, Plan
 from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -3,72 +3,83 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 from deployer.results.deployment import (
     GRPC_PORT,
     REST_PORT,
-    Change,
     Deployment,
     Launch,
     NamedImage,
-    Plan,
     ServedModel,
-    Step,
     differing_parts,
-    listed,
+)
+from deployer.results.plan import (
+    AwaitCandidate,
+    AwaitServing,
+    Change,
+    CheckServing,
+    DiscardCandidate,
+    JudgeTraffic,
+    LoadVersions,
+    Plan,
+    Promote,
+    RecordModels,
+    Reload,
+    Remove,
+    ReplaceGateway,
+    StartCandidate,
+    Step,
+    VerifyCandidate,
+    VerifyServing,
 )
 
-PROVE = Step(
-    "prove the candidate: status, signatures, golden answers over REST and gRPC", "nothing takes traffic unproven"
-)
-
-STAGE = "start a candidate"
-PROVE_AGAIN = Step("prove the serving server again", "its models changed")
-PROVE_LOADED = Step(
-    "prove the versions where they are: status, signatures, golden answers over REST and gRPC",
-    "the server has loaded all of them already",
-)
+Models = tuple[ServedModel, ...]
 FLAGS = "the flags"
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
-SKIPPED = Step("ask no golden questions: what is broken is seen by clients first", "the gate is skipped")
+VERIFIED = "the candidate is verified"
+AT_ITS_ADDRESS = "what it replaces is given up only then"
+UNVERIFIED = "nothing takes traffic unverified"
+SKIPPED = "the gate is skipped"
 
 
-def decide(
-    launch: Launch, observed: Deployment | None, *, seamless: bool = True, gate: bool = True, astray: str = ""
-) -> Plan:
-    """What turns `observed` into what `launch` wants; the first difference that matters is the cause.
+@dataclass(frozen=True)
+class Conditions:
+    """What a decision depends on beside what is asked for and what is observed.
 
     `seamless` tells whether the engine can replace a server without closing its ports for a moment; `gate` whether
-    anything is proven first; `astray` why the server would not find what it is to take up.
+    anything is verified first; `measured` whether clients are measured; `astray` why the server would not find what it
+    is to take up; `room` whether there is memory for a candidate while the server loads what it has verified; `stored`
+    leaves of models the versions that the store has.
     """
-    plan = _decide(launch, observed, seamless=seamless, astray=astray)
-    return plan if gate else dataclasses.replace(plan, steps=tuple(_ungated(plan)))
+
+    seamless: bool = True
+    gate: bool = True
+    measured: bool = False
+    astray: str = ""
+    room: bool = False
+    stored: Callable[[Models], Models] = tuple
 
 
-def _ungated(plan: Plan) -> Iterator[Step]:
-    """The steps without proofs; a candidate is only started where it becomes the server."""
-    for step in plan.steps:
-        if step in (PROVE, PROVE_LOADED):
-            yield SKIPPED
-        elif plan.change is not Change.RELOAD or not step.action.startswith((STAGE, PROVE_AGAIN.action)):
-            yield step
+def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
+    """What turns `observed` into what `launch` asks for; the first difference that matters is the cause."""
+    plan = _decide(launch, observed, conditions)
+    return dataclasses.replace(plan, server=f"{launch.server_digest} {launch.front}")
 
 
-def _decide(launch: Launch, observed: Deployment | None, *, seamless: bool, astray: str) -> Plan:
+def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Plan:
     name = f"{launch.name} [{launch.env}]"
-    if observed is None:
-        return Plan(Change.CREATE, name, _create(launch, None, "nothing is deployed under this name"))
-    if not observed.running:
-        cause = f"the server of release {observed.release} is not running"
-        return Plan(Change.CREATE, name, _create(launch, observed, cause))
-    if cause := _replace_cause(launch, observed) or astray:
-        return Plan(Change.REPLACE, name, _replace(launch, observed, cause, seamless=seamless))
-    gateway = _gateway(launch, observed)
+    if observed is None or not observed.running:
+        return Plan(Change.CREATE, name, _create(launch, observed, conditions))
+    if cause := _replace_cause(launch, observed) or conditions.astray:
+        return Plan(Change.REPLACE, name, _replace(launch, observed, cause, conditions))
+    gateway = _gateway(launch, observed, conditions)
     if launch.models != observed.models:
-        return Plan(Change.RELOAD, name, (*gateway, *_reload(launch, observed)))
-    return Plan(Change.GATEWAY if gateway else Change.NOTHING, name, gateway)
+        return Plan(Change.RELOAD, name, (*gateway, *_reload(launch, observed, conditions)))
+    check = CheckServing("nothing else is to be changed" if gateway else "nothing is to be changed")
+    return Plan(Change.GATEWAY if gateway else Change.NOTHING, name, (*gateway, check))
 
 
 def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
@@ -82,51 +93,72 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     return "image, certificate, tokens, limits or template of the gateway differ"
 
 
-def starts(change: Change, launch: Launch, observed: Deployment | None) -> bool:
+def starts(plan: Plan) -> bool:
     """Whether a server or a gateway will be started: then the engine must be fit for it."""
-    if observed is None or change in (Change.CREATE, Change.REPLACE):
-        return True
-    loads = change is Change.RELOAD and not all_loaded(launch.models, observed.models)
-    return loads or gateway_cause(launch, observed) is not None
+    return any(isinstance(step, (StartCandidate, ReplaceGateway)) for step in plan.steps)
 
 
 def remove(observed: Deployment) -> Plan:
     """What `down` does."""
     cause = "asked for" if observed.running else "asked for; its server is not running"
-    steps = (Step(f"stop release {observed.release}", cause), Step("remove its config, log and run folder", cause))
-    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps)
+    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.release),))
 
 
-def _stage(launch: Launch, cause: str) -> Step:
-    return Step(f"{STAGE} with {listed(launch.models)}", cause)
-
-
-def _create(launch: Launch, observed: Deployment | None, cause: str) -> tuple[Step, ...]:
-    changes = _changes(launch, observed) if observed else ()
-    return (_stage(launch, cause), PROVE, *changes, _promote(launch, observed))
-
-
-def _replace(launch: Launch, observed: Deployment, cause: str, *, seamless: bool) -> tuple[Step, ...]:
-    if bool(launch.front) is not (observed.front is not None):
-        seamless = False
-    if seamless:
-        retire = Step(f"drain and stop release {observed.release}", "the new release serves")
-        return (*_create(launch, observed, cause), retire)
-    start = _stage(launch, cause)
-    until = "the gateway has them" if launch.front else "the new one has loaded"
-    cause = (
-        "there is no gateway yet" if launch.front else "two containers cannot have one port, and there is no gateway"
+def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> tuple[Step, ...]:
+    cause = "nothing is deployed under this name"
+    if observed is not None:
+        cause = f"the server of release {observed.release} is not running"
+    promote = Promote(
+        VERIFIED if conditions.gate else SKIPPED,
+        _address(launch, observed),
+        bool(launch.front),
+        changes=_changes(launch, observed) if observed else (),
+        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(conditions),
     )
-    gap = Step(f"stop release {observed.release}: its ports are closed until {until}", cause)
-    return (start, PROVE, gap, *_changes(launch, observed), _promote(launch, observed))
+    return (_start(launch, cause), _first_look(conditions), promote)
 
 
-def _gateway(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
+def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Conditions) -> tuple[Step, ...]:
+    gap, why = "", VERIFIED if conditions.gate else SKIPPED
+    if not conditions.seamless or bool(launch.front) is not (observed.front is not None):
+        gap = "the gateway has them" if launch.front else "the new one has loaded"
+        why = "there is no gateway yet" if launch.front else "two containers cannot have one port, without a gateway"
+    promote = Promote(
+        why,
+        _address(launch, observed),
+        bool(launch.front),
+        replaces=observed.release,
+        gap=gap,
+        changes=_changes(launch, observed),
+        accepted_by=_accepting(conditions),
+    )
+    return (_start(launch, cause), _first_look(conditions, pace=True), promote)
+
+
+def _start(launch: Launch, cause: str) -> StartCandidate:
+    image = launch.image
+    return StartCandidate(cause, launch.models, image.name if image else "", image is not None and not image.id)
+
+
+def _first_look(conditions: Conditions, *, pace: bool = False) -> Step:
+    return VerifyCandidate(UNVERIFIED, pace) if conditions.gate else AwaitCandidate(SKIPPED)
+
+
+def _accepting(conditions: Conditions) -> tuple[Step, ...]:
+    """What a promoted server must show before the one that it replaces is given up."""
+    verify = (VerifyServing(AT_ITS_ADDRESS),) if conditions.gate else ()
+    return (AwaitServing(AT_ITS_ADDRESS), *verify, *_judged(conditions, old_serves=True))
+
+
+def _judged(conditions: Conditions, *, old_serves: bool) -> tuple[Step, ...]:
+    return (JudgeTraffic("clients are measured", old_serves),) if conditions.measured else ()
+
+
+def _gateway(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
     cause = gateway_cause(launch, observed)
     if cause is None:
         return ()
-    start = Step("start a gateway that takes the ports from the one that has them", cause)
-    return (start, Step("drain and stop the gateway that was there", "another one holds the ports"))
+    return (ReplaceGateway(cause, (AwaitServing(AT_ITS_ADDRESS), *_judged(conditions, old_serves=True))),)
 
 
 def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
@@ -136,26 +168,73 @@ def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) 
     return exported and _digests(wanted).items() <= _digests(there).items()
 
 
-def _reload(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
-    changes = _changes(launch, observed)
-    if all_loaded(launch.models, observed.models):
-        return (PROVE_LOADED, *changes, PROVE_AGAIN)
-    return (_stage(launch, "models differ"), PROVE, *changes, PROVE_AGAIN)
+def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
+    loaded = all_loaded(launch.models, observed.models)
+    return (
+        *(_before_reload(launch, conditions, loaded=loaded) if conditions.gate else ()),
+        *reload(observed.models, launch.models, conditions.stored, _changes(launch, observed)),
+        VerifyServing("its models changed", again=loaded) if conditions.gate else AwaitServing(SKIPPED),
+        *_judged(conditions, old_serves=False),
+    )
 
 
-def _changes(launch: Launch, observed: Deployment) -> tuple[Step, ...]:
-    return tuple(Step(action, "models differ") for action in _model_changes(observed.models, launch.models))
+def _before_reload(launch: Launch, conditions: Conditions, *, loaded: bool) -> tuple[Step, ...]:
+    if loaded:
+        return (VerifyServing("the server has loaded all versions already"),)
+    return (
+        _start(launch, "models differ"),
+        VerifyCandidate(UNVERIFIED, pace=True),
+        DiscardCandidate("the serving server loads what it has shown", background=conditions.room),
+    )
 
 
-def _promote(launch: Launch, observed: Deployment | None) -> Step:
+def reload(
+    there: Models, models: Models, stored: Callable[[Models], Models] = tuple, changes: tuple[str, ...] = ()
+) -> tuple[Step, ...]:
+    """Have a server that has `there` serve `models`: both at first, where that is another thing than either."""
+    union = _union(there, models)
+    both = stored(union)
+    beside = () if _same(both, there) or _same(both, models) else (LoadVersions("labels need loaded versions", both),)
+    return (*beside, Reload("models differ", models, union, changes), RecordModels("the reload has ended", models))
+
+
+def _union(there: Models, models: Models) -> Models:
+    """Every version of both, with the labels that are there already."""
+    before = {model.name: model for model in there}
+    both = [_together(before.pop(model.name, None), model) for model in models]
+    return (*both, *before.values())
+
+
+def _together(there: ServedModel | None, model: ServedModel) -> ServedModel:
+    if there is None:
+        return dataclasses.replace(model, labels=())
+    return ServedModel(model.name, tuple(sorted({*there.versions, *model.versions})), there.labels)
+
+
+def _same(one: Models, other: Models) -> bool:
+    """For a server: by name, versions and labels."""
+    return {(model.name, model.versions, model.labels) for model in one} == {
+        (model.name, model.versions, model.labels) for model in other
+    }
+
+
+def _changes(launch: Launch, observed: Deployment) -> tuple[str, ...]:
+    before, after = ({model.name: model for model in models} for models in (observed.models, launch.models))
+    both = [name for name in after if name in before and str(before[name]) != str(after[name])]
+    return (
+        *(f"load {model}" for name, model in after.items() if name not in before),
+        *(f"unload {model}" for name, model in before.items() if name not in after),
+        *(f"change {before[name]} to {after[name]}" for name in both),
+    )
+
+
+def _address(launch: Launch, observed: Deployment | None) -> str:
     rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
     held = observed is not None and (observed.front.running if observed.front else observed.running)
-    ports = (
-        f"REST {_port(launch.rest_port, REST_PORT, rest, held=held)}, "
+    return (
+        f"{launch.host}: REST {_port(launch.rest_port, REST_PORT, rest, held=held)}, "
         f"gRPC {_port(launch.grpc_port, GRPC_PORT, grpc, held=held)}"
     )
-    what = "have the gateway send requests to it, from" if launch.front else "open its ports on"
-    return Step(f"{what} {launch.host}: {ports}", "the candidate is proven")
 
 
 def _port(wanted: int | None, usual: int, there: int | None, *, held: bool) -> str:
@@ -202,7 +281,7 @@ def _default(launch: Launch, observed: Deployment) -> str:
 
 def other_image(image: NamedImage | None, observed: Deployment) -> str | None:
     """A tag may come to mean another image, by a pull or a build."""
-    if image is None or observed.image_id in ("", image.id):
+    if image is None or not image.id or observed.image_id in ("", image.id):
         return None
     return f"{image.name} is image {_short(image.id)} now, and {_short(observed.image_id)} runs"
 
@@ -226,11 +305,3 @@ def _digests(models: tuple[ServedModel, ...]) -> dict[tuple[str, int], str]:
         for model in models
         for version, digest in zip(model.versions, model.digests, strict=False)
     }
-
-
-def _model_changes(there: tuple[ServedModel, ...], wanted: tuple[ServedModel, ...]) -> list[str]:
-    before, after = ({model.name: model for model in models} for models in (there, wanted))
-    changes = [f"load {model}" for name, model in after.items() if name not in before]
-    changes += [f"unload {model}" for name, model in before.items() if name not in after]
-    both = [name for name in after if name in before and str(before[name]) != str(after[name])]
-    return changes + [f"change {before[name]} to {after[name]}" for name in both]

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError, LedgerError
-from deployer.results.deployment import Change, Deployment, Launch, Plan
+from deployer.results.deployment import Deployment, Launch
 from deployer.results.history import Outcome
+from deployer.results.plan import Change, Plan
 from deployer.rollout.ledger import Ledger
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
 
-Step = Callable[[str], None]
+Journal = Callable[[str], None]
 """Writes what is done next."""
 
 
@@ -25,12 +26,12 @@ def unrecorded(_: str) -> None:
     """The steps of what changes nothing."""
 
 
-def where_possible(step: Step) -> Step:
+def where_possible(journal: Journal) -> Journal:
     """The same for what is undone: that must not fail because it cannot be written down."""
 
     def written(text: str) -> None:
         with contextlib.suppress(LedgerError):
-            step(text)
+            journal(text)
 
     return written
 

@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from chapters.markdown import code, first_line, table
-from deployer.results import changes, checks, deployment, differences, history, model, running, traffic, versions
+from deployer.results import changes, checks, deployment, differences, history, model, plan, running, traffic, versions
 
 RESULTS: dict[str, type | str] = {
     "init": '`{"path"}`: the file that was written',
@@ -32,9 +32,14 @@ RESULTS: dict[str, type | str] = {
     "inspect": versions.InspectResult,
     "render": deployment.Rendered,
 }
-HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model)
+HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model, plan)
 LISTS = {"status": "deployments"}
-PROPERTIES = {checks.Report: {"ok": "bool"}, checks.DoctorResult: {"ok": "bool"}}
+PROPERTIES = {
+    checks.Report: {"ok": "bool"},
+    checks.DoctorResult: {"ok": "bool"},
+    plan.Plan: {"digest": "str"},
+    plan.Step: {"kind": "str", "action": "str"},
+}
 HEAD = """## Results as JSON
 
 Every verb takes `--json` and prints one object on stdout. The functions of the package `deployer` return the same as

@@ -18,7 +18,7 @@ from support.quick_server import quick_server
 from support.world import eventually, free_port, listens, state_left
 
 from deployer.operations.up import up as library_up
-from deployer.results.deployment import Change
+from deployer.results.plan import Change
 from deployer.rollout.workspace import Settings
 
 

@@ -22,10 +22,11 @@ from deployer import console, results
 from deployer.errors import GateRefused, PortTaken
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
 from deployer.results.checks import Check, DoctorResult, Finding, Report
-from deployer.results.deployment import Change, Deployment, Endpoints, Plan, Rendered, ServedModel, Step
+from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
+from deployer.results.plan import Change, Plan, StartCandidate
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
 from deployer.results.traffic import PhaseFigures, TrafficFigures
 from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
@@ -47,7 +48,7 @@ DEPLOYMENT = Deployment(
     "m", "local", "embedded", "r", "serving", SERVED, ENDPOINTS, 8501, 8500, "d", "now", True, None, Path("run")
 )
 PROOF = Report((Check("status", "m:1", True, "AVAILABLE", 1.5), Check("parity REST", "m:1", False, "off", 2.0, 0.5)))
-PLAN = Plan(Change.CREATE, "m [local]", (Step("start", "nothing is deployed"),))
+PLAN = Plan(Change.CREATE, "m [local]", (StartCandidate("nothing is deployed", ()),))
 CHANGE = SignatureChange("s", "input x", breaking=True, detail="float32[?] is gone")
 APART = OutputDistance("s", "y", None, None, 1, 2, "dtype string, not float32")
 FIGURES = VersionFigures(1, 2**20, "2.21.0", None)
@@ -226,12 +227,12 @@ def test_a_proof_is_a_line_for_each_check(capsys):
 def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
     console.show_up(RESULTS[6])
     shown = capsys.readouterr()
-    assert shown.out.startswith("CREATE m [local]\n  start  (nothing is deployed)\n  ok  ")
+    assert shown.out.startswith(f"{RESULTS[6].plan}\n  ok  ")
     assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
     assert shown.err == ""
     console.show_up(RESULTS[7])
     digest = RESULTS[7].plan.digest
-    assert capsys.readouterr() == (f"CREATE m [local]\n  start  (nothing is deployed)\ndigest {digest}\n", "")
+    assert capsys.readouterr() == (f"{RESULTS[7].plan}\ndigest {digest}\n", "")
 
 
 def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):

@@ -118,7 +118,7 @@ class DockerEngine:
 
     def image(self) -> NamedImage | None:
         """See Engine.image."""
-        return None if self._image is None else NamedImage(self.settings.image, str(self._image.id))
+        return NamedImage(self.settings.image, "" if self._image is None else str(self._image.id))
 
     def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """See Engine.images: one call, however many there are."""

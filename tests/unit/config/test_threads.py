@@ -11,7 +11,8 @@ from support.cli import in_process
 from support.world import MODELS
 
 from deployer.config import threads
-from deployer.results.deployment import Change, Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered, ServedModel
+from deployer.results.plan import Change
 from deployer.rollout import plan
 
 ONE = ServedModel("digits", (1,), (), ("aa",))

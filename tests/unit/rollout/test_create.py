@@ -9,7 +9,7 @@ from support.world import free_port
 
 import deployer
 from deployer.errors import DeployerError, EngineError, GateRefused, LockHeld, NoSuchModel, NotReady, PlanOutdated
-from deployer.results.deployment import Change
+from deployer.results.plan import Change
 
 
 def assert_nothing_is_left(project: Project) -> None:

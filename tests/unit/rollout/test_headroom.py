@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from deployer.results.deployment import Change, Deployment, Endpoints, Memory, ServedModel
+from deployer.results.deployment import Deployment, Endpoints, Memory, ServedModel
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
+from deployer.results.plan import Change
 from deployer.rollout import headroom
 
 MIB = 2**20

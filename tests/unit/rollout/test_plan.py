@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from deployer.results.deployment import Change, Deployment, Endpoints, Front, Launch, NamedImage, Rendered, ServedModel
+from deployer.results.deployment import Deployment, Endpoints, Front, Launch, NamedImage, Rendered, ServedModel
+from deployer.results.plan import Change, Plan, Promote, Reload, VerifyServing
 from deployer.rollout import plan
+from deployer.rollout.plan import Conditions
 
-PROVE = f"  {plan.PROVE.action}  ({plan.PROVE.cause})"
+APART = ["StartCandidate", "VerifyCandidate", "DiscardCandidate"]
+RELOAD = ["LoadVersions", "Reload", "RecordModels"]
 ONE = ServedModel("digits", (1,), (), ("aa",))
 TWO = ServedModel("digits", (2,), (), ("bb",))
 BOTH = ServedModel("digits", (1, 2), (), ("aa", "bb"))
@@ -29,19 +32,47 @@ def there(*models: ServedModel, **changes: object) -> Deployment:
     return dataclasses.replace(deployment, **changes)
 
 
+def kinds(decided: Plan) -> list[str]:
+    return [type(step).__name__ for step in decided.all_steps]
+
+
+def promotion(decided: Plan) -> Promote:
+    (found,) = [step for step in decided.steps if isinstance(step, Promote)]
+    return found
+
+
 def test_nothing_there_is_create():
     assert str(plan.decide(wanted(ONE, rest_port=8501), None)) == (
         "CREATE digits [local]\n"
         "  start a candidate with digits:1  (nothing is deployed under this name)\n"
-        f"{PROVE}\n"
-        "  open its ports on 127.0.0.1: REST 8501, gRPC 8500 or a free one  (the candidate is proven)"
+        "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
+        "(nothing takes traffic unverified)\n"
+        "  open its ports on 127.0.0.1: REST 8501, gRPC 8500 or a free one  (the candidate is verified)\n"
+        "  wait until it serves at its address  (the candidate is verified)"
     )
 
 
-def test_the_same_is_nothing():
+@pytest.mark.parametrize(
+    ("image_id", "says"),
+    [("sha256:aa", " from image serving:1  "), ("", " from image serving:1, which is pulled first  ")],
+)
+def test_the_image_of_a_candidate_is_part_of_the_plan_and_of_its_digest(image_id, says):
+    images = (NamedImage(name, image_id) for name in ("serving:1", "serving:2"))
+    decided, other = (plan.decide(wanted(ONE, image=image), None) for image in images)
+    assert says in str(decided)
+    assert decided.digest != other.digest
+
+
+@pytest.mark.parametrize(
+    "change", [{"flags": (("a", "b"),)}, {"front": "g1"}, {"rendered": Rendered({"batching": "x"})}]
+)
+def test_the_digest_covers_the_settings_of_the_server(change):
+    assert plan.decide(wanted(ONE), None).digest != plan.decide(wanted(ONE, **change), None).digest
+
+
+def test_the_same_is_nothing_and_is_looked_at():
     decided = plan.decide(wanted(ONE), there(ONE))
-    assert (decided.change, decided.steps) == (Change.NOTHING, ())
-    assert str(decided) == "NOTHING digits [local]"
+    assert (decided.change, kinds(decided), decided.is_change) == (Change.NOTHING, ["CheckServing"], False)
 
 
 def test_any_port_is_content_with_the_port_that_is_there():
@@ -52,17 +83,47 @@ def test_another_version_is_reload():
     assert str(plan.decide(wanted(TWO), there(ONE))) == (
         "RELOAD digits [local]\n"
         "  start a candidate with digits:2  (models differ)\n"
-        f"{PROVE}\n"
+        "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
+        "(nothing takes traffic unverified)\n"
+        "  discard the candidate  (the serving server loads what it has shown)\n"
+        "  have the server load digits:1+2  (labels need loaded versions)\n"
         "  change digits:1 to digits:2  (models differ)\n"
-        "  prove the serving server again  (its models changed)"
+        "  record that digits:2 is served  (the reload has ended)\n"
+        "  verify the serving server: status, signatures, golden answers over REST and gRPC  (its models changed)"
     )
+
+
+@pytest.mark.parametrize(
+    ("conditions", "steps"),
+    [
+        (Conditions(gate=False), [*RELOAD, "AwaitServing"]),
+        (Conditions(measured=True), [*APART, *RELOAD, "VerifyServing", "JudgeTraffic"]),
+        (Conditions(stored=lambda models: tuple(model for model in models if model == TWO)),
+         [*APART, *RELOAD, "VerifyServing"]),
+        (Conditions(stored=lambda _: (TWO,)), [*APART, "Reload", "RecordModels", "VerifyServing"]),
+    ],
+    ids=["gate skipped", "measured", "a version has left the store", "only the new one is in the store"],
+)  # fmt: skip
+def test_conditions_decide_about_the_steps_of_a_reload(conditions, steps):
+    assert kinds(plan.decide(wanted(TWO), there(ONE), conditions)) == steps
+
+
+def test_versions_that_are_loaded_are_verified_where_they_are():
+    decided = plan.decide(wanted(ONE), there(BOTH))
+    assert kinds(decided) == ["VerifyServing", "Reload", "RecordModels", "VerifyServing"]
+    assert [step.again for step in decided.steps if isinstance(step, VerifyServing)] == [False, True]
+
+
+def test_a_candidate_goes_in_the_background_where_there_is_memory_which_the_digest_leaves_out():
+    one, other = (plan.decide(wanted(TWO), there(ONE), Conditions(room=room)) for room in (True, False))
+    assert (one != other, one.digest) == (True, other.digest)
 
 
 def test_models_that_come_and_go_are_named():
     other = ServedModel("faces", (3,), (("stable", 3),), ("cc",))
-    actions = [step.action for step in plan.decide(wanted(other), there(ONE)).steps]
-    assert "load faces:3 stable=3" in actions
-    assert "unload digits:1" in actions
+    (reload,) = [step for step in plan.decide(wanted(other), there(ONE)).steps if isinstance(step, Reload)]
+    assert reload.changes == ("load faces:3 stable=3", "unload digits:1")
+    assert reload.action == "load faces:3 stable=3; unload digits:1"
 
 
 def test_a_label_alone_is_reload():
@@ -81,32 +142,32 @@ def test_what_a_running_server_cannot_take_up_is_replace():
         decided = plan.decide(wanted(ONE, **change), there(ONE))
         assert decided.change is Change.REPLACE
         assert decided.steps[0].cause == f"another value is wanted for {cause}"
-        assert decided.steps[-1].action == "drain and stop release r1"
+        assert (promotion(decided).replaces, promotion(decided).gap) == ("r1", "")
+        assert [type(step).__name__ for step in promotion(decided).accepted_by] == ["AwaitServing", "VerifyServing"]
 
 
 PORTED = {"rest_port": 9601, "grpc_port": 9600}
 
 
-def promotion(decided: plan.Plan) -> str:
-    (action,) = [step.action for step in decided.steps if "127.0.0.1: REST" in step.action]
-    return action.partition(": ")[2]
+def ports(decided: Plan) -> str:
+    return promotion(decided).address.removeprefix("127.0.0.1: ")
 
 
 @pytest.mark.parametrize("asked", [(None, None), (0, 0), (9601, 0), (None, 9600)])
 def test_a_replacement_says_which_ports_it_keeps(asked):
     flags = {"flags": (("a", "b"),), "rest_port": asked[0], "grpc_port": asked[1]}
     kept = "REST 9601, gRPC 9600"
-    assert promotion(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
-    assert promotion(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), seamless=False)) == kept
+    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
+    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), Conditions(seamless=False))) == kept
     gated = there(ONE, **PORTED, running=True, front=GATEWAY)
-    assert promotion(plan.decide(wanted(ONE, front="g1", **flags), gated)) == kept
+    assert ports(plan.decide(wanted(ONE, front="g1", **flags), gated)) == kept
     behind = there(ONE, **PORTED, running=False, front=GATEWAY)
-    assert promotion(plan.decide(wanted(ONE, front="g1", **flags), behind)) == kept
+    assert ports(plan.decide(wanted(ONE, front="g1", **flags), behind)) == kept
 
 
 def test_a_replacement_says_the_ports_that_it_changes():
     decided = plan.decide(wanted(ONE, rest_port=9701), there(ONE, **PORTED))
-    assert promotion(decided) == "REST 9701, gRPC 9600"
+    assert ports(decided) == "REST 9701, gRPC 9600"
 
 
 @pytest.mark.parametrize(
@@ -119,9 +180,9 @@ def test_a_replacement_says_the_ports_that_it_changes():
 )
 def test_the_ports_of_a_dead_server_are_taken_again_where_they_are_free(asked, said):
     launch = wanted(ONE, rest_port=asked[0], grpc_port=asked[1])
-    assert promotion(plan.decide(launch, there(ONE, **PORTED, running=False))) == said
+    assert ports(plan.decide(launch, there(ONE, **PORTED, running=False))) == said
     stopped = there(ONE, **PORTED, running=False, front=Front("g1", False, Path("token")))
-    assert promotion(plan.decide(dataclasses.replace(launch, front="g1"), stopped)) == said
+    assert ports(plan.decide(dataclasses.replace(launch, front="g1"), stopped)) == said
 
 
 LABELLED = dataclasses.replace(ONE, labels=(("stable", 1),))
@@ -144,18 +205,15 @@ REWRITTEN = dataclasses.replace(ONE, digests=("zz",))
         ((ONE,), (REWRITTEN,), []),
     ],
 )
-def test_a_replacement_lists_the_changes_of_models_before_it_takes_the_ports(before, after, says, seamless):
+def test_a_replacement_lists_the_changes_of_models_when_it_takes_the_ports(before, after, says, seamless):
     for launch, observed in (
         (wanted(*after, host="127.0.0.2"), there(*before)),
         (wanted(*after), there(*before, running=False)),
     ):
-        decided = plan.decide(launch, observed, seamless=seamless)
+        decided = plan.decide(launch, observed, Conditions(seamless=seamless))
         assert decided.change in (Change.REPLACE, Change.CREATE)
-        actions = [step.action for step in decided.steps]
-        changes = [action for action in actions if action.startswith(("change ", "load ", "unload "))]
-        assert changes == says
-        places = [actions.index(text) for text in says]
-        assert all(place < next(n for n, a in enumerate(actions) if ": REST" in a) for place in places)
+        assert list(promotion(decided).changes) == says
+        assert all(text in promotion(decided).action for text in says)
 
 
 def test_another_port_is_replace():
@@ -176,7 +234,8 @@ def test_a_dead_server_is_created_again():
 
 
 def test_remove_names_the_release():
-    assert str(plan.remove(there(ONE))).startswith("REMOVE digits [local]\n  stop release r1  (asked for)")
+    (step,) = plan.remove(there(ONE)).steps
+    assert (step.release, step.cause) == ("r1", "asked for")
 
 
 def test_the_rendered_model_config_does_not_change_the_server_digest():
@@ -203,18 +262,18 @@ GATEWAY = Front("g1", True, Path("token"))
 def test_behind_a_gateway_a_replacement_has_no_gap():
     decided = plan.decide(wanted(ONE, front="g1", flags=(("a", "b"),)), there(ONE, front=GATEWAY))
     assert decided.change is Change.REPLACE
-    assert "closed" not in str(decided)
+    assert promotion(decided).gap == ""
     assert "have the gateway send requests to it, from 127.0.0.1" in str(decided)
 
 
 def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_the_engine_is_seamless():
     for decided, cause, until in (
-        (plan.decide(wanted(ONE, front="g1"), there(ONE)), "a gateway is wanted", "until the gateway has them"),
-        (plan.decide(wanted(ONE), there(ONE, front=GATEWAY)), "no gateway is wanted", "until the new one has loaded"),
+        (plan.decide(wanted(ONE, front="g1"), there(ONE)), "a gateway is wanted", "the gateway has them"),
+        (plan.decide(wanted(ONE), there(ONE, front=GATEWAY)), "no gateway is wanted", "the new one has loaded"),
     ):
         assert decided.change is Change.REPLACE
         assert f"({cause} in front of it)" in str(decided)
-        assert f"its ports are closed {until}" in str(decided)
+        assert promotion(decided).gap == until
 
 
 def test_another_gateway_leaves_the_server_alone():
@@ -229,10 +288,7 @@ def test_another_gateway_leaves_the_server_alone():
 def test_a_change_of_models_and_of_the_gateway_are_one_plan():
     decided = plan.decide(wanted(TWO, front="g2"), there(ONE, front=GATEWAY))
     assert decided.change is Change.RELOAD
-    assert [step.action for step in decided.steps][:2] == [
-        "start a gateway that takes the ports from the one that has them",
-        "drain and stop the gateway that was there",
-    ]
+    assert kinds(decided) == ["ReplaceGateway", "AwaitServing", *APART, *RELOAD, "VerifyServing"]
 
 
 @pytest.mark.parametrize(
@@ -254,7 +310,7 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
     ],
 )  # fmt: skip
 def test_the_engine_must_be_fit_only_where_something_is_started(launch, observed, starts):
-    assert plan.starts(plan.decide(launch, observed).change, launch, observed) is starts
+    assert plan.starts(plan.decide(launch, observed)) is starts
 
 
 def test_a_digest_of_another_form_differs_in_everything():
@@ -264,7 +320,7 @@ def test_a_digest_of_another_form_differs_in_everything():
 
 
 def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_reload():
-    decided = plan.decide(wanted(TWO), there(ONE), astray="it does not see the store")
+    decided = plan.decide(wanted(TWO), there(ONE), Conditions(astray="it does not see the store"))
     assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "it does not see the store")
     assert plan.decide(wanted(TWO), there(ONE)).change is Change.RELOAD
 

@@ -11,8 +11,9 @@ from support.memory.project import ANSWERS, NAME, Project
 import deployer
 from deployer.config import render
 from deployer.errors import NoSuchModel
-from deployer.results.deployment import Change, Launch, ServedModel
+from deployer.results.deployment import Launch, ServedModel
 from deployer.results.history import Outcome
+from deployer.results.plan import Change
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 COMMANDS: dict[str, Callable[[Project], object]] = {

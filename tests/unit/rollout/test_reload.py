@@ -19,7 +19,8 @@ from deployer.errors import (
     NotReady,
     UsageError,
 )
-from deployer.results.deployment import Change, Memory
+from deployer.results.deployment import Memory
+from deployer.results.plan import Change
 from deployer.rollout.ledger import LEDGER_FILE
 
 BREAKING = Linear(0.5, 2.0, input="other")

@@ -7,7 +7,7 @@ from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
 from deployer.errors import ConfigError, DeployFailed, EngineError, GateRefused, NotReady
-from deployer.results.deployment import Change
+from deployer.results.plan import Change
 
 
 def flags(project: Project, text: str) -> None:
