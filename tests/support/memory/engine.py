@@ -321,6 +321,5 @@ def _public(host: str, wanted: int | None, usual: int, there: int | None, *, sha
     if wanted:
         ports.check_free(host, wanted)
         return wanted
-    held = ports.hold(host, ports.first_free(host, there, usual if wanted is None else None))
-    ports.release([held])
-    return held.port
+    preferred = ports.first_free(host, there, usual if wanted is None else None)
+    return preferred or ports.any_free(host)
