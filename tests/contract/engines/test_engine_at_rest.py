@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from contract.engines.house import ENV, NAME, House, served
-from contract.engines.rows import ROWS
+from contract.engines.rows import DOCKER_IMAGE, ROWS
 from support.world import free_port
 
 from deployer.engines.base import Address
@@ -55,7 +55,8 @@ def holder(house: House) -> Iterator[subprocess.Popen]:
     """Another command that works on the deployment."""
     command = [sys.executable, "-c", HOLD, house.row.name, str(house.state_dir), house.project]
     tests = str(Path(__file__).parents[2])
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": tests})
+    settings = {**os.environ, "PYTHONPATH": tests, "DEPLOYER_TEST_IMAGE": DOCKER_IMAGE}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings)
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     yield child
