@@ -53,8 +53,8 @@ MODELS_CHANGE = {
 SERVERS_CHANGE = {
     "up and down": (NONE, ALONE, {"both_ways": True}, 18),
     "up and down behind a gateway": (NONE, GATED, {"both_ways": True}, 18),
-    "replace": (ALONE, POLLING[False], {"mirrored": True}, 14),
-    "replace behind a gateway": (GATED, POLLING[True], {"mirrored": True, "seamless": True}, 14),
+    "replace": (ALONE, POLLING[False], {"mirrored": True}, 12),
+    "replace behind a gateway": (GATED, POLLING[True], {"mirrored": True, "seamless": True}, 12),
     "another gateway": (GATED, FEWER, {"mirrored": True, "seamless": True}, 6),
 }
 """What is gone from and to, what is said of the way, and how many kills there are at least."""
