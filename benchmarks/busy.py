@@ -119,12 +119,12 @@ def _run(options: argparse.Namespace) -> None:
                 _change(tally)
                 deployer.down(NAME)
     finally:
+        print(options)
+        print(f"{dict(tally.done)}, {len(tally.failed)} failed, {tally.retried} requests retried by the last proofs")
+        print(f"clients: {tally.calls} calls, {len(tally.lost)} lost {Counter(tally.lost).most_common(3)}")
+        print(f"{time.monotonic() - began:.0f} s", flush=True)
         with contextlib.suppress(NothingDeployed):
             deployer.down(NAME)
-    print(options)
-    print(f"{dict(tally.done)}, {len(tally.failed)} failed, {tally.retried} requests retried by the last proofs")
-    print(f"clients: {tally.calls} calls, {len(tally.lost)} lost {Counter(tally.lost).most_common(3)}")
-    print(f"{time.monotonic() - began:.0f} s")
 
 
 def _change(tally: Tally) -> None:

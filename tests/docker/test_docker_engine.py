@@ -57,8 +57,9 @@ def test_versions_change_in_place(project):
 def test_another_port_replaces_the_container_and_the_plan_tells_of_the_gap(project):
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     port = free_port()
-    plan = deployer("plan", "half_plus_two:1", "--rest-port", str(port), cwd=project)
-    assert "its ports are closed until the new one has loaded" in plan.out
+    plan = deployer("plan", "half_plus_two:1", "--rest-port", str(port), "--json", cwd=project).json["plan"]
+    (promote,) = [step["action"] for step in plan["steps"] if step["kind"] == "promote"]
+    assert "ports are closed until the new one has loaded" in promote
     second = up(project, "half_plus_two:1", "--rest-port", str(port))
     assert second["plan"]["change"] == "replace"
     assert second["endpoints"] == {"rest": f"http://127.0.0.1:{port}", "grpc": first["endpoints"]["grpc"]}
