@@ -41,7 +41,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     questions = _questions(model)
     lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
     faults = (f"export and up refuse it: {fault.message}",) if fault else ()
-    outdated = _outdated(workspace, model) if known else ()
+    outdated = _outdated(workspace, model) if known and not fault else ()
     notes = (*faults, *_notes(workspace, model), *outdated)
     return InspectResult(model, tuple(line for line in lines if line), notes)
 

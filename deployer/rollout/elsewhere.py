@@ -23,8 +23,11 @@ def checked(workspace: Workspace, name: str) -> Workspace:
     """The workspace, once it is known that no engine which was left out has a deployment of this name, too; with a note
     where one that had it cannot be asked. Raises EngineConflict."""
     key = (name, workspace.spec.env)
-    if workspace.spec.engine == "auto" or workspace.engine.observe(*key) is not None:
+    if workspace.spec.engine == "auto":
         return workspace
+    with workspace.offering_embedded(name):
+        if workspace.engine.observe(*key) is not None:
+            return workspace
     left_out = engines.beside(workspace.spec)
     absence = left_out.absence
     for other in left_out.engines:

@@ -71,7 +71,7 @@ SOURCES: list[Source] = [
     ("a keras file that is garbage", garbage, "g.keras", 4, ("g.keras",)),
     ("a python file that raises", python_file("x = 1\nraise OSError('boom')"), "m.py:model", 4, ("boom", "line 2")),
     ("a python file that ends the process", python_file("raise SystemExit(0)"), "m.py:model", 4, ("m.py",)),
-    ("a python file without the name", python_file("model_one = 1"), "m.py:model", 4, ("model", "model_one")),
+    ("a python file without the name", python_file("def model_one(): ..."), "m.py:model", 4, ("model", "model_one")),
     ("a name that is no model", python_file("model = 3"), "m.py:model", 4, ("model is of type int",)),
     ("a module that is not there", lambda _: None, "no.such.module:model", 4, ("no.such.module",)),
 ]  # fmt: skip
