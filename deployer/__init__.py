@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer._version import __version__
 
-# Verbs whose name a room of the house bears already (export/, render.py, smoke.py) have a longer name here.
+# Commands whose name would hide a package or read as something else (export, render, smoke) have a longer name here.
 _HOMES = {
     "doctor": "operations.doctor:doctor",
     "init": "operations.init:init",

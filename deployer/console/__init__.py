@@ -1,4 +1,4 @@
-"""The only room that prints. Data goes to stdout, progress and hints to stderr; `--json` is one object on stdout."""
+"""The only package that prints. Data goes to stdout, progress and hints to stderr; `--json` is one object on stdout."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From whatever was trained to a proven SavedModel: the only room, beside the server, where TensorFlow is imported.
+"""From whatever was trained to a proven SavedModel: with the server the only package that imports TensorFlow.
 
 Importing this package imports neither TensorFlow nor numpy; `identify` never does.
 """

@@ -49,7 +49,7 @@ class ExportOptions:
     weights: Path | None = None
 
     def request(self, source: str) -> ExportRequest:
-        """The same for the export rooms. Raises InvalidValue for a malformed input."""
+        """The request that `deployer.export` takes. Raises InvalidValue for a malformed input."""
         from deployer.export import ExportRequest
 
         names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}

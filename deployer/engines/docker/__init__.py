@@ -1,1 +1,1 @@
-"""Containers through the Docker SDK: `engine` is the Engine; the other rooms are what it does."""
+"""Containers through the Docker SDK: `engine` is the Engine; the other modules are what it does."""
