@@ -24,12 +24,18 @@ from deployer.rollout.recording import recorded
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.workspace import Progress, Workspace, silent
 
-Wish = Callable[[Deployment], Spec]
+DesiredState = Callable[[Deployment], Spec]
 """What a deployment, as it is, should become."""
 
 
 def change(  # noqa: PLR0913 - what a change is made of
-    workspace: Workspace, deployed: Deployment, wanted: Wish, *, dry_run: bool, progress: Progress, aim: str = ""
+    workspace: Workspace,
+    deployed: Deployment,
+    wanted: DesiredState,
+    *,
+    dry_run: bool,
+    progress: Progress,
+    aim: str = "",
 ) -> UpResult:
     """Have what is deployed become what is wanted, of models that the store has, or tell what that would be; `aim` is
     noted in the history while it is done.

@@ -194,7 +194,11 @@ def reload(
     """Have a server that has `there` serve `models`: both at first, where that is another thing than either."""
     union = _union(there, models)
     both = stored(union)
-    beside = () if _same(both, there) or _same(both, models) else (LoadVersions("labels need loaded versions", both),)
+    beside = (
+        ()
+        if _same(both, there) or _same(both, models)
+        else (LoadVersions("nothing is unloaded before the new version serves", both),)
+    )
     return (*beside, Reload("models differ", models, union, changes), RecordModels("the reload has ended", models))
 
 

@@ -86,7 +86,7 @@ def test_another_version_is_reload():
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
         "(nothing takes traffic unverified)\n"
         "  discard the candidate  (the serving server loads what it has shown)\n"
-        "  have the server load digits:1+2  (labels need loaded versions)\n"
+        "  have the server load digits:1+2  (nothing is unloaded before the new version serves)\n"
         "  change digits:1 to digits:2  (models differ)\n"
         "  record that digits:2 is served  (the reload has ended)\n"
         "  verify the serving server: status, signatures, golden answers over REST and gRPC  (its models changed)"
