@@ -1,14 +1,11 @@
-"""Doubles as rapidjson 1.1 reads and writes them, which now and then is one unit in the last place off.
+"""Doubles as rapidjson 1.1 reads them, which now and then is one unit in the last place off.
 
-Reading multiplies two doubles instead of finding the nearest one (`StrtodNormalPrecision`); writing follows Florian
-Loitsch's Grisu2, whose digits are not always the nearest ones. Nobody would choose either; clients see both.
+It multiplies two doubles instead of finding the nearest one (`StrtodNormalPrecision`).
 """
 
 from __future__ import annotations
 
-import math
 import re
-import struct
 
 _NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?(?:[eE]([+-]?[0-9]+))?")
 _POWERS = [float(f"1e{exponent}") for exponent in range(309)]
@@ -80,73 +77,3 @@ def _scaled(value: float, power: int) -> float:
         return 0.0
     value = value * _POWERS[power] if power >= 0 else value / _POWERS[-power]
     return value if value >= _SMALLEST_NORMAL else 0.0
-
-
-def digits(value: float) -> tuple[str, int]:
-    """Return the digits that Grisu2 finds for a positive double, and the power of ten to multiply them with."""
-    mantissa, exponent = _parts(value)
-    plus, plus_exponent = _normal(mantissa * 2 + 1, exponent - 1)
-    below, below_exponent = (
-        (mantissa * 4 - 1, exponent - 2) if mantissa == 1 << 52 else (mantissa * 2 - 1, exponent - 1)
-    )
-    minus = below << (below_exponent - plus_exponent)
-    power, scale, scale_exponent = _cached_power(plus_exponent)
-    middle, high, low = (_product(part, scale) for part in (_normal(mantissa, exponent)[0], plus, minus))
-    text, left = _generated(middle, high - 1, high - low - 2, -(plus_exponent + scale_exponent + _WORD))
-    return text, left - power
-
-
-def _parts(value: float) -> tuple[int, int]:
-    bits = struct.unpack("<Q", struct.pack("<d", value))[0]
-    biased, mantissa = bits >> 52 & 0x7FF, bits & (1 << 52) - 1
-    return (mantissa | 1 << 52, biased - 1075) if biased else (mantissa, -1074)
-
-
-def _normal(mantissa: int, exponent: int) -> tuple[int, int]:
-    """Shift a number's first bit to the top of a word."""
-    shift = _WORD - mantissa.bit_length()
-    return mantissa << shift, exponent - shift
-
-
-def _cached_power(exponent: int) -> tuple[int, int, int]:
-    """Return the power of ten to divide by so that digits can be cut off: itself, as a word, and as its exponent."""
-    power = -348 + 8 * ((math.ceil((-61 - exponent) * 0.30102999566398114 + 347) >> 3) + 1)
-    if power >= 0:
-        shift = (10**power).bit_length() - _WORD
-        word = 10**power << -shift if shift <= 0 else (10**power + (1 << shift - 1)) >> shift
-    else:
-        shift = -((10**-power).bit_length() + _WORD - 1)
-        word = ((1 << -shift + 1) // 10**-power + 1) >> 1
-    return power, word, shift
-
-
-def _product(left: int, right: int) -> int:
-    return (left * right + (1 << _WORD - 1)) >> _WORD
-
-
-def _generated(middle: int, high: int, room: int, shift: int) -> tuple[str, int]:
-    """Cut digits off the upper boundary until what is left is inside the room below it."""
-    gap, one = high - middle, 1 << shift
-    whole, rest = high >> shift, high & (one - 1)
-    found = ""
-    for kappa in range(len(str(whole)) - 1, -1, -1):
-        digit, whole = divmod(whole, 10**kappa)
-        found += str(digit)
-        left = (whole << shift) + rest
-        if left <= room:
-            return _rounded(found, room, left, 10**kappa << shift, gap), kappa
-    kappa = 0
-    while True:
-        rest, room, kappa = rest * 10, room * 10 & _MASK, kappa - 1
-        found = (found + str(rest >> shift)).lstrip("0")
-        rest &= one - 1
-        if rest < room:
-            return _rounded(found, room, rest, one, gap * 10**-kappa & _MASK if kappa > -9 else 0), kappa
-
-
-def _rounded(found: str, room: int, left: int, step: int, gap: int) -> str:
-    """Lower the last digit while that brings the text nearer to the value."""
-    last = int(found[-1])
-    while left < gap and room - left >= step and (left + step < gap or gap - left > left + step - gap):
-        last, left = last - 1, left + step
-    return found[:-1] + str(last)

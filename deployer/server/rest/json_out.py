@@ -1,4 +1,4 @@
-"""From arrays to the JSON text of an answer, laid out and with numbers printed as TensorFlow Serving does.
+"""From arrays to the JSON text of an answer, laid out as TensorFlow Serving does.
 
 Source: `tensorflow_serving/util/json_tensor.cc` over rapidjson's PrettyWriter.
 """
@@ -15,7 +15,6 @@ from deployer.server.rest.json_text import encode, quote
 from deployer.server.status import invalid
 
 _WRITABLE = frozenset("float double int32 int16 int8 uint8 int64 uint32 uint64 bool string".split())
-_TEXTUAL = frozenset(("string", "double"))
 _INDENT = " " * 4
 
 
@@ -28,8 +27,8 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
         ((name, array),) = outputs.items()
         items = _row_items(name, array)
     else:
-        items = [encode(",".join(_objects(outputs)))]
-    return b"".join((b'{\n    "predictions": [', *items, b"\n    ]\n}"))
+        items = encode(",".join(_objects(outputs)))
+    return b'{\n    "predictions": [' + items + b"\n    ]\n}"
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
@@ -43,11 +42,11 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     return encode(f'{{\n    "outputs": {{{members}\n    }}\n}}')
 
 
-def _row_items(name: str, array: Array) -> json_numbers.Pieces:
-    """Write the rows of the only output, each on one line; large answers are copied as seldom as can be."""
-    if array.size > json_numbers.FEW and _writable(array).name not in _TEXTUAL:
-        return json_numbers.items(array, b", ")
-    return [encode(", ".join(_lines(name, array, depth=2)))]
+def _row_items(name: str, array: Array) -> bytes:
+    """Write the rows of the only output on one line."""
+    if array.size and _writable(array).name != "string":
+        return json_numbers.dump(array)[1:-1].replace(b",", b", ")
+    return encode(", ".join(_lines(name, array, depth=2)))
 
 
 def _batch_size(outputs: Mapping[str, Array]) -> int:

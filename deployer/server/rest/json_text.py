@@ -1,4 +1,4 @@
-"""JSON text as rapidjson's PrettyWriter lays it out: strings, numbers, and values quoted in error texts."""
+"""JSON text as rapidjson's PrettyWriter lays it out: strings, and values quoted in error texts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deployer.server.rest import json_doubles
 from deployer.server.rest.json_members import members
 
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
@@ -38,20 +37,6 @@ def is_text(text: str) -> bool:
 def error_body(message: str) -> bytes:
     """Return the body of an error answer."""
     return encode(f'{{\n    "error": {quote(message)}\n}}')
-
-
-def double(value: float) -> str:
-    """Print a finite double as rapidjson does: Grisu2's digits, an exponent only far from one."""
-    sign = "-" if math.copysign(1.0, value) < 0 else ""
-    if not value:
-        return sign + "0.0"
-    digits, power = json_doubles.digits(abs(value))
-    point = len(digits) + power
-    if 0 < point <= 21:
-        return f"{sign}{digits[:point].ljust(point, '0')}.{digits[point:] or '0'}"
-    if -6 < point <= 0:
-        return f"{sign}0.{'0' * -point}{digits}"
-    return f"{sign}{digits[0]}{'.' if len(digits) > 1 else ''}{digits[1:]}e{point - 1}"
 
 
 def debug(value: Any) -> str:
@@ -113,7 +98,7 @@ def _scalar(value: Any) -> str:
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, float):
-        return double(value) if math.isfinite(value) else ""
+        return repr(value) if math.isfinite(value) else ""
     if value is None:
         return "null"
     return str(value).lower()

@@ -7,6 +7,7 @@ import http.client
 import json
 import math
 import re
+import sys
 from typing import Any
 
 import grpc
@@ -17,7 +18,9 @@ from deployer.savedmodel.protos import proto
 from deployer.server.tensors import to_array
 
 TOLERANCE = 1e-6
+SMALLEST = sys.float_info.min
 NOT_JSON = object()
+_FRACTION = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 _METHODS = {
     "Predict": ("predict_pb2", "PredictRequest", "PredictResponse"),
     "Classify": ("classification_pb2", "ClassificationRequest", "ClassificationResponse"),
@@ -30,7 +33,7 @@ _METHODS = {
 
 
 def same(a: Any, b: Any) -> bool:
-    """Compare JSON values; numbers may differ by a millionth, whole numbers not at all."""
+    """Compare JSON values; numbers may differ by a millionth, also those in texts, whole numbers not at all."""
     if isinstance(a, bool) or isinstance(b, bool):
         return a is b
     if isinstance(a, int) and isinstance(b, int):
@@ -41,7 +44,15 @@ def same(a: Any, b: Any) -> bool:
         return len(a) == len(b) and all(map(same, a, b))
     if isinstance(a, dict) and isinstance(b, dict):
         return a.keys() == b.keys() and all(same(a[key], b[key]) for key in a)
-    return bool(a == b)
+    return bool(a == b) or (isinstance(a, str) and isinstance(b, str) and _texts_same(a, b))
+
+
+def _texts_same(a: str, b: str) -> bool:
+    """Compare texts; fractions in them by their values, of which those too small to be normal count as zero."""
+    found, wanted = _FRACTION.findall(a), _FRACTION.findall(b)
+    pairs = zip(map(float, found), map(float, wanted), strict=False)
+    alike = all(math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=SMALLEST) for x, y in pairs)
+    return alike and _FRACTION.sub("0.0", a) == _FRACTION.sub("0.0", b)
 
 
 def error_same(rule: dict[str, str], text: str) -> bool:

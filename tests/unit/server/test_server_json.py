@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from deployer.server.dtypes import DTYPES, DType
 from deployer.server.rest import json_in, json_out
 from deployer.server.rest.json_read import Document, JsonLimits, _Reader
-from deployer.server.rest.json_text import debug, double, encode, quote
+from deployer.server.rest.json_text import debug, encode, quote
 from deployer.server.status import ServingError
 
 BY_NAME = {dtype.name: dtype for dtype in DTYPES.values()}
@@ -111,7 +111,7 @@ def test_a_million_digits_are_read_at_once() -> None:
 
 def test_an_error_tells_the_value_that_rapidjson_read() -> None:
     document = Document(b'{"instances": [12345678901234567890.5]}')
-    with pytest.raises(ServingError, match=r"JSON Value: 12345678901234568000\.0 Type: Number is not"):
+    with pytest.raises(ServingError, match=r"JSON Value: 1\.2345678901234567e\+19 Type: Number is not"):
         document.told(lambda value: json_in.predict_inputs(value, {"x": BY_NAME["int32"]}))
 
 
@@ -253,24 +253,6 @@ def test_the_quick_way_gives_what_the_exact_way_gives(rows: list[Any], name: str
     if quick is not None:
         np.testing.assert_array_equal(quick, json_in._exact_plain(rows, "x", dtype))
         np.testing.assert_array_equal(quick, json_in._exact_column(rows, "x", dtype))
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (1.0, "1.0"),
-        (1e10, "10000000000.0"),
-        (1e21, "1e21"),
-        (1.5e-7, "1.5e-7"),
-        (1e-6, "0.000001"),
-        (-2.5e30, "-2.5e30"),
-        (123456789012345680000.0, "123456789012345680000.0"),
-        (0.0001, "0.0001"),
-        (0.0, "0.0"),
-    ],
-)
-def test_doubles_in_error_texts_look_like_rapidjsons(value: float, text: str) -> None:
-    assert double(value) == text
 
 
 def test_layout_of_one_output_in_rows() -> None:
