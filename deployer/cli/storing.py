@@ -217,12 +217,13 @@ def render(
     grpc_port: GrpcPort = None,
     models_dir: ModelsDir = None,
     templates_dir: TemplatesDir = None,
+    state_dir: StateDir = None,
     config: Config = None,
     project: Project = None,
     env: Env = None,
     json: Json = False,
 ) -> None:
-    """The files that `up` would give the server, or one that starts its container without deployer."""
+    """The files that `up` would give the server now, or one that starts its container without deployer."""
     from deployer import console
     from deployer.operations.render import CONFIG, FORMS, write
     from deployer.operations.render import render as run

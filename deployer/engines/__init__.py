@@ -72,6 +72,15 @@ def beside(spec: Spec) -> Usable:
     return Usable((), absence) if absence else Usable((replace(_docker(spec), patience=ASK_SECONDS),))
 
 
+def impatient(found: Engine) -> Engine:
+    """The same engine, waited for no longer than one that was not asked for."""
+    if found.name != "docker":
+        return found
+    from deployer.engines.docker.engine import DockerEngine
+
+    return replace(found, patience=ASK_SECONDS) if isinstance(found, DockerEngine) else found
+
+
 def holder(engine: Engine, port: int) -> str:
     """Who has a port of this machine, as an engine sees it; of a container that Docker's proxy stands for, its name."""
     found = engine.holder(port)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.config import render as rendering
@@ -11,10 +12,11 @@ from deployer.config.spec import Spec
 from deployer.engines import ENGINES
 from deployer.engines.docker import blueprint
 from deployer.errors import SettingRefused, UsageError
-from deployer.results.deployment import Launch, Rendered
+from deployer.results.deployment import Launch, Rendered, ServedModel
 from deployer.rollout.desired import aim
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
+from deployer.rollout.standing import Standing, standing, taken_over
 from deployer.rollout.workspace import Settings, Workspace, open_workspace
 from deployer.system.files import write_atomically
 
@@ -25,10 +27,11 @@ FORMS = (CONFIG, *STARTERS)
 
 
 def render(target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None) -> Rendered:
-    """For NAME[:VERSION] from the store, or for what `deployer.toml` says.
+    """For NAME[:VERSION] from the store, or for what `deployer.toml` says: what `up` would start now.
 
-    `compose` and `docker-run` are what the Docker engine would start, and no engine is asked for them.
-    Raises NoSuchModel, TemplateError, SettingRefused.
+    `compose` and `docker-run` are what the Docker engine would start, whichever engine has the deployment. Its address
+    and ports stay as with `up`; where no engine answers, the settings alone count, and a notice says so.
+    Raises EngineConflict, NoSuchModel, TemplateError, SettingRefused.
     """
     if form not in FORMS:
         near = difflib.get_close_matches(form, FORMS, n=1)
@@ -37,18 +40,50 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     settings = settings or Settings()
     if form == CONFIG:
         _refuse_addresses(target, settings)
-    workspace = open_workspace(dataclasses.replace(settings, engine="docker") if form in STARTERS else settings)
-    spec = aim(workspace, target, ExportOptions())
-    if form in STARTERS and spec.gateway.enabled:
+    workspace = open_workspace(settings)
+    wanted = aim(workspace, target, ExportOptions())
+    if form in STARTERS and wanted.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
         )
-    workspace = workspace.with_spec(spec).narrowed(spec.deployment)
-    models = tuple(found.served for found in wanted_models(spec, workspace.store))
-    request = launch(spec, workspace.engine, models)
-    if form in STARTERS:
-        return _starter(STARTERS[form], request, spec)
-    return dataclasses.replace(request.rendered, notices=_engine_chosen(workspace))
+    found = standing(workspace.with_spec(wanted))
+    spec = found.workspace.spec
+    models = tuple(each.served for each in wanted_models(spec, workspace.store))
+    engine = ENGINES["docker"](spec) if form in STARTERS else found.workspace.engine
+    request = launch(spec, engine, models)
+    rendered = _starter(STARTERS[form], request, spec) if form in STARTERS else request.rendered
+    own = _address(found, wanted) if form in STARTERS else _engine_chosen(found.workspace)
+    return dataclasses.replace(rendered, notices=(*found.notices, *own, *_versions(found, models, form, target)))
+
+
+def _address(found: Standing, wanted: Spec) -> Iterator[str]:
+    """What of the address was taken from the deployment, and a gateway in front of it that the files have not."""
+    if found.deployed is None:
+        return
+    typed = found.workspace.typed(found.deployed.name)
+    yield from taken_over(wanted.server, found.workspace.spec.server, found.deployed, typed)
+    if found.deployed.front is not None:
+        yield f"{found.deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
+
+
+def _versions(found: Standing, models: tuple[ServedModel, ...], form: str, target: str | None) -> Iterator[str]:
+    """Which versions are rendered, where that is a choice: others are deployed, or newer."""
+    workspace, deployed = found.workspace, {each.name: each for each in found.deployed.models} if found.deployed else {}
+    for model in models:
+        there, newest = deployed.get(model.name, model), workspace.store.versions(model.name)[-1]
+        if (there.versions, there.labels) != (model.versions, model.labels):
+            how = f": {_how(workspace, form, model.name, there.versions[0])}" if len(there.versions) == 1 else ""
+            yield f"{model} is rendered, as up would serve it; deployed is {there}{how}"
+        if newest not in model.versions and target != f"{model.name}:{model.versions[-1]}":
+            how = _how(workspace, form, model.name, newest)
+            yield f"{model} is rendered, and the newest version is {newest}: {how}"
+
+
+def _how(workspace: Workspace, form: str, name: str, version: int) -> str:
+    """What renders another version: a command, unless labels of the document point elsewhere."""
+    if set(workspace.spec.models[name].labels.values()) - {version}:
+        return f"list it under models.{name}.versions in deployer.toml"
+    return f"deployer render {form} {workspace.typed(f'{name}:{version}')} renders that"
 
 
 def _engine_chosen(workspace: Workspace) -> tuple[str, ...]:

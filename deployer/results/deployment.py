@@ -68,8 +68,8 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The files that a server reads, by their name in its config folder. `notices` say whose paths they have, where no
-    engine was named."""
+    """The files that a server reads, by their name in its config folder. `notices` say what was taken from the
+    deployment, which other versions there are, and whose paths the files have, where no engine was named."""
 
     files: Mapping[str, str]
     notices: tuple[str, ...] = ()

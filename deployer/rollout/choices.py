@@ -41,6 +41,15 @@ def remembered(spec: Spec, observed: Deployment | None) -> Spec:
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=host))
 
 
+def kept(spec: Spec, observed: Deployment | None) -> Spec:
+    """The spec with the address and the ports that `up` leaves as they are, where no setting says otherwise."""
+    if observed is None:
+        return spec
+    spec = remembered(spec, observed)
+    rest, grpc = spec.server.rest_port or observed.rest_port, spec.server.grpc_port or observed.grpc_port
+    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, rest_port=rest, grpc_port=grpc))
+
+
 def notices(
     workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
 ) -> tuple[str, ...]:

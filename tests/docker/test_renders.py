@@ -114,6 +114,10 @@ SETTINGS = (
 )
 
 
+def texts(folder: Path) -> dict[str, str]:
+    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_what_is_rendered_is_what_up_makes(project, compose):
     ports = free_port(), free_port()
     asked = ("--rest-port", str(ports[0]), "--grpc-port", str(ports[1]))
@@ -122,9 +126,11 @@ def test_what_is_rendered_is_what_up_makes(project, compose):
     by_deployer = made(NAME)
     models = [mount["Source"] for mount in inspect(NAME)["Mounts"] if mount["Destination"] == "/models"]
     assert by_deployer["NanoCpus"] == 1_500_000_000
+    kept = {form: texts(render(form, project)) for form in FORMS}
     assert deployer("down", cwd=project).code == 0
     for form in FORMS:
         folder = render(form, project, *asked)
+        assert texts(folder) == kept[form]
         with started(form, folder, compose):
             prove(project, *ports, 1, 3)
             assert made(NAME) == by_deployer, form

@@ -1,4 +1,4 @@
-"""`render compose` and `render docker-run`: which form is meant, what is in it, and that no engine is asked."""
+"""`render compose` and `render docker-run`: which form is meant, what is in it, and that no engine needs to answer."""
 
 from __future__ import annotations
 
