@@ -69,7 +69,10 @@ def rollback(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    """Serve again what a release of the history served: the same bytes, proven anew before they take traffic."""
+    """Serve again what a release of the history served: the same bytes, proven again before they take traffic.
+
+    Signatures that break clients are no reason to refuse here: a note names them, with `--dry-run` too.
+    """
     from deployer import console
     from deployer.operations.rollback import rollback as run
 

@@ -1,4 +1,4 @@
-"""`rollback`: back to a release that was good, with the same bytes, through the same gate."""
+"""`rollback`: back to a release that was good, with the same bytes, proven again; signatures may break clients."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ def rollback(
     """Serve the models, versions and labels of release `to`, or of the last good release that served others; after a
     rollback that was killed, of the one that it meant. Releases of the deployment's own engine count, no others.
 
-    Flags, ports and resources stay as `deployer.toml` says; signatures may be any: clients knew them. Raises
-    NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are others than were deployed
-    then, and all that `up` raises.
+    Flags, ports and resources stay as `deployer.toml` says; signatures may be any, and `notices` name what
+    clients lose by them. Raises NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are
+    others than were deployed then, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)

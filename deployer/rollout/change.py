@@ -63,9 +63,13 @@ def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpRe
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
     found = foreseen(workspace, options, observed)
-    Gate(workspace, found.launch, found.models, silent).admit(found.plan.change, observed)
-    notices = choices.notices(workspace, found.launch, observed, None)
-    notices = (*reversals.notices(workspace, found.launch, observed, aim), *notices)
+    gate = Gate(workspace, found.launch, found.models, silent)
+    gate.admit(found.plan.change, observed)
+    notices = (
+        *reversals.notices(workspace, found.launch, observed, aim),
+        *gate.accepted(found.plan.change, observed),
+        *choices.notices(workspace, found.launch, observed, None),
+    )
     return _result(workspace, found.launch.models, found.with_exports, notices)
 
 
@@ -104,6 +108,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
             ):
                 gate = Gate(workspace, request, models, progress)
                 gate.admit(plan.change, observed)
+                notices.extend(gate.accepted(plan.change, observed))
                 context = Context(workspace, request, gate, observed, progress, notices.append, record.step, meter)
                 deployment, report = execute(plan, context)
         notices.extend(choices.notices(workspace, request, observed, deployment))

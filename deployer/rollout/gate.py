@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.client import overload
-from deployer.errors import BrokenModel, DeployerError, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
+from deployer.errors import BrokenModel, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
 from deployer.results.checks import Check, Report
 from deployer.results.deployment import Deployment, Launch, ServedModel, typed
-from deployer.results.differences import SignatureChange
-from deployer.results.model import Model, Signature
+from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import headroom, moving
+from deployer.rollout.breaking import breaks
 from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import await_models, last_words
 from deployer.rollout.workspace import Progress, Workspace
-from deployer.savedmodel import compatibility
 from deployer.store.manifest import FOREIGN, damage
 
 
@@ -34,6 +34,11 @@ class Gate:
     def skipped(self) -> bool:
         """Whether nothing is asked."""
         return self.workspace.spec.gate.skip
+
+    @property
+    def may_break(self) -> bool:
+        """Whether clients of what serves may break."""
+        return self.skipped or self.workspace.spec.gate.allow_breaking
 
     def admit(self, change: Change, observed: Deployment | None) -> None:
         """Refuse what need not even be started. Raises GateRefused, NoRoom."""
@@ -59,16 +64,21 @@ class Gate:
 
     def check_signatures(self, observed: Deployment) -> None:
         """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""
-        if self.workspace.spec.gate.allow_breaking or self.skipped:
+        if self.may_break:
             return
-        if broken := list(self._broken(observed)):
-            told = "; ".join(f"{model.name}:{model.version} {_worded(change)}" for _, model, change in broken)
-            served, model, _ = broken[0]
-            both = f"deployer diff {served.name} {moving.current(served)} {model.version}"
+        if broken := tuple(breaks(self.workspace, self.launch, self.models, observed)):
             raise GateRefused(
-                f"clients of what serves now would break: {told}",
-                hint=f"--allow-breaking accepts that; {both} shows both versions side by side",
+                f"clients of what serves now would break: {'; '.join(map(str, broken))}",
+                hint=f"--allow-breaking accepts that; {broken[0].command} shows both versions side by side",
             )
+
+    def accepted(self, change: Change, observed: Deployment | None) -> Iterator[str]:
+        """What is said of clients that break, where that is no reason to refuse."""
+        if change is Change.NOTHING or observed is None or not self.may_break:
+            return
+        with contextlib.suppress(Overloaded):  # a note is no reason to fail
+            for each in breaks(self.workspace, self.launch, self.models, observed, patience=0.0):
+                yield f"clients break: {each}; {each.command} shows both versions side by side"
 
     def check_memory(self, observed: Deployment, change: Change) -> None:
         """Refuse what there is no memory for, before anything is started. Raises NoRoom."""
@@ -151,30 +161,6 @@ class Gate:
 
     def _new(self, served: ServedModel) -> list[Model]:
         return [model for model in self.models if model.name == served.name and model.version not in served.versions]
-
-    def _broken(self, observed: Deployment) -> Iterator[tuple[ServedModel, Model, SignatureChange]]:
-        for served in observed.models:
-            for model in self._new(served):
-                before = self._served_signatures(observed, served.name, moving.current(served))
-                changes = compatibility.compare(before, model.info.signatures) if before is not None else ()
-                yield from ((served, model, change) for change in changes if change.breaking)
-
-    def _served_signatures(self, observed: Deployment, name: str, version: int) -> tuple[Signature, ...] | None:
-        """By the store; by the server itself for a version that the store has no more; None when neither tells."""
-        try:
-            return self.workspace.store.get(name, version).info.signatures
-        except DeployerError:
-            pass
-        try:
-            return self.workspace.client(observed).signatures(name, version)
-        except Overloaded:
-            raise
-        except DeployerError:
-            return None
-
-
-def _worded(change: SignatureChange) -> str:
-    return f"{change.signature} {change.place or 'signature'}: {change.detail}"
 
 
 def _check_files(model: Model) -> None:

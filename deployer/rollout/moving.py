@@ -44,6 +44,17 @@ def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedMod
     return _served(model, stays | set(labels.values()), labels)
 
 
+def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
+    """Which version answers in the place of which, and what requests: those without a version, which go to the highest,
+    and those by a label that stays."""
+    then, now = dict(before.labels), dict(after.labels)
+    answered = {"requests without a version": (max(before.versions), max(after.versions))} | {
+        f"requests by label {label}": (then[label], now[label]) for label in sorted(then.keys() & now)
+    }
+    pairs = dict.fromkeys(pair for pair in answered.values() if pair[0] != pair[1])
+    return {pair: tuple(requests for requests, each in answered.items() if each == pair) for pair in pairs}
+
+
 def unknown_label(model: ServedModel, label: str) -> UsageError:
     """The error that lists the labels there are, with the nearest as its hint."""
     there = ", ".join(f"{name}={version}" for name, version in model.labels) or "none"
