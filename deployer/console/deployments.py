@@ -34,11 +34,13 @@ def show_up(result: UpResult) -> None:
 
 
 def show_up_quietly(result: UpResult) -> None:
-    """The endpoint alone; after a dry run, which has none, the plan."""
+    """The endpoint alone, and what was measured as notes; after a dry run, which has no endpoint, the plan."""
     if result.endpoints is None:
         show_up(result)
         return
     _show_endpoint(result)
+    if result.traffic is not None:
+        show_notices(_traffic_lines(result.traffic))
     show_notices(result.notices)
 
 
@@ -65,12 +67,18 @@ def show_report(report: Report) -> None:
 
 def show_traffic(seen: TrafficFigures) -> None:
     """What clients would have noticed of a change."""
-    out(f"\n{_traffic(seen)}, at {seen.rate:g} requests a second")
+    summary, *failures = _traffic_lines(seen)
+    out(f"\n{summary}")
     for name, phase in (("before", seen.before), ("during", seen.during), ("after", seen.after)):
         took = "" if phase.p50_ms is None else f"  p50 {phase.p50_ms:.1f} ms  p99 {phase.p99_ms:.1f} ms"
         out(f"  {name:<6} {phase.requests:>6} requests, {phase.failures} failed{took}")
-    if seen.first_failure:
-        out(f"  the first failure: {seen.first_failure}")
+    for failure in failures:
+        out(f"  {failure}")
+
+
+def _traffic_lines(seen: TrafficFigures) -> tuple[str, ...]:
+    failures = (f"the first failure: {seen.first_failure}",) if seen.first_failure else ()
+    return (f"{_traffic(seen)}, at {seen.rate:g} requests a second", *failures)
 
 
 def _traffic(seen: TrafficFigures) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from deployer.config.spec import Spec
 from deployer.engines import loading
@@ -11,8 +11,8 @@ from deployer.errors import PlanOutdated
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
-from deployer.results.plan import Change, Plan
-from deployer.rollout import choices, reversals
+from deployer.results.plan import Change, Plan, Promote
+from deployer.rollout import choices, reversals, unused
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.exporting import ExportOptions, export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
@@ -26,6 +26,7 @@ from deployer.rollout.workspace import Progress, Workspace, silent
 
 DesiredState = Callable[[Deployment], Spec]
 """What a deployment, as it is, should become."""
+AVOIDED = "; with gateway.enabled = true in deployer.toml, later changes keep them open"
 
 
 def change(  # noqa: PLR0913 - what a change is made of
@@ -66,11 +67,23 @@ def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpRe
     gate = Gate(workspace, found.launch, found.models, silent)
     gate.admit(found.plan.change, observed)
     notices = (
-        *reversals.notices(workspace, found.launch, observed, aim),
-        *gate.accepted(found.plan.change, observed),
+        *_foretold(gate, found.with_exports, observed, aim),
         *choices.notices(workspace, found.launch, observed, None),
     )
     return _result(workspace, found.launch.models, found.with_exports, notices)
+
+
+def _foretold(gate: Gate, plan: Plan, observed: Deployment | None, aim: str) -> Iterator[str]:
+    """What is known to be said of a plan before it is carried out."""
+    workspace, launch = gate.workspace, gate.launch
+    yield from reversals.notices(workspace, launch, observed, aim)
+    yield from gate.accepted(plan.change, observed)
+    yield from unused.options(workspace, launch, plan, observed)
+    yield from (
+        f"the ports are closed for a moment, until {step.gap}: {step.cause}{'' if step.gateway else AVOIDED}"
+        for step in plan.steps
+        if isinstance(step, Promote) and step.gap
+    )
 
 
 def deploy(  # noqa: PLR0913 - what a change is made of
@@ -100,15 +113,14 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
-            notices.extend(reversals.notices(workspace, request, observed, aim))
+            gate = Gate(workspace, request, models, progress)
+            notices.extend(_foretold(gate, plan, observed, aim))
             note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
                 recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
                 metered(workspace, request, plan, observed, record.measured) as meter,
             ):
-                gate = Gate(workspace, request, models, progress)
                 gate.admit(plan.change, observed)
-                notices.extend(gate.accepted(plan.change, observed))
                 context = Context(workspace, request, gate, observed, progress, notices.append, record.step, meter)
                 deployment, report = execute(plan, context)
         notices.extend(choices.notices(workspace, request, observed, deployment))

@@ -18,7 +18,7 @@ from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
-    from deployer.verification.traffic import Serving, Traffic
+    from deployer.verification.traffic import GoldenQuestion, Serving, Traffic
 
 AFTER_SECONDS = 1.0
 Keep = Callable[["TrafficFigures"], None]
@@ -94,9 +94,9 @@ def metered(
     if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
         yield NO_METER
         return
-    from deployer.verification.traffic import Traffic, questions
+    from deployer.verification.traffic import Traffic
 
-    asked = questions(_known(workspace, (*observed.models, *launch.models)))
+    asked = questions_for(workspace, launch, observed)
     if not asked:
         yield NO_METER
         return
@@ -109,6 +109,13 @@ def metered(
     finally:
         traffic.stop()
         keep(traffic.figures())
+
+
+def questions_for(workspace: Workspace, launch: Launch, observed: Deployment) -> tuple[GoldenQuestion, ...]:
+    """What clients are measured by: golden questions that models served before and after answer."""
+    from deployer.verification.traffic import questions
+
+    return questions(_known(workspace, (*observed.models, *launch.models)))
 
 
 def _known(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]:

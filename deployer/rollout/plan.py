@@ -108,12 +108,13 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     cause = "nothing is deployed under this name"
     if observed is not None:
         cause = f"the server of release {observed.release} is not running"
+    unmeasured = dataclasses.replace(conditions, measured=False)  # no server answers before
     promote = Promote(
         VERIFIED if conditions.gate else SKIPPED,
         _address(launch, observed),
         bool(launch.front),
         changes=_changes(launch, observed) if observed else (),
-        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(conditions),
+        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(unmeasured),
     )
     return (_start(launch, cause), _first_look(conditions), promote)
 

@@ -245,6 +245,17 @@ def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
     assert "7: 1 of 30 requests failed, longest gap 62 ms\n" in capsys.readouterr().err
 
 
+def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
+    console.show_up_quietly(dataclasses.replace(RESULTS[6], traffic=TRAFFIC, notices=("chosen",)))
+    shown = capsys.readouterr()
+    assert shown.out == "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n"
+    measured, failure, chosen = shown.err.splitlines()
+    assert "1 of 30 requests failed, longest gap 62 ms" in measured
+    assert "the first failure: cut" in failure
+    assert "chosen" in chosen
+    assert all(line.startswith("note: ") for line in (measured, failure, chosen))
+
+
 def test_the_next_steps_go_with_an_endpoint(capsys):
     console.show_next_steps(RESULTS[6])
     assert "deployer down m" in capsys.readouterr().err

@@ -105,3 +105,7 @@ def test_the_plan_tells_whether_there_will_be_a_gap(serving, seamless):
     flags(serving, "rest_api_num_threads = 3")
     steps = serving.up(dry_run=True).plan.steps
     assert any("ports are closed" in step.action for step in steps) is not seamless
+    for dry_run in (True, False):
+        said = [text for text in serving.up(dry_run=dry_run).notices if "ports are closed" in text]
+        assert bool(said) is not seamless
+    assert not [text for text in serving.up().notices if "ports are closed" in text]

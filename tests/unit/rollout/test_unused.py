@@ -1,0 +1,67 @@
+"""Options that measure and limit are never ignored without a note."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory.project import VERSIONS
+
+from deployer.results.changes import UpResult
+from deployer.results.plan import Change, JudgeTraffic
+
+TRAFFIC = {"measure": 50.0, "max_failures": 100000, "max_gap_ms": 600000.0}
+OPTIONS = {"measure": "--measure", "max_failures": "--max-failures", "max_gap_ms": "--max-gap"}
+LIMITS = {**TRAFFIC, "max_slowdown": 1000.0}
+
+
+def named(result: UpResult) -> set[str]:
+    """The options that notices say are not used."""
+    said = " ".join(text for text in result.notices if "not used" in text)
+    return {option for option in (*OPTIONS.values(), "--max-slowdown") if option in said}
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("option", OPTIONS)
+def test_an_option_is_named_alone_where_nothing_serves_yet(project, option, dry_run):
+    result = project.up(dry_run=dry_run, **{option: TRAFFIC[option]})
+    assert (named(result), result.traffic) == ({OPTIONS[option]}, None)
+    assert "nothing serves yet" in " ".join(result.notices)
+
+
+def test_all_are_named_where_nothing_changes_and_where_the_server_was_not_running(serving):
+    everything = {*OPTIONS.values(), "--max-slowdown"}
+    for change in (Change.NOTHING, Change.CREATE):
+        for dry_run in (True, False):
+            result = serving.up(dry_run=dry_run, **LIMITS)
+            assert (result.plan.change, named(result), result.traffic) == (change, everything, None)
+            assert not any(isinstance(step, JudgeTraffic) for step in result.plan.all_steps)
+        serving.platform.all()[0].end()
+
+
+def test_a_slowdown_is_named_where_no_version_is_new(serving):
+    slow = {"max_slowdown": 1000.0}
+    assert not named(serving.redeploy(2, keep=True, dry_run=True, **slow))
+    assert named(serving.redeploy(2, keep=True, skip_gate=True, **slow)) == {"--max-slowdown"}
+    for dry_run in (True, False):
+        assert named(serving.redeploy(1, dry_run=dry_run, **slow)) == {"--max-slowdown"}
+
+
+def test_where_it_is_measured_no_option_is_named(serving):
+    assert not named(serving.redeploy(2, dry_run=True, **LIMITS))
+    result = serving.redeploy(2, **LIMITS)
+    assert not named(result)
+    assert result.traffic is not None
+
+
+def test_a_model_without_golden_questions_measures_nothing(serving):
+    serving.publish(4, linear=VERSIONS[1], golden_set=False)
+    serving.redeploy(4, skip_gate=True)
+    serving.publish(5, linear=VERSIONS[1], golden_set=False)
+    for dry_run in (True, False):
+        result = serving.redeploy(5, dry_run=dry_run, skip_gate=True, measure=50.0)
+        assert (named(result), result.traffic) == ({"--measure"}, None)
+
+
+def test_what_the_document_says_is_meant_for_changes_to_come(project):
+    config = project.folder / "deployer.toml"
+    config.write_text("[gate]\nmeasure = 50.0\nmax_slowdown = 1000.0\n")
+    assert not named(project.up(config=config))
