@@ -210,7 +210,6 @@ OWN_FLAGS = (
     Flag("rest_api_max_head_bytes", 1 << 16, "largest head of a REST request, give or take one read"),
     Flag("rest_api_max_body_bytes", 1 << 28, "largest body of a REST request"),
     Flag("rest_api_max_bodies_bytes", 1 << 30, "bytes that the bodies of all REST requests at hand may take together"),
-    Flag("rest_api_max_json_depth", 10_000, "levels of nested JSON in a REST request"),
     Flag("rest_api_max_json_values", 10_000_000, "values in a REST request; lists and objects count twice"),
     Flag("rest_api_max_connections", 4096, "REST connections open at a time"),
     Flag(

@@ -26,7 +26,6 @@ from deployer.server.metrics.monitoring import Metrics
 from deployer.server.metrics.page import MetricsPage
 from deployer.server.rest.app import RestApp
 from deployer.server.rest.calls import RestApi
-from deployer.server.rest.json_read import JsonLimits
 from deployer.server.servable import Model
 
 
@@ -105,12 +104,10 @@ class Server:
     def _rest_api(self) -> RestApi:
         check_method = self._options.on("enable_signature_method_name_check")
         timeout_ms = self._options.number("rest_api_timeout_in_ms")
-        limits = JsonLimits(
-            self._options.number("rest_api_max_json_depth"), self._options.number("rest_api_max_json_values")
-        )
+        most_values = self._options.number("rest_api_max_json_values")
         if self._metrics is None:
-            return RestApi(self._core, timeout_ms, check_method, limits)
-        return MeasuredRestApi(self._core, timeout_ms, check_method, limits, self._metrics)
+            return RestApi(self._core, timeout_ms, check_method, most_values)
+        return MeasuredRestApi(self._core, timeout_ms, check_method, most_values, self._metrics)
 
     def _tell_ready(self) -> None:
         path = self._options.text("ready_file")

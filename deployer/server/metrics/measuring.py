@@ -19,7 +19,6 @@ from deployer.server.http.message import Reply
 from deployer.server.metrics.monitoring import Metrics
 from deployer.server.pace import Pace
 from deployer.server.rest.calls import RestApi
-from deployer.server.rest.json_read import JsonLimits
 from deployer.server.rest.routes import Route, route
 from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError
@@ -50,9 +49,9 @@ class MeasuredRestApi(RestApi):
     """The REST API, its requests counted."""
 
     def __init__(
-        self, core: Core[Model], timeout_ms: int, check_method: bool, limits: JsonLimits, metrics: Metrics
+        self, core: Core[Model], timeout_ms: int, check_method: bool, most_values: int, metrics: Metrics
     ) -> None:
-        super().__init__(core, timeout_ms, check_method, limits)
+        super().__init__(core, timeout_ms, check_method, most_values)
         self._metrics = metrics
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:

@@ -5,8 +5,7 @@ Source: `model_servers/http_rest_api_handler.cc`. Errors come in that file's ord
 
 from __future__ import annotations
 
-import math
-import time
+from typing import Any
 
 from deployer.server import examples, predict
 from deployer.server.core import Core
@@ -14,7 +13,7 @@ from deployer.server.http.message import Reply
 from deployer.server.log import LOG
 from deployer.server.predict import Manner
 from deployer.server.rest import json_examples, json_in, json_metadata, json_out
-from deployer.server.rest.json_read import Document, JsonLimits
+from deployer.server.rest.json_read import parse
 from deployer.server.rest.json_text import encode, error_body
 from deployer.server.rest.routes import Route, SilentError, route
 from deployer.server.servable import Model
@@ -33,12 +32,12 @@ def refusal(error: ServingError) -> Reply:
 class RestApi:
     """Answers REST requests; `handle` may be called from any thread."""
 
-    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, limits: JsonLimits) -> None:
+    def __init__(self, core: Core[Model], timeout_ms: int, check_method: bool, most_values: int) -> None:
         self._core = core
         self._timeout_ms = max(0, timeout_ms)
         self.timeout_seconds = self._timeout_ms / 1000 or None
         self._check_method = check_method
-        self._limits = limits
+        self._most_values = most_values
 
     def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
         """Answer a request; with `here` it raises TooSlowHere rather than keep the event loop waiting."""
@@ -66,12 +65,9 @@ class RestApi:
             raise TooSlowHere
         return self._examples(asked, body)
 
-    def _parse(self, body: bytes) -> Document:
-        return Document(body, self._limits, time.monotonic() + (self.timeout_seconds or math.inf))
-
     def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
-        document = self._parse(body)
-        given = document.told(json_in.signature_name)
+        document = parse(body, self._most_values)
+        given = json_in.signature_name(document)
         name = given or predict.DEFAULT_SIGNATURE
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             pace = model.paces.get(name)
@@ -84,16 +80,16 @@ class RestApi:
             with pace.timed():
                 return self._run(model, name, document, Manner(self._timeout_ms, pace.alone))
 
-    def _run(self, model: Model, name: str, document: Document, manner: Manner) -> bytes:
+    def _run(self, model: Model, name: str, document: Any, manner: Manner) -> bytes:
         signature = model.signatures[name]
-        inputs, in_rows = document.told(lambda value: json_in.predict_inputs(value, signature.input_dtypes))
+        inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
         predict.find_signature(model, name, self._check_method)
         predict.check_inputs(signature, list(inputs))
         outputs = predict.run(model, signature, inputs, list(signature.outputs), manner)
         return json_out.rows(outputs) if in_rows else json_out.columns(outputs)
 
     def _examples(self, asked: Route, body: bytes) -> bytes:
-        name, serialized = self._parse(body).told(json_examples.example_request)
+        name, serialized = json_examples.example_request(parse(body, self._most_values))
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             call = examples.Call(model, name, serialized, self._check_method, self._timeout_ms)
             if asked.verb == "classify":

@@ -13,7 +13,7 @@ import numpy as np
 from deployer.server.dtypes import FLOAT
 from deployer.server.rest import json_numbers
 from deployer.server.rest.json_in import decode_base64, floats, is_base64, signature_name
-from deployer.server.rest.json_members import c_name, members
+from deployer.server.rest.json_read import c_name, members
 from deployer.server.rest.json_text import debug, is_text, quote, type_name
 from deployer.server.runtime import example_pb2, feature_pb2
 from deployer.server.status import invalid

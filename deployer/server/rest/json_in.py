@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from deployer.server.dtypes import Array, DType
-from deployer.server.rest.json_members import Members, c_name, members
+from deployer.server.rest.json_read import Members, c_name, members
 from deployer.server.rest.json_text import debug, type_name
 from deployer.server.status import Code, ServingError, invalid
 from deployer.server.tensors import MAX_RANK

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from deployer.server.rest.json_members import members
+from deployer.server.rest.json_read import members
 
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
 _NO_TEXT = re.compile("[\ud800-\udfff]")

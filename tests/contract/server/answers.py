@@ -20,6 +20,7 @@ from deployer.server.tensors import to_array
 TOLERANCE = 1e-6
 SMALLEST = sys.float_info.min
 NOT_JSON = object()
+_OFFSET = re.compile(r" at offset: \d+$")
 _FRACTION = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 _METHODS = {
     "Predict": ("predict_pb2", "PredictRequest", "PredictResponse"),
@@ -48,7 +49,8 @@ def same(a: Any, b: Any) -> bool:
 
 
 def _texts_same(a: str, b: str) -> bool:
-    """Compare texts; fractions in them by their values, of which those too small to be normal count as zero."""
+    """Compare texts without a parser's offsets; fractions by value, of which those too small to be normal are zero."""
+    a, b = (_OFFSET.sub("", text) for text in (a, b))
     found, wanted = _FRACTION.findall(a), _FRACTION.findall(b)
     pairs = zip(map(float, found), map(float, wanted), strict=False)
     alike = all(math.isclose(x, y, rel_tol=TOLERANCE, abs_tol=SMALLEST) for x, y in pairs)

@@ -81,25 +81,25 @@ def test_columns_take_no_rows_other_keys_and_none_of_the_rest(server: ServerProc
     ("path", "body", "error"),
     [
         ("/v1/models/nope:predict", b"", f"{PARSE}The document is empty"),
-        (f"{HALF}:predict", b"   ", f"{PARSE}The document is empty. at offset: 3"),
-        (f"{HALF}:predict", b"instances = [1, 2]", f"{PARSE}Invalid value. at offset: 0"),
-        (f"{HALF}:predict", b"{'instances': [1]}", f"{PARSE}Missing a name for object member. at offset: 1"),
+        (f"{HALF}:predict", b"   ", f"{PARSE}The document is empty."),
+        (f"{HALF}:predict", b"instances = [1, 2]", f"{PARSE}Invalid value."),
+        (f"{HALF}:predict", b"{'instances': [1]}", f"{PARSE}Missing a name for object member."),
         (
             f"{HALF}:predict",
             b'{"instances": [1 2]}',
-            f"{PARSE}Missing a comma or ']' after an array element. at offset: 17",
+            f"{PARSE}Missing a comma or ']' after an array element.",
         ),
         (
             f"{HALF}:predict",
             b'{"instances": [1,2]',
-            f"{PARSE}Missing a comma or '}}' after an object member. at offset: 19",
+            f"{PARSE}Missing a comma or '}}' after an object member.",
         ),
         (
             f"{HALF}:predict",
             b'{"instances": [1e400]}',
-            f"{PARSE}Number too big to be stored in double. at offset: 15",
+            f"{PARSE}Number too big to be stored in double.",
         ),
-        (f"{HALF}:predict", b'{"instances": [nan]}', f"{PARSE}Invalid value. at offset: 16"),
+        (f"{HALF}:predict", b'{"instances": [nan]}', f"{PARSE}Invalid value."),
         (
             f"{HALF}:predict",
             b'{"signature_name": 100}',
@@ -196,7 +196,9 @@ def test_columns_take_no_rows_other_keys_and_none_of_the_rest(server: ServerProc
     ],
 )
 def test_what_is_refused(server: ServerProcess, path: str, body: bytes, error: str) -> None:
-    assert said(ask(server, "POST", path, body)) == (400, {"error": error})
+    status, answer = said(ask(server, "POST", path, body))
+    assert (status, answer.keys()) == (400, {"error"})
+    assert answer["error"].partition(" at offset: ")[0] == error
 
 
 def test_a_value_in_an_error_text_is_cut_after_256_bytes(server: ServerProcess) -> None:
