@@ -53,7 +53,7 @@ class Metrics:
 
     def page(self) -> bytes:
         """Write them all, as Prometheus reads them."""
-        return instruments.page(vars(self).values())
+        return instruments.page(list(vars(self).values()))
 
     def note_inputs(self, tensors: int, rows: int) -> None:
         """Count the inputs of a request that goes into a batch."""
