@@ -111,11 +111,9 @@ def show_unlock(result: UnlockResult) -> None:
 
 
 def show_history(result: HistoryResult) -> None:
-    """A table, a line for each release; why one failed stands below."""
+    """A table, a line for each release; why one failed stands below. Where there is none, a note has said so."""
     show_notices(result.notices)
     if not result.releases:
-        if not result.notices:
-            print("nothing was deployed yet", file=sys.stderr)
         return
     table(
         [

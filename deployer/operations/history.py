@@ -24,7 +24,16 @@ def history(name: str | None = None, *, all_envs: bool = False, settings: Settin
     releases = workspace.ledger.releases(wanted, None if all_envs else workspace.spec.env)
     engines = {engine.name: engine for engine in workspace.engines}
     told = tuple(_as_it_is(found, engines.get(found.engine), workspace.ledger) for found in releases)
-    return HistoryResult(told, () if told else _lost(workspace, wanted, None if all_envs else workspace.spec.env))
+    return HistoryResult(told, () if told else _nothing(workspace, wanted, None if all_envs else workspace.spec.env))
+
+
+def _nothing(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:
+    """What is said where no release is written down."""
+    if lost := _lost(workspace, name, env):
+        return lost
+    from deployer.rollout import histories
+
+    return (histories.nothing(workspace, name, env),)
 
 
 def _lost(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:

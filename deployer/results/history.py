@@ -47,7 +47,8 @@ class Release:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """Releases, the newest first; `notices` say of what is deployed that its history is lost."""
+    """Releases, the newest first; `notices` say of what is deployed that its history is lost, and, where there is
+    none, what command shows one."""
 
     releases: tuple[Release, ...]
     notices: tuple[str, ...] = ()

@@ -66,17 +66,19 @@ def nothing(workspace: Workspace) -> str:
 def _shown_with(workspace: Workspace) -> Iterator[str]:
     """The commands that show what else there is: this project's first, then what this directory has of others, at last
     what others have on this machine."""
-    own = _own(workspace)
+    own = every_engine(workspace)
     for engine in own:
-        yield from (_status(workspace, _text(workspace, engine, "", env)) for env in _environments(engine))
-    others = [(other, env) for engine in own for other in _others(engine) for env in _environments(other)]
+        yield from (command(workspace, "status", _text(workspace, engine, "", env)) for env in _environments(engine))
+    others = [(other, env) for engine in own for other in others_of(engine) for env in _environments(other)]
     here = [(other, env) for other, env in others if _is_from_here(other, own)]
-    yield from (_status(workspace, _text(workspace, other, f"--project {other.project}", env)) for other, env in here)
+    yield from (
+        command(workspace, "status", _text(workspace, other, f"--project {other.project}", env)) for other, env in here
+    )
     if len(others) > len(here):
         yield NO_PROJECT
 
 
-def _others(engine: Engine) -> tuple[Engine, ...]:
+def others_of(engine: Engine) -> tuple[Engine, ...]:
     """The engine as each other project sees it; none of one that does not answer."""
     with contextlib.suppress(EngineError):
         return engine.others()
@@ -91,25 +93,25 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     return bool(other.project) and other.state_dir in places
 
 
-def _status(workspace: Workspace, options: str) -> str:
-    """The command, with what was typed that says where, unless `options` say otherwise."""
+def command(workspace: Workspace, verb: str, options: str) -> str:
+    """The command of a verb, with what was typed that says where, unless `options` say otherwise."""
     typed = {"--project": workspace.settings.project, "--state-dir": workspace.settings.state_dir}
     kept = (f"{option} {shlex.quote(str(value))}" for option, value in typed.items() if value and option not in options)
-    return " ".join(filter(None, ("deployer status", options, *kept)))
+    return " ".join(filter(None, (f"deployer {verb}", options, *kept)))
 
 
 def hint(workspace: Workspace, name: str) -> str:
     """How this project's deployment of that name is reached which the workspace does not mean; empty where there is
     none."""
-    own = _own(workspace)
+    own = every_engine(workspace)
     return _reached([_text(workspace, engine, "", env) for engine in own for env in _environments(engine, name)])
 
 
 def hint_of_others(workspace: Workspace, name: str) -> str:
     """The same of other projects, those of this directory first."""
     found: list[str] = []
-    own = _own(workspace)
-    others = (other for engine in own for other in _others(engine))
+    own = every_engine(workspace)
+    others = (other for engine in own for other in others_of(engine))
     for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
         project = f"--project {other.project}" if other.project else NO_PROJECT
         found += [_text(workspace, other, project, env) for env in _environments(other, name)]
@@ -124,7 +126,7 @@ def _reached(options: list[str], whose: str = "") -> str:
     return f"one of that name {whose}is reached with {', or with '.join(found[:SHOWN])}{more}"
 
 
-def _own(workspace: Workspace) -> tuple[Engine, ...]:
+def every_engine(workspace: Workspace) -> tuple[Engine, ...]:
     """This project's engines of all environments, and those that were left out by naming another."""
     found = [*workspace.engines, *engines.beside(workspace.spec).engines]
     with contextlib.suppress(DeployerError):

@@ -148,6 +148,14 @@ class Ledger:
             values = (name, env, engine, self.project, self.project)
             return tuple(map(_release, db.execute(f"{query} order by number desc", values).fetchall()))
 
+    def deployments(self) -> tuple[tuple[str, str, str], ...]:
+        """(project, name, env) of what releases are written down of, in all projects, the last one changed first."""
+        if not self.path.is_file():
+            return ()
+        query = "select project, name, env from releases group by project, name, env order by max(number) desc"
+        with self._open() as db:
+            return tuple(db.execute(query).fetchall())
+
     @contextmanager
     def kept_open(self) -> Iterator[Ledger]:
         """The same by one connection, for this thread: an entry costs a fifth of what it does with one of its own."""

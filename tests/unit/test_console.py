@@ -273,8 +273,8 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     assert first.startswith("7        m [local]")
     assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
     assert shown.err == "7: why\n"
-    console.show_history(HistoryResult(()))
-    assert capsys.readouterr() == ("", "nothing was deployed yet\n")
+    console.show_history(HistoryResult((), ("nothing was deployed yet",)))
+    assert capsys.readouterr() == ("", "note: nothing was deployed yet\n")
 
 
 @pytest.mark.parametrize(
