@@ -1,8 +1,7 @@
-"""Messages that no wheel ships: batching, monitoring and TLS of TensorFlow Serving's config files; gRPC's health check.
+"""Messages that no wheel ships: batching, monitoring and TLS of TensorFlow Serving's config files.
 
 They are declared here, in a pool of their own, so that they cannot clash with generated modules. Needs no TensorFlow.
-Sources: `session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`, `grpc/health/v1/health.proto`;
-unused fields are left out.
+Sources: `session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`; unused fields are left out.
 """
 
 from __future__ import annotations
@@ -13,8 +12,6 @@ from typing import Any
 BATCHING = "tensorflow.serving.BatchingParameters"
 MONITORING = "tensorflow.serving.MonitoringConfig"
 SSL = "tensorflow.serving.SSLConfig"
-HEALTH_REQUEST = "grpc.health.v1.HealthCheckRequest"
-HEALTH_RESPONSE = "grpc.health.v1.HealthCheckResponse"
 
 
 @functools.cache
@@ -24,8 +21,7 @@ def message_class(name: str) -> Any:
 
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
-    for file in (_SERVING, _HEALTH):
-        pool.AddSerializedFile(text_format.Parse(file, descriptor_pb2.FileDescriptorProto()).SerializeToString())
+    pool.AddSerializedFile(text_format.Parse(_SERVING, descriptor_pb2.FileDescriptorProto()).SerializeToString())
     return message_factory.GetMessageClass(pool.FindMessageTypeByName(name))
 
 
@@ -72,22 +68,5 @@ message_type {{
   {_field("server_cert", 2, "STRING")}
   {_field("custom_ca", 3, "STRING")}
   {_field("client_verify", 4, "BOOL")}
-}}
-"""
-
-_HEALTH = f"""
-name: "deployer/health.proto" package: "grpc.health.v1" syntax: "proto3"
-message_type {{ name: "HealthCheckRequest" {_field("service", 1, "STRING")} }}
-message_type {{
-  name: "HealthCheckResponse"
-  field {{ name: "status" number: 1 label: LABEL_OPTIONAL type: TYPE_ENUM
-          type_name: ".grpc.health.v1.HealthCheckResponse.ServingStatus" }}
-  enum_type {{
-    name: "ServingStatus"
-    value {{ name: "UNKNOWN" number: 0 }}
-    value {{ name: "SERVING" number: 1 }}
-    value {{ name: "NOT_SERVING" number: 2 }}
-    value {{ name: "SERVICE_UNKNOWN" number: 3 }}
-  }}
 }}
 """

@@ -36,10 +36,7 @@ def test_the_services_of_tensorflow_serving_are_healthy_and_others_are_unknown(t
                 assert health(channel).Check(request(service), timeout=SECONDS).status == STATUS.SERVING
             with pytest.raises(grpc.RpcError) as refused:
                 health(channel).Check(request("tensorflow.serving.PredictionService"), timeout=SECONDS)
-            assert (refused.value.code(), refused.value.details()) == (
-                grpc.StatusCode.NOT_FOUND,
-                "service name unknown",
-            )
+            assert refused.value.code() is grpc.StatusCode.NOT_FOUND
             watched = health(channel).Watch(request("nope"), timeout=SECONDS)
             assert next(watched).status == STATUS.SERVICE_UNKNOWN
             watched.cancel()
