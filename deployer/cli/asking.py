@@ -16,6 +16,7 @@ from deployer.cli.options import (
     Json,
     ModelsDir,
     Project,
+    Quiet,
     StateDir,
     examples_text,
     partly,
@@ -157,10 +158,11 @@ def predict(
     config: Config = None,
     project: Project = None,
     env: Env = None,
+    quiet: Quiet = False,
     json: Annotated[bool, typer.Option("--json", help="The answer is JSON anyway.", show_default=False)] = True,
 ) -> None:
     """Ask a deployment one question over REST and print its answer."""
-    del json
+    del json, quiet  # what is said beside the answer is a note
     from deployer import console
     from deployer.cli import reading
     from deployer.operations.predict import predict as run

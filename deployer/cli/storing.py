@@ -221,9 +221,11 @@ def render(
     config: Config = None,
     project: Project = None,
     env: Env = None,
+    quiet: Quiet = False,
     json: Json = False,
 ) -> None:
     """The files that `up` would give the server now, or one that starts its container without deployer."""
+    del quiet  # it makes no progress that takes long enough to be shown
     from deployer import console
     from deployer.operations.render import CONFIG, FORMS, write
     from deployer.operations.render import render as run
