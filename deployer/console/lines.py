@@ -23,8 +23,8 @@ def out(text: str) -> None:
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Rows in columns as wide as their widest cell; the first is the head."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    """Rows in columns as wide as their widest cell."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices
+from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
 
 if TYPE_CHECKING:
     from deployer.results.deployment import Rendered
@@ -34,10 +34,21 @@ def show_versions(result: VersionsResult) -> None:
     """A line for each version."""
     if not result.models:
         _say_empty()
-    for model in result.models:
-        size = model.info.size_bytes / 2**20
-        source = f"{model.source.kind}  {model.source.location}"
-        out(f"{model.name}:{model.version}  {size:8.2f} MiB  {model.created}  {source}")
+        return
+    sizes = [f"{model.info.size_bytes / 2**20:.2f} MiB" for model in result.models]
+    widest = max(map(len, sizes))
+    table(
+        [
+            (
+                f"{model.name}:{model.version}",
+                size.rjust(widest),
+                model.created,
+                model.source.kind,
+                model.source.location,
+            )
+            for model, size in zip(result.models, sizes, strict=True)
+        ]
+    )
 
 
 def _say_empty() -> None:
@@ -49,8 +60,8 @@ def show_prune(result: PruneResult) -> None:
     if not (result.kept or result.removed):
         _say_empty()
         return
-    for model in result.removed:
-        out(f"{model.name}:{model.version}  {'removed' if result.done else 'would be removed'}")
+    what = "removed" if result.done else "would be removed"
+    table([(f"{model.name}:{model.version}", what) for model in result.removed])
     size = sum(model.info.size_bytes for model in result.removed) / 2**20
     gone = "are gone" if result.done else "would go"
     out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {gone}")
@@ -77,7 +88,7 @@ def show_diff(result: DiffResult) -> None:
 def show_inspect(result: InspectResult) -> None:
     """Signatures with names, dtypes and shapes, and a request for each that works."""
     model = result.model
-    out(f"{model.name}:{model.version or '-'}  {model.path}")
+    out(f"{model.name}:{model.version}  {model.path}" if result.stored else str(model.path))
     size = model.info.size_bytes / 2**20
     out(f"  TensorFlow {model.info.tensorflow}, Keras {model.info.keras or '-'}, {size:.2f} MiB")
     for signature in model.info.signatures:
@@ -85,8 +96,10 @@ def show_inspect(result: InspectResult) -> None:
     _show_golden(model)
     for note in result.notes:
         out(f"  {paint('note:', BOLD)} {note}")
+    if result.curl and not result.served:
+        out("  an example of a request, for a server at the usual port:")
     for line in result.curl:
-        out(f"  {line}")
+        out(f"  {line}" if result.served else f"    {line}")
 
 
 def _show_signature(signature: Signature) -> None:

@@ -25,8 +25,8 @@ from deployer.store.store import Store
 from deployer.verification import batchable, golden
 from deployer.verification.golden import GoldenCase
 
-NOBODY = f"http://127.0.0.1:{REST_PORT}"
-"""TensorFlow Serving's own address, for a version that nobody serves."""
+USUAL = f"http://127.0.0.1:{REST_PORT}"
+"""TensorFlow Serving's own address, for examples."""
 
 
 def inspect(target: str | PathLike[str], *, settings: Settings | None = None) -> InspectResult:
@@ -37,13 +37,25 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     if not Path(target).exists():
         refuse_tag(target, workspace.store)
     model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
-    where = _address(workspace, model) if known else f"{NOBODY}/v1/models/{model.name}"
+    where, unasked = _address(workspace, model) if known else (None, "")
     questions = _questions(model)
-    lines = (_curl(where, signature, questions.get(signature.name)) for signature in model.info.signatures)
+    url = where or f"{USUAL}/v1/models/{model.name}"
+    lines = (_curl(url, signature, questions.get(signature.name)) for signature in model.info.signatures)
     faults = (f"export and up refuse it: {fault.message}",) if fault else ()
     outdated = _outdated(workspace, model) if known and not fault else ()
-    notes = (*faults, *_notes(workspace, model), *outdated)
-    return InspectResult(model, tuple(line for line in lines if line), notes)
+    how = f"{'not served; ' if known else ''}{_serving(workspace, model, known)} serves it"
+    unserved = () if where or fault else (unasked or how,)
+    notes = (*unserved, *faults, *_notes(workspace, model), *outdated)
+    served = None if unasked or not known else where is not None
+    return InspectResult(model, tuple(line for line in lines if line), notes, served, stored=known is not None)
+
+
+def _serving(workspace: Workspace, model: Model, known: Stored | None) -> str:
+    """The command that serves it."""
+    target = f"{model.name}:{model.version}" if known else shlex.quote(str(model.path))
+    models_dir = workspace.settings.models_dir
+    place = f" --models-dir {shlex.quote(str(models_dir))}" if models_dir else ""
+    return f"deployer up {workspace.typed(target)}{place}"
 
 
 def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
@@ -61,15 +73,21 @@ def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
 
-def _address(workspace: Workspace, model: Model) -> str:
-    """Where the version is served, or would be."""
-    with suppress(EngineError):
-        for found in workspace.observe_all():
+def _address(workspace: Workspace, model: Model) -> tuple[str | None, str]:
+    """Where the version is served; where nothing says so, whether an engine could not be asked."""
+    unasked = ""
+    for engine in workspace.engines:
+        try:
+            there = engine.observe_all()
+        except EngineError as error:
+            unasked = f"whether it is served could not be asked: {error.message}"
+            continue
+        for found in there:
             versions = next((served.versions for served in found.models if served.name == model.name), ())
             if found.running and found.role == "serving" and model.version in versions:
                 part = f"/versions/{model.version}" if len(versions) > 1 else ""
-                return f"{found.endpoints.rest}/v1/models/{model.name}{part}"
-    return f"{NOBODY}/v1/models/{model.name}"
+                return f"{found.endpoints.rest}/v1/models/{model.name}{part}", ""
+    return None, unasked
 
 
 def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:

@@ -35,9 +35,16 @@ class PruneResult:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """A model with a `curl` line for each signature that REST can ask; `path` is its folder. `notes` say what to look
-    out for: fixed batch sizes, ops that the server would not know."""
+    """A model with a `curl` line for each signature that REST can ask. `notes` say what to look out for: that nothing
+    serves it, fixed batch sizes, ops that the server would not know.
+
+    `served` tells whether a deployment of the project serves it, at the address of the lines; otherwise they are
+    examples with TensorFlow Serving's usual port. It is None where an engine could not be asked, and for a folder.
+    `stored` is false for a folder that was given by its path.
+    """
 
     model: Model
     curl: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    served: bool | None = False
+    stored: bool = True

@@ -19,6 +19,7 @@ def test_every_line_works_at_the_port_that_serves(empty_project: Path, name: str
     assert up.code == 0, up.err
     shown = in_process("inspect", name, "--json", cwd=empty_project).json
     assert len(shown["curl"]) == len(shown["model"]["info"]["signatures"])
+    assert (shown["served"], shown["stored"]) == (True, True)
     assert shutil.which("curl"), "the test wants curl"
     for line in shown["curl"]:
         assert up.json["endpoints"]["rest"] + "/" in line
@@ -36,6 +37,7 @@ def test_classify_and_regress_are_asked_by_their_own_methods(empty_project: Path
 
 def test_a_folder_that_nobody_asked_yet_gets_lines_from_its_shapes() -> None:
     shown = in_process("inspect", str(MODELS / "half_plus_two" / "1"), "--json", cwd=Path()).json
+    assert (shown["served"], shown["stored"]) == (None, False)
     (line,) = shown["curl"]
     assert line.endswith("http://127.0.0.1:8501/v1/models/half_plus_two:predict")
     assert '"x": [0.5]' in line

@@ -105,6 +105,25 @@ def test_notices_are_on_stderr_and_in_the_json(capsys):
     assert console.plain(result)["notices"] == ["one", "two"]
 
 
+def test_rows_of_versions_are_columns(capsys):
+    sizes = (1, 10**6, 10**12)
+    named = [
+        dataclasses.replace(MODEL, name="m" * 3**number, info=dataclasses.replace(MODEL.info, size_bytes=size))
+        for number, size in enumerate(sizes)
+    ]
+    console.show_versions(VersionsResult(tuple(named)))
+    rows = capsys.readouterr().out.splitlines()
+    assert {row.index(" MiB") for row in rows} == {rows[-1].index(" MiB")}
+    assert (
+        len({row.index(MODEL.created) for row in rows}) == len({row.index(MODEL.source.location) for row in rows}) == 1
+    )
+    console.show_prune(PruneResult((), tuple(named), done=True))
+    *rows, _ = capsys.readouterr().out.splitlines()
+    assert len({row.index("removed") for row in rows}) == 1
+    console.show_prune(PruneResult((MODEL,), (), done=True))
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
 VALUES = ("deployment", "model", "plan")
 """Modules of what results are made of."""
 
@@ -308,12 +327,15 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
 
 
 def test_a_model_is_shown_with_what_is_not_proven(capsys):
-    console.show_inspect(RESULTS[12])
+    console.show_inspect(dataclasses.replace(RESULTS[12], served=True))
     shown = capsys.readouterr().out
     for line in ("  s  (predict)", "    in  x: float32[?,3]", "    out y: string of any shape",
                  "  golden set: 3 cases, made", "    random by nature, values not compared: s/y",
                  "    not proven: t: no examples", "  curl -d '{}'"):  # fmt: skip
         assert line in shown.splitlines()
+    console.show_inspect(dataclasses.replace(RESULTS[12], stored=False))
+    head, *_, line = capsys.readouterr().out.splitlines()
+    assert (head, line) == (str(MODEL.path), "    curl -d '{}'")
     console.show_versions(RESULTS[11])
     assert capsys.readouterr().out.splitlines()[0].split() == [
         f"m:{2**63 - 1}", "3.00", "MiB", "2026-01-01T00:00:00Z", "keras", "m.keras",
