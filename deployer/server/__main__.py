@@ -84,14 +84,11 @@ def _run(options: Options, message: Any) -> int:
     signals = Signals()
     signals.start()
     gc.disable()  # imports make much and drop nothing
-    from deployer.server import xla
     from deployer.server.listeners import PortError
     from deployer.server.serve import Server
 
     gc.freeze()  # else the first look for garbage, at all of TensorFlow, would keep every request waiting
     gc.enable()
-    if not options.on("xla_cpu_compilation_enabled") and not options.on("xla_gpu_compilation_enabled"):
-        xla.switch_off()
     server = Server(options)
     try:
         server.start(message)

@@ -26,7 +26,6 @@ def _stand_in() -> None:
 
 
 _stand_in()
-FOLDER = str(sys.modules["tensorflow"].__path__[0])
 
 from google.protobuf.message import DecodeError  # noqa: E402
 from tensorflow.core.example import example_pb2, feature_pb2  # noqa: E402
@@ -48,7 +47,6 @@ from tensorflow_serving.apis import (  # noqa: E402
 )
 
 __all__ = [
-    "FOLDER",
     "DecodeError",
     "Graph",
     "OpError",

@@ -14,7 +14,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from deployer.server import denormals
 from deployer.server.dtypes import Array, DType, by_number
 from deployer.server.log import LOG
 from deployer.server.pace import Pace
@@ -113,7 +112,7 @@ class SavedModel:
         key = (names, tuple(fetches), 0 if alone else timeout_ms, alone)
         call = self._callables.get(key) or self._make(key)
         try:
-            outputs = _flushed(call, feeds) if alone else call(*feeds.values())
+            outputs = call(*feeds.values())
         except OpError as error:
             raise _translated(error) from error
         return [_text(value) if isinstance(value, bytes) else value for value in outputs]
@@ -268,14 +267,6 @@ def _signatures(meta_graph: Any) -> dict[str, Signature]:
         return {name: Signature.from_proto(name, proto) for name, proto in sorted(meta_graph.signature_def.items())}
     except TensorError as error:
         raise ServingError(Code.INVALID_ARGUMENT, "a default value of a signature is no tensor") from error
-
-
-def _flushed(call: Any, feeds: Mapping[str, Array]) -> Any:
-    denormals.flush()
-    try:
-        return call(*feeds.values())
-    finally:
-        denormals.keep()
 
 
 def _translated(error: Any) -> ServingError:
