@@ -38,8 +38,13 @@ def meant(word: str, known: Iterable[str]) -> str:
 def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
     """The hint that names what was probably meant, or else what is known."""
     known = list(known)
-    close = difflib.get_close_matches(word, known, n=1, cutoff=CLOSE)
-    return f"did you mean {prefix}{close[0]}?" if close else _listed(known, word, prefix)
+    close = near(word, known)
+    return f"did you mean {prefix}{close}?" if close else _listed(known, word, prefix)
+
+
+def near(word: str, known: Iterable[str]) -> str:
+    """What was probably meant; empty where nothing comes near."""
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=CLOSE)), "")
 
 
 def _listed(known: Iterable[str], word: str, prefix: str = "") -> str:

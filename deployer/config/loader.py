@@ -151,7 +151,15 @@ def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
     if env == DEFAULT_ENV or not overlays:
         return {}
     there = ", ".join(sorted(overlays))
-    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=keys.nearest(env, overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_other_environments(env, overlays))
+
+
+def _other_environments(env: str, overlays: Mapping[str, Any]) -> str:
+    """What to add to the command instead: an option wins over the variable."""
+    if near := keys.near(env, overlays):
+        return f"did you mean {near}? --env {near}"
+    options = " or ".join(f"--env {name}" for name in dict.fromkeys((DEFAULT_ENV, *sorted(overlays))))
+    return f"{options} takes one that there is; [env.{env}] in {CONFIG_FILE} adds this one"
 
 
 def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

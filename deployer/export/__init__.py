@@ -11,25 +11,34 @@ from pathlib import Path
 
 from deployer.errors import ExportFailed
 from deployer.export import rewriting, servability
-from deployer.export.base import ExportRequest, Progress, Saved
+from deployer.export.base import ExportRequest, Progress, Saved, SourceKind
 from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source
 from deployer.export.golden.source import SourceAnswers
 from deployer.export.kinds import check_options, is_kept, kind_of, warms
 from deployer.export.runtime import stdout_on_stderr, writing_to
+from deployer.export.saved_models import folder
 from deployer.results.model import GoldenSummary, Source
 from deployer.savedmodel import pointers, reader
 from deployer.savedmodel.layout import WARMUP_FILE
 
-__all__ = ["ExportRequest", "Saved", "identify", "prove", "save"]
+__all__ = ["ExportRequest", "Saved", "check", "identify", "prove", "save"]
 
 
-def identify(request: ExportRequest) -> Source:
-    """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
+def check(request: ExportRequest) -> tuple[SourceKind, str]:
+    """Kind and place of a source, which is there as far as a quick look tells. Raises ModelError."""
     kind = kind_of(request.source)
     check_options(request)
     place = kind.location(request.source)
     pointers.check(_files_of(request))
+    if Path(place).is_dir():
+        folder.check(request)
+    return kind, place
+
+
+def identify(request: ExportRequest) -> Source:
+    """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
+    kind, place = check(request)
     request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
     whole = None if digest is None else request_digest(kind.KIND, digest, request)

@@ -9,7 +9,7 @@ from deployer.rollout import choices, elsewhere
 from deployer.rollout.change import deploy, expected_plan, preview
 from deployer.rollout.desired import aim
 from deployer.rollout.exporting import ExportOptions
-from deployer.rollout.foreseeing import check_platform
+from deployer.rollout.foreseeing import check_platform, check_sources
 from deployer.rollout.launch import check_flags
 from deployer.rollout.targets import as_text
 from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
@@ -39,6 +39,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     options = options.for_batching(spec.batching)
     with choices.leaving_ports(spec.server, choices.BY_OPTION):
         if any(model.source is not None for model in spec.models.values()):
+            check_sources(spec, options)
             check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before
         if dry_run:
             return preview(workspace, options)

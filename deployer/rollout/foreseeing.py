@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from deployer.config.spec import ModelSpec, Server
+from deployer.config.spec import ModelSpec, Server, Spec
 from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import ConfigError, EngineError, EngineUnavailable, NotOurs
@@ -61,6 +61,15 @@ def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportO
 def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
     """The options for exporting one model of the spec."""
     return dataclasses.replace(options.with_those_of(spec), name=name)
+
+
+def check_sources(spec: Spec, options: ExportOptions) -> None:
+    """Refuse sources that are not there, and options that mean nothing for them: a quick look. Raises ModelError."""
+    from deployer import export as exporter
+
+    for name, model in spec.models.items():
+        if model.source is not None:
+            exporter.check(export_options(name, model, options).request(model.source))
 
 
 def decided(workspace: Workspace, request: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:

@@ -75,6 +75,16 @@ def test_a_change_without_such_options_names_the_line_to_write(project, taken, w
     assert in_process("redeploy", "half_plus_two", cwd=project).code == 0
 
 
+@pytest.mark.parametrize("verb", ["up", "plan"])
+@pytest.mark.parametrize(
+    "source", ["nosuch.keras", "nosuch.h5", "nosuch.zip", "nosuch.pb", "nosuch.py:model", "nosuch/folder", "empty"]
+)
+def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path, taken, verb, source):
+    (tmp_path / "empty").mkdir()
+    ended = in_process(verb, source, "--name", "m", "--rest-port", str(taken), cwd=tmp_path)
+    assert (ended.code, source.partition(":")[0] in ended.err, str(taken) in ended.err) == (4, True, False), ended.err
+
+
 def command_of(text: str, start: str) -> list[str]:
     """The command in a hint that begins with these words, up to what it does."""
     found = re.search(rf"deployer ({re.escape(start)}.*?) (deploys|shows|takes)\b", text)

@@ -41,10 +41,15 @@ def _root(source: str) -> Path:
     return reader.newest_version(Path(source)) or Path(source)
 
 
+def check(request: ExportRequest) -> None:
+    """Read what it says of itself. Raises BrokenModel for a folder that is no whole SavedModel, ExportFailed."""
+    _checked(_root(request.source), request)
+
+
 def digest(request: ExportRequest) -> str:
     """sha256 over the names and bytes of its files. Raises BrokenModel for a folder that is no whole SavedModel."""
     root = _root(request.source)
-    _checked(root, request)
+    check(request)
     return tree_digest(root, _own_files(root))
 
 

@@ -91,7 +91,7 @@ def test_errors_name_file_key_and_reason(tmp_path, text, says, hint):
 def test_an_unknown_environment_names_those_there_are(tmp_path):
     with pytest.raises(ConfigError, match=r"no \[env.stagin\]; it has: staging") as refused:
         load(tmp_path, LAYERS, "stagin")
-    assert refused.value.hint == "did you mean staging?"
+    assert refused.value.hint == "did you mean staging? --env staging"
 
 
 def test_an_unknown_variable_is_refused_but_those_of_tests_are_not_ours(tmp_path):

@@ -137,6 +137,18 @@ def test_an_environment_without_an_overlay_is_an_error_with_the_nearest_name(fol
     assert (ended.code, "did you mean staging?" in ended.err) == (3, True), ended.err
 
 
+@pytest.mark.parametrize("by", ["option", "variable"])
+@pytest.mark.parametrize("wrong", ["stagng", "prodution", "qa", "x" * 40])
+def test_the_options_that_the_hint_names_for_another_environment_work_as_typed(folder, monkeypatch, wrong, by):
+    (folder / "deployer.toml").write_text(OVERLAYS)
+    if by == "variable":
+        monkeypatch.setenv("DEPLOYER_ENV", wrong)
+    ended = in_process("status", *(("--env", wrong) if by == "option" else ()), cwd=folder)
+    options = re.findall(r"--env (\S+)", ended.err)
+    assert (ended.code, len(options)) == (3, 3 if wrong in {"qa", "x" * 40} else 1)
+    assert [in_process("status", "--env", option, cwd=folder).code for option in options] == [0] * len(options)
+
+
 def test_without_overlays_a_new_environment_that_nearly_has_anothers_name_is_noted(folder):
     shutil.copytree(MODELS / "half_plus_two", folder / "models" / "half_plus_two")
 
