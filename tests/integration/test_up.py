@@ -275,9 +275,8 @@ def test_environments_are_deployments_of_their_own(project):
     staging = up(project, "--env", "staging", *ANY_PORTS)
     assert ask(local["endpoints"], 2.0) == 2.0
     assert ask(staging["endpoints"], 2.0) == 3.0
-    table = deployer("status", "--all", cwd=project).out
-    assert "local" in table
-    assert "staging" in table
+    there = deployer("status", "--all", "--json", cwd=project).json["deployments"]
+    assert {each["deployment"]["env"] for each in there} == {"local", "staging"}
     assert deployer("down", "--env", "staging", cwd=project).code == 0
     assert ask(local["endpoints"], 2.0) == 2.0
 
@@ -306,9 +305,11 @@ def test_the_verbs_that_look_tell_what_is_there(project):
     assert (nothing.code, nothing.out.splitlines()[0]) == (0, "NOTHING half_plus_two [local]")
     assert deployer("plan", "half_plus_two:1", "--exit-code", cwd=project).code == 20
     spoil_golden(project, 2, donor=1)
-    failed = deployer("smoke", cwd=project)
+    failed = deployer("smoke", "--json", cwd=project)
     assert failed.code == 8
-    assert "FAIL  half_plus_two:2  parity REST" in failed.out
+    checks = failed.json["report"]["checks"]
+    wrong = {(each["model"], each["name"]) for each in checks if not each["ok"]}
+    assert wrong >= {("half_plus_two:2", "parity REST"), ("half_plus_two:2", "parity gRPC")}
 
 
 def test_logs_follow_until_the_server_ends(project):

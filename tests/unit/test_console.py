@@ -275,6 +275,17 @@ def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
     assert all(line.startswith("note: ") for line in (measured, failure, chosen))
 
 
+def test_a_check_that_failed_and_a_change_that_breaks_are_lines(capsys):
+    console.show_smoke(SmokeResult("m", "local", ENDPOINTS, PROOF))
+    assert [line.split()[:4] for line in capsys.readouterr().out.splitlines() if "FAIL" in line] == [
+        ["FAIL", "m:1", "parity", "REST"]
+    ]
+    console.show_diff(DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)))
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in shown if CHANGE.detail in line] == ["breaking"]
+    assert "  no answer: s: refused" in shown
+
+
 def test_the_next_steps_go_with_an_endpoint(capsys):
     console.show_next_steps(RESULTS[6])
     assert "deployer down m" in capsys.readouterr().err
