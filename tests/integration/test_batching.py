@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
+
+from deployer.config.render import BATCHING
 
 
 @pytest.mark.parametrize("verb", [["up"], ["plan"], ["render"]])
@@ -42,9 +45,10 @@ def test_a_model_whose_answers_have_other_rows_is_refused_by_every_verb(project:
 
 def test_one_that_has_it_is_rendered(project: Path) -> None:
     (project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\nallowed_batch_sizes = [2, 8]\n")
-    ended = in_process("render", "half_plus_two", cwd=project)
+    ended = in_process("render", "half_plus_two", "--json", cwd=project)
     assert ended.code == 0, ended.err
-    assert "allowed_batch_sizes: 8" in ended.out
+    sizes = re.findall(r"^allowed_batch_sizes: (\d+)$", ended.json["files"][BATCHING], re.MULTILINE)
+    assert sizes == ["2", "8"]
 
 
 @pytest.mark.parametrize("sizes", ["[8, 2]", "[2, 4]", "[0, 8]", "[2, 2, 8]"])
