@@ -8,6 +8,9 @@ import pytest
 from support.cli import in_process
 from support.world import MODELS
 
+from deployer.errors import NoSuchModel
+from deployer.operations.diff import diff
+
 
 def test_the_distance_of_two_models_is_measured_on_the_golden_questions(project: Path) -> None:
     ended = in_process("diff", "half_plus_two", "1", "2", "--json", "-q", cwd=project)
@@ -42,7 +45,9 @@ def test_a_breaking_version_ends_with_20_and_says_what_breaks(project: Path) -> 
     assert quick.json["before"]["milliseconds"] is None
 
 
-def test_versions_that_are_not_there_are_named(project: Path) -> None:
-    ended = in_process("diff", "half_plus_two", "1", "9", cwd=project)
-    assert ended.code == 4
-    assert "no version 9" in ended.err
+def test_versions_that_are_not_there_are_named(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(project)
+    for before, after in ((1, 9), (9, 1)):
+        assert in_process("diff", "half_plus_two", str(before), str(after), cwd=project).code == 4
+        with pytest.raises(NoSuchModel, match=r"\b9\b"):
+            diff("half_plus_two", before, after)

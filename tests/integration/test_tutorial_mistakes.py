@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -87,11 +90,15 @@ def test_ports_that_are_swapped_are_told_by_doctor(tmp_path, monkeypatch):
 
 def test_a_saved_model_without_a_version_is_told_and_its_cure_works(empty_project):
     shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half")
-    ended = in_process("up", "half", *ANY_PORTS, cwd=empty_project)
+    ended = in_process("up", "half", *ANY_PORTS, "--json", cwd=empty_project)
     assert ended.code == 4
-    assert "models/half is a SavedModel without a version's folder: servers look for models/half/1" in ended.err
+    error = ended.json["error"]
+    assert re.findall(r"models/\S*[a-z0-9]", error["message"]) == ["models/half", "models/half/1"]
     found = in_process("doctor", "--json", cwd=empty_project).json["findings"]
-    assert any("without a version's folder" in each["message"] for each in found)
+    told = [
+        (each["message"], each["remedy"]) for each in found if (each["check"], each["severity"]) == ("store", "warning")
+    ]
+    assert (error["message"], error["hint"]) in told
     assert in_process("export", "models/half", "-q", cwd=empty_project).code == 0
     files = {path.name for path in (empty_project / "models" / "half" / "1").iterdir()}
     assert files == {"saved_model.pb", "fingerprint.pb", "variables", "assets.extra"}
@@ -115,6 +122,9 @@ def test_a_model_is_not_taken_for_a_folder_of_models(empty_project):
 
 def test_versions_of_a_name_that_is_misplaced(empty_project):
     shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half" / "v1")
-    ended = in_process("versions", "half", cwd=empty_project)
+    ended = in_process("versions", "half", "--json", cwd=empty_project)
     assert ended.code == 4
-    assert "hint: mv models/half/v1 models/half/1" in ended.err
+    cure = shlex.split(ended.json["error"]["hint"])
+    assert cure == ["mv", "models/half/v1", "models/half/1"]
+    subprocess.run(cure, cwd=empty_project, check=True)
+    assert in_process("versions", "half", cwd=empty_project).code == 0
