@@ -176,7 +176,20 @@ class GoldenError(ModelError):
 
 
 class NoSuchModel(ModelError):
-    """The store has no such model or version."""
+    """The store has no such `version` of a `model`, or nothing of it."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        model: str = "",
+        version: int | None = None,
+        hint: str | None = None,
+        log: tuple[str, ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint, log=log)
+        self.model = model
+        self.version = version
 
 
 class VersionExists(ModelError):

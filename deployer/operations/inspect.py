@@ -15,7 +15,7 @@ from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.results.deployment import REST_PORT
 from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
-from deployer.rollout import namesakes
+from deployer.rollout import lost_versions, namesakes
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
 from deployer.rollout.workspace import Settings, Workspace, open_workspace
@@ -33,10 +33,11 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, NoSuchModel, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
-    known = stored(target, workspace.store) if STORED.fullmatch(target) else None
-    if not Path(target).exists():
-        refuse_tag(target, workspace.store)
-    model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
+    with lost_versions.explained(workspace, target):
+        known = stored(target, workspace.store) if STORED.fullmatch(target) else None
+        if not Path(target).exists():
+            refuse_tag(target, workspace.store)
+        model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
     where, unasked = _address(workspace, model) if known else (None, "")
     questions = _questions(model)
     url = where or f"{USUAL}/v1/models/{model.name}"

@@ -15,7 +15,7 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
-from deployer.rollout import moving
+from deployer.rollout import lost_versions, moving
 from deployer.rollout.workspace import Progress, Settings, Workspace, not_running, one_model, open_workspace, silent
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -149,7 +149,8 @@ def _golden_question(
         model = workspace.store.get(served.name, chosen)
         cases = golden.read(model.path)
     except ModelError as error:
-        hint = _own_question(workspace, deployment, served, chosen)
+        own = _own_question(workspace, deployment, served, chosen)
+        hint = "; ".join(filter(None, (own, lost_versions.hint(workspace, served.name, chosen))))
         raise GoldenError(f"there is no golden question for {what}: {error.message}", hint=hint) from error
     if not cases:
         hint = _own_question(workspace, deployment, served, chosen)

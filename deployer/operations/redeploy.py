@@ -10,7 +10,7 @@ from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, Usa
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, typed
 from deployer.results.history import LABEL, REDEPLOY
-from deployer.rollout import moving, namesakes, reversals
+from deployer.rollout import lost_versions, moving, namesakes, reversals
 from deployer.rollout.change import change
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import as_served
@@ -45,7 +45,8 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
 
     deployed = workspace.deployed(name)
     try:
-        result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, aim=REDEPLOY)
+        with lost_versions.explained(workspace):
+            result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, aim=REDEPLOY)
     except (DeployFailed, GateRefused, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
@@ -80,7 +81,8 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
         changed = moving.labelled(one_model(deployed, model), labels)
         return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
-    result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, aim=LABEL)
+    with lost_versions.explained(workspace):
+        result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, aim=LABEL)
     return dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
 
 

@@ -12,7 +12,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, listed
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import reversals
+from deployer.rollout import lost_versions, reversals
 from deployer.rollout.change import change
 from deployer.rollout.launch import as_served
 from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
@@ -50,7 +50,8 @@ def rollback(
             raise fault
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
+    with lost_versions.explained(workspace):
+        result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
     back = f"this goes back to release {wanted.number} ({listed(wanted.models)})"
     return dataclasses.replace(result, notices=(back, *result.notices, *reversals.contradicted(workspace, result)))
 
@@ -97,7 +98,11 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
     whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
     back = [f"deployer rollback {where} --to {it.number} goes to {listed(it.models)}" for it in islice(whole, 1)]
     newest = store.newest(model.name)
-    source = newest.source.location if newest and newest.source.kind != FOREIGN else "SOURCE"
+    if newest is None:
+        return "; ".join(
+            (*back, lost_versions.hint(workspace, model.name) or lost_versions.export(workspace, model.name, deployed))
+        )
+    source = newest.source.location if newest.source.kind != FOREIGN else "SOURCE"
     export = f"deployer up {shlex.quote(source)} --name {model.name} --force"
     return "; ".join((*back, f"{export} exports {model.name} again and serves that"))
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from os import PathLike
 
 from deployer.results.changes import UpResult
-from deployer.rollout import choices, elsewhere
+from deployer.rollout import choices, elsewhere, lost_versions
 from deployer.rollout.change import deploy, expected_plan, preview
 from deployer.rollout.desired import aim
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.foreseeing import check_platform, check_sources
 from deployer.rollout.launch import check_flags
 from deployer.rollout.targets import as_text
-from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
+from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
 
 
 def up(  # noqa: PLR0913 - the options of a verb, by their names
@@ -32,7 +32,21 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     """
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
-    spec = aim(workspace, None if target is None else as_text(target), options)
+    text = None if target is None else as_text(target)
+    with lost_versions.explained(workspace, text):
+        return _up(workspace, text, options, dry_run=dry_run, expect=expect, progress=progress)
+
+
+def _up(  # noqa: PLR0913 - the options of a verb, by their names
+    workspace: Workspace,
+    target: str | None,
+    options: ExportOptions,
+    *,
+    dry_run: bool,
+    expect: str | None,
+    progress: Progress,
+) -> UpResult:
+    spec = aim(workspace, target, options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
     workspace = elsewhere.checked(workspace, spec.deployment)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from deployer.results.versions import VersionsResult
+from deployer.rollout import lost_versions
 from deployer.rollout.workspace import Settings, open_workspace
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:
     """All versions of a model, or of all models. Raises NoSuchModel for a name that the store lacks."""
-    return VersionsResult(open_workspace(settings or Settings()).store.models(name))
+    workspace = open_workspace(settings or Settings())
+    with lost_versions.explained(workspace):
+        return VersionsResult(workspace.store.models(name))

@@ -60,5 +60,11 @@ def after_init(folder: Path, name: str) -> str:
     return f"deployer up {source} --name {name}"
 
 
+def source_here(folder: Path, name: str) -> str:
+    """The newest file or SavedModel in a folder that is called as a model; empty where there is none."""
+    found = [place for place in folder.glob(f"{name}*") if place.stem == name and _is_source(place)]
+    return max(found, key=lambda place: place.stat().st_mtime).name if found else ""
+
+
 def _is_source(place: Path) -> bool:
     return place.is_file() if place.suffix.lower() in MODEL_FILES else is_saved_model(place)

@@ -9,6 +9,7 @@ from deployer.config import render
 from deployer.errors import DeployerError, NoSuchModel, NotReady
 from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, listed, typed
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
+from deployer.rollout import lost_versions
 from deployer.rollout import plan as planning
 from deployer.rollout.readiness import await_models, await_withdrawn
 from deployer.rollout.workspace import Workspace
@@ -101,7 +102,8 @@ def _require_versions(workspace: Workspace, server: Deployment, models: Models) 
     """A server that is told of versions that are not there unloads what it has. Raises NoSuchModel."""
     store = store_of(workspace, server)
     if lacking := ", ".join(store.lacking(models)):
-        remedy = f"put it back; or deployer down {typed(server.name, server.env)}, then up"
+        lost = next(model for model in models if store.lacking((model,)))
+        remedy = lost_versions.way_back(workspace, server, lost)
         raise NoSuchModel(f"{lacking} is no longer in {store.root}", hint=remedy)
 
 

@@ -167,14 +167,19 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
     if versions:
         return NoSuchModel(
             f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
+            model=name,
+            version=version,
             hint=f"deployer versions {name}",
         )
     for found in misplaced(store.root):
         if found.name == name:
-            return NoSuchModel(found.reason, hint=found.remedy)
+            return NoSuchModel(found.reason, hint=found.remedy)  # not lost: its hint is the better one
     there = ", ".join(store.names()[:10]) or "no models"
     return NoSuchModel(
-        f"no model {name} in {store.root}; there is: {there}", hint=f"deployer export SOURCE --name {name}"
+        f"no model {name} in {store.root}; there is: {there}",
+        model=name,
+        version=version,
+        hint=f"deployer export SOURCE --name {name}",
     )
 
 

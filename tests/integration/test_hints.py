@@ -85,9 +85,29 @@ def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path
     assert (ended.code, source.partition(":")[0] in ended.err, str(taken) in ended.err) == (4, True, False), ended.err
 
 
+def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
+    """The folder of models is gone; a SavedModel of the same name is left."""
+    name = "half_plus_two"
+    assert in_process("up", f"{name}:1", "-q", "--env", "staging", *ANY_PORTS, cwd=project).code == 0
+    shutil.copytree(project / "models" / name / "1", project / name)
+    (project / "models").rename(project / "lost")
+    verbs = (("redeploy", name), ("label", name, "canary=1"), ("predict", name), ("inspect", f"{name}:1"))
+    commands = set()
+    for verb in verbs:
+        ended = in_process(*verb, "--env", "staging", cwd=project)
+        assert ended.code == 4, ended.err
+        commands.add(tuple(command_of(hint(ended), "up")))
+    (command,) = commands
+    made = in_process(*command, *ANY_PORTS, cwd=project)
+    assert made.code == 0, made.err
+    for verb in verbs:
+        assert in_process(*verb, "--env", "staging", cwd=project).code == 0
+    assert in_process("down", name, "--env", "staging", cwd=project).code == 0
+
+
 def command_of(text: str, start: str) -> list[str]:
     """The command in a hint that begins with these words, up to what it does."""
-    found = re.search(rf"deployer ({re.escape(start)}.*?) (deploys|shows|takes)\b", text)
+    found = re.search(rf"deployer ({re.escape(start)}.*?) (deploys|shows|takes|exports)\b", text)
     assert found, text
     return found[1].split()
 

@@ -65,7 +65,7 @@ def assert_a_killed_reload_is_settled_without_unloading(project: Path, endpoints
     under_way = (ServedModel("half_plus_two", (2, 3), (), ("", "")),)
     (release / run_folder.RELOAD_FILE).write_text(models_text(under_way))
     with gone(project, 2):
-        refused(deployer("redeploy", "--version", "1", cwd=project), 4, "half_plus_two:2", "put it back")
+        refused(deployer("redeploy", "--version", "1", cwd=project), 4, "half_plus_two:2", "half_plus_two/2 back")
         assert ask(endpoints) == 4.0
         assert (release / run_folder.RELOAD_FILE).exists()
     with gone(project, 3):

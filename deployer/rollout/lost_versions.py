@@ -1,0 +1,77 @@
+"""What to type where a deployment serves a version that its store has lost: one hint, for every verb."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from deployer.errors import EngineError, NoSuchModel, SourceNotFound
+from deployer.results.deployment import Deployment, ServedModel
+from deployer.rollout import next_steps
+from deployer.rollout.workspace import Workspace
+
+
+@contextmanager
+def explained(workspace: Workspace, target: str | None = None) -> Iterator[None]:
+    """Give an error about a version that the store does not have the hint, where it was lost; `target` is what was
+    typed, which may name a model."""
+    try:
+        yield
+    except NoSuchModel as error:
+        error.hint = hint(workspace, error.model, error.version) or error.hint
+        raise
+    except SourceNotFound as error:
+        error.hint = hint(workspace, target or "") or error.hint
+        raise
+
+
+def hint(workspace: Workspace, name: str, version: int | None = None) -> str:
+    """What brings back a version of a model that this project serves, or the model where nothing of it is left; empty
+    where it was not lost."""
+    if not name:
+        return ""
+    there = workspace.store.versions(name)
+    for deployment in _observed(workspace):
+        for served in deployment.models:
+            lost = [each for each in served.versions if each not in there]
+            if served.name == name and lost and (version in lost or not there):
+                return way_back(workspace, deployment, served)
+    return ""
+
+
+def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
+    """What to type where the store has lost a model that a deployment serves, or a version of it."""
+    there = workspace.store.versions(served.name)
+    lost = [each for each in served.versions if each not in there]
+    what = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
+    folder = workspace.store.root / served.name
+    back = f"put {shlex.quote(str(folder / str(lost[0]) if there and lost else folder))} back"
+    still = f"{what} is served as long as the server runs" if deployment.running else f"{what} is not served now"
+    return f"{export(workspace, served.name, deployment)}; or {back}: {still}"
+
+
+def export(workspace: Workspace, name: str, deployment: Deployment) -> str:
+    """The command that makes a version of a model again and serves it."""
+    options = workspace.typed(deployment.name).removeprefix(deployment.name)
+    store = f" --models-dir {shlex.quote(str(path))}" if (path := workspace.settings.models_dir) else ""
+    listed = workspace.spec.models.get(name)
+    if listed is not None and listed.source is not None:
+        return f"deployer up{options}{store} exports {name} again, from {listed.source}"
+    source = shlex.quote(found) if (found := next_steps.source_here(Path.cwd(), name)) else "SOURCE"
+    if deployment.name == name:
+        return f"deployer up {source} --name {name}{options}{store} exports {name} again and serves that"
+    made = f"deployer export {source} --name {name}{store}"
+    which = f" --model {name}" if len(deployment.models) > 1 else ""
+    return f"{made} exports {name} again; deployer redeploy {deployment.name}{options}{which}{store} serves that"
+
+
+def _observed(workspace: Workspace) -> tuple[Deployment, ...]:
+    """What is deployed in this environment, by the engines that answer."""
+    found: list[Deployment] = []
+    for engine in workspace.engines:
+        with contextlib.suppress(EngineError):
+            found += (each for each in engine.observe_all() if each.env == workspace.spec.env)
+    return tuple(found)
