@@ -188,7 +188,7 @@ def test_a_source_of_another_name_that_changed_is_said(store, changes):
 def notes_of(*target: str) -> list[str]:
     shown = in_process("inspect", *target, "--json", cwd=Path.cwd())
     assert shown.code == 0, shown.err
-    return [note for note in shown.json["notes"] if "deployer up" in note]
+    return [note for note in shown.json["notes"] if "was exported" in note]
 
 
 @pytest.mark.parametrize("place", ["sm", "trained"], ids=["of the name", "elsewhere"])
