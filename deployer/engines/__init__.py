@@ -27,13 +27,20 @@ def _embedded(spec: Spec) -> Engine:
 
 def _docker(spec: Spec) -> DockerEngine:
     from deployer.engines.docker.engine import DockerEngine
+    from deployer.engines.docker.host import DockerHost
 
     cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
     project = spec.project or FALLBACK
-    return DockerEngine(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors, project)
+    return DockerEngine(
+        DockerHost(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors, project)
+    )
 
 
 ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}
+
+
+RENDERED_BY = {"compose": "docker", "docker-run": "docker"}
+"""The forms in which a deployment can be rendered to be started without this tool, and the engine that knows each."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +76,29 @@ def beside(spec: Spec) -> Usable:
     from deployer.engines.docker import api, context
 
     absence = "" if context.chosen(spec.docker.host).by else api.no_way_in()
-    return Usable((), absence) if absence else Usable((replace(_docker(spec), patience=ASK_SECONDS),))
+    return Usable((), absence) if absence else Usable((_asked_briefly(_docker(spec)),))
 
 
-def impatient(found: Engine) -> Engine:
+def answering_soon(engine: Engine) -> Engine:
     """The same engine, waited for no longer than one that was not asked for."""
-    if found.name != "docker":
-        return found
+    if engine.traits.name != "docker":
+        return engine
     from deployer.engines.docker.engine import DockerEngine
 
-    return replace(found, patience=ASK_SECONDS) if isinstance(found, DockerEngine) else found
+    return _asked_briefly(engine) if isinstance(engine, DockerEngine) else engine
 
 
-def holder(engine: Engine, port: int) -> str:
+def _asked_briefly(engine: DockerEngine) -> DockerEngine:
+    return replace(engine, host=replace(engine.host, answer_seconds=ASK_SECONDS))
+
+
+def port_holder(engine: Engine, port: int) -> str:
     """Who has a port of this machine, as an engine sees it; of a container that Docker's proxy stands for, its name."""
-    found = engine.holder(port)
+    found = engine.inventory.port_holder(port)
     if "docker-proxy" not in found:
         return found
-    from deployer.engines.docker import api, placing
+    from deployer.engines.docker import api, placement
 
     with contextlib.suppress(EngineError):
-        return placing.publisher(api.connect(), port) or found
+        return placement.publisher(api.connect(), port) or found
     return found

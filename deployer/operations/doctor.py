@@ -63,10 +63,10 @@ def _engines(patient: Patient) -> Iterator[Finding]:
         remedy = "start it, or say --engine embedded"
         yield Finding("docker engine", "warning", f"engine auto does not use it: {patient.absence}", remedy)
     for engine in patient.engines:
-        found = engine.check()
-        yield from found or (Finding(f"{engine.name} engine", "ok", "answers"),)
+        found = engine.preflight.platform()
+        yield from found or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
         if all(finding.severity != "error" for finding in found):
-            yield from engine.examine(_newest(patient.store))
+            yield from engine.preflight.models(_newest(patient.store))
 
 
 def _newest(store: Store) -> tuple[Model, ...]:
@@ -137,7 +137,7 @@ def _memory(patient: Patient) -> Iterator[Finding]:
 def _container_memory(patient: Patient) -> Iterator[Finding]:
     """The limit on containers against the largest model; without a limit there is nothing to say."""
     limit = patient.spec.docker.memory_bytes
-    if limit is None or all(engine.name != "docker" for engine in patient.engines):
+    if limit is None or all(engine.traits.name != "docker" for engine in patient.engines):
         return
     needed = _needed(patient.store) + SERVER_BYTES
     text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
@@ -157,7 +157,7 @@ def _gibibytes(number: int) -> str:
 
 def _ports(patient: Patient) -> Iterator[Finding]:
     server = patient.spec.server
-    deployments = [found for engine in patient.engines for found in engine.observe_all()]
+    deployments = [found for engine in patient.engines for found in engine.inventory.observe_all()]
     ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
     yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
     yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
@@ -185,11 +185,11 @@ def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int
 def _deployments(patient: Patient) -> Iterator[Finding]:
     """Versions that a server should have and the store lost; images whose tag has moved."""
     for engine in patient.engines:
-        for lost in engine.lost():
+        for lost in engine.inventory.lost():
             text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
             yield Finding("deployments", "error", text, f"deployer down {typed(lost.name, lost.env)} ends it")
-        deployments = engine.observe_all()
-        images = engine.images({found.image_name for found in deployments if found.image_name})
+        deployments = engine.inventory.observe_all()
+        images = engine.images.find({found.image_name for found in deployments if found.image_name})
         for found in deployments:
             store = Store(found.store) if found.store else patient.store
             label, again = f"{found.name} [{found.env}]", f"deployer up {typed(found.name, found.env)}"

@@ -81,31 +81,32 @@ def _nothing(workspace: Workspace, *, all_projects: bool) -> NothingDeployed:
     if all_projects:
         return NothingDeployed("nothing is deployed in any project", hint=workspace.next_steps())
     hint = workspace.next_steps()
-    if any(other.names() for engine in workspace.engines for other in engine.others()):
+    if any(other.inventory.names() for engine in workspace.engines for other in engine.inventory.other_projects()):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"
-    return NothingDeployed(f"nothing is deployed in project {workspace.engine.project}", hint=hint)
+    return NothingDeployed(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
 
 
 def _named(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
-    others = engine.others() if all_projects else ()
-    return [(each, key) for each in (engine, *others) for key in each.names()]
+    others = engine.inventory.other_projects() if all_projects else ()
+    return [(each, key) for each in (engine, *others) for key in each.inventory.names()]
 
 
 def _text(workspace: Workspace, engine: Engine, key: tuple[str, str]) -> str:
     name, env = key
-    project = f"project {engine.project}" if engine.project else "no project"
+    project = f"project {engine.traits.project}" if engine.traits.project else "no project"
     place = f", from {shlex.quote(str(elsewhere))}" if (elsewhere := _elsewhere(workspace, engine)) else ""
-    lost = f" (its state directory is {LOST})" if engine.lost(name, env) else ""
-    return f"{name} [{env}] of {project} on {engine.name}{place}{lost}"
+    lost = f" (its state directory is {LOST})" if engine.inventory.lost(name, env) else ""
+    return f"{name} [{env}] of {project} on {engine.traits.name}{place}{lost}"
 
 
 def _elsewhere(workspace: Workspace, engine: Engine) -> Path | None:
     """The state directory of an engine, where the workspace has another one."""
-    return None if engine.state_dir in {own.state_dir for own in workspace.engines} else engine.state_dir
+    theirs, ours = engine.traits.state_dir, {own.traits.state_dir for own in workspace.engines}
+    return None if theirs in ours else theirs
 
 
 def _strangers(engine: Engine, *key: str) -> tuple[str, ...]:
-    return tuple(f"{told}; it is left alone" for told in engine.strangers(*key))
+    return tuple(f"{told}; it is left alone" for told in engine.inventory.strangers(*key))
 
 
 def _down_one(
@@ -120,24 +121,26 @@ def _down(
     """None when nothing served; what killed commands left is gone then, too, which `notices` say."""
     name, env = key
     place = _elsewhere(workspace, engine)
-    lost = engine.lost(name, env)
+    lost = engine.inventory.lost(name, env)
     for each in lost:
-        progress(f"stopping process {each.pid}, whose state directory is {LOST}: {name} [{env}] on {engine.name}")
+        progress(
+            f"stopping process {each.pid}, whose state directory is {LOST}: {name} [{env}] on {engine.traits.name}"
+        )
         engine.discard(each)
-    if lost and key not in engine.names():  # no lock and no history are made in a directory that is gone
-        return DownResult(name, env, engine.name, planning.remove(lost[-1]), engine.project, place)
-    with engine.lock(name, env, workspace.settings.lock_wait):
+    if lost and key not in engine.inventory.names():  # no lock and no history are made in a directory that is gone
+        return DownResult(name, env, engine.traits.name, planning.remove(lost[-1]), engine.traits.project, place)
+    with engine.locks.acquire(name, env, workspace.settings.lock_wait):
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.remove(observed)
         try:
             ledger = workspace.ledger_of(engine)
-            notices.extend(ledger.interrupted(name, env, engine.name))
+            notices.extend(ledger.interrupted(name, env, engine.traits.name))
             _write_and_remove(ledger, engine, (name, env), observed, progress)
         except LedgerError as error:  # a full disk is no reason to keep what fills it
             notices.append(f"{error.message}; what is removed is not written down")
             engine.remove(name, env)
-    return None if plan is None else DownResult(name, env, engine.name, plan, engine.project, place)
+    return None if plan is None else DownResult(name, env, engine.traits.name, plan, engine.traits.project, place)
 
 
 def _write_and_remove(
@@ -146,9 +149,9 @@ def _write_and_remove(
     if observed is None:
         engine.remove(*key)
         return
-    progress("stopping {} [{}] on {}".format(*key, engine.name))
+    progress("stopping {} [{}] on {}".format(*key, engine.traits.name))
     plan = planning.remove(observed)
-    with recorded(ledger, observed, plan, engine.name) as record:
+    with recorded(ledger, observed, plan, engine.traits.name) as record:
         for step in plan.steps:
             record.step(step.action)
             engine.remove(*key)

@@ -22,7 +22,7 @@ def history(name: str | None = None, *, all_envs: bool = False, settings: Settin
     workspace = open_workspace(settings or Settings())
     wanted = check_name(name, "deployment") if name is not None else None
     releases = workspace.ledger.releases(wanted, None if all_envs else workspace.spec.env)
-    engines = {engine.name: engine for engine in workspace.engines}
+    engines = {engine.traits.name: engine for engine in workspace.engines}
     told = tuple(_as_it_is(found, engines.get(found.engine), workspace.ledger) for found in releases)
     return HistoryResult(told, () if told else _nothing(workspace, wanted, None if all_envs else workspace.spec.env))
 
@@ -41,7 +41,7 @@ def _lost(workspace: Workspace, name: str | None, env: str | None) -> tuple[str,
     there: list[Deployment] = []
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):
-            there += (*engine.observe_all(), *engine.lost())
+            there += (*engine.inventory.observe_all(), *engine.inventory.lost())
     meant = {
         (found.name, found.env): found for found in there if name in (None, found.name) and env in (None, found.env)
     }
@@ -63,5 +63,5 @@ def _as_it_is(release: Release, engine: Engine | None, ledger: Ledger) -> Releas
 def _is_worked_on(release: Release, engine: Engine) -> bool:
     """Whether a command holds the deployment's lock, or may do so on an engine that does not answer."""
     with contextlib.suppress(DeployerError):
-        return engine.lock_owner(release.name, release.env) is not None
+        return engine.locks.owner(release.name, release.env) is not None
     return True

@@ -69,7 +69,7 @@ def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     """What to look out for when the version is served and asked."""
-    targets = dict.fromkeys(engine.tensorflow for engine in workspace.engines)
+    targets = dict.fromkeys(engine.traits.tensorflow for engine in workspace.engines)
     flags = workspace.spec.server.flags
     return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
@@ -79,7 +79,7 @@ def _address(workspace: Workspace, model: Model) -> tuple[str | None, str]:
     unasked = ""
     for engine in workspace.engines:
         try:
-            there = engine.observe_all()
+            there = engine.inventory.observe_all()
         except EngineError as error:
             unasked = f"whether it is served could not be asked: {error.message}"
             continue

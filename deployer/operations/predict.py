@@ -52,7 +52,7 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
         error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
         raise
     except RequestFailed as error:
-        if not workspace.narrowed(deployment.name).engine.alive(deployment):
+        if workspace.narrowed(deployment.name).engine.exit_reason(deployment):
             raise not_running(deployment, "server") from error
         raise
 

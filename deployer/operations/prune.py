@@ -35,14 +35,14 @@ def prune(
     workspace = open_everywhere(settings or Settings())
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
-            locks.enter_context(engine.lock(*key, workspace.settings.lock_wait))
+            locks.enter_context(engine.locks.acquire(*key, workspace.settings.lock_wait))
         needed = _served(workspace) | {key for ledger in _ledgers(workspace) for key in _good(ledger.releases())}
         return _prune(workspace, name, keep, needed, dry_run=dry_run)
 
 
 def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
     """The deployments of this project, and those of others that have their versions from the same store."""
-    yield from ((engine, key) for engine in workspace.engines for key in engine.names())
+    yield from ((engine, key) for engine in workspace.engines for key in engine.inventory.names())
     yield from ((engine, (seen.name, seen.env)) for engine, seen in _others(workspace))
 
 
@@ -50,10 +50,10 @@ def _others(workspace: Workspace) -> Iterator[tuple[Engine, Deployment]]:
     """The deployments of other projects that have their versions from this store. Old ones do not say from which: they
     count where they share the state directory."""
     store = workspace.spec.models_dir.resolve()
-    own = {engine.state_dir for engine in workspace.engines}
+    own = {engine.traits.state_dir for engine in workspace.engines}
     for other in workspace.others():
-        unsaid = store if other.state_dir in own else None
-        yield from ((other, seen) for seen in other.observe_all() if (seen.store or unsaid) == store)
+        unsaid = store if other.traits.state_dir in own else None
+        yield from ((other, seen) for seen in other.inventory.observe_all() if (seen.store or unsaid) == store)
 
 
 def _ledgers(workspace: Workspace) -> set[Ledger]:
@@ -80,7 +80,7 @@ def _prune(
 
 def _served(workspace: Workspace) -> set[tuple[str, int]]:
     """What serves, or would after a reload that was killed half-way."""
-    own = (seen for engine in workspace.engines for seen in engine.observe_all())
+    own = (seen for engine in workspace.engines for seen in engine.inventory.observe_all())
     found = (*own, *(seen for _, seen in _others(workspace)))
     return {key for seen in found for key in _keys((*seen.models, *(seen.under_way or ())))}
 

@@ -7,12 +7,10 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployer.config import render as rendering
 from deployer.config.spec import Spec
-from deployer.engines import ENGINES
-from deployer.engines.docker import blueprint
+from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import SettingRefused, UsageError
-from deployer.results.deployment import Launch, Rendered, ServedModel
+from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import aim
 from deployer.rollout.exporting import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
@@ -21,9 +19,7 @@ from deployer.rollout.workspace import Settings, Workspace, open_workspace
 from deployer.system.files import write_atomically
 
 CONFIG = "config"
-STARTERS = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
-"""What starts a container: the form's name, and the file's."""
-FORMS = (CONFIG, *STARTERS)
+FORMS = (CONFIG, *RENDERED_BY)
 
 
 def render(target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None) -> Rendered:
@@ -42,17 +38,19 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
     wanted = aim(workspace, target, ExportOptions())
-    if form in STARTERS and wanted.gateway.enabled:
+    if form in RENDERED_BY and wanted.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
         )
     found = standing(workspace.with_spec(wanted))
     spec = found.workspace.spec
     models = tuple(each.served for each in wanted_models(spec, workspace.store))
-    engine = ENGINES["docker"](spec) if form in STARTERS else found.workspace.engine
-    request = launch(spec, engine, models)
-    rendered = _starter(STARTERS[form], request, spec) if form in STARTERS else request.rendered
-    own = _address(found, wanted) if form in STARTERS else _engine_chosen(found.workspace)
+    if form in RENDERED_BY:
+        engine = ENGINES[RENDERED_BY[form]](spec)
+        rendered, own = engine.render(form, launch(spec, engine, models)), _address(found, wanted)
+    else:
+        rendered = launch(spec, found.workspace.engine, models).rendered
+        own = _engine_chosen(found.workspace)
     return dataclasses.replace(rendered, notices=(*found.notices, *own, *_versions(found, models, form, target)))
 
 
@@ -86,32 +84,25 @@ def _how(workspace: Workspace, form: str, name: str, version: int) -> str:
     return f"deployer render {form} {workspace.typed(f'{name}:{version}')} renders that"
 
 
-def _engine_chosen(workspace: Workspace) -> tuple[str, ...]:
+def _engine_chosen(workspace: Workspace) -> Iterator[str]:
     """Whose paths the files have, where nobody named an engine."""
     if workspace.spec.engine != "auto":
-        return ()
-    name = workspace.engine.name
+        return
+    name = workspace.engine.traits.name
     other = next(engine for engine in ENGINES if engine != name)
-    return (f"the paths are those of the {name} engine, which auto chose; DEPLOYER_ENGINE={other} renders the other's",)
+    yield f"the paths are those of the {name} engine, which auto chose; DEPLOYER_ENGINE={other} renders the other's"
 
 
 def _refuse_addresses(target: str | None, settings: Settings) -> None:
     """The server's own files have no address in them. Raises UsageError."""
     given = {"--host": settings.host, "--rest-port": settings.rest_port, "--grpc-port": settings.grpc_port}
     unused = [option for option, value in given.items() if value is not None]
-    starters = [" ".join(filter(None, ("deployer render", form, target))) for form in STARTERS]
+    starters = [" ".join(filter(None, ("deployer render", form, target))) for form in RENDERED_BY]
     if unused:
         raise UsageError(
             f"{' and '.join(unused)}: the files of the form {CONFIG} have no address in them",
             hint=f"deployer render {target or CONFIG} needs none; {' and '.join(starters)} take one",
         )
-
-
-def _starter(file: str, request: Launch, spec: Spec) -> Rendered:
-    """The file, with the server's own in a folder beside it."""
-    container = blueprint.owned(request, spec.docker, spec.models_dir.resolve(), f"./{CONFIG}")
-    text = rendering.text(file, spec.templates_dir, container=container)
-    return Rendered({file: text, **{f"{CONFIG}/{name}": text for name, text in request.rendered.files.items()}})
 
 
 def write(rendered: Rendered, folder: Path, *, force: bool = False) -> tuple[Path, ...]:

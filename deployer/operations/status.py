@@ -94,11 +94,11 @@ def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...
 
 
 def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
-    others = engine.others() if all_projects else ()
-    found = tuple(found for each in (engine, *others) for found in _with_moved(each, each.observe_all()))
+    others = engine.inventory.other_projects() if all_projects else ()
+    found = tuple(found for each in (engine, *others) for found in _with_moved(each, each.inventory.observe_all()))
     found += _lost(engine, "")
     found += tuple(lost for each in others for lost in _lost(each, _where(each)))
-    for told in engine.strangers():
+    for told in engine.inventory.strangers():
         progress(f"{told}; it is left alone")
     return found
 
@@ -107,18 +107,19 @@ def _lost(engine: Engine, where: str, *key: str) -> tuple[tuple[Deployment, str]
     """Servers whose state directory is lost, each with what ends it; `where` has the engine's options."""
     return tuple(
         (found, f"its state directory is lost: deployer down {typed(found.name, found.env)}{where} ends the server")
-        for found in engine.lost(*key)
+        for found in engine.inventory.lost(*key)
     )
 
 
 def _where(engine: Engine) -> str:
     """The options by which the deployments of an embedded engine elsewhere are meant."""
-    return f" --project {engine.project} --state-dir {shlex.quote(str(engine.state_dir))} --engine {engine.name}"
+    traits = engine.traits
+    return f" --project {traits.project} --state-dir {shlex.quote(str(traits.state_dir))} --engine {traits.name}"
 
 
 def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
     """Each with what is to be said of a tag that has moved since."""
-    images = engine.images({found.image_name for found in there if found.image_name})
+    images = engine.images.find({found.image_name for found in there if found.image_name})
     return tuple((found, _moved(images.get(found.image_name), found)) for found in there)
 
 

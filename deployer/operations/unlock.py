@@ -13,11 +13,11 @@ def unlock(name: str | None = None, *, force: bool = False, settings: Settings |
     """
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
-    owners = [(engine, engine.lock_owner(name, workspace.spec.env)) for engine in workspace.engines]
+    owners = [(engine, engine.locks.owner(name, workspace.spec.env)) for engine in workspace.engines]
     held = [(engine, str(owner)) for engine, owner in owners if owner is not None]
     if len(held) > 1:
         raise workspace.on_several(name, tuple(engine for engine, _ in held))
     for engine, _ in held if force else ():
-        engine.unlock(name, workspace.spec.env)
+        engine.locks.break_lock(name, workspace.spec.env)
     owner = held[0][1] if held else None
     return UnlockResult(name, workspace.spec.env, owner, taken=bool(owner) and force)

@@ -125,6 +125,11 @@ class Launch:
     project: str = ""
 
     @property
+    def key(self) -> tuple[str, str]:
+        """Name and environment."""
+        return self.name, self.env
+
+    @property
     def server_digest(self) -> str:
         """Over all but ports, models and image: a digest for each of SERVER_PARTS, so that one can say what differs."""
         files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}

@@ -102,7 +102,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
     with noticing() as notices:
         workspace = workspace.with_spec(_exported(workspace, options, progress, notices))
         request, models = _request(workspace)
-        with workspace.engine.lock(request.name, request.env, workspace.settings.lock_wait):
+        with workspace.engine.locks.acquire(request.name, request.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, request.name, request.env, notices)
             spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
             if spec != workspace.spec:
@@ -112,12 +112,12 @@ def deploy(  # noqa: PLR0913 - what a change is made of
             if expected is not None and plan.digest != expected.digest:
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
-                loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
+                loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
             gate = Gate(workspace, request, models, progress)
             notices.extend(_foretold(gate, plan, observed, aim))
             note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
-                recorded(workspace.ledger, request, plan, workspace.engine.name, note=note, aim=aim) as record,
+                recorded(workspace.ledger, request, plan, workspace.engine.traits.name, note=note, aim=aim) as record,
                 metered(workspace, request, plan, observed, record.measured) as meter,
             ):
                 gate.admit(plan.change, observed)
@@ -153,7 +153,7 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, 
 
 def _result(workspace: Workspace, models: tuple[ServedModel, ...], plan: Plan, notices: tuple[str, ...]) -> UpResult:
     spec = workspace.spec
-    return UpResult(spec.deployment, spec.env, workspace.engine.name, models, None, plan, None, notices=notices)
+    return UpResult(spec.deployment, spec.env, workspace.engine.traits.name, models, None, plan, None, notices=notices)
 
 
 def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:

@@ -98,7 +98,7 @@ def _environment(workspace: Workspace) -> str:
 
     from deployer.config import loader
 
-    keys = {key for engine in workspace.engines for key in engine.names()} - {(spec.deployment, spec.env)}
+    keys = {key for engine in workspace.engines for key in engine.inventory.names()} - {(spec.deployment, spec.env)}
     known = {env for _, env in keys} | set(loader.environments(workspace.settings.config))
     near = difflib.get_close_matches(spec.env, known, n=1)
     return f"[{spec.env}] is a new environment: did you mean --env {near[0]}?" if near and spec.env not in known else ""
@@ -107,7 +107,7 @@ def _environment(workspace: Workspace) -> str:
 def _engine(workspace: Workspace) -> str:
     if workspace.absence:
         return f"the embedded engine was chosen: {workspace.absence}"
-    chosen = workspace.spec.engine == "auto" and workspace.engine.name == "docker"
+    chosen = workspace.spec.engine == "auto" and workspace.engine.traits.name == "docker"
     return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
 
 
@@ -156,7 +156,7 @@ def _port(workspace: Workspace, host: str, expected: int, got: int | None, *, th
         return ""
     from deployer import engines
 
-    holder = engines.holder(workspace.engine, expected)
+    holder = engines.port_holder(workspace.engine, expected)
     return f"port {expected} is taken by {holder}: using {'a free one' if got is None else got}"
 
 

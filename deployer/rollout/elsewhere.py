@@ -45,11 +45,12 @@ def checked(workspace: Workspace, name: str) -> Workspace:
 
 
 def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
-    there = f"{workspace.typed(name)} --engine {other.name}"
+    here, there = workspace.engine.traits.name, other.traits.name
     return EngineConflict(
-        f"{name} [{workspace.spec.env}] is on the {other.name} engine already: on {workspace.engine.name} it would be "
-        "a second one of that name",
-        hint=f"deployer down {there} takes it down there; --engine {other.name} goes on there; another --env or "
+        f"{name} [{workspace.spec.env}] is on the {there} engine already: on {here} it would be a second one of "
+        "that name",
+        hint=f"deployer down {workspace.typed(name)} --engine {there} takes it down there; "
+        f"--engine {there} goes on there; another --env or "
         "--name keeps both",
     )
 
@@ -58,7 +59,7 @@ def nothing(workspace: Workspace) -> str:
     """That nothing is deployed in all that the workspace looks at, and what shows what there is beside it."""
     found = tuple(dict.fromkeys(_shown_with(workspace)))
     where = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
-    project = f" in project {workspace.engine.project}" if found else ""
+    project = f" in project {workspace.engine.traits.project}" if found else ""
     shown = f"; {', or '.join(found[:SHOWN])} shows what there is beside that" if found else ""
     return f"nothing is deployed{where}{project}{shown}"
 
@@ -71,9 +72,8 @@ def _shown_with(workspace: Workspace) -> Iterator[str]:
         yield from (command(workspace, "status", _text(workspace, engine, "", env)) for env in _environments(engine))
     others = [(other, env) for engine in own for other in others_of(engine) for env in _environments(other)]
     here = [(other, env) for other, env in others if _is_from_here(other, own)]
-    yield from (
-        command(workspace, "status", _text(workspace, other, f"--project {other.project}", env)) for other, env in here
-    )
+    for other, env in here:
+        yield command(workspace, "status", _text(workspace, other, f"--project {other.traits.project}", env))
     if len(others) > len(here):
         yield NO_PROJECT
 
@@ -81,16 +81,17 @@ def _shown_with(workspace: Workspace) -> Iterator[str]:
 def others_of(engine: Engine) -> tuple[Engine, ...]:
     """The engine as each other project sees it; none of one that does not answer."""
     with contextlib.suppress(EngineError):
-        return engine.others()
+        return engine.inventory.other_projects()
     return ()
 
 
 def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     """Whether one of the workspace's own directories has the deployments of another project."""
-    places = {engine.state_dir for engine in own}
-    if other.name == "docker":
-        return other.project in {project for place in places for project, _, _ in run_folder.homes(place / "docker")}
-    return bool(other.project) and other.state_dir in places
+    places = {engine.traits.state_dir for engine in own}
+    traits = other.traits
+    if traits.name == "docker":
+        return traits.project in {project for place in places for project, _, _ in run_folder.homes(place / "docker")}
+    return bool(traits.project) and traits.state_dir in places
 
 
 def command(workspace: Workspace, verb: str, options: str) -> str:
@@ -113,7 +114,7 @@ def hint_of_others(workspace: Workspace, name: str) -> str:
     own = every_engine(workspace)
     others = (other for engine in own for other in others_of(engine))
     for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
-        project = f"--project {other.project}" if other.project else NO_PROJECT
+        project = f"--project {other.traits.project}" if other.traits.project else NO_PROJECT
         found += [_text(workspace, other, project, env) for env in _environments(other, name)]
     return _reached(found, "of another project ")
 
@@ -137,8 +138,8 @@ def every_engine(workspace: Workspace) -> tuple[Engine, ...]:
 def _environments(engine: Engine, name: str | None = None) -> tuple[str, ...]:
     """Those in which an engine has something, of that name if one is given; none of one that does not answer."""
     try:
-        keys = [key for key in engine.names() if name in (None, key[0])]
-        return tuple(dict.fromkeys(key[1] for key in keys if engine.observe(*key) or engine.lost(*key)))
+        keys = [key for key in engine.inventory.names() if name in (None, key[0])]
+        return tuple(dict.fromkeys(key[1] for key in keys if engine.observe(*key) or engine.inventory.lost(*key)))
     except EngineError:
         return ()
 
@@ -147,12 +148,12 @@ def _text(workspace: Workspace, engine: Engine, project: str, env: str) -> str:
     """What to add to a command."""
     if project == NO_PROJECT:
         return NO_PROJECT
-    own = workspace.engines
-    place = shlex.quote(str(engine.state_dir))
+    traits, own = engine.traits, [each.traits for each in workspace.engines]
+    elsewhere = traits.state_dir not in {each.state_dir for each in own}
     parts = (
         project,
         f"--env {env}" if env != workspace.spec.env else "",
-        f"--state-dir {place}" if project and engine.state_dir not in {each.state_dir for each in own} else "",
-        f"--engine {engine.name}" if engine.name not in {each.name for each in own} else "",
+        f"--state-dir {shlex.quote(str(traits.state_dir))}" if project and elsewhere else "",
+        f"--engine {traits.name}" if traits.name not in {each.name for each in own} else "",
     )
     return " ".join(filter(None, parts))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from deployer.engines.base import Engine
@@ -98,9 +99,9 @@ def _start_candidate(step: StartCandidate, context: Context, undo: UndoStack) ->
 
     del step
     engine, launch = context.engine, context.launch
-    engine.prepare(context.progress)
-    context.candidate_undo = undo.push(Undo(lambda: engine.sweep(launch.name, launch.env), "the candidate was removed"))
-    context.progress(f"starting a candidate on the {engine.name} engine")
+    engine.images.pull(context.progress)
+    context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
+    context.progress(f"starting a candidate on the {engine.traits.name} engine")
     context.candidate = engine.stage(launch)
     smoke.get_ready(context.gate.models)  # while its server loads: that time is free
 
@@ -172,7 +173,7 @@ def _judge_traffic(step: JudgeTraffic, context: Context, _: UndoStack) -> None:
         context.meter.switched_beside()
     except DeployFailed as error:
         old, engine = context.replaced, context.engine
-        if old is None or engine.revives or engine.alive(old):
+        if old is None or engine.traits.can_restart or engine.exit_reason(old) is None:
             raise
         # Going back to a server that is no more would leave nobody to serve.
         context.notice(f"{error.message}; it is not taken back: the server before it has ended")
@@ -184,9 +185,9 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
         for each in step.accepted_by:
             _perform(each, context, undo)
 
-    context.engine.prepare(context.progress)
+    context.engine.images.pull(context.progress)
     context.progress("putting another gateway in front of it")
-    context.serving = context.engine.refront(context.running(), accept)
+    context.serving = context.engine.replace_gateway(context.running(), accept)
 
 
 def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:

@@ -54,7 +54,7 @@ def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportO
         return Wanted(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
     models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
     check_batching(workspace.spec, models)
-    loading.check(models, workspace.engine.tensorflow, workspace.spec.server.flags)
+    loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     return Wanted(served_model(name, models, spec), models)
 
 
@@ -76,7 +76,7 @@ def decided(workspace: Workspace, request: Launch, models: tuple[Model, ...], ob
     """What will be done, on an engine that is fit for it."""
     gate = workspace.spec.gate
     conditions = planning.Conditions(
-        seamless=workspace.engine.seamless, gate=not gate.skip, measured=gate.measure_rate is not None
+        seamless=workspace.engine.traits.zero_downtime, gate=not gate.skip, measured=gate.measure_rate is not None
     )
     plan = planning.decide(request, observed, conditions)
     if plan.change is Change.RELOAD and observed is not None:
@@ -98,7 +98,7 @@ def _looked_closer(
     memory = engine.memory(observed) if spec.gate.check_memory else None
     return dataclasses.replace(
         conditions,
-        astray=engine.astray(observed, request.models),
+        astray=engine.preflight.reload(observed, request.models),
         room=memory is not None and headroom.for_three(memory, observed, models),
         stored=reload.in_store(reload.store_of(workspace, observed)),
     )
@@ -113,7 +113,7 @@ _OF_STRANGERS = (
 def check_platform(workspace: Workspace) -> None:
     """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
     with workspace.offering_embedded(workspace.spec.deployment):
-        for finding in workspace.engine.check():
+        for finding in workspace.engine.preflight.platform():
             if finding.severity == "error":
                 raise EngineUnavailable(finding.message, hint=finding.remedy)
     from deployer.config import hosts
@@ -122,16 +122,16 @@ def check_platform(workspace: Workspace) -> None:
     hosts.check_family(server.address)
     address = Address(server.address, server.rest_port, server.grpc_port)
     name, env = workspace.spec.deployment, workspace.spec.env
-    if strangers := workspace.engine.strangers(name, env):
+    if strangers := workspace.engine.inventory.strangers(name, env):
         raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
-    for lost in workspace.engine.lost(name, env):
+    for lost in workspace.engine.inventory.lost(name, env):
         raise EngineError(
             f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
             hint=f"deployer down {workspace.typed(name)} ends it",
         )
     if server.rest_port or server.grpc_port:
         _check_other_protocol(server, workspace.engine.observe(name, env))
-    workspace.engine.check_address(name, env, address)
+    workspace.engine.preflight.address(name, env, address)
 
 
 def _check_other_protocol(server: Server, there: Deployment | None) -> None:

@@ -38,14 +38,14 @@ def nothing(workspace: Workspace, name: str | None, env: str | None) -> str:
     what = f" as {name}" if name else ""
     where = f" in [{env}]" if env else ""
     shown = f"; {', or '.join(commands[: elsewhere.SHOWN])} shows what was deployed there" if commands else ""
-    return f"nothing was deployed yet{what}{where} of project {workspace.engine.project}{shown}"
+    return f"nothing was deployed yet{what}{where} of project {workspace.engine.traits.project}{shown}"
 
 
 def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str:
-    project = recorded.project if recorded.project not in ("", workspace.engine.project) else ""
+    project = recorded.project if recorded.project not in ("", workspace.engine.traits.project) else ""
     place = f"--state-dir {shlex.quote(str(recorded.state_dir))}" if recorded.state_dir else ""
     parts = (
-        f"--project {project or workspace.engine.project}" if project or place else "",
+        f"--project {project or workspace.engine.traits.project}" if project or place else "",
         f"--env {recorded.env}" if recorded.env != workspace.spec.env else "",
         place,
     )
@@ -55,14 +55,14 @@ def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str
 def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
     """What this project has, then what others have in this directory, at last what other directories have of `name`."""
     engines = elsewhere.every_engine(workspace)
-    places = tuple(dict.fromkeys((workspace.engine.state_dir, *(engine.state_dir for engine in engines))))
+    places = tuple(dict.fromkeys((workspace.engine.traits.state_dir, *(engine.traits.state_dir for engine in engines))))
     here = [_Recorded(*found) for place in places for found in _deployments(place)]
-    yield from sorted(here, key=lambda each: each.project not in ("", workspace.engine.project))
+    yield from sorted(here, key=lambda each: each.project not in ("", workspace.engine.traits.project))
     others = [other for engine in engines for other in elsewhere.others_of(engine)] if name else []
     for other in others:
         with contextlib.suppress(DeployerError):
-            for seen in other.observe_all():
-                found, place = (other.project, seen.name, seen.env), run_folder.state_dir(seen.folder)
+            for seen in other.inventory.observe_all():
+                found, place = (other.traits.project, seen.name, seen.env), run_folder.state_dir(seen.folder)
                 if seen.name == name and place not in places and found in _deployments(place):
                     yield _Recorded(*found, place)
 

@@ -85,13 +85,13 @@ def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> Serve
 
 def check_flags(spec: Spec, engine: Engine) -> None:
     """Refuse server flags that the engine cannot honour. Raises SettingRefused."""
-    flags.check(engine.name, _flags(spec))
+    flags.check(engine.traits.name, _flags(spec))
 
 
 def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """What the engine is to start. Raises TemplateError, SettingRefused."""
     check_flags(spec, engine)
-    root = engine.models_root(spec.models_dir)
+    root = engine.traits.models_root(spec.models_dir)
     return Launch(
         name=spec.deployment,
         env=spec.env,
@@ -102,15 +102,15 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
         models=models,
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
-        traits=engine.traits(),
-        project=engine.project,
+        traits=engine.traits.fingerprint,
+        project=engine.traits.project,
     )
 
 
 def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
-    front = engine.front(spec.deployment, spec.env, spec.server.address)
-    return dataclasses.replace(launch(spec, engine, models), image=engine.image(), front=front)
+    front = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
+    return dataclasses.replace(launch(spec, engine, models), image=engine.images.current(), front=front)
 
 
 def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:

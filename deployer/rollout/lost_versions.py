@@ -73,5 +73,5 @@ def _observed(workspace: Workspace) -> tuple[Deployment, ...]:
     found: list[Deployment] = []
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):
-            found += (each for each in engine.observe_all() if each.env == workspace.spec.env)
+            found += (each for each in engine.inventory.observe_all() if each.env == workspace.spec.env)
     return tuple(found)

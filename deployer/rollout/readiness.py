@@ -56,8 +56,8 @@ class Vigil:
         """What was seen of the server, unless it is not there any more."""
         if seen.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
             return seen
-        if not self._engine.alive(self._deployment):
-            return Observation(Readiness.UNAVAILABLE, self._engine.autopsy(self._deployment))
+        if reason := self._engine.exit_reason(self._deployment):
+            return Observation(Readiness.UNAVAILABLE, reason)
         self._next = time.monotonic() + ALIVE_SECONDS
         return seen
 
@@ -83,11 +83,11 @@ def _doubt(engine: Engine, deployment: Deployment, error: DeployerError) -> str 
 
 
 def _want_of_memory(engine: Engine, deployment: Deployment) -> str | None:
-    memory = engine.memory(deployment) if engine.alive(deployment) else None
+    memory = engine.memory(deployment) if engine.exit_reason(deployment) is None else None
     exhausted = headroom.exhaustion(memory) if memory else ""
     return f"{exhausted}: raise docker.memory, or allow more time with --timeout SECONDS" if exhausted else None
 
 
 def _warning(engine: Engine) -> str | None:
-    warnings = (finding for finding in engine.check() if finding.severity == "warning")
+    warnings = (finding for finding in engine.preflight.platform() if finding.severity == "warning")
     return next((f"{finding.message}: {finding.remedy}" for finding in warnings), None)

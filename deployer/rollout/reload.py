@@ -33,7 +33,7 @@ def switch(step: Reload, workspace: Workspace, server: Deployment) -> Deployment
 
 def record(step: RecordModels, workspace: Workspace, server: Deployment) -> Deployment:
     """Have the engine know the server for its models."""
-    return workspace.engine.relabel(server, step.models)
+    return workspace.engine.mark_serving(server, step.models)
 
 
 def restore(workspace: Workspace, server: Deployment, models: Models, journal: Callable[[Step], None]) -> None:
@@ -49,7 +49,7 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
     """What serves, once all that killed commands left is finished or undone, which `notices` say. Call it with the lock
     held."""
     mended = workspace.engine.recover(name, env)
-    notices.extend((*workspace.ledger.interrupted(name, env, workspace.engine.name), *mended))
+    notices.extend((*workspace.ledger.interrupted(name, env, workspace.engine.traits.name), *mended))
     observed = workspace.engine.observe(name, env)
     if observed is None or not observed.running:
         return observed
@@ -110,9 +110,9 @@ def _require_versions(workspace: Workspace, server: Deployment, models: Models) 
 def _take_up(workspace: Workspace, server: Deployment, models: Models) -> None:
     _require_versions(workspace, server, models)
     spec, engine = workspace.spec, workspace.engine
-    root = engine.models_root(spec.models_dir)
+    root = engine.traits.models_root(spec.models_dir)
     rendered = render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir)
-    engine.configure(server, rendered, models)
+    engine.write_config(server, rendered, models)
     workspace.client(server).reload(rendered.files[MODEL_CONFIG])
     await_models(workspace, server, models)
 

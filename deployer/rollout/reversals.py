@@ -46,7 +46,7 @@ def _other_keys(listed: ModelSpec, served: ServedModel) -> str:
 def _history(workspace: Workspace, launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
     """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
     `redeploy` or `label` did."""
-    releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.name)
+    releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
     last = next((release for release in releases if release.outcome is Outcome.GOOD), None)
     if last is None or last.models != observed.models:
         return

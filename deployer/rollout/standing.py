@@ -40,7 +40,7 @@ def standing(workspace: Workspace) -> Standing:
 def _asked(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
     """The engine that has the deployment, what it has, and a notice where that cannot be told."""
     name, env = workspace.spec.deployment, workspace.spec.env
-    workspace = dataclasses.replace(workspace, engines=tuple(map(engines.impatient, workspace.engines)))
+    workspace = dataclasses.replace(workspace, engines=tuple(map(engines.answering_soon, workspace.engines)))
     try:
         workspace = workspace.narrowed(name)
         return workspace, workspace.engine.observe(name, env), ""

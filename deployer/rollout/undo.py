@@ -14,7 +14,7 @@ class Undo:
     """`says` tells a person who ended the command what was undone; with `failure`, an error is raised as DeployFailed
     that begins so."""
 
-    action: Callable[[], None]
+    action: Callable[[], object]
     says: str
     failure: str = ""
 

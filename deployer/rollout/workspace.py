@@ -18,7 +18,6 @@ from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.errors import (
     EngineConflict,
-    EngineError,
     EngineUnavailable,
     InvalidValue,
     NothingDeployed,
@@ -118,7 +117,7 @@ class Workspace:
 
     def ledger_of(self, engine: Engine) -> Ledger:
         """The history of the project that an engine works for."""
-        return Ledger(engine.state_dir / LEDGER_FILE, engine.project)
+        return Ledger(engine.traits.state_dir / LEDGER_FILE, engine.traits.project)
 
     @property
     def tolerance(self) -> Tolerance:
@@ -152,7 +151,8 @@ class Workspace:
                 hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
             )
         with self.offering_embedded(name):
-            having = [engine for engine in self.engines if key in engine.names()] if len(self.engines) > 1 else []
+            several = self.engines if len(self.engines) > 1 else ()
+            having = [engine for engine in several if key in engine.inventory.names()]
         if len(having) > 1:
             having = [engine for engine in having if engine.observe(*key)] or having[:1]
         return tuple(having) or self.engines[:1]
@@ -169,7 +169,7 @@ class Workspace:
 
     def on_several(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
         """The error that asks which engine is meant."""
-        first, second = (engine.name for engine in having[:2])
+        first, second = (engine.traits.name for engine in having[:2])
         what = self.typed(name)
         return EngineConflict(
             f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
@@ -196,12 +196,12 @@ class Workspace:
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Every deployment of every engine."""
-        return tuple(found for engine in self.engines for found in engine.observe_all())
+        return tuple(found for engine in self.engines for found in engine.inventory.observe_all())
 
     def others(self) -> tuple[Engine, ...]:
         """The engines as each other project sees them that has something there."""
         own = set(map(identity, self.engines))
-        found = each_once(other for engine in self.engines for other in engine.others())
+        found = each_once(other for engine in self.engines for other in engine.inventory.other_projects())
         return tuple(other for other in found if identity(other) not in own)
 
     def client(self, deployment: Deployment) -> Client:
@@ -215,7 +215,7 @@ class Workspace:
     def _ended(self, deployment: Deployment) -> str:
         """Why its server is not there any more; empty while it is."""
         engine = self.narrowed(deployment.name).engine
-        return "" if engine.alive(deployment) else engine.autopsy(deployment)
+        return engine.exit_reason(deployment) or ""
 
     @cached_property
     def _clients(self) -> dict[tuple[str, Client], Client]:
@@ -238,7 +238,7 @@ class Workspace:
 
     def nothing_deployed(self, name: str) -> NothingDeployed:
         """The error that says what there is instead."""
-        lost = [each for engine in self.engines for each in engine.lost(name, self.spec.env)]
+        lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
         if lost:
             return NothingDeployed(
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
@@ -270,7 +270,7 @@ class Workspace:
         if self.spec.name or self.spec.models:
             return self.spec.deployment
         deployed = self.observe_all()
-        seen = (*deployed, *(lost for engine in self.engines for lost in engine.lost()))
+        seen = (*deployed, *(lost for engine in self.engines for lost in engine.inventory.lost()))
         there = sorted({found.name for found in seen if found.env == self.spec.env})
         if len(there) == 1:
             return there[0]
@@ -323,15 +323,8 @@ def each_once(found: Iterable[Engine]) -> tuple[Engine, ...]:
 
 def identity(engine: Engine) -> tuple[str, str, str]:
     """What tells whether two engines have the same deployments."""
-    return engine.name, _place(engine), engine.project
-
-
-def _place(engine: Engine) -> str:
-    """One that cannot be told is found out again when the engine is asked for something."""
-    try:
-        return engine.place
-    except EngineError as error:
-        return error.message
+    traits = engine.traits
+    return traits.name, traits.id, traits.project
 
 
 def open_workspace(settings: Settings) -> Workspace:

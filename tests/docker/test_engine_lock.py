@@ -20,7 +20,8 @@ from deployer.config.spec import Docker
 from deployer.engines.docker import engine_lock
 from deployer.engines.docker.api import connect
 from deployer.engines.docker.engine import DockerEngine
-from deployer.engines.docker.engine_lock import EngineLock, Held, Watch
+from deployer.engines.docker.engine_lock import EngineLock, ExpiryTracker, LockInfo
+from deployer.engines.docker.host import DockerHost
 from deployer.errors import EngineError, LockHeld
 from deployer.results.deployment import Deployment, Endpoints, Rendered
 from deployer.system import owners
@@ -110,7 +111,7 @@ def test_a_holder_elsewhere_that_lives_is_respected(far):
 
 def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypatch):
     with monkeypatch.context() as changed:
-        changed.setattr(EngineLock, "_beat", lambda *_: None)
+        changed.setattr(EngineLock, "_heartbeat", lambda *_: None)
         with far.hold(0.0):
             dead = far.look()
             with pytest.raises(LockHeld), far.hold(0.0):
@@ -123,16 +124,16 @@ def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypat
 
 
 def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
-    engine = DockerEngine(project / ".deployer", project / "models", Docker(), project=PROJECT)
+    engine = DockerEngine(DockerHost(project / ".deployer", project / "models", Docker(), project=PROJECT))
     there = Deployment(
         "half_plus_two", "local", "docker", "r", "candidate", (), Endpoints("", ""), 1, 2, "d", "", True, None, project
     )
-    with engine.lock("half_plus_two", "local", 0.0):
+    with engine.locks.acquire("half_plus_two", "local", 0.0):
         far.remove(far.look().id)
         with pytest.raises(LockHeld, match=r"was taken away meanwhile$"):
             engine.promote(there, 1.0, lambda _: None)
         with far.hold(0.0), pytest.raises(LockHeld, match=r"meanwhile; it is held by process .* on far"):
-            engine.configure(there, Rendered({}), ())
+            engine.write_config(there, Rendered({}), ())
 
 
 def test_the_verb_takes_away_a_lock_from_elsewhere(far, project):
@@ -163,8 +164,8 @@ def test_an_owner_that_cannot_be_read_is_one_that_nobody_knows(far, server_image
 def test_a_clock_that_jumps_does_no_harm(monkeypatch):
     """The observer's own clock counts, and it never jumps; the time of day is only told."""
     here = owners.myself()
-    held = Held("id", dataclasses.replace(here, machine="far away"), 7)
+    held = LockInfo("id", dataclasses.replace(here, machine="far away"), 7)
     monkeypatch.setattr("time.time", lambda: 4e9)
-    watch = Watch()
+    watch = ExpiryTracker()
     assert not watch.expired(held)
     assert not watch.expired(held)

@@ -11,8 +11,8 @@ from support.world import eventually, free_port, listens
 
 from deployer.config.spec import Gateway
 from deployer.engines.docker.gateway import tokens
-from deployer.engines.docker.gateway.home import Home
-from deployer.engines.docker.gateway.wanted import MOUNT, Place, Wanted
+from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
+from deployer.engines.docker.gateway.directory import GatewayDir
 
 ORIGIN = {"Origin": "https://page.example"}
 PREFLIGHT = {**ORIGIN, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "authorization"}
@@ -26,8 +26,8 @@ def gateway(request, tmp_path_factory: pytest.TempPathFactory, gateway_image: st
     folder, port = tmp_path_factory.mktemp("gateway"), free_port()
     tokens.write(folder / "known", {"me": tokens.hashed("known")})
     settings = Gateway(enabled=True, tokens=folder / "known", max_body="2k", requests_per_second=20)
-    place = Place("127.0.0.1", port, free_port(), ("127.0.0.2", "127.0.0.2"))
-    files = Wanted(settings, cors=request.param).files(Home(folder / "home"), "g", place)
+    place = Listen("127.0.0.1", port, free_port(), ("127.0.0.2", "127.0.0.2"))
+    files = GatewayConfig(settings, cors=request.param).files(GatewayDir(folder / "home"), "g", place)
     (folder / "run" / "g").mkdir(parents=True)
     for name, text in files.items():
         (folder / "run" / "g" / name).write_text(text)

@@ -13,6 +13,7 @@ import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from support.containers import PROJECT, build, labelled, running, world
@@ -20,6 +21,7 @@ from support.world import MODELS, eventually, free_port
 
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker.engine import DockerEngine
+from deployer.engines.docker.host import DockerHost
 from deployer.errors import EngineError, GateRefused
 from deployer.results.deployment import Deployment, Launch, Rendered, ServedModel
 
@@ -50,7 +52,9 @@ class Site:
 
     def engine(self, *, gated: bool, **limits: int) -> DockerEngine:
         gateway = dataclasses.replace(self.gateway, enabled=gated, **limits)
-        return DockerEngine(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway, project=PROJECT)
+        return DockerEngine(
+            DockerHost(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway, project=PROJECT)
+        )
 
     def stage(self, engine: DockerEngine) -> Deployment:
         launch = Launch(
@@ -82,6 +86,11 @@ class Site:
 
         eventually(asked, "the public port answers", 60)
         return found[0]
+
+
+def on(engine: DockerEngine, **changes: Any) -> DockerEngine:
+    """The same engine with other parts of its host."""
+    return DockerEngine(dataclasses.replace(engine.host, **changes))
 
 
 def promote(engine: DockerEngine, candidate: Deployment) -> None:
@@ -210,10 +219,10 @@ def test_a_gateway_that_does_not_start_is_told_in_its_own_words_and_leaves_all_a
     site.deploy(engine)
     before = site.who_answers()
     with pytest.raises(EngineError) as refusal:
-        site.deploy(dataclasses.replace(broken, templates_dir=tmp_path))
+        site.deploy(on(broken, templates_dir=tmp_path))
     assert "did not start" in refusal.value.message
     assert any("unknown keyword" in line for line in refusal.value.log)
-    broken.sweep(NAME, ENV)
+    broken.recover(NAME, ENV)
     assert site.who_answers() == before
     assert_nothing_else(engine.observe(NAME, ENV), engine)
     assert engine.recover(NAME, ENV) == ()
@@ -222,7 +231,7 @@ def test_a_gateway_that_does_not_start_is_told_in_its_own_words_and_leaves_all_a
 def test_two_working_copies_mean_one_gateway(site, tmp_path):
     engine = site.engine(gated=True)
     site.deploy(engine)
-    other = dataclasses.replace(engine, state_dir=tmp_path / "elsewhere")
+    other = on(engine, state_dir=tmp_path / "elsewhere")
     seen = [each.observe(NAME, ENV) for each in (engine, other)]
     assert seen[0] == seen[1]
     site.deploy(other)
@@ -239,9 +248,9 @@ def assert_nothing_else(serving, engine) -> None:
     slots = "-slots" if serving.slot else ""
     there = labelled(f"deployer.project={PROJECT}")
     assert there == ([name, *gateway], [f"{name}{slots}"])
-    releases = [path.name for path in (engine.state_dir / "docker" / f"{ENV}@{PROJECT}" / NAME).iterdir()]
+    releases = [path.name for path in (engine.traits.state_dir / "docker" / f"{ENV}@{PROJECT}" / NAME).iterdir()]
     assert releases == [serving.release]
-    generations = list((engine.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
+    generations = list((engine.traits.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
     assert len(generations) == len(gateway)
 
 
@@ -263,7 +272,7 @@ def test_what_is_not_accepted_at_its_address_leaves_all_as_it_was(site, change):
     ((address, answered),) = met
     assert address == f"http://127.0.0.1:{site.ports[0]}"
     assert answered != before
-    other.sweep(NAME, ENV)
+    other.recover(NAME, ENV)
     assert site.who_answers() == before
     assert_nothing_else(engine.observe(NAME, ENV), engine)
     assert engine.recover(NAME, ENV) == ()

@@ -16,6 +16,7 @@ from support.world import servers
 
 from deployer.engines import run_folder
 from deployer.engines.embedded.engine import EmbeddedEngine
+from deployer.engines.local import DirectoryLocks
 from deployer.results.deployment import Memory, ServedModel, models_text
 
 LOOKS_WHEN_TOLD = "[server.flags]\nfile_system_poll_wait_seconds = 3600\n"
@@ -103,15 +104,15 @@ def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
 @contextmanager
 def overtaken_by(other: Callable[[], object]) -> Iterator[None]:
     """Another command comes first, between what a command of this process sees and the lock that it takes."""
-    lock = EmbeddedEngine.lock
+    acquire = DirectoryLocks.acquire
 
     def late(*arguments: Any) -> Any:
         patched.undo()
         other()
-        return lock(*arguments)
+        return acquire(*arguments)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(EmbeddedEngine, "lock", late)
+        patched.setattr(DirectoryLocks, "acquire", late)
         yield
 
 

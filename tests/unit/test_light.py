@@ -15,9 +15,8 @@ from support.world import MODELS
 HEAVY = ("tensorflow", "keras", "tf_keras")
 NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "httptools")
 OF_A_DEPLOY = (
-    "savedmodel.reader", "savedmodel.op_sets", "verification.golden", "verification.smoke", "client.client",
+    "savedmodel.reader", "verification.golden", "verification.smoke", "client.client",
     "store.store", "operations.up", "rollout.deploy",
-    "engines.docker.containers", "engines.docker.placing", "engines.docker.promoting", "engines.docker.probe",
 )  # fmt: skip
 """Rooms that `down` can do without."""
 
@@ -130,8 +129,8 @@ def test_nor_does_the_docker_engine_before_it_deploys(project: Path) -> None:
         [sys.executable, "-c", script], cwd=project, capture_output=True, text=True, timeout=60, check=True
     )
     modules = set(json.loads(ended.stdout))
-    assert "deployer.engines.docker.world" in modules
-    assert not modules & {f"deployer.{room}" for room in (*OF_A_DEPLOY, "engines.docker.blueprint")}
+    assert "deployer.engines.docker.state" in modules
+    assert not modules & {f"deployer.{room}" for room in OF_A_DEPLOY}
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

@@ -31,7 +31,7 @@ RELEASE_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
-class Held:
+class LockInfo:
     """A lock as the engine shows it. `id` is of this one holder's container: removing it harms no later one."""
 
     id: str
@@ -44,14 +44,14 @@ class Held:
         return str(self.owner or "another command")
 
 
-class Watch:
+class ExpiryTracker:
     """Tells whether a holder still counts, by this process's own clock: one that jumps does no harm."""
 
     def __init__(self) -> None:
         self._seen: tuple[str, int] | None = None
         self._since = 0.0
 
-    def expired(self, held: Held) -> bool:
+    def expired(self, held: LockInfo) -> bool:
         """Whether it has died: known at once of a process of this machine, of others when they count no more."""
         if held.owner is not None and held.owner.here:
             return held.owner.dead
@@ -76,19 +76,19 @@ class EngineLock:
         return container_name(self.project, self.name, self.env).replace("deployer-", "deployer.lock-", 1)
 
     @contextmanager
-    def hold(self, wait_seconds: float) -> Iterator[Holding]:
+    def hold(self, wait_seconds: float) -> Iterator[LockHandle]:
         """One command at a time. Raises LockHeld when it cannot be had within `wait_seconds`."""
         identity = self._take(Deadline.after(wait_seconds))
         released = threading.Event()
         try:
-            threading.Thread(target=self._beat, args=(identity, released), daemon=True).start()
-            yield Holding(self, identity)
+            threading.Thread(target=self._heartbeat, args=(identity, released), daemon=True).start()
+            yield LockHandle(self, identity)
         finally:
             released.set()
             with contextlib.suppress(EngineError):  # an engine that is gone: the next command finds a dead holder
                 self.remove(identity)
 
-    def look(self) -> Held | None:
+    def look(self) -> LockInfo | None:
         """Who holds it, or None. Raises EngineError for a container that is no lock."""
         import docker.errors
 
@@ -101,9 +101,9 @@ class EngineLock:
         if f"{LOCK}owner" not in labels:
             raise EngineError(f"there is a container {self.container} that is not deployer's", hint="rename it")
         beats = found["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
-        return Held(found["Id"], owner_from(labels[f"{LOCK}owner"]), int(beats))
+        return LockInfo(found["Id"], owner_from(labels[f"{LOCK}owner"]), int(beats))
 
-    def take_away(self) -> None:
+    def break_lock(self) -> None:
         """End who holds it, when that is a process of this machine; nobody holds it then."""
         held = self.look()
         if held is None:
@@ -126,7 +126,7 @@ class EngineLock:
                     raise
 
     def _take(self, deadline: Deadline) -> str:
-        watch, releasing = Watch(), Deadline.after(RELEASE_SECONDS)
+        watch, releasing = ExpiryTracker(), Deadline.after(RELEASE_SECONDS)
         while (identity := self._create()) is None:
             held = self.look()
             if held and watch.expired(held):
@@ -137,7 +137,7 @@ class EngineLock:
                 time.sleep(POLL_SECONDS)
         return identity
 
-    def _refusal(self, held: Held | None) -> LockHeld:
+    def _refusal(self, held: LockInfo | None) -> LockHeld:
         whose = held.whose if held else "another command"
         return LockHeld(
             f"deployment {self.name} [{self.env}] is being worked on by {whose}",
@@ -161,7 +161,7 @@ class EngineLock:
                     return None
                 raise
 
-    def _beat(self, identity: str, released: threading.Event) -> None:
+    def _heartbeat(self, identity: str, released: threading.Event) -> None:
         """Count, where an engine keeps a number for whoever wants one: how often a failed container is restarted."""
         beats = 0
         while not released.wait(BEAT_SECONDS):
@@ -172,7 +172,7 @@ class EngineLock:
 
 
 @dataclass(frozen=True)
-class Holding:
+class LockHandle:
     """One holder's hold on a lock, which it may lose unseen: suspended for long, or to `deployer unlock --force`."""
 
     lock: EngineLock

@@ -10,7 +10,8 @@ from typing import Any
 
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import credentials
-from deployer.engines.docker.api import docker_errors, numbers
+from deployer.engines.docker.api import numbers
+from deployer.engines.docker.images import architecture_mismatch, find_image
 from deployer.results.checks import Finding
 
 ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
@@ -21,8 +22,6 @@ API_OF_SETTINGS = {"gpus": "1.40", "platform": "1.41"}
 """The API that a setting needs, beyond the oldest that is driven at all."""
 
 SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""The kernel's names of processors, in the images' words."""
 
 
 def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
@@ -49,7 +48,9 @@ def of_selinux(info: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Fin
     if not any("name=selinux" in option for option in info.get("SecurityOptions") or ()):
         return
     if unlabelled := [folder for folder in folders if folder.is_dir() and not _is_labelled(folder)]:
-        text = f"the Docker Engine confines containers with SELinux, and no label lets them read {listed(unlabelled)}"
+        text = (
+            f"the Docker Engine confines containers with SELinux, and no label lets them read {listed_dirs(unlabelled)}"
+        )
         yield Finding(ENGINE, "warning", text, labelling(unlabelled))
 
 
@@ -58,7 +59,7 @@ def labelling(folders: Sequence[Path]) -> str:
     return f"chcon -R -t {CONTAINER_LABELS[0]} {' '.join(shlex.quote(str(folder)) for folder in folders)}"
 
 
-def listed(folders: Sequence[Path]) -> str:
+def listed_dirs(folders: Sequence[Path]) -> str:
     """Folders in a sentence."""
     return " and ".join(map(str, folders))
 
@@ -82,7 +83,7 @@ def of_image(found: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[
     if found is None:
         yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
         return
-    faults = [fault for fault in (mismatch(info, found), _stranger(found)) if fault]
+    faults = [fault for fault in (architecture_mismatch(info, found), _stranger(found)) if fault]
     for fault in faults:
         yield Finding(IMAGE, "warning", f"{settings.image}: {fault}", "check docker.image")
     if not faults:
@@ -96,7 +97,7 @@ def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Itera
     foreign = _foreign_network(info)
     if foreign:
         yield Finding(GATEWAY, "error", f"a gateway cannot be had: {foreign}", "take [gateway] out")
-    elif image(client, settings.image) is None:
+    elif find_image(client, settings.image) is None:
         text = f"the engine does not have {settings.image}"
         yield Finding(GATEWAY, "warning", text, f"docker pull {settings.image}")
 
@@ -107,33 +108,6 @@ def _foreign_network(info: Mapping[str, Any]) -> str:
     if "Docker Desktop" in str(info.get("OperatingSystem", "")):
         return "Docker Desktop runs containers in a machine of their own"
     return ""
-
-
-def image(client: Any, name: str) -> Any:
-    """The engine's image of that name, or None."""
-    import docker.errors
-
-    with docker_errors(f"looking for image {name}"):
-        try:
-            return client.images.get(name)
-        except docker.errors.ImageNotFound:
-            return None
-
-
-def tags(client: Any, wanted: Sequence[str]) -> dict[str, str]:
-    """The id of the image that each of these tags is on, of those that the engine has."""
-    with docker_errors("listing images"):
-        listed = client.api.images(filters={"reference": sorted(set(wanted))})
-    return {tag: str(found["Id"]) for found in listed for tag in found.get("RepoTags") or () if tag in wanted}
-
-
-def mismatch(info: Mapping[str, Any], found: Any) -> str:
-    """That an image is for another processor than the engine's, or nothing."""
-    here = str(info.get("Architecture", ""))
-    there, here = str(found.attrs.get("Architecture", "")), ARCHITECTURES.get(here, here)
-    if not there or not here or there == here:
-        return ""
-    return f"the image is for {there}, and the engine's machine is {here}"
 
 
 def _stranger(found: Any) -> str:

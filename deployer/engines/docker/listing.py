@@ -14,8 +14,8 @@ from typing import Any
 
 from deployer.engines import run_folder
 from deployer.engines.base import CANDIDATE, SERVING
-from deployer.engines.docker.gateway.home import Home
-from deployer.engines.docker.gateway.wanted import CERTIFICATE, TOKENS
+from deployer.engines.docker.gateway.config import CERTIFICATE, TOKENS
+from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
 from deployer.results.deployment import Deployment, Endpoints, Front, ServedModel, models_from
@@ -27,7 +27,7 @@ RETIRING = "retiring"
 
 @dataclass(frozen=True)
 class GatewayContainer:
-    """One container of a gateway; `generation` is its folder's name in `home`."""
+    """One container of a gateway; `generation` is its folder's name in `directory`."""
 
     id: str
     name: str
@@ -37,13 +37,13 @@ class GatewayContainer:
     host: str
     rest_port: int
     grpc_port: int
-    home: Home
+    directory: GatewayDir
     running: bool
 
     @property
     def in_force(self) -> bool:
         """Whether it is the one that holds the ports."""
-        active = self.home.active()
+        active = self.directory.active()
         return active is not None and active.generation == self.generation
 
 
@@ -86,7 +86,7 @@ def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
     return published | {port for found in gateways(running) for port in (found.rest_port, found.grpc_port)}
 
 
-def front(home: Home, generation: str, digest: str, *, running: bool) -> Front:
+def front(home: GatewayDir, generation: str, digest: str, *, running: bool) -> Front:
     """How the tool gets through a gateway."""
     folder = home.folder(generation)
     certificate = folder / CERTIFICATE
@@ -116,7 +116,7 @@ def _gateway(container: Mapping[str, Any]) -> GatewayContainer:
         host=labels["host"],
         rest_port=int(labels["rest_port"]),
         grpc_port=int(labels["grpc_port"]),
-        home=Home(Path(labels["gateway"])),
+        directory=GatewayDir(Path(labels["gateway"])),
         running=container["State"] == "running",
     )
 
@@ -124,12 +124,12 @@ def _gateway(container: Mapping[str, Any]) -> GatewayContainer:
 def _server(container: Mapping[str, Any], fronts: Mapping[tuple[str, str], GatewayContainer]) -> Deployment:
     labels = _labels(container)
     found = _alone(container, labels)
-    active = Home(Path(labels["gateway"])).active() if found.slot else None
+    active = GatewayDir(Path(labels["gateway"])).active() if found.slot else None
     if active is None or active.slot != found.slot:
         return found
     gateway = fronts.get((found.name, found.env))
     digest, running = (gateway.digest, gateway.running) if gateway else ("", False)
-    through = front(Home(Path(labels["gateway"])), active.generation, digest, running=running)
+    through = front(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
     return behind(found, labels["host"], through)
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from deployer.config.spec import Docker
-from deployer.engines import loading
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.results.checks import Finding
@@ -40,6 +39,8 @@ class Seen:
 
 def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     """What a server of this engine would see of these models, and whether it is of an age with them."""
+    from deployer.engines import loading
+
     seen = look(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
     yield from _visible(seen, settings, models_dir, models)
     yield from _ages(seen, settings.image, models)

@@ -21,10 +21,10 @@ def row(request: pytest.FixtureRequest) -> Row:
 @contextmanager
 def _house(row: Row, folder: Path) -> Iterator[House]:
     house = House(row, folder / ".deployer")
-    house.engine.prepare(print)
+    house.engine.images.pull(print)
     yield house
-    for name, env in house.engine.names():
-        with house.engine.lock(name, env, 30.0):
+    for name, env in house.engine.inventory.names():
+        with house.engine.locks.acquire(name, env, 30.0):
             house.engine.remove(name, env)
     assert house.litter == []
 

@@ -18,6 +18,7 @@ from deployer.client.client import Client, Question
 from deployer.config import render
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
+from deployer.engines.docker.engine import DockerEngine
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import TensorSpec
 from deployer.system.wait import Deadline, Observation, Readiness, until_ready
@@ -55,7 +56,10 @@ class House:
 
     @cached_property
     def engine(self) -> Engine:
-        return replace(self.row.make(self.spec), project=self.project)  # type: ignore[type-var]
+        made: Any = self.row.make(self.spec)
+        if isinstance(made, DockerEngine):
+            return replace(made, host=replace(made.host, project=self.project))
+        return replace(made, project=self.project)
 
     @property
     def litter(self) -> list[str]:
@@ -64,9 +68,9 @@ class House:
 
     def launch(self, *models: ServedModel, **changes: Any) -> Launch:
         """On any ports, with what the engine needs to find the models."""
-        root = self.engine.models_root(self.spec.models_dir)
+        root = self.engine.traits.models_root(self.spec.models_dir)
         rendered = render.render(models, root)
-        made = Launch(self.name, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits())
+        made = Launch(self.name, ENV, "127.0.0.1", 0, 0, (), models, root, rendered, self.engine.traits.fingerprint)
         return replace(made, **changes)
 
     def stage(self, *models: ServedModel, **changes: Any) -> Deployment:
@@ -88,14 +92,14 @@ class House:
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
         seen = availability.readiness(client, deployment.models)
-        if seen.readiness is Readiness.READY or self.engine.alive(deployment):
+        if seen.readiness is Readiness.READY or self.engine.exit_reason(deployment) is None:
             return seen
         return Observation(Readiness.UNAVAILABLE, "\n".join(self.engine.logs(deployment, 20)))
 
     def reload(self, deployment: Deployment, *models: ServedModel) -> None:
         """The server takes up other models, as `up` makes it do."""
         rendered = self.launch(*models).rendered
-        self.engine.configure(deployment, rendered, models)
+        self.engine.write_config(deployment, rendered, models)
         with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
             client.reload(rendered.files[render.MODEL_CONFIG])
         self.wait(replace(deployment, models=models))

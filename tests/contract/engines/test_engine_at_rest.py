@@ -26,28 +26,29 @@ from contract.engines.rows import ROWS
 from deployer.config.spec import Spec
 name, state_dir, project = sys.argv[1:]
 row = next(row for row in ROWS if row.name == name)
-with row.make(Spec(state_dir=Path(state_dir), project=project)).lock("contract", "local", 0.0):
+with row.make(Spec(state_dir=Path(state_dir), project=project)).locks.acquire("contract", "local", 0.0):
     print("held", flush=True)
     time.sleep(60)
 """
 
 
 def test_at_first_there_is_nothing_and_clearing_it_away_is_no_error(house):
-    assert [finding for finding in house.engine.check() if finding.severity == "error"] == []
-    assert house.engine.examine(()) == ()
-    assert house.engine.place
-    assert house.engine.name == house.row.name
-    assert (house.engine.observe(NAME, ENV), house.engine.observe_all(), house.engine.names()) == (None, (), ())
-    with house.engine.lock(NAME, ENV, 0.0):
-        house.engine.sweep(NAME, ENV)
+    assert [finding for finding in house.engine.preflight.platform() if finding.severity == "error"] == []
+    assert house.engine.preflight.models(()) == ()
+    assert house.engine.traits.id
+    assert house.engine.traits.name == house.row.name
+    assert house.engine.observe(NAME, ENV) is None
+    assert house.engine.inventory.observe_all() == house.engine.inventory.names() == ()
+    with house.engine.locks.acquire(NAME, ENV, 0.0):
+        house.engine.recover(NAME, ENV)
         house.engine.remove(NAME, ENV)
     assert house.litter == []
 
 
 def test_traits_are_plain_data_that_stay_the_same(house):
-    assert json.loads(json.dumps(house.engine.traits())) == house.engine.traits()
+    assert json.loads(json.dumps(house.engine.traits.fingerprint)) == house.engine.traits.fingerprint
     assert house.launch(served(1)).server_digest == house.launch(served(2)).server_digest
-    assert house.engine.models_root(house.spec.models_dir).startswith("/")
+    assert house.engine.traits.models_root(house.spec.models_dir).startswith("/")
 
 
 @pytest.fixture
@@ -65,32 +66,32 @@ def holder(house: House) -> Iterator[subprocess.Popen]:
 
 
 def test_one_command_at_a_time_and_the_other_is_named(house, holder):
-    with pytest.raises(LockHeld, match=f"process {holder.pid} ") as refused, house.engine.lock(NAME, ENV, 0.1):
+    with pytest.raises(LockHeld, match=f"process {holder.pid} ") as refused, house.engine.locks.acquire(NAME, ENV, 0.1):
         pass
     assert refused.value.hint
-    with house.engine.lock("other", ENV, 0.0), house.engine.lock(NAME, "staging", 0.0):
+    with house.engine.locks.acquire("other", ENV, 0.0), house.engine.locks.acquire(NAME, "staging", 0.0):
         pass
 
 
 def test_the_lock_of_a_killed_command_is_free(house, holder):
     holder.send_signal(signal.SIGKILL)
-    with house.engine.lock(NAME, ENV, 30.0):
+    with house.engine.locks.acquire(NAME, ENV, 30.0):
         pass
     assert house.litter == []
 
 
 def test_the_holder_of_a_lock_is_told_and_can_be_ended(house, holder):
-    owner = house.engine.lock_owner(NAME, ENV)
+    owner = house.engine.locks.owner(NAME, ENV)
     assert (owner.pid, owner.here, owner.dead) == (holder.pid, True, False)
-    assert (house.engine.lock_owner("other", ENV), house.engine.lock_owner(NAME, "staging")) == (None, None)
-    assert house.engine.observe_all() == ()
-    house.engine.unlock("other", ENV)
+    assert (house.engine.locks.owner("other", ENV), house.engine.locks.owner(NAME, "staging")) == (None, None)
+    assert house.engine.inventory.observe_all() == ()
+    house.engine.locks.break_lock("other", ENV)
     assert holder.poll() is None
-    house.engine.unlock(NAME, ENV)
+    house.engine.locks.break_lock(NAME, ENV)
     assert holder.wait(60) != 0
-    assert house.engine.lock_owner(NAME, ENV) is None
-    with house.engine.lock(NAME, ENV, 0.0):
-        assert house.engine.lock_owner(NAME, ENV).pid != holder.pid
+    assert house.engine.locks.owner(NAME, ENV) is None
+    with house.engine.locks.acquire(NAME, ENV, 0.0):
+        assert house.engine.locks.owner(NAME, ENV).pid != holder.pid
     assert house.litter == []
 
 
@@ -105,23 +106,23 @@ def taken() -> Iterator[int]:
 def test_a_taken_port_is_refused_before_anything_is_made(house, taken, door):
     wanted = {"rest_port": None, "grpc_port": None, door: taken}
     with pytest.raises(PortTaken, match=str(taken)):
-        house.engine.check_address(NAME, ENV, Address("127.0.0.1", **wanted))
-    with house.engine.lock(NAME, ENV, 0.0), pytest.raises(PortTaken, match=str(taken)):
+        house.engine.preflight.address(NAME, ENV, Address("127.0.0.1", **wanted))
+    with house.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(PortTaken, match=str(taken)):
         house.engine.stage(house.launch(served(1), **wanted))
-    assert house.engine.names() == ()
+    assert house.engine.inventory.names() == ()
     assert house.litter == []
 
 
 def test_a_free_address_is_fine(house):
     for rest, grpc in ((None, None), (0, 0), (free_port(), free_port())):
-        house.engine.check_address(NAME, ENV, Address("127.0.0.1", rest, grpc))
+        house.engine.preflight.address(NAME, ENV, Address("127.0.0.1", rest, grpc))
     assert house.litter == []
 
 
 def stage_refused(house: House, flag: str, value: str) -> SettingRefused:
-    with house.engine.lock(NAME, ENV, 0.0), pytest.raises(SettingRefused) as refused:
+    with house.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(SettingRefused) as refused:
         house.engine.stage(house.launch(served(1), flags=((flag, value),)))
-    assert house.engine.names() == ()
+    assert house.engine.inventory.names() == ()
     assert house.litter == []
     return refused.value
 
@@ -145,13 +146,13 @@ def test_a_flag_that_the_engine_cannot_honour_is_refused_and_named(house, flag):
 @pytest.mark.parametrize(
     ("row", "moment"), [(row, moment) for row in ROWS for moment in row.half_made], indirect=["row"], ids=str
 )
-@pytest.mark.parametrize("clear", ["sweep", "remove"])
+@pytest.mark.parametrize("clear", ["recover", "remove"])
 def test_what_a_command_left_that_was_killed_while_staging_is_cleared_away(house, moment, clear):
     house.row.half_made[moment](house.spec, NAME, ENV)
     assert house.litter != []
-    assert (house.engine.observe(NAME, ENV), house.engine.observe_all()) == (None, ())
-    assert house.engine.names() == ((NAME, ENV),)
-    with house.engine.lock(NAME, ENV, 0.0):
+    assert (house.engine.observe(NAME, ENV), house.engine.inventory.observe_all()) == (None, ())
+    assert house.engine.inventory.names() == ((NAME, ENV),)
+    with house.engine.locks.acquire(NAME, ENV, 0.0):
         getattr(house.engine, clear)(NAME, ENV)
-    assert house.engine.names() == ()
+    assert house.engine.inventory.names() == ()
     assert house.litter == []

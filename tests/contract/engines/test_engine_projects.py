@@ -23,7 +23,7 @@ REQUESTS = 200
 @contextmanager
 def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Iterator[House]:
     made = House(row, state_dir, project, name)
-    made.engine.prepare(print)
+    made.engine.images.pull(print)
     try:
         yield made
     finally:
@@ -32,8 +32,8 @@ def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Itera
 
 def remove_all(house: House) -> None:
     """As `down --all` does; of what has no project, which others may have too, the test's own alone."""
-    for key in house.engine.names() if house.project else [(house.name, ENV)]:
-        with house.engine.lock(*key, 30.0):
+    for key in house.engine.inventory.names() if house.project else [(house.name, ENV)]:
+        with house.engine.locks.acquire(*key, 30.0):
             house.engine.recover(*key)
             house.engine.remove(*key)
 
@@ -51,7 +51,9 @@ def pair(row: Row, tmp_path: Path) -> Iterator[tuple[House, House]]:
 
 def other(house: House, another: House) -> Any:
     """The platform as a project sees that another one does, or None: others still may use it at the same time."""
-    return next((each for each in house.engine.others() if each.project == another.project), None)
+    return next(
+        (each for each in house.engine.inventory.other_projects() if each.traits.project == another.project), None
+    )
 
 
 def release(house: House) -> str:
@@ -65,17 +67,21 @@ def test_what_is_done_to_one_leaves_the_other_as_it_was(pair):
     one, two = pair
     mine, others = one.serve(served(1)), two.serve(served(2))
     assert (mine.project, others.project) == (one.project, two.project)
-    assert (other(one, two).project, other(two, one).project) == (two.project, one.project)
-    assert one.engine.names() == two.engine.names() == ((NAME, ENV),)
+    assert (other(one, two).traits.project, other(two, one).traits.project) == (two.project, one.project)
+    assert one.engine.inventory.names() == two.engine.inventory.names() == ((NAME, ENV),)
     with traffic(asdict(others.endpoints)) as seen:
-        with one.engine.lock(NAME, ENV, 0.0), two.engine.lock(NAME, ENV, 0.0):
+        with one.engine.locks.acquire(NAME, ENV, 0.0), two.engine.locks.acquire(NAME, ENV, 0.0):
             again = one.serve(served(3))
         assert answer(again) == ANSWERS[3]
         assert (release(one), release(two)) == (again.release, others.release)
         remove_all(one)
         seen.enough(REQUESTS)
     seen.check({ANSWERS[2]}, REQUESTS)
-    assert (one.engine.names(), one.engine.observe_all(), other(one, two).names()) == ((), (), ((NAME, ENV),))
+    assert (one.engine.inventory.names(), one.engine.inventory.observe_all(), other(one, two).inventory.names()) == (
+        (),
+        (),
+        ((NAME, ENV),),
+    )
     assert other(two, one) is None
     assert release(two) == others.release
     two.reload(others, served(1, 2))
@@ -87,9 +93,9 @@ def test_a_project_that_is_named_sees_what_another_one_has(pair):
     assert (other(one, two), other(two, one)) == (None, None)
     two.serve(served(1))
     seen = other(one, two)
-    assert [found.project for found in seen.observe_all()] == [two.project]
-    assert one.engine.strangers() == one.engine.strangers(NAME, ENV) == ()
-    with seen.lock(NAME, ENV, 30.0):
+    assert [found.project for found in seen.inventory.observe_all()] == [two.project]
+    assert one.engine.inventory.strangers() == one.engine.inventory.strangers(NAME, ENV) == ()
+    with seen.locks.acquire(NAME, ENV, 30.0):
         seen.remove(NAME, ENV)
     assert two.engine.observe(NAME, ENV) is None
 
@@ -108,19 +114,21 @@ def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, m
         old = before.serve(served(1))
         assert house.engine.observe(name, ENV) == replace(old, project=ours)
         assert elsewhere.engine.observe(name, ENV) is None
-        assert bool(elsewhere.engine.strangers(name, ENV)) == (row.name == "docker")  # others see run folders nowhere
+        assert bool(elsewhere.engine.inventory.strangers(name, ENV)) == (
+            row.name == "docker"
+        )  # others see run folders nowhere
         with traffic(asdict(old.endpoints)) as seen:
             remove_all(elsewhere)
-            with house.engine.lock(name, ENV, 30.0):
+            with house.engine.locks.acquire(name, ENV, 30.0):
                 (told,) = house.engine.recover(name, ENV)
                 assert house.engine.recover(name, ENV) == ()
             assert house.project in told
-            assert late.engine.observe_all() == ()
+            assert late.engine.inventory.observe_all() == ()
             remove_all(late)
             seen.enough(REQUESTS)
         seen.check({ANSWERS[1]}, REQUESTS)
         assert (release(house), late.engine.observe(name, ENV)) == (old.release, None)
-        with house.engine.lock(name, ENV, 30.0):
+        with house.engine.locks.acquire(name, ENV, 30.0):
             now = house.serve(served(2))
         assert [answer(now) for _ in range(8)] == [ANSWERS[2]] * 8  # the old server is gone, and shares no port
         remove_all(house)

@@ -12,13 +12,13 @@ from deployer.errors import DeployerError, PortTaken, SettingRefused
 
 def test_what_serves_is_observed_as_it_was_promoted(shared, serving):
     assert shared.engine.observe(NAME, ENV) == serving
-    assert shared.engine.observe_all() == (serving,)
-    assert shared.engine.names() == ((NAME, ENV),)
+    assert shared.engine.inventory.observe_all() == (serving,)
+    assert shared.engine.inventory.names() == ((NAME, ENV),)
     assert (serving.name, serving.env, serving.engine) == (NAME, ENV, shared.row.name)
     assert (serving.role, serving.running, serving.models) == (SERVING, True, (served(1),))
     assert serving.server_digest == shared.launch(served(1)).server_digest
     assert serving.created
-    assert shared.engine.alive(serving)
+    assert shared.engine.exit_reason(serving) is None
 
 
 def test_what_it_uses_of_the_memory_is_measured(shared, serving):
@@ -44,22 +44,22 @@ def test_other_names_and_environments_are_other_deployments(shared, serving):
 
 def test_its_own_ports_are_free_for_itself_alone(shared, serving):
     address = Address("127.0.0.1", serving.rest_port, serving.grpc_port)
-    shared.engine.check_address(NAME, ENV, address)
+    shared.engine.preflight.address(NAME, ENV, address)
     for name, env in (("other", ENV), (NAME, "staging")):
         with pytest.raises(PortTaken, match=str(serving.rest_port)):
-            shared.engine.check_address(name, env, address)
-    assert shared.engine.names() == ((NAME, ENV),)
+            shared.engine.preflight.address(name, env, address)
+    assert shared.engine.inventory.names() == ((NAME, ENV),)
 
 
 def test_sweeping_takes_nothing_that_serves(shared, serving):
-    with shared.engine.lock(NAME, ENV, 0.0):
-        shared.engine.sweep(NAME, ENV)
+    with shared.engine.locks.acquire(NAME, ENV, 0.0):
+        shared.engine.recover(NAME, ENV)
     assert shared.engine.observe(NAME, ENV) == serving
     assert answer(serving) == ANSWERS[1]
 
 
 def test_a_launch_that_is_refused_leaves_it_serving(shared, serving):
-    with shared.engine.lock(NAME, ENV, 0.0):
+    with shared.engine.locks.acquire(NAME, ENV, 0.0):
         for changes, error in (({"flags": (("zzzzzz", "1"),)}, SettingRefused), ({"host": "192.0.2.1"}, DeployerError)):
             with pytest.raises(error):
                 shared.engine.stage(shared.launch(served(2), **changes))
@@ -78,4 +78,4 @@ def test_the_log_is_told_whole_or_by_its_last_lines(shared, serving):
 
 
 def test_a_free_port_is_free_for_it_too(shared, serving):
-    shared.engine.check_address(NAME, ENV, Address("127.0.0.1", free_port(), None))
+    shared.engine.preflight.address(NAME, ENV, Address("127.0.0.1", free_port(), None))

@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.engines import base, flags, ports, run_folder
-from deployer.engines.base import CANDIDATE, SERVING, adoption
+from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption
+from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
 from deployer.results.deployment import (
@@ -22,14 +22,10 @@ from deployer.results.deployment import (
     Endpoints,
     Launch,
     Memory,
-    NamedImage,
     Rendered,
     ServedModel,
 )
 from deployer.results.model import Model
-from deployer.savedmodel.op_sets import Target
-from deployer.system.locks import holder
-from deployer.system.owners import Owner
 from support.memory.platform import Address, Platform, Running, platform_of
 from support.memory.server import ModelServer
 
@@ -44,7 +40,6 @@ class MemoryEngine:
     state_dir: Path
     project: str = ""
     gated: bool = False
-    name: str = "memory"
 
     @property
     def platform(self) -> Platform:
@@ -52,108 +47,43 @@ class MemoryEngine:
         return platform_of(self.state_dir)
 
     @property
-    def place(self) -> str:
-        return str(self.state_dir.resolve())
+    def traits(self) -> Traits:
+        return Traits(
+            name="memory",
+            id=str(self.state_dir.resolve()),
+            project=self.project,
+            state_dir=self.state_dir,
+            zero_downtime=self.platform.seamless,
+            can_restart=self.platform.revives,
+        )
 
     @property
-    def tensorflow(self) -> Target | None:
-        return None
+    def locks(self) -> DirectoryLocks:
+        return DirectoryLocks(self._home)
 
     @property
-    def seamless(self) -> bool:
-        return self.platform.seamless
+    def inventory(self) -> MemoryInventory:
+        return MemoryInventory(self)
 
     @property
-    def revives(self) -> bool:
-        return self.platform.revives
+    def images(self) -> MemoryImages:
+        return MemoryImages(self.platform)
 
-    def others(self) -> tuple[MemoryEngine, ...]:
-        projects = {project for (project, _, _), found in self.platform.servers.items() if found}
-        return tuple(dataclasses.replace(self, project=each) for each in sorted(projects - {"", self.project}))
-
-    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
-        del name, env
-        return ()
-
-    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        del name, env
-        return ()
-
-    def check(self) -> tuple[Finding, ...]:
-        return ()
-
-    def examine(self, models: Sequence[Model]) -> tuple[Finding, ...]:
-        del models
-        return ()
-
-    def check_address(self, name: str, env: str, address: base.Address) -> None:
-        ours = {
-            port for each in self._servers(name, env) if each.address
-            for port in (each.seen.rest_port, each.seen.grpc_port)
-        }  # fmt: skip
-        for port in (address.rest_port, address.grpc_port):
-            if port and port not in ours:
-                ports.check_free(address.host, port)
-
-    def astray(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
-        del deployment, models
-        return ""
-
-    def holder(self, port: int) -> str:
-        return ports.holder(port)
-
-    def traits(self) -> object:
-        return None
-
-    def image(self) -> NamedImage | None:
-        return None
-
-    def images(self, names: Collection[str]) -> Mapping[str, NamedImage]:
-        del names
-        return {}
-
-    def prepare(self, progress: Callable[[str], None]) -> None:
-        del progress
-        self.platform.does("prepare")
-
-    def models_root(self, models_dir: Path) -> str:
-        return str(models_dir.resolve())
-
-    def lock(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
-        return run_folder.locked(self._home(name, env), name, env, wait_seconds)
-
-    def lock_owner(self, name: str, env: str) -> Owner | None:
-        return holder(self._home(name, env))
-
-    def unlock(self, name: str, env: str) -> None:
-        run_folder.end_holder(self._home(name, env), name, env)
+    @property
+    def preflight(self) -> MemoryPreflight:
+        return MemoryPreflight(self)
 
     def observe(self, name: str, env: str) -> Deployment | None:
-        serving = [each for each in self._servers(name, env) if each.seen.role == SERVING]
+        serving = [each for each in self.servers(name, env) if each.seen.role == SERVING]
         newest = next(iter(sorted(serving, key=lambda each: each.address is None)), None)
         return newest and self._observed(newest)
-
-    def observe_all(self) -> tuple[Deployment, ...]:
-        seen = (self.observe(name, env) for name, env in self.names())
-        return tuple(deployment for deployment in seen if deployment)
-
-    def names(self) -> tuple[tuple[str, str], ...]:
-        servers = [key for key, found in self.platform.servers.items() if found and key[0] in ("", self.project)]
-        locks = [key for key in run_folder.homes(self.state_dir / "run") if key[0] == self.project]
-        return tuple(sorted({(name, env) for _, name, env in (*servers, *locks)}))
-
-    def sweep(self, name: str, env: str) -> None:
-        self.platform.does("sweep")
-        current = self.observe(name, env)
-        for each in self._servers(name, env):
-            if current is None or each.seen.release != current.release:
-                self._drop(each)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         self.platform.does("recover")
         current = self.observe(name, env)
-        left = [each for each in self._servers(name, env) if current is None or each.seen.release != current.release]
-        self.sweep(name, env)
+        left = self._besides(current, name, env)
+        for each in left:
+            self._drop(each)
         adopted = self.project and self.platform.servers.pop(("", name, env), [])
         for each in adopted or ():
             each.seen = dataclasses.replace(each.seen, project=self.project)
@@ -164,8 +94,9 @@ class MemoryEngine:
     def stage(self, launch: Launch) -> Deployment:
         self.platform.does("stage")
         flags.check(flags.EMBEDDED, launch.flags)
-        self.sweep(launch.name, launch.env)
         observed = self.observe(launch.name, launch.env)
+        for each in self._besides(observed, launch.name, launch.env):
+            self._drop(each)
         there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         running = observed is not None and observed.running and observed.host == launch.host
         rest = _public(launch.host, launch.rest_port, REST_PORT, there[0], shared=running)
@@ -184,7 +115,7 @@ class MemoryEngine:
         return Deployment(
             name=launch.name,
             env=launch.env,
-            engine=self.name,
+            engine="memory",
             release=release,
             role=CANDIDATE,
             models=launch.models,
@@ -200,15 +131,14 @@ class MemoryEngine:
             project=self.project,
         )
 
-    def alive(self, deployment: Deployment) -> bool:
+    def exit_reason(self, deployment: Deployment) -> str | None:
         found = self._running(deployment)
-        return found is not None and found.address is not None
-
-    def autopsy(self, deployment: Deployment) -> str:
+        if found is not None and found.address is not None:
+            return None
         return f"the server of release {deployment.release} ended"
 
     def memory(self, deployment: Deployment) -> Memory | None:
-        return self.platform.memory if self.alive(deployment) else None
+        return self.platform.memory if self.exit_reason(deployment) is None else None
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """The candidate answers at the public address; when it is not accepted, the one before it does so again."""
@@ -217,7 +147,7 @@ class MemoryEngine:
         promoted = self._known(candidate)
         if promoted.address is None:
             raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
-        old = [each for each in self._servers(candidate.name, candidate.env) if each.seen.role == SERVING]
+        old = [each for each in self.servers(candidate.name, candidate.env) if each.seen.role == SERVING]
         before = next((each for each in old if each.address is not None), None)
         private, public = promoted.address, before.address if before else None
         if public is None or (public.rest_port, public.grpc_port) != (candidate.rest_port, candidate.grpc_port):
@@ -240,23 +170,27 @@ class MemoryEngine:
             self._drop(each)
         return self._observed(promoted)
 
-    def front(self, name: str, env: str, host: str) -> str:
+    def render(self, form: str, launch: Launch) -> Rendered:
+        del launch
+        raise SettingRefused(f"the memory engine renders no {form}")
+
+    def gateway_digest(self, name: str, env: str, host: str) -> str:
         del name, env, host
         if self.gated:
             raise SettingRefused("the memory engine has no gateway", hint="take [gateway] out")
         return ""
 
-    def refront(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
+    def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         accept(deployment)
         return deployment
 
-    def configure(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-        self.platform.does("configure")
+    def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
+        self.platform.does("write_config")
         found = self._known(deployment)
         found.seen = dataclasses.replace(found.seen, under_way=models)
 
-    def relabel(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
-        self.platform.does("relabel")
+    def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
+        self.platform.does("mark_serving")
         found = self._known(deployment)
         found.seen = dataclasses.replace(found.seen, models=models, under_way=None)
         return self._observed(found)
@@ -268,7 +202,7 @@ class MemoryEngine:
 
     def remove(self, name: str, env: str) -> None:
         self.platform.does("remove")
-        for each in self._servers(name, env):
+        for each in self.servers(name, env):
             self._drop(each)
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
@@ -276,15 +210,20 @@ class MemoryEngine:
         lines = found.server.log if found else []
         told = len(lines)
         yield from lines[len(lines) - tail :] if tail is not None and tail <= told else list(lines)
-        while follow and self.alive(deployment):
+        while follow and self.exit_reason(deployment) is None:
             time.sleep(0.02)
             yield from lines[told:]
             told = len(lines)
 
+    def _besides(self, serving: Deployment | None, name: str, env: str) -> list[Running]:
+        """The other servers of a deployment."""
+        release = serving and serving.release
+        return [each for each in self.servers(name, env) if each.seen.release != release]
+
     def _home(self, name: str, env: str) -> Path:
         return self.state_dir / "run" / run_folder.place_of(self.project, env) / name
 
-    def _servers(self, name: str, env: str) -> list[Running]:
+    def servers(self, name: str, env: str) -> list[Running]:
         """Of this project, and those from before there were projects."""
         return [each for owner in {self.project, ""} for each in self.platform.servers.get((owner, name, env), [])]
 
@@ -312,6 +251,71 @@ class MemoryEngine:
         for found in self.platform.servers.values():
             with contextlib.suppress(ValueError):
                 found.remove(running)
+
+
+@dataclass(frozen=True)
+class MemoryInventory:
+    engine: MemoryEngine
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        seen = (self.engine.observe(name, env) for name, env in self.names())
+        return tuple(deployment for deployment in seen if deployment)
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        project = self.engine.project
+        servers = [key for key, found in self.engine.platform.servers.items() if found and key[0] in ("", project)]
+        locks = [key for key in run_folder.homes(self.engine.state_dir / "run") if key[0] == project]
+        return tuple(sorted({(name, env) for _, name, env in (*servers, *locks)}))
+
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        del name, env
+        return ()
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        del name, env
+        return ()
+
+    def other_projects(self) -> tuple[MemoryEngine, ...]:
+        projects = {project for (project, _, _), found in self.engine.platform.servers.items() if found}
+        others = sorted(projects - {"", self.engine.project})
+        return tuple(dataclasses.replace(self.engine, project=each) for each in others)
+
+    def port_holder(self, port: int) -> str:
+        return ports.holder(port)
+
+
+@dataclass(frozen=True)
+class MemoryImages(NoImages):
+    platform: Platform
+
+    def pull(self, progress: Callable[[str], None]) -> None:
+        del progress
+        self.platform.does("pull")
+
+
+@dataclass(frozen=True)
+class MemoryPreflight:
+    engine: MemoryEngine
+
+    def platform(self) -> tuple[Finding, ...]:
+        return ()
+
+    def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        del models
+        return ()
+
+    def address(self, name: str, env: str, address: base.Address) -> None:
+        ours = {
+            port for each in self.engine.servers(name, env) if each.address
+            for port in (each.seen.rest_port, each.seen.grpc_port)
+        }  # fmt: skip
+        for port in (address.rest_port, address.grpc_port):
+            if port and port not in ours:
+                ports.check_free(address.host, port)
+
+    def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        del deployment, models
+        return ""
 
 
 def _public(host: str, wanted: int | None, usual: int, there: int | None, *, shared: bool) -> int:

@@ -11,7 +11,8 @@ from support.fake_engine import INFO, fake_engine
 
 from deployer.config.spec import Docker
 from deployer.engines.docker.api import absence, connect, docker_errors
-from deployer.engines.docker.engine import DockerEngine
+from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.preflight import DockerPreflight
 from deployer.errors import EngineError, EngineUnavailable
 
 
@@ -20,7 +21,7 @@ def test_an_engine_that_is_too_old_is_told_with_both_versions(tmp_path, version)
     with fake_engine(version) as address:
         with pytest.raises(EngineUnavailable, match=rf"API {version}\b.* 1\.30 "):
             connect(address)
-        (finding,) = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
+        (finding,) = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address))).platform()
         assert (finding.severity, version in finding.message, "1.30" in finding.message) == ("error", True, True)
         assert absence(address)
 
@@ -37,7 +38,7 @@ def test_an_engine_that_is_new_enough_is_asked_in_its_own_version(version):
 )
 def test_a_setting_that_needs_a_newer_engine_is_told_with_both_versions(tmp_path, settings, needs):
     with fake_engine("1.39") as address:
-        found = DockerEngine(tmp_path, tmp_path, Docker(host=address, **settings)).check()
+        found = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address, **settings))).platform()
         assert [each for each in found if needs in each.message and "1.39" in each.message and "1.4" in each.message]
 
 
@@ -60,7 +61,7 @@ def test_what_the_tool_ignores_of_the_users_settings_is_a_finding(tmp_path, monk
     (tmp_path / "config.json").write_text("[]")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     with fake_engine() as address:
-        found = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
+        found = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address))).platform()
     assert [each.severity for each in found if str(tmp_path / "config.json") in each.message] == ["warning"]
 
 

@@ -11,7 +11,8 @@ from socketserver import StreamRequestHandler, UnixStreamServer
 import pytest
 
 from deployer.config.spec import Docker
-from deployer.engines.docker.engine import DockerEngine
+from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.preflight import DockerPreflight
 
 PONG = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK"
 
@@ -35,5 +36,5 @@ def address() -> Iterator[str]:
 
 
 def test_an_engine_that_goes_away_is_a_finding_and_no_bug(tmp_path, address):
-    (finding,) = DockerEngine(tmp_path, tmp_path, Docker(host=address)).check()
+    (finding,) = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address))).platform()
     assert (finding.severity, address in finding.message) == ("error", True)

@@ -13,24 +13,25 @@ from deployer.config.spec import Docker, Server, Spec
 from deployer.engines import ENGINES
 from deployer.engines.docker import fitness, probe, visibility
 from deployer.engines.docker.engine import DockerEngine
+from deployer.engines.docker.host import DockerHost
 from deployer.errors import EngineError
 from deployer.results.deployment import Rendered, ServedModel
 
 
 def engine(**settings) -> DockerEngine:
-    return DockerEngine(Path("state"), Path("models"), Docker(**settings))
+    return DockerEngine(DockerHost(Path("state"), Path("models"), Docker(**settings)))
 
 
 @pytest.mark.parametrize("settings", [{"host": "unix:///elsewhere.sock"}, {"pull_seconds": 1.0}])
 def test_how_a_container_is_made_makes_no_other_server(settings):
-    assert engine(**settings).traits() == engine().traits()
+    assert engine(**settings).traits.fingerprint == engine().traits.fingerprint
 
 
 @pytest.mark.parametrize(
     "settings", [{"image": "a:1"}, {"memory": "1g"}, {"environment": {"A": "1"}}, {"restart": "no"}]
 )
 def test_what_a_container_is_makes_another_server(settings):
-    assert engine(**settings).traits() != engine().traits()
+    assert engine(**settings).traits.fingerprint != engine().traits.fingerprint
 
 
 @pytest.mark.parametrize(
@@ -48,14 +49,14 @@ def test_a_memory_limit_is_a_number_of_bytes(memory, number):
     assert Docker(memory=memory).memory_bytes == number
 
 
-def test_an_engines_place_is_its_address():
-    assert engine(host="unix:///elsewhere.sock").place == "unix:///elsewhere.sock"
+def test_an_engines_id_is_its_address():
+    assert engine(host="unix:///elsewhere.sock").traits.id == "unix:///elsewhere.sock"
 
 
 @pytest.mark.parametrize(("flags", "cors"), [({}, False), ({"rest_api_enable_cors_support": True}, True)])
 def test_the_gateway_lets_scripts_ask_where_the_server_does(flags, cors):
     spec = dataclasses.replace(Spec(), server=Server(flags=flags))
-    assert ENGINES["docker"](spec).cors is cors
+    assert ENGINES["docker"](spec).host.cors is cors
 
 
 CONFINED = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=selinux"]}
@@ -96,15 +97,16 @@ def test_a_server_that_selinux_keeps_out_is_told_so_and_not_to_chmod(tmp_path, m
     (tmp_path / "models" / "m" / "1").mkdir(parents=True)
     for level in (tmp_path / "models").rglob("*"):
         level.chmod(0o755)
-    made = DockerEngine(tmp_path / "state", tmp_path / "models", Docker())
-    object.__setattr__(made, "_client", None)
+    made = DockerEngine(DockerHost(tmp_path / "state", tmp_path / "models", Docker()))
+    object.__setattr__(made.host, "client", None)
     monkeypatch.setattr(visibility, "check", lambda *_: None)
     monkeypatch.setattr(probe, "may_read", lambda *_: False)
     container = SimpleNamespace(attrs={"MountLabel": "system_u:object_r:container_file_t:s0:c1,c2"})
     models = (ServedModel("m", (1,)),)
+    place = SimpleNamespace(folder=tmp_path / "state")
     launch = SimpleNamespace(models=models, rendered=Rendered({"model_config.config": ""}))
     with pytest.raises(EngineError, match="SELinux") as refused:
-        made._check_folders(container, launch, tmp_path / "state")
+        made._check_mounts(container, launch, place)
     assert refused.value.hint == f"chcon -R -t container_file_t {tmp_path / 'models'} {tmp_path / 'state'}"
     container.attrs["MountLabel"] = ""
-    made._check_folders(container, launch, tmp_path / "state")
+    made._check_mounts(container, launch, place)

@@ -32,7 +32,7 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 
 def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
-    folder = engine.state_dir / "run" / run_folder.place_of(engine.project, env) / name / release
+    folder = engine.traits.state_dir / "run" / run_folder.place_of(engine.traits.project, env) / name / release
     folder.mkdir(parents=True)
     run_folder.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
     return folder
@@ -58,16 +58,16 @@ def test_only_folders_are_deployments(engine):
     put(engine, "1", "b", "staging", pid=0)
     put(engine, "1", "a", pid=0)
     for stray in ("run/local@default/.DS_Store", "run/notes", "notes"):
-        (engine.state_dir / stray).touch()
-    assert engine.names() == (("a", "local"), ("b", "staging"))
-    assert [found.name for found in engine.observe_all()] == ["a", "b"]
+        (engine.traits.state_dir / stray).touch()
+    assert engine.inventory.names() == (("a", "local"), ("b", "staging"))
+    assert [found.name for found in engine.inventory.observe_all()] == ["a", "b"]
 
 
 def test_what_has_lost_its_labels_is_litter_and_is_swept(engine):
     put(engine, "1", pid=0)
     spoiled = put(engine, "2", pid=0)
     (spoiled / run_folder.RELEASE_FILE).write_text("{")
-    engine.sweep("m", "local")
+    engine.recover("m", "local")
     assert [folder.name for folder in run_folder.releases(spoiled.parent)] == ["1"]
 
 
@@ -77,7 +77,7 @@ def test_labels_lost_under_our_hands_are_an_engine_error(engine):
     assert seen is not None
     (folder / run_folder.RELEASE_FILE).unlink()
     with pytest.raises(EngineError, match=r"lost its release\.json"):
-        engine.relabel(seen, ())
+        engine.mark_serving(seen, ())
 
 
 @dataclasses.dataclass
@@ -141,6 +141,6 @@ def test_a_server_without_a_log_has_no_lines(engine):
 
 
 def test_a_gateway_is_refused_rather_than_left_out(tmp_path):
-    assert EmbeddedEngine(tmp_path).front("m", "local", "127.0.0.1") == ""
+    assert EmbeddedEngine(tmp_path).gateway_digest("m", "local", "127.0.0.1") == ""
     with pytest.raises(SettingRefused, match="has no gateway"):
-        EmbeddedEngine(tmp_path, gated=True).front("m", "local", "127.0.0.1")
+        EmbeddedEngine(tmp_path, gated=True).gateway_digest("m", "local", "127.0.0.1")

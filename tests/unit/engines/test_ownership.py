@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployer.engines.docker.ownership import Ownership, project_of
-from deployer.engines.docker.world import World
+from deployer.engines.docker.state import DockerState
 
 STATE = Path("/work/.deployer")
 HERE = Ownership("shop", STATE)
@@ -50,7 +50,7 @@ def listed(name: str = NAME, labels: Mapping[str, Any] = LABELS, **changed: str 
 
 
 def owned(found: dict[str, Any], project: str = "shop", state_dir: Path = STATE) -> bool:
-    return World(None, state_dir, project).owns(found)
+    return DockerState(None, state_dir, project).owns(found)
 
 
 @pytest.mark.parametrize("name", [NAME, f"{NAME}-candidate-{RELEASE}", f"{NAME}-retiring-{RELEASE}"])

@@ -71,11 +71,17 @@ def test_a_server_whose_state_directory_is_gone_is_seen_with_what_its_arguments_
     with started(server(state), module) as child:
         (found,) = seen(child)
         assert (found.state_dir, found.project, found.env, found.name) == (state, "shop", "local", "m")
-        (lost,) = EmbeddedEngine(state, project="shop").lost()
+        (lost,) = EmbeddedEngine(state, project="shop").inventory.lost()
         assert (lost.pid, lost.role, lost.running, lost.rest_port) == (child.pid, "lost", True, 8501)
         assert lost.endpoints.rest == "http://127.0.0.1:8501"
-        assert EmbeddedEngine(state, project="other").lost() == EmbeddedEngine(tmp_path, project="shop").lost() == ()
-        others = [(each.state_dir, each.project) for each in EmbeddedEngine(tmp_path / "here").others()]
+        assert (
+            EmbeddedEngine(state, project="other").inventory.lost()
+            == EmbeddedEngine(tmp_path, project="shop").inventory.lost()
+            == ()
+        )
+        others = [
+            (each.state_dir, each.project) for each in EmbeddedEngine(tmp_path / "here").inventory.other_projects()
+        ]
         assert (state, "shop") in others
 
 
@@ -90,7 +96,7 @@ def test_labels_that_agree_make_a_server_known_and_others_make_it_nobodys(tmp_pa
             assert seen(child) == []
         (state / "run" / "local@shop" / "m" / RELEASE / "release.json").write_text("[")
         assert seen(child) == []
-        assert EmbeddedEngine(state, project="shop").lost() == ()
+        assert EmbeddedEngine(state, project="shop").inventory.lost() == ()
 
 
 @pytest.mark.parametrize(
@@ -151,8 +157,8 @@ def test_only_a_server_that_is_still_lost_is_ended(tmp_path, module):
     state = tmp_path / "gone" / ".deployer"
     engine = EmbeddedEngine(state, project="shop")
     with started(server(state), module) as child:
-        (lost,) = engine.lost("m", "local")
-        assert engine.lost("n", "local") == engine.lost("m", "staging") == ()
+        (lost,) = engine.inventory.lost("m", "local")
+        assert engine.inventory.lost("n", "local") == engine.inventory.lost("m", "staging") == ()
         put(state, child.pid)
         engine.discard(lost)
         assert child.poll() is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from types import SimpleNamespace
 
 import pytest
 
@@ -27,7 +28,7 @@ def no_docker(monkeypatch, tmp_path):
 
 
 def names(found: engines.Usable) -> list[str]:
-    return [engine.name for engine in found.engines]
+    return [engine.traits.name for engine in found.engines]
 
 
 def test_without_docker_auto_is_the_embedded_engine_and_says_why():
@@ -69,7 +70,7 @@ def test_an_engine_that_a_variable_asks_for_is_never_replaced(monkeypatch, varia
     found = engines.usable(Spec())
     assert (names(found), found.absence) == (["docker", "embedded"], "")
     with pytest.raises(error) as refused:
-        found.engines[0].names()
+        found.engines[0].inventory.names()
     assert value in refused.value.message
     assert variable in f"{refused.value.message} {refused.value.hint}"
     assert refused.value.exit_code == 6
@@ -78,11 +79,11 @@ def test_an_engine_that_a_variable_asks_for_is_never_replaced(monkeypatch, varia
 def test_nor_is_one_that_the_document_or_the_current_context_asks_for(monkeypatch, tmp_path):
     asked = engines.usable(Spec(docker=Docker(host="unix:///nowhere.sock")))
     with pytest.raises(EngineUnavailable, match=r"docker\.host"):
-        asked.engines[0].names()
+        asked.engines[0].inventory.names()
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "config.json").write_text('{"currentContext": "far"}')
     with pytest.raises(EngineUnavailable, match="'far'"):
-        engines.usable(Spec()).engines[0].names()
+        engines.usable(Spec()).engines[0].inventory.names()
 
 
 def test_an_engine_that_was_named_is_the_only_one():
@@ -132,17 +133,15 @@ def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewher
     workspace = open_workspace(Given())
     with pytest.raises(EngineUnavailable, match="not installed"):
         workspace.narrowed("there")
-    assert workspace.narrowed("another").engine.name == "embedded"
-    assert open_workspace(Given(engine="embedded")).narrowed("there").engine.name == "embedded"
+    assert workspace.narrowed("another").engine.traits.name == "embedded"
+    assert open_workspace(Given(engine="embedded")).narrowed("there").engine.traits.name == "embedded"
 
 
 def test_the_name_of_a_container_is_asked_for_where_only_dockers_proxy_is_seen(monkeypatch):
-    class Blind:
-        def holder(self, port: int) -> str:
-            return f"process {port} (docker-proxy)"
+    blind = SimpleNamespace(inventory=SimpleNamespace(port_holder=lambda port: f"process {port} (docker-proxy)"))
 
     def connect() -> None:
         raise EngineError("away")
 
     monkeypatch.setattr(api, "connect", connect)
-    assert engines.holder(Blind(), 7) == "process 7 (docker-proxy)"
+    assert engines.port_holder(blind, 7) == "process 7 (docker-proxy)"

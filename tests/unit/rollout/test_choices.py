@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import socket
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -20,17 +22,14 @@ DEPLOYED = Deployment(
 )  # fmt: skip
 
 
-class Holding:
+def engine(name: str) -> Any:
     """An engine that knows who has a port."""
-
-    name = "embedded"
-
-    def holder(self, port: int) -> str:
-        return f"the holder of {port}"
+    inventory = SimpleNamespace(port_holder=lambda port: f"the holder of {port}")
+    return SimpleNamespace(traits=SimpleNamespace(name=name), inventory=inventory)
 
 
 def workspace(absence: str = "", **spec: object) -> Workspace:
-    return Workspace(Spec(**spec), (Holding(),), Settings(), absence)
+    return Workspace(Spec(**spec), (engine("embedded"),), Settings(), absence)
 
 
 def test_the_engine_is_said_when_it_is_chosen_and_not_later():
@@ -112,21 +111,17 @@ def test_a_deployment_from_another_directory_of_the_project_is_said(tmp_path):
     assert notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=here), None) == ()
 
 
-class Containers(Holding):
-    name = "docker"
-
-
 def test_docker_is_said_when_it_is_chosen_with_the_image():
-    chosen = Workspace(Spec(docker=Docker(image="serving:1")), (Containers(),), Settings())
+    chosen = Workspace(Spec(docker=Docker(image="serving:1")), (engine("docker"),), Settings())
     (said,) = notices(chosen, LAUNCH, None, DEPLOYED)
     assert "docker" in said
     assert "serving:1" in said
-    asked = Workspace(Spec(engine="docker"), (Containers(),), Settings())
+    asked = Workspace(Spec(engine="docker"), (engine("docker"),), Settings())
     assert notices(asked, LAUNCH, None, DEPLOYED) == ()
 
 
 @pytest.mark.parametrize(("before", "said"), [("", []), ("serving:1", []), ("serving:0", ["serving:0", "serving:1"])])
 def test_another_image_is_said_with_both_names(before, said):
-    changed = Workspace(Spec(engine="docker", docker=Docker(image="serving:1")), (Containers(),), Settings())
+    changed = Workspace(Spec(engine="docker", docker=Docker(image="serving:1")), (engine("docker"),), Settings())
     found = notices(changed, LAUNCH, dataclasses.replace(DEPLOYED, image_name=before), DEPLOYED)
     assert [all(name in text for name in said) for text in found] == [True] * bool(said)

@@ -14,7 +14,7 @@ from deployer.results.plan import Change
 
 def assert_nothing_is_left(project: Project) -> None:
     assert project.platform.all() == []
-    assert project.engine.names() == ()
+    assert project.engine.inventory.names() == ()
 
 
 def test_a_version_of_the_store_is_proven_and_serves(project):
@@ -84,7 +84,7 @@ def test_a_version_that_fails_to_load_is_told_with_the_log_of_its_server(project
     assert any("DATA_LOSS" in line for line in refused.value.log)
 
 
-@pytest.mark.parametrize("moment", ["prepare", "stage", "promote"])
+@pytest.mark.parametrize("moment", ["pull", "stage", "promote"])
 @pytest.mark.parametrize("error", [EngineError("full"), KeyboardInterrupt()], ids=["engine error", "interrupt"])
 def test_what_fails_leaves_nothing_and_is_noted(project, moment, error):
     def fail() -> None:
@@ -144,7 +144,7 @@ def test_a_version_that_the_store_does_not_have_is_named(project):
 
 
 def test_another_command_that_works_on_it_is_waited_for_or_named(project):
-    with project.engine.lock(NAME, "local", 0.0), pytest.raises(LockHeld):
+    with project.engine.locks.acquire(NAME, "local", 0.0), pytest.raises(LockHeld):
         project.up()
     project.up()
     project.check(1)
@@ -155,9 +155,9 @@ def test_environments_and_names_are_deployments_of_their_own(project):
     project.up(env="staging")
     project.publish(1, name="other")
     project.up("other:1")
-    assert project.engine.names() == (("m", "local"), ("m", "staging"), ("other", "local"))
+    assert project.engine.inventory.names() == (("m", "local"), ("m", "staging"), ("other", "local"))
     deployer.down(NAME, settings=project.settings(env="staging"))
-    assert project.engine.names() == (("m", "local"), ("other", "local"))
+    assert project.engine.inventory.names() == (("m", "local"), ("other", "local"))
     assert project.answer() == 3.0
 
 

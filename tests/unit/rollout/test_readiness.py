@@ -13,7 +13,7 @@ READY = Observation(Readiness.READY)
 
 def vigil(*alive: bool) -> tuple[Vigil, list[bool]]:
     left = list(alive)
-    engine = SimpleNamespace(alive=lambda _: left.pop(0), autopsy=lambda _: "it exited with code 1")
+    engine = SimpleNamespace(exit_reason=lambda _: None if left.pop(0) else "it exited with code 1")
     return Vigil(engine, SimpleNamespace()), left
 
 

@@ -40,7 +40,7 @@ def reload(project: Project, *versions: int, taken_up: bool) -> None:
     """As a command leaves it that was killed in the middle of a reload, before the server did it or after."""
     models = (served(project, *versions),)
     rendered = render.render(models, str(project.store.root.resolve()))
-    project.engine.configure(project.observed(), rendered, models)
+    project.engine.write_config(project.observed(), rendered, models)
     if taken_up:
         project.platform.all()[0].server.take_up(rendered.files[render.MODEL_CONFIG])
 
@@ -106,9 +106,9 @@ def test_a_rollback_that_was_killed_is_gone_on_with(serving):
 
 
 def test_what_was_deployed_before_there_were_projects_is_adopted(serving):
-    for each in serving.platform.servers.pop((serving.engine.project, NAME, "local")):
+    for each in serving.platform.servers.pop((serving.engine.traits.project, NAME, "local")):
         each.seen = dataclasses.replace(each.seen, project="")
         serving.platform.servers["", NAME, "local"] = [each]
     serving.redeploy(2)
     serving.check(2)
-    assert {key[0] for key, found in serving.platform.servers.items() if found} == {serving.engine.project}
+    assert {key[0] for key, found in serving.platform.servers.items() if found} == {serving.engine.traits.project}

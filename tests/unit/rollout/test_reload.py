@@ -110,7 +110,7 @@ def test_a_version_that_does_not_pass_never_reaches_the_server(serving, fault):
     with pytest.raises(GateRefused if fault == "wrong" else NotReady):
         serving.redeploy(2, timeout=0.5)
     serving.check(1)
-    assert serving.platform.done["configure"] == 0
+    assert serving.platform.done["write_config"] == 0
     assert serving.outcomes() == ["failed", "good"]
 
 
@@ -122,7 +122,7 @@ def test_what_answers_otherwise_once_it_serves_is_taken_back(serving):
     assert serving.outcomes() == ["failed", "good"]
 
 
-@pytest.mark.parametrize("moment", ["stage", "discard", "configure", "relabel"])
+@pytest.mark.parametrize("moment", ["stage", "discard", "write_config", "mark_serving"])
 @pytest.mark.parametrize("error", [EngineError("full"), KeyboardInterrupt()], ids=["engine error", "interrupt"])
 def test_whatever_fails_the_version_before_serves(serving, moment, error):
     def fail() -> None:

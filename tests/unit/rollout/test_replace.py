@@ -21,7 +21,7 @@ def test_other_flags_take_another_server_at_the_same_address(serving):
     after = serving.observed()
     assert (after.endpoints, after.release != before.release) == (before.endpoints, True)
     serving.check(1)
-    assert not serving.engine.alive(before)
+    assert serving.engine.exit_reason(before) is not None
 
 
 def test_another_port_is_moved_to(serving):
@@ -96,7 +96,7 @@ def test_a_server_that_has_ended_is_started_again_with_its_ports(serving):
     assert serving.up().plan.change is Change.CREATE
     assert (serving.observed().rest_port, serving.observed().grpc_port) == (before.rest_port, before.grpc_port)
     serving.check(1)
-    assert not serving.engine.alive(before)
+    assert serving.engine.exit_reason(before) is not None
 
 
 @pytest.mark.parametrize("seamless", [True, False])

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines.docker.gateway.home import SLOTS, SOCKET, other
+from deployer.engines.docker.gateway.directory import SLOTS, SOCKET, other
 from deployer.errors import EngineError
 from deployer.system.wait import Deadline, until
 

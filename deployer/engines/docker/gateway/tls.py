@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from deployer.engines.docker.gateway.home import write_private
+from deployer.engines.docker.gateway.directory import write_private
 from deployer.errors import ConfigError
 
 VALID = timedelta(days=730)

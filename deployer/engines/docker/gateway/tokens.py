@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Mapping
 from pathlib import Path
 
-from deployer.engines.docker.gateway.home import write_private
+from deployer.engines.docker.gateway.directory import write_private
 from deployer.errors import ConfigError
 
 LINE = re.compile(r"([0-9a-f]{64}) ([A-Za-z0-9][A-Za-z0-9_.-]{0,63})")

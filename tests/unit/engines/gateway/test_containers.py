@@ -9,8 +9,8 @@ from typing import Any
 import docker.errors
 import pytest
 
-from deployer.engines.docker.gateway.fronting import Gateways
-from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.containers import GatewayContainers
+from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.errors import EngineError
 
 ENDING = "Cannot update container 1: runc did not terminate successfully: exit status 1: container not running"
@@ -35,10 +35,10 @@ class Container:
 
 def stopped(container: Container, folder: Path) -> list[Any]:
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
-    world: Any = SimpleNamespace(client=client)
+    state: Any = SimpleNamespace(client=client)
     wanted: Any = None
     found: Any = SimpleNamespace(id="1", generation="1")
-    Gateways(world, wanted, "m", "local", Home(folder), "no").stop_taking(found)
+    GatewayContainers(state, wanted, "m", "local", GatewayDir(folder), "no").stop_taking(found)
     return container.done
 
 

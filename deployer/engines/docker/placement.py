@@ -8,18 +8,18 @@ from typing import Any
 from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.containers import Placement
-from deployer.engines.docker.gateway.home import SLOTS, other
+from deployer.engines.docker.gateway.directory import SLOTS, other
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
-from deployer.engines.docker.world import World
+from deployer.engines.docker.state import DockerState
 from deployer.errors import PortTaken
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 
 
 @dataclass(frozen=True)
-class Placing:
+class Placer:
     """Of one launch; `gated` when it shall be behind a gateway."""
 
-    world: World
+    state: DockerState
     launch: Launch
     gated: bool
 
@@ -36,29 +36,29 @@ class Placing:
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
         return Placement(
             release=release,
-            container=container_name(self.world.project, launch.name, launch.env, release),
+            container=container_name(self.state.project, launch.name, launch.env, release),
             network=network,
-            folder=(self.world.home(launch.name, launch.env) / release).resolve(),
+            folder=(self.state.deployment_dir(launch.name, launch.env) / release).resolve(),
             rest_port=rest,
             grpc_port=grpc,
             own_rest_port=own_rest,
             own_grpc_port=own_grpc,
             slot=slot,
             address=address,
-            gateway=self.world.gateway_home(launch.name, launch.env).path if slot else None,
+            gateway=self.state.gateway_dir(launch.name, launch.env).path if slot else None,
         )
 
     def _slot(self) -> tuple[str, str, str]:
         """The slot that the gateway does not send to, its address, and their network."""
-        active = self.world.gateway_home(self.launch.name, self.launch.env).active()
+        active = self.state.gateway_dir(self.launch.name, self.launch.env).active()
         slot = other(active.slot) if active else SLOTS[0]
         with docker_errors(f"creating the network of {self.launch.name}"):
-            network, addresses = self.world.networks(self.launch.name, self.launch.env).ensure_slots()
+            network, addresses = self.state.networks(self.launch.name, self.launch.env).ensure_slots()
         return slot, addresses[SLOTS.index(slot)], network
 
     def _network(self) -> str:
         with docker_errors(f"creating the network of {self.launch.name}"):
-            return self.world.networks(self.launch.name, self.launch.env).ensure()
+            return self.state.networks(self.launch.name, self.launch.env).ensure()
 
     def _own(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
         """The final ports where nobody serves yet."""
@@ -74,7 +74,7 @@ class Placing:
         if held and there is not None and wanted in (None, 0, there):
             return there
         if wanted:
-            check_free(self.world.client, host, wanted)
+            check_free(self.state.client, host, wanted)
             return wanted
         return ports.first_free(host, there, usual if wanted is None else None) or ports.any_free(host, but)
 

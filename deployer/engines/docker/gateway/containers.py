@@ -13,11 +13,11 @@ from typing import Any
 from deployer.engines import run_folder
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.gateway.admin import Admin
-from deployer.engines.docker.gateway.home import ACTIVE, BEFORE, SOCKET, Home, owner
-from deployer.engines.docker.gateway.wanted import MOUNT, Place, Wanted
+from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
+from deployer.engines.docker.gateway.directory import ACTIVE, BEFORE, SOCKET, GatewayDir, owner
 from deployer.engines.docker.listing import GatewayContainer, gateways
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
-from deployer.engines.docker.world import World
+from deployer.engines.docker.state import DockerState
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused
 from deployer.system.wait import Deadline, until
@@ -38,30 +38,30 @@ exec haproxy -db -f "$1/{ACTIVE}"
 
 
 @dataclass(frozen=True)
-class Gateways:
-    """The gateway of one deployment; `wanted` is what it should be."""
+class GatewayContainers:
+    """The gateway of one deployment; `config` is what it should be."""
 
-    world: World
-    wanted: Wanted
+    state: DockerState
+    config: GatewayConfig
     name: str
     env: str
-    home: Home
+    directory: GatewayDir
     restart: str
 
-    def there(self) -> tuple[GatewayContainer, ...]:
+    def all(self) -> tuple[GatewayContainer, ...]:
         """Every container of it."""
-        return self.world.gateways(self.name, self.env)
+        return self.state.gateways(self.name, self.env)
 
     def in_force(self) -> GatewayContainer | None:
         """The one that holds the ports, running or not."""
-        return next((found for found in self.there() if found.in_force), None)
+        return next((found for found in self.all() if found.in_force), None)
 
-    def fits(self, found: GatewayContainer, place: Place) -> bool:
+    def fits(self, found: GatewayContainer, place: Listen) -> bool:
         """Whether it runs and is what is wanted, where it is wanted."""
         listens = (found.host, found.rest_port, found.grpc_port) == (place.host, place.rest_port, place.grpc_port)
-        return listens and found.running and found.digest == self.wanted.digest(self.home, place.host)
+        return listens and found.running and found.digest == self.config.digest(self.directory, place.host)
 
-    def start(self, place: Place, slot: str, before: GatewayContainer | None) -> GatewayContainer:
+    def start(self, place: Listen, slot: str, before: GatewayContainer | None) -> GatewayContainer:
         """A new one, on the ports of the one before where there is one. Raises EngineError with its own words."""
         for port in (place.rest_port, place.grpc_port):
             _check_unprivileged(port)
@@ -69,10 +69,10 @@ class Gateways:
                 check_free(place.host, port)
         generation = run_folder.new_release_id()
         try:
-            self.home.make(generation, slot, self.wanted.files(self.home, generation, place))
-            self.home.follow(generation, before.generation if before else None)
+            self.directory.make(generation, slot, self.config.files(self.directory, generation, place))
+            self.directory.set_predecessor(generation, before.generation if before else None)
             with docker_errors(f"starting the gateway of {self.name}"):
-                created = self.world.client.containers.create(**self._creation(place, generation))
+                created = self.state.client.containers.create(**self._creation(place, generation))
                 return self._started(created)
         except BaseException:
             self.discard(generation)
@@ -80,12 +80,12 @@ class Gateways:
 
     def admin(self, found: GatewayContainer) -> Admin:
         """Speaks to it."""
-        return Admin(self.home.folder(found.generation))
+        return Admin(self.directory.folder(found.generation))
 
     def stop_taking(self, found: GatewayContainer) -> None:
         """It takes no more connections, and ends when its last request has ended."""
         with docker_errors(f"stopping the gateway of {self.name}"):
-            container = self.world.client.containers.get(found.id)
+            container = self.state.client.containers.get(found.id)
             _kept_from_coming_back(container)
             _told_to_stop(container)
         admin = self.admin(found)
@@ -96,59 +96,59 @@ class Gateways:
         import docker.errors
 
         with docker_errors(f"stopping a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            self._end(self.world.client.containers.get(found.id), found)
+            self._end(self.state.client.containers.get(found.id), found)
         self._take_away(found)
 
     def _take_away(self, found: GatewayContainer) -> None:
         import docker.errors
 
         with docker_errors(f"removing a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            remove_container(self.world.client.containers.get(found.id))
+            remove_container(self.state.client.containers.get(found.id))
 
     def discard(self, generation: str) -> None:
         """One that was not accepted, with its folder."""
-        for found in self.there():
+        for found in self.all():
             if found.generation == generation:
                 self.retire(found)
-        self.home.drop(generation)
+        self.directory.drop(generation)
 
     def retire_others(self, keep: GatewayContainer | None) -> None:
         """All but one, with their folders."""
-        for found in self.there():
+        for found in self.all():
             if keep is None or found.id != keep.id:
                 self.retire(found)
-        self.home.prune({keep.generation} if keep else set())
+        self.directory.prune({keep.generation} if keep else set())
 
     def revive(self, found: GatewayContainer) -> None:
         """Have it take requests again, from the sockets of one that does where there is one."""
-        taking = [each for each in self.there() if each.id != found.id and self.admin(each).answers()]
+        taking = [each for each in self.all() if each.id != found.id and self.admin(each).answers()]
         with docker_errors(f"bringing the gateway of {self.name} back"):
-            container = self.world.client.containers.get(found.id)
+            container = self.state.client.containers.get(found.id)
             self._end(container, found)
-            self.home.follow(found.generation, taking[0].generation if taking else None)
+            self.directory.set_predecessor(found.generation, taking[0].generation if taking else None)
             self._started(container)
 
     def settle(self, found: GatewayContainer) -> None:
         """Nothing but this one is left, under its usual name."""
         self.retire_others(keep=found)
         with docker_errors(f"naming the gateway of {self.name}"):
-            container = self.world.client.containers.get(found.id)
-            if container.name != (name := f"{container_name(self.world.project, self.name, self.env)}-gateway"):
+            container = self.state.client.containers.get(found.id)
+            if container.name != (name := f"{container_name(self.state.project, self.name, self.env)}-gateway"):
                 container.rename(name)
 
     def remove(self) -> None:
         """Every container, then the folder. Nobody takes the ports over: idle connections need not be waited for."""
-        self.home.forget()
-        for found in self.there():
+        self.directory.deactivate()
+        for found in self.all():
             if found.running:
                 self.stop_taking(found)
-                self.admin(found).quiet(self.wanted.settings.drain_seconds)
+                self.admin(found).quiet(self.config.settings.drain_seconds)
             self._take_away(found)
-        self.home.delete()
+        self.directory.delete()
 
     def _end(self, container: Any, found: GatewayContainer) -> None:
         """Stopped softly, and killed when its requests last longer than they may; told to stop already, waited for."""
-        allowed = self.wanted.settings.drain_seconds + GRACE_SECONDS
+        allowed = self.config.settings.drain_seconds + GRACE_SECONDS
         container.reload()
         if container.status == "running" and not self.admin(found).answers():
             self._wait_for(container, allowed)
@@ -172,7 +172,7 @@ class Gateways:
             container.remove(force=True)
             raise EngineError(f"the gateway of {self.name} did not start", hint=_remedy(said), log=tuple(said))
         admin.check()
-        self.home.follow(found.generation, None)
+        self.directory.set_predecessor(found.generation, None)
         container.update(restart_policy={"Name": self.restart})
         return found
 
@@ -180,20 +180,20 @@ class Gateways:
         container.reload()
         return bool(container.status == "running")
 
-    def _creation(self, place: Place, generation: str) -> dict[str, Any]:
+    def _creation(self, place: Listen, generation: str) -> dict[str, Any]:
         """Hardened as the servers are. On the machine's own network: a published port costs more than the proxy."""
         from docker.types import Mount, Ulimit
 
-        files = FILES_PER_CONNECTION * self.wanted.settings.max_connections + 256
+        files = FILES_PER_CONNECTION * self.config.settings.max_connections + 256
         return {
-            "image": self.wanted.settings.image,
-            "name": f"{container_name(self.world.project, self.name, self.env)}-gateway-{generation}",
+            "image": self.config.settings.image,
+            "name": f"{container_name(self.state.project, self.name, self.env)}-gateway-{generation}",
             "entrypoint": ["sh", "-c", SCRIPT, "gateway"],
             "command": [f"{MOUNT}/{generation}"],
             "labels": self._labels(place, generation),
             "network_mode": "host",
             "userns_mode": "host",
-            "mounts": [Mount(target=MOUNT, source=str(self.home.run), type="bind")],
+            "mounts": [Mount(target=MOUNT, source=str(self.directory.run), type="bind")],
             "init": True,
             "read_only": True,
             "cap_drop": ["ALL"],
@@ -205,15 +205,15 @@ class Gateways:
             "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
         }
 
-    def _labels(self, place: Place, generation: str) -> dict[str, str]:
+    def _labels(self, place: Listen, generation: str) -> dict[str, str]:
         return {
-            **({PROJECT: self.world.project} if self.world.project else {}),
+            **({PROJECT: self.state.project} if self.state.project else {}),
             f"{LABEL}name": self.name,
             f"{LABEL}env": self.env,
             f"{LABEL}role": "gateway",
             f"{LABEL}generation": generation,
-            f"{LABEL}gateway": str(self.home.path),
-            f"{LABEL}gateway_digest": self.wanted.digest(self.home, place.host),
+            f"{LABEL}gateway": str(self.directory.path),
+            f"{LABEL}gateway_digest": self.config.digest(self.directory, place.host),
             f"{LABEL}host": place.host,
             f"{LABEL}rest_port": str(place.rest_port),
             f"{LABEL}grpc_port": str(place.grpc_port),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.engines.docker.gateway.home import Active, Home, other, owner
+from deployer.engines.docker.gateway.directory import Active, GatewayDir, other, owner
 from deployer.errors import EngineError
 
 FILES = {"a.cfg": "A", "b.cfg": "B", "tokens": "secret"}
@@ -12,27 +12,27 @@ FILES = {"a.cfg": "A", "b.cfg": "B", "tokens": "secret"}
 
 @pytest.fixture
 def home(tmp_path):
-    made = Home(tmp_path / "gateway" / "local" / "m")
+    made = GatewayDir(tmp_path / "gateway" / "local" / "m")
     made.make("1", "a", FILES)
     return made
 
 
 def test_nothing_is_in_force_before_it_is_committed(home):
     assert home.active() is None
-    home.commit("1")
+    home.activate("1")
     assert home.active() == Active("1", "a")
-    home.point("1", "b")
+    home.set_slot("1", "b")
     assert home.active() == Active("1", "b")
     assert (home.folder("1") / "active.cfg").read_text() == "B"
-    home.forget()
+    home.deactivate()
     assert home.active() is None
 
 
 def test_another_gateway_is_in_force_with_its_own_slot_at_once(home):
-    home.commit("1")
+    home.activate("1")
     home.make("2", other("a"), FILES)
     assert home.active() == Active("1", "a")
-    home.commit("2")
+    home.activate("2")
     assert home.active() == Active("2", "b")
     home.prune({"2"})
     assert [path.name for path in home.run.iterdir() if path.is_dir() and not path.is_symlink()] == ["2"]
@@ -46,7 +46,7 @@ def test_a_link_that_leads_elsewhere_is_not_followed(home, target):
 
 
 def test_a_folder_that_cannot_be_read_is_an_error_and_not_nothing(home):
-    home.commit("1")
+    home.activate("1")
     (home.run / "1" / "active.cfg").unlink()
     (home.run / "1" / "active.cfg").write_text("no link")
     with pytest.raises(EngineError, match="cannot be read"):
@@ -62,14 +62,14 @@ def test_files_and_folders_are_their_owners_alone(home):
 
 def test_a_gateway_takes_the_ports_from_the_one_before_only_while_it_shall(home):
     home.make("2", "a", FILES)
-    home.follow("2", "1")
+    home.set_predecessor("2", "1")
     assert (home.folder("2") / "before" / "tokens").read_text() == "secret"
-    home.follow("2", None)
+    home.set_predecessor("2", None)
     assert not (home.folder("2") / "before").exists()
 
 
 def test_nothing_is_left_of_it(home, tmp_path):
-    home.commit("1")
+    home.activate("1")
     home.delete()
     assert list(tmp_path.iterdir()) == []
     home.delete()

@@ -15,7 +15,7 @@ from deployer.engines import process, run_folder
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
-from deployer.engines.docker.gateway.home import Home
+from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
@@ -27,7 +27,7 @@ STOP_SECONDS = 10
 
 
 @dataclass(frozen=True)
-class World:
+class DockerState:
     """One engine, as a project sees it from one state folder."""
 
     client: Any
@@ -39,19 +39,19 @@ class World:
         """Tells what is the project's."""
         return Ownership(self.project, self.state_dir)
 
-    def home(self, name: str, env: str) -> Path:
+    def deployment_dir(self, name: str, env: str) -> Path:
         """The config folders of a deployment's servers."""
         return self.state_dir / "docker" / run_folder.place_of(self.project, env) / name
 
-    def gateway_home(self, name: str, env: str) -> Home:
+    def gateway_dir(self, name: str, env: str) -> GatewayDir:
         """The folder of its gateway: the one that its containers know, else one of this state folder."""
-        return self.home_of(self.containers(name, env), name, env)
+        return self.gateway_dir_of(self.containers(name, env), name, env)
 
-    def home_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> Home:
+    def gateway_dir_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> GatewayDir:
         """The same, by the containers of the deployment: two working copies must mean one folder."""
         known = (found["Labels"].get(f"{LABEL}gateway") for found in containers)
         own = (self.state_dir / "gateway" / run_folder.place_of(self.project, env) / name).resolve()
-        return Home(Path(next(filter(None, known), own)))
+        return GatewayDir(Path(next(filter(None, known), own)))
 
     def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
         """As the engine lists them: every one of a deployment of this project, running or not."""
@@ -139,7 +139,7 @@ class World:
         serving = {container_name(project, deployment.name, deployment.env) for project in (self.project, "")}
         return max(found, key=lambda each: (named(each) in serving) == (deployment.role == SERVING))
 
-    def state(self, deployment: Deployment) -> dict[str, Any]:
+    def inspect_state(self, deployment: Deployment) -> dict[str, Any]:
         """Of a server's container; nothing when it is gone."""
         import docker.errors
 
@@ -161,7 +161,7 @@ class World:
             except docker.errors.NotFound:
                 return False
 
-    def take_away(self, deployment: Deployment) -> None:
+    def stop_and_remove(self, deployment: Deployment) -> None:
         """Stop a server and remove its container."""
         self._remove(deployment, self._stopped(deployment))
 
@@ -194,7 +194,7 @@ class World:
 
     def discard(self, deployment: Deployment) -> None:
         """Stop a server and remove it, its config, and the network when it was the last."""
-        self.take_away(deployment)
+        self.stop_and_remove(deployment)
         self.clear_unused(deployment.name, deployment.env, self.containers(deployment.name, deployment.env))
 
     def sweep(self, name: str, env: str) -> Deployment | None:
@@ -203,7 +203,7 @@ class World:
         servers = listing.servers(containers)
         candidates = [found for found in servers if found.role == CANDIDATE]
         for found in candidates:
-            self.take_away(found)
+            self.stop_and_remove(found)
         self.clear_unused(name, env, self.containers(name, env) if candidates else containers)
         return first_serving(servers)
 
@@ -215,13 +215,13 @@ class World:
         with docker_errors(f"removing the network of {name} [{env}]"):
             self.networks(name, env).remove(keep=kinds)
         if not left:
-            self.home_of(left, name, env).delete()
+            self.gateway_dir_of(left, name, env).delete()
 
     def _clear_folders(self, name: str, env: str, used: set[Path]) -> None:
         old = self.state_dir / "docker" / run_folder.place_of("", env) / name
         if old.is_dir():  # other projects may have adopted what was made from this folder
             used = used | {Path(each["Labels"].get(f"{LABEL}folder", "")) for each in self.listed(name, env)}
-        for home in (self.home(name, env), old):
+        for home in (self.deployment_dir(name, env), old):
             for folder in run_folder.releases(home):
                 if folder.resolve() not in used:
                     run_folder.delete(folder)

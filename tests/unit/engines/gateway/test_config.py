@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 from deployer.config.quoting import haproxy
 from deployer.config.spec import Gateway
 from deployer.engines.docker.gateway import tls, tokens
-from deployer.engines.docker.gateway.home import Home
-from deployer.engines.docker.gateway.wanted import Place, Wanted
+from deployer.engines.docker.gateway.config import GatewayConfig, Listen
+from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.errors import ConfigError, DeployerError, TemplateError
 
-PLACE = Place("127.0.0.1", 8501, 8500, ("172.18.0.2", "172.18.0.3"))
+PLACE = Listen("127.0.0.1", 8501, 8500, ("172.18.0.2", "172.18.0.3"))
 
 
-def config(tmp_path: Path, place: Place = PLACE, **settings) -> str:
-    return Wanted(Gateway(enabled=True, **settings)).files(Home(tmp_path), "1", place)["b.cfg"]
+def config(tmp_path: Path, place: Listen = PLACE, **settings) -> str:
+    return GatewayConfig(Gateway(enabled=True, **settings)).files(GatewayDir(tmp_path), "1", place)["b.cfg"]
 
 
 def test_the_other_slot_is_closed(tmp_path):
@@ -39,12 +39,12 @@ def test_an_address_of_version_6_is_bound_as_one(tmp_path):
 
 
 def test_a_server_that_lets_scripts_ask_has_a_gateway_that_does(tmp_path):
-    wanted = Wanted(Gateway(enabled=True), cors=True)
-    text = wanted.files(Home(tmp_path), "1", PLACE)["b.cfg"]
+    wanted = GatewayConfig(Gateway(enabled=True), cors=True)
+    text = wanted.files(GatewayDir(tmp_path), "1", PLACE)["b.cfg"]
     assert "access-control" not in config(tmp_path)
     assert "METH_OPTIONS" in text
-    assert wanted.digest(Home(tmp_path), "127.0.0.1") != Wanted(Gateway(enabled=True)).digest(
-        Home(tmp_path), "127.0.0.1"
+    assert wanted.digest(GatewayDir(tmp_path), "127.0.0.1") != GatewayConfig(Gateway(enabled=True)).digest(
+        GatewayDir(tmp_path), "127.0.0.1"
     )
 
 
@@ -74,7 +74,7 @@ def test_a_quoted_word_is_one_word_on_one_line(text):
 def test_a_template_of_ones_own_cannot_be_broken_out_of(tmp_path):
     (tmp_path / "haproxy.cfg.j2").write_text("{{ gateway.nothing }}")
     with pytest.raises(TemplateError):
-        Wanted(Gateway(), tmp_path).digest(Home(tmp_path), "127.0.0.1")
+        GatewayConfig(Gateway(), tmp_path).digest(GatewayDir(tmp_path), "127.0.0.1")
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def test_a_template_of_ones_own_cannot_be_broken_out_of(tmp_path):
      {"drain_seconds": 1}, {"answer_seconds": 1}, {"max_connections": 5}],
 )  # fmt: skip
 def test_every_setting_makes_another_gateway(tmp_path, settings):
-    home, plain = Home(tmp_path), Wanted(Gateway())
+    home, plain = GatewayDir(tmp_path), GatewayConfig(Gateway())
     assert plain.digest(home, "h") == plain.digest(home, "h") != plain.digest(home, "g")
-    assert Wanted(Gateway(**settings)).digest(home, "h") != plain.digest(home, "h")
+    assert GatewayConfig(Gateway(**settings)).digest(home, "h") != plain.digest(home, "h")
 
 
 def test_another_token_or_certificate_makes_another_gateway_and_the_same_do_not(tmp_path):
-    home, path = Home(tmp_path / "home"), tmp_path / "tokens"
-    wanted = Wanted(Gateway(enabled=True, tls=True, tokens=path))
+    home, path = GatewayDir(tmp_path / "home"), tmp_path / "tokens"
+    wanted = GatewayConfig(Gateway(enabled=True, tls=True, tokens=path))
     tokens.write(path, {"a": tokens.hashed("1")})
     files = wanted.files(home, "1", PLACE)
     digest = wanted.digest(home, PLACE.host)

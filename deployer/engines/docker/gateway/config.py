@@ -10,7 +10,7 @@ from deployer.client.access import SERVER_NAME
 from deployer.config.render import text
 from deployer.config.spec import Gateway
 from deployer.engines.docker.gateway import tls, tokens
-from deployer.engines.docker.gateway.home import SLOTS, Home
+from deployer.engines.docker.gateway.directory import SLOTS, GatewayDir
 from deployer.errors import ConfigError
 from deployer.results.deployment import digest
 
@@ -21,7 +21,7 @@ TOKENS = "tokens"
 
 
 @dataclass(frozen=True)
-class Place:
+class Listen:
     """Where it listens, and the addresses of its slots."""
 
     host: str
@@ -30,32 +30,32 @@ class Place:
     slots: tuple[str, str]
 
 
-NOWHERE = Place("localhost", 1, 2, ("192.0.2.1", "192.0.2.2"))
+PLACEHOLDER = Listen("localhost", 1, 2, ("192.0.2.1", "192.0.2.2"))
 """A place that stands for any, in a digest that shall not change with it."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class GatewayConfig:
     """The settings, where the templates are, and whether the server lets scripts of any web page ask it (`cors`)."""
 
     settings: Gateway
     templates_dir: Path | None = None
     cors: bool = False
 
-    def digest(self, home: Home, host: str) -> str:
+    def digest(self, home: GatewayDir, host: str) -> str:
         """Of all that a running gateway cannot take up; makes nothing. Raises ConfigError, TemplateError."""
         certificate = self._certificate(home, host)
         return digest(
             [
                 self.settings.image,
-                self._config(NOWHERE, "", SLOTS[0], ""),
+                self._config(PLACEHOLDER, "", SLOTS[0], ""),
                 self._hashes(),
                 certificate.identity if certificate else self.settings.tls,
                 host,
             ]
         )
 
-    def files(self, home: Home, generation: str, place: Place) -> dict[str, str]:
+    def files(self, home: GatewayDir, generation: str, place: Listen) -> dict[str, str]:
         """By their names in the generation's folder; makes the tool's token and certificate where they are missing."""
         own = tokens.hashed(tokens.own(home.token))
         folder = f"{MOUNT}/{generation}"
@@ -74,13 +74,13 @@ class Wanted:
     def _hashes(self) -> list[str]:
         return sorted(tokens.read(self.settings.tokens).values()) if self.settings.tokens else []
 
-    def _certificate(self, home: Home, host: str) -> tls.Material | None:
+    def _certificate(self, home: GatewayDir, host: str) -> tls.Material | None:
         settings = self.settings
         if settings.certificate and settings.key:
             return tls.given(settings.certificate, settings.key)
         return tls.own(home.self_signed, host) if settings.tls else None
 
-    def _config(self, place: Place, folder: str, slot: str, own: str) -> str:
+    def _config(self, place: Listen, folder: str, slot: str, own: str) -> str:
         return text(
             "haproxy.cfg",
             self.templates_dir,

@@ -8,12 +8,12 @@ from typing import Any
 
 from deployer.engines.base import CANDIDATE, adoption
 from deployer.engines.docker.api import docker_errors, remove_container
-from deployer.engines.docker.gateway.fronting import Gateways
-from deployer.engines.docker.gateway.home import Active
+from deployer.engines.docker.gateway.containers import GatewayContainers
+from deployer.engines.docker.gateway.directory import Active
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
 from deployer.engines.docker.ownership import name_of
-from deployer.engines.docker.world import World, named
+from deployer.engines.docker.state import DockerState, named
 from deployer.results.deployment import Deployment
 
 
@@ -21,8 +21,8 @@ from deployer.results.deployment import Deployment
 class Recovery:
     """Of one deployment, with its lock held. What is mended is told in sentences."""
 
-    world: World
-    gateways: Gateways
+    state: DockerState
+    gateways: GatewayContainers
 
     @property
     def name(self) -> str:
@@ -35,18 +35,18 @@ class Recovery:
         return self.gateways.env
 
     def carry_out(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        """See Engine.recover; `listed` are the deployment's containers."""
+        """; `listed` are the deployment's containers."""
         adopted = []
-        if self.world.adopt(self.name, self.env):
-            adopted = [adoption(self.name, self.env, self.world.project)]
-            listed = self.world.containers(self.name, self.env)
+        if self.state.adopt(self.name, self.env):
+            adopted = [adoption(self.name, self.env, self.state.project)]
+            listed = self.state.containers(self.name, self.env)
         return (*adopted, *self._mended(listed))
 
     def _mended(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         if self._is_well(listed):
-            self.world.clear_unused(self.name, self.env, listed)
+            self.state.clear_unused(self.name, self.env, listed)
             return ()
-        active = self.gateways.home.active()
+        active = self.gateways.directory.active()
         with docker_errors(f"mending {self.name} [{self.env}]"):
             told = self._without_gateway() if active is None else self._behind_gateway(active)
         return (*told, *self._candidates())
@@ -54,12 +54,12 @@ class Recovery:
     def _is_well(self, listed: Sequence[Mapping[str, Any]]) -> bool:
         """At a glance, for what is nearly always so: a server without a gateway, or nothing."""
         usual = [f"/{self._serving_name}"]
-        return all(found["Names"] == usual for found in listed) and not self.gateways.home.path.exists()
+        return all(found["Names"] == usual for found in listed) and not self.gateways.directory.path.exists()
 
     def _without_gateway(self) -> list[str]:
         """A gateway that was never accepted goes; a server that gave way to what was never accepted comes back."""
         told = []
-        if self.gateways.there():
+        if self.gateways.all():
             told.append("a gateway that is not in force is removed")
         self.gateways.remove()
         retiring = (found for found in self._servers() if self._container_name(found) == self._retiring_name(found))
@@ -67,10 +67,10 @@ class Recovery:
 
     def _bring_back(self, old: Deployment) -> str:
         serving = self._serving_name
-        for found in self.world.containers(self.name, self.env):
+        for found in self.state.containers(self.name, self.env):
             if name_of(found) == serving:
-                remove_container(self.world.client.containers.get(found["Id"]))
-        container = self.world.container(old)
+                remove_container(self.state.client.containers.get(found["Id"]))
+        container = self.state.container(old)
         container.rename(serving)
         container.start()
         return f"release {old.release} serves again: what was to replace it was not accepted yet"
@@ -79,12 +79,12 @@ class Recovery:
         told = []
         for found in self._servers():
             if not found.slot:
-                self.world.discard(found)
+                self.state.discard(found)
                 told.append(f"release {found.release}, which does not serve, is removed")
         return [*told, *self._gateway(active), *self._name_of_who_serves(active)]
 
     def _gateway(self, active: Active) -> list[str]:
-        there = self.gateways.there()
+        there = self.gateways.all()
         gateway = next((found for found in there if found.generation == active.generation), None)
         if gateway is None:  # its folder still tells who serves
             for found in there:
@@ -108,11 +108,11 @@ class Recovery:
     def _name_of_who_serves(self, active: Active) -> list[str]:
         serving = self._serving_name
         for found in self._servers():
-            container = self.world.container(found)
+            container = self.state.container(found)
             if found.slot != active.slot and named(container) == serving:
-                self.world.discard(found)
+                self.state.discard(found)
         for found in self._servers():
-            container = self.world.container(found)
+            container = self.state.container(found)
             if found.slot == active.slot and named(container) != serving:
                 container.rename(serving)
                 return [f"release {found.release} serves"]
@@ -122,20 +122,20 @@ class Recovery:
         told = []
         for found in self._servers():
             if found.role == CANDIDATE:
-                self.world.discard(found)
+                self.state.discard(found)
                 told.append(f"the candidate {found.release} that a killed command left is removed")
-        self.world.clear_unused(self.name, self.env, self.world.containers(self.name, self.env))
+        self.state.clear_unused(self.name, self.env, self.state.containers(self.name, self.env))
         return told
 
     @property
     def _serving_name(self) -> str:
-        return container_name(self.world.project, self.name, self.env)
+        return container_name(self.state.project, self.name, self.env)
 
     def _servers(self) -> list[Deployment]:
-        return self.world.servers(self.name, self.env)
+        return self.state.servers(self.name, self.env)
 
     def _container_name(self, found: Deployment) -> str:
-        return named(self.world.container(found))
+        return named(self.state.container(found))
 
     def _retiring_name(self, found: Deployment) -> str:
-        return container_name(self.world.project, self.name, self.env, found.release, RETIRING)
+        return container_name(self.state.project, self.name, self.env, found.release, RETIRING)

@@ -48,7 +48,7 @@ def other(slot: str) -> str:
 
 
 @dataclass(frozen=True)
-class Home:
+class GatewayDir:
     """The folder at `path`, which need not exist."""
 
     path: Path
@@ -95,21 +95,21 @@ class Home:
             _private_folder(folder, *owner())
         for name, text in files.items():
             write_private(self.folder(generation) / name, text, *owner())
-        self.point(generation, slot)
+        self.set_slot(generation, slot)
 
-    def point(self, generation: str, slot: str) -> None:
+    def set_slot(self, generation: str, slot: str) -> None:
         """Have a gateway send to a slot when it starts again."""
         _link_to(self.folder(generation) / ACTIVE, f"{slot}.cfg")
 
-    def commit(self, generation: str) -> None:
+    def activate(self, generation: str) -> None:
         """Put a gateway in force."""
         _link_to(self.run / CURRENT, generation)
 
-    def forget(self) -> None:
+    def deactivate(self) -> None:
         """Have no gateway in force."""
         (self.run / CURRENT).unlink(missing_ok=True)
 
-    def follow(self, generation: str, before: str | None) -> None:
+    def set_predecessor(self, generation: str, before: str | None) -> None:
         """Have a gateway take the ports from the one before when it starts; from nobody with None."""
         link = self.folder(generation) / BEFORE
         if before is None:
@@ -129,7 +129,7 @@ class Home:
 
     def delete(self) -> None:
         """All of it, what is in force first; the folders above go when nothing else is in them."""
-        self.forget()
+        self.deactivate()
         shutil.rmtree(self.path, ignore_errors=True)
         for parent in list(self.path.parents)[:2]:
             with contextlib.suppress(OSError):

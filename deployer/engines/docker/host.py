@@ -1,0 +1,72 @@
+"""One Docker Engine, as a project uses it from one state directory: the connection and what was read through it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from deployer.config.project import FALLBACK
+from deployer.config.spec import Docker, Gateway
+from deployer.engines.docker import context as docker_context
+from deployer.engines.docker.api import API_SECONDS, connect, docker_errors
+from deployer.engines.docker.gateway.config import GatewayConfig
+from deployer.engines.docker.gateway.containers import GatewayContainers
+from deployer.engines.docker.gateway.directory import GatewayDir
+from deployer.engines.docker.images import find_image
+from deployer.engines.docker.state import DockerState
+
+
+@dataclass(frozen=True)
+class DockerHost:
+    """The engine that `docker.host`, DOCKER_HOST or `docker context` names.
+
+    `cors` is whether the servers allow requests from other origins, which the gateway has to know. Each answer of the
+    engine may take `answer_seconds`.
+    """
+
+    state_dir: Path
+    models_dir: Path
+    settings: Docker
+    gateway: Gateway = field(default_factory=Gateway)
+    templates_dir: Path | None = None
+    cors: bool = False
+    project: str = FALLBACK
+    answer_seconds: float = API_SECONDS
+
+    @property
+    def address(self) -> str:
+        """Where the engine answers, such as `unix:///var/run/docker.sock`. Raises EngineUnavailable."""
+        return self.settings.host or docker_context.address()
+
+    @cached_property
+    def client(self) -> Any:
+        """The SDK's client. Raises EngineUnavailable."""
+        return connect(self.settings.host, self.answer_seconds)
+
+    @cached_property
+    def state(self) -> DockerState:
+        """The containers and networks of the project."""
+        return DockerState(self.client, self.state_dir, self.project)
+
+    @cached_property
+    def image(self) -> Any:
+        """The SDK's image of new servers; None where the engine does not have it."""
+        return find_image(self.client, self.settings.image)
+
+    def forget_image(self) -> None:
+        """Look for the image again when it is next asked for: it was pulled."""
+        vars(self).pop("image", None)
+
+    def info(self) -> Mapping[str, Any]:
+        """What the engine reports about itself."""
+        with docker_errors(f"the Docker Engine at {self.address}"):
+            return dict(self.client.info())
+
+    def gateways(self, name: str, env: str, directory: GatewayDir | None = None) -> GatewayContainers:
+        """The gateway of a deployment, as it should be and as it is."""
+        known = directory or self.state.gateway_dir(name, env)
+        config = GatewayConfig(self.gateway, self.templates_dir, self.cors)
+        return GatewayContainers(self.state, config, name, env, known, self.settings.restart)

@@ -1,0 +1,68 @@
+"""What a Docker Engine has of a project, and of others."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from deployer.engines import ports, run_folder
+from deployer.engines.base import SERVING, Engine
+from deployer.engines.docker import engine_lock, networks
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.names import LABEL
+from deployer.engines.docker.ownership import is_started_by_us, project_of
+from deployer.engines.docker.placement import publisher
+from deployer.results.deployment import Deployment
+
+
+@dataclass(frozen=True)
+class DockerInventory:
+    """The Inventory of a Docker Engine; `engine` makes the engine of another project."""
+
+    host: DockerHost
+    engine: Callable[[DockerHost], Engine]
+
+    def observe_all(self) -> tuple[Deployment, ...]:
+        """One call, however many there are."""
+        found = sorted(self.host.state.servers(), key=lambda each: (each.env, each.name, each.running))
+        serving = {(each.env, each.name): each for each in found if each.role == SERVING}
+        return tuple(serving.values())
+
+    def names(self) -> tuple[tuple[str, str], ...]:
+        """By containers, networks, locks, and the directories of this working copy."""
+        host = self.host
+        with docker_errors("listing networks"):
+            listed = host.client.api.networks(filters=networks.labelled(None, None))
+        owns = host.state.owner.owns_network
+        labels = [each["Labels"] for each in host.state.containers()]
+        labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
+        found = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
+        found |= engine_lock.names(host.client, host.project)
+        homes = run_folder.homes(host.state_dir / "docker") if host.project else ()
+        found |= {(name, env) for project, name, env in homes if project in ("", host.project)}
+        return tuple(sorted(found))
+
+    def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
+        """None: a container carries its labels itself."""
+        del name, env
+        return ()
+
+    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+        """Containers whose labels cannot be believed, or that have the name of this deployment's server."""
+        return self.host.state.strangers(name, env)
+
+    def other_projects(self) -> tuple[Engine, ...]:
+        """Those that have containers on the engine."""
+        owner = self.host.state.owner
+        listed = [found for found in self.host.state.listed() if is_started_by_us(found) and not owner.claimed(found)]
+        projects = {project for project in map(project_of, listed) if project is not None}
+        return tuple(
+            self.engine(dataclasses.replace(self.host, project=project))
+            for project in sorted(projects - {self.host.project})
+        )
+
+    def port_holder(self, port: int) -> str:
+        """A deployment or a container of the engine; a process otherwise."""
+        return publisher(self.host.client, port) or ports.holder(port)

@@ -1,0 +1,70 @@
+"""What a Docker Engine checks before anything is started: itself, the image, the models, the address."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from deployer.engines import run_folder
+from deployer.engines.base import Address
+from deployer.engines.docker import fitness, listing, mounts, probe, visibility
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.placement import check_free
+from deployer.errors import EngineError
+from deployer.results.checks import Finding
+from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel
+from deployer.results.model import Model
+from deployer.savedmodel.op_sets import of_image
+
+
+@dataclass(frozen=True)
+class DockerPreflight:
+    """The Preflight of a Docker Engine."""
+
+    host: DockerHost
+
+    def platform(self) -> tuple[Finding, ...]:
+        """The engine, its API, the image, the gateway, and whether SELinux lets containers read the directories."""
+        host = self.host
+        try:
+            info = host.info()
+        except EngineError as error:
+            return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
+        return (
+            *fitness.of_engine(info, host.settings),
+            *fitness.of_image(host.image, info, host.settings),
+            *fitness.of_api(host.client.api.api_version, host.settings),
+            *fitness.of_config(),
+            *fitness.of_selinux(info, (host.models_dir.resolve(), host.state_dir.resolve())),
+            *fitness.of_gateway(host.client, info, host.gateway),
+        )
+
+    def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        """By a container of the image where the engine has it, else by the image's name."""
+
+        from deployer.engines import loading
+
+        host = self.host
+        target = of_image(host.settings.image)
+        if host.image is None:
+            return tuple(loading.findings(target, models))
+        unseen = tuple(visibility.findings(host.client, host.settings.image, (host.models_dir, host.state_dir)))
+        if unseen or not models:
+            return (*unseen, *loading.findings(target, models))
+        return tuple(probe.findings(host.client, host.settings, host.models_dir, models))
+
+    def address(self, name: str, env: str, address: Address) -> None:
+        """Raise PortTaken."""
+        wanted = [port for port in (address.rest_port, address.grpc_port) if port]
+        ours = listing.held(self.host.state.containers(name, env)) if wanted else ()
+        for port in wanted:
+            if port not in ours:
+                check_free(self.host.client, address.host, port)
+
+    def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        """A mount keeps the directory that it was made of, even when another has taken its place."""
+        config = deployment.folder / run_folder.CONFIG_FOLDER / MODEL_CONFIG
+        with docker_errors(f"looking into {deployment.release}"):
+            container = self.host.state.container(deployment)
+            return mounts.stale(container, self.host.models_dir.resolve(), config, models)

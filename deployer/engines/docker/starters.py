@@ -1,0 +1,20 @@
+"""Files that start a server's container without this tool: a Compose file, a shell script."""
+
+from __future__ import annotations
+
+from deployer.config import render as rendering
+from deployer.engines.docker import blueprint
+from deployer.engines.docker.host import DockerHost
+from deployer.results.deployment import Launch, Rendered
+
+FILES = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
+"""The form, and the name of its file."""
+CONFIG = "config"
+
+
+def render(host: DockerHost, form: str, launch: Launch) -> Rendered:
+    """The file of a form, with what the server reads in a directory beside it. Raises TemplateError."""
+    container = blueprint.owned(launch, host.settings, host.models_dir.resolve(), f"./{CONFIG}")
+    text = rendering.text(FILES[form], host.templates_dir, container=container)
+    config = {f"{CONFIG}/{name}": content for name, content in launch.rendered.files.items()}
+    return Rendered({FILES[form]: text, **config})

@@ -1,0 +1,50 @@
+"""What the embedded engine checks before anything is started."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from deployer.engines import ports
+from deployer.engines.base import Address
+from deployer.results.checks import Finding
+from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.model import Model
+from deployer.savedmodel.op_sets import installed
+
+MODULES = ("tensorflow", "grpc", "httptools")
+
+
+@dataclass(frozen=True)
+class EmbeddedPreflight:
+    """The Preflight of the embedded engine; `servers` lists those of a deployment."""
+
+    servers: Callable[[str, str], Iterable[Deployment]]
+
+    def platform(self) -> tuple[Finding, ...]:
+        """The engine needs nothing but Python and TensorFlow, which the package depends on."""
+        missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+        return tuple(
+            Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
+            for name in missing
+        )
+
+    def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
+        """The server is this very Python, and sees what it sees."""
+        from deployer.engines import loading
+
+        return tuple(loading.findings(installed(), models))
+
+    def address(self, name: str, env: str, address: Address) -> None:
+        """Raise PortTaken."""
+        running = [each for each in self.servers(name, env) if each.running]
+        ours = {port for each in running for port in (each.rest_port, each.grpc_port)}
+        for port in (address.rest_port, address.grpc_port):
+            if port and port not in ours:
+                ports.check_free(address.host, port)
+
+    def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
+        """A process finds by its path what is there now."""
+        del deployment, models
+        return ""

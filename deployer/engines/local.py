@@ -1,0 +1,47 @@
+"""Parts that engines share whose servers are processes of this machine: locks in directories, and no images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from deployer.engines import run_folder
+from deployer.results.deployment import NamedImage
+from deployer.system.locks import holder
+from deployer.system.owners import Owner
+
+
+@dataclass(frozen=True)
+class DirectoryLocks:
+    """Locks of deployments, each in the deployment's own directory, which `directory_of` names."""
+
+    directory_of: Callable[[str, str], Path]
+
+    def acquire(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
+        """Hold the lock of a deployment. Raises LockHeld."""
+        return run_folder.locked(self.directory_of(name, env), name, env, wait_seconds)
+
+    def owner(self, name: str, env: str) -> Owner | None:
+        """The command that holds it."""
+        return holder(self.directory_of(name, env))
+
+    def break_lock(self, name: str, env: str) -> None:
+        """End the command that holds it. Raises LockHeld if that cannot be done."""
+        run_folder.end_holder(self.directory_of(name, env), name, env)
+
+
+class NoImages:
+    """The images of an engine that has none."""
+
+    def current(self) -> None:
+        """There is no image of new servers."""
+
+    def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
+        """No name means anything here."""
+        del names
+        return {}
+
+    def pull(self, progress: Callable[[str], None]) -> None:
+        """Nothing to pull."""
