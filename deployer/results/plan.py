@@ -112,6 +112,8 @@ class Promote(Step):
         what = "have the gateway send requests to it, from" if self.gateway else "open its ports on"
         first = f"stop release {self.replaces}, whose ports are closed until {self.gap}; then " if self.gap else ""
         last = f"; then drain and stop release {self.replaces}" if self.replaces and not self.gap else ""
+        if last and not self.gateway:
+            last += ", which may interrupt gRPC calls that clients do not retry"
         changes = "".join(f"; {change}" for change in self.changes)
         return f"{first}{what} {self.address}{changes}{last}"
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 import socket
 import threading
-import time
 from collections.abc import Sequence
 from typing import Any
 
 import grpc
 
-from deployer.server.grpc import handover
 from deployer.server.grpc.limit import Limited, Workers
+from deployer.server.http.passing import take
 from deployer.server.http.server import BACKLOG, HttpServer
 from deployer.server.log import LOG
 
@@ -76,7 +75,10 @@ def _bracketed(host: str) -> str:
 
 
 def rest_socket(host: str, port: int, reuse_port: bool) -> socket.socket:
-    """Return a bound TCP socket; an empty host is every interface, IPv6 and IPv4. Raises OSError."""
+    """Return a listening TCP socket, that of a server before this one where it offers its own; raises OSError.
+
+    An empty host is every interface, IPv6 and IPv4.
+    """
     if not host and socket.has_dualstack_ipv6():
         try:
             return _bound(socket.AF_INET6, "::", port, reuse_port)
@@ -94,6 +96,9 @@ def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         bound.bind((host, port))
+        if reuse_port and (passed := take(bound)) is not None:
+            bound.close()
+            return passed
         bound.listen(BACKLOG)
     except BaseException:
         bound.close()
@@ -114,7 +119,7 @@ class Listeners:
         self._handlers = handlers
         self._rules = rules
         self._drain_seconds = drain_seconds
-        self._grpc: list[tuple[grpc.Server, int]] = []
+        self._grpc: list[grpc.Server] = []
         self._rest = rest
 
     def open_private(self, address: Address, reuse_port: bool) -> None:
@@ -146,8 +151,7 @@ class Listeners:
     def close(self) -> None:
         """Refuse new requests and let those in flight finish, for `drain_seconds` at most."""
         closing = [
-            threading.Thread(target=self._close_grpc, args=(server, port), name="grpc-close")
-            for server, port in self._grpc
+            threading.Thread(target=self._close_grpc, args=(server,), name="grpc-close") for server in self._grpc
         ]
         for thread in closing:
             thread.start()
@@ -155,13 +159,10 @@ class Listeners:
         for thread in closing:
             thread.join()
 
-    def _close_grpc(self, server: grpc.Server, port: int) -> None:
-        end = time.monotonic() + self._drain_seconds
-        handover.prepare(port, end, is_plain=self._rules.credentials is None)
-        left = max(0.0, end - time.monotonic())
-        server.stop(left).wait(left)
+    def _close_grpc(self, server: grpc.Server) -> None:
+        server.stop(self._drain_seconds).wait(self._drain_seconds)
 
     def _open_grpc(self, address: Address) -> None:
         server = grpc_server(self._handlers, address, self._rules)
         server.start()
-        self._grpc.append((server, address.port))
+        self._grpc.append(server)

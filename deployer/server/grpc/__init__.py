@@ -1,1 +1,1 @@
-"""The gRPC services, and how their port is handed over."""
+"""The gRPC services."""

@@ -130,21 +130,6 @@ class Connection(asyncio.Protocol):
         elif now - self._since > _LIKELY_IDLE_SECONDS:
             self._transport.close()
 
-    def is_idle_at(self, port: int) -> bool:
-        """Whether it came to that port, and nothing of a request or an answer is on this side of the kernel."""
-        if self._works() or self._deaf or self._transport.is_closing() or self._transport.get_write_buffer_size():
-            return False
-        return bool(self._transport.get_extra_info("sockname")[1] == port)
-
-    def hand_over(self, takes: Callable[[int], bool]) -> bool:
-        """Leave an idle connection to whoever takes its socket: there it goes on. Whether it was taken."""
-        self._transport.pause_reading()
-        if taken := takes(self._transport.get_extra_info("socket").fileno()):
-            self._transport.abort()
-        else:
-            self._transport.resume_reading()
-        return taken
-
     def abort(self) -> None:
         """End now, whatever is under way."""
         self._transport.abort()

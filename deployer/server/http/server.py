@@ -9,9 +9,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from deployer.server import sockets
 from deployer.server.http.connection import Application, Connection, Traffic
-from deployer.server.http.neighbours import LetterBox, Neighbour, letter_box, neighbour
+from deployer.server.http.passing import Offer, offer
 from deployer.server.http.reader import Limits
 from deployer.server.log import LOG
 
@@ -22,7 +21,6 @@ _POLL_SECONDS = 0.02
 _HANDSHAKE_SECONDS = 0.005
 _RECOVERY_SECONDS = 0.1
 _PATIENCE_SECONDS = 10.0
-_HANDING_SECONDS = 2.0
 
 
 class HttpServer:
@@ -31,7 +29,7 @@ class HttpServer:
     def __init__(self, application: Application, limits: Limits) -> None:
         self._traffic = Traffic(application, limits)
         self._bound: list[socket.socket] = []
-        self._boxes: list[LetterBox] = []
+        self._offers: list[Offer] = []
         self._arriving: set[asyncio.Task[None]] = set()
         self._loop = _new_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="rest", daemon=True)
@@ -46,7 +44,7 @@ class HttpServer:
     def close(self, seconds: float) -> None:
         """Accept no more, let requests under way finish, and return when that is done or the time is over.
 
-        Where another process goes on at the port, it gets the connections at which nothing is under way.
+        Where another process goes on at the port, who has a connection and asks nothing gets longer to do so.
         """
         if self._thread.is_alive():
             self._run(self._drain(seconds), seconds + _PATIENCE_SECONDS)
@@ -65,8 +63,8 @@ class HttpServer:
         bound.setblocking(False)
         self._bound.append(bound)
         self._listen(bound)
-        if (box := letter_box(bound, self._arrive)) is not None:
-            self._boxes.append(box)
+        if (offered := offer(bound)) is not None:
+            self._offers.append(offered)
 
     def _listen(self, bound: socket.socket) -> None:
         if bound in self._bound:
@@ -100,16 +98,11 @@ class HttpServer:
 
     async def _drain(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self._traffic.drain(beside_another=any(map(sockets.others, self._bound)))
-        while self._boxes:
-            self._boxes.pop().close()
-        going_on = {bound.getsockname()[1]: neighbour(bound) for bound in self._bound}
+        self._traffic.drain(beside_another=any(offered.taken for offered in self._offers))
+        while self._offers:
+            self._offers.pop().close()
         while self._bound:
             await self._shut(self._bound.pop())
-        for port, other in going_on.items():
-            if other is not None:
-                await self._hand_over(port, other, min(end, time.monotonic() + _HANDING_SECONDS))
-                other.close()
         for connection in list(self._traffic.connections):
             connection.retire()
         while self._traffic.connections and time.monotonic() < end:
@@ -118,15 +111,8 @@ class HttpServer:
         for connection in list(self._traffic.connections):
             connection.abort()
 
-    async def _hand_over(self, port: int, other: Neighbour, end: float) -> None:
-        """Give what is idle at a port to who goes on there; what it cannot take in time stays."""
-        for connection in list(self._traffic.connections):
-            while connection.is_idle_at(port) and not connection.hand_over(other.takes) and time.monotonic() < end:
-                await asyncio.sleep(_POLL_SECONDS)
-
     async def _shut(self, bound: socket.socket) -> None:
-        """Close a port; who has come to it already is let in, who comes now meets the server that shares it, if any."""
-        sockets.turn_away([bound])
+        """Close a port; who has come to it already is let in, also where another process would do so."""
         self._loop.remove_reader(bound)
         self._accept(bound)
         await asyncio.sleep(_HANDSHAKE_SECONDS)

@@ -311,7 +311,7 @@ def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_g
     connection._since -= idle_seconds
     traffic.drain(beside_another)
     connection.check(time.monotonic())
-    assert not wire.closed  # ports are still being closed, and it may be handed over
+    assert not wire.closed  # ports are still being closed
     connection.retire()
     connection.check(connection._since + 1.5)
     assert wire.closed is not beside_another
