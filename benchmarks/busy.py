@@ -25,7 +25,7 @@ import numpy as np
 
 import deployer
 from deployer.client.client import Client, Question
-from deployer.errors import DeployerError, NothingDeployed
+from deployer.errors import DeployerError, DeploymentNotFound
 from deployer.results.changes import UpResult
 
 NAME = "gate-busy"
@@ -123,7 +123,7 @@ def _run(options: argparse.Namespace) -> None:
         print(f"{dict(tally.done)}, {len(tally.failed)} failed, {tally.retried} requests retried by the last proofs")
         print(f"clients: {tally.calls} calls, {len(tally.lost)} lost {Counter(tally.lost).most_common(3)}")
         print(f"{time.monotonic() - began:.0f} s", flush=True)
-        with contextlib.suppress(NothingDeployed):
+        with contextlib.suppress(DeploymentNotFound):
             deployer.down(NAME)
 
 

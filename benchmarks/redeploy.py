@@ -26,7 +26,7 @@ from deployer.client.client import Client
 from deployer.config import render
 from deployer.engines import ports
 from deployer.engines.docker.names import MODELS_MOUNT, container_name
-from deployer.errors import DeployerError, NothingDeployed
+from deployer.errors import DeployerError, DeploymentNotFound
 from deployer.results.deployment import ServedModel
 
 ROUNDS = 5
@@ -81,7 +81,7 @@ class Site:
             try:
                 yield site
             finally:
-                with contextlib.suppress(NothingDeployed):
+                with contextlib.suppress(DeploymentNotFound):
                     deployer.down(NAME, settings=site.settings)
 
     @property

@@ -14,7 +14,7 @@ from typing import TextIO
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
 AGAIN_SECONDS = 0.05
-PATIENCE = b"what was begun is being undone; once more leaves that to the next command\n"
+SECOND_INTERRUPT_MESSAGE = b"what was begun is being undone; once more leaves that to the next command\n"
 COLLECT_AFTER = 100_000
 """Objects more than before, until Python looks for garbage: importing makes 60,000, none of them garbage."""
 
@@ -36,9 +36,9 @@ class Interrupts:
         if self._undoing:
             raise Interrupted
         with contextlib.suppress(OSError):  # nobody may be reading any more
-            os.write(2, PATIENCE)  # a handler may run in the middle of a print
+            os.write(2, SECOND_INTERRUPT_MESSAGE)  # a handler may run in the middle of a print
 
-    def not_lost(self, dropped: sys.UnraisableHookArgs) -> None:
+    def requeue_dropped(self, dropped: sys.UnraisableHookArgs) -> None:
         """Python drops what is raised inside a callback of its own, as imports have them: interrupt again, later."""
         if isinstance(dropped.exc_value, Interrupted):
             self._undoing = False
@@ -59,7 +59,7 @@ def main() -> None:
 def run() -> int:
     """The exit code of one command line."""
     interrupts = Interrupts()
-    sys.unraisablehook = interrupts.not_lost
+    sys.unraisablehook = interrupts.requeue_dropped
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupts)

@@ -22,19 +22,19 @@ DeployerError
 │   ├── SourceDiffers         the saved model does not answer as the source model does
 │   ├── SourceCrashed         the process that loaded or asked the model was killed, or ended itself
 │   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
-│   ├── NoSuchModel           the store has no such model or version
+│   ├── ModelNotFound           the store has no such model or version
 │   └── VersionExists         a version is never overwritten
 ├── TemplateError         5   a template is missing, wrong, or renders what the server cannot parse
 ├── EngineError           6   the platform
 │   ├── EngineUnavailable     it does not answer, or this release cannot drive it
 │   ├── NotOurs               what has a deployment's name belongs to another project, or to none
 │   ├── PortTaken             somebody else listens there
-│   └── NoRoom                not memory enough for old and new at once
+│   └── InsufficientMemory                not memory enough for old and new at once
 ├── NotReady              7   the server did not become ready in time, or never will
 │   └── NotRunning            the server of a deployment, or its gateway, is not running
-├── GateRefused           8   the candidate answered, and answered wrong
+├── VerificationFailed           8   the candidate answered, and answered wrong
 ├── LockHeld              9   another command works on the same thing
-├── NothingDeployed      10   no such deployment
+├── DeploymentNotFound      10   no such deployment
 │   └── NoSuchRelease         the history has no such release, or none to go back to
 └── ExtraMissing         11   an optional package is needed
 """
@@ -175,7 +175,7 @@ class GoldenError(ModelError):
     """The golden set cannot be made: examples that do not fit, or answers that cannot be kept."""
 
 
-class NoSuchModel(ModelError):
+class ModelNotFound(ModelError):
     """The store has no such `version` of a `model`, or nothing of it."""
 
     def __init__(
@@ -228,7 +228,7 @@ class PortTaken(EngineError):
         self.port = port
 
 
-class NoRoom(EngineError):
+class InsufficientMemory(EngineError):
     """There is not memory enough for old and new at once."""
 
 
@@ -243,7 +243,7 @@ class NotRunning(NotReady):
     """The server of a deployment, or the gateway in front of it, is not running."""
 
 
-class GateRefused(DeployerError):
+class VerificationFailed(DeployerError):
     """The candidate answered, and answered wrong: it takes no traffic."""
 
     exit_code = 8
@@ -257,14 +257,14 @@ class LockHeld(DeployerError):
     meaning = "lock held"
 
 
-class NothingDeployed(DeployerError):
+class DeploymentNotFound(DeployerError):
     """There is no such deployment."""
 
     exit_code = 10
     meaning = "nothing deployed"
 
 
-class NoSuchRelease(NothingDeployed):
+class NoSuchRelease(DeploymentNotFound):
     """The history has no such release, or none to go back to."""
 
 

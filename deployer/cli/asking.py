@@ -44,7 +44,7 @@ def status(
 ) -> None:
     """What is deployed, and what its servers say of themselves."""
     from deployer import console
-    from deployer.errors import NothingDeployed, NotReady
+    from deployer.errors import DeploymentNotFound, NotReady
     from deployer.operations.status import status as run
 
     settings = settings_of(locals())
@@ -52,7 +52,7 @@ def status(
         found = run(name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.note)
         show({"deployments": found}, json, lambda _: console.show_status(found))
     if exit_code and not found:
-        raise typer.Exit(NothingDeployed.exit_code)
+        raise typer.Exit(DeploymentNotFound.exit_code)
     if exit_code and not all(each.healthy for each in found):
         raise typer.Exit(NotReady.exit_code)
 
@@ -121,13 +121,13 @@ def smoke(
 ) -> None:
     """Prove a running deployment as a deploy would; exit 8 when it does not pass."""
     from deployer import console
-    from deployer.errors import GateRefused
+    from deployer.errors import VerificationFailed
     from deployer.operations.smoke import smoke as run
 
     result = run(name, settings=settings_of(locals()))
     show(result, json, console.show_smoke)
     if not result.report.ok:
-        raise typer.Exit(GateRefused.exit_code)
+        raise typer.Exit(VerificationFailed.exit_code)
 
 
 @verbs.command(

@@ -11,51 +11,51 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deployer.errors import RequestFailed
-from deployer.results.deployment import Front
+from deployer.results.deployment import Gateway
 
 IDLE_SECONDS = 0.5
 SERVER_NAME = "server-name"
 """Beside the certificate: a name that it is for. It may be for none that this machine is reached by."""
 
 
-def headers(front: Front | None) -> dict[str, str]:
+def headers(gateway: Gateway | None) -> dict[str, str]:
     """For REST. Raises RequestFailed without its token."""
-    return {"Authorization": f"Bearer {_token(front)}"} if front else {}
+    return {"Authorization": f"Bearer {_token(gateway)}"} if gateway else {}
 
 
-def metadata(front: Front | None) -> tuple[tuple[str, str], ...]:
+def metadata(gateway: Gateway | None) -> tuple[tuple[str, str], ...]:
     """For gRPC."""
-    return (("authorization", f"Bearer {_token(front)}"),) if front else ()
+    return (("authorization", f"Bearer {_token(gateway)}"),) if gateway else ()
 
 
-def tls_context(front: Front | None) -> Any:
+def tls_context(gateway: Gateway | None) -> Any:
     """None without TLS. That very certificate is trusted, whatever it calls the host, and no other."""
-    if front is None or front.certificate is None:
+    if gateway is None or gateway.certificate is None:
         return None
     import ssl
 
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_verify_locations(cadata=_read(front.certificate))
+    context.load_verify_locations(cadata=_read(gateway.certificate))
     return context
 
 
-def pool(rest: str, front: Front | None, seconds: float, size: int) -> Any:
+def pool(rest: str, gateway: Gateway | None, seconds: float, size: int) -> Any:
     """Connections to the REST base URL, kept for the next request; nothing is tried again."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-    where, context = urlsplit(rest), tls_context(front)
-    sent = {"Content-Type": "application/json", **headers(front)}
+    where, context = urlsplit(rest), tls_context(gateway)
+    sent = {"Content-Type": "application/json", **headers(gateway)}
     settings: dict[str, Any] = {"timeout": seconds, "maxsize": size, "retries": False, "headers": sent}
     if context is None:
-        return _impatient(HTTPConnectionPool)(where.hostname or "", where.port, **settings)
+        return short_keepalive_pool(HTTPConnectionPool)(where.hostname or "", where.port, **settings)
     settings |= {"ssl_context": context, "assert_hostname": False}
-    return _impatient(HTTPSConnectionPool)(where.hostname or "", where.port, **settings)
+    return short_keepalive_pool(HTTPSConnectionPool)(where.hostname or "", where.port, **settings)
 
 
 @cache
-def _impatient(pool: Any) -> Any:
+def short_keepalive_pool(pool: Any) -> Any:
     """Lets idle connections go before a server does: a request that crosses its goodbye would be lost."""
 
     class Connection(pool.ConnectionCls):  # type: ignore[misc]
@@ -75,19 +75,19 @@ def _impatient(pool: Any) -> Any:
     return Pool
 
 
-def channel(address: str, front: Front | None, options: tuple[tuple[str, Any], ...]) -> Any:
+def channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, Any], ...]) -> Any:
     """A gRPC channel."""
     import grpc
 
-    if front is None or front.certificate is None:
+    if gateway is None or gateway.certificate is None:
         return grpc.insecure_channel(address, options=options)
-    name = _read(front.certificate.with_name(SERVER_NAME))
-    credentials = grpc.ssl_channel_credentials(_read(front.certificate).encode())
+    name = _read(gateway.certificate.with_name(SERVER_NAME))
+    credentials = grpc.ssl_channel_credentials(_read(gateway.certificate).encode())
     return grpc.secure_channel(address, credentials, options=(*options, ("grpc.ssl_target_name_override", name)))
 
 
-def _token(front: Front) -> str:
-    return _read(front.token).strip()
+def _token(gateway: Gateway) -> str:
+    return _read(gateway.token).strip()
 
 
 def _read(path: Any) -> str:

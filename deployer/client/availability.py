@@ -19,7 +19,7 @@ def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
         except DeployerError as error:
             return Observation(Readiness.NOT_READY, error.message)
         for version in model.versions:
-            seen = judge(states.get(version), model.name, version)
+            seen = to_observation(states.get(version), model.name, version)
             if seen.readiness is not Readiness.READY:
                 return seen
     return Observation(Readiness.READY)
@@ -42,7 +42,7 @@ def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[Ser
     return Observation(Readiness.READY)
 
 
-def judge(state: ModelState | None, name: str, version: int) -> Observation:
+def to_observation(state: ModelState | None, name: str, version: int) -> Observation:
     if state is None:
         return Observation(Readiness.NOT_READY, f"{name}:{version} is not known to the server yet")
     if state.state == "AVAILABLE":

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from deployer.client import access, overload, tf_examples
 from deployer.client.overload import Retries
 from deployer.errors import RequestFailed, RequestRefused
-from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Front
+from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Gateway
 from deployer.results.model import Signature, TensorSpec
 from deployer.results.running import ModelState
 from deployer.savedmodel import tensors
@@ -41,7 +41,7 @@ SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
 NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
 """What gRPC says of a server that answers in HTTP/1.1."""
 USUAL_PORTS = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT}, unless told otherwise"
-MISSHAPEN = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
+INVALID_RESPONSE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a document raises when it has another shape than it should."""
 
 
@@ -68,7 +68,7 @@ class Client:
 
     endpoints: Endpoints
     seconds: float = 30.0
-    front: Front | None = None
+    gateway: Gateway | None = None
     patience: float | None = None
     ended: Callable[[], str] = field(default=_unknown, compare=False, repr=False)
     retries: Retries = field(default_factory=Retries, init=False, compare=False, repr=False)
@@ -79,19 +79,19 @@ class Client:
         Who looks again and again need not be patient. Raises RequestFailed.
         """
         path = f"/v1/models/{model}"
-        body = self._look(path) if patient else self._look_once(path)
+        body = self._get_json(path) if patient else self._look_once(path)
         try:
             return tuple(_state(model, raw) for raw in body["model_version_status"])
-        except MISSHAPEN as error:
+        except INVALID_RESPONSE as error:
             raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
 
     def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
         """The signatures that the server declares for a version."""
-        body = self._look(f"/v1/models/{model}/versions/{version}/metadata")
+        body = self._get_json(f"/v1/models/{model}/versions/{version}/metadata")
         try:
             definitions = body["metadata"]["signature_def"]["signature_def"]
             return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
-        except MISSHAPEN as error:
+        except INVALID_RESPONSE as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
     def post_predict(self, model: str, version: int | str | None, body: bytes) -> Any:
@@ -195,7 +195,7 @@ class Client:
         seconds = self.seconds if self.patience is None else self.patience
         return overload.answered(ask, seconds, self.retries, self.ended)
 
-    def _look(self, path: str) -> Any:
+    def _get_json(self, path: str) -> Any:
         return self._patiently(lambda: self._look_once(path))
 
     def _look_once(self, path: str) -> Any:
@@ -212,13 +212,13 @@ class Client:
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
         where = urlsplit(self.endpoints.rest)
-        host, context = where.hostname or "", access.tls_context(self.front)
+        host, context = where.hostname or "", access.tls_context(self.gateway)
         connection = HTTPConnection(host, where.port)
         with closing(connection):
             connection.sock = self._connected(host, where.port)
             if context:
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-            connection.request("GET", path, headers=access.headers(self.front))
+            connection.request("GET", path, headers=access.headers(self.gateway))
             answer = connection.getresponse()
             return answer.status, answer.read()
 
@@ -252,11 +252,11 @@ class Client:
 
     @cached_property
     def _pool(self) -> Any:
-        return access.pool(self.endpoints.rest, self.front, self.seconds, POOL_SIZE)
+        return access.pool(self.endpoints.rest, self.gateway, self.seconds, POOL_SIZE)
 
     @cached_property
     def _channel(self) -> Any:
-        return access.channel(self.endpoints.grpc, self.front, CHANNEL_OPTIONS)
+        return access.channel(self.endpoints.grpc, self.gateway, CHANNEL_OPTIONS)
 
     def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
         return self._patiently(lambda: self._call_once(method, request, module, answer))
@@ -270,7 +270,7 @@ class Client:
             response_deserializer=getattr(proto(module), answer).FromString,
         )
         try:
-            return call(request, timeout=self.seconds, metadata=access.metadata(self.front))
+            return call(request, timeout=self.seconds, metadata=access.metadata(self.gateway))
         except grpc.RpcError as error:
             raise self._failure(method, error.code().name, str(error.details())) from error
 

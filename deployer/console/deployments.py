@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
-from deployer.results.deployment import LOST, listed, typed
+from deployer.results.deployment import LOST, cli_name, format_models
 
 if TYPE_CHECKING:
     from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
@@ -53,7 +53,7 @@ def _show_endpoint(result: UpResult) -> None:
 def show_next_steps(result: UpResult) -> None:
     """What to do with an endpoint."""
     if result.endpoints is not None:
-        name = typed(result.name, result.env)
+        name = cli_name(result.name, result.env)
         print(f"\nask it:   deployer predict {name}\nstop it:  deployer down {name}", file=sys.stderr)
 
 
@@ -136,7 +136,7 @@ def _history_row(release: Release) -> tuple[str, ...]:
         where,
         release.engine,
         release.change,
-        listed(release.models),
+        format_models(release.models),
         outcome,
         seconds,
         release.began,
@@ -164,8 +164,8 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
         found.project or "-",
         found.name,
         found.env,
-        found.engine if found.front is None else f"{found.engine}, gateway",
-        listed(found.models),
+        found.engine if found.gateway is None else f"{found.engine}, gateway",
+        format_models(found.models),
         state,
         found.endpoints.rest,
         found.endpoints.grpc,

@@ -198,7 +198,7 @@ class Engine(Protocol):
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """Replace the files that the server reads, each whole or not at all, by what `rendered` makes of `models`.
 
-        Noted first: `observe` shows these models as `under_way` until `mark_serving`.
+        Noted first: `observe` shows these models as `reloading_to` until `mark_serving`.
         """
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:

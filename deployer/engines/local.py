@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.results.deployment import NamedImage
 from deployer.system.locks import holder
 from deployer.system.owners import Owner
@@ -21,7 +21,7 @@ class DirectoryLocks:
 
     def acquire(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the lock of a deployment. Raises LockHeld."""
-        return run_folder.locked(self.directory_of(name, env), name, env, wait_seconds)
+        return run_dir.locked(self.directory_of(name, env), name, env, wait_seconds)
 
     def owner(self, name: str, env: str) -> Owner | None:
         """The command that holds it."""
@@ -29,7 +29,7 @@ class DirectoryLocks:
 
     def break_lock(self, name: str, env: str) -> None:
         """End the command that holds it. Raises LockHeld if that cannot be done."""
-        run_folder.end_holder(self.directory_of(name, env), name, env)
+        run_dir.end_holder(self.directory_of(name, env), name, env)
 
 
 class NoImages:

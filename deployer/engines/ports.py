@@ -15,7 +15,7 @@ from deployer.errors import EngineError, PortTaken
 LOWEST = 20_000
 TRIES = 20
 GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
-RUN_FOLDER = "--run_folder="
+RUN_FOLDER = "--run_dir="
 """An embedded server's flag that says where its labels are: STATE_DIR/run/ENV/NAME/RELEASE."""
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
 

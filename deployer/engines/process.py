@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import psutil
 
 MODULE = "deployer.server"
-RUN_FOLDER = "--run_folder="
+RUN_FOLDER = "--run_dir="
 """A server's argument that says where its labels are."""
 KILL_SECONDS = 5.0
 SHOWN_SECONDS = 5.0

@@ -18,7 +18,7 @@ def diff(  # noqa: PLR0913
     progress: Progress = silent,
 ) -> DiffResult:
     """Signatures by the rules of `compatibility`; with `numbers`, both versions answer the golden questions of the
-    first. Raises NoSuchModel, GoldenError, BrokenModel."""
+    first. Raises ModelNotFound, GoldenError, BrokenModel."""
     store = open_workspace(settings or Settings()).store
     old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
     changes = compatibility.compare(old.info.signatures, new.info.signatures)

@@ -13,7 +13,7 @@ from deployer.engines import ports
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding
-from deployer.results.deployment import GRPC_PORT, REST_PORT, typed
+from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
 from deployer.results.model import Model
 from deployer.rollout.plan import other_image
 from deployer.rollout.workspace import Settings, open_workspace
@@ -33,11 +33,13 @@ SERVER_BYTES = 150 << 20
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Findings with severity and remedy; nothing is changed. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
-    return DoctorResult(examine(Patient(workspace.spec, workspace.store, workspace.engines, workspace.absence)))
+    return DoctorResult(
+        run_checks(DoctorContext(workspace.spec, workspace.store, workspace.engines, workspace.absence))
+    )
 
 
 @dataclass(frozen=True)
-class Patient:
+class DoctorContext:
     """What is looked at."""
 
     spec: Spec
@@ -46,27 +48,27 @@ class Patient:
     absence: str = ""
 
 
-def examine(patient: Patient) -> tuple[Finding, ...]:
+def run_checks(context: DoctorContext) -> tuple[Finding, ...]:
     """Every finding of every check; a check that fails itself is a finding."""
-    return tuple(finding for check in CHECKS for finding in _run(check, patient))
+    return tuple(finding for check in CHECKS for finding in _run(check, context))
 
 
-def _run(check: Callable[[Patient], Iterator[Finding]], patient: Patient) -> list[Finding]:
+def _run(check: Callable[[DoctorContext], Iterator[Finding]], context: DoctorContext) -> list[Finding]:
     try:
-        return list(check(patient))
+        return list(check(context))
     except DeployerError as error:
         return [Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint or "")]
 
 
-def _engines(patient: Patient) -> Iterator[Finding]:
-    if patient.absence:
+def _engines(context: DoctorContext) -> Iterator[Finding]:
+    if context.absence:
         remedy = "start it, or say --engine embedded"
-        yield Finding("docker engine", "warning", f"engine auto does not use it: {patient.absence}", remedy)
-    for engine in patient.engines:
+        yield Finding("docker engine", "warning", f"engine auto does not use it: {context.absence}", remedy)
+    for engine in context.engines:
         found = engine.preflight.platform()
         yield from found or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
         if all(finding.severity != "error" for finding in found):
-            yield from engine.preflight.models(_newest(patient.store))
+            yield from engine.preflight.models(_newest(context.store))
 
 
 def _newest(store: Store) -> tuple[Model, ...]:
@@ -75,7 +77,7 @@ def _newest(store: Store) -> tuple[Model, ...]:
     return tuple(model for model in newest if model)
 
 
-def _tensorflow(_: Patient) -> Iterator[Finding]:
+def _tensorflow(_: DoctorContext) -> Iterator[Finding]:
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
@@ -88,12 +90,12 @@ def _tensorflow(_: Patient) -> Iterator[Finding]:
         yield Finding("tensorflow", "ok", f"TensorFlow {version}")
 
 
-def _store(patient: Patient) -> Iterator[Finding]:
-    root = patient.store.root
-    names = patient.store.names()
+def _store(context: DoctorContext) -> Iterator[Finding]:
+    root = context.store.root
+    names = context.store.names()
     if not names:
         yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
-    for newest in _newest(patient.store):
+    for newest in _newest(context.store):
         yield from _version(newest)
     for found in misplaced(root):
         yield Finding("store", "warning", found.reason, found.remedy)
@@ -112,8 +114,8 @@ def _version(model: Model) -> Iterator[Finding]:
         yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
 
 
-def _disk(patient: Patient) -> Iterator[Finding]:
-    there = next(path for path in (patient.store.root, *patient.store.root.resolve().parents) if path.exists())
+def _disk(context: DoctorContext) -> Iterator[Finding]:
+    there = next(path for path in (context.store.root, *context.store.root.resolve().parents) if path.exists())
     free = shutil.disk_usage(there).free
     text = f"{free / 2**30:.1f} GiB free below {there}"
     if free < LOW_DISK_BYTES:
@@ -122,10 +124,10 @@ def _disk(patient: Patient) -> Iterator[Finding]:
         yield Finding("disk", "ok", text)
 
 
-def _memory(patient: Patient) -> Iterator[Finding]:
+def _memory(context: DoctorContext) -> Iterator[Finding]:
     import psutil
 
-    needed = _needed(patient.store)
+    needed = _needed(context.store)
     free = psutil.virtual_memory().available
     text = f"{_gibibytes(free)} free; changing the largest model needs about {_gibibytes(needed)}"
     if needed > free:
@@ -134,12 +136,12 @@ def _memory(patient: Patient) -> Iterator[Finding]:
         yield Finding("memory", "ok", text)
 
 
-def _container_memory(patient: Patient) -> Iterator[Finding]:
+def _container_memory(context: DoctorContext) -> Iterator[Finding]:
     """The limit on containers against the largest model; without a limit there is nothing to say."""
-    limit = patient.spec.docker.memory_bytes
-    if limit is None or all(engine.traits.name != "docker" for engine in patient.engines):
+    limit = context.spec.docker.memory_bytes
+    if limit is None or all(engine.traits.name != "docker" for engine in context.engines):
         return
-    needed = _needed(patient.store) + SERVER_BYTES
+    needed = _needed(context.store) + SERVER_BYTES
     text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
     if limit < needed:
         yield Finding("memory", "warning", text, "raise docker.memory: a container that needs more is killed")
@@ -155,9 +157,9 @@ def _gibibytes(number: int) -> str:
     return f"{number / 2**30:.2f} GiB"
 
 
-def _ports(patient: Patient) -> Iterator[Finding]:
-    server = patient.spec.server
-    deployments = [found for engine in patient.engines for found in engine.inventory.observe_all()]
+def _ports(context: DoctorContext) -> Iterator[Finding]:
+    server = context.spec.server
+    deployments = [found for engine in context.engines for found in engine.inventory.observe_all()]
     ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
     yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
     yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
@@ -182,17 +184,17 @@ def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int
     return Finding("ports", "ok", f"{protocol} {port} is free")
 
 
-def _deployments(patient: Patient) -> Iterator[Finding]:
+def _deployments(context: DoctorContext) -> Iterator[Finding]:
     """Versions that a server should have and the store lost; images whose tag has moved."""
-    for engine in patient.engines:
+    for engine in context.engines:
         for lost in engine.inventory.lost():
             text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
-            yield Finding("deployments", "error", text, f"deployer down {typed(lost.name, lost.env)} ends it")
+            yield Finding("deployments", "error", text, f"deployer down {cli_name(lost.name, lost.env)} ends it")
         deployments = engine.inventory.observe_all()
         images = engine.images.find({found.image_name for found in deployments if found.image_name})
         for found in deployments:
-            store = Store(found.store) if found.store else patient.store
-            label, again = f"{found.name} [{found.env}]", f"deployer up {typed(found.name, found.env)}"
+            store = Store(found.store) if found.store else context.store
+            label, again = f"{found.name} [{found.env}]", f"deployer up {cli_name(found.name, found.env)}"
             if not found.running:
                 yield Finding("deployments", "error", f"{label} is not running", again)
             elif moved := other_image(images.get(found.image_name), found):
@@ -202,8 +204,8 @@ def _deployments(patient: Patient) -> Iterator[Finding]:
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 
 
-def _grpc_threads(patient: Patient) -> Iterator[Finding]:
-    flags = threads.with_room(patient.spec.server.flags)
+def _grpc_threads(context: DoctorContext) -> Iterator[Finding]:
+    flags = threads.with_room(context.spec.server.flags)
     if lack := threads.lack_of_room(flags):
         yield Finding("server", "warning", f"{lack}; {threads.REASON}", threads.REMEDY)
     else:

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from deployer.engines.base import Engine
-from deployer.errors import EngineError, LedgerError, NothingDeployed
+from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import LOST, Deployment
 from deployer.rollout import plan as planning
@@ -18,7 +18,7 @@ from deployer.rollout.ledger import Ledger
 from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
 from deployer.rollout.workspace import Progress, Settings, Workspace, identity, open_everywhere, open_workspace, silent
-from deployer.system.attempts import attempted, together
+from deployer.system.attempts import collect_errors, merge_errors
 
 Confirm = Callable[[tuple[str, ...]], bool]
 """Tells whether the deployments of other projects may be removed."""
@@ -30,7 +30,7 @@ def _yes(_: tuple[str, ...]) -> bool:
 
 
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:
-    """Requests in flight finish first. Raises NothingDeployed, LockHeld."""
+    """Requests in flight finish first. Raises DeploymentNotFound, LockHeld."""
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
     engine = workspace.narrowed(name).engine
@@ -52,7 +52,7 @@ def down_all(
     """Every deployment of the project, in all environments; with `all_projects` those of all others on the engines,
     too: once `confirm`, which gets them as text, says so.
 
-    The first result has the notices of all. Raises NothingDeployed when there is none; and, once all that can be
+    The first result has the notices of all. Raises DeploymentNotFound when there is none; and, once all that can be
     removed is gone, EngineError or LockHeld for what could not: what is gone is in its `results`.
     """
     workspace = open_everywhere(settings or Settings())
@@ -60,30 +60,30 @@ def down_all(
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # one that does not answer is told below
                 notices.extend(_strangers(engine))
-        found, silent_ones = attempted(partial(_named, engine, all_projects) for engine in workspace.engines)
+        found, silent_ones = collect_errors(partial(_named, engine, all_projects) for engine in workspace.engines)
         there = tuple({(identity(engine), key): (engine, key) for engine, key in found}.values())
         own = set(map(identity, workspace.engines))
         others = tuple(sorted({_text(workspace, *each) for each in there if identity(each[0]) not in own}))
         if others and not confirm(others):
             there = tuple(each for each in there if identity(each[0]) in own)
-        results, failures = attempted(
+        results, failures = collect_errors(
             partial(_down_one, workspace, engine, key, progress, notices) for engine, key in there
         )
         removed = tuple(result for result in results if result)
         if silent_ones or failures:
-            raise together((*silent_ones, *failures), removed)
+            raise merge_errors((*silent_ones, *failures), removed)
         if not removed:
             raise _nothing(workspace, all_projects=all_projects)
     return (dataclasses.replace(removed[0], notices=tuple(notices)), *removed[1:])
 
 
-def _nothing(workspace: Workspace, *, all_projects: bool) -> NothingDeployed:
+def _nothing(workspace: Workspace, *, all_projects: bool) -> DeploymentNotFound:
     if all_projects:
-        return NothingDeployed("nothing is deployed in any project", hint=workspace.next_steps())
+        return DeploymentNotFound("nothing is deployed in any project", hint=workspace.next_steps())
     hint = workspace.next_steps()
     if any(other.inventory.names() for engine in workspace.engines for other in engine.inventory.other_projects()):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"
-    return NothingDeployed(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
+    return DeploymentNotFound(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
 
 
 def _named(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:

@@ -30,7 +30,7 @@ USUAL = f"http://127.0.0.1:{REST_PORT}"
 
 
 def inspect(target: str | PathLike[str], *, settings: Settings | None = None) -> InspectResult:
-    """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, NoSuchModel, SourceNotFound."""
+    """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, ModelNotFound, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     with lost_versions.explained(workspace, target):

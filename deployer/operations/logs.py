@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.results.deployment import typed
+from deployer.results.deployment import cli_name
 from deployer.rollout.workspace import Progress, Settings, open_workspace, silent, stopped_part
 
 
@@ -17,9 +17,9 @@ def logs(
     progress: Progress = silent,
 ) -> Iterator[str]:
     """Its lines, the last `tail` of them; with `follow` until the server ends. `progress` hears of a server that has
-    ended already. Raises NothingDeployed."""
+    ended already. Raises DeploymentNotFound."""
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployed(name)
     if stopped := stopped_part(deployment):
-        progress(f"its {stopped} is not running: deployer up {typed(deployment.name, deployment.env)}")
+        progress(f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}")
     return workspace.narrowed(deployment.name).engine.logs(deployment, tail, follow=follow)

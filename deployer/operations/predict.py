@@ -36,7 +36,7 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
     """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
     and all. Without one the first golden question is asked, which `progress` is told. `version` is a number or a label.
 
-    Raises NothingDeployed, NotRunning, RequestFailed, UsageError.
+    Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running(name)

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
 from deployer.results.deployment import Deployment, ServedModel
@@ -60,7 +60,7 @@ def _ledgers(workspace: Workspace) -> set[Ledger]:
     """The histories of all that have their versions from this store, with those of every project in them. That of
     another project lies where its deployments' folders are: an engine may see it from a state directory of ours."""
     own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
-    return own | {Ledger(run_folder.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
+    return own | {Ledger(run_dir.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 
 def _prune(
@@ -82,7 +82,7 @@ def _served(workspace: Workspace) -> set[tuple[str, int]]:
     """What serves, or would after a reload that was killed half-way."""
     own = (seen for engine in workspace.engines for seen in engine.inventory.observe_all())
     found = (*own, *(seen for _, seen in _others(workspace)))
-    return {key for seen in found for key in _keys((*seen.models, *(seen.under_way or ())))}
+    return {key for seen in found for key in _keys((*seen.models, *(seen.reloading_to or ())))}
 
 
 def _good(releases: tuple[Release, ...]) -> set[tuple[str, int]]:

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 
 from deployer.config.spec import Spec
-from deployer.errors import DeployFailed, GateRefused, ModelError, NotReady, UsageError
+from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, VerificationFailed
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel, typed
+from deployer.results.deployment import Deployment, ServedModel, cli_name
 from deployer.results.history import LABEL, REDEPLOY
 from deployer.rollout import lost_versions, moving, namesakes, reversals
 from deployer.rollout.change import change
@@ -31,8 +31,8 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     """Serve `version` (unset: the newest in the store) of `model` (unset: of every model) instead of the current one.
 
     Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the one
-    that served stays loaded beside it, so that `rollback` has nothing to load. Raises NothingDeployed, NoSuchModel,
-    UsageError for a higher version that is to stay loaded, and all that `up` raises.
+    that served stays loaded beside it, so that `rollback` has nothing to load. Raises DeploymentNotFound,
+    ModelNotFound, UsageError for a higher version that is to stay loaded, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
 
@@ -47,7 +47,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     try:
         with lost_versions.explained(workspace):
             result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, aim=REDEPLOY)
-    except (DeployFailed, GateRefused, ModelError, NotReady) as error:
+    except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
         raise
@@ -95,7 +95,7 @@ def _another_version(store: Store, deployed: Deployment, model: str | None) -> s
             continue
         which = f" --model {served.name}" if len(deployed.models) > 1 else ""
         one, does = (current, "stays with what serves") if current in others else (others[-1], "takes another")
-        again = f"deployer redeploy {typed(deployed.name, deployed.env)}{which} --version {one}"
+        again = f"deployer redeploy {cli_name(deployed.name, deployed.env)}{which} --version {one}"
         return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {does}"
     return ""
 

@@ -27,7 +27,7 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
 
     `compose` and `docker-run` are what the Docker engine would start, whichever engine has the deployment. Its address
     and ports stay as with `up`; where no engine answers, the settings alone count, and a notice says so.
-    Raises EngineConflict, NoSuchModel, TemplateError, SettingRefused.
+    Raises EngineConflict, ModelNotFound, TemplateError, SettingRefused.
     """
     if form not in FORMS:
         near = difflib.get_close_matches(form, FORMS, n=1)
@@ -60,7 +60,7 @@ def _address(found: Standing, wanted: Spec) -> Iterator[str]:
         return
     typed = found.workspace.typed(found.deployed.name)
     yield from taken_over(wanted.server, found.workspace.spec.server, found.deployed, typed)
-    if found.deployed.front is not None:
+    if found.deployed.gateway is not None:
         yield f"{found.deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
 
 

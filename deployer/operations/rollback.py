@@ -9,7 +9,7 @@ from itertools import islice
 
 from deployer.errors import BrokenModel, ModelError, NoSuchRelease
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel, listed
+from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
 from deployer.rollout import lost_versions, reversals
@@ -32,8 +32,8 @@ def rollback(
     rollback that was killed, of the one that it meant. Releases of the deployment's own engine count, no others.
 
     Flags, ports and resources stay as `deployer.toml` says; signatures may be any, and `notices` name what
-    clients lose by them. Raises NothingDeployed, NoSuchRelease, NoSuchModel, BrokenModel for a version whose files are
-    others than were deployed then, and all that `up` raises.
+    clients lose by them. Raises DeploymentNotFound, NoSuchRelease, ModelNotFound, BrokenModel for a version whose
+    files are others than were deployed then, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
     deployed = workspace.deployed(name)
@@ -52,7 +52,7 @@ def rollback(
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     with lost_versions.explained(workspace):
         result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
-    back = f"this goes back to release {wanted.number} ({listed(wanted.models)})"
+    back = f"this goes back to release {wanted.number} ({format_models(wanted.models)})"
     return dataclasses.replace(result, notices=(back, *result.notices, *reversals.contradicted(workspace, result)))
 
 
@@ -64,7 +64,7 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
     wanted = [found for found in good if (found.models != deployed.models if to is None else found.number == to)]
     if wanted:
         return wanted[0]
-    there = ", ".join(f"{found.number} ({listed(found.models)})" for found in good)
+    there = ", ".join(f"{found.number} ({format_models(found.models)})" for found in good)
     what = f"good release {to}" if to is not None else "good release with other models"
     raise NoSuchRelease(
         f"the history of {deployed.name} [{deployed.env}] on {deployed.engine} has no {what}",
@@ -96,7 +96,7 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
     where = workspace.typed(deployed.name)
     others = (found for found in _good(releases) if found.models != deployed.models)
     whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
-    back = [f"deployer rollback {where} --to {it.number} goes to {listed(it.models)}" for it in islice(whole, 1)]
+    back = [f"deployer rollback {where} --to {it.number} goes to {format_models(it.models)}" for it in islice(whole, 1)]
     newest = store.newest(model.name)
     if newest is None:
         return "; ".join(

@@ -10,7 +10,7 @@ from deployer.verification import smoke as proof
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:
     """Every version of every model that it serves; failed checks are in the report.
 
-    Raises NothingDeployed, NotRunning.
+    Raises DeploymentNotFound, NotRunning.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running(name)

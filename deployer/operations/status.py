@@ -10,7 +10,7 @@ from functools import partial
 from deployer.client.client import Client
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
-from deployer.results.deployment import LOST, Deployment, NamedImage, typed
+from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
 from deployer.results.running import DeploymentStatus, ModelState
 from deployer.rollout.choices import exposure
 from deployer.rollout.plan import other_image
@@ -24,7 +24,7 @@ from deployer.rollout.workspace import (
     stopped_part,
 )
 from deployer.store.store import Store
-from deployer.system.attempts import attempted, together
+from deployer.system.attempts import collect_errors, merge_errors
 
 STATUS_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0
@@ -43,14 +43,17 @@ def status(
     `all_projects` every deployment that the engines have. `progress` is called with what says that it is the
     project's and cannot be believed, and where there is nothing with what shows more.
 
-    Raises NothingDeployed; and EngineError where an engine does not answer: what the others have is in its `results`.
+    Raises DeploymentNotFound; and EngineError where an engine does not answer: what the others have is in its
+    `results`.
     """
     all_envs = all_envs or all_projects
     opened = open_everywhere if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
         return tuple(_status(found, moved, workspace.store) for found, moved in _named(workspace, name))
-    all_of_them, failures = attempted(partial(_there, engine, all_projects, progress) for engine in workspace.engines)
+    all_of_them, failures = collect_errors(
+        partial(_there, engine, all_projects, progress) for engine in workspace.engines
+    )
     observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
     there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
     if not there and (observed or not failures):
@@ -59,7 +62,7 @@ def status(
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
         statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))
     if failures:
-        raise together(failures, statuses)
+        raise merge_errors(failures, statuses)
     return statuses
 
 
@@ -83,7 +86,7 @@ def _typed(settings: Settings) -> str:
 
 
 def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:
-    """The deployment of that name, on each engine that has it. Raises NothingDeployed."""
+    """The deployment of that name, on each engine that has it. Raises DeploymentNotFound."""
     name = workspace.deployment_name(name)
     there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.having(name))
     found = tuple(each for engine, seen in there if seen for each in _with_moved(engine, (seen,)))
@@ -106,7 +109,7 @@ def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tupl
 def _lost(engine: Engine, where: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
     """Servers whose state directory is lost, each with what ends it; `where` has the engine's options."""
     return tuple(
-        (found, f"its state directory is lost: deployer down {typed(found.name, found.env)}{where} ends the server")
+        (found, f"its state directory is lost: deployer down {cli_name(found.name, found.env)}{where} ends the server")
         for found in engine.inventory.lost(*key)
     )
 
@@ -125,7 +128,7 @@ def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[De
 
 def _moved(image: NamedImage | None, found: Deployment) -> str:
     cause = other_image(image, found) if found.running else None
-    return f"{cause}: deployer up {typed(found.name, found.env)} would replace the server" if cause else ""
+    return f"{cause}: deployer up {cli_name(found.name, found.env)} would replace the server" if cause else ""
 
 
 def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatus:
@@ -134,17 +137,17 @@ def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatu
     store = Store(deployment.store) if deployment.store else store
     lacking = ", ".join(store.lacking(deployment.models))
     lost = f"{lacking} is no longer in {store.root}: put it back" if lacking else ""
-    front = deployment.front
-    tls, tokens = (front is not None and front.certificate is not None), (front is not None and front.guarded)
+    gateway = deployment.gateway
+    tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     exposed = exposure(deployment.host, tls=tls, tokens=tokens)
     return dataclasses.replace(_asked(deployment), warning="; ".join(filter(None, (lost, moved, exposed))))
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:
     if stopped := stopped_part(deployment):
-        detail = f"its {stopped} is not running: deployer up {typed(deployment.name, deployment.env)}"
+        detail = f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
-    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.front, PATIENCE_SECONDS)
+    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.gateway, PATIENCE_SECONDS)
     try:
         states = tuple(state for model in deployment.models for state in client.states(model.name))
     except DeployerError as error:

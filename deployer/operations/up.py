@@ -26,7 +26,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
 ) -> UpResult:
     """Deploy `target`: a source (exported first), `NAME[:VERSION]` from the store, or all that `deployer.toml` says.
 
-    Raises ConfigError, EngineConflict, ModelError, TemplateError, EngineError, NotReady, GateRefused, LockHeld;
+    Raises ConfigError, EngineConflict, ModelError, TemplateError, EngineError, NotReady, VerificationFailed, LockHeld;
     whatever served before then still serves. `expect` is the digest of a plan that was shown: PlanOutdated when another
     would be carried out.
     """

@@ -8,7 +8,7 @@ from deployer.rollout.workspace import Settings, open_workspace
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:
-    """All versions of a model, or of all models. Raises NoSuchModel for a name that the store lacks."""
+    """All versions of a model, or of all models. Raises ModelNotFound for a name that the store lacks."""
     workspace = open_workspace(settings or Settings())
     with lost_versions.explained(workspace):
         return VersionsResult(workspace.store.models(name))

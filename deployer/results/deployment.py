@@ -20,7 +20,7 @@ MODEL_CONFIG = "model_config.config"
 """The file of a server's config folder that says what it serves: a running server can take up another."""
 
 
-def typed(name: str, env: str) -> str:
+def cli_name(name: str, env: str) -> str:
     """What to type after a verb to mean this deployment."""
     return name if env == DEFAULT_ENV else f"{name} --env {env}"
 
@@ -40,7 +40,7 @@ class ServedModel:
         return f"{self.name}:{'+'.join(map(str, self.versions))}{labels}"
 
 
-def listed(models: Iterable[ServedModel]) -> str:
+def format_models(models: Iterable[ServedModel]) -> str:
     """Several in one line."""
     return ", ".join(map(str, models))
 
@@ -59,7 +59,7 @@ def models_from(text: str) -> tuple[ServedModel, ...]:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ResolvedModel:
     """A model of a deployment with its versions resolved to what the store has."""
 
     served: ServedModel
@@ -107,7 +107,7 @@ class Launch:
     engine has no images.
 
     `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are;
-    `front` with the gateway that is wanted in front of it, and is empty without one.
+    `gateway_digest` with the gateway that is wanted in front of it, and is empty without one.
     """
 
     name: str
@@ -121,7 +121,7 @@ class Launch:
     rendered: Rendered
     traits: object = None
     image: NamedImage | None = None
-    front: str = ""
+    gateway_digest: str = ""
     project: str = ""
 
     @property
@@ -151,7 +151,7 @@ def digest(value: object) -> str:
 
 
 @dataclass(frozen=True)
-class Front:
+class Gateway:
     """The gateway in front of a server. `digest` changes with its settings; one that is gone has none.
 
     `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS;
@@ -172,8 +172,8 @@ class Deployment:
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
     the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
-    from; None is that of whoever asks. `under_way` are the models of a reload that was begun and not ended: what the
-    server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `front` that gateway, once
+    from; None is that of whoever asks. `reloading_to` are the models of a reload that was begun and not ended: what the
+    server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `gateway` that one, once
     the server is reached through it. `host` is the address that the ports are bound to.
     """
 
@@ -195,9 +195,9 @@ class Deployment:
     image_id: str = ""
     image_name: str = ""
     store: Path | None = None
-    under_way: tuple[ServedModel, ...] | None = None
+    reloading_to: tuple[ServedModel, ...] | None = None
     slot: str = ""
-    front: Front | None = None
+    gateway: Gateway | None = None
     host: str = ""
     project: str = ""
 

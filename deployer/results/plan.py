@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from deployer.results.deployment import ServedModel, digest, listed
+from deployer.results.deployment import ServedModel, digest, format_models
 
 
 class Change(Enum):
@@ -62,7 +62,7 @@ class StartCandidate(Step):
     @property
     def action(self) -> str:
         image = f" from image {self.image}{', which is pulled first' if self.missing else ''}" if self.image else ""
-        return f"start a candidate with {listed(self.models)}{image}"
+        return f"start a candidate with {format_models(self.models)}{image}"
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ class LoadVersions(Step):
 
     @property
     def action(self) -> str:
-        return f"have the server load {listed(self.models)}"
+        return f"have the server load {format_models(self.models)}"
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ class Reload(Step):
 
     @property
     def action(self) -> str:
-        return "; ".join(self.changes) or f"have the server serve {listed(self.models)}"
+        return "; ".join(self.changes) or f"have the server serve {format_models(self.models)}"
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class RecordModels(Step):
 
     @property
     def action(self) -> str:
-        return f"record that {listed(self.models)} is served"
+        return f"record that {format_models(self.models)} is served"
 
 
 @dataclass(frozen=True)

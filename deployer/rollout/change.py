@@ -17,7 +17,7 @@ from deployer.rollout.executor import Context, execute
 from deployer.rollout.exporting import ExportOptions, export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
 from deployer.rollout.gate import Gate
-from deployer.rollout.launch import current_launch, wanted_models
+from deployer.rollout.launch import resolve_launch, wanted_models
 from deployer.rollout.monitor import metered
 from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
@@ -42,7 +42,7 @@ def change(  # noqa: PLR0913 - what a change is made of
     noted in the history while it is done.
 
     It is asked again what is wanted once nobody else can change the deployment: what others have changed since stays.
-    Raises NothingDeployed when they have removed it.
+    Raises DeploymentNotFound when they have removed it.
     """
     workspace = workspace.with_spec(wanted(deployed)).narrowed(deployed.name)
 
@@ -59,8 +59,8 @@ def change(  # noqa: PLR0913 - what a change is made of
 
 
 def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
-    """The plan, with nothing touched and no TensorFlow imported. Raises GateRefused, NoRoom for what would be refused
-    before anything is started."""
+    """The plan, with nothing touched and no TensorFlow imported. Raises VerificationFailed and InsufficientMemory for
+    what would be refused before anything is started."""
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
     found = foreseen(workspace, options, observed)
@@ -118,20 +118,20 @@ def deploy(  # noqa: PLR0913 - what a change is made of
             note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
                 recorded(workspace.ledger, request, plan, workspace.engine.traits.name, note=note, aim=aim) as record,
-                metered(workspace, request, plan, observed, record.measured) as meter,
+                metered(workspace, request, plan, observed, record.measured) as monitor,
             ):
                 gate.admit(plan.change, observed)
-                context = Context(workspace, request, gate, observed, progress, notices.append, record.step, meter)
+                context = Context(workspace, request, gate, observed, progress, notices.append, record.step, monitor)
                 deployment, report = execute(plan, context)
         notices.extend(choices.notices(workspace, request, observed, deployment))
     result = _result(workspace, request.models, plan, tuple(notices))
-    return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=meter.figures)
+    return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=monitor.figures)
 
 
 def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
     """What the spec wants to be served, and the versions of that as the store has them."""
     wanted = wanted_models(workspace.spec, workspace.store)
-    request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
+    request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     return request, tuple(model for found in wanted for model in found.models)
 
 

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterator
 
 from deployer import engines
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineConflict, EngineError
 from deployer.rollout.workspace import Workspace, each_once, open_everywhere
@@ -90,7 +90,7 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     places = {engine.traits.state_dir for engine in own}
     traits = other.traits
     if traits.name == "docker":
-        return traits.project in {project for place in places for project, _, _ in run_folder.homes(place / "docker")}
+        return traits.project in {project for place in places for project, _, _ in run_dir.homes(place / "docker")}
     return bool(traits.project) and traits.state_dir in places
 
 

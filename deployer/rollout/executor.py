@@ -11,7 +11,7 @@ from typing import Any
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed, NotReady
 from deployer.results.checks import Report
-from deployer.results.deployment import Deployment, Launch, listed
+from deployer.results.deployment import Deployment, Launch, format_models
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,
@@ -31,8 +31,8 @@ from deployer.results.plan import (
 )
 from deployer.rollout import reload
 from deployer.rollout.gate import Gate
-from deployer.rollout.monitor import NO_METER, Meter
-from deployer.rollout.readiness import last_words
+from deployer.rollout.monitor import NO_MONITOR, TrafficMonitor
+from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.recording import Journal, unrecorded, where_possible
 from deployer.rollout.undo import Undo, UndoStack
 from deployer.rollout.workspace import Progress, Workspace
@@ -52,7 +52,7 @@ class Context:
     progress: Progress
     notice: Callable[[str], None]
     journal: Journal = unrecorded
-    meter: Meter = NO_METER
+    monitor: TrafficMonitor = NO_MONITOR
     candidate: Deployment | None = None
     replaced: Deployment | None = None
     report: Report | None = None
@@ -80,7 +80,7 @@ class Context:
 
 
 def execute(plan: Plan, context: Context) -> tuple[Deployment, Report | None]:
-    """Raises NotReady, GateRefused, EngineError, DeployFailed; what served before serves then."""
+    """Raises NotReady, VerificationFailed, EngineError, DeployFailed; what served before serves then."""
     with ThreadPoolExecutor(1) as context.pool, UndoStack() as undo:
         for step in plan.steps:
             _perform(step, context, undo)
@@ -107,14 +107,14 @@ def _start_candidate(step: StartCandidate, context: Context, undo: UndoStack) ->
 
 
 def _verify_candidate(step: VerifyCandidate, context: Context, _: UndoStack) -> None:
-    with last_words(context.engine, context.started()):
+    with attach_server_logs(context.engine, context.started()):
         pace = context.serving if step.pace else None
         context.report = context.gate.prove(context.started(), pace)
 
 
 def _await_candidate(step: AwaitCandidate, context: Context, _: UndoStack) -> None:
     del step
-    with last_words(context.engine, context.started()):
+    with attach_server_logs(context.engine, context.started()):
         context.report = context.gate.await_available(context.started())
 
 
@@ -139,25 +139,25 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
         except NotReady:
             raise
         except DeployerError as error:
-            context.meter.taken_back()
+            context.monitor.rolled_back()
             raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
 
     context.replaced = old
     context.progress("opening its ports")
-    context.meter.switching()
+    context.monitor.switching()
     try:
-        with last_words(context.engine, candidate):
+        with attach_server_logs(context.engine, candidate):
             context.serving = context.engine.promote(candidate, PROMOTE_SECONDS, accept)
     except BaseException:
         context.serving = old
         raise
     context.report = report
-    context.meter.ended()
+    context.monitor.ended()
 
 
 def _await_serving(step: AwaitServing, context: Context, _: UndoStack) -> None:
     del step
-    with last_words(context.engine, context.running()):
+    with attach_server_logs(context.engine, context.running()):
         context.report = context.gate.await_available(context.running())
 
 
@@ -167,10 +167,10 @@ def _verify_serving(step: VerifyServing, context: Context, _: UndoStack) -> None
 
 def _judge_traffic(step: JudgeTraffic, context: Context, _: UndoStack) -> None:
     if not step.old_serves:
-        context.meter.switched()
+        context.monitor.switched()
         return
     try:
-        context.meter.switched_beside()
+        context.monitor.swapped()
     except DeployFailed as error:
         old, engine = context.replaced, context.engine
         if old is None or engine.traits.can_restart or engine.exit_reason(old) is None:
@@ -193,7 +193,7 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
 def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:
     if context.reload_undo is None:
         context.progress("reloading the running server")
-        context.meter.switching()
+        context.monitor.switching()
         context.reload_undo = undo.push(_restoring(context, context.running()))
     act: Any = {LoadVersions: reload.load, Reload: reload.switch, RecordModels: reload.record}[type(step)]
     context.serving = act(step, context.workspace, context.running())
@@ -203,11 +203,11 @@ def _restoring(context: Context, before: Deployment) -> Undo:
     journal = where_possible(context.journal)
 
     def restore() -> None:
-        context.meter.taken_back()
-        journal(f"take back: {listed(before.models)}")
+        context.monitor.rolled_back()
+        journal(f"take back: {format_models(before.models)}")
         reload.restore(context.workspace, before, before.models, lambda step: journal(step.action))
 
-    return Undo(restore, f"{listed(before.models)} serves again", "the models were taken back")
+    return Undo(restore, f"{format_models(before.models)} serves again", "the models were taken back")
 
 
 def _check_serving(step: CheckServing, context: Context, _: UndoStack) -> None:

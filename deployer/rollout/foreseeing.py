@@ -9,13 +9,14 @@ from deployer.config.spec import ModelSpec, Server, Spec
 from deployer.engines import loading
 from deployer.engines.base import Address
 from deployer.errors import ConfigError, EngineError, EngineUnavailable, NotOurs
-from deployer.results.deployment import Deployment, Launch, ServedModel, Wanted
+from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
-from deployer.rollout import headroom, reload
+from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
+from deployer.rollout import reload
 from deployer.rollout.exporting import ExportOptions, foresee
-from deployer.rollout.launch import check_batching, current_launch, get, served_model
+from deployer.rollout.launch import check_batching, get, resolve_launch, served_model
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 
@@ -39,23 +40,25 @@ def foreseen(workspace: Workspace, options: ExportOptions, observed: Deployment 
     """What would be done about the workspace's spec. Raises what deciding about it raises."""
     exports: list[Step] = []
     wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
-    request = current_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
+    request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     models = tuple(model for found in wanted for model in found.models)
     return Foreseen(tuple(exports), request, models, decided(workspace, request, models, observed))
 
 
-def _foreseen(workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]) -> Wanted:
+def _foreseen(
+    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]
+) -> ResolvedModel:
     """What would be served of a model; an export that would come first is added to `steps`."""
     store = workspace.store
     found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
     if isinstance(found, str):
         version = options.version or next_version(store, name, spec.source or "")
         steps.append(Export(found, spec.source or "", name, version))
-        return Wanted(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
+        return ResolvedModel(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
     models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
     check_batching(workspace.spec, models)
     loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    return Wanted(served_model(name, models, spec), models)
+    return ResolvedModel(served_model(name, models, spec), models)
 
 
 def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
@@ -99,7 +102,7 @@ def _looked_closer(
     return dataclasses.replace(
         conditions,
         astray=engine.preflight.reload(observed, request.models),
-        room=memory is not None and headroom.for_three(memory, observed, models),
+        room=memory is not None and memory_checks.fits_three(memory, observed, models),
         stored=reload.in_store(reload.store_of(workspace, observed)),
     )
 
@@ -136,7 +139,7 @@ def check_platform(workspace: Workspace) -> None:
 
 def _check_other_protocol(server: Server, there: Deployment | None) -> None:
     """Refuse for one protocol the port that the deployment has for the other one. Raises ConfigError."""
-    if there is None or not (there.front.running if there.front else there.running):
+    if there is None or not (there.gateway.running if there.gateway else there.running):
         return
     for protocol, wanted, other, held in (
         ("REST", server.rest_port, "gRPC", there.grpc_port),

@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.client import overload
-from deployer.errors import BrokenModel, GateRefused, NoRoom, NoSuchModel, NotReady, Overloaded
+from deployer.errors import BrokenModel, InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
 from deployer.results.checks import Check, Report
-from deployer.results.deployment import Deployment, Launch, ServedModel, typed
+from deployer.results.deployment import Deployment, Launch, ServedModel, cli_name
 from deployer.results.model import Model
 from deployer.results.plan import Change
-from deployer.rollout import headroom, moving
+from deployer.rollout import memory as memory_checks
+from deployer.rollout import moving
 from deployer.rollout.breaking import breaks
 from deployer.rollout.plan import all_loaded
-from deployer.rollout.readiness import await_models, last_words
+from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.workspace import Progress, Workspace
 from deployer.store.manifest import FOREIGN, damage
 
@@ -41,7 +42,7 @@ class Gate:
         return self.skipped or self.workspace.spec.gate.allow_breaking
 
     def admit(self, change: Change, observed: Deployment | None) -> None:
-        """Refuse what need not even be started. Raises GateRefused, NoRoom."""
+        """Refuse what need not even be started. Raises VerificationFailed, InsufficientMemory."""
         if change is Change.NOTHING:
             return
         self.check_golden()
@@ -50,24 +51,24 @@ class Gate:
             self.check_memory(observed, change)
 
     def check_golden(self) -> None:
-        """Refuse what has no answers to be proven by, before anything is started. Raises GateRefused."""
+        """Refuse what has no answers to be proven by, before anything is started. Raises VerificationFailed."""
         bare = next((model for model in self.models if not model.golden.cases), None)
         if bare is None or self.skipped:
             return
         another = "deployer export SOURCE --examples FILE makes a version that has some"
         if bare.source.kind == FOREIGN:
             another = f"deployer up {shlex.quote(str(bare.path))} makes a version of it that has some"
-        raise GateRefused(
+        raise VerificationFailed(
             f"{bare.name}:{bare.version} cannot be proven: {bare.golden.lack}",
             hint=f"{another}; --skip-gate serves it unproven",
         )
 
     def check_signatures(self, observed: Deployment) -> None:
-        """Refuse what breaks the clients of what serves, before anything is started. Raises GateRefused."""
+        """Refuse what breaks the clients of what serves, before anything is started. Raises VerificationFailed."""
         if self.may_break:
             return
         if broken := tuple(breaks(self.workspace, self.launch, self.models, observed)):
-            raise GateRefused(
+            raise VerificationFailed(
                 f"clients of what serves now would break: {'; '.join(map(str, broken))}",
                 hint=f"--allow-breaking accepts that; {broken[0].command} shows both versions side by side",
             )
@@ -81,7 +82,7 @@ class Gate:
                 yield f"clients break: {each}; {each.command} shows both versions side by side"
 
     def check_memory(self, observed: Deployment, change: Change) -> None:
-        """Refuse what there is no memory for, before anything is started. Raises NoRoom."""
+        """Refuse what there is no memory for, before anything is started. Raises InsufficientMemory."""
         loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
         if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
             return
@@ -89,9 +90,9 @@ class Gate:
         if memory is None:
             return
         apart = change is not Change.RELOAD or not self.skipped
-        there = typed(observed.name, observed.env)
-        if problem := headroom.lack(memory, change, observed, self.models, apart=apart):
-            raise NoRoom(
+        there = cli_name(observed.name, observed.env)
+        if problem := memory_checks.insufficient_memory(memory, change, observed, self.models, apart=apart):
+            raise InsufficientMemory(
                 f"there is not memory enough for two: {problem}",
                 hint=f"the way with a gap: deployer down {there}, then up; gate.check_memory = false tries it",
             )
@@ -101,7 +102,7 @@ class Gate:
 
         `again`: this very server has shown it a moment ago, before it was told what to serve.
 
-        Raises NotReady, GateRefused.
+        Raises NotReady, VerificationFailed.
         """
         from deployer.verification import smoke  # not before a candidate was started: it loads meanwhile
 
@@ -117,7 +118,7 @@ class Gate:
             if report.overloaded:
                 raise NotReady(f"the server refuses requests for load: {faults}", hint=overload.ROOM)
             hint = f"deployer inspect {report.failed[0].model} shows the version"
-            raise GateRefused(f"the candidate did not pass: {faults}", hint=hint)
+            raise VerificationFailed(f"the candidate did not pass: {faults}", hint=hint)
         return report
 
     def await_available(self, server: Deployment) -> Report:
@@ -129,20 +130,20 @@ class Gate:
 
     def check_unchanged(self, server: Deployment) -> Report:
         """Of a server that may just have been started again, by its engine or by what was mended, or will be: so its
-        files are looked at, and one question is asked. Raises NotReady, BrokenModel, GateRefused."""
+        files are looked at, and one question is asked. Raises NotReady, BrokenModel, VerificationFailed."""
         from deployer.verification import smoke
 
         for model in self.models:
             _check_files(model)
-        with last_words(self.workspace.engine, server):
+        with attach_server_logs(self.workspace.engine, server):
             there = self.await_available(server)
         if self.skipped:
             return there
         answered = smoke.prove_one_answer(self.workspace.client(server), self.models, self.workspace.tolerance)
         if failed := answered.failed:
-            raise GateRefused(
+            raise VerificationFailed(
                 f"nothing is to be changed, but {failed[0].model} does not answer as it should: {failed[0].detail}",
-                hint=f"deployer down {typed(server.name, server.env)}, then up, starts a server of these files",
+                hint=f"deployer down {cli_name(server.name, server.env)}, then up, starts a server of these files",
             )
         return Report((*there.checks, *answered.checks))
 
@@ -154,7 +155,7 @@ class Gate:
         for served in beside.models:
             try:
                 before = self.workspace.store.get(served.name, moving.current(served))
-            except NoSuchModel:
+            except ModelNotFound:
                 continue  # nothing is known of it to ask
             for model in self._new(served):
                 yield smoke.compare_pace((old, before), (new, model), limit)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.errors import DeployerError
 from deployer.rollout import elsewhere
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -62,7 +62,7 @@ def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
     for other in others:
         with contextlib.suppress(DeployerError):
             for seen in other.inventory.observe_all():
-                found, place = (other.traits.project, seen.name, seen.env), run_folder.state_dir(seen.folder)
+                found, place = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.folder)
                 if seen.name == name and place not in places and found in _deployments(place):
                     yield _Recorded(*found, place)
 

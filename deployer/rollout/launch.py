@@ -10,16 +10,16 @@ from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_room
 from deployer.engines import flags
 from deployer.engines.base import Engine
-from deployer.errors import ConfigError, GoldenError, NoSuchModel
-from deployer.results.deployment import Launch, ServedModel, Wanted
+from deployer.errors import ConfigError, GoldenError, ModelNotFound
+from deployer.results.deployment import Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.store.store import Store
 from deployer.verification import batchable, golden
 from deployer.verification.golden import GoldenCase
 
 
-def wanted_models(spec: Spec, store: Store) -> tuple[Wanted, ...]:
-    """Every model of the spec with what the store has. Raises NoSuchModel, ConfigError for a label to no version, and
+def wanted_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
+    """Every model of the spec with what the store has. Raises ModelNotFound, ConfigError for a label to no version, and
     for `[batching]` where a model cannot be batched."""
     wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
     for found in wanted:
@@ -55,16 +55,16 @@ def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
     return ()
 
 
-def _wanted(name: str, spec: ModelSpec, store: Store) -> Wanted:
+def _wanted(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
     models = tuple(get(store, name, version) for version in sorted(set(spec.versions))) or (get(store, name),)
-    return Wanted(served_model(name, models, spec), models)
+    return ResolvedModel(served_model(name, models, spec), models)
 
 
 def get(store: Store, name: str, version: int | None = None) -> Model:
-    """A version of a model that deployer.toml lists without a source. Raises NoSuchModel, with the missing key."""
+    """A version of a model that deployer.toml lists without a source. Raises ModelNotFound, with the missing key."""
     try:
         return store.get(name, version)
-    except NoSuchModel as error:
+    except ModelNotFound as error:
         if error.hint and error.hint.startswith("deployer export"):
             error.hint = f"say what to export: models.{name}.source in deployer.toml; or {error.hint}"
         raise
@@ -107,10 +107,10 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
     )
 
 
-def current_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
-    front = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
-    return dataclasses.replace(launch(spec, engine, models), image=engine.images.current(), front=front)
+    gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
+    return dataclasses.replace(launch(spec, engine, models), image=engine.images.current(), gateway_digest=gateway)
 
 
 def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:

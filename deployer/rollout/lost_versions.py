@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.errors import EngineError, NoSuchModel, SourceNotFound
+from deployer.errors import EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.rollout import next_steps
 from deployer.rollout.workspace import Workspace
@@ -20,7 +20,7 @@ def explained(workspace: Workspace, target: str | None = None) -> Iterator[None]
     typed, which may name a model."""
     try:
         yield
-    except NoSuchModel as error:
+    except ModelNotFound as error:
         error.hint = hint(workspace, error.model, error.version) or error.hint
         raise
     except SourceNotFound as error:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deployer.errors import DeployFailed, NoSuchModel
+from deployer.errors import DeployFailed, ModelNotFound
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
@@ -25,7 +25,7 @@ Keep = Callable[["TrafficFigures"], None]
 
 
 @dataclass(frozen=True)
-class Meter:
+class TrafficMonitor:
     """Told by a deploy when clients are switched; without traffic it measures and judges nothing."""
 
     traffic: Traffic | None = None
@@ -37,16 +37,16 @@ class Meter:
     def switching(self) -> None:
         """From now on old and new versions may answer."""
         if self.traffic is not None:
-            self.traffic.becomes("during", _either(_highest(self.before), _highest(self.after)))
+            self.traffic.set_phase("during", _either(_highest(self.before), _highest(self.after)))
 
     def switched(self) -> None:
         """Only the new versions may answer; a moment later it is judged. Raises DeployFailed: take it back."""
         if self.traffic is not None:
-            self.traffic.becomes("after", _highest(self.after))
+            self.traffic.set_phase("after", _highest(self.after))
             time.sleep(AFTER_SECONDS)
             self._judge(self.traffic.figures())
 
-    def switched_beside(self) -> None:
+    def swapped(self) -> None:
         """The same where the old server answers until it is retired: both may answer."""
         if self.traffic is not None:
             time.sleep(AFTER_SECONDS)
@@ -55,13 +55,13 @@ class Meter:
     def ended(self) -> None:
         """The old server is retired: a moment more is measured."""
         if self.traffic is not None:
-            self.traffic.becomes("after", _highest(self.after))
+            self.traffic.set_phase("after", _highest(self.after))
             time.sleep(AFTER_SECONDS)
 
-    def taken_back(self) -> None:
+    def rolled_back(self) -> None:
         """The old versions may answer again, and those that were tried until they are gone."""
         if self.traffic is not None:
-            self.traffic.becomes("after", _either(_highest(self.before), _highest(self.after)))
+            self.traffic.set_phase("after", _either(_highest(self.before), _highest(self.after)))
 
     @property
     def figures(self) -> TrafficFigures | None:
@@ -81,31 +81,31 @@ class Meter:
             )
 
 
-NO_METER = Meter()
+NO_MONITOR = TrafficMonitor()
 
 
 @contextmanager
 def metered(
     workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None, keep: Keep
-) -> Iterator[Meter]:
+) -> Iterator[TrafficMonitor]:
     """Traffic to what serves now, when it is wanted and something serves and changes; `keep` gets what was measured."""
     gate = workspace.spec.gate
     rate = gate.measure_rate
     if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
-        yield NO_METER
+        yield NO_MONITOR
         return
     from deployer.verification.traffic import Traffic
 
     asked = questions_for(workspace, launch, observed)
     if not asked:
-        yield NO_METER
+        yield NO_MONITOR
         return
     # Connections of its own, as clients have; and what they are refused is lost to them, be it for load.
     client = dataclasses.replace(workspace.client(observed), patience=0.0)
     traffic = Traffic(client, asked, rate, workspace.tolerance, _highest(observed.models))
     traffic.start()
     try:
-        yield Meter(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)
+        yield TrafficMonitor(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)
     finally:
         traffic.stop()
         keep(traffic.figures())
@@ -123,7 +123,7 @@ def _known(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]
     found = {}
     names = [model.name for model in served]
     for model in served:
-        with contextlib.suppress(NoSuchModel):
+        with contextlib.suppress(ModelNotFound):
             if names.count(model.name) > 1:
                 version = max(model.versions)
                 found[model.name, version] = workspace.store.get(model.name, version)

@@ -66,7 +66,7 @@ class Conditions:
 def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
     """What turns `observed` into what `launch` asks for; the first difference that matters is the cause."""
     plan = _decide(launch, observed, conditions)
-    return dataclasses.replace(plan, server=f"{launch.server_digest} {launch.front}")
+    return dataclasses.replace(plan, server=f"{launch.server_digest} {launch.gateway_digest}")
 
 
 def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Plan:
@@ -84,11 +84,11 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
 
 def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     """Why the gateway in front of a server that goes on serving must be another; None where it need not."""
-    if not launch.front or observed.front is None:
+    if not launch.gateway_digest or observed.gateway is None:
         return None
-    if not observed.front.running:
+    if not observed.gateway.running:
         return "the gateway is not running"
-    if observed.front.digest == launch.front:
+    if observed.gateway.digest == launch.gateway_digest:
         return None
     return "image, certificate, tokens, limits or template of the gateway differ"
 
@@ -112,7 +112,7 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     promote = Promote(
         VERIFIED if conditions.gate else SKIPPED,
         _address(launch, observed),
-        bool(launch.front),
+        bool(launch.gateway_digest),
         changes=_changes(launch, observed) if observed else (),
         accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(unmeasured),
     )
@@ -121,13 +121,17 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
 
 def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Conditions) -> tuple[Step, ...]:
     gap, why = "", VERIFIED if conditions.gate else SKIPPED
-    if not conditions.seamless or bool(launch.front) is not (observed.front is not None):
-        gap = "the gateway has them" if launch.front else "the new one has loaded"
-        why = "there is no gateway yet" if launch.front else "two containers cannot have one port, without a gateway"
+    if not conditions.seamless or bool(launch.gateway_digest) is not (observed.gateway is not None):
+        gap = "the gateway has them" if launch.gateway_digest else "the new one has loaded"
+        why = (
+            "there is no gateway yet"
+            if launch.gateway_digest
+            else "two containers cannot have one port, without a gateway"
+        )
     promote = Promote(
         why,
         _address(launch, observed),
-        bool(launch.front),
+        bool(launch.gateway_digest),
         replaces=observed.release,
         gap=gap,
         changes=_changes(launch, observed),
@@ -235,7 +239,7 @@ def _changes(launch: Launch, observed: Deployment) -> tuple[str, ...]:
 
 def _address(launch: Launch, observed: Deployment | None) -> str:
     rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-    held = observed is not None and (observed.front.running if observed.front else observed.running)
+    held = observed is not None and (observed.gateway.running if observed.gateway else observed.running)
     return (
         f"{launch.host}: REST {_port(launch.rest_port, REST_PORT, rest, held=held)}, "
         f"gRPC {_port(launch.grpc_port, GRPC_PORT, grpc, held=held)}"
@@ -254,8 +258,8 @@ def _port(wanted: int | None, usual: int, there: int | None, *, held: bool) -> s
 
 def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     """Why a running server cannot become what is wanted."""
-    if bool(launch.front) is not (observed.front is not None):
-        return "a gateway is wanted in front of it" if launch.front else "no gateway is wanted in front of it"
+    if bool(launch.gateway_digest) is not (observed.gateway is not None):
+        return "a gateway is wanted in front of it" if launch.gateway_digest else "no gateway is wanted in front of it"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
         named = (
             f"the flags ({default})" if part == FLAGS and (default := _default(launch, observed)) else part

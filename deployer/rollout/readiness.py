@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
 from deployer.results.deployment import Deployment, ServedModel
-from deployer.rollout import headroom, log_patterns
+from deployer.rollout import log_patterns
+from deployer.rollout import memory as memory_checks
 from deployer.rollout.workspace import Workspace
 from deployer.system.wait import Deadline, Observation, Readiness, until_ready
 
@@ -26,9 +27,9 @@ def await_models(workspace: Workspace, deployment: Deployment, models: tuple[Ser
 
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
-    vigil = Vigil(workspace.engine, deployment)
+    probe = LivenessProbe(workspace.engine, deployment)
     until_ready(
-        lambda: vigil.or_ended(availability.readiness(client, models)), deadline, f"the server of {deployment.name}"
+        lambda: probe.check(availability.readiness(client, models)), deadline, f"the server of {deployment.name}"
     )
 
 
@@ -43,7 +44,7 @@ def await_withdrawn(
     until_ready(lambda: availability.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
 
 
-class Vigil:
+class LivenessProbe:
     """Tells of a server that does not answer yet whether it is there at all; seldom, for asking the engine takes from
     the processor that the server loads with."""
 
@@ -52,7 +53,7 @@ class Vigil:
         self._deployment = deployment
         self._next = 0.0
 
-    def or_ended(self, seen: Observation) -> Observation:
+    def check(self, seen: Observation) -> Observation:
         """What was seen of the server, unless it is not there any more."""
         if seen.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
             return seen
@@ -63,28 +64,28 @@ class Vigil:
 
 
 @contextmanager
-def last_words(engine: Engine, deployment: Deployment) -> Iterator[None]:
+def attach_server_logs(engine: Engine, deployment: Deployment) -> Iterator[None]:
     """An error gets the end of the server's log, and what that log tells to do."""
     try:
         yield
     except DeployerError as error:
         lines = error.log or tuple(engine.logs(deployment, LINES_READ))
         error.log = log_patterns.telling(lines)[-LOG_LINES:]
-        error.hint = log_patterns.explain(lines) or _doubt(engine, deployment, error) or error.hint
+        error.hint = log_patterns.explain(lines) or _diagnose(engine, deployment, error) or error.hint
         raise
 
 
-def _doubt(engine: Engine, deployment: Deployment, error: DeployerError) -> str | None:
+def _diagnose(engine: Engine, deployment: Deployment, error: DeployerError) -> str | None:
     """What the engine thinks amiss, for a server that does not come up and does not say why."""
     if isinstance(error, NotReady):
         with contextlib.suppress(DeployerError):
-            return _want_of_memory(engine, deployment) or _warning(engine)
+            return _memory_pressure(engine, deployment) or _warning(engine)
     return None
 
 
-def _want_of_memory(engine: Engine, deployment: Deployment) -> str | None:
+def _memory_pressure(engine: Engine, deployment: Deployment) -> str | None:
     memory = engine.memory(deployment) if engine.exit_reason(deployment) is None else None
-    exhausted = headroom.exhaustion(memory) if memory else ""
+    exhausted = memory_checks.exhaustion(memory) if memory else ""
     return f"{exhausted}: raise docker.memory, or allow more time with --timeout SECONDS" if exhausted else None
 
 

@@ -6,8 +6,8 @@ import contextlib
 from collections.abc import Callable, Collection
 
 from deployer.config import render
-from deployer.errors import DeployerError, NoSuchModel, NotReady
-from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, listed, typed
+from deployer.errors import DeployerError, ModelNotFound, NotReady
+from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, cli_name, format_models
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
 from deployer.rollout import lost_versions
 from deployer.rollout import plan as planning
@@ -39,7 +39,7 @@ def record(step: RecordModels, workspace: Workspace, server: Deployment) -> Depl
 def restore(workspace: Workspace, server: Deployment, models: Models, journal: Callable[[Step], None]) -> None:
     """Have a server serve again what it served, however far a reload came."""
     current = workspace.engine.observe(server.name, server.env) or server
-    if current.under_way is not None:
+    if current.reloading_to is not None:
         current = _recorded_again(workspace, current, journal)
     if current.models != models:
         _reload(workspace, current, current.models, models, journal)
@@ -53,15 +53,15 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
     observed = workspace.engine.observe(name, env)
     if observed is None or not observed.running:
         return observed
-    if observed.under_way is None:
+    if observed.reloading_to is None:
         if mended:
             _await_recovered(workspace, observed)
         return observed
-    notices.append(f"a reload was killed half-way: {listed(observed.models)} is served again")
+    notices.append(f"a reload was killed half-way: {format_models(observed.models)} is served again")
     try:
         return _recorded_again(workspace, observed, lambda _: None)
     except DeployerError as error:
-        again = f"deployer down {typed(name, env)}, then up: its server does not take up what it served"
+        again = f"deployer down {cli_name(name, env)}, then up: its server does not take up what it served"
         error.hint = error.hint or again
         raise
 
@@ -82,7 +82,7 @@ def _recorded_again(workspace: Workspace, server: Deployment, journal: Callable[
     The server is at the step whose models were noted, or at the one before it: taking that step again is harmless,
     and where the server is is known then.
     """
-    half_way = in_store(store_of(workspace, server))(server.under_way or ()) or server.models
+    half_way = in_store(store_of(workspace, server))(server.reloading_to or ()) or server.models
     _require_versions(workspace, server, server.models)
     _take_up(workspace, server, half_way)
     return _reload(workspace, server, half_way, server.models, journal)
@@ -99,12 +99,12 @@ def _reload(
 
 
 def _require_versions(workspace: Workspace, server: Deployment, models: Models) -> None:
-    """A server that is told of versions that are not there unloads what it has. Raises NoSuchModel."""
+    """A server that is told of versions that are not there unloads what it has. Raises ModelNotFound."""
     store = store_of(workspace, server)
     if lacking := ", ".join(store.lacking(models)):
         lost = next(model for model in models if store.lacking((model,)))
         remedy = lost_versions.way_back(workspace, server, lost)
-        raise NoSuchModel(f"{lacking} is no longer in {store.root}", hint=remedy)
+        raise ModelNotFound(f"{lacking} is no longer in {store.root}", hint=remedy)
 
 
 def _take_up(workspace: Workspace, server: Deployment, models: Models) -> None:

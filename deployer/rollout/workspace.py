@@ -17,14 +17,14 @@ from deployer import engines
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.errors import (
+    DeploymentNotFound,
     EngineConflict,
     EngineUnavailable,
     InvalidValue,
-    NothingDeployed,
     NotRunning,
     UsageError,
 )
-from deployer.results.deployment import Deployment, ServedModel, typed
+from deployer.results.deployment import Deployment, ServedModel, cli_name
 from deployer.results.model import check_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
@@ -181,14 +181,14 @@ class Workspace:
         """What to type after a verb to mean the deployment of that name here."""
         project = f" --project {self.settings.project}" if self.settings.project else ""
         place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
-        return f"{typed(name, self.spec.env)}{project}{place}"
+        return f"{cli_name(name, self.spec.env)}{project}{place}"
 
     def was_on_docker(self, name: str) -> bool:
         """By the folders of this working copy; those of releases before there were projects count, too."""
-        from deployer.engines import run_folder
+        from deployer.engines import run_dir
 
         mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
-        return not mine.isdisjoint(run_folder.homes(self.spec.state_dir / "docker"))
+        return not mine.isdisjoint(run_dir.homes(self.spec.state_dir / "docker"))
 
     def with_spec(self, spec: Spec) -> Workspace:
         """The same with another spec."""
@@ -209,7 +209,7 @@ class Workspace:
         from deployer.client.client import Client
 
         seconds = self.spec.gate.request_seconds
-        client = Client(deployment.endpoints, seconds, deployment.front, ended=partial(self._ended, deployment))
+        client = Client(deployment.endpoints, seconds, deployment.gateway, ended=partial(self._ended, deployment))
         return self._clients.setdefault((deployment.release, client), client)
 
     def _ended(self, deployment: Deployment) -> str:
@@ -222,7 +222,7 @@ class Workspace:
         return {}
 
     def deployed(self, name: str | None) -> Deployment:
-        """The deployment of that name, or the one that `deployer.toml` describes. Raises NothingDeployed."""
+        """The deployment of that name, or the one that `deployer.toml` describes. Raises DeploymentNotFound."""
         wanted = self.deployment_name(name)
         observed = self.narrowed(wanted).engine.observe(wanted, self.spec.env)
         if observed is None:
@@ -236,11 +236,11 @@ class Workspace:
             raise not_running(deployment, stopped)
         return deployment
 
-    def nothing_deployed(self, name: str) -> NothingDeployed:
+    def nothing_deployed(self, name: str) -> DeploymentNotFound:
         """The error that says what there is instead."""
         lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
         if lost:
-            return NothingDeployed(
+            return DeploymentNotFound(
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
                 hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
             )
@@ -249,7 +249,7 @@ class Workspace:
         steps = self.next_steps(self.observe_all(), name)
         hints = (elsewhere.hint(self, name), steps, elsewhere.hint_of_others(self, name))
         hint = "; ".join(filter(None, hints))
-        return NothingDeployed(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
+        return DeploymentNotFound(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
     def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:
         """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
@@ -276,19 +276,19 @@ class Workspace:
             return there[0]
         if there:
             raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
-        raise NothingDeployed(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
+        raise DeploymentNotFound(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
 
 
 def stopped_part(deployment: Deployment) -> str:
     """What of a deployment is not running, so that no request is answered; empty where all is."""
     if not deployment.running:
         return "server"
-    return "gateway" if deployment.front and not deployment.front.running else ""
+    return "gateway" if deployment.gateway and not deployment.gateway.running else ""
 
 
 def not_running(deployment: Deployment, stopped: str) -> NotRunning:
     """The error that says so."""
-    what, again = f"{deployment.name} [{deployment.env}]", typed(deployment.name, deployment.env)
+    what, again = f"{deployment.name} [{deployment.env}]", cli_name(deployment.name, deployment.env)
     return NotRunning(
         f"{what} does not answer: its {stopped} is not running",
         hint=f"deployer up {again} starts it; deployer logs {again} shows its last words",

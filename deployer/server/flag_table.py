@@ -217,7 +217,7 @@ OWN_FLAGS = (
     ),
     Flag("rest_api_idle_seconds", 60.0, "time that a REST connection may be idle"),
     Flag("drain_seconds", 30.0, "time that requests in flight get at SIGTERM"),
-    Flag("run_folder", "", "marks the process for the engine that started it; not used otherwise"),
+    Flag("run_dir", "", "marks the process for the engine that started it; not used otherwise"),
     Flag("ready_file", "", "written with pid and ports as JSON once the ports are open"),
 )
 

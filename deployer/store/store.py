@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.errors import BrokenModel, DeployerError, ExportFailed, NoSuchModel, VersionExists, note_undone
+from deployer.errors import BrokenModel, DeployerError, ExportFailed, ModelNotFound, VersionExists, note_undone
 from deployer.results.deployment import ServedModel
 from deployer.results.model import MAX_VERSION, NAME, GoldenSummary, Model, Source, check_name, check_version
 from deployer.savedmodel import reader
@@ -59,7 +59,7 @@ class Store:
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
     def models(self, name: str | None = None) -> tuple[Model, ...]:
-        """All versions of a model, or of all models. Raises NoSuchModel for a name that the store lacks."""
+        """All versions of a model, or of all models. Raises ModelNotFound for a name that the store lacks."""
         if name is not None:
             self.get(name)
         names = self.names() if name is None else (name,)
@@ -84,7 +84,7 @@ class Store:
                     yield manifest.read(name, version, path)
 
     def get(self, name: str, version: int | None = None) -> Model:
-        """That version, or the newest. Raises NoSuchModel with what there is."""
+        """That version, or the newest. Raises ModelNotFound with what there is."""
         versions = self.versions(name)
         wanted = version if version is not None else (versions[-1] if versions else None)
         if wanted is None or wanted not in versions:
@@ -142,7 +142,7 @@ class Store:
         return model
 
     def remove(self, name: str, version: int) -> None:
-        """Take a version away: gone at once for everybody, then deleted. Raises NoSuchModel, LockHeld."""
+        """Take a version away: gone at once for everybody, then deleted. Raises ModelNotFound, LockHeld."""
         path = self.get(name, version).path
         with _disk_errors(path.parent), folder_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
             _sweep(path.parent)
@@ -163,9 +163,9 @@ class Store:
             )
 
 
-def _no_such_model(store: Store, name: str, version: int | None, versions: tuple[int, ...]) -> NoSuchModel:
+def _no_such_model(store: Store, name: str, version: int | None, versions: tuple[int, ...]) -> ModelNotFound:
     if versions:
-        return NoSuchModel(
+        return ModelNotFound(
             f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
             model=name,
             version=version,
@@ -173,9 +173,9 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
         )
     for found in misplaced(store.root):
         if found.name == name:
-            return NoSuchModel(found.reason, hint=found.remedy)  # not lost: its hint is the better one
+            return ModelNotFound(found.reason, hint=found.remedy)  # not lost: its hint is the better one
     there = ", ".join(store.names()[:10]) or "no models"
-    return NoSuchModel(
+    return ModelNotFound(
         f"no model {name} in {store.root}; there is: {there}",
         model=name,
         version=version,

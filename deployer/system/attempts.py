@@ -10,7 +10,7 @@ from deployer.errors import DeployerError
 Result = TypeVar("Result")
 
 
-def attempted(
+def collect_errors(
     attempts: Iterable[Callable[[], Iterable[Result]]],
 ) -> tuple[tuple[Result, ...], tuple[DeployerError, ...]]:
     """The results of all attempts, and the errors of those that failed."""
@@ -24,7 +24,7 @@ def attempted(
     return tuple(results), tuple(failures)
 
 
-def together(failures: Sequence[DeployerError], results: tuple[object, ...]) -> DeployerError:
+def merge_errors(failures: Sequence[DeployerError], results: tuple[object, ...]) -> DeployerError:
     """Several failures as one, of the first one's kind, with what went well beside them."""
     first = failures[0]
     whole = type(first)("; ".join(failure.message for failure in failures), hint=first.hint, log=first.log)

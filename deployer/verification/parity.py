@@ -15,7 +15,7 @@ from deployer.verification.golden import GoldenCase, Tolerance
 Ask = Callable[[GoldenCase], dict[str, object]]
 
 
-class Fault(Exception):
+class ParityError(Exception):
     """A check did not pass; the text says how."""
 
 
@@ -46,10 +46,10 @@ def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase)
 
 
 def declared(model: Model, case: GoldenCase) -> Signature:
-    """The signature that a question asks. Raises Fault when the model has none of that name."""
+    """The signature that a question asks. Raises ParityError when the model has none of that name."""
     signature = model.signature(case.signature)
     if signature is None:
-        raise Fault(f"the golden set asks signature {case.signature}, which the model does not have")
+        raise ParityError(f"the golden set asks signature {case.signature}, which the model does not have")
     return signature
 
 
@@ -81,16 +81,16 @@ def shapes_only(model: Model, case: GoldenCase) -> tuple[str, ...]:
 
 
 def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float | None:
-    """The largest distance over all outputs; None where no values were compared. Raises Fault at the first output that
-    is too far off."""
+    """The largest distance over all outputs; None where no values were compared. Raises ParityError at the first
+    output that is too far off."""
     if set(answer) != set(case.outputs):
-        raise Fault(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
+        raise ParityError(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
     random = shapes_only(model, case)
     worst: float | None = None
     for name, want in case.outputs.items():
         difference = golden.compare(want, answer[name], tolerance, shape_only=name in random)
         if difference.fault:
-            raise Fault(f"{case.signature}/{name}: {difference.fault}")
+            raise ParityError(f"{case.signature}/{name}: {difference.fault}")
         if name not in random:
             worst = max(worst or 0.0, difference.worst)
     return worst

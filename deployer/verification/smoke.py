@@ -24,7 +24,7 @@ from deployer.results.model import Model
 from deployer.system.wait import Readiness
 from deployer.verification import golden, parity
 from deployer.verification.golden import GoldenCase, Tolerance
-from deployer.verification.parity import Ask, Fault
+from deployer.verification.parity import Ask, ParityError
 
 CONCURRENT_REQUESTS = 16
 CONCURRENT_THREADS = 8
@@ -107,7 +107,7 @@ def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit:
     if lost := PACE_ROUNDS - len(undisturbed):
         detail += f", {lost} of {PACE_ROUNDS} rounds left out: refused for load"
     if after > before * limit:
-        raise Fault(f"{detail}, allowed are {limit:g}")
+        raise ParityError(f"{detail}, allowed are {limit:g}")
     return Found(detail)
 
 
@@ -122,7 +122,7 @@ def _seconds(client: Client, ask: Callable[[], object]) -> float | None:
 def _first_question(client: Client, model: Model) -> Callable[[], object]:
     cases = golden.read(model.path)
     if not cases:
-        raise Fault(model.golden.lack)
+        raise ParityError(model.golden.lack)
     fitting = [case for case in cases if parity.fits_rest(model, case)]
     ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
     return partial(ask, (fitting or list(cases))[0])
@@ -216,9 +216,9 @@ def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance:
 
 def _status(client: Client, name: str, version: int) -> Found:
     states = {state.version: state for state in client.states(name)}
-    seen = availability.judge(states.get(version), name, version)
+    seen = availability.to_observation(states.get(version), name, version)
     if seen.readiness is not Readiness.READY:
-        raise Fault(seen.reason)
+        raise ParityError(seen.reason)
     return Found("AVAILABLE")
 
 
@@ -226,7 +226,7 @@ def _signatures(client: Client, model: Model) -> Found:
     served = {signature.name: signature for signature in client.signatures(model.name, model.version)}
     for signature in model.info.signatures:
         if served.get(signature.name) != signature:
-            raise Fault(
+            raise ParityError(
                 f"signature {signature.name} is served as {served.get(signature.name)}, exported as {signature}"
             )
     return Found(f"{len(model.info.signatures)} as exported")
@@ -238,7 +238,7 @@ def _check(client: Client, name: str, model: str, run: Callable[[], Found]) -> C
     overloaded = False
     try:
         found, ok = run(), True
-    except (Fault, DeployerError) as error:
+    except (ParityError, DeployerError) as error:
         found, ok, overloaded = Found(str(error)), False, isinstance(error, Overloaded)
     return Check(
         name,

@@ -78,7 +78,7 @@ class Traffic:
         for thread in self._threads:
             thread.start()
 
-    def becomes(self, phase: str, serving: Serving) -> None:
+    def set_phase(self, phase: str, serving: Serving) -> None:
         """From now on these versions may answer; requests under way may still be answered by those before."""
         self.serving = serving
         self.phase = phase
@@ -108,7 +108,7 @@ class Traffic:
         ask = self._by_grpc if question.api == "gRPC" else self._by_rest
         try:
             ask(question, lambda name: before.get(name, frozenset()) | self.serving.get(name, frozenset()))
-        except (DeployerError, parity.Fault) as error:
+        except (DeployerError, parity.ParityError) as error:
             return f"{question.api} {question.model.name}: {error}"
         return ""
 
@@ -116,7 +116,7 @@ class Traffic:
         model, case = question.model, question.case
         version, answer = parity.by_grpc(self.client, model, None, case)
         if version not in may_serve(model.name):
-            raise parity.Fault(f"version {version} answered, which may not serve")
+            raise parity.ParityError(f"version {version} answered, which may not serve")
         if version == model.version:
             parity.compare(case, answer, model, self.tolerance)
 

@@ -38,7 +38,7 @@ def elsewhere(project: Path, store: Path, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[bytes]]:
+def reloading_to(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[bytes]]:
     """An `up` from there, stopped in the middle."""
     child = subprocess.Popen(
         command("up", "half_plus_two:1", *ANY_PORTS), cwd=elsewhere, stdout=subprocess.DEVNULL,
@@ -54,18 +54,18 @@ def under_way(elsewhere: Path, server_image: str) -> Iterator[subprocess.Popen[b
         child.wait(60)
 
 
-def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, elsewhere, under_way):
+def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, elsewhere, reloading_to):
     held = inspect(LOCK)
     assert (held["State"]["Status"], held["HostConfig"]["NetworkMode"]) == ("created", "none")
     for verb in (("up", "half_plus_two:1", *ANY_PORTS), ("down", "half_plus_two"), ("down", "--all")):
-        refused(deployer(*verb, cwd=project), 9, f"process {under_way.pid} of ", "--lock-wait")
+        refused(deployer(*verb, cwd=project), 9, f"process {reloading_to.pid} of ", "--lock-wait")
     assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
     assert deployer("unlock", "half_plus_two", cwd=project).out.startswith(
-        f"half_plus_two [local] is being worked on by process {under_way.pid} of "
+        f"half_plus_two [local] is being worked on by process {reloading_to.pid} of "
     )
-    under_way.send_signal(signal.SIGCONT)
+    reloading_to.send_signal(signal.SIGCONT)
     again = up(project, "half_plus_two:1", *ANY_PORTS, "--lock-wait", "120")
-    assert under_way.wait(60) == 0
+    assert reloading_to.wait(60) == 0
     assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another folder
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
     assert deployer("unlock", "half_plus_two", cwd=project).out == (
@@ -73,9 +73,9 @@ def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, 
     )
 
 
-def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsewhere, under_way):
-    under_way.kill()
-    under_way.wait(60)
+def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsewhere, reloading_to):
+    reloading_to.kill()
+    reloading_to.wait(60)
     assert inspect(LOCK)["State"]["Status"] == "created"
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
@@ -84,12 +84,12 @@ def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsew
     assert state_left(elsewhere) == []
 
 
-def test_a_lock_can_be_taken_away(project, under_way):
-    under_way.send_signal(signal.SIGCONT)
+def test_a_lock_can_be_taken_away(project, reloading_to):
+    reloading_to.send_signal(signal.SIGCONT)
     taken = deployer("unlock", "half_plus_two", "--force", "--json", cwd=project)
     assert (taken.code, taken.json["taken"]) == (0, True)
-    assert f"process {under_way.pid} of " in taken.json["owner"]
-    assert under_way.wait(60) == 130  # told to end, it undid what it had begun
+    assert f"process {reloading_to.pid} of " in taken.json["owner"]
+    assert reloading_to.wait(60) == 130  # told to end, it undid what it had begun
     assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 

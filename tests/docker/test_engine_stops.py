@@ -54,10 +54,10 @@ def test_the_engine_ends_in_the_middle_of_up_and_the_next_one_works(
 ) -> None:
     answers = project / "models" / ANSWERS
     answers.unlink(missing_ok=True)
-    under_way = engine.launch("up", "half_plus_two", *ANY_PORTS, cwd=project)
+    reloading_to = engine.launch("up", "half_plus_two", *ANY_PORTS, cwd=project)
     eventually(lambda: engine.docker("ps", "-q", "--filter", LABEL) != "", "the candidate's container runs", 60)
     engine.end(how)
-    failed = ended(under_way)
+    failed = ended(reloading_to)
     assert failed.code == ENGINE_FAILED, failed.err
     assert "Docker Engine" in failed.err
     assert "hint:" in failed.err

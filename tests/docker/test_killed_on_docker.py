@@ -103,7 +103,7 @@ def test_a_change_of_servers_killed_anywhere_leaves_one_that_serves_or_none_to_t
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_image)
     environ = {**environ, "DEPLOYER_DOCKER_IMAGE": quick_image}
     check = checked_by(project, world())
-    kills = Kills(project, before, after, check, doors=(rest_client,), environ=environ, **way)
+    kills = Kills(project, before, after, check, apis=(rest_client,), environ=environ, **way)
     assert kills.carry_out() >= at_least
 
 

@@ -22,7 +22,7 @@ from support.world import MODELS, eventually, free_port
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.host import DockerHost
-from deployer.errors import EngineError, GateRefused
+from deployer.errors import EngineError, VerificationFailed
 from deployer.results.deployment import Deployment, Launch, Rendered, ServedModel
 
 NAME, ENV = "killed", "local"
@@ -265,9 +265,9 @@ def test_what_is_not_accepted_at_its_address_leaves_all_as_it_was(site, change):
 
     def refuse(promoted: Deployment) -> None:
         met.append((promoted.endpoints.rest, site.who_answers()))
-        raise GateRefused("not as it should be")
+        raise VerificationFailed("not as it should be")
 
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         other.promote(candidate, 10.0, refuse)
     ((address, answered),) = met
     assert address == f"http://127.0.0.1:{site.ports[0]}"

@@ -8,7 +8,7 @@ import pytest
 from support.cli import in_process
 from support.world import MODELS
 
-from deployer.errors import NoSuchModel
+from deployer.errors import ModelNotFound
 from deployer.operations.diff import diff
 
 
@@ -49,5 +49,5 @@ def test_versions_that_are_not_there_are_named(project: Path, monkeypatch: pytes
     monkeypatch.chdir(project)
     for before, after in ((1, 9), (9, 1)):
         assert in_process("diff", "half_plus_two", str(before), str(after), cwd=project).code == 4
-        with pytest.raises(NoSuchModel, match=r"\b9\b"):
+        with pytest.raises(ModelNotFound, match=r"\b9\b"):
             diff("half_plus_two", before, after)

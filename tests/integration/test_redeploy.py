@@ -14,7 +14,7 @@ import requests
 from support.cli import ANY_PORTS, Ended, deployer, in_process
 from support.world import servers
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.local import DirectoryLocks
 from deployer.results.deployment import Memory, ServedModel, models_text
@@ -63,16 +63,16 @@ def test_redeploy_takes_the_newest_or_the_version_that_was_named_and_then_nothin
 def assert_a_killed_reload_is_settled_without_unloading(project: Path, endpoints: dict[str, str]) -> None:
     """2 serves, and 3 was about to be loaded: a reload that named a version that is gone would unload what serves."""
     (release,) = project.glob(".deployer/run/local@*/half_plus_two/2*")
-    under_way = (ServedModel("half_plus_two", (2, 3), (), ("", "")),)
-    (release / run_folder.RELOAD_FILE).write_text(models_text(under_way))
+    reloading_to = (ServedModel("half_plus_two", (2, 3), (), ("", "")),)
+    (release / run_dir.RELOAD_FILE).write_text(models_text(reloading_to))
     with gone(project, 2):
         refused(deployer("redeploy", "--version", "1", cwd=project), 4, "half_plus_two:2", "half_plus_two/2 back")
         assert ask(endpoints) == 4.0
-        assert (release / run_folder.RELOAD_FILE).exists()
+        assert (release / run_dir.RELOAD_FILE).exists()
     with gone(project, 3):
         assert run(project, "redeploy", "half_plus_two", "--version", "2")["plan"]["change"] == "nothing"
         assert ask(endpoints) == 4.0
-    assert not (release / run_folder.RELOAD_FILE).exists()
+    assert not (release / run_dir.RELOAD_FILE).exists()
 
 
 @contextmanager

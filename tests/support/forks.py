@@ -23,12 +23,12 @@ MOST_READ = 64 * 2**20
 def run(arguments: tuple[str, ...], cwd: Path, environ: dict[str, str], seconds: int, **more: Any) -> dict[str, Any]:
     """How `deployer ARGUMENTS` ended: `code`, `out` and `err`. With `dies` it is killed as support.dying says."""
     order = {"arguments": arguments, "cwd": str(cwd.resolve()), "environ": environ, "seconds": seconds, **more}
-    nursery = _nursery()
-    assert nursery.stdin
-    assert nursery.stdout
-    nursery.stdin.write(json.dumps(order) + "\n")
-    nursery.stdin.flush()
-    return dict(json.loads(nursery.stdout.readline()))
+    fork_server = _nursery()
+    assert fork_server.stdin
+    assert fork_server.stdout
+    fork_server.stdin.write(json.dumps(order) + "\n")
+    fork_server.stdin.flush()
+    return dict(json.loads(fork_server.stdout.readline()))
 
 
 @cache
@@ -36,12 +36,12 @@ def _nursery() -> subprocess.Popen[str]:
     """One for all tests of this process; it ends with its standard input."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
     paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
-    nursery = subprocess.Popen(
+    fork_server = subprocess.Popen(
         [sys.executable, "-m", "support.forks"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**clean, "PYTHONPATH": paths},
     )  # fmt: skip
-    atexit.register(nursery.communicate)
-    return nursery
+    atexit.register(fork_server.communicate)
+    return fork_server
 
 
 def _main() -> None:

@@ -34,7 +34,7 @@ class State:
 
 
 @dataclass
-class Deaths:
+class KillPoints:
     """The moments of a change at which it is still to be killed, from the first entry on: after it, and before it."""
 
     number: int = 1
@@ -64,7 +64,7 @@ class Kills:
     after: State
     check: Callable[[State], None]
     seamless: bool = False
-    doors: tuple[Make, ...] = (rest_client, retrying_grpc_client)
+    apis: tuple[Make, ...] = (rest_client, retrying_grpc_client)
     mirrored: bool = False
     both_ways: bool = False
     environ: dict[str, str] = field(default_factory=dict)
@@ -79,13 +79,13 @@ class Kills:
         assert self._outcomes().count("interrupted") == kills - unseen
         return kills
 
-    def _ways(self) -> dict[State, Deaths]:
+    def _ways(self) -> dict[State, KillPoints]:
         """By the end from which a way starts."""
-        deaths = Deaths()
-        back = {self.after: deaths if self.mirrored else Deaths()}
+        deaths = KillPoints()
+        back = {self.after: deaths if self.mirrored else KillPoints()}
         return {self.before: deaths, **(back if self.mirrored or self.both_ways else {})}
 
-    def _walked(self, ways: dict[State, Deaths], endpoints: dict[str, str]) -> int:
+    def _walked(self, ways: dict[State, KillPoints], endpoints: dict[str, str]) -> int:
         """To and fro until nothing is left to try; the number of kills. A way that is just gone needs no proof."""
         here, there, kills = self.before, self.after, 0
         while any(deaths.left for deaths in ways.values()):
@@ -97,7 +97,7 @@ class Kills:
             kills += trying
         return kills
 
-    def _killed_on(self, deaths: Deaths, to: State, endpoints: dict[str, str]) -> bool:
+    def _killed_on(self, deaths: KillPoints, to: State, endpoints: dict[str, str]) -> bool:
         """Whether the next command shall go on, and not back: now and then, and where all is done already."""
         number, when = deaths.number, deaths.when
         (self.project / "deployer.toml").write_text(to.toml)
@@ -105,7 +105,7 @@ class Kills:
         assert entry, f"the command has ended without entry {number}"
         deaths.died(entry)
         if self.seamless:
-            assert {ask(endpoints)() for ask in self.doors} <= self._allowed  # both servers may answer
+            assert {ask(endpoints)() for ask in self.apis} <= self._allowed  # both servers may answer
         return when == AFTER and (not to.once if entry == END else number % 3 == 2)
 
     def reach(self, state: State, *options: str) -> dict[str, str]:
@@ -120,8 +120,8 @@ class Kills:
         return in_process(*arguments, "--json", cwd=self.project)
 
     def answer(self, endpoints: dict[str, Any]) -> float:
-        """The same at all doors."""
-        answers = {ask(endpoints)() for ask in self.doors}
+        """The same at all apis."""
+        answers = {ask(endpoints)() for ask in self.apis}
         assert len(answers) == 1, answers
         return answers.pop()
 
@@ -142,5 +142,5 @@ class Kills:
     @contextmanager
     def _clients(self, endpoints: dict[str, str]) -> Iterator[Seen]:
         """Of both protocols all the while, where clients are promised not to notice."""
-        with traffic(endpoints, clients=self.doors) if self.seamless else nullcontext(Seen()) as seen:
+        with traffic(endpoints, clients=self.apis) if self.seamless else nullcontext(Seen()) as seen:
             yield seen

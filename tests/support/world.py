@@ -21,7 +21,7 @@ def servers(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            ours = any(word.startswith(f"--run_folder={folder.resolve()}") for word in process.cmdline())
+            ours = any(word.startswith(f"--run_dir={folder.resolve()}") for word in process.cmdline())
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:

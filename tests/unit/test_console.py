@@ -19,7 +19,7 @@ from support.cli import started_anew
 from support.world import MODELS
 
 from deployer import console, results
-from deployer.errors import GateRefused, PortTaken
+from deployer.errors import PortTaken, VerificationFailed
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
 from deployer.results.checks import Check, DoctorResult, Finding, Report
 from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel
@@ -182,7 +182,7 @@ def test_rendered_files_are_an_object_by_name():
     assert console.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
 
 
-FAILURE = GateRefused("it answered wrong", hint="look at it", log=("first", "last"))
+FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
 
 
 def test_an_error_goes_to_stderr_with_log_and_hint(capsys):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.config.spec import Docker
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.docker.blueprint import Bind, Container, Health, Port, arguments, binds, description
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.pulling import split
@@ -82,7 +82,7 @@ def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Pat
         labels=labels(launch, place, settings, models_dir, image),
         host=launch.host,
         ports=published,
-        binds=binds(models_dir, str(place.folder / run_folder.CONFIG_FOLDER)),
+        binds=binds(models_dir, str(place.folder / run_dir.CONFIG_FOLDER)),
         # A candidate that ends has failed; promoting sets the policy.
         settings=replace(settings, restart="no"),
     )

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
-from deployer.engines import flags, run_folder
+from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
 from deployer.engines.docker import containers, exit_codes, listing, probe, starters, visibility
 from deployer.engines.docker.api import docker_errors, lines
@@ -109,8 +109,8 @@ class DockerEngine:
         flags.check(NAME, launch.flags)
         launch = dataclasses.replace(launch, project=host.project)
         observed = host.state.sweep(launch.name, launch.env)
-        place = Placer(host.state, launch, gated=host.gateway.enabled).place(run_folder.new_release_id(), observed)
-        run_folder.write_config(place.folder, launch.rendered)
+        place = Placer(host.state, launch, gated=host.gateway.enabled).place(run_dir.new_release_id(), observed)
+        run_dir.write_config(place.folder, launch.rendered)
         with docker_errors(f"starting {place.container}"):
             wanted = containers.creation(launch, place, host.settings, host.models_dir.resolve(), self._image())
             container = host.client.containers.create(**wanted)
@@ -127,7 +127,7 @@ class DockerEngine:
     def _check_mounts(self, container: Any, launch: Launch, place: Placement) -> None:
         """Check that a container sees what is here, and may read it. Raises EngineError."""
         host, root = self.host, self.host.models_dir.resolve()
-        config = place.folder / run_folder.CONFIG_FOLDER
+        config = place.folder / run_dir.CONFIG_FOLDER
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
         mounted = [(CONFIG_MOUNT, config, next(iter(launch.rendered.files)))]
         visibility.check(container, mounted + [(MODELS_MOUNT, root, each) for each in versions[:CHECKED_VERSIONS]])
@@ -184,13 +184,13 @@ class DockerEngine:
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """The directory is mounted, not the file: a renamed file is seen inside."""
         self.locks.check(deployment)
-        run_folder.begin_reload(deployment.folder, rendered, models)
+        run_dir.begin_reload(deployment.folder, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """Labels cannot be changed: a file beside the config says what the server has now."""
         write_atomically(deployment.folder / listing.MODELS_FILE, models_text(models))
-        run_folder.end_reload(deployment.folder)
-        return dataclasses.replace(deployment, models=models, under_way=None)
+        run_dir.end_reload(deployment.folder)
+        return dataclasses.replace(deployment, models=models, reloading_to=None)
 
     def discard(self, deployment: Deployment) -> None:
         """Its container, its config, and the network when it was the last."""

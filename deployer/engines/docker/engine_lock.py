@@ -18,7 +18,7 @@ from typing import Any
 from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
-from deployer.results.deployment import typed
+from deployer.results.deployment import cli_name
 from deployer.system.owners import Owner, myself, owner_from
 from deployer.system.wait import Deadline
 
@@ -142,7 +142,7 @@ class EngineLock:
         return LockHeld(
             f"deployment {self.name} [{self.env}] is being worked on by {whose}",
             hint="wait for it with --lock-wait SECONDS: the lock of a command that died elsewhere is free after "
-            f"{EXPIRY_SECONDS:g} s, and deployer unlock {typed(self.name, self.env)} takes one away",
+            f"{EXPIRY_SECONDS:g} s, and deployer unlock {cli_name(self.name, self.env)} takes one away",
         )
 
     def _create(self) -> str | None:

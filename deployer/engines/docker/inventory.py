@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from deployer.engines import ports, run_folder
+from deployer.engines import ports, run_dir
 from deployer.engines.base import SERVING, Engine
 from deployer.engines.docker import engine_lock, networks
 from deployer.engines.docker.api import docker_errors
@@ -40,7 +40,7 @@ class DockerInventory:
         labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
         found = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
         found |= engine_lock.names(host.client, host.project)
-        homes = run_folder.homes(host.state_dir / "docker") if host.project else ()
+        homes = run_dir.homes(host.state_dir / "docker") if host.project else ()
         found |= {(name, env) for project, name, env in homes if project in ("", host.project)}
         return tuple(sorted(found))
 

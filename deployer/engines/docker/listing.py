@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker.gateway.config import CERTIFICATE, TOKENS
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
-from deployer.results.deployment import Deployment, Endpoints, Front, ServedModel, models_from
+from deployer.results.deployment import Deployment, Endpoints, Gateway, ServedModel, models_from
 
 MODELS_FILE = "models.json"
 RETIRING = "retiring"
@@ -86,19 +86,19 @@ def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
     return published | {port for found in gateways(running) for port in (found.rest_port, found.grpc_port)}
 
 
-def front(home: GatewayDir, generation: str, digest: str, *, running: bool) -> Front:
+def gateway_of(directory: GatewayDir, generation: str, digest: str, *, running: bool) -> Gateway:
     """How the tool gets through a gateway."""
-    folder = home.folder(generation)
+    folder = directory.folder(generation)
     certificate = folder / CERTIFICATE
     guarded = (folder / TOKENS).exists()
-    return Front(digest, running, home.token, certificate if certificate.exists() else None, guarded)
+    return Gateway(digest, running, directory.token, certificate if certificate.exists() else None, guarded)
 
 
-def behind(found: Deployment, host: str, through: Front) -> Deployment:
+def behind(found: Deployment, host: str, through: Gateway) -> Deployment:
     """A server as it is reached through a gateway."""
     where, scheme = url_host(host), "https" if through.certificate else "http"
     endpoints = Endpoints(f"{scheme}://{where}:{found.rest_port}", f"{where}:{found.grpc_port}")
-    return replace(found, role=SERVING, endpoints=endpoints, front=through)
+    return replace(found, role=SERVING, endpoints=endpoints, gateway=through)
 
 
 def _labels(container: Mapping[str, Any]) -> dict[str, str]:
@@ -129,7 +129,7 @@ def _server(container: Mapping[str, Any], fronts: Mapping[tuple[str, str], Gatew
         return found
     gateway = fronts.get((found.name, found.env))
     digest, running = (gateway.digest, gateway.running) if gateway else ("", False)
-    through = front(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
+    through = gateway_of(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
     return behind(found, labels["host"], through)
 
 
@@ -157,7 +157,7 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         image_id=labels.get("image", ""),
         image_name=labels.get("image_name", ""),
         store=Path(labels["store"]) if labels.get("store") else None,
-        under_way=run_folder.reload_under_way(folder),
+        reloading_to=run_dir.reload_target(folder),
         slot=slot,
         host=labels["host"],
         project=labels.get("project", ""),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.docker.engine_lock import EngineLock, LockHandle
 from deployer.engines.docker.host import DockerHost
 from deployer.results.deployment import Deployment
@@ -27,7 +27,7 @@ class DockerLocks:
         """Hold both locks. Raises LockHeld."""
         deadline = Deadline.after(wait_seconds)
         with (
-            run_folder.locked(self.host.state.deployment_dir(name, env), name, env, wait_seconds),
+            run_dir.locked(self.host.state.deployment_dir(name, env), name, env, wait_seconds),
             self._engine_lock(name, env).hold(deadline.remaining) as handle,
         ):
             self.held[name, env] = handle
@@ -43,7 +43,7 @@ class DockerLocks:
 
     def break_lock(self, name: str, env: str) -> None:
         """Release both."""
-        run_folder.end_holder(self.host.state.deployment_dir(name, env), name, env)
+        run_dir.end_holder(self.host.state.deployment_dir(name, env), name, env)
         self._engine_lock(name, env).break_lock()
 
     def check(self, deployment: Deployment) -> None:

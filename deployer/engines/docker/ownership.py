@@ -14,7 +14,7 @@ from typing import Any
 
 from deployer.config.project import PROJECT as PROJECT_NAME
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
-from deployer.engines.run_folder import place_of
+from deployer.engines.run_dir import place_of
 from deployer.results.model import NAME
 
 Listed = Mapping[str, Any]

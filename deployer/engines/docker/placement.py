@@ -81,7 +81,7 @@ class Placer:
 
 def answers_there(observed: Deployment) -> bool:
     """Whether the deployment's ports are held by itself: by its server, or by a gateway whose server may be down."""
-    return observed.front.running if observed.front else observed.running
+    return observed.gateway.running if observed.gateway else observed.running
 
 
 def check_free(client: Any, host: str, port: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.base import Address
 from deployer.engines.docker import fitness, listing, mounts, probe, visibility
 from deployer.engines.docker.api import docker_errors
@@ -64,7 +64,7 @@ class DockerPreflight:
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         """A mount keeps the directory that it was made of, even when another has taken its place."""
-        config = deployment.folder / run_folder.CONFIG_FOLDER / MODEL_CONFIG
+        config = deployment.folder / run_dir.CONFIG_FOLDER / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)
             return mounts.stale(container, self.host.models_dir.resolve(), config, models)

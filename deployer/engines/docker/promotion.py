@@ -120,7 +120,7 @@ class Promotion:
         return new
 
     def _reached_through(self, gateway: GatewayContainer) -> Deployment:
-        through = listing.front(gateway.directory, gateway.generation, gateway.digest, running=True)
+        through = listing.gateway_of(gateway.directory, gateway.generation, gateway.digest, running=True)
         return listing.behind(self.candidate, gateway.host, through)
 
     @contextmanager

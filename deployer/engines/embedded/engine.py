@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deployer.config.project import FALLBACK
-from deployer.engines import process, run_folder
+from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING, Traits, adoption
 from deployer.engines.embedded import releases, running, starting
 from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectories
@@ -94,10 +94,10 @@ class EmbeddedEngine:
     def _adopted(self, name: str, env: str) -> list[str]:
         """Label the servers that were started before there were projects."""
         notes = []
-        for path in run_folder.releases(self.directories.of(name, env, "")):
-            release = run_folder.read(path)
+        for path in run_dir.releases(self.directories.of(name, env, "")):
+            release = run_dir.read(path)
             if release is not None and not release.project:
-                run_folder.write(path, dataclasses.replace(release, project=self.project))
+                run_dir.write(path, dataclasses.replace(release, project=self.project))
                 notes = [adoption(name, env, self.project)]
         return notes
 
@@ -106,7 +106,7 @@ class EmbeddedEngine:
         starting.check_settings(launch)
         for path in self._besides_serving(launch.name, launch.env):
             releases.discard(path)
-        path = self.directories.of(launch.name, launch.env) / run_folder.new_release_id()
+        path = self.directories.of(launch.name, launch.env) / run_dir.new_release_id()
         launch = dataclasses.replace(launch, project=self.project)
         return starting.candidate(launch, path, self.observe(launch.name, launch.env))
 
@@ -119,7 +119,7 @@ class EmbeddedEngine:
         self._await_public(candidate, seconds)
         accept(candidate)
         release = releases.known(candidate.folder)
-        run_folder.write(candidate.folder, dataclasses.replace(release, role=SERVING))
+        run_dir.write(candidate.folder, dataclasses.replace(release, role=SERVING))
         for path in self._besides(candidate):
             releases.discard(path)
         return releases.observed(candidate.folder)
@@ -143,13 +143,13 @@ class EmbeddedEngine:
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """Into the run directory."""
-        run_folder.begin_reload(deployment.folder, rendered, models)
+        run_dir.begin_reload(deployment.folder, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """In the labels."""
         release = dataclasses.replace(releases.known(deployment.folder), models=models)
-        run_folder.write(deployment.folder, release)
-        run_folder.end_reload(deployment.folder)
+        run_dir.write(deployment.folder, release)
+        run_dir.end_reload(deployment.folder)
         return releases.observed(deployment.folder)
 
     def discard(self, deployment: Deployment) -> None:
@@ -165,7 +165,7 @@ class EmbeddedEngine:
             self.discard(lost)
         for path in self.directories.releases(name, env):
             releases.discard(path)
-        run_folder.clear_empty(self.directories.of(name, env, ""))
+        run_dir.clear_empty(self.directories.of(name, env, ""))
 
     def exit_reason(self, deployment: Deployment) -> str | None:
         """A process leaves no exit code to those who did not start it."""
@@ -180,7 +180,7 @@ class EmbeddedEngine:
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """From the file in its run directory."""
-        path = deployment.folder / run_folder.LOG_FILE
+        path = deployment.folder / run_dir.LOG_FILE
         if not path.is_file():
             return
         with path.open(encoding="utf-8", errors="replace") as file:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from deployer.engines import ports, run_folder
+from deployer.engines import ports, run_dir
 from deployer.engines.base import SERVING, Engine
 from deployer.engines.embedded import releases, running
-from deployer.engines.run_folder import Release
+from deployer.engines.run_dir import Release
 from deployer.results.deployment import Deployment
 
 
@@ -24,14 +24,14 @@ class RunDirectories:
 
     def of(self, name: str, env: str, project: str | None = None) -> Path:
         """The directory of a deployment."""
-        place = run_folder.place_of(self.project if project is None else project, env)
+        place = run_dir.place_of(self.project if project is None else project, env)
         return self.state_dir / "run" / place / name
 
     def releases(self, name: str, env: str) -> tuple[Path, ...]:
         """The directories of a deployment's servers, with those from before there were projects."""
         homes = (self.of(name, env), self.of(name, env, ""))
-        found = (path for home in homes for path in run_folder.releases(home))
-        return tuple(sorted((each for each in found if self.owns(run_folder.read(each))), key=lambda each: each.name))
+        found = (path for home in homes for path in run_dir.releases(home))
+        return tuple(sorted((each for each in found if self.owns(run_dir.read(each))), key=lambda each: each.name))
 
     def servers(self, name: str, env: str) -> list[Deployment]:
         """The servers of a deployment whose labels can be read, oldest first."""
@@ -69,7 +69,7 @@ class EmbeddedInventory:
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """By run directories and processes."""
-        homes = run_folder.homes(self.state_dir / "run")
+        homes = run_dir.homes(self.state_dir / "run")
         found = {(name, env) for project, name, env in homes if self._has(project, name, env)}
         return tuple(sorted(found | {(lost.name, lost.env) for lost in self.lost()}))
 
@@ -78,7 +78,7 @@ class EmbeddedInventory:
         nothing."""
         if project:
             return project == self.project
-        empty = not run_folder.releases(self.directories.of(name, env, ""))
+        empty = not run_dir.releases(self.directories.of(name, env, ""))
         return empty or bool(self.directories.releases(name, env))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
@@ -97,16 +97,16 @@ class EmbeddedInventory:
 
     def _labelled(self, keys: Iterable[tuple[str, str]]) -> Iterable[tuple[Path, Release]]:
         for key in keys:
-            for path in run_folder.releases(self.directories.of(*key)):
-                if release := run_folder.read(path):
+            for path in run_dir.releases(self.directories.of(*key)):
+                if release := run_dir.read(path):
                     yield path, release
 
     def other_projects(self) -> tuple[Engine, ...]:
         """Those that share the state directory, and those whose servers run."""
-        homes = tuple(run_folder.homes(self.state_dir / "run"))
+        homes = tuple(run_dir.homes(self.state_dir / "run"))
         seen = {project for project, _, _ in homes}
         for _, name, env in (home for home in homes if not home[0]):
-            known = map(run_folder.read, run_folder.releases(self.directories.of(name, env, "")))
+            known = map(run_dir.read, run_dir.releases(self.directories.of(name, env, "")))
             seen |= {release.project for release in known if release}
         here = self.state_dir.resolve()
         places = {(here, project) for project in seen if project}

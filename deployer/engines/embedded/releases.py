@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.engines import process, run_folder
+from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING
-from deployer.engines.run_folder import Release
+from deployer.engines.run_dir import Release
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 
@@ -16,7 +16,7 @@ STOP_SECONDS = DRAIN_SECONDS + 5.0
 
 def observe(folder: Path) -> Deployment | None:
     """The server of a folder, or None where a command died before it put the labels on."""
-    release = run_folder.read(folder)
+    release = run_dir.read(folder)
     return None if release is None else _deployment(folder.resolve(), release)
 
 
@@ -27,9 +27,9 @@ def observed(folder: Path) -> Deployment:
 
 def known(folder: Path) -> Release:
     """The labels. Raises EngineError where there are none."""
-    release = run_folder.read(folder)
+    release = run_dir.read(folder)
     if release is None:
-        raise EngineError(f"the run folder {folder} lost its {run_folder.RELEASE_FILE}", hint="run the command again")
+        raise EngineError(f"the run folder {folder} lost its {run_dir.RELEASE_FILE}", hint="run the command again")
     return release
 
 
@@ -41,8 +41,8 @@ def _deployment(folder: Path, release: Release) -> Deployment:
 def discard(folder: Path) -> None:
     """Stop the server, once it has drained, and remove the folder; no error when they are gone."""
     folder = folder.resolve()
-    release = run_folder.read(folder)
+    release = run_dir.read(folder)
     child = process.find(folder, release.pid if release else None)
     if child is not None:
         process.stop(child, STOP_SECONDS)
-    run_folder.delete(folder)
+    run_dir.delete(folder)

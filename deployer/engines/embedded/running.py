@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.config.project import PROJECT
-from deployer.engines import process, run_folder
+from deployer.engines import process, run_dir
 from deployer.engines.ports import url_host
 from deployer.results.deployment import LOST, Deployment, Endpoints
 from deployer.results.model import NAME
@@ -68,7 +68,7 @@ class Running:
     @property
     def known(self) -> bool:
         """Whether the labels in its run folder are this user's and agree with the process."""
-        labels = run_folder.read(self.folder)
+        labels = run_dir.read(self.folder)
         if labels is None or not _is_mine(self.folder):
             return False
         said = (labels.name, labels.env, labels.project, labels.release)

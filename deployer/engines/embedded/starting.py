@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.config.render import BATCHING, MONITORING
-from deployer.engines import flags, ports, process, run_folder
+from deployer.engines import flags, ports, process, run_dir
 from deployer.engines.base import CANDIDATE
 from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
-from deployer.engines.run_folder import Release
+from deployer.engines.run_dir import Release
 from deployer.errors import EngineError
 from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
 from deployer.system.files import remedy
@@ -75,11 +75,11 @@ def _public(host: str, wanted: int | None, usual: int, there: int | None, *, sha
 def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
     try:
         folder.mkdir(parents=True, mode=0o700)
-        run_folder.write_config(folder, launch.rendered)
-        run_folder.write(folder, release)
-        log = folder / run_folder.LOG_FILE
+        run_dir.write_config(folder, launch.rendered)
+        run_dir.write(folder, release)
+        log = folder / run_dir.LOG_FILE
         pid = process.start(_arguments(folder, release, launch), folder, log, [port.sock.fileno() for port in held])
-        run_folder.write(folder, dataclasses.replace(release, pid=pid))
+        run_dir.write(folder, dataclasses.replace(release, pid=pid))
     except OSError as error:
         releases.discard(folder)
         problem = f"the run folder {folder} cannot be written: {error.strerror or error}"
@@ -91,7 +91,7 @@ def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort,
 
 
 def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
-    config = folder / run_folder.CONFIG_FOLDER
+    config = folder / run_dir.CONFIG_FOLDER
     given: dict[str, str] = {
         "listen_address": release.host,
         "port": str(release.private_grpc_port),

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from contract.engines.house import House, served
+from contract.engines.fixture import EngineFixture, served
 from contract.engines.rows import ROWS, Row
 
 from deployer.results.deployment import Deployment
@@ -19,31 +19,31 @@ def row(request: pytest.FixtureRequest) -> Row:
 
 
 @contextmanager
-def _house(row: Row, folder: Path) -> Iterator[House]:
-    house = House(row, folder / ".deployer")
-    house.engine.images.pull(print)
-    yield house
-    for name, env in house.engine.inventory.names():
-        with house.engine.locks.acquire(name, env, 30.0):
-            house.engine.remove(name, env)
-    assert house.litter == []
+def _fixture(row: Row, folder: Path) -> Iterator[EngineFixture]:
+    fixture = EngineFixture(row, folder / ".deployer")
+    fixture.engine.images.pull(print)
+    yield fixture
+    for name, env in fixture.engine.inventory.names():
+        with fixture.engine.locks.acquire(name, env, 30.0):
+            fixture.engine.remove(name, env)
+    assert fixture.litter == []
 
 
 @pytest.fixture
-def house(row: Row, tmp_path: Path) -> Iterator[House]:
+def fixture(row: Row, tmp_path: Path) -> Iterator[EngineFixture]:
     """A project of the test's own."""
-    with _house(row, tmp_path) as made:
+    with _fixture(row, tmp_path) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def shared(row: Row, tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+def shared(row: Row, tmp_path_factory: pytest.TempPathFactory) -> Iterator[EngineFixture]:
     """One project for tests that leave it as it is."""
-    with _house(row, tmp_path_factory.mktemp("shared")) as made:
+    with _fixture(row, tmp_path_factory.mktemp("shared")) as made:
         yield made
 
 
 @pytest.fixture(scope="module")
-def serving(shared: House) -> Deployment:
+def serving(shared: EngineFixture) -> Deployment:
     """Version 1, serving in the shared project."""
     return shared.serve(served(1))

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.engines.house import ENV, NAME, House, served
+from contract.engines.fixture import ENV, NAME, EngineFixture, served
 from contract.engines.rows import DOCKER_IMAGE, ROWS
 from support.world import free_port
 
@@ -32,29 +32,29 @@ with row.make(Spec(state_dir=Path(state_dir), project=project)).locks.acquire("c
 """
 
 
-def test_at_first_there_is_nothing_and_clearing_it_away_is_no_error(house):
-    assert [finding for finding in house.engine.preflight.platform() if finding.severity == "error"] == []
-    assert house.engine.preflight.models(()) == ()
-    assert house.engine.traits.id
-    assert house.engine.traits.name == house.row.name
-    assert house.engine.observe(NAME, ENV) is None
-    assert house.engine.inventory.observe_all() == house.engine.inventory.names() == ()
-    with house.engine.locks.acquire(NAME, ENV, 0.0):
-        house.engine.recover(NAME, ENV)
-        house.engine.remove(NAME, ENV)
-    assert house.litter == []
+def test_at_first_there_is_nothing_and_clearing_it_away_is_no_error(fixture):
+    assert [finding for finding in fixture.engine.preflight.platform() if finding.severity == "error"] == []
+    assert fixture.engine.preflight.models(()) == ()
+    assert fixture.engine.traits.id
+    assert fixture.engine.traits.name == fixture.row.name
+    assert fixture.engine.observe(NAME, ENV) is None
+    assert fixture.engine.inventory.observe_all() == fixture.engine.inventory.names() == ()
+    with fixture.engine.locks.acquire(NAME, ENV, 0.0):
+        fixture.engine.recover(NAME, ENV)
+        fixture.engine.remove(NAME, ENV)
+    assert fixture.litter == []
 
 
-def test_traits_are_plain_data_that_stay_the_same(house):
-    assert json.loads(json.dumps(house.engine.traits.fingerprint)) == house.engine.traits.fingerprint
-    assert house.launch(served(1)).server_digest == house.launch(served(2)).server_digest
-    assert house.engine.traits.models_root(house.spec.models_dir).startswith("/")
+def test_traits_are_plain_data_that_stay_the_same(fixture):
+    assert json.loads(json.dumps(fixture.engine.traits.fingerprint)) == fixture.engine.traits.fingerprint
+    assert fixture.launch(served(1)).server_digest == fixture.launch(served(2)).server_digest
+    assert fixture.engine.traits.models_root(fixture.spec.models_dir).startswith("/")
 
 
 @pytest.fixture
-def holder(house: House) -> Iterator[subprocess.Popen]:
+def holder(fixture: EngineFixture) -> Iterator[subprocess.Popen]:
     """Another command that works on the deployment."""
-    command = [sys.executable, "-c", HOLD, house.row.name, str(house.state_dir), house.project]
+    command = [sys.executable, "-c", HOLD, fixture.row.name, str(fixture.state_dir), fixture.project]
     tests = str(Path(__file__).parents[2])
     settings = {**os.environ, "PYTHONPATH": tests, "DEPLOYER_TEST_IMAGE": DOCKER_IMAGE}
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=settings)
@@ -65,34 +65,37 @@ def holder(house: House) -> Iterator[subprocess.Popen]:
     child.communicate(timeout=60)
 
 
-def test_one_command_at_a_time_and_the_other_is_named(house, holder):
-    with pytest.raises(LockHeld, match=f"process {holder.pid} ") as refused, house.engine.locks.acquire(NAME, ENV, 0.1):
+def test_one_command_at_a_time_and_the_other_is_named(fixture, holder):
+    with (
+        pytest.raises(LockHeld, match=f"process {holder.pid} ") as refused,
+        fixture.engine.locks.acquire(NAME, ENV, 0.1),
+    ):
         pass
     assert refused.value.hint
-    with house.engine.locks.acquire("other", ENV, 0.0), house.engine.locks.acquire(NAME, "staging", 0.0):
+    with fixture.engine.locks.acquire("other", ENV, 0.0), fixture.engine.locks.acquire(NAME, "staging", 0.0):
         pass
 
 
-def test_the_lock_of_a_killed_command_is_free(house, holder):
+def test_the_lock_of_a_killed_command_is_free(fixture, holder):
     holder.send_signal(signal.SIGKILL)
-    with house.engine.locks.acquire(NAME, ENV, 30.0):
+    with fixture.engine.locks.acquire(NAME, ENV, 30.0):
         pass
-    assert house.litter == []
+    assert fixture.litter == []
 
 
-def test_the_holder_of_a_lock_is_told_and_can_be_ended(house, holder):
-    owner = house.engine.locks.owner(NAME, ENV)
+def test_the_holder_of_a_lock_is_told_and_can_be_ended(fixture, holder):
+    owner = fixture.engine.locks.owner(NAME, ENV)
     assert (owner.pid, owner.here, owner.dead) == (holder.pid, True, False)
-    assert (house.engine.locks.owner("other", ENV), house.engine.locks.owner(NAME, "staging")) == (None, None)
-    assert house.engine.inventory.observe_all() == ()
-    house.engine.locks.break_lock("other", ENV)
+    assert (fixture.engine.locks.owner("other", ENV), fixture.engine.locks.owner(NAME, "staging")) == (None, None)
+    assert fixture.engine.inventory.observe_all() == ()
+    fixture.engine.locks.break_lock("other", ENV)
     assert holder.poll() is None
-    house.engine.locks.break_lock(NAME, ENV)
+    fixture.engine.locks.break_lock(NAME, ENV)
     assert holder.wait(60) != 0
-    assert house.engine.locks.owner(NAME, ENV) is None
-    with house.engine.locks.acquire(NAME, ENV, 0.0):
-        assert house.engine.locks.owner(NAME, ENV).pid != holder.pid
-    assert house.litter == []
+    assert fixture.engine.locks.owner(NAME, ENV) is None
+    with fixture.engine.locks.acquire(NAME, ENV, 0.0):
+        assert fixture.engine.locks.owner(NAME, ENV).pid != holder.pid
+    assert fixture.litter == []
 
 
 @pytest.fixture
@@ -103,56 +106,56 @@ def taken() -> Iterator[int]:
 
 
 @pytest.mark.parametrize("door", ["rest_port", "grpc_port"])
-def test_a_taken_port_is_refused_before_anything_is_made(house, taken, door):
+def test_a_taken_port_is_refused_before_anything_is_made(fixture, taken, door):
     wanted = {"rest_port": None, "grpc_port": None, door: taken}
     with pytest.raises(PortTaken, match=str(taken)):
-        house.engine.preflight.address(NAME, ENV, Address("127.0.0.1", **wanted))
-    with house.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(PortTaken, match=str(taken)):
-        house.engine.stage(house.launch(served(1), **wanted))
-    assert house.engine.inventory.names() == ()
-    assert house.litter == []
+        fixture.engine.preflight.address(NAME, ENV, Address("127.0.0.1", **wanted))
+    with fixture.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(PortTaken, match=str(taken)):
+        fixture.engine.stage(fixture.launch(served(1), **wanted))
+    assert fixture.engine.inventory.names() == ()
+    assert fixture.litter == []
 
 
-def test_a_free_address_is_fine(house):
+def test_a_free_address_is_fine(fixture):
     for rest, grpc in ((None, None), (0, 0), (free_port(), free_port())):
-        house.engine.preflight.address(NAME, ENV, Address("127.0.0.1", rest, grpc))
-    assert house.litter == []
+        fixture.engine.preflight.address(NAME, ENV, Address("127.0.0.1", rest, grpc))
+    assert fixture.litter == []
 
 
-def stage_refused(house: House, flag: str, value: str) -> SettingRefused:
-    with house.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(SettingRefused) as refused:
-        house.engine.stage(house.launch(served(1), flags=((flag, value),)))
-    assert house.engine.inventory.names() == ()
-    assert house.litter == []
+def stage_refused(fixture: EngineFixture, flag: str, value: str) -> SettingRefused:
+    with fixture.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(SettingRefused) as refused:
+        fixture.engine.stage(fixture.launch(served(1), flags=((flag, value),)))
+    assert fixture.engine.inventory.names() == ()
+    assert fixture.litter == []
     return refused.value
 
 
-def test_a_flag_that_the_server_does_not_have_is_refused_with_the_nearest_one(house):
+def test_a_flag_that_the_server_does_not_have_is_refused_with_the_nearest_one(fixture):
     """The server would print it and go on without it."""
-    refused = stage_refused(house, "file_system_pol_wait_seconds", "1")
+    refused = stage_refused(fixture, "file_system_pol_wait_seconds", "1")
     assert "file_system_pol_wait_seconds" in refused.message
     assert refused.hint == "did you mean file_system_poll_wait_seconds?"
-    assert "did you mean" not in str(stage_refused(house, "zzzzzz", "1").hint)
+    assert "did you mean" not in str(stage_refused(fixture, "zzzzzz", "1").hint)
 
 
 @pytest.mark.parametrize(
     ("row", "flag"), [(row, flag) for row in ROWS for flag in row.unhonoured], indirect=["row"], ids=str
 )
-def test_a_flag_that_the_engine_cannot_honour_is_refused_and_named(house, flag):
-    refused = stage_refused(house, flag, house.row.unhonoured[flag])
-    assert f"the {house.row.name} engine cannot honour the server flag {flag}" in refused.message
+def test_a_flag_that_the_engine_cannot_honour_is_refused_and_named(fixture, flag):
+    refused = stage_refused(fixture, flag, fixture.row.unhonoured[flag])
+    assert f"the {fixture.row.name} engine cannot honour the server flag {flag}" in refused.message
 
 
 @pytest.mark.parametrize(
     ("row", "moment"), [(row, moment) for row in ROWS for moment in row.half_made], indirect=["row"], ids=str
 )
 @pytest.mark.parametrize("clear", ["recover", "remove"])
-def test_what_a_command_left_that_was_killed_while_staging_is_cleared_away(house, moment, clear):
-    house.row.half_made[moment](house.spec, NAME, ENV)
-    assert house.litter != []
-    assert (house.engine.observe(NAME, ENV), house.engine.inventory.observe_all()) == (None, ())
-    assert house.engine.inventory.names() == ((NAME, ENV),)
-    with house.engine.locks.acquire(NAME, ENV, 0.0):
-        getattr(house.engine, clear)(NAME, ENV)
-    assert house.engine.inventory.names() == ()
-    assert house.litter == []
+def test_what_a_command_left_that_was_killed_while_staging_is_cleared_away(fixture, moment, clear):
+    fixture.row.half_made[moment](fixture.spec, NAME, ENV)
+    assert fixture.litter != []
+    assert (fixture.engine.observe(NAME, ENV), fixture.engine.inventory.observe_all()) == (None, ())
+    assert fixture.engine.inventory.names() == ((NAME, ENV),)
+    with fixture.engine.locks.acquire(NAME, ENV, 0.0):
+        getattr(fixture.engine, clear)(NAME, ENV)
+    assert fixture.engine.inventory.names() == ()
+    assert fixture.litter == []

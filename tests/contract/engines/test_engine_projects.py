@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.engines.house import ANSWERS, ENV, NAME, House, answer, served
+from contract.engines.fixture import ANSWERS, ENV, NAME, EngineFixture, answer, served
 from contract.engines.rows import Row
 from support.containers import docker
 from support.traffic import traffic
@@ -21,8 +21,8 @@ REQUESTS = 200
 
 
 @contextmanager
-def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Iterator[House]:
-    made = House(row, state_dir, project, name)
+def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Iterator[EngineFixture]:
+    made = EngineFixture(row, state_dir, project, name)
     made.engine.images.pull(print)
     try:
         yield made
@@ -30,16 +30,16 @@ def _project(row: Row, state_dir: Path, project: str, name: str = NAME) -> Itera
         remove_all(made)
 
 
-def remove_all(house: House) -> None:
+def remove_all(fixture: EngineFixture) -> None:
     """As `down --all` does; of what has no project, which others may have too, the test's own alone."""
-    for key in house.engine.inventory.names() if house.project else [(house.name, ENV)]:
-        with house.engine.locks.acquire(*key, 30.0):
-            house.engine.recover(*key)
-            house.engine.remove(*key)
+    for key in fixture.engine.inventory.names() if fixture.project else [(fixture.name, ENV)]:
+        with fixture.engine.locks.acquire(*key, 30.0):
+            fixture.engine.recover(*key)
+            fixture.engine.remove(*key)
 
 
 @pytest.fixture
-def pair(row: Row, tmp_path: Path) -> Iterator[tuple[House, House]]:
+def pair(row: Row, tmp_path: Path) -> Iterator[tuple[EngineFixture, EngineFixture]]:
     """Two projects that share even the state folder."""
     state = tmp_path / ".deployer"
     with (
@@ -49,16 +49,16 @@ def pair(row: Row, tmp_path: Path) -> Iterator[tuple[House, House]]:
         yield one, two
 
 
-def other(house: House, another: House) -> Any:
+def other(fixture: EngineFixture, another: EngineFixture) -> Any:
     """The platform as a project sees that another one does, or None: others still may use it at the same time."""
     return next(
-        (each for each in house.engine.inventory.other_projects() if each.traits.project == another.project), None
+        (each for each in fixture.engine.inventory.other_projects() if each.traits.project == another.project), None
     )
 
 
-def release(house: House) -> str:
+def release(fixture: EngineFixture) -> str:
     """Of what serves."""
-    found = house.engine.observe(house.name, ENV)
+    found = fixture.engine.observe(fixture.name, ENV)
     assert found is not None
     return found.release
 
@@ -107,31 +107,31 @@ def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, m
     state, ours = tmp_path / ".deployer", f"contract-ours-{os.getpid()}"
     with (
         _project(row, state, "", name) as before,
-        _project(row, state, ours, name) as house,
+        _project(row, state, ours, name) as fixture,
         _project(row, state, f"contract-late-{os.getpid()}", name) as late,
         _project(row, tmp_path / "elsewhere", ours, name) as elsewhere,
     ):
         old = before.serve(served(1))
-        assert house.engine.observe(name, ENV) == replace(old, project=ours)
+        assert fixture.engine.observe(name, ENV) == replace(old, project=ours)
         assert elsewhere.engine.observe(name, ENV) is None
         assert bool(elsewhere.engine.inventory.strangers(name, ENV)) == (
             row.name == "docker"
         )  # others see run folders nowhere
         with traffic(asdict(old.endpoints)) as seen:
             remove_all(elsewhere)
-            with house.engine.locks.acquire(name, ENV, 30.0):
-                (told,) = house.engine.recover(name, ENV)
-                assert house.engine.recover(name, ENV) == ()
-            assert house.project in told
+            with fixture.engine.locks.acquire(name, ENV, 30.0):
+                (told,) = fixture.engine.recover(name, ENV)
+                assert fixture.engine.recover(name, ENV) == ()
+            assert fixture.project in told
             assert late.engine.inventory.observe_all() == ()
             remove_all(late)
             seen.enough(REQUESTS)
         seen.check({ANSWERS[1]}, REQUESTS)
-        assert (release(house), late.engine.observe(name, ENV)) == (old.release, None)
-        with house.engine.locks.acquire(name, ENV, 30.0):
-            now = house.serve(served(2))
+        assert (release(fixture), late.engine.observe(name, ENV)) == (old.release, None)
+        with fixture.engine.locks.acquire(name, ENV, 30.0):
+            now = fixture.serve(served(2))
         assert [answer(now) for _ in range(8)] == [ANSWERS[2]] * 8  # the old server is gone, and shares no port
-        remove_all(house)
-        assert house.litter == []
+        remove_all(fixture)
+        assert fixture.litter == []
         if row.name == "docker":
             assert docker("network", "ls", "-q", "--filter", f"name={name}") == ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from contract.engines.house import ANSWERS, ENV, NAME, answer, ports, served
+from contract.engines.fixture import ANSWERS, ENV, NAME, answer, ports, served
 from support.world import free_port, listens
 
 from deployer.engines.base import SERVING, Address

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines import base, flags, ports, run_folder
+from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, SettingRefused
@@ -111,7 +111,7 @@ class MemoryEngine:
         return self._observed(made)
 
     def _candidate(self, launch: Launch, rest: int, grpc: int) -> Deployment:
-        release = run_folder.new_release_id()
+        release = run_dir.new_release_id()
         return Deployment(
             name=launch.name,
             env=launch.env,
@@ -187,12 +187,12 @@ class MemoryEngine:
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         self.platform.does("write_config")
         found = self._known(deployment)
-        found.seen = dataclasses.replace(found.seen, under_way=models)
+        found.seen = dataclasses.replace(found.seen, reloading_to=models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         self.platform.does("mark_serving")
         found = self._known(deployment)
-        found.seen = dataclasses.replace(found.seen, models=models, under_way=None)
+        found.seen = dataclasses.replace(found.seen, models=models, reloading_to=None)
         return self._observed(found)
 
     def discard(self, deployment: Deployment) -> None:
@@ -221,7 +221,7 @@ class MemoryEngine:
         return [each for each in self.servers(name, env) if each.seen.release != release]
 
     def _home(self, name: str, env: str) -> Path:
-        return self.state_dir / "run" / run_folder.place_of(self.project, env) / name
+        return self.state_dir / "run" / run_dir.place_of(self.project, env) / name
 
     def servers(self, name: str, env: str) -> list[Running]:
         """Of this project, and those from before there were projects."""
@@ -264,7 +264,7 @@ class MemoryInventory:
     def names(self) -> tuple[tuple[str, str], ...]:
         project = self.engine.project
         servers = [key for key, found in self.engine.platform.servers.items() if found and key[0] in ("", project)]
-        locks = [key for key in run_folder.homes(self.engine.state_dir / "run") if key[0] == project]
+        locks = [key for key in run_dir.homes(self.engine.state_dir / "run") if key[0] == project]
         return tuple(sorted({(name, env) for _, name, env in (*servers, *locks)}))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:

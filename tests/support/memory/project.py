@@ -105,5 +105,5 @@ class Project:
         assert (self.served().versions, dict(self.served().labels)) == (versions, labels or {})
         assert self.answer() == ANSWERS[versions[-1]]
         assert [each.seen.release for each in self.platform.all()] == [self.observed().release]
-        assert self.observed().under_way is None
+        assert self.observed().reloading_to is None
         assert all(release.outcome is not Outcome.UNDER_WAY for release in self.history())

@@ -9,11 +9,11 @@ from support.fake_server import FakeServer, fake_server
 
 from deployer.client import access
 from deployer.engines.docker.gateway import tls
-from deployer.results.deployment import Front
+from deployer.results.deployment import Gateway
 
 
-def assert_given_up_when_idle(server: FakeServer, front: Front | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = access.pool(server.endpoints.rest, front, 60.0, 1)
+def assert_given_up_when_idle(server: FakeServer, gateway: Gateway | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = access.pool(server.endpoints.rest, gateway, 60.0, 1)
     for seconds in (60.0, 60.0, 0.0):
         monkeypatch.setattr(access, "IDLE_SECONDS", seconds)
         pool.urlopen("POST", "/v1/models/m:predict")
@@ -32,4 +32,4 @@ def test_nor_when_it_is_one_to_a_gateway_that_speaks_tls(monkeypatch: pytest.Mon
     certificate.write_text(tls.make(pem, "127.0.0.1").certificate)
     (tmp_path / "token").write_text("secret")
     with fake_server(pem) as server:
-        assert_given_up_when_idle(server, Front("", True, tmp_path / "token", certificate), monkeypatch)
+        assert_given_up_when_idle(server, Gateway("", True, tmp_path / "token", certificate), monkeypatch)

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.world import eventually
 
-from deployer.engines import process, run_folder
+from deployer.engines import process, run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
-from deployer.engines.run_folder import LOG_FILE, Release
+from deployer.engines.run_dir import LOG_FILE, Release
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.deployment import Deployment
 
@@ -32,9 +32,9 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 
 def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
-    folder = engine.traits.state_dir / "run" / run_folder.place_of(engine.traits.project, env) / name / release
+    folder = engine.traits.state_dir / "run" / run_dir.place_of(engine.traits.project, env) / name / release
     folder.mkdir(parents=True)
-    run_folder.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
+    run_dir.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
     return folder
 
 
@@ -66,16 +66,16 @@ def test_only_folders_are_deployments(engine):
 def test_what_has_lost_its_labels_is_litter_and_is_swept(engine):
     put(engine, "1", pid=0)
     spoiled = put(engine, "2", pid=0)
-    (spoiled / run_folder.RELEASE_FILE).write_text("{")
+    (spoiled / run_dir.RELEASE_FILE).write_text("{")
     engine.recover("m", "local")
-    assert [folder.name for folder in run_folder.releases(spoiled.parent)] == ["1"]
+    assert [folder.name for folder in run_dir.releases(spoiled.parent)] == ["1"]
 
 
 def test_labels_lost_under_our_hands_are_an_engine_error(engine):
     folder = put(engine, "1", pid=0)
     seen = engine.observe("m", "local")
     assert seen is not None
-    (folder / run_folder.RELEASE_FILE).unlink()
+    (folder / run_dir.RELEASE_FILE).unlink()
     with pytest.raises(EngineError, match=r"lost its release\.json"):
         engine.mark_serving(seen, ())
 
@@ -98,7 +98,7 @@ def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
     with (folder / LOG_FILE).open("wb") as log:
         command = [sys.executable, "-S", "-c", WRITE, process.mark(folder)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, text=True)
-    run_folder.write(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
+    run_dir.write(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
     eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 60)
     seen = engine.observe("m", "local")
     assert seen is not None

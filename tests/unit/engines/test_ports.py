@@ -175,5 +175,5 @@ def test_nobody_holds_a_free_port():
     ],
 )
 def test_a_server_of_ours_is_named_by_its_deployment(folder, named):
-    assert ports._deployment(["python", "-m", "deployer.server", f"--run_folder={folder}"]) == named
+    assert ports._deployment(["python", "-m", "deployer.server", f"--run_dir={folder}"]) == named
     assert ports._deployment(["python", "-m", "http.server"]) is None

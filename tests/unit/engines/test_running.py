@@ -14,10 +14,10 @@ import psutil
 import pytest
 from support.world import eventually
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.embedded import running
 from deployer.engines.embedded.engine import EmbeddedEngine
-from deployer.engines.run_folder import Release
+from deployer.engines.run_dir import Release
 
 RELEASE = "20260101-000000-000000001-abcd"
 PORTS = ("--public_rest_api_port=8501", "--public_port=8500", "--listen_address=127.0.0.1")
@@ -48,7 +48,7 @@ def started(words: Sequence[str], module: Path, **more: object) -> Iterator[subp
 
 
 def mark(state: Path, place: str = "local@shop", name: str = "m", release: str = RELEASE) -> str:
-    return f"--run_folder={state}/run/{place}/{name}/{release}"
+    return f"--run_dir={state}/run/{place}/{name}/{release}"
 
 
 def server(state: Path, **parts: str) -> list[str]:
@@ -58,7 +58,7 @@ def server(state: Path, **parts: str) -> list[str]:
 def put(state: Path, pid: int | None, project: str = "shop", name: str = "m") -> Path:
     folder = state / "run" / "local@shop" / "m" / RELEASE
     labels = Release(name, "local", RELEASE, "serving", "", "127.0.0.1", 8501, 8500, 3, 4, "d", (), pid, project)
-    run_folder.write(folder, labels)
+    run_dir.write(folder, labels)
     return folder
 
 
@@ -122,7 +122,7 @@ def test_a_run_folder_of_another_form_is_none_of_ours(tmp_path, module, parts):
         ["-m", "deployer.server", "MARK"],
         ["-m", "deployer.server", "--public_rest_api_port=x", "--public_port=1", "MARK"],
         ["-m", "deployer.server", *PORTS[:2], "--listen_address=\x1b[2J", "MARK"],
-        ["-m", "deployer.server", *PORTS, "--run_folder=run/local@shop/m/" + RELEASE],
+        ["-m", "deployer.server", *PORTS, "--run_dir=run/local@shop/m/" + RELEASE],
     ],
     ids=lambda words: f"{len(words)} words",
 )

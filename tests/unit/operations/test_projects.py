@@ -10,8 +10,8 @@ import pytest
 from support.cli import in_process
 from support.world import only_servers_below
 
-from deployer.engines import run_folder
-from deployer.engines.run_folder import Release
+from deployer.engines import run_dir
+from deployer.engines.run_dir import Release
 from deployer.operations.history import history
 from deployer.results.deployment import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -23,9 +23,9 @@ LABELS = Release("m", "local", "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d",
 
 def put(folder: Path, project: str, name: str = "m", said: str | None = None, env: str = "local") -> Path:
     """The run folder of a server that has ended; its labels say `said`."""
-    release = folder / ".deployer/run" / run_folder.place_of(project, env) / name / f"1-{env}-{project}"
+    release = folder / ".deployer/run" / run_dir.place_of(project, env) / name / f"1-{env}-{project}"
     labels = dataclasses.replace(LABELS, name=name, env=env, release=release.name, project=project)
-    run_folder.write(release, labels if said is None else dataclasses.replace(labels, project=said))
+    run_dir.write(release, labels if said is None else dataclasses.replace(labels, project=said))
     return release
 
 
@@ -94,7 +94,7 @@ def test_a_label_that_was_edited_by_hand_is_told_and_left_alone(folder):
         ended = in_process(*arguments, cwd=folder)
         assert "of project else" in ended.err
     assert in_process("down", "m", cwd=folder).code == 10
-    assert (edited / run_folder.RELEASE_FILE).is_file()
+    assert (edited / run_dir.RELEASE_FILE).is_file()
 
 
 def test_a_deployment_from_before_projects_is_adopted_once_and_told(folder):

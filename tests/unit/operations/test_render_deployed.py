@@ -13,8 +13,8 @@ import yaml
 from support.cli import Ended, in_process
 from support.world import MODELS, only_servers_below
 
-from deployer.engines import run_folder
-from deployer.engines.run_folder import Release
+from deployer.engines import run_dir
+from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel, models_from
 
 PORTS = ["127.0.0.2:9611:8501", "127.0.0.2:9612:8500"]
@@ -39,11 +39,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def deploy(project: Path, state: str, version: int = 2) -> None:
     served = (ServedModel("half_plus_two", (version,), (), ("d",)),)
-    folder = project / state / "run" / run_folder.place_of("shop", "local") / "half_plus_two" / "1"
+    folder = project / state / "run" / run_dir.place_of("shop", "local") / "half_plus_two" / "1"
     labels = Release(
         "half_plus_two", "local", "1", "serving", "", "127.0.0.2", 9611, 9612, 3, 4, "d", served, 0, "shop"
     )
-    run_folder.write(folder, labels)
+    run_dir.write(folder, labels)
 
 
 def rendered(project: Path, *arguments: str) -> Ended:

@@ -7,7 +7,7 @@ from support.memory.linear import Linear
 from support.memory.project import NAME, Project
 
 import deployer
-from deployer.errors import GateRefused
+from deployer.errors import VerificationFailed
 
 OTHER = Linear(0.5, 2.0, input="other")
 """A version whose clients send another input."""
@@ -54,7 +54,7 @@ def test_a_label_that_moves_breaks_those_who_ask_by_it(evolved, dry_run):
         lambda: up(evolved, [1, 4], dry_run, stable=1),
     )
     for way in ways:
-        with pytest.raises(GateRefused) as refused:
+        with pytest.raises(VerificationFailed) as refused:
             way()
         assert all(text in refused.value.message for text in ("label", f"{NAME}:4", f"{NAME}:1", "input other"))
         assert "--allow-breaking" in (refused.value.hint or "")
@@ -64,9 +64,9 @@ def test_a_label_that_moves_breaks_those_who_ask_by_it(evolved, dry_run):
 
 def test_a_label_between_versions_that_are_loaded_breaks_those_who_ask_by_it(evolved):
     evolved.label(stable=4, canary=OLD)
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         evolved.label(canary=4)
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         evolved.label(stable=OLD)
     evolved.label(another=OLD)
 
@@ -79,7 +79,7 @@ def test_a_higher_version_takes_requests_without_a_version_whatever_its_label(se
         lambda: up(serving, [1, 4], stable=1),
         lambda: serving.redeploy(4, keep=True),
     ):
-        with pytest.raises(GateRefused) as refused:
+        with pytest.raises(VerificationFailed) as refused:
             way()
         assert "without a version" in refused.value.message
     serving.check(1, labels={"stable": 1})

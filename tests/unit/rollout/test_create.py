@@ -8,7 +8,15 @@ from support.memory.project import NAME, Project
 from support.world import free_port
 
 import deployer
-from deployer.errors import DeployerError, EngineError, GateRefused, LockHeld, NoSuchModel, NotReady, PlanOutdated
+from deployer.errors import (
+    DeployerError,
+    EngineError,
+    LockHeld,
+    ModelNotFound,
+    NotReady,
+    PlanOutdated,
+    VerificationFailed,
+)
 from deployer.results.plan import Change
 
 
@@ -70,7 +78,7 @@ def test_the_plan_that_was_shown_is_the_one_that_is_carried_out(project):
 @pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
 def test_a_candidate_that_does_not_pass_is_gone(project, fault):
     getattr(project.platform.faults, fault).add((NAME, 1))
-    with pytest.raises(GateRefused if fault == "wrong" else NotReady):
+    with pytest.raises(VerificationFailed if fault == "wrong" else NotReady):
         project.up(timeout=0.5)
     assert_nothing_is_left(project)
     assert project.outcomes() == ["failed"]
@@ -123,7 +131,7 @@ def test_refusals_for_load_are_waited_for_and_counted(project):
 
 def test_a_version_without_golden_answers_is_refused_before_anything_is_started(project):
     project.publish(4, linear=Linear(), golden_set=False)
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         project.up(f"{NAME}:4")
     assert project.platform.done["stage"] == 0
     assert_nothing_is_left(project)
@@ -138,7 +146,7 @@ def test_a_skipped_gate_asks_nothing_and_is_noted(project):
 
 
 def test_a_version_that_the_store_does_not_have_is_named(project):
-    with pytest.raises(NoSuchModel):
+    with pytest.raises(ModelNotFound):
         project.up(f"{NAME}:9")
     assert_nothing_is_left(project)
 

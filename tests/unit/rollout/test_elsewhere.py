@@ -12,8 +12,8 @@ from support.cli import in_process
 from support.world import MODELS, only_servers_below
 
 from deployer.config.spec import Spec
-from deployer.engines import run_folder
-from deployer.engines.run_folder import Release
+from deployer.engines import run_dir
+from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
 from deployer.rollout.workspace import Settings, Workspace
 
@@ -35,9 +35,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put(folder: Path, env: str, project: str = "shop", name: str = "m", state: str = ".deployer") -> None:
     """The run folder of a server that has ended."""
-    release = folder / state / "run" / run_folder.place_of(project, env) / name / "1"
+    release = folder / state / "run" / run_dir.place_of(project, env) / name / "1"
     labels = Release(name, env, "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", (MODEL,), 0, project)
-    run_folder.write(release, labels)
+    run_dir.write(release, labels)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.results.deployment import Deployment, Endpoints, Front, Launch, NamedImage, Rendered, ServedModel
+from deployer.results.deployment import Deployment, Endpoints, Gateway, Launch, NamedImage, Rendered, ServedModel
 from deployer.results.plan import Change, Plan, Promote, Reload, VerifyServing
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
@@ -64,7 +64,7 @@ def test_the_image_of_a_candidate_is_part_of_the_plan_and_of_its_digest(image_id
 
 
 @pytest.mark.parametrize(
-    "change", [{"flags": (("a", "b"),)}, {"front": "g1"}, {"rendered": Rendered({"batching": "x"})}]
+    "change", [{"flags": (("a", "b"),)}, {"gateway_digest": "g1"}, {"rendered": Rendered({"batching": "x"})}]
 )
 def test_the_digest_covers_the_settings_of_the_server(change):
     assert plan.decide(wanted(ONE), None).digest != plan.decide(wanted(ONE, **change), None).digest
@@ -159,10 +159,10 @@ def test_a_replacement_says_which_ports_it_keeps(asked):
     kept = "REST 9601, gRPC 9600"
     assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
     assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), Conditions(seamless=False))) == kept
-    gated = there(ONE, **PORTED, running=True, front=GATEWAY)
-    assert ports(plan.decide(wanted(ONE, front="g1", **flags), gated)) == kept
-    behind = there(ONE, **PORTED, running=False, front=GATEWAY)
-    assert ports(plan.decide(wanted(ONE, front="g1", **flags), behind)) == kept
+    gated = there(ONE, **PORTED, running=True, gateway=GATEWAY)
+    assert ports(plan.decide(wanted(ONE, gateway_digest="g1", **flags), gated)) == kept
+    behind = there(ONE, **PORTED, running=False, gateway=GATEWAY)
+    assert ports(plan.decide(wanted(ONE, gateway_digest="g1", **flags), behind)) == kept
 
 
 def test_a_replacement_says_the_ports_that_it_changes():
@@ -181,8 +181,8 @@ def test_a_replacement_says_the_ports_that_it_changes():
 def test_the_ports_of_a_dead_server_are_taken_again_where_they_are_free(asked, said):
     launch = wanted(ONE, rest_port=asked[0], grpc_port=asked[1])
     assert ports(plan.decide(launch, there(ONE, **PORTED, running=False))) == said
-    stopped = there(ONE, **PORTED, running=False, front=Front("g1", False, Path("token")))
-    assert ports(plan.decide(dataclasses.replace(launch, front="g1"), stopped)) == said
+    stopped = there(ONE, **PORTED, running=False, gateway=Gateway("g1", False, Path("token")))
+    assert ports(plan.decide(dataclasses.replace(launch, gateway_digest="g1"), stopped)) == said
 
 
 LABELLED = dataclasses.replace(ONE, labels=(("stable", 1),))
@@ -256,11 +256,11 @@ def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
     assert plan.decide(wanted(ONE), there(ONE, image_id=old)).change is Change.NOTHING
 
 
-GATEWAY = Front("g1", True, Path("token"))
+GATEWAY = Gateway("g1", True, Path("token"))
 
 
 def test_behind_a_gateway_a_replacement_has_no_gap():
-    decided = plan.decide(wanted(ONE, front="g1", flags=(("a", "b"),)), there(ONE, front=GATEWAY))
+    decided = plan.decide(wanted(ONE, gateway_digest="g1", flags=(("a", "b"),)), there(ONE, gateway=GATEWAY))
     assert decided.change is Change.REPLACE
     assert promotion(decided).gap == ""
     assert "have the gateway send requests to it, from 127.0.0.1" in str(decided)
@@ -268,8 +268,8 @@ def test_behind_a_gateway_a_replacement_has_no_gap():
 
 def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_the_engine_is_seamless():
     for decided, cause, until in (
-        (plan.decide(wanted(ONE, front="g1"), there(ONE)), "a gateway is wanted", "the gateway has them"),
-        (plan.decide(wanted(ONE), there(ONE, front=GATEWAY)), "no gateway is wanted", "the new one has loaded"),
+        (plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE)), "a gateway is wanted", "the gateway has them"),
+        (plan.decide(wanted(ONE), there(ONE, gateway=GATEWAY)), "no gateway is wanted", "the new one has loaded"),
     ):
         assert decided.change is Change.REPLACE
         assert f"({cause} in front of it)" in str(decided)
@@ -277,16 +277,16 @@ def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_t
 
 
 def test_another_gateway_leaves_the_server_alone():
-    assert plan.decide(wanted(ONE, front="g1"), there(ONE, front=GATEWAY)).change is Change.NOTHING
-    changed = plan.decide(wanted(ONE, front="g2"), there(ONE, front=GATEWAY))
+    assert plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=GATEWAY)).change is Change.NOTHING
+    changed = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
     assert changed.change is Change.GATEWAY
     assert "limits or template of the gateway differ" in str(changed)
-    gone = plan.decide(wanted(ONE, front="g1"), there(ONE, front=Front("", False, Path("token"))))
+    gone = plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=Gateway("", False, Path("token"))))
     assert (gone.change, "the gateway is not running" in str(gone)) == (Change.GATEWAY, True)
 
 
 def test_a_change_of_models_and_of_the_gateway_are_one_plan():
-    decided = plan.decide(wanted(TWO, front="g2"), there(ONE, front=GATEWAY))
+    decided = plan.decide(wanted(TWO, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
     assert decided.change is Change.RELOAD
     assert kinds(decided) == ["ReplaceGateway", "AwaitServing", *APART, *RELOAD, "VerifyServing"]
 
@@ -300,9 +300,9 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
         (wanted(TWO), there(ONE), True),
         (wanted(ONE), there(ONE), False),
         (wanted(ONE), there(BOTH), False),
-        (wanted(ONE, front="new"), there(ONE, front=Front("old", True, Path())), True),
-        (wanted(ONE, front="new"), there(BOTH, front=Front("old", True, Path())), True),
-        (wanted(ONE, front="old"), there(BOTH, front=Front("old", True, Path())), False),
+        (wanted(ONE, gateway_digest="new"), there(ONE, gateway=Gateway("old", True, Path())), True),
+        (wanted(ONE, gateway_digest="new"), there(BOTH, gateway=Gateway("old", True, Path())), True),
+        (wanted(ONE, gateway_digest="old"), there(BOTH, gateway=Gateway("old", True, Path())), False),
     ],
     ids=[
         "nothing there", "dead", "another port", "another version", "the same", "loaded already", "another gateway",

@@ -10,7 +10,7 @@ from support.memory.project import ANSWERS, NAME, Project
 
 import deployer
 from deployer.config import render
-from deployer.errors import NoSuchModel
+from deployer.errors import ModelNotFound
 from deployer.results.deployment import Launch, ServedModel
 from deployer.results.history import Outcome
 from deployer.results.plan import Change
@@ -72,7 +72,7 @@ def test_a_version_that_has_left_the_store_meanwhile_is_not_named_to_the_server(
     reload(serving, 1, 2, taken_up=True)
     aside = serving.folder / "aside"
     (serving.store.root / NAME / "1").rename(aside)
-    with pytest.raises(NoSuchModel):
+    with pytest.raises(ModelNotFound):
         serving.redeploy(3)
     assert serving.answer() == ANSWERS[2]
     aside.rename(serving.store.root / NAME / "1")

@@ -12,12 +12,12 @@ from deployer.errors import (
     BrokenModel,
     DeployFailed,
     EngineError,
-    GateRefused,
-    NoRoom,
-    NoSuchModel,
+    InsufficientMemory,
+    ModelNotFound,
     NoSuchRelease,
     NotReady,
     UsageError,
+    VerificationFailed,
 )
 from deployer.results.deployment import Memory
 from deployer.results.plan import Change
@@ -48,7 +48,7 @@ def test_a_version_that_is_named_is_served_and_then_nothing_is_to_do(serving):
     serving.redeploy(2)
     serving.check(2)
     assert serving.redeploy(2).plan.change is Change.NOTHING
-    with pytest.raises(NoSuchModel):
+    with pytest.raises(ModelNotFound):
         serving.redeploy(9)
     serving.check(2)
 
@@ -107,7 +107,7 @@ def test_a_rollback_says_which_release_it_goes_back_to(serving):
 @pytest.mark.parametrize("fault", ["wrong", "broken", "slow"])
 def test_a_version_that_does_not_pass_never_reaches_the_server(serving, fault):
     getattr(serving.platform.faults, fault).add((NAME, 2))
-    with pytest.raises(GateRefused if fault == "wrong" else NotReady):
+    with pytest.raises(VerificationFailed if fault == "wrong" else NotReady):
         serving.redeploy(2, timeout=0.5)
     serving.check(1)
     assert serving.platform.done["write_config"] == 0
@@ -147,7 +147,7 @@ def test_a_server_that_refuses_its_new_config_serves_what_it_served(serving):
 
 def test_what_breaks_clients_is_refused_before_anything_is_started(serving):
     serving.publish(4, linear=BREAKING)
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         serving.redeploy(4)
     assert serving.platform.done["stage"] == 0
     serving.check(1)
@@ -157,7 +157,7 @@ def test_what_breaks_clients_is_refused_before_anything_is_started(serving):
 
 def test_a_change_for_which_there_is_no_memory_is_refused_before_anything_is_started(serving):
     serving.platform.memory = Memory(used=2**30, free=2**20)
-    with pytest.raises(NoRoom):
+    with pytest.raises(InsufficientMemory):
         serving.redeploy(2)
     assert serving.platform.done["stage"] == 0
     serving.check(1)
@@ -167,7 +167,7 @@ def test_a_version_that_has_left_the_store_is_never_named_to_the_server(serving)
     """A server that is told of a version that is not there unloads what it has."""
     serving.redeploy(2, keep=True)
     serving.store.remove(NAME, 1)
-    with pytest.raises(NoSuchModel):
+    with pytest.raises(ModelNotFound):
         serving.label(stable=2)
     assert serving.answer() == ANSWERS[2]
 
@@ -183,7 +183,7 @@ def test_files_that_changed_in_place_are_no_way_back(serving):
 def test_rollback_goes_back_to_the_last_good_release_with_other_models(serving):
     serving.redeploy(2)
     serving.platform.faults.wrong.add((NAME, 3))
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         serving.redeploy(3)
     result = serving.rollback()
     serving.check(1)
@@ -198,7 +198,7 @@ def test_rollback_goes_back_to_the_last_good_release_with_other_models(serving):
 def test_rollback_goes_through_the_gate_as_well(serving):
     serving.redeploy(2)
     serving.platform.faults.wrong.add((NAME, 1))
-    with pytest.raises(GateRefused):
+    with pytest.raises(VerificationFailed):
         serving.rollback()
     serving.check(2)
 

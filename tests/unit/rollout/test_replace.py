@@ -6,7 +6,7 @@ import pytest
 from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
-from deployer.errors import ConfigError, DeployFailed, EngineError, GateRefused, NotReady
+from deployer.errors import ConfigError, DeployFailed, EngineError, NotReady, VerificationFailed
 from deployer.results.plan import Change
 
 
@@ -58,7 +58,7 @@ def test_a_candidate_that_does_not_pass_leaves_the_old_server(serving, fault):
     before = serving.observed()
     flags(serving, "rest_api_num_threads = 3")
     getattr(serving.platform.faults, fault).add((NAME, 2))
-    with pytest.raises(GateRefused if fault == "wrong" else NotReady):
+    with pytest.raises(VerificationFailed if fault == "wrong" else NotReady):
         serving.up(f"{NAME}:2", timeout=0.5)
     assert serving.observed() == before
     serving.check(1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.errors import DeployerError, DeployFailed, EngineError, GateRefused, undone
+from deployer.errors import DeployerError, DeployFailed, EngineError, VerificationFailed, undone
 from deployer.rollout.undo import Undo, UndoStack
 
 
@@ -31,7 +31,7 @@ def test_nothing_is_undone_where_all_went_well():
     assert done == []
 
 
-@pytest.mark.parametrize("error", [GateRefused("no"), KeyboardInterrupt()], ids=["error", "interrupt"])
+@pytest.mark.parametrize("error", [VerificationFailed("no"), KeyboardInterrupt()], ids=["error", "interrupt"])
 def test_the_last_thing_is_undone_first_and_the_error_knows(error):
     done: list[str] = []
     one, two, three = (Undo(lambda what=what: done.append(what), what) for what in ("one", "two", "three"))
@@ -42,10 +42,10 @@ def test_the_last_thing_is_undone_first_and_the_error_knows(error):
 
 def test_an_error_is_told_as_what_was_undone_and_an_interrupt_is_left_as_it_is():
     undo = Undo(lambda: None, "served again", "the models were taken back")
-    error = fail(GateRefused("no", hint="try", log=("line",)), undo)
+    error = fail(VerificationFailed("no", hint="try", log=("line",)), undo)
     assert isinstance(error, DeployFailed)
     assert (error.message, error.hint, error.log) == ("the models were taken back: no", "try", ("line",))
-    assert isinstance(error.__cause__, GateRefused)
+    assert isinstance(error.__cause__, VerificationFailed)
     assert isinstance(fail(KeyboardInterrupt(), undo), KeyboardInterrupt)
 
 

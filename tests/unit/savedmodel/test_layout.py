@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.errors import NoSuchModel, SourceNotFound
+from deployer.errors import ModelNotFound, SourceNotFound
 from deployer.rollout.targets import stored
 from deployer.savedmodel.layout import misplaced
 from deployer.store.store import Store
@@ -73,5 +73,5 @@ def test_who_names_the_model_is_told(root):
     with pytest.raises(SourceNotFound, match="without a version's folder") as caught:
         stored("digits", Store(root))
     assert "it becomes version 1" in (caught.value.hint or "")
-    with pytest.raises(NoSuchModel, match="without a version's folder"):
+    with pytest.raises(ModelNotFound, match="without a version's folder"):
         Store(root).get("digits")

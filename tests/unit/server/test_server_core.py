@@ -50,7 +50,7 @@ class Loader:
         return self.loaded[version]
 
 
-class House:
+class CoreFixture:
     """A core over a folder of empty versions."""
 
     def __init__(self, folder: Path, retries: int = 0, labels_for_unavailable: bool = False) -> None:
@@ -82,8 +82,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    made = House(tmp_path)
+def fixture(tmp_path: Path) -> Iterator[CoreFixture]:
+    made = CoreFixture(tmp_path)
     yield made
     made.core.stop()
 
@@ -99,227 +99,229 @@ def specific(*versions: int) -> str:
     return f"model_version_policy {{ specific {{ {' '.join(f'versions: {v}' for v in versions)} }} }}"
 
 
-def test_start_returns_when_every_model_serves(house: House) -> None:
-    house.add(1)
-    house.add(2)
-    house.core.start(house.config("model_version_policy { all {} }"))
-    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
-    assert house.latest() == 2
+def test_start_returns_when_every_model_serves(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.add(2)
+    fixture.core.start(fixture.config("model_version_policy { all {} }"))
+    until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    assert fixture.latest() == 2
 
 
-def test_a_version_that_appears_is_served_and_the_old_one_leaves(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    house.add(2)
-    until(lambda: house.states() == {2: State.AVAILABLE, 1: State.END})
-    assert house.loader.loaded[1].closed.is_set()
+def test_a_version_that_appears_is_served_and_the_old_one_leaves(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    fixture.add(2)
+    until(lambda: fixture.states() == {2: State.AVAILABLE, 1: State.END})
+    assert fixture.loader.loaded[1].closed.is_set()
 
 
-def test_a_version_that_fails_leaves_the_old_one_in_service(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    house.loader.broken.add(2)
-    house.add(2)
-    until(lambda: house.states().get(2) is State.END)
-    assert house.states()[1] is State.AVAILABLE
-    assert house.latest() == 1
-    error = house.core.status("m")[0].error
+def test_a_version_that_fails_leaves_the_old_one_in_service(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    fixture.loader.broken.add(2)
+    fixture.add(2)
+    until(lambda: fixture.states().get(2) is State.END)
+    assert fixture.states()[1] is State.AVAILABLE
+    assert fixture.latest() == 1
+    error = fixture.core.status("m")[0].error
     assert error is not None
     assert error.code is Code.DATA_LOSS
 
 
-def test_start_fails_with_the_loaders_words(house: House) -> None:
-    house.add(1)
-    house.loader.broken.add(1)
+def test_start_fails_with_the_loaders_words(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.loader.broken.add(1)
     with pytest.raises(ServingError) as caught:
-        house.core.start(house.config())
+        fixture.core.start(fixture.config())
     assert str(caught.value) == (
         "UNKNOWN: 1 servable(s) did not become available: {{{name: m version: 1} due to error: DATA_LOSS: "
-        f"Can't parse {house.folder}/m/1/saved_model.pb as binary proto}}, }}"
+        f"Can't parse {fixture.folder}/m/1/saved_model.pb as binary proto}}, }}"
     )
 
 
 def test_a_load_is_tried_again_as_often_as_the_flag_says(tmp_path: Path) -> None:
-    house = House(tmp_path, retries=3)
-    house.add(1)
-    house.loader.broken.add(1)
+    fixture = CoreFixture(tmp_path, retries=3)
+    fixture.add(1)
+    fixture.loader.broken.add(1)
     with pytest.raises(ServingError):
-        house.core.start(house.config())
-    house.core.stop()
-    assert house.loader.tries == [1, 1, 1, 1]
+        fixture.core.start(fixture.config())
+    fixture.core.stop()
+    assert fixture.loader.tries == [1, 1, 1, 1]
 
 
-def test_a_request_in_flight_keeps_its_version_alive(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    with house.core.use("m") as (_, version):
-        house.add(2)
-        until(lambda: house.states() == {2: State.AVAILABLE, 1: State.UNLOADING})
-        assert house.latest() == 2
+def test_a_request_in_flight_keeps_its_version_alive(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    with fixture.core.use("m") as (_, version):
+        fixture.add(2)
+        until(lambda: fixture.states() == {2: State.AVAILABLE, 1: State.UNLOADING})
+        assert fixture.latest() == 2
         assert not version.closed.is_set()
     until(version.closed.is_set)
-    until(lambda: house.states()[1] is State.END)
+    until(lambda: fixture.states()[1] is State.END)
 
 
-def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(house: House) -> None:
-    house.add(1)
-    house.add(2)
-    house.core.start(house.config("model_version_policy { latest { num_versions: 2 } }"))
-    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
-    house.loader.held[3] = threading.Event()
-    with house.core.use("m", 1):
-        house.add(3)
-        until(lambda: house.states() == {3: State.START, 2: State.AVAILABLE, 1: State.UNLOADING})
-    until(lambda: house.states() == {3: State.LOADING, 2: State.AVAILABLE, 1: State.END})
-    house.loader.held[3].set()
-    until(lambda: house.states() == {3: State.AVAILABLE, 2: State.AVAILABLE, 1: State.END})
+def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.add(2)
+    fixture.core.start(fixture.config("model_version_policy { latest { num_versions: 2 } }"))
+    until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    fixture.loader.held[3] = threading.Event()
+    with fixture.core.use("m", 1):
+        fixture.add(3)
+        until(lambda: fixture.states() == {3: State.START, 2: State.AVAILABLE, 1: State.UNLOADING})
+    until(lambda: fixture.states() == {3: State.LOADING, 2: State.AVAILABLE, 1: State.END})
+    fixture.loader.held[3].set()
+    until(lambda: fixture.states() == {3: State.AVAILABLE, 2: State.AVAILABLE, 1: State.END})
 
 
-def test_a_deleted_version_gives_way_to_the_one_before_it(house: House) -> None:
-    house.add(1)
-    house.add(2)
-    house.core.start(house.config())
-    house.loader.held[1] = threading.Event()
-    house.remove(2)
-    until(lambda: house.states() == {1: State.LOADING, 2: State.AVAILABLE})
-    house.loader.held[1].set()
-    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.END})
-    house.remove(1)
-    until(lambda: house.states() == {1: State.END, 2: State.END})
+def test_a_deleted_version_gives_way_to_the_one_before_it(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.add(2)
+    fixture.core.start(fixture.config())
+    fixture.loader.held[1] = threading.Event()
+    fixture.remove(2)
+    until(lambda: fixture.states() == {1: State.LOADING, 2: State.AVAILABLE})
+    fixture.loader.held[1].set()
+    until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.END})
+    fixture.remove(1)
+    until(lambda: fixture.states() == {1: State.END, 2: State.END})
 
 
-def test_a_failed_version_is_tried_again_only_when_it_has_left_and_come_back(house: House) -> None:
+def test_a_failed_version_is_tried_again_only_when_it_has_left_and_come_back(fixture: CoreFixture) -> None:
     every = "model_version_policy { all {} }"
-    house.add(1)
-    house.core.start(house.config(every))
-    house.loader.broken.add(2)
-    house.add(2)
-    until(lambda: house.states().get(2) is State.END)
-    house.loader.broken.clear()
-    house.add(3)
-    until(lambda: house.states().get(3) is State.AVAILABLE)
-    assert house.loader.tries == [1, 2, 3]
-    house.remove(2)
-    house.add(4)
-    until(lambda: house.states().get(4) is State.AVAILABLE)
-    house.add(2)
-    until(lambda: house.states() == dict.fromkeys((1, 2, 3, 4), State.AVAILABLE))
+    fixture.add(1)
+    fixture.core.start(fixture.config(every))
+    fixture.loader.broken.add(2)
+    fixture.add(2)
+    until(lambda: fixture.states().get(2) is State.END)
+    fixture.loader.broken.clear()
+    fixture.add(3)
+    until(lambda: fixture.states().get(3) is State.AVAILABLE)
+    assert fixture.loader.tries == [1, 2, 3]
+    fixture.remove(2)
+    fixture.add(4)
+    until(lambda: fixture.states().get(4) is State.AVAILABLE)
+    fixture.add(2)
+    until(lambda: fixture.states() == dict.fromkeys((1, 2, 3, 4), State.AVAILABLE))
 
 
-def test_under_latest_a_failed_version_is_tried_again_when_its_folder_has_left_and_come_back(house: House) -> None:
+def test_under_latest_a_failed_version_is_tried_again_when_its_folder_has_left_and_come_back(
+    fixture: CoreFixture,
+) -> None:
     """The version that serves in its place is wanted meanwhile, and never leaves."""
-    house.add(1)
-    house.core.start(house.config())
-    first = house.loader.loaded[1]
-    house.loader.broken.add(2)
-    house.add(2)
-    until(lambda: house.states().get(2) is State.END)
-    house.loader.broken.clear()
-    house.remove(2)
-    house.core._source.poll()
-    until(lambda: not house.core._manager._pending)
-    house.add(2)
-    until(lambda: house.states() == {1: State.END, 2: State.AVAILABLE})
-    assert house.loader.tries == [1, 2, 2]
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    first = fixture.loader.loaded[1]
+    fixture.loader.broken.add(2)
+    fixture.add(2)
+    until(lambda: fixture.states().get(2) is State.END)
+    fixture.loader.broken.clear()
+    fixture.remove(2)
+    fixture.core._source.poll()
+    until(lambda: not fixture.core._manager._pending)
+    fixture.add(2)
+    until(lambda: fixture.states() == {1: State.END, 2: State.AVAILABLE})
+    assert fixture.loader.tries == [1, 2, 2]
     assert first.closed.is_set()
-    assert house.latest() == 2
+    assert fixture.latest() == 2
 
 
-def _entry(house: House, model: str) -> str:
-    return f'config {{ name: "{model}" base_path: "{house.folder / model}" model_platform: "tensorflow" }} '
+def _entry(fixture: CoreFixture, model: str) -> str:
+    return f'config {{ name: "{model}" base_path: "{fixture.folder / model}" model_platform: "tensorflow" }} '
 
 
-def _both(house: House) -> str:
-    return _entry(house, "m") + _entry(house, "other")
+def _both(fixture: CoreFixture) -> str:
+    return _entry(fixture, "m") + _entry(fixture, "other")
 
 
 def test_a_base_path_that_disappears_unloads_nothing_and_holds_back_the_others(
-    house: House, caplog: pytest.LogCaptureFixture
+    fixture: CoreFixture, caplog: pytest.LogCaptureFixture
 ) -> None:
-    house.add(1)
-    house.add(1, "other")
-    house.core.start(house.message(_both(house)))
-    (house.folder / "m").rename(house.folder / "away")
+    fixture.add(1)
+    fixture.add(1, "other")
+    fixture.core.start(fixture.message(_both(fixture)))
+    (fixture.folder / "m").rename(fixture.folder / "away")
     until(lambda: any("filesystem access error: Could not find base path" in text for text in caplog.messages))
-    house.add(2, "other")
+    fixture.add(2, "other")
     seen = len(caplog.messages)
     until(lambda: len(caplog.messages) > seen + 2)
-    assert (house.states(), house.states("other")) == ({1: State.AVAILABLE}, {1: State.AVAILABLE})
-    (house.folder / "away").rename(house.folder / "m")
-    until(lambda: house.states("other") == {2: State.AVAILABLE, 1: State.END})
+    assert (fixture.states(), fixture.states("other")) == ({1: State.AVAILABLE}, {1: State.AVAILABLE})
+    (fixture.folder / "away").rename(fixture.folder / "m")
+    until(lambda: fixture.states("other") == {2: State.AVAILABLE, 1: State.END})
 
 
-def test_another_base_path_leaves_what_is_loaded_as_it_is(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    house.add(1, "elsewhere")
-    house.add(2, "elsewhere")
-    moved = f'name: "m" base_path: "{house.folder / "elsewhere"}" model_platform: "tensorflow"'
-    first = house.loader.loaded[1]
-    house.core.reload(house.message(f"config {{ {moved} model_version_policy {{ all {{}} }} }}"))
-    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
-    assert house.loader.loaded[1] is first
+def test_another_base_path_leaves_what_is_loaded_as_it_is(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    fixture.add(1, "elsewhere")
+    fixture.add(2, "elsewhere")
+    moved = f'name: "m" base_path: "{fixture.folder / "elsewhere"}" model_platform: "tensorflow"'
+    first = fixture.loader.loaded[1]
+    fixture.core.reload(fixture.message(f"config {{ {moved} model_version_policy {{ all {{}} }} }}"))
+    until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    assert fixture.loader.loaded[1] is first
 
 
-def test_a_version_may_come_back(house: House) -> None:
-    house.add(1)
-    house.add(2)
-    house.core.start(house.config(specific(1)))
+def test_a_version_may_come_back(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.add(2)
+    fixture.core.start(fixture.config(specific(1)))
     for wanted in (2, 1, 2):
-        house.core.reload(house.config(specific(wanted)))
-        until(lambda wanted=wanted: house.states() == {wanted: State.AVAILABLE, 3 - wanted: State.END})
+        fixture.core.reload(fixture.config(specific(wanted)))
+        until(lambda wanted=wanted: fixture.states() == {wanted: State.AVAILABLE, 3 - wanted: State.END})
 
 
-def test_a_reload_to_a_version_that_is_not_there_unloads_everything(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    house.core.reload(house.config(specific(9)))
-    until(lambda: house.states() == {1: State.END})
+def test_a_reload_to_a_version_that_is_not_there_unloads_everything(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    fixture.core.reload(fixture.config(specific(9)))
+    until(lambda: fixture.states() == {1: State.END})
     with pytest.raises(ServingError, match=r"Servable not found for request: Latest\(m\)"):
-        house.latest()
+        fixture.latest()
 
 
-def test_a_model_that_leaves_the_config_is_unloaded(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    house.add(1, "other")
-    house.core.reload(house.config(model="other"))
-    until(lambda: house.states() == {1: State.END})
-    assert house.states("other") == {1: State.AVAILABLE}
+def test_a_model_that_leaves_the_config_is_unloaded(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    fixture.add(1, "other")
+    fixture.core.reload(fixture.config(model="other"))
+    until(lambda: fixture.states() == {1: State.END})
+    assert fixture.states("other") == {1: State.AVAILABLE}
 
 
-def test_a_reload_with_a_broken_model_keeps_its_other_changes(house: House) -> None:
-    house.add(1)
-    house.add(7, "bad")
-    house.add(8, "good")
-    house.core.start(house.config())
-    house.loader.broken.add(7)
+def test_a_reload_with_a_broken_model_keeps_its_other_changes(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.add(7, "bad")
+    fixture.add(8, "good")
+    fixture.core.start(fixture.config())
+    fixture.loader.broken.add(7)
     both = "".join(
-        f'config {{ name: "{name}" base_path: "{house.folder / name}" model_platform: "tensorflow" }}'
+        f'config {{ name: "{name}" base_path: "{fixture.folder / name}" model_platform: "tensorflow" }}'
         for name in ("bad", "good")
     )
     with pytest.raises(ServingError, match=r"1 model\(s\) did not become available: {{{name: bad version: 7} due to"):
-        house.core.reload(house.message(both))
-    assert house.states("good") == {8: State.AVAILABLE}
-    assert house.states("bad") == {7: State.END}
+        fixture.core.reload(fixture.message(both))
+    assert fixture.states("good") == {8: State.AVAILABLE}
+    assert fixture.states("bad") == {7: State.END}
 
 
-def test_a_reload_waits_for_a_base_path_and_is_carried_out_when_it_comes(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    reload = threading.Thread(target=house.core.reload, args=(house.config(model="late"),))
+def test_a_reload_waits_for_a_base_path_and_is_carried_out_when_it_comes(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    reload = threading.Thread(target=fixture.core.reload, args=(fixture.config(model="late"),))
     reload.start()
     reload.join(0.05)
     assert reload.is_alive()
-    house.add(1, "late")
+    fixture.add(1, "late")
     reload.join(PATIENCE)
-    assert house.states("late") == {1: State.AVAILABLE}
+    assert fixture.states("late") == {1: State.AVAILABLE}
 
 
-def test_a_label_in_the_first_config_is_refused_without_the_flag(house: House) -> None:
-    house.add(3)
+def test_a_label_in_the_first_config_is_refused_without_the_flag(fixture: CoreFixture) -> None:
+    fixture.add(3)
     with pytest.raises(ServingError) as caught:
-        house.core.start(house.config('version_labels { key: "stable" value: 3 }'))
+        fixture.core.start(fixture.config('version_labels { key: "stable" value: 3 }'))
     assert str(caught.value) == (
         "FAILED_PRECONDITION: Request to assign label to version 3 of model m, "
         "which is not currently available for inference"
@@ -327,22 +329,22 @@ def test_a_label_in_the_first_config_is_refused_without_the_flag(house: House) -
 
 
 def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
-    house = House(tmp_path, labels_for_unavailable=True)
-    house.add(1)
-    house.add(2)
+    fixture = CoreFixture(tmp_path, labels_for_unavailable=True)
+    fixture.add(1)
+    fixture.add(2)
     stable = 'version_labels { key: "stable" value: %d } '
-    house.core.start(house.config(stable % 1 + specific(1)))
-    house.core.reload(house.config(stable % 1 + 'version_labels { key: "next" value: 2 }' + specific(1)))
+    fixture.core.start(fixture.config(stable % 1 + specific(1)))
+    fixture.core.reload(fixture.config(stable % 1 + 'version_labels { key: "next" value: 2 }' + specific(1)))
     with pytest.raises(ServingError, match=r"NOT_FOUND: Servable not found for request: Specific\(m, 2\)"):
-        house.core.use("m", label="next")
+        fixture.core.use("m", label="next")
     with pytest.raises(ServingError, match="assign label to version 2"):
-        house.core.reload(house.config(stable % 2 + specific(1, 2)))
-    house.core.reload(house.config(stable % 1 + specific(1, 2)))
-    until(lambda: house.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
-    house.core.reload(house.config(stable % 2 + specific(1, 2)))
-    with house.core.use("m", label="stable") as (version, _):
+        fixture.core.reload(fixture.config(stable % 2 + specific(1, 2)))
+    fixture.core.reload(fixture.config(stable % 1 + specific(1, 2)))
+    until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
+    fixture.core.reload(fixture.config(stable % 2 + specific(1, 2)))
+    with fixture.core.use("m", label="stable") as (version, _):
         assert version == 2
-    house.core.stop()
+    fixture.core.stop()
 
 
 @pytest.mark.parametrize(
@@ -352,10 +354,10 @@ def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
         (None, "nope", "INVALID_ARGUMENT: Unrecognized servable version label: nope"),
     ],
 )
-def test_what_is_not_served_is_said(house: House, version: int | None, label: str | None, said: str) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    with pytest.raises(ServingError) as caught, house.core.use("m", version, label):
+def test_what_is_not_served_is_said(fixture: CoreFixture, version: int | None, label: str | None, said: str) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    with pytest.raises(ServingError) as caught, fixture.core.use("m", version, label):
         pass
     assert str(caught.value) == said
 
@@ -373,18 +375,18 @@ def test_what_is_not_served_is_said(house: House, version: int | None, label: st
         ),
     ],
 )
-def test_configs_are_checked_with_the_texts_of_the_original(house: House, text: str, said: str) -> None:
+def test_configs_are_checked_with_the_texts_of_the_original(fixture: CoreFixture, text: str, said: str) -> None:
     with pytest.raises(ServingError) as caught:
-        house.core.start(house.message(text))
+        fixture.core.start(fixture.message(text))
     assert said in caught.value.message
 
 
-def test_a_model_keeps_its_platform(house: House) -> None:
-    house.add(1)
-    house.core.start(house.config())
-    changed = house.message(f'config {{ name: "m" base_path: "{house.folder}/m" model_platform: "x" }}')
+def test_a_model_keeps_its_platform(fixture: CoreFixture) -> None:
+    fixture.add(1)
+    fixture.core.start(fixture.config())
+    changed = fixture.message(f'config {{ name: "m" base_path: "{fixture.folder}/m" model_platform: "x" }}')
     with pytest.raises(
         ServingError, match=r"Illegal to change a model's platform\. For model m platform was tensorflow"
     ):
-        house.core.reload(changed)
-    assert house.latest() == 1
+        fixture.core.reload(changed)
+    assert fixture.latest() == 1

@@ -15,7 +15,15 @@ from pathlib import Path
 import pytest
 from support.world import MODELS
 
-from deployer.errors import BrokenModel, DeployerError, ExportFailed, InvalidValue, LockHeld, NoSuchModel, VersionExists
+from deployer.errors import (
+    BrokenModel,
+    DeployerError,
+    ExportFailed,
+    InvalidValue,
+    LockHeld,
+    ModelNotFound,
+    VersionExists,
+)
 from deployer.results.deployment import ServedModel
 from deployer.results.model import GoldenSummary, Model, Source
 from deployer.savedmodel import reader
@@ -250,12 +258,12 @@ def test_an_empty_store_has_nothing(store):
 
 
 def test_what_is_not_there_is_answered_with_what_is(store):
-    with pytest.raises(NoSuchModel, match=r"there is: no models$"):
+    with pytest.raises(ModelNotFound, match=r"there is: no models$"):
         store.get("m")
     publish(store)
-    with pytest.raises(NoSuchModel, match=r"there is: m$"):
+    with pytest.raises(ModelNotFound, match=r"there is: m$"):
         store.get("n")
-    with pytest.raises(NoSuchModel, match=r"model m has no version 2; it has 1$") as refused:
+    with pytest.raises(ModelNotFound, match=r"model m has no version 2; it has 1$") as refused:
         store.get("m", 2)
     assert refused.value.hint == "deployer versions m"
 

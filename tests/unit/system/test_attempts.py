@@ -7,7 +7,7 @@ import pytest
 from deployer.errors import EngineUnavailable, LockHeld
 from deployer.operations.status import status
 from deployer.rollout.workspace import Settings
-from deployer.system.attempts import attempted, together
+from deployer.system.attempts import collect_errors, merge_errors
 
 
 def failing(error: Exception) -> list[int]:
@@ -16,16 +16,16 @@ def failing(error: Exception) -> list[int]:
 
 def test_what_can_be_done_is_done_and_the_rest_is_told_at_once():
     first, second = LockHeld("a is held", hint="wait"), EngineUnavailable("b is off")
-    results, failures = attempted([lambda: [1], lambda: failing(first), lambda: [2, 3], lambda: failing(second)])
+    results, failures = collect_errors([lambda: [1], lambda: failing(first), lambda: [2, 3], lambda: failing(second)])
     assert (results, failures) == ((1, 2, 3), (first, second))
-    whole = together(failures, results)
+    whole = merge_errors(failures, results)
     assert (type(whole), whole.exit_code) == (LockHeld, 9)
     assert (whole.message, whole.hint, whole.results) == ("a is held; b is off", "wait", (1, 2, 3))
 
 
 def test_a_bug_is_no_failure_to_go_on_after():
     with pytest.raises(ZeroDivisionError):
-        attempted([lambda: failing(ZeroDivisionError())])
+        collect_errors([lambda: failing(ZeroDivisionError())])
 
 
 def test_an_engine_whose_place_cannot_be_told_is_one_that_does_not_answer(tmp_path, monkeypatch):

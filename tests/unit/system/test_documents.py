@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from deployer.engines.run_folder import Release
+from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
 from deployer.results.model import SavedModelInfo, Signature, TensorSpec
 from deployer.system import documents

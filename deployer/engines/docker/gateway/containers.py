@@ -10,7 +10,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.engines import run_folder
+from deployer.engines import run_dir
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.gateway.admin import Admin
 from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
@@ -67,7 +67,7 @@ class GatewayContainers:
             _check_unprivileged(port)
             if before is None:
                 check_free(place.host, port)
-        generation = run_folder.new_release_id()
+        generation = run_dir.new_release_id()
         try:
             self.directory.make(generation, slot, self.config.files(self.directory, generation, place))
             self.directory.set_predecessor(generation, before.generation if before else None)

@@ -77,7 +77,7 @@ class Release:
             pid=self.pid,
             folder=folder,
             store=Path(self.store) if self.store else None,
-            under_way=reload_under_way(folder),
+            reloading_to=reload_target(folder),
             host=self.host,
             project=self.project,
         )
@@ -154,7 +154,7 @@ def end_reload(folder: Path) -> None:
     (folder / RELOAD_FILE).unlink(missing_ok=True)
 
 
-def reload_under_way(folder: Path) -> tuple[ServedModel, ...] | None:
+def reload_target(folder: Path) -> tuple[ServedModel, ...] | None:
     """What a reload that has not ended was about to serve; nothing when its note is spoilt; None without one."""
     try:
         return models_from((folder / RELOAD_FILE).read_text(encoding="utf-8"))

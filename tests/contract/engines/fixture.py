@@ -36,7 +36,7 @@ def served(*versions: int, **labels: int) -> ServedModel:
 
 
 @dataclass(frozen=True)
-class House:
+class EngineFixture:
     """One engine with a state folder of its own."""
 
     row: Row
@@ -87,7 +87,7 @@ class House:
 
     def wait(self, deployment: Deployment) -> None:
         """Until all its versions are available; its log tells why they are not."""
-        with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
+        with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
             until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
@@ -100,16 +100,16 @@ class House:
         """The server takes up other models, as `up` makes it do."""
         rendered = self.launch(*models).rendered
         self.engine.write_config(deployment, rendered, models)
-        with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
+        with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
             client.reload(rendered.files[render.MODEL_CONFIG])
         self.wait(replace(deployment, models=models))
 
 
 def answer(deployment: Deployment, version: int | None = None) -> float:
-    """What it makes of 2.0; both doors must say the same."""
+    """What it makes of 2.0; both apis must say the same."""
     question = Question(MODEL, version, "serving_default")
     inputs = {"x": np.float32([2.0])}
-    with closing(Client(deployment.endpoints, 10.0, deployment.front)) as client:
+    with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
         rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
         grpc = client.predict_grpc(question, inputs)[1]["y"]
     assert rest.tolist() == grpc.tolist()

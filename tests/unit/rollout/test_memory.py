@@ -10,7 +10,7 @@ import pytest
 from deployer.results.deployment import Deployment, Endpoints, Memory, ServedModel
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
 from deployer.results.plan import Change
-from deployer.rollout import headroom
+from deployer.rollout import memory as memory_checks
 
 MIB = 2**20
 SERVING = Deployment(
@@ -26,7 +26,7 @@ def model(version: int, size: int) -> Model:
 
 def lack(change: Change = Change.RELOAD, *, apart: bool = True, **memory: int) -> str:
     measured = Memory(**{name: size * MIB for name, size in memory.items()})
-    return headroom.lack(measured, change, SERVING, (model(1, 500), model(2, 100)), apart=apart)
+    return memory_checks.insufficient_memory(measured, change, SERVING, (model(1, 500), model(2, 100)), apart=apart)
 
 
 @pytest.mark.parametrize("change", [Change.RELOAD, Change.REPLACE])
@@ -51,25 +51,25 @@ def test_what_is_not_known_stands_in_nobodys_way():
 def test_versions_that_are_loaded_need_nothing_more():
     both = dataclasses.replace(SERVING, models=(ServedModel("m", (1, 2)),))
     memory = Memory(300 * MIB, limit=300 * MIB)
-    assert headroom.lack(memory, Change.RELOAD, both, (model(2, 100),), apart=False) == ""
+    assert memory_checks.insufficient_memory(memory, Change.RELOAD, both, (model(2, 100),), apart=False) == ""
 
 
 def test_a_server_that_fills_its_limit_even_with_what_can_be_taken_back_wants_memory():
-    assert headroom.exhaustion(Memory(30 * MIB, limit=40 * MIB, cached=8 * MIB)) == (
+    assert memory_checks.exhaustion(Memory(30 * MIB, limit=40 * MIB, cached=8 * MIB)) == (
         "it fills the 40 MiB that it may use, and is slow most likely for want of memory"
     )
 
 
 @pytest.mark.parametrize("memory", [Memory(30 * MIB, limit=40 * MIB, cached=7 * MIB), Memory(30 * MIB)])
 def test_one_that_has_room_left_or_no_limit_does_not(memory):
-    assert headroom.exhaustion(memory) == ""
+    assert memory_checks.exhaustion(memory) == ""
 
 
 @pytest.mark.parametrize(("free", "fits"), [(500, True), (499, False)])
 def test_a_candidate_may_linger_where_the_server_can_load_what_is_new_beside_it(free, fits):
     measured = Memory(used=300 * MIB, free=free * MIB)
-    assert headroom.for_three(measured, SERVING, (model(1, 500), model(2, 100))) is fits
+    assert memory_checks.fits_three(measured, SERVING, (model(1, 500), model(2, 100))) is fits
 
 
 def test_where_nobody_knows_what_is_free_a_candidate_goes_first():
-    assert not headroom.for_three(Memory(used=1), SERVING, (model(2, 100),))
+    assert not memory_checks.fits_three(Memory(used=1), SERVING, (model(2, 100),))

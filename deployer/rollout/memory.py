@@ -11,7 +11,9 @@ from deployer.results.plan import Change
 FULL = 0.95
 
 
-def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[Model], *, apart: bool = True) -> str:
+def insufficient_memory(
+    memory: Memory, change: Change, observed: Deployment, models: Iterable[Model], *, apart: bool = True
+) -> str:
     """Why a change would not fit, or nothing. `apart` tells whether a candidate is started beside what serves.
 
     A candidate is taken to need what the server needs now, and the size of the versions that are new to it.
@@ -31,7 +33,7 @@ def lack(memory: Memory, change: Change, observed: Deployment, models: Iterable[
     return ""
 
 
-def for_three(memory: Memory, observed: Deployment, models: Iterable[Model]) -> bool:
+def fits_three(memory: Memory, observed: Deployment, models: Iterable[Model]) -> bool:
     """Whether what is free lets the server load the new versions while a candidate has them loaded too."""
     return memory.free is not None and memory.used + 2 * _new_bytes(observed, models) <= memory.free
 
