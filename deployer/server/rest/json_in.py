@@ -26,6 +26,7 @@ _NUMPY_RANK = 64
 _SPACES = re.compile(r"[ \t\r\n\f\v]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*[=.]{0,2}")
 _NUMBERS = frozenset((int, float))
+_SMALLEST = {"float": np.finfo(np.float32).tiny, "double": np.finfo(np.float64).tiny}
 _LIMITS = {
     "int32": (-(1 << 31), (1 << 31) - 1),
     "int16": (-(1 << 31), (1 << 31) - 1),
@@ -163,9 +164,10 @@ def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | N
 
 
 def floats(flat: Sequence[Any], dtype: DType) -> Array:
-    """Return floats; what is too large for them becomes infinity."""
-    with np.errstate(over="ignore"):
+    """Return floats; what is too large for them becomes infinity, and what is too small to be normal zero."""
+    with np.errstate(over="ignore", invalid="ignore"):
         array: Array = np.array(flat, np.float64).astype(dtype.numpy)
+        array *= np.abs(array) >= _SMALLEST[dtype.name]
     return array
 
 

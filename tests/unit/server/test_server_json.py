@@ -237,7 +237,9 @@ def test_rows_and_columns_become_the_same_arrays() -> None:
 
 
 def test_numbers_out_of_range_overflow_wrap_and_vanish_as_they_do_there() -> None:
-    assert inputs({"inputs": [1e300, -1e300, 1e-50, -0.0]}, x="float")["x"].tolist() == [math.inf, -math.inf, 0.0, 0.0]
+    assert inputs({"inputs": [1e300, -1e300, 1e-40, -0.0]}, x="float")["x"].tolist() == [math.inf, -math.inf, 0.0, 0.0]
+    small = inputs({"inputs": [5e-324, -1e-310, 2.3e-308, math.inf, math.nan]}, x="double")["x"]
+    assert str(small.tolist()) == "[0.0, -0.0, 2.3e-308, inf, nan]"
     assert inputs({"inputs": [300, -1]}, x="uint8")["x"].tolist() == [44, 255]
     assert inputs({"inputs": [70000]}, x="int16")["x"].tolist() == [4464]
     assert inputs({"inputs": 2**64 - 1}, x="uint64")["x"] == 2**64 - 1
