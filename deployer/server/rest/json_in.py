@@ -26,6 +26,9 @@ _NUMPY_RANK = 64
 _SPACES = re.compile(r"[ \t\r\n\f\v]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*[=.]{0,2}")
 _NUMBERS = frozenset((int, float))
+# For so many values a loop is quicker than numpy, whose calls cost more than they do.
+_FEW = 64
+_NORMAL = {"float": (1e-37, 1e38), "double": (1e-307, 1e308)}
 _SMALLEST = {"float": np.finfo(np.float32).tiny, "double": np.finfo(np.float64).tiny}
 _LIMITS = {
     "int32": (-(1 << 31), (1 << 31) - 1),
@@ -165,10 +168,21 @@ def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | N
 
 def floats(flat: Sequence[Any], dtype: DType) -> Array:
     """Return floats; what is too large for them becomes infinity, and what is too small to be normal zero."""
+    if len(flat) <= _FEW and _all_normal(flat, dtype):
+        return np.array(flat, dtype.numpy)
     with np.errstate(over="ignore", invalid="ignore"):
         array: Array = np.array(flat, np.float64).astype(dtype.numpy)
         array *= np.abs(array) >= _SMALLEST[dtype.name]
     return array
+
+
+def _all_normal(flat: Sequence[Any], dtype: DType) -> bool:
+    """Tell whether every value is zero or well inside the normal range of its type."""
+    low, high = _NORMAL[dtype.name]
+    for value in flat:  # noqa: SIM110 - all() and a generator take twice as long
+        if not (low <= value <= high or -high <= value <= -low or value == 0):
+            return False
+    return True
 
 
 def _exact_plain(rows: Sequence[Json], name: str, dtype: DType) -> Array:
