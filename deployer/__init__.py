@@ -6,6 +6,8 @@ The verbs of the command line are functions here, with the same results as value
     result = deployer.up("model.keras", options=deployer.ExportOptions(name="digits"))
     print(result.endpoints.rest)
 
+What they raise and return is here, too: `except deployer.NotReady`, `result: deployer.UpResult`.
+
 Importing the package imports none of its parts: each name is loaded at its first use.
 """
 
@@ -14,10 +16,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from deployer._version import __version__
+from deployer._version import __version__ as __version__
 
 # Commands whose name would hide a package or read as something else (export, render, smoke) have a longer name here.
-_HOMES = {
+_FUNCTIONS = {
     "doctor": "operations.doctor:doctor",
     "init": "operations.init:init",
     "export_model": "operations.export:export",
@@ -39,46 +41,107 @@ _HOMES = {
     "inspect": "operations.inspect:inspect",
     "token": "operations.token:token",
     "render_config": "operations.render:render",
-    "ExportOptions": "rollout.exporting:ExportOptions",
-    "Settings": "rollout.workspace:Settings",
-    "DeployerError": "errors:DeployerError",
 }
+_TYPES = {
+    "rollout.exporting": ("ExportOptions",),
+    "rollout.workspace": ("Settings",),
+    "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
+    "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
+    "results.deployment": ("Deployment", "Endpoints", "Front", "Rendered", "ServedModel"),
+    "results.differences": ("DiffResult", "OutputDistance", "SignatureChange", "VersionFigures"),
+    "results.history": ("HistoryResult", "Outcome", "Release"),
+    "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
+    "results.plan": ("Change", "Plan", "Step"),
+    "results.running": ("DeploymentStatus", "ModelState", "SmokeResult"),
+    "results.traffic": ("PhaseFigures", "TrafficFigures"),
+    "results.versions": ("ExportResult", "InspectResult", "PruneResult", "VersionsResult"),
+    "errors": (
+        "DeployerError",
+        "DeployFailed",
+        "PlanOutdated",
+        "LedgerError",
+        "RequestFailed",
+        "RequestRefused",
+        "Overloaded",
+        "MalformedTensor",
+        "UsageError",
+        "InvalidValue",
+        "EngineConflict",
+        "ConfigError",
+        "SettingRefused",
+        "ModelError",
+        "SourceNotFound",
+        "BrokenModel",
+        "UnknownOp",
+        "UntrustedCode",
+        "ExportFailed",
+        "SourceDiffers",
+        "SourceCrashed",
+        "GoldenError",
+        "NoSuchModel",
+        "VersionExists",
+        "TemplateError",
+        "EngineError",
+        "EngineUnavailable",
+        "NotOurs",
+        "PortTaken",
+        "NoRoom",
+        "NotReady",
+        "NotRunning",
+        "GateRefused",
+        "LockHeld",
+        "NothingDeployed",
+        "NoSuchRelease",
+        "ExtraMissing",
+    ),
+}
+_HOMES = {**_FUNCTIONS, **{name: f"{module}:{name}" for module, names in _TYPES.items() for name in names}}
 
-__all__ = [
-    "DeployerError",
-    "ExportOptions",
-    "Settings",
-    "__version__",
-    "diff",
-    "doctor",
-    "down",
-    "down_all",
-    "export_model",
-    "history",
-    "init",
-    "inspect",
-    "label",
-    "logs",
-    "predict",
-    "prune",
-    "redeploy",
-    "render_config",
-    "rollback",
-    "smoke_test",
-    "status",
-    "token",
-    "unlock",
-    "up",
-    "versions",
-]
+__all__ = sorted(["__version__", *_HOMES])  # noqa: PLE0605 - type checkers read the aliases below
 
 if TYPE_CHECKING:
+    from deployer.errors import BrokenModel as BrokenModel
+    from deployer.errors import ConfigError as ConfigError
     from deployer.errors import DeployerError as DeployerError
+    from deployer.errors import DeployFailed as DeployFailed
+    from deployer.errors import EngineConflict as EngineConflict
+    from deployer.errors import EngineError as EngineError
+    from deployer.errors import EngineUnavailable as EngineUnavailable
+    from deployer.errors import ExportFailed as ExportFailed
+    from deployer.errors import ExtraMissing as ExtraMissing
+    from deployer.errors import GateRefused as GateRefused
+    from deployer.errors import GoldenError as GoldenError
+    from deployer.errors import InvalidValue as InvalidValue
+    from deployer.errors import LedgerError as LedgerError
+    from deployer.errors import LockHeld as LockHeld
+    from deployer.errors import MalformedTensor as MalformedTensor
+    from deployer.errors import ModelError as ModelError
+    from deployer.errors import NoRoom as NoRoom
+    from deployer.errors import NoSuchModel as NoSuchModel
+    from deployer.errors import NoSuchRelease as NoSuchRelease
+    from deployer.errors import NothingDeployed as NothingDeployed
+    from deployer.errors import NotOurs as NotOurs
+    from deployer.errors import NotReady as NotReady
+    from deployer.errors import NotRunning as NotRunning
+    from deployer.errors import Overloaded as Overloaded
+    from deployer.errors import PlanOutdated as PlanOutdated
+    from deployer.errors import PortTaken as PortTaken
+    from deployer.errors import RequestFailed as RequestFailed
+    from deployer.errors import RequestRefused as RequestRefused
+    from deployer.errors import SettingRefused as SettingRefused
+    from deployer.errors import SourceCrashed as SourceCrashed
+    from deployer.errors import SourceDiffers as SourceDiffers
+    from deployer.errors import SourceNotFound as SourceNotFound
+    from deployer.errors import TemplateError as TemplateError
+    from deployer.errors import UnknownOp as UnknownOp
+    from deployer.errors import UntrustedCode as UntrustedCode
+    from deployer.errors import UsageError as UsageError
+    from deployer.errors import VersionExists as VersionExists
     from deployer.operations.diff import diff as diff
     from deployer.operations.doctor import doctor as doctor
     from deployer.operations.down import down as down
     from deployer.operations.down import down_all as down_all
-    from deployer.operations.export import export as export_model
+    from deployer.operations.export import export as _export
     from deployer.operations.history import history as history
     from deployer.operations.init import init as init
     from deployer.operations.inspect import inspect as inspect
@@ -87,24 +150,66 @@ if TYPE_CHECKING:
     from deployer.operations.prune import prune as prune
     from deployer.operations.redeploy import label as label
     from deployer.operations.redeploy import redeploy as redeploy
-    from deployer.operations.render import render as render_config
+    from deployer.operations.render import render as _render
     from deployer.operations.rollback import rollback as rollback
-    from deployer.operations.smoke import smoke as smoke_test
+    from deployer.operations.smoke import smoke as _smoke
     from deployer.operations.status import status as status
     from deployer.operations.token import token as token
     from deployer.operations.unlock import unlock as unlock
     from deployer.operations.up import up as up
     from deployer.operations.versions import versions as versions
+    from deployer.results.changes import DownResult as DownResult
+    from deployer.results.changes import TokenResult as TokenResult
+    from deployer.results.changes import UnlockResult as UnlockResult
+    from deployer.results.changes import UpResult as UpResult
+    from deployer.results.checks import Check as Check
+    from deployer.results.checks import DoctorResult as DoctorResult
+    from deployer.results.checks import Finding as Finding
+    from deployer.results.checks import Report as Report
+    from deployer.results.deployment import Deployment as Deployment
+    from deployer.results.deployment import Endpoints as Endpoints
+    from deployer.results.deployment import Front as Front
+    from deployer.results.deployment import Rendered as Rendered
+    from deployer.results.deployment import ServedModel as ServedModel
+    from deployer.results.differences import DiffResult as DiffResult
+    from deployer.results.differences import OutputDistance as OutputDistance
+    from deployer.results.differences import SignatureChange as SignatureChange
+    from deployer.results.differences import VersionFigures as VersionFigures
+    from deployer.results.history import HistoryResult as HistoryResult
+    from deployer.results.history import Outcome as Outcome
+    from deployer.results.history import Release as Release
+    from deployer.results.model import GoldenSummary as GoldenSummary
+    from deployer.results.model import Model as Model
+    from deployer.results.model import SavedModelInfo as SavedModelInfo
+    from deployer.results.model import Signature as Signature
+    from deployer.results.model import Source as Source
+    from deployer.results.model import TensorSpec as TensorSpec
+    from deployer.results.plan import Change as Change
+    from deployer.results.plan import Plan as Plan
+    from deployer.results.plan import Step as Step
+    from deployer.results.running import DeploymentStatus as DeploymentStatus
+    from deployer.results.running import ModelState as ModelState
+    from deployer.results.running import SmokeResult as SmokeResult
+    from deployer.results.traffic import PhaseFigures as PhaseFigures
+    from deployer.results.traffic import TrafficFigures as TrafficFigures
+    from deployer.results.versions import ExportResult as ExportResult
+    from deployer.results.versions import InspectResult as InspectResult
+    from deployer.results.versions import PruneResult as PruneResult
+    from deployer.results.versions import VersionsResult as VersionsResult
     from deployer.rollout.exporting import ExportOptions as ExportOptions
     from deployer.rollout.workspace import Settings as Settings
 
+    export_model, render_config, smoke_test = _export, _render, _smoke
 
-def __getattr__(name: str) -> Any:
-    if name in _HOMES:
-        module, _, attribute = _HOMES[name].partition(":")
-        return getattr(import_module(f"deployer.{module}"), attribute)
-    raise AttributeError(f"module 'deployer' has no attribute {name!r}")
+
+if not TYPE_CHECKING:  # type checkers shall refuse a name that is not imported above
+
+    def __getattr__(name: str) -> Any:
+        if name in _HOMES:
+            module, _, attribute = _HOMES[name].partition(":")
+            return getattr(import_module(f"deployer.{module}"), attribute)
+        raise AttributeError(f"module 'deployer' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(__all__)

@@ -80,6 +80,52 @@ def test_the_wheel_holds_what_it_should_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {f"deployer/_templates/{path.name}" for path in (ROOT / "templates").iterdir()} <= names
-    assert {"deployer/deployer.schema.json", "deployer/server/__main__.py"} <= names
+    assert {"deployer/deployer.schema.json", "deployer/py.typed", "deployer/server/__main__.py"} <= names
     assert {name.partition("/")[0].partition("-")[0] for name in names} == {"deployer", "tf_deployer"}
     assert any(name.endswith("licenses/LICENSE") for name in names)
+
+
+TYPED = """
+import deployer
+
+def serve(path: str) -> str:
+    try:
+        result: deployer.UpResult = deployer.up(path, options=deployer.ExportOptions(name="digits"))
+    except deployer.GateRefused as error:
+        for check in error.results:
+            print(check)
+        return error.hint or error.message
+    except (deployer.NotReady, deployer.DeployerError) as error:
+        raise SystemExit(error.exit_code) from error
+    found: tuple[deployer.DeploymentStatus, ...] = deployer.status(settings=deployer.Settings(env="local"))
+    for each in found:
+        served: tuple[deployer.ServedModel, ...] = each.deployment.models
+        print(each.deployment.endpoints.rest, [(model.name, model.versions) for model in served])
+    exported: deployer.Model = deployer.export_model(path).model
+    down: deployer.DownResult = deployer.down(exported.name)
+    print(down, deployer.__version__.upper())
+    return result.endpoints.grpc if result.endpoints else ""
+"""
+
+
+def types(scripts: Path, program: Path) -> tuple[int, str]:
+    """What `mypy --strict` says of a program in the environment with the wheel."""
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", scripts / "python", "--no-incremental"]
+    ended = subprocess.run(
+        [*command, program], cwd=program.parent, capture_output=True, text=True, timeout=300, check=False
+    )
+    return ended.returncode, ended.stdout + ended.stderr
+
+
+def test_a_program_that_uses_the_package_passes_a_strict_type_check(scripts: Path, tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(TYPED)
+    assert types(scripts, tmp_path / "program.py") == (0, "Success: no issues found in 1 source file\n")
+
+
+def test_and_one_that_uses_it_wrongly_does_not(scripts: Path, tmp_path: Path) -> None:
+    wrong = {"up": "deployer.up(1)", "result": "deployer.status().rest", "error": "deployer.NotReady('x').hints"}
+    wrong |= {"name": "deployer.NoSuchThing"}
+    (tmp_path / "program.py").write_text("import deployer\n" + "".join(f"{text}\n" for text in wrong.values()))
+    code, text = types(scripts, tmp_path / "program.py")
+    assert code == 1
+    assert [f"program.py:{line}: error" in text for line in range(2, 2 + len(wrong))] == [True] * len(wrong), text
