@@ -28,7 +28,7 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
         items = _row_items(name, array)
     else:
         items = encode(",".join(_objects(outputs)))
-    return b'{\n    "predictions": [' + items + b"\n    ]\n}"
+    return b"".join((b'{\n    "predictions": [', items, b"\n    ]\n}"))
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
@@ -42,10 +42,10 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
     return encode(f'{{\n    "outputs": {{{members}\n    }}\n}}')
 
 
-def _row_items(name: str, array: Array) -> bytes:
+def _row_items(name: str, array: Array) -> bytes | memoryview:
     """Write the rows of the only output on one line."""
     if array.size and _writable(array).name != "string":
-        return json_numbers.dump(array)[1:-1].replace(b",", b", ")
+        return memoryview(json_numbers.dump(array).replace(b",", b", "))[1:-1]
     return encode(", ".join(_lines(name, array, depth=2)))
 
 
