@@ -14,7 +14,7 @@ from typing import TextIO
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
 AGAIN_SECONDS = 0.05
-SECOND_INTERRUPT_MESSAGE = b"what was begun is being undone; once more leaves that to the next command\n"
+SECOND_INTERRUPT_MESSAGE = b"rolling back; press Ctrl-C again to leave it to the next command\n"
 COLLECT_AFTER = 100_000
 """Objects more than before, until Python looks for garbage: importing makes 60,000, none of them garbage."""
 

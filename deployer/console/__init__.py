@@ -7,8 +7,6 @@ from deployer.console.deployments import (
     show_down,
     show_history,
     show_next_steps,
-    show_report,
-    show_smoke,
     show_status,
     show_token,
     show_traffic,
@@ -29,6 +27,7 @@ from deployer.console.objects import (
     plain,
     show_json,
 )
+from deployer.console.reports import show_report, show_smoke
 from deployer.console.versions import (
     show_diff,
     show_export,

@@ -8,29 +8,37 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
+from deployer.console.reports import show_report
 from deployer.results.deployment import LOST, cli_name, format_models
 
 if TYPE_CHECKING:
     from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
-    from deployer.results.checks import DoctorResult, Report
+    from deployer.results.checks import DoctorResult
     from deployer.results.history import HistoryResult, Release
-    from deployer.results.running import DeploymentStatus, SmokeResult
+    from deployer.results.running import DeploymentStatus
     from deployer.results.traffic import TrafficFigures
 
 
-def show_up(result: UpResult) -> None:
-    """The plan after a dry run; after a deploy the proof and the endpoint."""
-    out(str(result.plan))
+def show_up(result: UpResult, *, verbose: bool = False) -> None:
+    """The plan after a dry run; after a deploy what was verified, and the endpoint. `verbose` lists every check."""
+    out(str(result.plan) if result.plan.is_change else f"{result.name} is up to date: {_served(result)}")
     if result.report is None:
         out(f"digest {result.plan.digest}")
     else:
-        show_report(result.report)
+        show_report(result.report, verbose=verbose)
     if result.traffic is not None:
         show_traffic(result.traffic)
     if result.endpoints is not None:
         out("")
         _show_endpoint(result)
     show_notices(result.notices)
+
+
+def _served(result: UpResult) -> str:
+    """`version 1` where that says all."""
+    one = result.models[0]
+    alone = len(result.models) == 1 and one.name == result.name and len(one.versions) == 1 and not one.labels
+    return f"version {one.versions[0]}" if alone else format_models(result.models)
 
 
 def show_up_quietly(result: UpResult) -> None:
@@ -55,14 +63,6 @@ def show_next_steps(result: UpResult) -> None:
     if result.endpoints is not None:
         name = cli_name(result.name, result.env)
         print(f"\nask it:   deployer predict {name}\nstop it:  deployer down {name}", file=sys.stderr)
-
-
-def show_report(report: Report) -> None:
-    """A line for each check; `part` where something was not asked or not compared."""
-    for check in report.checks:
-        passed = paint("part", BOLD) if check.partial else paint("ok  ", GREEN)
-        mark = passed if check.ok else paint("FAIL", RED)
-        out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
 
 
 def show_traffic(seen: TrafficFigures) -> None:
@@ -170,12 +170,6 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
         found.endpoints.rest,
         found.endpoints.grpc,
     )
-
-
-def show_smoke(result: SmokeResult) -> None:
-    """The proof, and where it was made."""
-    out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
-    show_report(result.report)
 
 
 def show_token(result: TokenResult) -> None:

@@ -90,7 +90,7 @@ def _good(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
     last: dict[tuple[str, str, str], list[tuple[ServedModel, ...]]] = {}
     for release in releases:
         kept = last.setdefault((release.name, release.env, release.engine), [])
-        good = release.outcome is Outcome.GOOD and release.change != Change.REMOVE.value
+        good = release.outcome is Outcome.SUCCEEDED and release.change != Change.REMOVE.value
         if good and release.models not in kept and len(kept) < LAST_GOOD:
             kept.append(release.models)
     return {key for kept in last.values() for models in kept for key in _keys(models)}

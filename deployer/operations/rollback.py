@@ -73,7 +73,7 @@ def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) 
 
 
 def _good(releases: tuple[Release, ...]) -> list[Release]:
-    return [found for found in releases if found.outcome is Outcome.GOOD and found.change != Change.REMOVE.value]
+    return [found for found in releases if found.outcome is Outcome.SUCCEEDED and found.change != Change.REMOVE.value]
 
 
 def _other_versions(workspace: Workspace, deployed: Deployment) -> str:

@@ -11,7 +11,8 @@ class Check:
     says that something was not asked or not compared: `detail` says what.
 
     `retried` counts requests that the server refused for load and that were asked again; `overloaded` tells that it
-    still refused in the end, so that nothing is known of its answer.
+    still refused in the end, so that nothing is known of its answer. `answers` counts those that were compared with
+    golden ones.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Check:
     partial: bool = False
     retried: int = 0
     overloaded: bool = False
+    answers: int = 0
 
 
 @dataclass(frozen=True)

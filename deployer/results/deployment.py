@@ -35,14 +35,17 @@ class ServedModel:
     digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """`name:1+2 stable=1`."""
-        labels = "".join(f" {label}={version}" for label, version in self.labels)
-        return f"{self.name}:{'+'.join(map(str, self.versions))}{labels}"
+        """`name:1` for one version without labels; otherwise `name: 1 (stable), 2`."""
+        if len(self.versions) == 1 and not self.labels:
+            return f"{self.name}:{self.versions[0]}"
+        labels = {version: [label for label, to in self.labels if to == version] for version in self.versions}
+        texts = (f"{version} ({', '.join(names)})" if names else str(version) for version, names in labels.items())
+        return f"{self.name}: {', '.join(texts)}"
 
 
 def format_models(models: Iterable[ServedModel]) -> str:
     """Several in one line."""
-    return ", ".join(map(str, models))
+    return "; ".join(map(str, models))
 
 
 def models_text(models: tuple[ServedModel, ...]) -> str:

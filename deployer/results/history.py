@@ -22,9 +22,14 @@ class Outcome(Enum):
     """How a release ended."""
 
     UNDER_WAY = "under way"
-    GOOD = "good"
+    SUCCEEDED = "succeeded"
     FAILED = "failed"
     INTERRUPTED = "interrupted"
+
+    @classmethod
+    def _missing_(cls, value: object) -> Outcome | None:
+        """Histories of earlier releases say `good`."""
+        return cls.SUCCEEDED if value == "good" else None
 
 
 @dataclass(frozen=True)

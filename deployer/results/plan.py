@@ -82,7 +82,7 @@ class AwaitCandidate(Step):
 
     @property
     def action(self) -> str:
-        return "wait for the candidate, and ask no golden questions: clients are the first to see what is broken"
+        return "wait until the candidate has loaded its models, without verification"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,8 @@ class DiscardCandidate(Step):
 
 @dataclass(frozen=True)
 class Promote(Step):
-    """The candidate takes the address; what served at it gives way once the steps of `accepted_by` have passed."""
+    """The candidate takes the address; the old server, with the models of `replaces`, gives way once the steps of
+    `accepted_by` have passed."""
 
     address: str
     gateway: bool
@@ -110,11 +111,12 @@ class Promote(Step):
     @property
     def action(self) -> str:
         what = "have the gateway send requests to it, from" if self.gateway else "open its ports on"
-        first = f"stop release {self.replaces}, whose ports are closed until {self.gap}; then " if self.gap else ""
-        last = f"; then drain and stop release {self.replaces}" if self.replaces and not self.gap else ""
+        old = f"the old server ({self.replaces})"
+        first = f"stop {old}, whose ports are closed until {self.gap}; then " if self.gap else ""
+        last = f"; then drain and stop {old}" if self.replaces and not self.gap else ""
         if last and not self.gateway:
             last += ", which may interrupt gRPC calls that clients do not retry"
-        changes = "".join(f"; {change}" for change in self.changes)
+        changes = f"; {', '.join(self.changes)}" if self.changes else ""
         return f"{first}{what} {self.address}{changes}{last}"
 
 
@@ -147,7 +149,7 @@ class JudgeTraffic(Step):
 
     @property
     def action(self) -> str:
-        return "judge what clients noticed"
+        return "check the measured requests against the limits"
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ class Reload(Step):
 
     @property
     def action(self) -> str:
-        return "; ".join(self.changes) or f"have the server serve {format_models(self.models)}"
+        return ", ".join(self.changes) or f"have the server serve {format_models(self.models)}"
 
 
 @dataclass(frozen=True)
@@ -209,11 +211,11 @@ class CheckServing(Step):
 class Remove(Step):
     """The server stops, and all that was made for it goes."""
 
-    release: str
+    models: tuple[ServedModel, ...]
 
     @property
     def action(self) -> str:
-        return f"stop release {self.release}, and remove its config, log and run folder"
+        return f"stop the server ({format_models(self.models)}) and remove its config, log and run directory"
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
             raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
 
     context.replaced = old
-    context.progress("opening its ports")
+    context.progress("opening the public ports")
     context.monitor.switching()
     try:
         with attach_server_logs(context.engine, candidate):
@@ -186,7 +186,7 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
             _perform(each, context, undo)
 
     context.engine.images.pull(context.progress)
-    context.progress("putting another gateway in front of it")
+    context.progress("replacing the gateway")
     context.serving = context.engine.replace_gateway(context.running(), accept)
 
 
@@ -204,7 +204,7 @@ def _restoring(context: Context, before: Deployment) -> Undo:
 
     def restore() -> None:
         context.monitor.rolled_back()
-        journal(f"take back: {format_models(before.models)}")
+        journal(f"roll back to {format_models(before.models)}")
         reload.restore(context.workspace, before, before.models, lambda step: journal(step.action))
 
     return Undo(restore, f"{format_models(before.models)} serves again", "the models were taken back")

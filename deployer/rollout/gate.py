@@ -59,8 +59,8 @@ class Gate:
         if bare.source.kind == FOREIGN:
             another = f"deployer up {shlex.quote(str(bare.path))} makes a version of it that has some"
         raise VerificationFailed(
-            f"{bare.name}:{bare.version} cannot be proven: {bare.golden.lack}",
-            hint=f"{another}; --skip-gate serves it unproven",
+            f"{bare.name}:{bare.version} cannot be verified: {bare.golden.lack}",
+            hint=f"{another}; --skip-gate serves it unverified",
         )
 
     def check_signatures(self, observed: Deployment) -> None:
@@ -108,7 +108,7 @@ class Gate:
 
         await_models(self.workspace, deployment, self.launch.models)
         client = self.workspace.client(deployment)
-        self.progress("asking it the golden questions")
+        self.progress("verifying its answers over REST and gRPC")
         report = smoke.prove(client, self.models, self.workspace.tolerance, again=again)
         limit = self.workspace.spec.gate.max_slowdown
         if report.ok and beside is not None and limit is not None:

@@ -15,6 +15,7 @@ from deployer.results.deployment import (
     NamedImage,
     ServedModel,
     differing_parts,
+    format_models,
 )
 from deployer.results.plan import (
     AwaitCandidate,
@@ -35,14 +36,16 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
+from deployer.rollout.model_changes import cause as reload_cause
+from deployer.rollout.model_changes import describe
 
 Models = tuple[ServedModel, ...]
 FLAGS = "the flags"
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 VERIFIED = "the candidate is verified"
-AT_ITS_ADDRESS = "what it replaces is given up only then"
-UNVERIFIED = "nothing takes traffic unverified"
-SKIPPED = "the gate is skipped"
+AT_ITS_ADDRESS = "the old server runs until then"
+UNVERIFIED = "no unverified server takes traffic"
+SKIPPED = "verification is skipped"
 
 
 @dataclass(frozen=True)
@@ -101,19 +104,19 @@ def starts(plan: Plan) -> bool:
 def remove(observed: Deployment) -> Plan:
     """What `down` does."""
     cause = "asked for" if observed.running else "asked for; its server is not running"
-    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.release),))
+    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.models),))
 
 
 def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> tuple[Step, ...]:
     cause = "nothing is deployed under this name"
     if observed is not None:
-        cause = f"the server of release {observed.release} is not running"
+        cause = "its server is not running"
     unmeasured = dataclasses.replace(conditions, measured=False)  # no server answers before
     promote = Promote(
         VERIFIED if conditions.gate else SKIPPED,
         _address(launch, observed),
         bool(launch.gateway_digest),
-        changes=_changes(launch, observed) if observed else (),
+        changes=describe(observed.models, launch.models) if observed else (),
         accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(unmeasured),
     )
     return (_start(launch, cause), _first_look(conditions), promote)
@@ -132,9 +135,9 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         why,
         _address(launch, observed),
         bool(launch.gateway_digest),
-        replaces=observed.release,
+        replaces=format_models(observed.models),
         gap=gap,
-        changes=_changes(launch, observed),
+        changes=describe(observed.models, launch.models),
         accepted_by=_accepting(conditions),
     )
     return (_start(launch, cause), _first_look(conditions, pace=True), promote)
@@ -176,35 +179,31 @@ def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
     loaded = all_loaded(launch.models, observed.models)
     return (
-        *(_before_reload(launch, conditions, loaded=loaded) if conditions.gate else ()),
-        *reload(observed.models, launch.models, conditions.stored, _changes(launch, observed)),
-        VerifyServing("its models changed", again=loaded) if conditions.gate else AwaitServing(SKIPPED),
+        *(_before_reload(launch, observed, conditions, loaded=loaded) if conditions.gate else ()),
+        *reload(observed.models, launch.models, conditions.stored),
+        VerifyServing("after the reload", again=loaded) if conditions.gate else AwaitServing(SKIPPED),
         *_judged(conditions, old_serves=False),
     )
 
 
-def _before_reload(launch: Launch, conditions: Conditions, *, loaded: bool) -> tuple[Step, ...]:
+def _before_reload(launch: Launch, observed: Deployment, conditions: Conditions, *, loaded: bool) -> tuple[Step, ...]:
     if loaded:
-        return (VerifyServing("the server has loaded all versions already"),)
+        return (VerifyServing("the server has loaded these versions already"),)
     return (
-        _start(launch, "models differ"),
+        _start(launch, reload_cause(observed.models, launch.models)),
         VerifyCandidate(UNVERIFIED, pace=True),
-        DiscardCandidate("the serving server loads what it has shown", background=conditions.room),
+        DiscardCandidate("the running server loads the verified version itself", background=conditions.room),
     )
 
 
-def reload(
-    there: Models, models: Models, stored: Callable[[Models], Models] = tuple, changes: tuple[str, ...] = ()
-) -> tuple[Step, ...]:
+def reload(there: Models, models: Models, stored: Callable[[Models], Models] = tuple) -> tuple[Step, ...]:
     """Have a server that has `there` serve `models`: both at first, where that is another thing than either."""
     union = _union(there, models)
     both = stored(union)
-    beside = (
-        ()
-        if _same(both, there) or _same(both, models)
-        else (LoadVersions("nothing is unloaded before the new version serves", both),)
-    )
-    return (*beside, Reload("models differ", models, union, changes), RecordModels("the reload has ended", models))
+    cause, loads_first = reload_cause(there, models), not (_same(both, there) or _same(both, models))
+    changes = describe(both if loads_first else there, models)
+    last = (Reload(cause, models, union, changes), RecordModels("the reload has ended", models))
+    return (LoadVersions("nothing is unloaded before the new version serves", both), *last) if loads_first else last
 
 
 def _union(there: Models, models: Models) -> Models:
@@ -225,16 +224,6 @@ def _same(one: Models, other: Models) -> bool:
     return {(model.name, model.versions, model.labels) for model in one} == {
         (model.name, model.versions, model.labels) for model in other
     }
-
-
-def _changes(launch: Launch, observed: Deployment) -> tuple[str, ...]:
-    before, after = ({model.name: model for model in models} for models in (observed.models, launch.models))
-    both = [name for name in after if name in before and str(before[name]) != str(after[name])]
-    return (
-        *(f"load {model}" for name, model in after.items() if name not in before),
-        *(f"unload {model}" for name, model in before.items() if name not in after),
-        *(f"change {before[name]} to {after[name]}" for name in both),
-    )
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:

@@ -74,7 +74,7 @@ def recorded(  # noqa: PLR0913 - what is written of a release
             kept.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
             raise
         try:
-            kept.end(number, Outcome.GOOD, time.monotonic() - began, note)
+            kept.end(number, Outcome.SUCCEEDED, time.monotonic() - began, note)
         except LedgerError as error:
             raise LedgerError(f"the change is made, but {error.message}", hint=error.hint) from error
 

@@ -47,7 +47,7 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, aim: st
     """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
     `redeploy` or `label` did."""
     releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
-    last = next((release for release in releases if release.outcome is Outcome.GOOD), None)
+    last = next((release for release in releases if release.outcome is Outcome.SUCCEEDED), None)
     if last is None or last.models != observed.models:
         return
     verb = last.detail.partition(";")[0]

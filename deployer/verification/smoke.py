@@ -33,11 +33,13 @@ PACE_ROUNDS = 40
 
 @dataclass(frozen=True)
 class Found:
-    """What a check found: its text, the largest distance from a golden answer, and whether something was left out."""
+    """What a check found: its text, the largest distance from a golden answer, whether something was left out, and how
+    many answers were compared."""
 
     detail: str
     worst: float | None = None
     partial: bool = False
+    answers: int = 0
 
 
 def prove(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
@@ -185,20 +187,29 @@ def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
 
 def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance, left_out: str = "") -> Found:
     worst = [parity.compare(case, ask(case), model, tolerance) for case in cases]
-    found = _compared(f"{len(cases)} golden answers", worst, model, cases)
+    found = _compared(f"{len(cases)} golden answers", worst, model, cases, tolerance)
     if not left_out:
         return found
     return dataclasses.replace(found, detail=f"{found.detail}; others not asked: {left_out}", partial=True)
 
 
-def _compared(what: str, worst: Iterable[float | None], model: Model, cases: Sequence[GoldenCase]) -> Found:
+def _compared(
+    what: str, worst: Sequence[float | None], model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance
+) -> Found:
     """How far the values were apart; of random outputs there are none to compare."""
     far = max((each for each in worst if each is not None), default=None)
     random = dict.fromkeys(name for case in cases for name in parity.shapes_only(model, case))
-    told = [] if far is None else [f"worst difference {far:.3g}"]
+    told = [] if far is None else [f"max diff {far:.3g}{_allowed(cases, tolerance)}"]
     if random:
         told.append(f"shapes and dtypes only: {', '.join(random)} {'is' if len(random) == 1 else 'are'} random")
-    return Found(f"{what}, {'; '.join(told)}", far, partial=bool(random))
+    return Found(f"{what}, {'; '.join(told)}", far, partial=bool(random), answers=len(worst))
+
+
+def _allowed(cases: Sequence[GoldenCase], tolerance: Tolerance) -> str:
+    """The widest relative tolerance of the compared outputs; empty where they must be equal."""
+    dtypes = {str(array.dtype) for case in cases for array in case.outputs.values()}
+    widest = max((tolerance.of(dtype)[0] for dtype in dtypes), default=0.0)
+    return f" (tolerance {widest:g})" if widest else ""
 
 
 def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
@@ -211,7 +222,7 @@ def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
     worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True)]
-    return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases)
+    return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases, tolerance)
 
 
 def _status(client: Client, name: str, version: int) -> Found:
@@ -250,4 +261,5 @@ def _check(client: Client, name: str, model: str, run: Callable[[], Found]) -> C
         partial=found.partial,
         retried=client.retries.count - before,
         overloaded=overloaded,
+        answers=found.answers,
     )

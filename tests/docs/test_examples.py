@@ -29,7 +29,7 @@ def test_custom_layer(folder: Path) -> None:
     run(train, here)
     assert "waves.keras uses 'Waves'" in in_process("up", "waves.keras", cwd=here).err
     run(up, here)
-    assert "NOTHING waves [local]" in run(up, here)
+    assert "waves is up to date: version 1" in run(up, here)
     first, second = (value for (value,) in json.loads(run(predict, here))["predictions"])
     assert abs(first) < 0.2
     assert abs(second - 0.64) < 0.2

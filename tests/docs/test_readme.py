@@ -71,7 +71,7 @@ def test_every_verb_is_in_the_table() -> None:
 
     from deployer.cli import app
 
-    chapter = README.read_text().partition("## Verbs")[2].partition("\n## ")[0]
+    chapter = README.read_text().partition("## Commands")[2].partition("\n## ")[0]
     assert not [verb for verb in get_command(app).commands if f"`{verb}" not in chapter]
 
 

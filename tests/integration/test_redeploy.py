@@ -158,7 +158,7 @@ def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_sk
     assert {check["name"] for check in skipped["report"]["checks"]} == {"status"}
     assert ask(endpoints) == 4.0
     newest = deployer("history", "--json", cwd=project).json["releases"][0]
-    assert (newest["outcome"], newest["detail"]) == ("good", "redeploy; the gate was skipped")
+    assert (newest["outcome"], newest["detail"]) == ("succeeded", "redeploy; the gate was skipped")
 
 
 def test_a_signature_that_breaks_clients_is_refused_and_let_through_when_asked_for(project):

@@ -51,8 +51,8 @@ def test_rollback_goes_back_to_the_last_good_release_that_served_others(project)
     assert answer(back["endpoints"]) == ANSWERS[1]
     assert answer(ok(project, "rollback", "half_plus_two", "--to", "2")["endpoints"]) == ANSWERS[2]
     assert history(project) == [
-        ("create", [1], "good"), ("reload", [2], "good"), ("reload", [3], "failed"),
-        ("reload", [1], "good"), ("reload", [2], "good"),
+        ("create", [1], "succeeded"), ("reload", [2], "succeeded"), ("reload", [3], "failed"),
+        ("reload", [1], "succeeded"), ("reload", [2], "succeeded"),
     ]  # fmt: skip
     assert len(servers(project)) == 1
 
@@ -123,6 +123,6 @@ def test_a_killed_command_and_a_down_are_in_the_history_and_outlive_the_servers(
     ok(project, "up", "half_plus_two:2", *ANY_PORTS)
     ok(project, "down")
     assert history(project) == [
-        ("create", [1], "interrupted"), ("create", [2], "good"), ("remove", [2], "good"),
+        ("create", [1], "interrupted"), ("create", [2], "succeeded"), ("remove", [2], "succeeded"),
     ]  # fmt: skip
     assert deployer("rollback", "half_plus_two", cwd=project).code == 10

@@ -26,7 +26,7 @@ from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedM
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
-from deployer.results.plan import Change, Plan, StartCandidate
+from deployer.results.plan import Change, CheckServing, Plan, StartCandidate
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
 from deployer.results.traffic import PhaseFigures, TrafficFigures
 from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
@@ -92,6 +92,9 @@ RESULTS = [
     UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
     TokenResult("alice", "secret", Path("tokens")),
 ]
+
+CHECK = Check("status", "m:1", ok=True, detail="AVAILABLE", milliseconds=1.0)
+PARITY = Check("parity REST", "m:1", ok=True, detail="", milliseconds=1.0, worst=0.5, answers=4)
 
 
 def test_notices_are_on_stderr_and_in_the_json(capsys):
@@ -246,12 +249,52 @@ def test_a_proof_is_a_line_for_each_check(capsys):
 def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
     console.show_up(RESULTS[6])
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"{RESULTS[6].plan}\n  ok  ")
+    assert shown.out.startswith(f"{RESULTS[6].plan}\nverified m:1: 1 check\n  FAIL  m:1  parity REST ")
     assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
     assert shown.err == ""
     console.show_up(RESULTS[7])
     digest = RESULTS[7].plan.digest
     assert capsys.readouterr() == (f"{RESULTS[7].plan}\ndigest {digest}\n", "")
+
+
+def test_a_deploy_lists_every_check_when_it_is_verbose(capsys):
+    console.show_up(RESULTS[6], verbose=True)
+    assert capsys.readouterr().out.startswith(f"{RESULTS[6].plan}\n  ok    m:1  status ")
+
+
+@pytest.mark.parametrize(
+    ("checks", "line"),
+    [
+        ((CHECK,), "verified m:1: 1 check"),
+        ((PARITY,), "verified m:1: 1 check, 4 answers over REST, max diff 0.5"),
+        ((CHECK, PARITY, dataclasses.replace(PARITY, name="parity gRPC", worst=1.0, retried=2)),
+         "verified m:1: 3 checks, 8 answers over REST and gRPC, max diff 1, 2 retried"),
+    ],
+)  # fmt: skip
+def test_what_passed_is_one_line_for_each_model(capsys, checks, line):
+    console.show_report(Report(checks), verbose=False)
+    assert capsys.readouterr().out == f"{line}\n"
+
+
+def test_what_was_not_asked_is_listed_beside_the_line(capsys):
+    partial = dataclasses.replace(PARITY, partial=True)
+    console.show_report(Report((CHECK, partial)), verbose=False)
+    first, second = capsys.readouterr().out.splitlines()
+    assert (first, second.split()[:4]) == ("verified m:1: 1 check", ["part", "m:1", "parity", "REST"])
+
+
+@pytest.mark.parametrize(
+    ("models", "served"),
+    [
+        ((ServedModel("m", (3,)),), "version 3"),
+        ((ServedModel("m", (2, 3), (("canary", 3),)),), "m: 2, 3 (canary)"),
+        ((ServedModel("m", (3,)), ServedModel("n", (1,))), "m:3; n:1"),
+    ],
+)
+def test_what_changes_nothing_says_so(capsys, models, served):
+    plan = Plan(Change.NOTHING, "m [local]", (CheckServing("nothing is to be changed"),))
+    console.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF))
+    assert capsys.readouterr().out.startswith(f"m is up to date: {served}\n")
 
 
 def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
@@ -327,7 +370,7 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     head, first, second = shown.out.splitlines()
     assert head.split() == ["PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
     assert first.index("local") == second.index("local") == head.index("ENV")
-    assert "m:1+2 stable=1, n:7" in first
+    assert "m: 1 (stable), 2; n:7" in first
     assert "serving" in first
     assert "not running" in second
     assert shown.err == "longer-name [local]: its server is not running\n"

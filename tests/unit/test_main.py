@@ -127,4 +127,4 @@ raise SystemExit(entry.run())
 def test_a_second_ctrl_c_does_not_break_off_what_undoes_the_first_and_a_third_one_does(tmp_path, more, undone):
     ended = ran(IMPATIENT.format(more=more), tmp_path)
     assert (ended.returncode, ended.stdout) == (130, undone)
-    assert "is being undone" in ended.stderr
+    assert "rolling back" in ended.stderr

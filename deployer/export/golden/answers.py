@@ -44,7 +44,7 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
     Raises GoldenError, BrokenModel, and SourceDiffers where it does not answer as its source did.
     """
     signatures = reader.read(target).signatures
-    progress("asking the saved model for its golden answers")
+    progress("recording reference answers from TensorFlow (golden set)")
     with loaded(target) as model:
         given = _given(model, signatures, examples_file)
         answers = _answers(model, signatures, given, source)

@@ -172,7 +172,7 @@ def test_a_record_that_is_no_message_a_cut_file_and_too_many_records(exporter: E
         exporter(str(cut))
     with pytest.raises(BrokenModel, match="record 1001 of"):
         exporter(str(with_warmup(tmp_path / "many", [good] * 1001)))
-    assert exporter(str(with_warmup(tmp_path / "good", [good] * 3))).summary.warmup == 3
+    assert exporter(str(with_warmup(tmp_path / "succeeded", [good] * 3))).summary.warmup == 3
 
 
 def test_up_refuses_a_bad_warmup_file_and_takes_it_without(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def deployed(version: int) -> Deployment:
     )
 
 
-def release(number: int, version: int, outcome: Outcome = Outcome.GOOD, detail: str = "") -> Release:
+def release(number: int, version: int, outcome: Outcome = Outcome.SUCCEEDED, detail: str = "") -> Release:
     return Release(number, "m", "local", "embedded", "reload", served(version), "me@here", "2026", 1.0, outcome, detail)
 
 

@@ -33,7 +33,7 @@ def test_a_version_of_the_store_is_proven_and_serves(project):
     )  # fmt: skip
     assert result.report.ok
     assert {"status", "signatures", "parity REST", "parity gRPC"} <= {check.name for check in result.report.checks}
-    assert project.outcomes() == ["good"]
+    assert project.outcomes() == ["succeeded"]
 
 
 def test_the_newest_is_taken_where_none_is_named(project):
@@ -55,7 +55,7 @@ def test_a_second_time_nothing_changes_and_nothing_is_noted(project):
     assert (again.plan.change, again.endpoints, project.observed().release) == (
         Change.NOTHING, first.endpoints, release,
     )  # fmt: skip
-    assert project.outcomes() == ["good"]
+    assert project.outcomes() == ["succeeded"]
     assert project.platform.done["stage"] == 1
 
 

@@ -35,11 +35,11 @@ def test_a_release_is_there_before_it_has_ended(ledger):
 
 
 def test_how_it_ended_is_kept(ledger):
-    ledger.end(begin(ledger), Outcome.GOOD, 1.23456)
+    ledger.end(begin(ledger), Outcome.SUCCEEDED, 1.23456)
     ledger.end(begin(ledger), Outcome.FAILED, 2.0, "not within 3 s")
     newest, oldest = ledger.releases()
     assert (newest.outcome, newest.detail) == (Outcome.FAILED, "not within 3 s")
-    assert (oldest.outcome, oldest.seconds, oldest.detail) == (Outcome.GOOD, 1.235, "")
+    assert (oldest.outcome, oldest.seconds, oldest.detail) == (Outcome.SUCCEEDED, 1.235, "")
 
 
 def test_one_whose_command_was_killed_is_known_for_that_with_its_last_step(ledger):
@@ -71,7 +71,7 @@ def test_steps_are_kept_in_their_order_and_apart(ledger):
 
 
 def test_what_ended_was_not_interrupted(ledger):
-    ledger.end(begin(ledger), Outcome.GOOD, 1.0)
+    ledger.end(begin(ledger), Outcome.SUCCEEDED, 1.0)
     assert ledger.interrupted("a", "local", "embedded") == ()
 
 

@@ -46,7 +46,7 @@ def test_nothing_there_is_create():
         "CREATE digits [local]\n"
         "  start a candidate with digits:1  (nothing is deployed under this name)\n"
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
-        "(nothing takes traffic unverified)\n"
+        "(no unverified server takes traffic)\n"
         "  open its ports on 127.0.0.1: REST 8501, gRPC 8500 or a free one  (the candidate is verified)\n"
         "  wait until it serves at its address  (the candidate is verified)"
     )
@@ -82,14 +82,14 @@ def test_any_port_is_content_with_the_port_that_is_there():
 def test_another_version_is_reload():
     assert str(plan.decide(wanted(TWO), there(ONE))) == (
         "RELOAD digits [local]\n"
-        "  start a candidate with digits:2  (models differ)\n"
+        "  start a candidate with digits:2  (newer version digits:2)\n"
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
-        "(nothing takes traffic unverified)\n"
-        "  discard the candidate  (the serving server loads what it has shown)\n"
-        "  have the server load digits:1+2  (nothing is unloaded before the new version serves)\n"
-        "  change digits:1 to digits:2  (models differ)\n"
+        "(no unverified server takes traffic)\n"
+        "  discard the candidate  (the running server loads the verified version itself)\n"
+        "  have the server load digits: 1, 2  (nothing is unloaded before the new version serves)\n"
+        "  unload digits:1  (newer version digits:2)\n"
         "  record that digits:2 is served  (the reload has ended)\n"
-        "  verify the serving server: status, signatures, golden answers over REST and gRPC  (its models changed)"
+        "  verify the serving server: status, signatures, golden answers over REST and gRPC  (after the reload)"
     )
 
 
@@ -122,8 +122,8 @@ def test_a_candidate_goes_in_the_background_where_there_is_memory_which_the_dige
 def test_models_that_come_and_go_are_named():
     other = ServedModel("faces", (3,), (("stable", 3),), ("cc",))
     (reload,) = [step for step in plan.decide(wanted(other), there(ONE)).steps if isinstance(step, Reload)]
-    assert reload.changes == ("load faces:3 stable=3", "unload digits:1")
-    assert reload.action == "load faces:3 stable=3; unload digits:1"
+    assert reload.changes == ("point label stable at faces:3", "unload digits:1")
+    assert reload.action == "point label stable at faces:3, unload digits:1"
 
 
 def test_a_label_alone_is_reload():
@@ -142,7 +142,7 @@ def test_what_a_running_server_cannot_take_up_is_replace():
         decided = plan.decide(wanted(ONE, **change), there(ONE))
         assert decided.change is Change.REPLACE
         assert decided.steps[0].cause == f"another value is wanted for {cause}"
-        assert (promotion(decided).replaces, promotion(decided).gap) == ("r1", "")
+        assert (promotion(decided).replaces, promotion(decided).gap) == ("digits:1", "")
         assert [type(step).__name__ for step in promotion(decided).accepted_by] == ["AwaitServing", "VerifyServing"]
 
 
@@ -194,13 +194,13 @@ REWRITTEN = dataclasses.replace(ONE, digests=("zz",))
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [
-        ((ONE,), (TWO,), ["change digits:1 to digits:2"]),
-        ((ONE,), (ServedModel("digits", (2,)),), ["change digits:1 to digits:2"]),
-        ((TWO,), (ONE,), ["change digits:2 to digits:1"]),
-        ((ONE,), (BOTH,), ["change digits:1 to digits:1+2"]),
-        ((ONE,), (LABELLED,), ["change digits:1 to digits:1 stable=1"]),
+        ((ONE,), (TWO,), ["load digits:2", "unload digits:1"]),
+        ((ONE,), (ServedModel("digits", (2,)),), ["load digits:2", "unload digits:1"]),
+        ((TWO,), (ONE,), ["load digits:1", "unload digits:2"]),
+        ((ONE,), (BOTH,), ["load digits:2"]),
+        ((ONE,), (LABELLED,), ["point label stable at digits:1"]),
         ((ONE,), (ONE, FACES), ["load faces:3"]),
-        ((ONE, FACES), (TWO,), ["unload faces:3", "change digits:1 to digits:2"]),
+        ((ONE, FACES), (TWO,), ["load digits:2", "unload digits:1", "unload faces:3"]),
         ((ONE,), (ONE,), []),
         ((ONE,), (REWRITTEN,), []),
     ],
@@ -230,12 +230,12 @@ def test_other_bytes_under_a_loaded_version_are_replace():
 
 def test_a_dead_server_is_created_again():
     decided = plan.decide(wanted(ONE), there(ONE, running=False))
-    assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "the server of release r1 is not running")
+    assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "its server is not running")
 
 
-def test_remove_names_the_release():
+def test_remove_names_the_models():
     (step,) = plan.remove(there(ONE)).steps
-    assert (step.release, step.cause) == ("r1", "asked for")
+    assert (step.models, step.cause) == ((ONE,), "asked for")
 
 
 def test_the_rendered_model_config_does_not_change_the_server_digest():

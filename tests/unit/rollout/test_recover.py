@@ -91,7 +91,7 @@ def test_a_release_that_a_killed_command_left_is_noted_as_interrupted(serving):
     ledger = Ledger(serving.state_dir / LEDGER_FILE, serving.observed().project)
     ledger.begin(NAME, "local", "memory", "reload", (served(serving, 2),))
     serving.redeploy(2)
-    assert serving.outcomes() == ["good", "interrupted", "good"]
+    assert serving.outcomes() == ["succeeded", "interrupted", "succeeded"]
 
 
 def test_a_rollback_that_was_killed_is_gone_on_with(serving):

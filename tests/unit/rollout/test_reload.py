@@ -33,7 +33,7 @@ def test_the_same_server_takes_up_the_newest_version(serving):
     assert result.report.ok
     serving.check(3)
     assert serving.platform.done["stage"] == serving.platform.done["discard"] == 1
-    assert serving.outcomes() == ["good", "good"]
+    assert serving.outcomes() == ["succeeded", "succeeded"]
 
 
 def test_the_candidate_is_gone_when_the_change_is_done_whatever_memory_there_is(serving):
@@ -111,7 +111,7 @@ def test_a_version_that_does_not_pass_never_reaches_the_server(serving, fault):
         serving.redeploy(2, timeout=0.5)
     serving.check(1)
     assert serving.platform.done["write_config"] == 0
-    assert serving.outcomes() == ["failed", "good"]
+    assert serving.outcomes() == ["failed", "succeeded"]
 
 
 def test_what_answers_otherwise_once_it_serves_is_taken_back(serving):
@@ -119,7 +119,7 @@ def test_what_answers_otherwise_once_it_serves_is_taken_back(serving):
     with pytest.raises(DeployFailed):
         serving.redeploy(2)
     serving.check(1)
-    assert serving.outcomes() == ["failed", "good"]
+    assert serving.outcomes() == ["failed", "succeeded"]
 
 
 @pytest.mark.parametrize("moment", ["stage", "discard", "write_config", "mark_serving"])
@@ -192,7 +192,7 @@ def test_rollback_goes_back_to_the_last_good_release_with_other_models(serving):
     assert serving.rollback(to=first).plan.change is Change.NOTHING
     with pytest.raises(NoSuchRelease):
         serving.rollback(to=99)
-    assert serving.outcomes() == ["good", "failed", "good", "good"]
+    assert serving.outcomes() == ["succeeded", "failed", "succeeded", "succeeded"]
 
 
 def test_rollback_goes_through_the_gate_as_well(serving):

@@ -23,8 +23,8 @@ def test_all_that_is_right_passes_every_check(world):
     details = {check.name: check.detail for check in report.checks}
     assert details["status"] == "AVAILABLE"
     assert details["signatures"] == "1 as exported"
-    assert details["parity gRPC"] == "1 golden answers, worst difference 0"
-    assert details["concurrent REST"] == "4 requests of 8 clients, worst difference 0"
+    assert details["parity gRPC"] == "1 golden answers, max diff 0 (tolerance 0.0001)"
+    assert details["concurrent REST"] == "4 requests of 8 clients, max diff 0 (tolerance 0.0001)"
     assert all(check.milliseconds >= 0 and check.model == "m:1" for check in report.checks)
 
 

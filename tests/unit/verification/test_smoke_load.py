@@ -40,7 +40,7 @@ def test_what_is_refused_for_load_is_asked_again_and_counted(world):
     assert failed(report) == []
     assert {check.name: check.retried for check in report.checks if check.retried} == {REST[0]: 2, GRPC[0]: 3}
     details = {check.name: check.detail for check in report.checks}
-    assert details[GRPC[0]].endswith("worst difference 0; 3 retried: server at its thread limit")
+    assert details[GRPC[0]].endswith("max diff 0 (tolerance 0.0001); 3 retried: server at its thread limit")
     assert "retried" not in details[GRPC[1]]
 
 

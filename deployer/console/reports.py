@@ -1,0 +1,59 @@
+"""What was verified, as text: one line for each model, or every check."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from deployer.console.lines import BOLD, GREEN, RED, out, paint
+
+if TYPE_CHECKING:
+    from deployer.results.checks import Check, Report
+    from deployer.results.running import SmokeResult
+
+APIS = ("REST", "gRPC")
+
+
+def show_report(report: Report, *, verbose: bool = True) -> None:
+    """A line for each check: `part` where something was not asked or not compared. Without `verbose` one line sums up
+    what passed of a model, and only the others are listed."""
+    for model in dict.fromkeys(check.model for check in report.checks):
+        checks = [check for check in report.checks if check.model == model]
+        whole = [] if verbose else [check for check in checks if check.ok and not check.partial]
+        if whole:
+            out(f"verified {model}: {_summary(whole)}")
+        for check in checks:
+            if check not in whole:
+                _show_check(check)
+
+
+def _show_check(check: Check) -> None:
+    passed = paint("part", BOLD) if check.partial else paint("ok  ", GREEN)
+    mark = passed if check.ok else paint("FAIL", RED)
+    out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
+
+
+def _summary(checks: Sequence[Check]) -> str:
+    """`8 checks, 52 answers over REST and gRPC, max diff 0`."""
+    answers, retried = sum(check.answers for check in checks), sum(check.retried for check in checks)
+    apis = [api for api in APIS if any(check.answers and check.name.endswith(api) for check in checks)]
+    over = f" over {' and '.join(apis)}" if apis else ""
+    differences = [check.worst for check in checks if check.worst is not None]
+    return ", ".join(
+        (
+            _counted(len(checks), "check"),
+            *((f"{_counted(answers, 'answer')}{over}",) if answers else ()),
+            *((f"max diff {max(differences):.3g}",) if differences else ()),
+            *((f"{retried} retried",) if retried else ()),
+        )
+    )
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def show_smoke(result: SmokeResult) -> None:
+    """Every check, and where it was made."""
+    out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
+    show_report(result.report)
