@@ -47,7 +47,7 @@ _TYPES = {
     "rollout.workspace": ("Settings",),
     "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
     "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
-    "results.deployment": ("Deployment", "Endpoints", "Front", "Rendered", "ServedModel"),
+    "results.deployment": ("Deployment", "Endpoints", "Gateway", "Rendered", "ServedModel"),
     "results.differences": ("DiffResult", "OutputDistance", "SignatureChange", "VersionFigures"),
     "results.history": ("HistoryResult", "Outcome", "Release"),
     "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
@@ -78,19 +78,19 @@ _TYPES = {
         "SourceDiffers",
         "SourceCrashed",
         "GoldenError",
-        "NoSuchModel",
+        "ModelNotFound",
         "VersionExists",
         "TemplateError",
         "EngineError",
         "EngineUnavailable",
         "NotOurs",
         "PortTaken",
-        "NoRoom",
+        "InsufficientMemory",
         "NotReady",
         "NotRunning",
-        "GateRefused",
+        "VerificationFailed",
         "LockHeld",
-        "NothingDeployed",
+        "DeploymentNotFound",
         "NoSuchRelease",
         "ExtraMissing",
     ),
@@ -104,22 +104,21 @@ if TYPE_CHECKING:
     from deployer.errors import ConfigError as ConfigError
     from deployer.errors import DeployerError as DeployerError
     from deployer.errors import DeployFailed as DeployFailed
+    from deployer.errors import DeploymentNotFound as DeploymentNotFound
     from deployer.errors import EngineConflict as EngineConflict
     from deployer.errors import EngineError as EngineError
     from deployer.errors import EngineUnavailable as EngineUnavailable
     from deployer.errors import ExportFailed as ExportFailed
     from deployer.errors import ExtraMissing as ExtraMissing
-    from deployer.errors import GateRefused as GateRefused
     from deployer.errors import GoldenError as GoldenError
+    from deployer.errors import InsufficientMemory as InsufficientMemory
     from deployer.errors import InvalidValue as InvalidValue
     from deployer.errors import LedgerError as LedgerError
     from deployer.errors import LockHeld as LockHeld
     from deployer.errors import MalformedTensor as MalformedTensor
     from deployer.errors import ModelError as ModelError
-    from deployer.errors import NoRoom as NoRoom
-    from deployer.errors import NoSuchModel as NoSuchModel
+    from deployer.errors import ModelNotFound as ModelNotFound
     from deployer.errors import NoSuchRelease as NoSuchRelease
-    from deployer.errors import NothingDeployed as NothingDeployed
     from deployer.errors import NotOurs as NotOurs
     from deployer.errors import NotReady as NotReady
     from deployer.errors import NotRunning as NotRunning
@@ -136,6 +135,7 @@ if TYPE_CHECKING:
     from deployer.errors import UnknownOp as UnknownOp
     from deployer.errors import UntrustedCode as UntrustedCode
     from deployer.errors import UsageError as UsageError
+    from deployer.errors import VerificationFailed as VerificationFailed
     from deployer.errors import VersionExists as VersionExists
     from deployer.operations.diff import diff as diff
     from deployer.operations.doctor import doctor as doctor
@@ -168,7 +168,7 @@ if TYPE_CHECKING:
     from deployer.results.checks import Report as Report
     from deployer.results.deployment import Deployment as Deployment
     from deployer.results.deployment import Endpoints as Endpoints
-    from deployer.results.deployment import Front as Front
+    from deployer.results.deployment import Gateway as Gateway
     from deployer.results.deployment import Rendered as Rendered
     from deployer.results.deployment import ServedModel as ServedModel
     from deployer.results.differences import DiffResult as DiffResult

@@ -91,7 +91,7 @@ import deployer
 def serve(path: str) -> str:
     try:
         result: deployer.UpResult = deployer.up(path, options=deployer.ExportOptions(name="digits"))
-    except deployer.GateRefused as error:
+    except deployer.VerificationFailed as error:
         for check in error.results:
             print(check)
         return error.hint or error.message
