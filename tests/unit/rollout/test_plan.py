@@ -328,3 +328,20 @@ def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_rel
 def test_a_version_that_is_still_to_be_exported_needs_a_candidate():
     foreseen = ServedModel("digits", (2,))
     assert str(plan.decide(wanted(foreseen), there(ONE))) == str(plan.decide(wanted(TWO), there(ONE)))
+
+
+@pytest.mark.parametrize(
+    ("gateway", "replaces", "gap", "warns"),
+    [
+        (False, "half:1", "", True),
+        (True, "half:1", "", False),
+        (False, "half:1", "the new one has loaded", False),
+        (False, "", "", False),
+    ],
+    ids=["two servers share the ports", "a gateway", "a gap", "nothing is replaced"],
+)
+def test_a_plan_warns_of_grpc_calls_where_two_servers_share_the_ports(
+    gateway: bool, replaces: str, gap: str, warns: bool
+) -> None:
+    step = Promote("it is verified", "127.0.0.1", gateway, replaces=replaces, gap=gap)
+    assert ("gRPC" in step.action) is warns
