@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deployer.errors import EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.model import NAME
 from deployer.rollout import next_steps
 from deployer.rollout.workspace import Workspace
 
@@ -31,7 +32,7 @@ def explained(workspace: Workspace, target: str | None = None) -> Iterator[None]
 def hint(workspace: Workspace, name: str, version: int | None = None) -> str:
     """What brings back a version of a model that this project serves, or the model where nothing of it is left; empty
     where it was not lost."""
-    if not name:
+    if not NAME.fullmatch(name):
         return ""
     there = workspace.store.versions(name)
     for deployment in _observed(workspace):
