@@ -43,8 +43,8 @@ _FUNCTIONS = {
     "render_config": "operations.render:render",
 }
 _TYPES = {
-    "rollout.exporting": ("ExportOptions",),
-    "rollout.workspace": ("Settings",),
+    "rollout.export_options": ("ExportOptions",),
+    "config.options": ("Settings",),
     "results.changes": ("DownResult", "TokenResult", "UnlockResult", "UpResult"),
     "results.checks": ("Check", "DoctorResult", "Finding", "Report"),
     "results.deployment": ("Deployment", "Endpoints", "Gateway", "Rendered", "ServedModel"),
@@ -100,6 +100,7 @@ _HOMES = {**_FUNCTIONS, **{name: f"{module}:{name}" for module, names in _TYPES.
 __all__ = sorted(["__version__", *_HOMES])  # noqa: PLE0605 - type checkers read the aliases below
 
 if TYPE_CHECKING:
+    from deployer.config.options import Settings as Settings
     from deployer.errors import BrokenModel as BrokenModel
     from deployer.errors import ConfigError as ConfigError
     from deployer.errors import DeployerError as DeployerError
@@ -196,8 +197,7 @@ if TYPE_CHECKING:
     from deployer.results.versions import InspectResult as InspectResult
     from deployer.results.versions import PruneResult as PruneResult
     from deployer.results.versions import VersionsResult as VersionsResult
-    from deployer.rollout.exporting import ExportOptions as ExportOptions
-    from deployer.rollout.workspace import Settings as Settings
+    from deployer.rollout.export_options import ExportOptions as ExportOptions
 
     export_model, render_config, smoke_test = _export, _render, _smoke
 

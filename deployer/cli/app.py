@@ -1,81 +1,75 @@
-"""The application: its help, its version, its exit codes."""
+"""The application: its help, its version, its exit codes, its commands."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import import_module
-from typing import Annotated, Any
+from pathlib import Path
+from typing import Annotated, Any, cast
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_command_from_info
-from typer.models import CommandInfo
 
 from deployer import __version__
+from deployer.cli.command import built, summary
 from deployer.errors import exit_codes
 
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
-
-HOMES = {
-    "init": "storing",
-    "export": "storing",
-    "up": "deploying",
-    "plan": "deploying",
-    "redeploy": "changing",
-    "label": "changing",
-    "rollback": "past",
-    "down": "deploying",
-    "unlock": "locking",
-    "status": "asking",
-    "ps": "asking",
-    "history": "past",
-    "logs": "asking",
-    "smoke": "asking",
-    "predict": "asking",
-    "versions": "storing",
-    "prune": "storing",
-    "diff": "storing",
-    "inspect": "storing",
-    "render": "storing",
-    "token": "guarding",
-    "doctor": "asking",
-}
-"""The file beside this one that has a verb; in the order in which a person meets them."""
-
-verbs = typer.Typer()
-"""Where those files leave their verbs."""
+FIRST = (
+    "init export up plan redeploy label rollback down unlock status history logs smoke predict versions prune diff "
+    "inspect render token doctor"
+).split()
+"""The order in which a person meets the commands. One that is missing here comes last."""
+HIDDEN = {"ps": "status"}
+"""Other names of commands."""
 
 
-class Verbs(Mapping[str, Any]):
-    """The verbs as commands. Only what is asked for is imported and built: all of them take longer than most verbs."""
+@cache
+def names() -> tuple[str, ...]:
+    """The commands: a module in `commands/` for each."""
+    found = {path.stem for path in (Path(__file__).parent / "commands").glob("[!_]*.py")}
+    return (*(name for name in FIRST if name in found), *sorted(found - {*FIRST}), *HIDDEN)
+
+
+def function(name: str) -> Callable[..., None]:
+    """The function of a command. Only what is asked for is imported: all of them take longer than most commands."""
+    module = HIDDEN.get(name, name)
+    return cast("Callable[..., None]", getattr(import_module(f"deployer.cli.commands.{module}"), module))
+
+
+class Commands(Mapping[str, Any]):
+    """The commands by their names, each built when it is asked for."""
 
     def __getitem__(self, name: str) -> Any:
-        import_module(f"deployer.cli.{HOMES[name]}")
-        (found,) = (each for each in verbs.registered_commands if _name(each) == name)
-        return get_command_from_info(found, pretty_exceptions_short=False, rich_markup_mode=None)
+        if name not in names():
+            raise KeyError(name)
+        return built(function(name), name, name in HIDDEN)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(HOMES)
+        return iter(names())
 
     def __len__(self) -> int:
-        return len(HOMES)
-
-
-def _name(verb: CommandInfo) -> str:
-    return verb.name or str(getattr(verb.callback, "__name__", ""))
+        return len(names())
 
 
 class Group(TyperGroup):
-    """The application with its verbs."""
+    """The application with its commands."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = Verbs()  # type: ignore[assignment]
+        self.commands = Commands()  # type: ignore[assignment]
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """By their names alone."""
         del ctx
-        return list(HOMES)
+        return list(names())
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        """By their summaries alone: no command is built for that."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, summary(function(name))) for name in names() if name not in HIDDEN])
 
 
 app = typer.Typer(

@@ -18,9 +18,9 @@ def naming_the_plan() -> Iterator[None]:
     try:
         yield
     except PlanOutdated as error:
-        from deployer.cli.app import Verbs
+        from deployer.cli.app import Commands
 
-        known = Verbs()
+        known = Commands()
         words = plan_words(sys.argv[2:], known["up"], known["plan"])
         error.hint = f"{shlex.join(['deployer', 'plan', *words])} shows it, with its digest"
         raise

@@ -7,8 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
+from deployer.config.options import DockerOptions
 from deployer.config.sizes import check_size, size_in_bytes
-from deployer.config.words import STRICT, check_image, check_positive, doc
+from deployer.config.words import STRICT, check_image, check_positive, doc, with_default
 from deployer.errors import InvalidValue
 
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
@@ -31,7 +32,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 
 @dataclass(frozen=True)
-class Docker:
+class Docker(DockerOptions):
     """Containers of the Docker engine: `[docker]`."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -41,15 +42,12 @@ class Docker:
         "docker context",
         default=None,
     )
-    image: str = doc("the image; pin a tag or a digest", default="tensorflow/serving:2.20.0")
+    image: str = with_default(DockerOptions, "image", "tensorflow/serving:2.20.0")
     platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
     pull_seconds: float = doc("how long a pull may take", default=900.0)
-    cpus: float | None = doc("how many CPUs a container may use", default=None)
-    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", default=None)
     shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
-    gpus: int | None = doc("how many GPUs; -1: all; the image must be one with `-gpu` in its tag", default=None)
     environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
-    user: str = doc("uid:gid that the server runs as", default="65534:65534")
+    user: str = with_default(DockerOptions, "user", "65534:65534")
     restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
 
     def __post_init__(self) -> None:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from deployer.config.options import GateOptions
 from deployer.config.words import STRICT, check_positive, doc
 from deployer.errors import InvalidValue
 
@@ -14,7 +15,7 @@ MAX_RATE = 1000.0
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(GateOptions):
     """What a candidate must pass before it takes traffic: `[gate]`."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -30,20 +31,10 @@ class Gate:
         "how long one request may take, and is repeated while it is refused for load", default=30.0
     )
     skip: bool = doc(
-        "ask no golden questions, start no candidate for a change of models: what is broken meets clients first",
+        "skip verification, and start no candidate for a change of models. Not recommended",
         default=False,
     )
-    allow_breaking: bool = doc("let signatures change so that clients of the serving version break", default=False)
     check_memory: bool = doc("refuse a change when there is not memory enough for old and new at once", default=True)
-    max_slowdown: float | None = doc(
-        "how many times the serving version's median time a golden answer may take; unset: not measured", default=None
-    )
-    measure: float | None = doc(
-        "golden requests a second to the public address while a change is made; unset: none, or 50 with a limit below",
-        default=None,
-    )
-    max_failures: int | None = doc("failed requests that a change may cost before it is taken back", default=None)
-    max_gap_ms: float | None = doc("milliseconds without an answer before a change is taken back", default=None)
 
     @property
     def measure_rate(self) -> float | None:

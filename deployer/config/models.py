@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
+from deployer.config.options import ExportFields
 from deployer.config.words import STRICT, at, doc
 from deployer.errors import InvalidValue
 from deployer.results.model import TensorSpec, check_version
@@ -22,7 +22,7 @@ def check_label(name: str) -> str:
 
 
 @dataclass(frozen=True)
-class ModelSpec:
+class ModelSpec(ExportFields):
     """One model of a deployment: `[models.NAME]`."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
@@ -34,30 +34,6 @@ class ModelSpec:
     )
     versions: tuple[int, ...] = doc("exact versions to serve; empty: the newest in the store", default=())
     labels: dict[str, int] = doc("names for versions, such as `{ stable = 3 }`", default_factory=dict)
-    inputs: tuple[str, ...] = doc("inputs of `serving_default`, each `name:dtype[shape]`", default=())
-    signature: str | None = doc("a signature that the model must have", default=None)
-    examples: Path | None = doc(
-        "example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a folder of images", default=None
-    )
-    trust: bool = doc("let the model file run the code that it carries (Lambda layers)", default=False)
-    tags: tuple[str, ...] | None = doc(
-        "tags of the graph to take from a SavedModel that has several; it is served as `serve`", default=None
-    )
-    graph_inputs: tuple[str, ...] = doc("inputs of a graph (.pb, .meta), each `name=tensor`", default=())
-    graph_outputs: tuple[str, ...] = doc("outputs of a graph (.pb, .meta), each `name=tensor`", default=())
-    signatures: tuple[str, ...] = doc("more signatures, each `name=file.py:function`", default=())
-    serve_as: tuple[str, ...] = doc(
-        "wrappers beside the raw signature: `examples` takes tf.Example messages, `jpeg` encoded images", default=()
-    )
-    custom_objects: str | None = doc(
-        "classes and functions that a Keras file needs: `file.py:NAME` of a dict, a class or a function", default=None
-    )
-    weights: Path | None = doc("weights for the Keras model that `file.py:function` builds", default=None)
-    default_signature: str | None = doc("a signature that is served as `serving_default` too", default=None)
-    warmup: bool | None = doc(
-        "make a warm-up file from the golden set; unset: for all but SavedModels that exist",
-        default=None,
-    )
 
     def __post_init__(self) -> None:
         with at("versions"):

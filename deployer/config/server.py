@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from deployer.config.flags import check_flags
+from deployer.config.options import ServerOptions
 from deployer.config.words import STRICT, at, check_whole, doc
 from deployer.errors import InvalidValue
 from deployer.results.deployment import LOOPBACK
@@ -23,18 +24,11 @@ DOT_OR_EMPTY = re.compile(r".*//.*|.*/\.{1,2}(/.*)?")
 
 
 @dataclass(frozen=True)
-class Server:
+class Server(ServerOptions):
     """How the model server listens and runs: `[server]`."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
-    host: str | None = doc(
-        "address that the ports are bound to; unset: the one that the deployment has, else 127.0.0.1; 0.0.0.0 opens "
-        "them to the network",
-        default=None,
-    )
-    rest_port: int | None = doc("REST port; unset: 8501 or, when taken, a free one; 0: any free one", default=None)
-    grpc_port: int | None = doc("gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", default=None)
     flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
 
     @property

@@ -13,9 +13,10 @@ from deployer.config.docker import Docker, RestartPolicy
 from deployer.config.gate import Gate
 from deployer.config.gateway import Gateway
 from deployer.config.models import ModelSpec, check_label
+from deployer.config.options import PlaceOptions
 from deployer.config.project import check_project
 from deployer.config.server import Batching, Monitoring, Server
-from deployer.config.words import STRICT, at, doc
+from deployer.config.words import STRICT, at, doc, with_default
 from deployer.errors import InvalidValue
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -38,20 +39,16 @@ EngineName = Literal["auto", "docker", "embedded"]
 
 
 @dataclass(frozen=True)
-class Spec:
+class Spec(PlaceOptions):
     """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
-    project: str | None = doc(
-        "what keeps this folder's deployments apart from others; unset: the name of the folder", default=None
-    )
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
-    engine: EngineName = doc("what runs the server", default="auto")
-    models_dir: Path = doc("the store of model versions", default=Path("models"))
-    state_dir: Path = doc("the history, and a folder for what each deployment runs with", default=Path(".deployer"))
-    templates_dir: Path | None = doc("templates of your own; those missing there come from deployer", default=None)
+    engine: EngineName = with_default(PlaceOptions, "engine", "auto")
+    models_dir: Path = with_default(PlaceOptions, "models_dir", Path("models"))
+    state_dir: Path = with_default(PlaceOptions, "state_dir", Path(".deployer"))
     models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
     server: Server = doc("the model server", default_factory=Server)
     batching: Batching | None = doc("request batching", default=None)

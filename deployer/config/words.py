@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import field
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 from deployer.errors import InvalidValue
 
@@ -15,9 +16,67 @@ STRICT = {"extra": "forbid"}
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
 
-def doc(text: str, **more: Any) -> Any:
-    """A field with its help text, which the reference and the schema show."""
-    return field(metadata={"doc": text}, **more)
+class Group(NamedTuple):
+    """Options that a command takes together; `--help` shows them in a panel. Those that are `always` taken need no
+    mention by a command."""
+
+    name: str
+    panel: str
+    always: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """How a field is typed on the command line.
+
+    `parse` makes the field's value of the text, of the list of texts where the option is `repeated`. Two fields may
+    have one spelling: each parses its own part of what was typed.
+    """
+
+    group: Group
+    names: tuple[str, ...]
+    help: str
+    metavar: str | None
+    repeated: bool
+    parse: Callable[[Any], Any] | None
+
+
+def doc(  # noqa: PLR0913 - what a field can say of itself
+    text: str,
+    group: Group | None = None,
+    *,
+    names: str = "",
+    metavar: str | None = None,
+    help: str = "",  # noqa: A002 - as Typer calls it
+    repeated: bool = False,
+    parse: Callable[[Any], Any] | None = None,
+    **more: Any,
+) -> Any:
+    """A field with its text, which the reference, the schema and `--help` show.
+
+    With a `group` it is an option, too: spelled like the field unless `names` says otherwise ("--quiet -q"), with the
+    text as its help unless `help` is another.
+    """
+    metadata: dict[str, Any] = {"doc": text}
+    if group is not None:
+        metadata["option"] = Option(group, tuple(names.split()), help or text, metavar, repeated, parse)
+    return field(metadata=metadata, **more)
+
+
+def with_default(base: Any, name: str, default: Any) -> Any:
+    """A field of a base again, with another default."""
+    return field(metadata=base.__dataclass_fields__[name].metadata, default=default)
+
+
+def in_order(kind: Any) -> list[dataclasses.Field[Any]]:
+    """The fields of a dataclass for readers: its own before those of its bases."""
+    return sorted(dataclasses.fields(kind), key=lambda each: each.name not in kind.__annotations__)
+
+
+def spelled(kind: Any, name: str) -> str:
+    """The option that sets a field, as it is typed."""
+    option: Option | None = kind.__dataclass_fields__[name].metadata.get("option")
+    return option.names[0].partition("/")[0] if option and option.names else f"--{name.replace('_', '-')}"
 
 
 @contextmanager

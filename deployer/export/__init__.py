@@ -75,7 +75,7 @@ def _files_of(request: ExportRequest) -> Iterator[Path]:
 
 
 def _check_input_names(request: ExportRequest) -> None:
-    names = [spec.name for spec in request.inputs]
+    names = [spec.name for spec in request.specs]
     for place, name in enumerate(names):
         if name in names[:place]:
             raise ExportFailed(f"--input names {name!r} twice")

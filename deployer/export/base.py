@@ -4,63 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from deployer.config.options import ExportFields
+from deployer.config.words import spelled
 from deployer.results.model import TensorSpec
 
 Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class ExportRequest:
-    """A source as it was typed, and the options that go with it.
+@dataclass(frozen=True, kw_only=True)
+class ExportRequest(ExportFields):
+    """A source as it was typed, and what shapes its export. Raises InvalidValue for a malformed input.
 
-    `inputs` become the inputs of `serving_default`, in order. `signature` names one that must be there;
-    `default_signature` one that is served as `serving_default`. `tags` are those of the MetaGraph to take from a
-    SavedModel that has several. `graph_inputs` and `graph_outputs` are `name=tensor` pairs of a graph.
-    `signatures` are `name=place:function` texts; `serve_as` names wrappers;
-    `custom_objects` is the `place:name` of classes and functions that a Keras file needs.
-    `weights` is a file of weights for the Keras model that a function builds.
-    `trust` lets a model file run the code that it carries. `warmup` says whether a warm-up file is made, None leaves
-    it to the kind of the source; `warmup_sizes` are the batch sizes that it has records for.
+    `warmup_sizes` are the batch sizes that a warm-up file has records for.
     """
 
-    source: str
-    inputs: tuple[TensorSpec, ...] = ()
-    signature: str | None = None
-    examples: Path | None = None
-    trust: bool = False
-    tags: tuple[str, ...] | None = None
-    default_signature: str | None = None
-    graph_inputs: tuple[str, ...] = ()
-    graph_outputs: tuple[str, ...] = ()
-    signatures: tuple[str, ...] = ()
-    serve_as: tuple[str, ...] = ()
-    warmup: bool | None = None
+    source: str = field(kw_only=False)
     warmup_sizes: tuple[int, ...] = ()
-    custom_objects: str | None = None
-    weights: Path | None = None
+
+    def __post_init__(self) -> None:
+        _ = self.specs
+
+    @cached_property
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """The inputs of `serving_default`, in order."""
+        return tuple(TensorSpec.parse(text) for text in self.inputs)
 
     def given(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""
-        values = ((field, getattr(self, field.name)) for field in dataclasses.fields(self)[1:])
-        return {field.name: value for field, value in values if value != field.default}
-
-
-OPTIONS = {
-    "inputs": "--input",
-    "graph_inputs": "--graph-input",
-    "graph_outputs": "--graph-output",
-    "signatures": "--signature NAME=...",
-}
-"""Options that are not called like the field that holds them."""
+        values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
+        del values["source"]
+        return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def option(name: str) -> str:
     """A field of ExportRequest as it is typed."""
-    return OPTIONS.get(name, f"--{name.replace('_', '-')}")
+    return "--signature NAME=..." if name == "signatures" else spelled(ExportRequest, name)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from deployer.config.options import Settings
 from deployer.results.differences import DiffResult, Numbers, VersionFigures
 from deployer.results.model import Model, check_name, check_version
-from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
+from deployer.rollout.workspace import Progress, open_workspace, silent
 from deployer.savedmodel import compatibility
 
 

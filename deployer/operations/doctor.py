@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from deployer.config import threads
+from deployer.config.options import Settings
 from deployer.config.spec import Server, Spec
 from deployer.engines import ports
 from deployer.engines.base import Engine
@@ -16,7 +17,7 @@ from deployer.results.checks import DoctorResult, Finding
 from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
 from deployer.results.model import Model
 from deployer.rollout.plan import other_image
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import open_workspace
 from deployer.savedmodel.layout import misplaced
 from deployer.store.store import Store
 from deployer.system.files import closed_level, opening

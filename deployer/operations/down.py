@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from deployer.config.options import Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
@@ -17,7 +18,7 @@ from deployer.rollout import plan as planning
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
-from deployer.rollout.workspace import Progress, Settings, Workspace, identity, open_everywhere, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, identity, open_everywhere, open_workspace, silent
 from deployer.system.attempts import collect_errors, merge_errors
 
 Confirm = Callable[[tuple[str, ...]], bool]

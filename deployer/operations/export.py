@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from os import PathLike
 
+from deployer.config.options import Settings
 from deployer.results.versions import ExportResult
-from deployer.rollout.exporting import ExportOptions, export_into
+from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.exporting import export_into
 from deployer.rollout.targets import as_text, refuse_tag
-from deployer.rollout.workspace import Progress, Settings, open_workspace, silent
+from deployer.rollout.workspace import Progress, open_workspace, silent
 
 
 def export(

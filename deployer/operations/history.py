@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 
+from deployer.config.options import Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
 from deployer.rollout.ledger import Ledger
-from deployer.rollout.workspace import Settings, Workspace, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:

@@ -10,15 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from deployer.client import sample_request, tf_examples
+from deployer.config.options import Settings
 from deployer.engines import loading
 from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.results.deployment import REST_PORT
 from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
 from deployer.rollout import lost_versions, namesakes
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
-from deployer.rollout.workspace import Settings, Workspace, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel import reader, tensors
 from deployer.server.version_names import version_number
 from deployer.store.store import Store

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployer.config.options import Settings
 from deployer.results.deployment import cli_name
-from deployer.rollout.workspace import Progress, Settings, open_workspace, silent, stopped_part
+from deployer.rollout.workspace import Progress, open_workspace, silent, stopped_part
 
 
 def logs(

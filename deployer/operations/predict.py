@@ -11,12 +11,13 @@ from typing import Any
 
 from deployer.client import sample_request
 from deployer.client.client import USUAL_PORTS, Client
+from deployer.config.options import Settings
 from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
 from deployer.rollout import lost_versions, moving
-from deployer.rollout.workspace import Progress, Settings, Workspace, not_running, one_model, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, not_running, one_model, open_workspace, silent
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack
 
+from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import InvalidValue
@@ -14,7 +15,7 @@ from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
 from deployer.results.versions import PruneResult
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
-from deployer.rollout.workspace import Settings, Workspace, open_everywhere
+from deployer.rollout.workspace import Workspace, open_everywhere
 
 KEEP = 3
 LAST_GOOD = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 
+from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, VerificationFailed
 from deployer.results.changes import UpResult
@@ -12,9 +13,9 @@ from deployer.results.deployment import Deployment, ServedModel, cli_name
 from deployer.results.history import LABEL, REDEPLOY
 from deployer.rollout import lost_versions, moving, namesakes, reversals
 from deployer.rollout.change import change
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import as_served
-from deployer.rollout.workspace import Progress, Settings, one_model, open_workspace, silent
+from deployer.rollout.workspace import Progress, one_model, open_workspace, silent
 from deployer.store.store import Store
 
 

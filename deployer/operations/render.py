@@ -7,15 +7,16 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
+from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import aim
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
 from deployer.rollout.standing import Standing, standing, taken_over
-from deployer.rollout.workspace import Settings, Workspace, open_workspace
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.system.files import write_atomically
 
 CONFIG = "config"

@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Collection
 from itertools import islice
 
+from deployer.config.options import Settings
 from deployer.errors import BrokenModel, ModelError, NoSuchRelease
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
@@ -15,7 +16,7 @@ from deployer.results.plan import Change
 from deployer.rollout import lost_versions, reversals
 from deployer.rollout.change import change
 from deployer.rollout.launch import as_served
-from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
 from deployer.store.manifest import FOREIGN, digest_of_files
 from deployer.store.store import Store
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deployer.config.options import Settings
 from deployer.results.running import SmokeResult
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import open_workspace
 from deployer.verification import smoke as proof
 
 

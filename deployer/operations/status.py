@@ -8,21 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from deployer.client.client import Client
+from deployer.config.options import Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
 from deployer.results.running import DeploymentStatus, ModelState
 from deployer.rollout.choices import exposure
 from deployer.rollout.plan import other_image
-from deployer.rollout.workspace import (
-    Progress,
-    Settings,
-    Workspace,
-    open_everywhere,
-    open_workspace,
-    silent,
-    stopped_part,
-)
+from deployer.rollout.workspace import Progress, Workspace, open_everywhere, open_workspace, silent, stopped_part
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deployer.config.options import Settings
 from deployer.errors import ConfigError, InvalidValue
 from deployer.results.changes import TokenResult
-from deployer.rollout.workspace import Settings
 
 HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from deployer.config.options import Settings
 from deployer.results.changes import UnlockResult
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import open_workspace
 
 
 def unlock(name: str | None = None, *, force: bool = False, settings: Settings | None = None) -> UnlockResult:

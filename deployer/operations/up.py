@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from os import PathLike
 
+from deployer.config.options import Settings
 from deployer.results.changes import UpResult
 from deployer.rollout import choices, elsewhere, lost_versions
 from deployer.rollout.change import deploy, expected_plan, preview
 from deployer.rollout.desired import aim
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.foreseeing import check_platform, check_sources
 from deployer.rollout.launch import check_flags
 from deployer.rollout.targets import as_text
-from deployer.rollout.workspace import Progress, Settings, Workspace, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
 
 
 def up(  # noqa: PLR0913 - the options of a verb, by their names

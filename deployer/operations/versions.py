@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from deployer.config.options import Settings
 from deployer.results.versions import VersionsResult
 from deployer.rollout import lost_versions
-from deployer.rollout.workspace import Settings, open_workspace
+from deployer.rollout.workspace import open_workspace
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:

@@ -14,7 +14,8 @@ from deployer.results.model import Model
 from deployer.results.plan import Change, Plan, Promote
 from deployer.rollout import choices, reversals, unused
 from deployer.rollout.executor import Context, execute
-from deployer.rollout.exporting import ExportOptions, export_into
+from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.exporting import export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
 from deployer.rollout.gate import Gate
 from deployer.rollout.launch import resolve_launch, wanted_models

@@ -8,7 +8,7 @@ from deployer.config.spec import ModelSpec, Spec
 from deployer.errors import UsageError
 from deployer.results.model import check_name
 from deployer.rollout import namesakes
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.foreseeing import export_options
 from deployer.rollout.targets import name_for, stored
 from deployer.rollout.workspace import Workspace

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployer.client.sample_request import DEFAULT
-from deployer.config.spec import Batching, ModelSpec
-from deployer.results.model import Model, SavedModelInfo, Source, TensorSpec, check_name, check_version
+from deployer.results.model import Model, SavedModelInfo, Source, check_name, check_version
 from deployer.results.versions import ExportResult
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.noticing import noticing
 from deployer.rollout.targets import name_for, next_version, own_version
 from deployer.rollout.workspace import Progress
@@ -19,66 +18,10 @@ from deployer.savedmodel import equality, reader
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.manifest import file_digests
 from deployer.store.store import Stage, Store
-from deployer.system.locations import local
 from deployer.verification import batchable
 
 if TYPE_CHECKING:
     from deployer.export import ExportRequest
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How to export. `inputs` are texts `name:dtype[shape]`; `force` makes a version even if nothing changed."""
-
-    name: str | None = None
-    version: int | None = None
-    inputs: tuple[str, ...] = ()
-    signature: str | None = None
-    examples: Path | None = None
-    trust: bool = False
-    force: bool = False
-    tags: tuple[str, ...] | None = None
-    default_signature: str | None = None
-    graph_inputs: tuple[str, ...] = ()
-    graph_outputs: tuple[str, ...] = ()
-    signatures: tuple[str, ...] = ()
-    serve_as: tuple[str, ...] = ()
-    warmup: bool | None = None
-    warmup_sizes: tuple[int, ...] = ()
-    custom_objects: str | None = None
-    weights: Path | None = None
-
-    def request(self, source: str) -> ExportRequest:
-        """The request that `deployer.export` takes. Raises InvalidValue for a malformed input."""
-        from deployer.export import ExportRequest
-
-        names = {field.name for field in dataclasses.fields(ExportRequest)} - {"source", "inputs"}
-        same = {name: _here(getattr(self, name)) for name in names}
-        return ExportRequest(source, tuple(TensorSpec.parse(text) for text in self.inputs), **same)
-
-    def over(self, listed: ModelSpec) -> ModelSpec:
-        """A model of the spec with these options laid over its own."""
-        defaults = {field.name: field.default for field in dataclasses.fields(self)}
-        given = {name: value for name, value in self._shaping().items() if value != defaults[name]}
-        return dataclasses.replace(listed, **given)
-
-    def with_those_of(self, listed: ModelSpec) -> ExportOptions:
-        """These options with all that shapes the export taken from a model of the spec."""
-        return dataclasses.replace(self, **{name: getattr(listed, name) for name in self._shaping()})
-
-    def for_batching(self, batching: Batching | None) -> ExportOptions:
-        """The same with the batch sizes that the server of a spec runs."""
-        return dataclasses.replace(self, warmup_sizes=batching.sizes if batching else ())
-
-    def _shaping(self) -> dict[str, Any]:
-        """The options that a model of the spec has too."""
-        listed = {field.name for field in dataclasses.fields(ModelSpec)}
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name in listed}
-
-
-def _here(value: Any) -> Any:
-    """A path without `file://`. Raises SourceNotFound for a file on another machine."""
-    return Path(local(str(value))) if isinstance(value, Path) else value
 
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:

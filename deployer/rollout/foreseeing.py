@@ -15,7 +15,8 @@ from deployer.results.plan import Change, Export, Plan, Step
 from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
 from deployer.rollout import reload
-from deployer.rollout.exporting import ExportOptions, foresee
+from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.exporting import foresee
 from deployer.rollout.launch import check_batching, get, resolve_launch, served_model
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from deployer.errors import DeployerError, UsageError
 from deployer.results.model import Model
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.manifest import FOREIGN, digest_of_files
 from deployer.store.store import Store

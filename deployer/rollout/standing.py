@@ -13,7 +13,8 @@ from deployer.config.spec import ModelSpec, Spec
 from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
 from deployer.rollout import choices
-from deployer.rollout.exporting import ExportOptions, foresee
+from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.exporting import foresee
 from deployer.rollout.foreseeing import export_options
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from deployer import engines
+from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.errors import (
@@ -38,55 +37,6 @@ Progress = Callable[[str], None]
 
 def silent(_: str) -> None:
     """The progress of those who do not want any."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What options can set over `deployer.toml`; None leaves it as it is there."""
-
-    config: Path | None = None
-    project: str | None = None
-    env: str | None = None
-    engine: str | None = None
-    models_dir: Path | None = None
-    state_dir: Path | None = None
-    templates_dir: Path | None = None
-    host: str | None = None
-    rest_port: int | None = None
-    grpc_port: int | None = None
-    timeout: float | None = None
-    lock_wait: float = 0.0
-    skip_gate: bool = False
-    allow_breaking: bool = False
-    max_slowdown: float | None = None
-    measure: float | None = None
-    max_failures: int | None = None
-    max_gap_ms: float | None = None
-
-    def __post_init__(self) -> None:
-        """Raises InvalidValue for a wait that would never end."""
-        if not 0.0 <= self.lock_wait < math.inf:
-            raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
-
-    def overrides(self) -> dict[str, Any]:
-        """By their keys in the document."""
-        return {
-            "project": self.project,
-            "engine": self.engine,
-            "models_dir": self.models_dir,
-            "state_dir": self.state_dir,
-            "templates_dir": self.templates_dir,
-            "server.host": self.host,
-            "server.rest_port": self.rest_port,
-            "server.grpc_port": self.grpc_port,
-            "gate.ready_seconds": self.timeout,
-            "gate.skip": self.skip_gate or None,
-            "gate.allow_breaking": self.allow_breaking or None,
-            "gate.max_slowdown": self.max_slowdown,
-            "gate.measure": self.measure,
-            "gate.max_failures": self.max_failures,
-            "gate.max_gap_ms": self.max_gap_ms,
-        }
 
 
 @dataclass(frozen=True)

@@ -17,9 +17,9 @@ from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
 from support.world import eventually, free_port, listens, state_left
 
+from deployer.config.options import Settings
 from deployer.operations.up import up as library_up
 from deployer.results.plan import Change
-from deployer.rollout.workspace import Settings
 
 
 def test_up_makes_a_hardened_container_and_down_leaves_nothing(project):

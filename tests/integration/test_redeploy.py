@@ -277,7 +277,12 @@ def test_up_does_what_plan_showed_or_refuses(project):
     run(project, "up", "half_plus_two:1", *ANY_PORTS)
     typed = ("--skip-gate", "--lock-wait=1", "-q", "--expect", shown["digest"], "--timeout", "30", "--rest-port", "0")
     outdated = deployer("up", "half_plus_two:2", *typed, cwd=project)
-    refused(outdated, 1, "is not what would be done", "deployer plan half_plus_two:2 --skip-gate --rest-port 0 shows")
+    refused(
+        outdated,
+        1,
+        "is not what would be done",
+        "deployer plan half_plus_two:2 --skip-gate --timeout 30 --rest-port 0 shows",
+    )
     again = plan()
     assert again["digest"] in deployer("plan", "half_plus_two:2", cwd=project).out
     done = run(project, "up", "half_plus_two:2", "--expect", again["digest"], *ANY_PORTS)

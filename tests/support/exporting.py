@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer import export
 from deployer.export.golden.session import loaded
-from deployer.results.model import GoldenSummary, Signature, TensorSpec
+from deployer.results.model import GoldenSummary, Signature
 from deployer.savedmodel import reader
 from deployer.verification import golden
 
@@ -58,7 +58,7 @@ class Exporter:
         self.count += 1
         folder = self.root / f"out{self.count}"
         folder.mkdir()
-        request = export.ExportRequest(source, tuple(TensorSpec.parse(text) for text in inputs), **options)
+        request = export.ExportRequest(source, inputs=inputs, **options)
         said: list[str] = []
         saved = export.save(request, folder, said.append)
         summary = export.prove(folder, request, said.append) if prove else GoldenSummary(0, "")

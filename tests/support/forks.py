@@ -80,8 +80,8 @@ def _make_what_all_need() -> None:
 
     from deployer import cli
     from deployer.config import render
+    from deployer.config.options import Settings
     from deployer.operations.up import up
-    from deployer.rollout.workspace import Settings
     from support.world import MODELS
 
     build_once()

@@ -1,9 +1,9 @@
-"""The verbs of the command line: each is found where it is declared, and the others are left alone meanwhile."""
+"""The commands of the command line: each is found where it is declared, and the others are not imported."""
 
 from __future__ import annotations
 
+import re
 import sys
-from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -11,27 +11,35 @@ import typer
 from support.cli import in_process
 
 from deployer import cli
-from deployer.cli.app import HOMES, verbs
+from deployer.cli.app import FIRST, HIDDEN, function, names
+from deployer.cli.command import PANELS, summary
+
+COMMANDS = [name for name in names() if name not in HIDDEN]
 
 
-def test_every_verb_that_is_declared_is_one_of_the_application_and_the_other_way_round() -> None:
-    for home in set(HOMES.values()):
-        import_module(f"deployer.cli.{home}")
-    declared = [verb.name or verb.callback.__name__ for verb in verbs.registered_commands]
-    assert sorted(declared) == sorted(HOMES)
+def test_every_module_of_commands_is_a_command_of_its_name() -> None:
+    files = {path.stem for path in (Path(cli.__file__).parent / "commands").glob("*.py")} - {"__init__"}
+    assert files == {*COMMANDS}
     built = typer.main.get_command(cli.app).commands
-    assert [built[name].name for name in HOMES] == list(HOMES)
+    assert [(name, built[name].name) for name in built] == [(name, name) for name in names()]
 
 
-def test_every_file_of_verbs_is_a_home() -> None:
-    files = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
-    assert files - {"__init__", "app", "confirming", "options", "outdated", "reading"} == set(HOMES.values())
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_summary_fits_into_the_list_of_commands(name: str) -> None:
+    assert 0 < len(summary(function(name))) <= 45
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_of_a_group_is_shown_in_a_panel_of_its_own(tmp_path: Path, name: str) -> None:
+    sections = re.findall(r"^(\w+):$", in_process(name, "--help", cwd=tmp_path).out, re.MULTILINE)
+    assert [each for each in sections if each != "Examples"] == [each for each in PANELS if each in sections]
+    assert {"Options", "Output"} <= {*sections}
 
 
 def test_help_lists_the_verbs_in_the_order_in_which_a_person_meets_them(tmp_path: Path) -> None:
     listed = in_process("--help", cwd=tmp_path).out.partition("Commands:\n")[2].partition("\n\n")[0]
     shown = [line.split()[0] for line in listed.splitlines() if line[2] != " "]
-    assert shown == [name for name in HOMES if name != "ps"]
+    assert shown == COMMANDS == FIRST
 
 
 def test_a_verb_that_is_mistyped_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:
@@ -39,16 +47,15 @@ def test_a_verb_that_is_mistyped_is_answered_with_the_one_that_was_meant(tmp_pat
     assert (ended.code, "Did you mean 'rollback'" in ended.err) == (2, True)
 
 
-@pytest.mark.parametrize(("verb", "home"), [("history", "past"), ("status", "asking")])
-def test_only_the_file_of_the_verb_that_was_typed_is_imported(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, verb: str, home: str
+@pytest.mark.parametrize("name", ["history", "status"])
+def test_only_the_module_of_the_command_that_was_typed_is_imported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    homes = {f"deployer.cli.{each}" for each in HOMES.values()}
-    monkeypatch.setattr(verbs, "registered_commands", [])
-    for each in homes:
+    modules = {f"deployer.cli.commands.{each}" for each in COMMANDS}
+    for each in modules:
         monkeypatch.delitem(sys.modules, each, raising=False)
-    assert in_process(verb, cwd=tmp_path).code == 0
-    assert homes & set(sys.modules) == {f"deployer.cli.{home}"}
+    assert in_process(name, cwd=tmp_path).code == 0
+    assert modules & set(sys.modules) == {f"deployer.cli.commands.{name}"}
 
 
 @pytest.mark.parametrize("verb", ["up", "redeploy", "rollback", "label"])

@@ -73,7 +73,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         if is_keras:
             backend.refuse_other(request.source)
         if request.weights is not None:
-            _load_weights(model, request.weights, request.inputs)
+            _load_weights(model, request.weights, request.specs)
         progress(f"saving {type(model).__name__} as a SavedModel")
         notes = _write(model, request, target, (place, users_module))
     return Saved(keras_model.keras_version(model), (*(backend.note() if is_keras else ()), *notes))
@@ -125,13 +125,13 @@ def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:
     """Its signatures, traced: a Keras model has one, a module perhaps several."""
     if keras_model.is_keras_model(model):
-        return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.inputs)}
+        return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.specs)}
     if jax_function.is_jax_function(model):
         name = servable.DEFAULT_SIGNATURE
-        return {name: module.traced(name, jax_function.servable_of(model, request.inputs))}
+        return {name: module.traced(name, jax_function.servable_of(model, request.specs))}
     if request.signatures and not request.inputs and not module.has_usable(model):
         return {}
-    return module.functions_of(model, request.inputs)
+    return module.functions_of(model, request.specs)
 
 
 @contextmanager

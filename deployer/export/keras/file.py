@@ -67,7 +67,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
-    traced = keras_model.function_of(model, request.inputs)
+    traced = keras_model.function_of(model, request.specs)
     progress("saving it as a SavedModel")
     with own_signatures.completed({servable.DEFAULT_SIGNATURE: traced}, model, request) as functions:
         notes = servable.write_all(functions, target)

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from deployer import engines
+from deployer.config.options import Settings as Given
 from deployer.config.spec import Docker, Spec
 from deployer.engines.docker import api, context
 from deployer.errors import EngineError, EngineUnavailable
 from deployer.rollout import elsewhere
-from deployer.rollout.workspace import Settings as Given
 from deployer.rollout.workspace import Workspace, open_workspace
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from deployer import export
 from deployer.errors import BrokenModel, GoldenError, SourceNotFound
+from deployer.export.digest import options_digest
 from deployer.export.kinds import kind_of
-from deployer.results.model import TensorSpec
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def digest(keras_file: Path, **options: object) -> str | None:
 
 def test_the_digest_is_of_bytes_and_of_what_shapes_the_export(keras_file: Path) -> None:
     plain = digest(keras_file)
-    x, y = TensorSpec("x", "float32", (None, 4)), TensorSpec("y", "float32", (None, 4))
+    x, y = "x:float32[?,4]", "y:float32[?,4]"
     shaped = [digest(keras_file, inputs=inputs) for inputs in ((x,), (y,), (x, y), (y, x))]
     assert len({plain, digest(keras_file, signature="serve"), *shaped}) == 6
     assert digest(keras_file, trust=True) == plain == digest(keras_file)
@@ -118,3 +118,21 @@ def test_identify_imports_no_tensorflow(keras_file: Path) -> None:
         "assert not {'tensorflow', 'keras'} & set(sys.modules), 'by identify'\n"
     )
     subprocess.run([sys.executable, "-c", code, str(keras_file)], check=True, timeout=60)
+
+
+def test_the_digest_of_options_stays_as_stored_versions_have_it() -> None:
+    request = export.ExportRequest(
+        "m.keras",
+        inputs=("x:float32[?,4]",),
+        signature="a",
+        tags=("a",),
+        default_signature="s",
+        graph_inputs=("a=b",),
+        signatures=("s=f.py:g",),
+        serve_as=("jpeg",),
+        warmup=True,
+        warmup_sizes=(1, 2),
+        custom_objects="f.py:X",
+        weights=Path("w.h5"),
+    )
+    assert options_digest(request) == "05150b61a1d74cd94bbcc132f02b2049d163c750a257f1c15b40c306a7cc9472"

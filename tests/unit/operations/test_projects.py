@@ -10,12 +10,12 @@ import pytest
 from support.cli import in_process
 from support.world import only_servers_below
 
+from deployer.config.options import Settings
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
 from deployer.operations.history import history
 from deployer.results.deployment import ServedModel
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
-from deployer.rollout.workspace import Settings
 
 MODELS = (ServedModel("m", (1,), (), ("d",)),)
 LABELS = Release("m", "local", "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", MODELS, 0)

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
+from deployer.config.options import Settings
 from deployer.config.spec import Docker, Gateway, Server, Spec
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
 from deployer.rollout.choices import exposure, notices, remembered
-from deployer.rollout.workspace import Settings, Workspace
+from deployer.rollout.workspace import Workspace
 
 LAUNCH = Launch("m", "local", "127.0.0.1", None, None, (), (), "/models", Rendered({}))
 DEPLOYED = Deployment(

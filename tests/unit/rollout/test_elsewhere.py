@@ -11,11 +11,12 @@ import pytest
 from support.cli import in_process
 from support.world import MODELS, only_servers_below
 
+from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.engines import run_dir
 from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
-from deployer.rollout.workspace import Settings, Workspace
+from deployer.rollout.workspace import Workspace
 
 MODEL = ServedModel("m", (1,), (), ("d",))
 VERBS = (

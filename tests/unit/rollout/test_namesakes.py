@@ -14,7 +14,7 @@ from deployer import export as exporter
 from deployer.errors import UsageError
 from deployer.results.model import GoldenSummary
 from deployer.rollout import namesakes
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.store import Store
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from deployer.config.options import Settings
 from deployer.errors import EngineUnavailable, LockHeld
 from deployer.operations.status import status
-from deployer.rollout.workspace import Settings
 from deployer.system.attempts import collect_errors, merge_errors
 
 

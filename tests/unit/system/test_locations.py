@@ -9,7 +9,7 @@ import pytest
 
 from deployer.config import loader
 from deployer.errors import ConfigError, SourceNotFound
-from deployer.rollout.exporting import ExportOptions
+from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import as_text
 from deployer.system.locations import local
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from deployer.config.options import Settings
 from deployer.engines.docker.gateway import tokens
 from deployer.errors import ConfigError, DeployerError
 from deployer.operations.token import token
-from deployer.rollout.workspace import Settings
 
 
 def test_a_file_has_hashes_and_is_its_owners_alone(tmp_path):

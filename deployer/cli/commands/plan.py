@@ -1,0 +1,26 @@
+"""`deployer plan`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deployer.cli.command import command
+from deployer.cli.commands.up import up
+from deployer.cli.options import Output, Target
+from deployer.config.options import ADDRESS, COMPARISON, ENGINE, GATE, PROJECT, STORE, TEMPLATES, Settings
+from deployer.rollout.export_options import ExportOptions
+
+
+@command("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code")
+def plan(
+    target: Target = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
+    *,
+    options: ExportOptions,
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, TEMPLATES, ADDRESS, GATE, COMPARISON],
+    output: Output,
+) -> None:
+    """Show what `up` would do, and do nothing."""
+    up(target, dry_run=True, exit_code=exit_code, options=options, settings=settings, output=output)

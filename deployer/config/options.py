@@ -1,0 +1,235 @@
+"""What both the command line and `deployer.toml` can set, each declared once: a field with its text and its default.
+
+The tables of the document inherit these fields, and so does Settings. One more field here is a key of the document, a
+variable, an option of every command that takes its group, a row of the reference, and a field of Settings. The bases
+are never made by themselves, so that Python need not write their methods: that takes it a millisecond for each.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deployer.config.words import Group, doc
+from deployer.errors import InvalidValue, UsageError
+
+MODEL = Group("model", "Model", always=True)
+GATE = Group("gate", "Verification")
+COMPARISON = Group("comparison", "Verification")
+ADDRESS = Group("address", "Server")
+CONTAINER = Group("container", "Container")
+FILE = Group("file", "Where", always=True)
+PROJECT = Group("project", "Where")
+ENGINE = Group("engine", "Where")
+STORE = Group("store", "Where")
+TEMPLATES = Group("templates", "Where")
+LOCK = Group("lock", "Where")
+
+
+def _required(texts: list[str]) -> str | None:
+    names = [text for text in texts if "=" not in text]
+    if len(names) > 1:
+        raise UsageError(
+            "--signature NAME names one that must be there: give it once", hint="--signature NAME=file.py:f"
+        )
+    return names[0] if names else None
+
+
+def _added(texts: list[str]) -> tuple[str, ...]:
+    return tuple(text for text in texts if "=" in text)
+
+
+def _tags(text: str) -> tuple[str, ...]:
+    return tuple(sorted({tag for tag in text.split(",") if tag}))
+
+
+@dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
+class ExportFields:
+    """What shapes an export: keys of `[models.NAME]` and options of the commands that export."""
+
+    inputs: tuple[str, ...] = doc(
+        "inputs of `serving_default`, each `name:dtype[shape]`", MODEL, names="--input", repeated=True, default=()
+    )
+    signature: str | None = doc(
+        "a signature that the model must have",
+        MODEL,
+        metavar="NAME[=FILE.py:FUNCTION]",
+        help="a signature that the model must have, or one to add from your own code",
+        repeated=True,
+        parse=_required,
+        default=None,
+    )
+    examples: Path | None = doc(
+        "example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a folder of images",
+        MODEL,
+        default=None,
+    )
+    trust: bool = doc("let the model file run the code that it carries (Lambda layers)", MODEL, default=False)
+    tags: tuple[str, ...] | None = doc(
+        "tags of the graph to take from a SavedModel that has several; it is served as `serve`",
+        MODEL,
+        metavar="TAG,TAG",
+        help="tags of the graph to take from a SavedModel that has several; '': none",
+        parse=_tags,
+        default=None,
+    )
+    default_signature: str | None = doc(
+        "a signature that is served as `serving_default` too", MODEL, metavar="NAME", default=None
+    )
+    graph_inputs: tuple[str, ...] = doc(
+        "inputs of a graph (.pb, .meta), each `name=tensor`",
+        MODEL,
+        names="--graph-input",
+        metavar="NAME=TENSOR",
+        repeated=True,
+        default=(),
+    )
+    graph_outputs: tuple[str, ...] = doc(
+        "outputs of a graph (.pb, .meta), each `name=tensor`",
+        MODEL,
+        names="--graph-output",
+        metavar="NAME=TENSOR",
+        repeated=True,
+        default=(),
+    )
+    signatures: tuple[str, ...] = doc(
+        "more signatures, each `name=file.py:function`",
+        MODEL,
+        names="--signature",
+        repeated=True,
+        parse=_added,
+        default=(),
+    )
+    serve_as: tuple[str, ...] = doc(
+        "signatures to add that take `examples` (tf.Example messages) or `jpeg` (encoded images)",
+        MODEL,
+        metavar="examples|jpeg",
+        repeated=True,
+        default=(),
+    )
+    warmup: bool | None = doc(
+        "make a warm-up file from the golden set; unset: for all but SavedModels that exist",
+        MODEL,
+        names="--warmup/--no-warmup",
+        default=None,
+    )
+    custom_objects: str | None = doc(
+        "classes and functions that a Keras file needs: `FILE.py:NAME` of a dict, a class or a function",
+        MODEL,
+        metavar="FILE.py:NAME",
+        default=None,
+    )
+    weights: Path | None = doc(
+        "weights for the Keras model that `file.py:function` builds", MODEL, metavar="FILE", default=None
+    )
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class PlaceOptions:
+    """Keys at the top of the document that are options."""
+
+    project: str | None = doc(
+        "what keeps this folder's deployments apart from others; unset: the name of the folder",
+        PROJECT,
+        names="--project -p",
+        help="the project; unset: deployer.toml's, or the folder's name",
+        default=None,
+    )
+    engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, default=None)
+    models_dir: Path | None = doc("the store of model versions", STORE, default=None)
+    state_dir: Path | None = doc("the history, and a folder for what each deployment runs with", PROJECT, default=None)
+    templates_dir: Path | None = doc(
+        "templates of your own; those missing there come from deployer", TEMPLATES, default=None
+    )
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class ServerOptions:
+    """Keys of `[server]` that are options."""
+
+    host: str | None = doc(
+        "address that the ports are bound to; unset: the one that the deployment has, else 127.0.0.1; 0.0.0.0 opens "
+        "them to the network",
+        ADDRESS,
+        default=None,
+    )
+    rest_port: int | None = doc(
+        "REST port; unset: 8501 or, when taken, a free one; 0: any free one", ADDRESS, default=None
+    )
+    grpc_port: int | None = doc(
+        "gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", ADDRESS, default=None
+    )
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class GateOptions:
+    """Keys of `[gate]` that are options."""
+
+    allow_breaking: bool = doc(
+        "let signatures change so that clients of the serving version break", COMPARISON, default=False
+    )
+    max_slowdown: float | None = doc(
+        "fail if the candidate's median latency exceeds TIMES x the serving version's",
+        COMPARISON,
+        metavar="TIMES",
+        default=None,
+    )
+    measure: float | None = doc(
+        "send RATE requests/s to the live endpoint during the deploy and report errors, gaps and latency",
+        GATE,
+        metavar="RATE",
+        default=None,
+    )
+    max_failures: int | None = doc("roll back if more than N requests fail", GATE, metavar="N", default=None)
+    max_gap_ms: float | None = doc(
+        "roll back if no request is answered for MS milliseconds", GATE, names="--max-gap", metavar="MS", default=None
+    )
+
+
+@dataclass(frozen=True, init=False, repr=False, eq=False)
+class DockerOptions:
+    """Keys of `[docker]` that are options."""
+
+    image: str | None = doc("the image; pin a tag or a digest", CONTAINER, default=None)
+    gpus: int | None = doc(
+        "how many GPUs; -1: all; the image must be one with `-gpu` in its tag", CONTAINER, default=None
+    )
+    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", CONTAINER, default=None)
+    cpus: float | None = doc("how many CPUs a container may use", CONTAINER, default=None)
+    user: str | None = doc("uid:gid that the server runs as", CONTAINER, metavar="UID[:GID]", default=None)
+
+
+TABLES: dict[str, Any] = {"": PlaceOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
+
+
+@dataclass(frozen=True)
+class Settings(DockerOptions, ServerOptions, GateOptions, PlaceOptions):
+    """What options can set over `deployer.toml`; None leaves it as it is there."""
+
+    config: Path | None = doc(
+        "configuration file; unset: deployer.toml here, if there is one", FILE, metavar="FILE", default=None
+    )
+    env: str | None = doc("environment: applies the overlay [env.NAME]", FILE, metavar="NAME", default=None)
+    timeout: float | None = doc("seconds until the models must be available", GATE, metavar="SECONDS", default=None)
+    skip_gate: bool = doc("skip verification. Not recommended", GATE, default=False)
+    lock_wait: float = doc(
+        "seconds to wait for another command on the same deployment", LOCK, metavar="SECONDS", default=0.0
+    )
+
+    def __post_init__(self) -> None:
+        """Raises InvalidValue for a wait that would never end."""
+        if not 0.0 <= self.lock_wait < math.inf:
+            raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
+
+    def overrides(self) -> dict[str, Any]:
+        """By their keys in the document; None for what is not set."""
+        same = {
+            f"{table}.{field.name}".lstrip("."): getattr(self, field.name)
+            for table, kind in TABLES.items()
+            for field in dataclasses.fields(kind)
+        }
+        values = {**same, "gate.ready_seconds": self.timeout, "gate.skip": self.skip_gate}
+        return {key: None if value is False else value for key, value in values.items()}
