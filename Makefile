@@ -5,13 +5,22 @@ BIN := .venv/bin
 READY := .venv/.ready
 ARGS ?=
 
-.PHONY: demo test test-docker tested check bench docs pins op-sets clean
+.PHONY: help demo test unit test-docker coverage tested check fix bench docs pins op-sets clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: $(READY)  ## train on real digits, deploy, prove, predict
 	@examples/digits/demo.sh
 
 test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
 	@tests/run.sh $(ARGS)
+
+unit: $(READY)  ## the unit tests, in seconds; ARGS='-k plan' for some
+	@tests/run.sh unit $(ARGS)
+
+coverage: $(READY)  ## which lines the tests run, by package; ARGS='tests/unit' for some tests
+	@tests/run.sh coverage $(ARGS)
 
 test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the testbed makes where none is
 	@tests/run.sh docker $(ARGS)
@@ -20,11 +29,16 @@ tested: $(READY)  ## note which kinds of source are served and proven, for docs/
 	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py \
 		tests/integration/test_jax.py tests/integration/test_real_models.py
 
-check: $(READY)  ## lint, format, types, layers, docs drift
+fix: $(READY)  ## correct and format what ruff can
+	@$(BIN)/ruff check --quiet --fix .
+	@$(BIN)/ruff format --quiet .
+
+check: $(READY)  ## lint, format, types, layers, dependencies, docs drift
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@layers=$$($(BIN)/lint-imports --no-logo) || { echo "$$layers"; exit 1; }
+	@$(BIN)/deptry deployer 2>/dev/null || $(BIN)/deptry deployer
 	@$(BIN)/python docs/generate.py --check
 
 bench: $(READY)  ## ratios; ARGS='cli render' for some
@@ -39,14 +53,14 @@ pins: $(READY)  ## resolve requirements/constraints.txt again
 op-sets: $(READY)  ## ask every TensorFlow for its ops again; downloads two gigabytes
 	@$(BIN)/python requirements/op_sets.py
 
-clean: ## stop the examples' servers, remove what was made; the environment stays
+clean:  ## stop the examples' servers, remove what was made; the environment stays
 	@for folder in examples/*/; do \
 	    if [ -d "$$folder.deployer" ] && [ -x $(BIN)/deployer ]; then \
 	        (cd "$$folder" && ../../$(BIN)/deployer down --all --quiet || [ $$? -eq 10 ]); \
 	    fi; \
 	    rm -rf "$$folder.deployer" "$$folder"models "$$folder"*.keras; \
 	done
-	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	@rm -rf build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml requirements/constraints.txt requirements/environment.sh

@@ -2,6 +2,8 @@
 # Runs the tests in the project's environment.
 #
 #   run.sh                 every test; those that need a Docker Engine too
+#   run.sh unit [ARGS]     the unit tests, on all processors
+#   run.sh coverage [ARGS] which lines of the tool they run: all tests, or what pytest is told
 #   run.sh docker [ARGS]   those that need a Docker Engine: all of them, or what pytest is told
 #   run.sh ARGS            what pytest is told; those that need an engine only with DEPLOYER_TEST_IMAGE
 #
@@ -56,7 +58,39 @@ all_of_them() {
     return "$code"
 }
 
+# The folders of the tests lie in memory where that is possible, and go with each test that passes.
+unit_tests() {
+    [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
+    .venv/bin/pytest tests/unit -q --numprocesses logical --dist loadfile -o tmp_path_retention_policy=failed "$@"
+}
+
+# Child processes are measured, too: pyproject.toml says how. Fewer than 90 % of the lines fail a run of all tests.
+measure_coverage() {
+    local code=0 least=0
+    rm -rf .coverage
+    mkdir .coverage
+    if [ $# -eq 0 ]; then
+        least=90
+        if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
+    fi
+    .venv/bin/coverage run -m pytest -q "$@" || code=$?
+    .venv/bin/coverage combine --quiet || return
+    .venv/bin/coverage json --quiet -o .coverage/lines.json
+    .venv/bin/python tests/covered.py .coverage/lines.json "$least" || code=$?
+    return "$code"
+}
+
 case "${1:-}" in
+unit)
+    shift
+    unit_tests "$@"
+    exit
+    ;;
+coverage)
+    shift
+    measure_coverage "$@"
+    exit
+    ;;
 docker)
     shift
     ensure_image

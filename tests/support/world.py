@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import random
+import itertools
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 import psutil
 import pytest
 
+from deployer.engines import ports
+
 MODELS = Path(__file__).parents[1] / "contract" / "server" / "data" / "models"
 """Small SavedModels, among them half_plus_two in three versions."""
+FIRST_PORT, PORTS_EACH = 10_000, 200
+_GUARDS: list[socket.socket] = []
 
 
 def servers(folder: Path) -> list[psutil.Process]:
@@ -47,12 +52,30 @@ def listens(port: int) -> bool:
 
 
 def free_port() -> int:
-    """A port that nobody has at the moment, from below those that the system gives to its many clients."""
-    while True:
-        port = random.randrange(10_000, 30_000)
+    """A port that nothing listens on, from a range that only this process draws from, each in its turn.
+
+    The range ends at LOWEST, where the tool's choice begins; the system gives clients ports above both.
+    """
+    for port in itertools.islice(_own_ports(), PORTS_EACH):
         with contextlib.suppress(OSError), socket.socket() as sock:
             sock.bind(("127.0.0.1", port))
             return port
+    raise AssertionError("every port of this process's range is in use")
+
+
+@cache
+def _own_ports() -> Iterator[int]:
+    """Endlessly. The first port of a range stays bound while the process lives: so others see that it is taken."""
+    for first in range(FIRST_PORT, ports.LOWEST, PORTS_EACH):
+        guard = socket.socket()
+        try:
+            guard.bind(("127.0.0.1", first))
+        except OSError:
+            guard.close()
+            continue
+        _GUARDS.append(guard)
+        return itertools.cycle(range(first + 1, first + PORTS_EACH))
+    raise AssertionError("more test processes run at once than there are ranges of ports")
 
 
 def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) -> None:

@@ -28,6 +28,7 @@ from deployer.results.deployment import (
 from deployer.results.model import Model
 from support.memory.platform import Address, Platform, Running, platform_of
 from support.memory.server import ModelServer
+from support.world import free_port
 
 NUMBERS = ("grpc_max_threads", "rest_api_num_threads")
 """Flags that end a server whose value for them is no number."""
@@ -326,4 +327,4 @@ def _public(host: str, wanted: int | None, usual: int, there: int | None, *, sha
         ports.check_free(host, wanted)
         return wanted
     preferred = ports.first_free(host, there, usual if wanted is None else None)
-    return preferred or ports.any_free(host)
+    return preferred or free_port()  # not any_free: another test's engine could be given the same

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from grpc import ServicerContext
@@ -96,4 +97,13 @@ _PLATFORMS: dict[Path, Platform] = {}
 
 def platform_of(state_dir: Path) -> Platform:
     """The platform of a state folder: engines of that folder share it."""
-    return _PLATFORMS.setdefault(state_dir.resolve(), Platform())
+    resolved = _resolved(state_dir)
+    if resolved not in _PLATFORMS:
+        _PLATFORMS[resolved] = Platform()
+    return _PLATFORMS[resolved]
+
+
+@cache
+def _resolved(folder: Path) -> Path:
+    """Of an absolute path once: engines ask for their platform at every step."""
+    return folder.resolve()

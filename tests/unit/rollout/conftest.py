@@ -10,12 +10,15 @@ from support.memory import MemoryEngine
 from support.memory.project import VERSIONS, Project
 
 from deployer import engines
+from deployer.verification import smoke
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
     """Versions 1 to 3 of `m` are in the store, and nothing is deployed."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(smoke, "CONCURRENT_REQUESTS", 2)  # tests/unit/verification tries the gate's load itself
+    monkeypatch.setattr(smoke, "CONCURRENT_THREADS", 2)
     monkeypatch.setitem(
         engines.ENGINES,
         "embedded",
