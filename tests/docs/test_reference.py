@@ -22,7 +22,11 @@ ROOT = Path(__file__).parents[2]
 REFERENCE = (ROOT / "docs" / "reference.md").read_text()
 SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
 EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
-KINDS = (spec.Spec, spec.ModelSpec, spec.Server, spec.Batching, spec.Monitoring, spec.Gate)
+TABLES = {
+    "server": spec.Server, "batching": spec.Batching, "monitoring": spec.Monitoring, "gate": spec.Gate,
+    "docker": spec.Docker, "gateway": spec.Gateway,
+}  # fmt: skip
+KINDS = (spec.Spec, spec.ModelSpec, *TABLES.values())
 VERBS = set("init export plan up down status logs smoke predict versions inspect render".split())
 KEYS = [(kind.__name__, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
 
@@ -78,12 +82,26 @@ def test_every_verb_is_documented_with_its_options() -> None:
         assert f"`{verb}`" in REFERENCE.partition("## Results as JSON")[2].partition("###")[0]
 
 
+def test_no_table_is_left_out() -> None:
+    assert {kind.__name__ for kind in KINDS} == {"Spec", *SCHEMA["$defs"]} - {"Overlay"}
+
+
 @pytest.mark.parametrize(("kind", "key"), KEYS)
 def test_every_setting_is_in_reference_schema_and_example(kind: str, key: str) -> None:
     assert f"| `{key}` |" in REFERENCE or f"### [{key}]" in REFERENCE or f"### [{key}.NAME]" in REFERENCE
     definition = SCHEMA if kind == "Spec" else SCHEMA["$defs"][kind]
     assert definition["properties"][key]["description"]
     assert key in EXAMPLE
+
+
+@pytest.mark.parametrize(("name", "kind"), TABLES.items())
+def test_every_setting_of_a_table_is_in_its_own_chapter(name: str, kind: type) -> None:
+    chapter = REFERENCE.partition(f"\n### [{name}]\n")[2].partition("\n### ")[0]
+    example = re.split(r"^(?:# )?\[", EXAMPLE.partition(f"[{name}]")[2], flags=re.MULTILINE)[0]
+    keys = [field.name for field in dataclasses.fields(kind) if field.name not in TABLES]
+    assert keys
+    assert [key for key in keys if f"| `{key}` |" not in chapter] == []
+    assert [key for key in keys if not re.search(rf"^(?:# )?{key} = ", example, re.MULTILINE)] == []
 
 
 def test_every_exit_code_and_error_is_documented() -> None:
