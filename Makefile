@@ -33,13 +33,14 @@ fix: $(READY)  ## correct and format what ruff can
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-check: $(READY)  ## lint, format, types, layers, dependencies, docs drift
+check: $(READY)  ## lint, format, types, layers, dependencies, docs drift, words
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
 	@layers=$$($(BIN)/lint-imports --no-logo) || { echo "$$layers"; exit 1; }
 	@$(BIN)/deptry deployer 2>/dev/null || $(BIN)/deptry deployer
 	@$(BIN)/python docs/generate.py --check
+	@$(BIN)/python docs/words.py
 
 bench: $(READY)  ## ratios; ARGS='cli render' for some
 	@$(BIN)/python benchmarks/run.py $(ARGS)
