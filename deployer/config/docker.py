@@ -89,7 +89,7 @@ def _check_gpu_image(image: str) -> None:
         return
     raise InvalidValue(
         f"gpus is set, and the image {image} computes on the CPU alone",
-        hint=f'docker.image = "{named["name"]}:{tag}-gpu", or take docker.gpus out',
+        hint=f'docker.image = "{named["name"]}:{tag}-gpu" or --image {named["name"]}:{tag}-gpu, or no gpus',
         place=("image",),
     )
 

@@ -135,10 +135,11 @@ class PlaceOptions:
         "what keeps this folder's deployments apart from others; unset: the name of the folder",
         PROJECT,
         names="--project -p",
+        metavar="NAME",
         help="the project; unset: deployer.toml's, or the folder's name",
         default=None,
     )
-    engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, default=None)
+    engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, metavar="ENGINE", default=None)
     models_dir: Path | None = doc("the store of model versions", STORE, default=None)
     state_dir: Path | None = doc("the history, and a folder for what each deployment runs with", PROJECT, default=None)
     templates_dir: Path | None = doc(
@@ -193,13 +194,17 @@ class GateOptions:
 class DockerOptions:
     """Keys of `[docker]` that are options."""
 
-    image: str | None = doc("the image; pin a tag or a digest", CONTAINER, default=None)
+    image: str | None = doc("image of the server; pin a tag or a digest", CONTAINER, metavar="NAME", default=None)
     gpus: int | None = doc(
-        "how many GPUs; -1: all; the image must be one with `-gpu` in its tag", CONTAINER, default=None
+        "number of GPUs; -1: all; the image must be one with `-gpu` in its tag", CONTAINER, metavar="N", default=None
     )
-    memory: str | None = doc("how much memory, such as 2g; more, and it is killed", CONTAINER, default=None)
-    cpus: float | None = doc("how many CPUs a container may use", CONTAINER, default=None)
-    user: str | None = doc("uid:gid that the server runs as", CONTAINER, metavar="UID[:GID]", default=None)
+    memory: str | None = doc(
+        "memory limit, such as 2g; a server that needs more is killed", CONTAINER, metavar="SIZE", default=None
+    )
+    cpus: float | None = doc("CPUs that a container may use", CONTAINER, metavar="N", default=None)
+    user: str | None = doc(
+        "user and group that the server runs as, as numbers", CONTAINER, metavar="UID[:GID]", default=None
+    )
 
 
 TABLES: dict[str, Any] = {"": PlaceOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}

@@ -11,7 +11,7 @@ from deployer.rollout.change import deploy, expected_plan, preview
 from deployer.rollout.desired import aim
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.foreseeing import check_platform, check_sources
-from deployer.rollout.launch import check_flags
+from deployer.rollout.launch import check_container_options, check_flags
 from deployer.rollout.targets import as_text
 from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
 
@@ -50,6 +50,7 @@ def _up(  # noqa: PLR0913 - the options of a verb, by their names
     spec = aim(workspace, target, options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
+    check_container_options(workspace.settings, workspace.engine)
     workspace = elsewhere.checked(workspace, spec.deployment)
     options = options.for_batching(spec.batching)
     with choices.leaving_ports(spec.server, choices.BY_OPTION):

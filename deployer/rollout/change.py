@@ -18,7 +18,7 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import export_into
 from deployer.rollout.foreseeing import decided, export_options, foreseen
 from deployer.rollout.gate import Gate
-from deployer.rollout.launch import resolve_launch, wanted_models
+from deployer.rollout.launch import check_container_options, resolve_launch, wanted_models
 from deployer.rollout.monitor import metered
 from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
@@ -46,6 +46,7 @@ def change(  # noqa: PLR0913 - what a change is made of
     Raises DeploymentNotFound when they have removed it.
     """
     workspace = workspace.with_spec(wanted(deployed)).narrowed(deployed.name)
+    check_container_options(workspace.settings, workspace.engine)
 
     def now_wanted(observed: Deployment | None) -> Spec:
         if observed is None:

@@ -6,11 +6,13 @@ import dataclasses
 from contextlib import suppress
 
 from deployer.config import render
+from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_room
+from deployer.config.words import spelled
 from deployer.engines import flags
 from deployer.engines.base import Engine
-from deployer.errors import ConfigError, GoldenError, ModelNotFound
+from deployer.errors import ConfigError, GoldenError, ModelNotFound, SettingRefused
 from deployer.results.deployment import Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.store.store import Store
@@ -86,6 +88,17 @@ def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> Serve
 def check_flags(spec: Spec, engine: Engine) -> None:
     """Refuse server flags that the engine cannot honour. Raises SettingRefused."""
     flags.check(engine.traits.name, _flags(spec))
+
+
+def check_container_options(settings: Settings, engine: Engine) -> None:
+    """Refuse options of containers where the engine runs none: in `deployer.toml` they are for another engine, and
+    typed they are meant. Raises SettingRefused."""
+    names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
+    if names and not engine.traits.image:
+        options = " and ".join(spelled(Settings, name) for name in names)
+        raise SettingRefused(
+            f"{options}: the {engine.traits.name} engine runs no containers", hint=f"--engine docker, or no {options}"
+        )
 
 
 def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:

@@ -73,6 +73,21 @@ def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(pr
     assert ask(endpoints, 2.0) == ANSWERS[1]
 
 
+def test_options_of_containers_are_those_of_the_server(project):
+    def limits() -> list[object]:
+        found = json.loads(docker("inspect", NAME))[0]
+        return [found["HostConfig"]["Memory"], found["HostConfig"]["NanoCpus"], found["Config"]["User"]]
+
+    up(project, "half_plus_two:1", *ANY_PORTS, "--memory", "2g", "--cpus", "1.5", "--user", "1000:1000")
+    assert limits() == [2 << 30, 1_500_000_000, "1000:1000"]
+    same = ("--cpus", "1.5", "--user", "1000:1000")
+    ended = deployer("redeploy", "--version", "2", "--memory", "3g", *same, "--json", cwd=project)
+    assert (ended.code, ended.json["plan"]["change"]) == (0, "replace")
+    assert limits() == [3 << 30, 1_500_000_000, "1000:1000"]
+    again = deployer("plan", "half_plus_two:2", "--memory", "3g", *same, "--exit-code", "--json", cwd=project)
+    assert again.code == 0
+
+
 def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_versions_that_it_cannot_see(project):
     up(project, "half_plus_two:1", *ANY_PORTS)
     shutil.copytree(project / "models", project / "elsewhere")

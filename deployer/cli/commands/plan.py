@@ -9,7 +9,7 @@ import typer
 from deployer.cli.command import command
 from deployer.cli.commands.up import up
 from deployer.cli.options import Output, Target
-from deployer.config.options import ADDRESS, COMPARISON, ENGINE, GATE, PROJECT, STORE, TEMPLATES, Settings
+from deployer.config.options import ADDRESS, COMPARISON, CONTAINER, ENGINE, GATE, PROJECT, STORE, TEMPLATES, Settings
 from deployer.rollout.export_options import ExportOptions
 
 
@@ -19,7 +19,7 @@ def plan(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     *,
     options: ExportOptions,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, TEMPLATES, ADDRESS, GATE, COMPARISON],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON],
     output: Output,
 ) -> None:
     """Show what `up` would do, and do nothing."""

@@ -8,7 +8,7 @@ import typer
 
 from deployer.cli.command import command
 from deployer.cli.options import QUIET, Deployed, DryRun, OfModel, Output
-from deployer.config.options import COMPARISON, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
+from deployer.config.options import COMPARISON, CONTAINER, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 
 
 @command("deployer redeploy digits", "deployer redeploy digits --version 7 --keep-previous")
@@ -21,7 +21,7 @@ def redeploy(
     ] = False,
     dry_run: DryRun = False,
     *,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, COMPARISON, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, GATE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET],
 ) -> None:
     """Serve another version without downtime.

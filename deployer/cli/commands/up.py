@@ -9,7 +9,18 @@ import typer
 from deployer.cli.command import command
 from deployer.cli.options import QUIET, DryRun, Output, Target
 from deployer.cli.outdated import naming_the_plan
-from deployer.config.options import ADDRESS, COMPARISON, ENGINE, GATE, LOCK, PROJECT, STORE, TEMPLATES, Settings
+from deployer.config.options import (
+    ADDRESS,
+    COMPARISON,
+    CONTAINER,
+    ENGINE,
+    GATE,
+    LOCK,
+    PROJECT,
+    STORE,
+    TEMPLATES,
+    Settings,
+)
 from deployer.errors import PLAN_HAS_CHANGES, UsageError
 from deployer.rollout.export_options import ExportOptions
 
@@ -31,7 +42,7 @@ def up(
     ] = False,
     *,
     options: ExportOptions,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, TEMPLATES, ADDRESS, GATE, COMPARISON, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET],
 ) -> None:
     """Deploy a model, verified before it serves.

@@ -121,3 +121,35 @@ def test_init_overwrites_a_file_that_is_wrong_only_when_forced(project):
     assert "server.rest_prt" in ended.err
     assert in_process("init", "--force", cwd=project).code == 0
     assert in_process("init", cwd=project).code == 2
+
+
+OF_CONTAINERS = [
+    ("--image", "serving:1"),
+    ("--gpus", "-1", "--image", "serving:1"),
+    ("--memory", "2g"),
+    ("--cpus", "1.5"),
+    ("--user", "1000:1000"),
+]
+
+
+@pytest.mark.parametrize("command", ["up", "plan"])
+@pytest.mark.parametrize("options", OF_CONTAINERS, ids=lambda options: options[0])
+def test_options_of_containers_are_refused_by_name_where_there_are_none(project, options, command):
+    ended = in_process(command, "m", *options, "--engine", "embedded", "--json", cwd=project)
+    error = ended.json["error"]
+    assert ended.code == 3
+    assert {option for option in options if option.startswith("--")} <= set(error["message"].replace(":", "").split())
+    assert "--engine docker" in error["hint"]
+    assert not (project / ".deployer" / "run").exists()
+
+
+@pytest.mark.parametrize(("option", "value"), [("--memory", "512"), ("--cpus", "0"), ("--gpus", "0"), ("--user", "me")])
+def test_options_of_containers_are_checked_as_their_keys_are(project, option, value):
+    ended = in_process("plan", "m", option, value, "--json", cwd=project)
+    assert ended.code == 3
+    assert f"docker.{option[2:]}" in ended.json["error"]["message"]
+
+
+def test_keys_of_containers_are_for_another_engine(project):
+    (project / "deployer.toml").write_text('[docker]\nmemory = "2g"\n')
+    assert in_process("plan", "m", "--engine", "embedded", "--skip-gate", cwd=project).code == 0

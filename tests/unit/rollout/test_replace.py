@@ -6,7 +6,7 @@ import pytest
 from support.memory.project import NAME, Project
 from support.world import free_port, listens
 
-from deployer.errors import ConfigError, DeployFailed, EngineError, NotReady, VerificationFailed
+from deployer.errors import ConfigError, DeployFailed, EngineError, NotReady, SettingRefused, VerificationFailed
 from deployer.results.plan import Change
 
 
@@ -22,6 +22,15 @@ def test_other_flags_take_another_server_at_the_same_address(serving):
     assert (after.endpoints, after.release != before.release) == (before.endpoints, True)
     serving.check(1)
     assert serving.engine.exit_reason(before) is not None
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("command", ["up", "redeploy"])
+def test_options_of_containers_change_nothing_on_an_engine_without_any(serving, command, dry_run):
+    with pytest.raises(SettingRefused) as raised:
+        getattr(serving, command)(dry_run=dry_run, memory="2g", user="1000")
+    assert "--memory and --user" in raised.value.message
+    serving.check(1)
 
 
 def test_another_port_is_moved_to(serving):
