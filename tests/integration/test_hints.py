@@ -186,7 +186,7 @@ def test_without_a_golden_question_the_hint_asks_one_that_is_answered(project, m
         shutil.rmtree(gone, ignore_errors=True)
         ended = in_process("predict", model, cwd=project)
         assert ended.code == 4
-        (command,) = typed_commands(hint(ended))
+        (command,) = (typed for typed in typed_commands(hint(ended)) if typed[0] == "predict")
         asked = in_process(*command, cwd=project)
         assert asked.code == 0, asked.err
         assert asked.json["outputs"]

@@ -154,7 +154,7 @@ def test_a_version_that_answers_otherwise_takes_no_request_unless_the_gate_is_sk
     )
     assert ask(endpoints) == 3.0
     skipped = run(project, "redeploy", "--version", "2", "--skip-gate")
-    assert "the gate is skipped" in [step["cause"] for step in skipped["plan"]["steps"]]
+    assert "verification is skipped" in [step["cause"] for step in skipped["plan"]["steps"]]
     assert {check["name"] for check in skipped["report"]["checks"]} == {"status"}
     assert ask(endpoints) == 4.0
     newest = deployer("history", "--json", cwd=project).json["releases"][0]
