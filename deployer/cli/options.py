@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -15,6 +16,7 @@ Result = TypeVar("Result")
 
 JSON = Group("json", "Output", always=True)
 QUIET = Group("quiet", "Output")
+VERBOSE = Group("verbose", "Output")
 
 Deployed = Annotated[
     str | None, typer.Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
@@ -37,6 +39,10 @@ class Output:
         "only the result, of a deploy the endpoint, and notes: no progress", QUIET, names="--quiet -q", default=False
     )
 
+    verbose: bool = doc(
+        "list every check that was made, not only one line for each model", VERBOSE, names="--verbose -v", default=False
+    )
+
     def show(self, result: Result, as_text: Callable[[Result], None]) -> None:
         """Print a result."""
         from deployer import console
@@ -47,7 +53,7 @@ class Output:
         """Print what a change did."""
         from deployer import console
 
-        self.show(result, console.show_up_quietly if self.quiet else console.show_up)
+        self.show(result, console.show_up_quietly if self.quiet else partial(console.show_up, verbose=self.verbose))
 
     @property
     def progress(self) -> Callable[[str], None]:

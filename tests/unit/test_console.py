@@ -19,6 +19,7 @@ from support.cli import started_anew
 from support.world import MODELS
 
 from deployer import console, results
+from deployer.cli.options import Output
 from deployer.errors import PortTaken, VerificationFailed
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
 from deployer.results.checks import Check, DoctorResult, Finding, Report
@@ -257,9 +258,10 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     assert capsys.readouterr() == (f"{RESULTS[7].plan}\ndigest {digest}\n", "")
 
 
-def test_a_deploy_lists_every_check_when_it_is_verbose(capsys):
-    console.show_up(RESULTS[6], verbose=True)
-    assert capsys.readouterr().out.startswith(f"{RESULTS[6].plan}\n  ok    m:1  status ")
+@pytest.mark.parametrize(("verbose", "first"), [(True, "  ok    m:1  status "), (False, "verified m:1: 1 check\n")])
+def test_a_deploy_lists_every_check_when_it_is_verbose(capsys, verbose, first):
+    Output(json=False, quiet=False, verbose=verbose).show_change(RESULTS[6])
+    assert capsys.readouterr().out.startswith(f"{RESULTS[6].plan}\n{first}")
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.command import command
-from deployer.cli.options import QUIET, DryRun, OfModel, Output
+from deployer.cli.options import QUIET, VERBOSE, DryRun, OfModel, Output
 from deployer.config.options import COMPARISON, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 from deployer.errors import UsageError
 
@@ -22,7 +22,7 @@ def label(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, COMPARISON, LOCK],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     """Point labels to versions.
 

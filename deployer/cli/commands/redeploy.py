@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.command import command
-from deployer.cli.options import QUIET, Deployed, DryRun, OfModel, Output
+from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
 from deployer.config.options import COMPARISON, CONTAINER, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 
 
@@ -22,7 +22,7 @@ def redeploy(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, GATE, COMPARISON, LOCK],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     """Serve another version without downtime.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.command import command
-from deployer.cli.options import QUIET, Deployed, DryRun, Output
+from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, Output
 from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, Settings
 
 
@@ -20,7 +20,7 @@ def rollback(
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, GATE, LOCK],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     """Serve an earlier release again.
 

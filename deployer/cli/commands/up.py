@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deployer.cli.command import command
-from deployer.cli.options import QUIET, DryRun, Output, Target
+from deployer.cli.options import QUIET, VERBOSE, DryRun, Output, Target
 from deployer.cli.outdated import naming_the_plan
 from deployer.config.options import (
     ADDRESS,
@@ -43,7 +43,7 @@ def up(
     *,
     options: ExportOptions,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON, LOCK],
-    output: Annotated[Output, QUIET],
+    output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     """Deploy a model, verified before it serves.
 
