@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from deployer.errors import InvalidValue
@@ -25,8 +25,7 @@ class Group(NamedTuple):
     always: bool = False
 
 
-@dataclass(frozen=True)
-class Option:
+class Option(NamedTuple):
     """How a field is typed on the command line.
 
     `parse` makes the field's value of the text, of the list of texts where the option is `repeated`. Two fields may
