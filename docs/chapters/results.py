@@ -4,34 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from importlib import import_module
+from typing import Any, cast, get_type_hints
 
 from chapters.markdown import code, first_line, table
+from deployer.cli.app import HIDDEN, names
 from deployer.results import changes, checks, deployment, differences, history, model, plan, running, traffic, versions
 
-RESULTS: dict[str, type | str] = {
+OTHERWISE: dict[str, type | str] = {
     "init": '`{"path"}`: the file that was written',
-    "export": versions.ExportResult,
-    "up": changes.UpResult,
     "plan": changes.UpResult,
-    "redeploy": changes.UpResult,
     "label": changes.UpResult,
-    "rollback": changes.UpResult,
-    "history": history.HistoryResult,
-    "down": changes.DownResult,
-    "unlock": changes.UnlockResult,
     "status": running.DeploymentStatus,
     "logs": '`{"lines"}`: a list of strings',
-    "doctor": checks.DoctorResult,
-    "smoke": running.SmokeResult,
-    "token": changes.TokenResult,
     "predict": "the server's answer as it is",
-    "versions": versions.VersionsResult,
-    "prune": versions.PruneResult,
-    "diff": differences.DiffResult,
-    "inspect": versions.InspectResult,
-    "render": deployment.Rendered,
 }
+"""Commands that print something else than what the operation of their name returns."""
 HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model, plan)
 LISTS = {"status": "deployments"}
 PROPERTIES = {
@@ -49,9 +37,16 @@ frozen dataclasses.
 
 def text() -> str:
     """The chapter: which verb prints what, then every object."""
-    rows = ((code(verb), _printed(verb, result)) for verb, result in RESULTS.items())
-    kinds = _reached([result for result in RESULTS.values() if isinstance(result, type)])
+    results = {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in HIDDEN}
+    rows = ((code(verb), _printed(verb, result)) for verb, result in results.items())
+    kinds = _reached([result for result in results.values() if isinstance(result, type)])
     return "\n".join((HEAD, table(("Verb", "Prints"), rows), *map(_object, kinds)))
+
+
+def _returned(command: str) -> type:
+    """What the operation of a command returns."""
+    operation = getattr(import_module(f"deployer.operations.{command}"), command)
+    return cast("type", get_type_hints(operation)["return"])
 
 
 def _printed(verb: str, result: type | str) -> str:
