@@ -114,7 +114,15 @@ def test_what_user_code_prints_comes_out_on_stderr_in_order(tmp_path: Path) -> N
     assert "printed" not in ended.stdout
     assert "written to 1" not in ended.stdout
     lines = ended.stderr.splitlines()
-    said = ("importing", "printed on stdout", "written to 1", "written to stderr", "from stdin", "asking", "cleaned up")
+    said = (
+        "importing",
+        "printed on stdout",
+        "written to 1",
+        "written to stderr",
+        "from stdin",
+        "recording",
+        "cleaned up",
+    )
     places = [next(place for place, line in enumerate(lines) if text in line) for text in said]
     assert places == sorted(places)
 
