@@ -29,6 +29,7 @@ OVERLAYS = "[env.staging]\n[env.production]\n"
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     only_servers_below(monkeypatch, tmp_path)
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")  # what a Docker Engine here runs is others'
     made = tmp_path / "shop"
     made.mkdir()
     return made
