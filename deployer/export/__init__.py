@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.errors import ExportFailed
-from deployer.export import rewriting, servability
+from deployer.export import op_checks, rewriting
 from deployer.export.base import ExportRequest, Progress, Saved, SourceKind
 from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source
@@ -59,7 +59,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             rewriting.set_default(target, request.default_signature)
             saved = dataclasses.replace(saved, rewritten=True)
         _check_signature(request, target)
-        servability.check(target)
+        op_checks.check(target)
     return saved
 
 

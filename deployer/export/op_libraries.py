@@ -36,7 +36,7 @@ def unknown_op(error: BaseException) -> str | None:
     return found[1] if found else None
 
 
-def brought(op: str) -> bool:
+def import_op_library(op: str) -> bool:
     """Import the package that an unknown op is of; False where there is none that could help.
 
     Raises ExtraMissing where it is not installed, ExportFailed where it does not fit the TensorFlow that is.

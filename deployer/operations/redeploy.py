@@ -47,7 +47,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     deployed = workspace.deployed(name)
     try:
         with lost_versions.explained(workspace):
-            result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, aim=REDEPLOY)
+            result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, reason=REDEPLOY)
     except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
@@ -83,7 +83,7 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
         return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
 
     with lost_versions.explained(workspace):
-        result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, aim=LABEL)
+        result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, reason=LABEL)
     return dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
 
 

@@ -12,7 +12,7 @@ from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
-from deployer.rollout.desired import aim
+from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
 from deployer.rollout.standing import Standing, standing, taken_over
@@ -38,7 +38,7 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     if form == CONFIG:
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
-    wanted = aim(workspace, target, ExportOptions())
+    wanted = desired_spec(workspace, target, ExportOptions())
     if form in RENDERED_BY and wanted.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"

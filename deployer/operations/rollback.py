@@ -52,7 +52,7 @@ def rollback(
     spec = as_served(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     with lost_versions.explained(workspace):
-        result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, aim=ROLLBACK)
+        result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=ROLLBACK)
     back = f"this goes back to release {wanted.number} ({format_models(wanted.models)})"
     return dataclasses.replace(result, notices=(back, *result.notices, *reversals.contradicted(workspace, result)))
 

@@ -8,7 +8,7 @@ from deployer.config.options import Settings
 from deployer.results.changes import UpResult
 from deployer.rollout import choices, elsewhere, lost_versions
 from deployer.rollout.change import deploy, expected_plan, preview
-from deployer.rollout.desired import aim
+from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.foreseeing import check_platform, check_sources
 from deployer.rollout.launch import check_container_options, check_flags
@@ -47,7 +47,7 @@ def _up(  # noqa: PLR0913 - the options of a verb, by their names
     expect: str | None,
     progress: Progress,
 ) -> UpResult:
-    spec = aim(workspace, target, options)
+    spec = desired_spec(workspace, target, options)
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
     check_container_options(workspace.settings, workspace.engine)

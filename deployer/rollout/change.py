@@ -37,10 +37,10 @@ def change(  # noqa: PLR0913 - what a change is made of
     *,
     dry_run: bool,
     progress: Progress,
-    aim: str = "",
+    reason: str = "",
 ) -> UpResult:
-    """Have what is deployed become what is wanted, of models that the store has, or tell what that would be; `aim` is
-    noted in the history while it is done.
+    """Have what is deployed become what is wanted, of models that the store has, or tell what that would be; `reason`
+    is noted in the history while it is done.
 
     It is asked again what is wanted once nobody else can change the deployment: what others have changed since stays.
     Raises DeploymentNotFound when they have removed it.
@@ -56,11 +56,11 @@ def change(  # noqa: PLR0913 - what a change is made of
     options = ExportOptions()
     with choices.leaving_ports(workspace.spec.server, choices.BY_SETTING):
         if dry_run:
-            return preview(workspace, options, aim)
-        return deploy(workspace, options, progress, aim=aim, now=now_wanted)
+            return preview(workspace, options, reason)
+        return deploy(workspace, options, progress, reason=reason, now=now_wanted)
 
 
-def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpResult:
+def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported. Raises VerificationFailed and InsufficientMemory for
     what would be refused before anything is started."""
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
@@ -69,16 +69,16 @@ def preview(workspace: Workspace, options: ExportOptions, aim: str = "") -> UpRe
     gate = Gate(workspace, found.launch, found.models, silent)
     gate.admit(found.plan.change, observed)
     notices = (
-        *_foretold(gate, found.with_exports, observed, aim),
+        *_foretold(gate, found.with_exports, observed, reason),
         *choices.notices(workspace, found.launch, observed, None),
     )
     return _result(workspace, found.launch.models, found.with_exports, notices)
 
 
-def _foretold(gate: Gate, plan: Plan, observed: Deployment | None, aim: str) -> Iterator[str]:
+def _foretold(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) -> Iterator[str]:
     """What is known to be said of a plan before it is carried out."""
     workspace, launch = gate.workspace, gate.launch
-    yield from reversals.notices(workspace, launch, observed, aim)
+    yield from reversals.notices(workspace, launch, observed, reason)
     yield from gate.accepted(plan.change, observed)
     yield from unused.options(workspace, launch, plan, observed)
     yield from (
@@ -94,7 +94,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
     progress: Progress,
     *,
     expected: Plan | None = None,
-    aim: str = "",
+    reason: str = "",
     now: Callable[[Deployment | None], Spec] | None = None,
 ) -> UpResult:
     """Carry out what the workspace's spec says, exports first. Raises PlanOutdated when that is not `expected`.
@@ -116,10 +116,12 @@ def deploy(  # noqa: PLR0913 - what a change is made of
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
             gate = Gate(workspace, request, models, progress)
-            notices.extend(_foretold(gate, plan, observed, aim))
-            note = "; ".join(filter(None, (aim, "the gate was skipped" if workspace.spec.gate.skip else "")))
+            notices.extend(_foretold(gate, plan, observed, reason))
+            note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
-                recorded(workspace.ledger, request, plan, workspace.engine.traits.name, note=note, aim=aim) as record,
+                recorded(
+                    workspace.ledger, request, plan, workspace.engine.traits.name, note=note, reason=reason
+                ) as record,
                 metered(workspace, request, plan, observed, record.measured) as monitor,
             ):
                 gate.admit(plan.change, observed)

@@ -14,7 +14,7 @@ from deployer.rollout.targets import name_for, stored
 from deployer.rollout.workspace import Workspace
 
 
-def aim(workspace: Workspace, target: str | None, options: ExportOptions) -> Spec:
+def desired_spec(workspace: Workspace, target: str | None, options: ExportOptions) -> Spec:
     """The spec with just the models that the target means. Raises UsageError when nothing is meant."""
     spec = workspace.spec
     if target is None:

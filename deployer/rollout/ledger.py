@@ -57,7 +57,7 @@ class Ledger:
     kept: sqlite3.Connection | None = None
 
     def begin(  # noqa: PLR0913 - what is written of a release
-        self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, aim: str = ""
+        self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, reason: str = ""
     ) -> int:
         """Write that a release is under way, and what for; its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -70,7 +70,7 @@ class Ledger:
             _who(),
             began,
             Outcome.UNDER_WAY.value,
-            aim,
+            reason,
             self.project,
         )
         with self._open() as db:

@@ -56,9 +56,10 @@ class Record:
 
 @contextmanager
 def recorded(  # noqa: PLR0913 - what is written of a release
-    ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", aim: str = ""
+    ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", reason: str = ""
 ) -> Iterator[Record]:
-    """One release; a plan that changes nothing is none. `aim` is said of it while it is under way, `note` afterwards.
+    """One release; a plan that changes nothing is none. `reason` is said of it while it is under way, `note`
+    afterwards.
 
     Call it with the deployment's lock held.
     """
@@ -67,7 +68,7 @@ def recorded(  # noqa: PLR0913 - what is written of a release
         return
     began = time.monotonic()
     with ledger.kept_open() as kept:
-        number = kept.begin(subject.name, subject.env, engine, plan.change.value, subject.models, aim=aim)
+        number = kept.begin(subject.name, subject.env, engine, plan.change.value, subject.models, reason=reason)
         try:
             yield Record(kept, number)
         except BaseException as error:

@@ -12,13 +12,13 @@ from deployer.rollout import moving
 from deployer.rollout.workspace import Workspace
 
 
-def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, aim: str) -> Iterator[str]:
-    """What is to be said before a launch that `aim` asked for; an empty one is `up`."""
-    if observed is None or aim == ROLLBACK:
+def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, reason: str) -> Iterator[str]:
+    """What is to be said before a launch that `reason` asked for; an empty one is `up`."""
+    if observed is None or reason == ROLLBACK:
         return
-    yield from _history(workspace, launch, observed, aim)
-    if aim != LABEL:
-        yield from _labels(launch, observed, aim)
+    yield from _history(workspace, launch, observed, reason)
+    if reason != LABEL:
+        yield from _labels(launch, observed, reason)
 
 
 def contradicted(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
@@ -43,7 +43,7 @@ def _other_keys(listed: ModelSpec, served: ServedModel) -> str:
     return " and ".join(filter(None, others))
 
 
-def _history(workspace: Workspace, launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
+def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:
     """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
     `redeploy` or `label` did."""
     releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
@@ -60,11 +60,11 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, aim: st
         if verb == ROLLBACK and now > then:
             to = f"{wanted.name}:{now}"
             yield f"release {last.number} went back to {wanted.name}:{then} by rollback, and this deploys {to}"
-        elif verb in {REDEPLOY, LABEL} and not aim and (now < then or not set(before.labels) <= set(wanted.labels)):
+        elif verb in {REDEPLOY, LABEL} and not reason and (now < then or not set(before.labels) <= set(wanted.labels)):
             yield f"release {last.number} made it {before} by {verb}, and this makes it {wanted}"
 
 
-def _labels(launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
+def _labels(launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:
     """The labels that go, and those that a redeploy moves along with `stable`."""
     wanted = {model.name: model for model in launch.models}
     for before in observed.models:
@@ -74,5 +74,5 @@ def _labels(launch: Launch, observed: Deployment, aim: str) -> Iterator[str]:
             which = f"label {label} ({before.name}:{version})"
             if label not in labels:
                 yield f"{which} goes{'' if version in versions else ', and that version is unloaded'}"
-            elif aim == REDEPLOY and label != moving.STABLE and labels[label] != version:
+            elif reason == REDEPLOY and label != moving.STABLE and labels[label] != version:
                 yield f"{which} moves to {before.name}:{labels[label]}"

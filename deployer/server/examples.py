@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from deployer.server.dtypes import BY_NUMPY, STRING, Array
-from deployer.server.predict import DEFAULT_SIGNATURE, Manner, run, tensors_of
+from deployer.server.predict import DEFAULT_SIGNATURE, RunOptions, run, tensors_of
 from deployer.server.servable import Model, Signature
 from deployer.server.status import Code, ServingError, invalid
 
@@ -64,11 +64,11 @@ def regress(call: Call) -> list[float]:
 
 
 def infer(
-    model: Model, tasks: Sequence[Any], examples: Sequence[bytes], manner: Manner, check_method: bool = False
+    model: Model, tasks: Sequence[Any], examples: Sequence[bytes], options: RunOptions, check_method: bool = False
 ) -> list[Classes | list[float]]:
     """Return what every task of a MultiInference asks for, all of it by one run."""
     signatures, aliases = check_tasks(model, tasks, check_method)
-    answers = _run_together(model, signatures, aliases, _batch(examples), manner)
+    answers = _run_together(model, signatures, aliases, _batch(examples), options)
     return [
         _classes(answer, len(examples)) if task.method_name == CLASSIFY else _values(answer, len(examples))
         for task, answer in zip(tasks, answers, strict=True)
@@ -76,7 +76,7 @@ def infer(
 
 
 def _run_together(
-    model: Model, signatures: Sequence[Signature], aliases: Sequence[Sequence[str]], batch: Array, manner: Manner
+    model: Model, signatures: Sequence[Signature], aliases: Sequence[Sequence[str]], batch: Array, options: RunOptions
 ) -> list[dict[str, Array]]:
     feeds: dict[str, Array] = {}
     for signature in signatures:
@@ -85,14 +85,14 @@ def _run_together(
         [signature.outputs[alias].tensor for alias in each] for signature, each in zip(signatures, aliases, strict=True)
     ]
     fetches = sorted({tensor for each in wanted for tensor in each})
-    got = dict(zip(fetches, model.run(feeds, fetches, manner.timeout_ms, manner.alone), strict=True))
+    got = dict(zip(fetches, model.run(feeds, fetches, options.timeout_ms, options.alone), strict=True))
     return [
         {alias: got[tensor] for alias, tensor in zip(*pair, strict=True)} for pair in zip(aliases, wanted, strict=True)
     ]
 
 
 def _run(call: Call, signature: Signature, outputs: Sequence[str]) -> Mapping[str, Array]:
-    return run(call.model, signature, {"inputs": _batch(call.examples)}, outputs, Manner(call.timeout_ms))
+    return run(call.model, signature, {"inputs": _batch(call.examples)}, outputs, RunOptions(call.timeout_ms))
 
 
 def _batch(examples: Sequence[bytes]) -> Array:

@@ -67,7 +67,7 @@ def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> list[s
     return list(output_filter or signature.outputs)
 
 
-class Manner(NamedTuple):
+class RunOptions(NamedTuple):
     """How a run goes: with a time-out (0 is none), or on the caller's thread alone. Each request makes one."""
 
     timeout_ms: int = 0
@@ -83,7 +83,7 @@ def run_request(model: Model, request: Any, timeout_ms: int = 0, check_method: b
     outputs = choose_outputs(signature, request.output_filter)
     pace = model.paces[signature.name]
     with pace.timed():
-        return run(model, signature, inputs, outputs, Manner(timeout_ms, pace.alone))
+        return run(model, signature, inputs, outputs, RunOptions(timeout_ms, pace.alone))
 
 
 def _decoded(alias: str, proto: Any) -> Array:
@@ -94,12 +94,12 @@ def _decoded(alias: str, proto: Any) -> Array:
 
 
 def run(
-    model: Model, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], manner: Manner
+    model: Model, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], options: RunOptions
 ) -> dict[str, Array]:
     """Run a signature on arrays by input name; the answer is by output name."""
     feeds = tensors_of(signature, inputs)
     fetches = [signature.outputs[alias].tensor for alias in outputs]
-    return dict(zip(outputs, model.run(feeds, fetches, manner.timeout_ms, manner.alone), strict=True))
+    return dict(zip(outputs, model.run(feeds, fetches, options.timeout_ms, options.alone), strict=True))
 
 
 def tensors_of(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:

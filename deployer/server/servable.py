@@ -15,8 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from deployer.server.dtypes import Array, DType, by_number
+from deployer.server.latency import LatencyTracker
 from deployer.server.log import LOG
-from deployer.server.pace import Pace
 from deployer.server.runtime import Graph, OpError, SavedModelLoader, Session, config_pb2
 from deployer.server.status import Code, ServingError, not_found
 from deployer.server.tensors import TensorError, to_array
@@ -75,7 +75,7 @@ class Model(Protocol):
     """A loaded version as requests see it: `run` may be called from many threads."""
 
     signatures: Mapping[str, Signature]
-    paces: Mapping[str, Pace]
+    paces: Mapping[str, LatencyTracker]
 
     def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
         """Feed arrays by tensor name and return the fetched ones in order; raises ServingError."""
@@ -98,7 +98,7 @@ class SavedModel:
     def __init__(self, session: Any, signatures: Mapping[str, Signature], ends: bool) -> None:
         self.signatures = signatures
         self.ends = ends
-        self.paces: Mapping[str, Pace] = {name: Pace(ends) for name in signatures}
+        self.paces: Mapping[str, LatencyTracker] = {name: LatencyTracker(ends) for name in signatures}
         self._session = session
         self._callables: dict[tuple[Any, ...], Any] = {}
         self._making = threading.Lock()

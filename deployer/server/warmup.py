@@ -65,7 +65,7 @@ def replay(model: Model, log: Any, timeout_ms: int = 0) -> None:
         examples.regress(_call(model, log.regress_log.request, timeout_ms))
     elif kind == "multi_inference_log":
         request = log.multi_inference_log.request
-        examples.infer(model, request.tasks, examples.serialized(request.input), predict.Manner(timeout_ms))
+        examples.infer(model, request.tasks, examples.serialized(request.input), predict.RunOptions(timeout_ms))
     elif kind is not None:
         number = log.DESCRIPTOR.fields_by_name[kind].number
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")

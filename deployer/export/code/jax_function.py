@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export.runtime import foreign_work
-from deployer.export.servable import Servable
+from deployer.export.signature_writer import Servable
 from deployer.results.model import TensorSpec
 
 JAX2TF = "jax.experimental.jax2tf"

@@ -10,7 +10,7 @@ from deployer.errors import ExportFailed
 from deployer.export import phase
 from deployer.export.names import input_names, renamed_inputs
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced, trace
+from deployer.export.signature_writer import DEFAULT_SIGNATURE, Servable, Traced, trace
 from deployer.results.model import TensorSpec
 
 Functions = dict[str, Traced]

@@ -17,7 +17,7 @@ from deployer.export.code import module, wrappers
 from deployer.export.code.module import Functions
 from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.runtime import foreign_work
-from deployer.export.servable import DEFAULT_SIGNATURE, Traced
+from deployer.export.signature_writer import DEFAULT_SIGNATURE, Traced
 
 NAMED = re.compile(
     r"(?P<name>[A-Za-z][A-Za-z0-9_.-]*)=((?P<place>[^:]+):)?(?P<function>[^\W\d]\w*(\.[^\W\d]\w*)*)", re.DOTALL

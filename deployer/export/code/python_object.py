@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import backend, nearby, servable
+from deployer.export import backend, nearby, signature_writer
 from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, module, own_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
@@ -93,7 +93,7 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
         estimators.write(estimator, serving_input_receiver_fn, target)
         return ()
     with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
-        notes = servable.write_all(functions, target)
+        notes = signature_writer.write_all(functions, target)
         source.ask(target, source.eagerly(functions), request)
     return notes
 
@@ -125,9 +125,9 @@ def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> 
 def functions_of(model: Any, request: ExportRequest) -> module.Functions:
     """Its signatures, traced: a Keras model has one, a module perhaps several."""
     if keras_model.is_keras_model(model):
-        return {servable.DEFAULT_SIGNATURE: keras_model.function_of(model, request.specs)}
+        return {signature_writer.DEFAULT_SIGNATURE: keras_model.function_of(model, request.specs)}
     if jax_function.is_jax_function(model):
-        name = servable.DEFAULT_SIGNATURE
+        name = signature_writer.DEFAULT_SIGNATURE
         return {name: module.traced(name, jax_function.servable_of(model, request.specs))}
     if request.signatures and not request.inputs and not module.has_usable(model):
         return {}
@@ -150,7 +150,7 @@ def eager_afterwards() -> Iterator[None]:
 def _noting_calls() -> Iterator[None]:
     keras = library("keras")
     is_keras_3 = int(str(keras.__version__).partition(".")[0]) >= 3
-    with keras_calls.noting(keras) if is_keras_3 else nullcontext():
+    with keras_calls.record_calls(keras) if is_keras_3 else nullcontext():
         yield
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export.runtime import tensorflow
-from deployer.export.servable import Servable
+from deployer.export.signature_writer import Servable
 from deployer.results.model import TensorSpec
 
 CARRIED = frozenset({"float32", "int64", "string"})

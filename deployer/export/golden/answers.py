@@ -10,7 +10,7 @@ from typing import Any
 from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.base import Progress
-from deployer.export.golden import examples, fidelity, made
+from deployer.export.golden import examples, fidelity, synthetic_inputs
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.golden.source import SourceAnswers
@@ -171,12 +171,12 @@ def _given_answer(model: Running, signature: Signature, feed: examples.Feed) -> 
         raise GoldenError(f"TensorFlow refused an example for {signature.name}: {error}") from error
 
 
-def _made_up(model: Running, signature: Signature) -> made.Made:
+def _made_up(model: Running, signature: Signature) -> synthetic_inputs.Made:
     if problem := _uncarried(model, signature):
         raise Refused(problem)
     wanted = model.wanted(signature.name)
     try:
-        return made.answered(signature, lambda feed: answer(model, signature, feed), wanted)
+        return synthetic_inputs.answered(signature, lambda feed: answer(model, signature, feed), wanted)
     except Refused as error:
         raise Refused(f"TensorFlow refused every input that was made up ({error}); {BY_EXAMPLES}") from error
 

@@ -11,7 +11,7 @@ from typing import Any
 from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, Content
-from deployer.export.golden.strings_wanted import Feature
+from deployer.export.golden.string_inputs import Feature
 from deployer.export.runtime import part, reason, tensorflow
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors

@@ -10,8 +10,8 @@ from typing import Any
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, content
 from deployer.export.golden.example_rows import rows
-from deployer.export.golden.strings_wanted import Feature
-from deployer.export.servable import DEFAULT_SIGNATURE
+from deployer.export.golden.string_inputs import Feature
+from deployer.export.signature_writer import DEFAULT_SIGNATURE
 from deployer.results.model import Shape, Signature, TensorSpec
 from deployer.savedmodel import tensors
 

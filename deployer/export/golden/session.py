@@ -16,7 +16,7 @@ from deployer.client import tf_examples
 from deployer.errors import BrokenModel
 from deployer.export import op_libraries
 from deployer.export.golden.graph_walk import writes
-from deployer.export.golden.strings_wanted import Wanted, wanted
+from deployer.export.golden.string_inputs import Wanted, wanted
 from deployer.export.runtime import disk_full, part, reason
 from deployer.results.model import Signature
 from deployer.savedmodel import op_sets, reader
@@ -131,7 +131,7 @@ def _load(session: Any, folder: Path) -> Any:
     except Exception as error:
         if disk_full(error):
             raise
-        if (op := op_libraries.unknown_op(error)) and op_libraries.brought(op):
+        if (op := op_libraries.unknown_op(error)) and op_libraries.import_op_library(op):
             return _load(session, folder)
         raise BrokenModel(f"TensorFlow cannot load the SavedModel: {_told(error)}", hint=_way_out(folder)) from error
 

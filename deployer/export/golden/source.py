@@ -15,11 +15,11 @@ from typing import Any
 
 from deployer.errors import DeployerError
 from deployer.export.base import ExportRequest
-from deployer.export.golden import examples, made
+from deployer.export.golden import examples, synthetic_inputs
 from deployer.export.golden.examples import Feed
 from deployer.export.golden.session import Declared, Refused, as_array, declared
 from deployer.export.runtime import disk_full, foreign_work, part, tensorflow
-from deployer.export.servable import DEFAULT_SIGNATURE, Servable, Traced
+from deployer.export.signature_writer import DEFAULT_SIGNATURE, Servable, Traced
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import reader
 from deployer.verification.golden import GoldenCase
@@ -95,7 +95,7 @@ def _asked(model: Declared, signature: Signature, ask_it: Ask, given: examples.G
     if given and given.signature == name:
         return _asked_given(name, given.feeds, ask_it)
     try:
-        found = made.answered(signature, lambda feed: _answer(ask_it, feed), model.wanted(name))
+        found = synthetic_inputs.answered(signature, lambda feed: _answer(ask_it, feed), model.wanted(name))
     except Refused as error:
         return SourceAnswers(not_asked={name: f"the source model did not answer: {error}"})
     cases = tuple(GoldenCase(name, feed, outputs) for feed, outputs in found.answered)

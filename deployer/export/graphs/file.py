@@ -95,7 +95,7 @@ def _load(path: Path, session: Any) -> None:
         if disk_full(error):
             raise
         op = op_libraries.unknown_op(error)
-        if op is None or not op_libraries.brought(op):
+        if op is None or not op_libraries.import_op_library(op):
             raise _load_failure(path, error, op) from error
         _load(path, session)
 

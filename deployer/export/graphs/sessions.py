@@ -11,7 +11,7 @@ from deployer.errors import ExportFailed
 from deployer.export.golden.session import as_array
 from deployer.export.names import usable_name
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.export.servable import DEFAULT_SIGNATURE
+from deployer.export.signature_writer import DEFAULT_SIGNATURE
 
 FILLS_A_TABLE = frozenset(
     "InitializeTable InitializeTableV2 InitializeTableFromTextFile InitializeTableFromTextFileV2 "

@@ -17,14 +17,14 @@ Call = tuple[tuple[Any, ...], Mapping[str, Any]]
 _notes: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
 
 
-def noted(model: Any) -> Call | None:
+def recorded_call(model: Any) -> Call | None:
     """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None. What had another size in a later call is
     open."""
     return _notes.get(model)
 
 
 @contextmanager
-def noting(keras: Any) -> Iterator[None]:
+def record_calls(keras: Any) -> Iterator[None]:
     """Note the calls of every model of this Keras 3."""
     original, own = keras.Model.__call__, vars(keras.Model).get("__call__")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing
-from deployer.export import backend, nearby, servable
+from deployer.export import backend, nearby, signature_writer
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.code import own_signatures
 from deployer.export.code.user_code import attribute, imported
@@ -69,8 +69,8 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
     traced = keras_model.function_of(model, request.specs)
     progress("saving it as a SavedModel")
-    with own_signatures.completed({servable.DEFAULT_SIGNATURE: traced}, model, request) as functions:
-        notes = servable.write_all(functions, target)
+    with own_signatures.completed({signature_writer.DEFAULT_SIGNATURE: traced}, model, request) as functions:
+        notes = signature_writer.write_all(functions, target)
         source.ask(target, source.eagerly(functions), request)
     return notes
 

@@ -18,7 +18,7 @@ SAY_INPUT = "say what it takes: --input name:dtype[shape], for example --input '
 
 
 @dataclass(frozen=True)
-class Form:
+class CallSpec:
     """How a model is called: args and kwargs with a TensorSpec of ours in the place of each tensor; `notes` say which
     names could not stay."""
 
@@ -27,12 +27,12 @@ class Form:
     notes: tuple[str, ...] = ()
 
 
-def specs(form: Form) -> tuple[TensorSpec, ...]:
+def specs(form: CallSpec) -> tuple[TensorSpec, ...]:
     """The inputs of a form, in order."""
     return tuple(tensorflow().nest.flatten((list(form.args), dict(form.kwargs))))
 
 
-def declared(model: Any) -> list[Form]:
+def declared(model: Any) -> list[CallSpec]:
     """The one form that the model was built or called with. Raises ExportFailed when nothing tells it."""
     if is_functional(model):
         return [_named(_functional_form(model))]
@@ -78,10 +78,10 @@ def _is_told_to_train(layer: Any) -> bool:
     return noted and (parameter is None or parameter.default is not True)
 
 
-def _functional_form(model: Any) -> Form:
+def _functional_form(model: Any) -> CallSpec:
     optional = [tensor for tensor in tensorflow().nest.flatten(model.input) if _is_optional(tensor)]
     notes = (f"input {tensor.name!r} is optional in the model, and required by its signature" for tensor in optional)
-    return Form((_with_keys_as_names(_mapped(_input_spec, model.input)),), {}, tuple(notes))
+    return CallSpec((_with_keys_as_names(_mapped(_input_spec, model.input)),), {}, tuple(notes))
 
 
 def _is_optional(tensor: Any) -> bool:
@@ -90,26 +90,26 @@ def _is_optional(tensor: Any) -> bool:
     return bool(getattr(getattr(history, "operation", None), "optional", False))
 
 
-def _sequential_form(model: Any) -> Form:
+def _sequential_form(model: Any) -> CallSpec:
     """A sequential model that was built by a call has that call's batch size in its input: it is opened again."""
     spec = _input_spec(model.inputs[0])
     if spec.name and spec.name != f"{model.layers[0].name}_input":
-        return Form((spec,), {})
+        return CallSpec((spec,), {})
     stateful = any(getattr(layer, "stateful", False) for layer in model.layers)
     unnamed = replace(spec, name="", dtype=_called_dtype(model) or spec.dtype)
-    return Form((unnamed if stateful else _open_batch(unnamed),), {})
+    return CallSpec((unnamed if stateful else _open_batch(unnamed),), {})
 
 
 def _called_dtype(model: Any) -> str | None:
     """The dtype that a sequential model was called with: Keras 3 builds it for float32 whatever came."""
-    noted = keras_calls.noted(model)
+    noted = keras_calls.recorded_call(model)
     flat = tensorflow().nest.flatten(noted[0]) if noted else []
     return flat[0].dtype.name if len(flat) == 1 else None
 
 
-def _called_form(model: Any) -> Form | None:
+def _called_form(model: Any) -> CallSpec | None:
     """How a subclassed model was called: what was noted, what tf_keras kept, or the shapes it was built on."""
-    noted = keras_calls.noted(model)
+    noted = keras_calls.recorded_call(model)
     if noted is None and hasattr(model, "save_spec"):
         noted = model.save_spec()
     if noted is not None:
@@ -119,11 +119,11 @@ def _called_form(model: Any) -> Form | None:
     return None if not shapes else _form_of_call(model, tuple(_shaped(model, shape) for shape in shapes.values()), {})
 
 
-def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Form:
+def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallSpec:
     """Tensors are called as the parameters of `call` that took them, or as the keys of the dict that brought them."""
     given = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
     parameters = [*_parameters(model.call), *[f"inputs_{place}" for place in range(len(args))]]
-    return Form(
+    return CallSpec(
         tuple(_named_after(name, value) for name, value in zip(parameters, args, strict=False)),
         {name: _named_after(name, value) for name, value in given.items()},
     )
@@ -151,12 +151,12 @@ def _required(call: Callable[..., Any]) -> list[str]:
 # What was asked for with --input
 
 
-def asked(model: Any, inputs: tuple[TensorSpec, ...]) -> list[Form]:
+def asked(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
     """The forms in which the model may take these inputs, the likeliest first."""
     if is_functional(model):
-        return [Form((_fitted(model, _with_keys_as_names(_mapped(_input_spec, model.input)), inputs),), {})]
+        return [CallSpec((_fitted(model, _with_keys_as_names(_mapped(_input_spec, model.input)), inputs),), {})]
     if is_sequential(model):
-        return [Form((inputs[0],), {})] if len(inputs) == 1 else _wrong_count(model, 1, inputs)
+        return [CallSpec((inputs[0],), {})] if len(inputs) == 1 else _wrong_count(model, 1, inputs)
     return _asked_of_call(model, inputs)
 
 
@@ -179,15 +179,15 @@ def _wrong_count(model: Any, count: int, inputs: Sequence[TensorSpec]) -> Any:
     raise ExportFailed(f"the model {model.name!r} takes {count} input(s), and --input names {len(inputs)}")
 
 
-def _asked_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[Form]:
+def _asked_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
     """A subclassed model: parameters of `call` by name, else in order; a single one may take a dict or a list."""
     by_name = {spec.name: spec for spec in inputs}
     parameters, required = _parameters(model.call), _required(model.call)
     if set(required) <= set(by_name) <= set(parameters):
-        return [Form((), by_name)] if len(inputs) > 1 else [Form(inputs, {})]
+        return [CallSpec((), by_name)] if len(inputs) > 1 else [CallSpec(inputs, {})]
     if len(required) > 1 or len(inputs) == 1:
-        return [Form(inputs, {})]
-    return [Form((by_name,), {}), Form((list(inputs),), {})]
+        return [CallSpec(inputs, {})]
+    return [CallSpec((by_name,), {}), CallSpec((list(inputs),), {})]
 
 
 # Specs of ours from those of TensorFlow and Keras
@@ -243,7 +243,7 @@ def _keyed(key: str, value: Any) -> Any:
     return replace(value, name=key) if isinstance(value, TensorSpec) else value
 
 
-def _named(form: Form) -> Form:
+def _named(form: CallSpec) -> CallSpec:
     """The form with a usable name for every input that has none."""
     tf = tensorflow()
     structure = (list(form.args), dict(form.kwargs))
@@ -252,4 +252,4 @@ def _named(form: Form) -> Form:
     names = input_names(own)
     renamed = [replace(spec, name=name) for spec, name in zip(flat, names, strict=True)]
     args, kwargs = tf.nest.pack_sequence_as(structure, renamed)
-    return Form(tuple(args), kwargs, (*form.notes, *renamed_inputs(own, names)))
+    return CallSpec(tuple(args), kwargs, (*form.notes, *renamed_inputs(own, names)))

@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from deployer.export.keras import forms as keras_forms
-from deployer.export.keras.forms import SAY_INPUT, Form, specs
+from deployer.export.keras.forms import SAY_INPUT, CallSpec, specs
 from deployer.export.names import own_layer_name
 from deployer.export.runtime import foreign_work, tensorflow
-from deployer.export.servable import Servable, Traced, trace
+from deployer.export.signature_writer import Servable, Traced, trace
 from deployer.results.model import TensorSpec
 
 FAMILIES = ("keras", "tf_keras")
@@ -53,7 +53,7 @@ def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
         servable(model, form).call(zeros)
 
 
-def _with_notes(model: Any, form: Form) -> Form:
+def _with_notes(model: Any, form: CallSpec) -> CallSpec:
     """Adds what is fixed only because the model was called with that size once: another one can be traced, too."""
     if keras_forms.is_functional(model) or keras_forms.is_sequential(model):
         return form
@@ -70,7 +70,7 @@ def _with_notes(model: Any, form: Form) -> Form:
     return replace(form, notes=(*form.notes, *notes))
 
 
-def _takes(model: Any, form: Form, size: int) -> bool:
+def _takes(model: Any, form: CallSpec, size: int) -> bool:
     """Whether the call can be traced with a greater size in the place of this one. Nothing is computed."""
     tf = tensorflow()
     asked = {
@@ -85,7 +85,7 @@ def _takes(model: Any, form: Form, size: int) -> bool:
     return len(asked) == len(specs(form))
 
 
-def _first_that_traces(model: Any, forms: Sequence[Form]) -> Traced:
+def _first_that_traces(model: Any, forms: Sequence[CallSpec]) -> Traced:
     for form in forms[:-1]:
         try:
             return _traced(servable(model, form))
@@ -98,7 +98,7 @@ def _traced(call: Servable) -> Traced:
     return Traced(trace(call), call)
 
 
-def servable(model: Any, form: Form) -> Servable:
+def servable(model: Any, form: CallSpec) -> Servable:
     """The model called in that form, in inference mode, as `predict` calls it: a model, or a layer that augments
     images, may have `training=True` as its default. What its owner fixed in it (a Dropout called with training=True)
     stays."""
@@ -112,7 +112,7 @@ def servable(model: Any, form: Form) -> Servable:
     return Servable(specs(form), call, _own_output_names(model), notes=[*form.notes])
 
 
-def _listed(form: Form) -> str:
+def _listed(form: CallSpec) -> str:
     return ", ".join(f"{spec.name}:{spec}" for spec in specs(form))
 
 

@@ -17,9 +17,9 @@ from deployer.server.batching.config import BatchingConfig, BatchRules
 from deployer.server.batching.queue import BatchQueue, Task, collected
 from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.dtypes import Array
+from deployer.server.latency import LatencyTracker
 from deployer.server.log import LOG
 from deployer.server.metrics.monitoring import Metrics
-from deployer.server.pace import Pace
 from deployer.server.servable import Model, SavedModel, Signature, time_limit_ms
 from deployer.server.status import Code, ServingError
 
@@ -50,8 +50,8 @@ class BatchedModel:
         LOG.info("Wrapping session to perform batch processing")
         self.signatures = model.signatures
         at_once = model.ends and not rules.timeout_seconds
-        self.paces: Mapping[str, Pace] = {
-            name: Pace(at_once, functools.partial(self._runs_quickly, _names_of(signature)))
+        self.paces: Mapping[str, LatencyTracker] = {
+            name: LatencyTracker(at_once, functools.partial(self._runs_quickly, _names_of(signature)))
             for name, signature in model.signatures.items()
         }
         self._model = model
@@ -121,7 +121,7 @@ class _Runner:
         self.feeds, self.outputs = names
         self._rules = rules
         self._metrics = metrics
-        self.pace = Pace(model.ends)
+        self.pace = LatencyTracker(model.ends)
         self.queue = BatchQueue(rules, self.process)
 
     def process(self, tasks: list[Task]) -> None:

@@ -73,8 +73,8 @@ class PredictionService:
         """Classify and regress the same examples."""
         first = request.tasks[0].model_spec if request.tasks else None
         with self._core.use(*_asked(first)) as (version, model):
-            serialized, manner = examples.serialized(request.input), predict.Manner(_timeout_ms(context))
-            answers = examples.infer(model, request.tasks, serialized, manner, self._check_method)
+            serialized, options = examples.serialized(request.input), predict.RunOptions(_timeout_ms(context))
+            answers = examples.infer(model, request.tasks, serialized, options, self._check_method)
             response = inference_pb2.MultiInferenceResponse()
             for task, answer in zip(request.tasks, answers, strict=True):
                 result = response.results.add()

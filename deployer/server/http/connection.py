@@ -18,11 +18,11 @@ _LEAST_BYTES_PER_SECOND = 1024
 _LINGER_SECONDS = 2.0
 _LIKELY_IDLE_SECONDS = 1.0
 _LAST_CHANCE_SECONDS = 0.25
-_LAST_CHANCE_BESIDE_ANOTHER_SECONDS = 2.0
+_HANDOVER_IDLE_SECONDS = 2.0
 _FOR_EVER = float("inf")
 
 
-class Traffic:
+class ServerState:
     """What all connections of a server share."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
@@ -53,34 +53,34 @@ class Traffic:
 class Connection(asyncio.Protocol):
     """Reads, answers and ends; all of it on the event loop's thread.
 
-    A connection that hears no more (`_deaf`) still sends the answers that are due, then `_refusal`, and ends.
+    A connection that hears no more (`_reading_done`) still sends the answers that are due, then `_refusal`, and ends.
     """
 
-    def __init__(self, traffic: Traffic) -> None:
-        self._traffic = traffic
+    def __init__(self, traffic: ServerState) -> None:
+        self._server = traffic
         self._reader = RequestReader(traffic.limits, traffic.bodies, self._take, self._go_on)
-        self._turn: collections.deque[Request] = collections.deque()
+        self._pending: collections.deque[Request] = collections.deque()
         self._refusal: Reply | None = None
-        self._answering = self._deaf = self._full = self._paused = self._lingers = self._retired = False
+        self._answering = self._reading_done = self._full = self._paused = self._lingers = self._retired = False
         self._unsent = 0
         self._since = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by the event loop."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
-        self._traffic.connections.add(self)
-        if len(self._traffic.connections) > self._traffic.limits.connections:
+        self._server.connections.add(self)
+        if len(self._server.connections) > self._server.limits.connections:
             self._refuse(503)
 
     def connection_lost(self, _: Exception | None) -> None:
         """Called by the event loop."""
-        self._traffic.connections.discard(self)
+        self._server.connections.discard(self)
         self._reader.close()
-        self._drop_turn()
+        self._drop_pending()
 
     def data_received(self, data: bytes) -> None:
         """Called by the event loop."""
-        if self._deaf:
+        if self._reading_done:
             return
         if not self._reader.begun:
             self._since = time.monotonic()
@@ -92,8 +92,8 @@ class Connection(asyncio.Protocol):
 
     def eof_received(self) -> bool:
         """Called by the event loop; a client that only stops to send still gets its answers."""
-        self._deaf = True
-        return bool(self._answering or self._turn) and not self._lingers
+        self._reading_done = True
+        return bool(self._answering or self._pending) and not self._lingers
 
     def pause_writing(self) -> None:
         """Called by the event loop: the client does not take what was written."""
@@ -125,7 +125,7 @@ class Connection(asyncio.Protocol):
         self._retired = True
         if self._works():
             return
-        if self._traffic.beside_another:
+        if self._server.beside_another:
             self._since = now
         elif now - self._since > _LIKELY_IDLE_SECONDS:
             self._transport.close()
@@ -135,11 +135,11 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def _works(self) -> bool:
-        return bool(self._answering or self._turn or self._unsent or self._reader.begun)
+        return bool(self._answering or self._pending or self._unsent or self._reader.begun)
 
     def _patience(self) -> float:
         """Seconds that the present state may last."""
-        limits = self._traffic.limits
+        limits = self._server.limits
         if self._lingers:
             return _LINGER_SECONDS
         if self._answering and not self._unsent:
@@ -148,33 +148,33 @@ class Connection(asyncio.Protocol):
             return limits.request_seconds + self._reader.size / _LEAST_BYTES_PER_SECOND
         if not self._retired:
             return limits.idle_seconds
-        return _LAST_CHANCE_BESIDE_ANOTHER_SECONDS if self._traffic.beside_another else _LAST_CHANCE_SECONDS
+        return _HANDOVER_IDLE_SECONDS if self._server.beside_another else _LAST_CHANCE_SECONDS
 
     def _go_on(self) -> None:
-        if not self._answering and not self._turn:
+        if not self._answering and not self._pending:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _take(self, request: Request) -> None:
         self._since = time.monotonic()
-        self._turn.append(request)
+        self._pending.append(request)
         self._advance()
 
     def _refuse(self, status: int) -> None:
-        self._deaf = True
+        self._reading_done = True
         self._refusal = html(status)
         self._advance()
 
     def _advance(self) -> None:
         """Answer what has arrived, one after the other."""
-        while self._turn and not self._answering and not self._full:
-            request = self._turn.popleft()
-            reply = self._traffic.application(request)
+        while self._pending and not self._answering and not self._full:
+            request = self._pending.popleft()
+            reply = self._server.application(request)
             if isinstance(reply, Reply):
                 self._send(request, reply)
             else:
                 self._answering = True
                 reply.add_done_callback(partial(self._answered, request))
-        if self._deaf and not self._turn and not self._answering:
+        if self._reading_done and not self._pending and not self._answering:
             self._end()
 
     def _answered(self, request: Request, future: asyncio.Future[Reply]) -> None:
@@ -186,17 +186,17 @@ class Connection(asyncio.Protocol):
         self._throttle()
 
     def _send(self, request: Request, reply: Reply) -> None:
-        self._traffic.bodies.release(len(request.body))
+        self._server.bodies.release(len(request.body))
         if self._transport.is_closing():
             return
-        keeps = request.keeps and not reply.closes and not self._traffic.draining
+        keeps = request.keeps and not reply.closes and not self._server.draining
         body = b"" if request.method == b"HEAD" else reply.body
         is_page = reply.closes  # which libevent sends as HTTP/1.1 whatever was asked
         plain = request.is_http_1_0 and not is_page
-        self._write(head_1_0(reply, keeps) if plain else head(reply, self._traffic.date, keeps), body)
+        self._write(head_1_0(reply, keeps) if plain else head(reply, self._server.date, keeps), body)
         if not keeps:
-            self._deaf = True
-            self._drop_turn()
+            self._reading_done = True
+            self._drop_pending()
 
     def _write(self, first: bytes, body: bytes) -> None:
         if len(body) < _JOINED:
@@ -204,9 +204,9 @@ class Connection(asyncio.Protocol):
         else:
             self._transport.writelines((first, body))
 
-    def _drop_turn(self) -> None:
-        self._traffic.bodies.release(sum(len(request.body) for request in self._turn))
-        self._turn.clear()
+    def _drop_pending(self) -> None:
+        self._server.bodies.release(sum(len(request.body) for request in self._pending))
+        self._pending.clear()
 
     def _end(self) -> None:
         """Close; a client that was refused may still be sending, and must be able to read why."""
@@ -215,14 +215,14 @@ class Connection(asyncio.Protocol):
         if self._refusal is None:
             self._transport.close()
             return
-        self._write(head(self._refusal, self._traffic.date, keeps=False), self._refusal.body)
+        self._write(head(self._refusal, self._server.date, keeps=False), self._refusal.body)
         self._transport.write_eof()
         self._lingers = True
         self._since = time.monotonic()
 
     def _throttle(self) -> None:
         """Read no further ahead than to one request that waits."""
-        holds = not self._lingers and (self._full or bool(self._turn))
+        holds = not self._lingers and (self._full or bool(self._pending))
         if holds == self._paused or self._transport.is_closing():
             return
         self._paused = holds

@@ -9,7 +9,7 @@ import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from deployer.server.http.connection import Application, Connection, Traffic
+from deployer.server.http.connection import Application, Connection, ServerState
 from deployer.server.http.passing import Offer, offer
 from deployer.server.http.reader import Limits
 from deployer.server.log import LOG
@@ -27,7 +27,7 @@ class HttpServer:
     """Serves one application on any number of ports."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
-        self._traffic = Traffic(application, limits)
+        self._server = ServerState(application, limits)
         self._bound: list[socket.socket] = []
         self._offers: list[Offer] = []
         self._arriving: set[asyncio.Task[None]] = set()
@@ -53,10 +53,10 @@ class HttpServer:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(seconds)
 
     def _connection(self) -> Connection:
-        return Connection(self._traffic)
+        return Connection(self._server)
 
     def _tick(self) -> None:
-        self._traffic.tick()
+        self._server.tick()
         self._loop.call_later(_TICK_SECONDS, self._tick)
 
     async def _open(self, bound: socket.socket) -> None:
@@ -98,17 +98,17 @@ class HttpServer:
 
     async def _drain(self, seconds: float) -> None:
         end = time.monotonic() + seconds
-        self._traffic.drain(beside_another=any(offered.taken for offered in self._offers))
+        self._server.drain(beside_another=any(offered.taken for offered in self._offers))
         while self._offers:
             self._offers.pop().close()
         while self._bound:
             await self._shut(self._bound.pop())
-        for connection in list(self._traffic.connections):
+        for connection in list(self._server.connections):
             connection.retire()
-        while self._traffic.connections and time.monotonic() < end:
+        while self._server.connections and time.monotonic() < end:
             await asyncio.sleep(_POLL_SECONDS)
-            self._traffic.tick()
-        for connection in list(self._traffic.connections):
+            self._server.tick()
+        for connection in list(self._server.connections):
             connection.abort()
 
     async def _shut(self, bound: socket.socket) -> None:

@@ -16,8 +16,8 @@ from deployer.server.core import Core
 from deployer.server.dtypes import Array
 from deployer.server.grpc.services import PredictionService
 from deployer.server.http.message import Reply
+from deployer.server.latency import LatencyTracker
 from deployer.server.metrics.monitoring import Metrics
-from deployer.server.pace import Pace
 from deployer.server.rest.calls import RestApi
 from deployer.server.rest.routes import Route, route
 from deployer.server.servable import Model, Signature
@@ -54,13 +54,13 @@ class MeasuredRestApi(RestApi):
         super().__init__(core, timeout_ms, check_method, most_values)
         self._metrics = metrics
 
-    def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
+    def handle(self, method: str, target: str, body: bytes, inline: bool = False) -> Reply:
         """Answer a request; see RestApi.handle."""
         start = time.perf_counter()
         asked = _routed(method, target)
         verb = asked.verb if asked.verb in _VERBS else ""
         with _answering(_VERBS.get(verb, "")):
-            reply = super().handle(method, target, body, here)
+            reply = super().handle(method, target, body, inline)
         if reply.code is Code.OK:
             self._metrics.request_latency.add(_micros_since(start), asked.model, verb, "REST")
         self._metrics.request_count.add(asked.model, reply.code.name)
@@ -123,7 +123,7 @@ class MeasuredModel:
 
     def __init__(self, name: str, model: Model, metrics: Metrics) -> None:
         self.signatures: Mapping[str, Signature] = model.signatures
-        self.paces: Mapping[str, Pace] = model.paces
+        self.paces: Mapping[str, LatencyTracker] = model.paces
         self._name = name
         self._model = model
         self._metrics = metrics

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from deployer.server.http.message import Reply, Request, html
-from deployer.server.rest.calls import RestApi, TooSlowHere, refusal
+from deployer.server.rest.calls import NeedsWorkerThread, RestApi, refusal
 from deployer.server.rest.routes import is_api
 from deployer.server.status import Code, ServingError
 
@@ -55,8 +55,8 @@ class RestApp:
         zipped = request.headers.get(b"content-encoding", b"").lower() == b"gzip"
         if not zipped and len(request.body) <= _SMALL_BODY:
             try:
-                return self._finished(self._api.handle(method, target, request.body, here=True))
-            except TooSlowHere:
+                return self._finished(self._api.handle(method, target, request.body, inline=True))
+            except NeedsWorkerThread:
                 pass
         return asyncio.ensure_future(self._later(method, target, request.body, zipped))
 

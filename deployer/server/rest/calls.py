@@ -11,7 +11,7 @@ from deployer.server import examples, predict
 from deployer.server.core import Core
 from deployer.server.http.message import Reply
 from deployer.server.log import LOG
-from deployer.server.predict import Manner
+from deployer.server.predict import RunOptions
 from deployer.server.rest import json_examples, json_in, json_metadata, json_out
 from deployer.server.rest.json_read import parse
 from deployer.server.rest.json_text import encode, error_body
@@ -20,7 +20,7 @@ from deployer.server.servable import Model
 from deployer.server.status import HTTP_STATUS, Code, ServingError, invalid
 
 
-class TooSlowHere(Exception):
+class NeedsWorkerThread(Exception):
     """The request may take long: ask again from a thread that may wait."""
 
 
@@ -39,53 +39,53 @@ class RestApi:
         self._check_method = check_method
         self._most_values = most_values
 
-    def handle(self, method: str, target: str, body: bytes, here: bool = False) -> Reply:
-        """Answer a request; with `here` it raises TooSlowHere rather than keep the event loop waiting."""
+    def handle(self, method: str, target: str, body: bytes, inline: bool = False) -> Reply:
+        """Answer a request; with `inline` it raises NeedsWorkerThread rather than keep the event loop waiting."""
         try:
-            return Reply(200, self._answer(route(method, target), body, here))
+            return Reply(200, self._answer(route(method, target), body, inline))
         except SilentError as error:
             return Reply(HTTP_STATUS[error.code], b"", error.code)
         except ServingError as error:
             return refusal(error)
-        except TooSlowHere:
+        except NeedsWorkerThread:
             raise
         except Exception:  # noqa: BLE001 - no request may end the server
             LOG.exception("%s %s failed", method, target)
             return refusal(ServingError(Code.INTERNAL, "Internal error; the server's log tells more."))
 
-    def _answer(self, asked: Route, body: bytes, here: bool) -> bytes:
+    def _answer(self, asked: Route, body: bytes, inline: bool) -> bytes:
         if asked.verb == "status":
             return json_metadata.status(self._core.status(asked.model, asked.version))
         if asked.verb == "metadata":
             with self._core.use(asked.model, asked.version, asked.label) as (version, model):
                 return json_metadata.metadata(asked.model, version, model)
         if asked.verb == "predict":
-            return self._predict(asked, body, here)
-        if here:
-            raise TooSlowHere
+            return self._predict(asked, body, inline)
+        if inline:
+            raise NeedsWorkerThread
         return self._examples(asked, body)
 
-    def _predict(self, asked: Route, body: bytes, here: bool) -> bytes:
+    def _predict(self, asked: Route, body: bytes, inline: bool) -> bytes:
         document = parse(body, self._most_values)
         given = json_in.signature_name(document)
         name = given or predict.DEFAULT_SIGNATURE
         with self._core.use(asked.model, asked.version, asked.label) as (_, model):
             pace = model.paces.get(name)
-            if here and not (pace and pace.quick):
-                raise TooSlowHere
+            if inline and not (pace and pace.quick):
+                raise NeedsWorkerThread
             if pace is None:
                 raise invalid(f'Serving signature name: "{name}" not found in signature def')
             if not model.signatures[name].inputs:
                 raise invalid(f"Failed to get input map for signature: {given or 'DEFAULT'}")
             with pace.timed():
-                return self._run(model, name, document, Manner(self._timeout_ms, pace.alone))
+                return self._run(model, name, document, RunOptions(self._timeout_ms, pace.alone))
 
-    def _run(self, model: Model, name: str, document: Any, manner: Manner) -> bytes:
+    def _run(self, model: Model, name: str, document: Any, options: RunOptions) -> bytes:
         signature = model.signatures[name]
         inputs, in_rows = json_in.predict_inputs(document, signature.input_dtypes)
         predict.find_signature(model, name, self._check_method)
         predict.check_inputs(signature, list(inputs))
-        outputs = predict.run(model, signature, inputs, list(signature.outputs), manner)
+        outputs = predict.run(model, signature, inputs, list(signature.outputs), options)
         return json_out.rows(outputs) if in_rows else json_out.columns(outputs)
 
     def _examples(self, asked: Route, body: bytes) -> bytes:

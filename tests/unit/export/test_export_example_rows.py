@@ -11,7 +11,7 @@ import pytest
 from deployer.client import tf_examples
 from deployer.errors import GoldenError
 from deployer.export.golden import examples
-from deployer.export.golden.strings_wanted import Feature
+from deployer.export.golden.string_inputs import Feature
 from deployer.results.model import Signature, TensorSpec
 
 PREDICT = "tensorflow/serving/predict"

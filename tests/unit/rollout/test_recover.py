@@ -98,7 +98,7 @@ def test_a_rollback_that_was_killed_is_gone_on_with(serving):
     serving.redeploy(2)
     serving.redeploy(3)
     ledger = Ledger(serving.state_dir / LEDGER_FILE, serving.observed().project)
-    ledger.begin(NAME, "local", "memory", "reload", (served(serving, 2),), aim="rollback")
+    ledger.begin(NAME, "local", "memory", "reload", (served(serving, 2),), reason="rollback")
     reload(serving, 2, 3, taken_up=True)
     serving.rollback()
     serving.check(2)

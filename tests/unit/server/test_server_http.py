@@ -15,7 +15,7 @@ import pytest
 from support.world import eventually
 
 from deployer.server.http import server as http_server
-from deployer.server.http.connection import Connection, Traffic
+from deployer.server.http.connection import Connection, ServerState
 from deployer.server.http.message import Reply, Request
 from deployer.server.http.reader import Bodies, Limits, RequestReader
 from deployer.server.http.server import HttpServer
@@ -250,7 +250,7 @@ def test_a_client_that_does_not_take_its_answer_is_cut_off(serve: Callable[..., 
     with running.connect() as client:
         client.sendall(GET % b"big" * 3)
         client.recv(1)
-        until(lambda: not running.http._traffic.connections)
+        until(lambda: not running.http._server.connections)
         assert len(rest_of(client)) < 30_000_000
 
 
@@ -302,7 +302,7 @@ class Wire(asyncio.Transport):
 def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_goes_on(
     beside_another: bool, idle_seconds: float
 ) -> None:
-    traffic = Traffic(lambda _: Reply(200, b""), Limits())
+    traffic = ServerState(lambda _: Reply(200, b""), Limits())
     connection, wire = Connection(traffic), Wire()
     connection.connection_made(wire)
     connection.data_received(GET % b"x")

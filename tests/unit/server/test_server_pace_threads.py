@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployer.server.pace import Pace
+from deployer.server.latency import LatencyTracker
 
 CALLS = 3000
 FAR_TOO_LONG, LONG = 0.06, 0.02
@@ -24,11 +24,11 @@ def _eager_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_eager_threads")
 def test_calls_of_many_threads_are_noted_one_after_the_other() -> None:
-    pace = Pace(ends=False)
+    pace = LatencyTracker(ends=False)
 
     def note(number: int) -> None:
         for call in range(CALLS):
-            pace.see(FAR_TOO_LONG if (call + number) % 2 else LONG)
+            pace.record_wall(FAR_TOO_LONG if (call + number) % 2 else LONG)
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(note, range(8))) == [None] * 8

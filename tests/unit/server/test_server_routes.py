@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.server.pace import Pace
+from deployer.server.latency import LatencyTracker
 from deployer.server.rest.routes import Route, SilentError, is_api, route
 from deployer.server.status import ServingError
 
@@ -75,7 +75,7 @@ def test_what_belongs_to_the_api(path: str, api: bool) -> None:
 
 
 def test_a_signature_proves_itself_quick_and_loses_that_by_one_long_call() -> None:
-    pace = Pace(ends=True)
+    pace = LatencyTracker(ends=True)
     assert (pace.quick, pace.alone) == (False, True)
     for _ in range(16):
         pace.note(0.0001)
@@ -85,7 +85,7 @@ def test_a_signature_proves_itself_quick_and_loses_that_by_one_long_call() -> No
 
 
 def test_a_long_signature_gets_the_pool_and_one_that_may_not_end_never_leaves_it() -> None:
-    long, endless = Pace(ends=True), Pace(ends=False)
+    long, endless = LatencyTracker(ends=True), LatencyTracker(ends=False)
     for _ in range(16):
         long.note(0.02)
         endless.note(0.0001)
@@ -94,7 +94,7 @@ def test_a_long_signature_gets_the_pool_and_one_that_may_not_end_never_leaves_it
 
 
 def test_what_other_programs_take_is_no_reason_to_leave_the_event_loop_but_waiting_each_time_is() -> None:
-    pace = Pace(ends=True)
+    pace = LatencyTracker(ends=True)
     for _ in range(16):
         pace.note(0.0001, wall=0.0002)
     pace.note(0.0001, wall=1.0)
@@ -106,7 +106,7 @@ def test_what_other_programs_take_is_no_reason_to_leave_the_event_loop_but_waiti
 
 def test_what_else_speaks_against_the_event_loop_is_asked_each_time() -> None:
     may = [True]
-    pace = Pace(ends=True, may=lambda: may[0])
+    pace = LatencyTracker(ends=True, may=lambda: may[0])
     for _ in range(16):
         with pace.timed():
             pass
@@ -116,23 +116,23 @@ def test_what_else_speaks_against_the_event_loop_is_asked_each_time() -> None:
 
 
 def test_the_work_of_a_quick_signature_is_measured_again_only_after_a_call_that_was_not_short() -> None:
-    pace = Pace(ends=True)
+    pace = LatencyTracker(ends=True)
     for _ in range(16):
         assert pace.measures_work
         pace.note(0.0001)
-    pace.see(wall=0.0002)
+    pace.record_wall(wall=0.0002)
     assert not pace.measures_work
-    pace.see(wall=0.2)
+    pace.record_wall(wall=0.2)
     assert (pace.quick, pace.measures_work) == (True, True)
     pace.note(0.2)
     assert (pace.quick, pace.measures_work) == (False, True)
 
 
 def test_a_doubt_about_a_quick_signature_ends_when_its_work_was_short() -> None:
-    pace = Pace(ends=True)
+    pace = LatencyTracker(ends=True)
     for _ in range(16):
         pace.note(0.0001)
-    pace.see(wall=0.2)
+    pace.record_wall(wall=0.2)
     for _ in range(16):
         assert pace.measures_work
         pace.note(0.0001)

@@ -29,7 +29,7 @@ class Timed:
 
     __slots__ = ("_cpu", "_pace", "_wall")
 
-    def __init__(self, pace: Pace) -> None:
+    def __init__(self, pace: LatencyTracker) -> None:
         self._pace = pace
 
     def __enter__(self) -> None:
@@ -40,7 +40,7 @@ class Timed:
         if kind is None:
             wall = time.perf_counter() - self._wall
             if self._cpu is None:
-                self._pace.see(wall)
+                self._pace.record_wall(wall)
             else:
                 self._pace.note(time.thread_time() - self._cpu, wall)
 
@@ -49,7 +49,7 @@ def _always() -> bool:
     return True
 
 
-class Pace:
+class LatencyTracker:
     """The last durations of one signature: `quick` may run on the event loop, `alone` on the caller's thread.
 
     `may` is asked each time whether something else speaks against the event loop.
@@ -79,7 +79,7 @@ class Pace:
         """Measure one call; one that worked for long makes the signature prove itself again."""
         return Timed(self)
 
-    def see(self, wall: float) -> None:
+    def record_wall(self, wall: float) -> None:
         """Take a call into account of which only the clock on the wall was read."""
         if not self.alone:
             self.note(wall, wall)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from deployer.client import tf_examples
-from deployer.export.golden.strings_wanted import Feature
+from deployer.export.golden.string_inputs import Feature
 from deployer.export.runtime import part, tensorflow
 
 WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")

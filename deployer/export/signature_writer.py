@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deployer.errors import ExportFailed
-from deployer.export import phase, rewriting, untracked
+from deployer.export import phase, rewriting, untracked_resources
 from deployer.export.names import named_outputs, traceable_names
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.results.model import Signature, TensorSpec
@@ -92,7 +92,7 @@ def write(functions: Mapping[str, Any], target: Path) -> None:
     variables = _unique(variable for function in functions.values() for variable in function.variables)
     root.serving_variables = sorted(variables, key=lambda variable: captured.get(id(variable.handle), len(captured)))
     root.serving_resources = _captured_resources(captured)
-    untracked.check(functions, _handles(root.serving_variables, root.serving_resources))
+    untracked_resources.check(functions, _handles(root.serving_variables, root.serving_resources))
     with foreign_work("the model could not be saved", hint=_TRACKING):
         tf.saved_model.save(root, str(target), signatures=dict(functions))
 

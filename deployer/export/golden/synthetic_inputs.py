@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from deployer.export.golden import made_strings
+from deployer.export.golden import synthetic_strings
 from deployer.export.golden.session import Refused
-from deployer.export.golden.strings_wanted import Wanted
+from deployer.export.golden.string_inputs import Wanted
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors
 
@@ -199,10 +199,10 @@ def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting)
 def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
     wanted = setting.wanted
     if wanted.features:
-        return made_strings.examples(wanted.features, count, rng, narrow=setting.narrow)
+        return synthetic_strings.examples(wanted.features, count, rng, narrow=setting.narrow)
     if wanted.images:
-        return made_strings.images(count, rng)
-    return [word.encode() for word in rng.choice(made_strings.WORDS, size=count).tolist()]
+        return synthetic_strings.images(count, rng)
+    return [word.encode() for word in rng.choice(synthetic_strings.WORDS, size=count).tolist()]
 
 
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
