@@ -41,6 +41,8 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running(name)
+    if deployment.config_lost:
+        progress(deployment.config_note)
     served = _model(deployment, model)
     chosen = _labelled(version, served) if isinstance(version, str) else version
     if chosen is not None and chosen not in served.versions:

@@ -133,7 +133,9 @@ def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatu
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     exposed = exposure(deployment.host, tls=tls, tokens=tokens)
-    return dataclasses.replace(_asked(deployment), warning="; ".join(filter(None, (lost, moved, exposed))))
+    return dataclasses.replace(
+        _asked(deployment), warning="; ".join(filter(None, (deployment.config_note, lost, moved, exposed)))
+    )
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:

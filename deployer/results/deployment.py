@@ -177,7 +177,8 @@ class Deployment:
     the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
     from; None is that of whoever asks. `reloading_to` are the models of a reload that was begun and not ended: what the
     server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `gateway` that one, once
-    the server is reached through it. `host` is the address that the ports are bound to.
+    the server is reached through it. `host` is the address that the ports are bound to. `config_lost` tells that the
+    directory which the server reads is gone: `models` are those that it started with.
     """
 
     name: str
@@ -203,6 +204,18 @@ class Deployment:
     gateway: Gateway | None = None
     host: str = ""
     project: str = ""
+    config_lost: bool = False
+
+    @property
+    def config_note(self) -> str:
+        """The note about a server whose run directory is gone; empty where it is there."""
+        if not self.config_lost:
+            return ""
+        return (
+            f"{self.folder} is gone, with the record of reloads: {format_models(self.models)} is what "
+            f"{self.name} [{self.env}] started with, and it may serve other versions by now; deployer up "
+            f"{cli_name(self.name, self.env)} replaces the server"
+        )
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,7 @@ def notices(
     )
     found = (
         _engine(workspace) if observed is None else _stopped(observed),
+        observed.config_note if observed else "",
         workspace.unasked,
         _environment(workspace) if observed is None else "",
         _store(workspace, observed),

@@ -50,7 +50,8 @@ def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) 
     what = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
     folder = workspace.store.root / served.name
     back = f"put {shlex.quote(str(folder / str(lost[0]) if there and lost else folder))} back"
-    still = f"{what} is served as long as the server runs" if deployment.running else f"{what} is not served now"
+    status = f"deployer status {workspace.typed(deployment.name)}"
+    still = f"{status} shows whether {what} is still served" if deployment.running else f"{what} is not served now"
     return f"{export(workspace, served.name, deployment)}; or {back}: {still}"
 
 

@@ -161,7 +161,16 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         slot=slot,
         host=labels["host"],
         project=labels.get("project", ""),
+        config_lost=_is_lost(folder),
     )
+
+
+def _is_lost(folder: Path) -> bool:
+    """Whether the directory that the container reads is gone: labels say what it started with, not what it has now."""
+    try:
+        return not folder.is_dir()
+    except OSError:
+        return False
 
 
 def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:

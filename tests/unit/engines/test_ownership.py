@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deployer.engines.docker.listing import servers
 from deployer.engines.docker.ownership import Ownership, project_of
 from deployer.engines.docker.state import DockerState
 
@@ -145,3 +146,11 @@ def test_a_network_is_ours_by_label_and_name():
     assert not HERE.owns_network(labels, "web")
     assert not HERE.owns_network({**labels, "deployer.project": "other"}, NAME)
     assert not HERE.owns_network({"deployer.name": "digits", "deployer.env": "local"}, "deployer-local-digits")
+
+
+def test_a_server_whose_directory_is_gone_says_so_and_what_it_started_with(tmp_path):
+    (there,) = servers([listed(folder=str(tmp_path))])
+    assert (there.config_lost, there.config_note) == (False, "")
+    (gone,) = servers([listed(folder=str(tmp_path / "gone"))])
+    assert gone.config_lost
+    assert all(part in gone.config_note for part in (str(tmp_path / "gone"), "digits:1", "deployer up digits "))
