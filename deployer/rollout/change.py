@@ -16,7 +16,7 @@ from deployer.rollout import choices, reversals, unused
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import export_into
-from deployer.rollout.foreseeing import decided, export_options, foreseen
+from deployer.rollout.foreseeing import check_versions, decided, export_options, foreseen
 from deployer.rollout.gate import Gate
 from deployer.rollout.launch import check_container_options, resolve_launch, wanted_models
 from deployer.rollout.monitor import metered
@@ -144,6 +144,8 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, 
     from deployer.export import child
 
     models = dict(workspace.spec.models)
+    if any(spec.source is not None for spec in models.values()):
+        check_versions(workspace, options)
     with child.kept():
         for name, spec in models.items():
             if spec.source is not None:

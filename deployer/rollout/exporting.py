@@ -23,6 +23,8 @@ from deployer.verification import batchable
 if TYPE_CHECKING:
     from deployer.export import ExportRequest
 
+ONLY_RUNNING_TELLS = "only running it tells whether it changed"
+
 
 def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
     """Export `source` into the store. Raises ModelError, InvalidValue, ExtraMissing."""
@@ -47,7 +49,7 @@ def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
     origin = exporter.identify(options.request(source))
     known = _comparable(store, name_for(source) if options.name is None else options.name, options)
     if known and origin.digest is None:
-        return "only running it tells whether it changed"
+        return ONLY_RUNNING_TELLS
     return next((version for version in known if _unchanged(version, origin)), "the store does not have it")
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from deployer.config.spec import ModelSpec, Server, Spec
 from deployer.engines import loading
 from deployer.engines.base import Address
-from deployer.errors import ConfigError, EngineError, EngineUnavailable, NotOurs
+from deployer.errors import ConfigError, EngineError, EngineUnavailable, ModelNotFound, NotOurs
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
@@ -16,10 +16,11 @@ from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
 from deployer.rollout import reload
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exporting import foresee
-from deployer.rollout.launch import check_batching, get, resolve_launch, served_model
+from deployer.rollout.exporting import ONLY_RUNNING_TELLS, foresee
+from deployer.rollout.launch import check_batching, check_labels, get, resolve_launch, served_model
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
+from deployer.store.store import Store
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,18 @@ def foreseen(workspace: Workspace, options: ExportOptions, observed: Deployment 
     wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
     request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     models = tuple(model for found in wanted for model in found.models)
+    loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     return Foreseen(tuple(exports), request, models, decided(workspace, request, models, observed))
+
+
+def check_versions(workspace: Workspace, options: ExportOptions) -> None:
+    """Refuse versions and labels of `deployer.toml` that there will not be once every source is exported.
+
+    Raises ModelNotFound, ConfigError.
+    """
+    for name, spec in workspace.spec.models.items():
+        if spec.source is None or spec.versions or spec.labels:
+            _foreseen(workspace, name, spec, options, [])
 
 
 def _foreseen(
@@ -55,11 +67,30 @@ def _foreseen(
     if isinstance(found, str):
         version = options.version or next_version(store, name, spec.source or "")
         steps.append(Export(found, spec.source or "", name, version))
-        return ResolvedModel(ServedModel(name, (version,), tuple(sorted(spec.labels.items()))), ())
+        return _exported_as(version, store, name, spec, is_certain=found != ONLY_RUNNING_TELLS)
     models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
     check_batching(workspace.spec, models)
-    loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     return ResolvedModel(served_model(name, models, spec), models)
+
+
+def _exported_as(version: int, store: Store, name: str, spec: ModelSpec, *, is_certain: bool) -> ResolvedModel:
+    """What would be served of a model once its source is exported. Where that is not certain, the source may turn out
+    to be what a version of the store holds."""
+    versions = tuple(sorted(set(spec.versions))) or (version,)
+    there = store.versions(name)
+    for missing in sorted({*versions} - {*there, version}):
+        has = f"it has {', '.join(map(str, there[-10:]))}" if there else "it has none"
+        raise ModelNotFound(
+            f"model {name} has no version {missing}; {has}, and an export of {spec.source} makes {version}",
+            model=name,
+            version=missing,
+            hint=f"list {version} under models.{name}.versions in deployer.toml, or leave versions out",
+        )
+    check_labels(name, versions if is_certain or spec.versions else (version, *there), spec)
+    models = tuple(store.get(name, each) for each in versions if each in there)
+    if version not in versions:
+        return ResolvedModel(served_model(name, models, spec), models)
+    return ResolvedModel(ServedModel(name, versions, tuple(sorted(spec.labels.items()))), models)
 
 
 def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:

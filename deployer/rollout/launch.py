@@ -75,6 +75,12 @@ def get(store: Store, name: str, version: int | None = None) -> Model:
 def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:
     """What a server is told of a model. Raises ConfigError for a label to a version that is not served."""
     versions = tuple(model.version for model in models)
+    check_labels(name, versions, spec)
+    return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
+
+
+def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec) -> None:
+    """Raises ConfigError for a label to a version that is not among those that are served."""
     for label, version in spec.labels.items():
         if version not in versions:
             served = ", ".join(map(str, versions))
@@ -82,7 +88,6 @@ def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> Serve
                 f"models.{name}.labels: {label} = {version}, but only {served} is served",
                 hint=f"list {version} under models.{name}.versions, and name no version: deployer up",
             )
-    return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
 
 
 def check_flags(spec: Spec, engine: Engine) -> None:
