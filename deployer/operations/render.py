@@ -56,9 +56,14 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
 
 
 def _address(found: Standing, wanted: Spec) -> Iterator[str]:
-    """What of the address was taken from the deployment, and a gateway in front of it that the files have not."""
+    """What of the address was taken from the deployment; its image, and a gateway in front of it, where the files have
+    another one or none."""
     if found.deployed is None:
         return
+    running, rendered = found.deployed.image_name, wanted.docker.image
+    if running not in ("", rendered):
+        way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
+        yield f"{rendered} is rendered, as docker.image says; {found.deployed.name} runs {running}: {way}"
     typed = found.workspace.typed(found.deployed.name)
     yield from taken_over(wanted.server, found.workspace.spec.server, found.deployed, typed)
     if found.deployed.gateway is not None:

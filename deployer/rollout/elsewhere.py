@@ -111,12 +111,16 @@ def hint(workspace: Workspace, name: str) -> str:
 def hint_of_others(workspace: Workspace, name: str) -> str:
     """The same of other projects, those of this directory first."""
     found: list[str] = []
+    projects: set[str] = set()
     own = every_engine(workspace)
     others = (other for engine in own for other in others_of(engine))
     for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
         project = f"--project {other.traits.project}" if other.traits.project else NO_PROJECT
-        found += [_text(workspace, other, project, env) for env in _environments(other, name)]
-    return _reached(found, "of another project ")
+        texts = [_text(workspace, other, project, env) for env in _environments(other, name)]
+        found += texts
+        projects |= {other.traits.project} if texts else set()
+    same = projects == {workspace.engine.traits.project}
+    return _reached(found, f"of {'another directory' if same else 'another project'} ")
 
 
 def _reached(options: list[str], whose: str = "") -> str:

@@ -14,8 +14,10 @@ from support.world import MODELS, only_servers_below
 from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.engines import run_dir
+from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
+from deployer.rollout import elsewhere
 from deployer.rollout.workspace import Workspace
 
 MODEL = ServedModel("m", (1,), (), ("d",))
@@ -58,6 +60,15 @@ def test_the_options_that_reach_it_are_said(folder, verb, env, project, said):
     assert (ended.code, f"reached with {said}" in ended.err) == (10, True), ended.err
     found = in_process("status", "m", *said.split(), "--json", cwd=folder)
     assert (found.code, len(found.json["deployments"])) == (0, 1)
+
+
+@pytest.mark.parametrize(("project", "whose"), [("shop", "another directory"), ("other", "another project")])
+def test_a_copy_of_the_project_is_no_other_project(folder, monkeypatch, project, whose):
+    copy = folder.parent / "copy"
+    put(copy, "local", project)
+    monkeypatch.setattr(elsewhere, "others_of", lambda _: (EmbeddedEngine(copy / ".deployer", project=project),))
+    ended = in_process("predict", "m", cwd=folder)
+    assert (ended.code, f"of {whose} is reached" in ended.err) == (10, True), ended.err
 
 
 def test_an_environment_with_a_state_directory_of_its_own_is_said(folder):
