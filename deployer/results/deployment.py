@@ -42,6 +42,10 @@ class ServedModel:
         texts = (f"{version} ({', '.join(names)})" if names else str(version) for version, names in labels.items())
         return f"{self.name}: {', '.join(texts)}"
 
+    def digest_of(self, version: int) -> str:
+        """The digest of a version's files; empty where it is not known."""
+        return dict(zip(self.versions, self.digests, strict=False)).get(version, "")
+
 
 def format_models(models: Iterable[ServedModel]) -> str:
     """Several in one line."""

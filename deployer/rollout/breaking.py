@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from deployer.errors import DeployerError, Overloaded
-from deployer.results.deployment import Deployment, Launch
+from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.differences import SignatureChange
 from deployer.results.model import Model, Signature
 from deployer.rollout import moving
@@ -25,10 +25,14 @@ class Break:
     requests: tuple[str, ...]
     changes: tuple[SignatureChange, ...]
 
+    stored: bool
+    """Whether the store has both."""
+
     @property
-    def command(self) -> str:
-        """Shows both versions side by side."""
-        return f"deployer diff {self.model} {self.before} {self.after}"
+    def look(self) -> str:
+        """Names the command that shows both versions side by side, where the store has both."""
+        command = f"deployer diff {self.model} {self.before} {self.after}"
+        return f"; {command} shows both versions side by side" if self.stored else ""
 
     def __str__(self) -> str:
         changes = "; ".join(f"{each.signature} {each.place or 'signature'}: {each.detail}" for each in self.changes)
@@ -36,14 +40,29 @@ class Break:
         return f"{asked} get {self.model}:{self.after} instead of {self.model}:{self.before}: {changes}"
 
 
-def breaks(
+@dataclass(frozen=True)
+class Incomparable:
+    """Nothing tells the signatures of `before` of a model, whose clients get `after`."""
+
+    model: str
+    before: int
+    after: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.model}:{self.after} could not be compared with {self.model}:{self.before}, which is replaced: the "
+            "store does not have those files any more, and no server tells their signatures"
+        )
+
+
+def compared(
     workspace: Workspace,
     launch: Launch,
     models: tuple[Model, ...],
     observed: Deployment,
     *,
     patience: float | None = None,
-) -> Iterator[Break]:
+) -> Iterator[Break | Incomparable]:
     """What clients of `observed` lose by a launch of `models`: those that ask without a version, or by a label that
     stays. A server that must be asked for its signatures, and refuses that for load, is asked again for `patience`
     seconds. Raises Overloaded after that."""
@@ -54,22 +73,33 @@ def breaks(
             continue
         for (old, new), requests in moving.replacements(before, wanted[before.name]).items():
             after = known.get((before.name, new))
-            signatures = _served_signatures(workspace, observed, (before.name, old), patience) if after else None
-            if after is None or signatures is None:
+            if after is None:
+                continue
+            stored = _stored_signatures(workspace, before, old)
+            signatures = (
+                _asked_signatures(workspace, observed, (before.name, old), patience) if stored is None else stored
+            )
+            if signatures is None:
+                yield Incomparable(before.name, old, new)
                 continue
             changes = tuple(each for each in compatibility.compare(signatures, after.info.signatures) if each.breaking)
             if changes:
-                yield Break(before.name, old, new, requests, changes)
+                yield Break(before.name, old, new, requests, changes, stored is not None)
 
 
-def _served_signatures(
+def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) -> tuple[Signature, ...] | None:
+    """None where the store does not have that version any more, or has other files under its number."""
+    try:
+        stored = workspace.store.get(served.name, version)
+    except DeployerError:
+        return None
+    return stored.info.signatures if served.digest_of(version) in {"", stored.digest} else None
+
+
+def _asked_signatures(
     workspace: Workspace, observed: Deployment, version: tuple[str, int], patience: float | None
 ) -> tuple[Signature, ...] | None:
-    """By the store; by the server itself for a version that the store has no more; None when neither tells."""
-    try:
-        return workspace.store.get(*version).info.signatures
-    except DeployerError:
-        pass
+    """By the server itself; None where it does not tell."""
     client = workspace.client(observed)
     try:
         return (client if patience is None else dataclasses.replace(client, patience=patience)).signatures(*version)

@@ -15,7 +15,7 @@ from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import memory as memory_checks
 from deployer.rollout import moving
-from deployer.rollout.breaking import breaks
+from deployer.rollout.breaking import Break, Incomparable, compared
 from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.workspace import Progress, Workspace
@@ -67,19 +67,23 @@ class Gate:
         """Refuse what breaks the clients of what serves, before anything is started. Raises VerificationFailed."""
         if self.may_break:
             return
-        if broken := tuple(breaks(self.workspace, self.launch, self.models, observed)):
+        found = compared(self.workspace, self.launch, self.models, observed)
+        if broken := tuple(each for each in found if isinstance(each, Break)):
             raise VerificationFailed(
                 f"clients of what serves now would break: {'; '.join(map(str, broken))}",
-                hint=f"--allow-breaking accepts that; {broken[0].command} shows both versions side by side",
+                hint=f"--allow-breaking accepts that{broken[0].look}",
             )
 
     def accepted(self, change: Change, observed: Deployment | None) -> Iterator[str]:
-        """What is said of clients that break, where that is no reason to refuse."""
-        if change is Change.NOTHING or observed is None or not self.may_break:
+        """What is said of clients that break, or may break, where that is no reason to refuse."""
+        if change is Change.NOTHING or observed is None:
             return
         with contextlib.suppress(Overloaded):  # a note is no reason to fail
-            for each in breaks(self.workspace, self.launch, self.models, observed, patience=0.0):
-                yield f"clients break: {each}; {each.command} shows both versions side by side"
+            for each in compared(self.workspace, self.launch, self.models, observed, patience=0.0):
+                if isinstance(each, Incomparable):
+                    yield str(each)
+                elif self.may_break:
+                    yield f"clients break: {each}{each.look}"
 
     def check_memory(self, observed: Deployment, change: Change) -> None:
         """Refuse what there is no memory for, before anything is started. Raises InsufficientMemory."""

@@ -46,12 +46,14 @@ def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedMod
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
     """Which version answers in the place of which, and what requests: those without a version, which go to the highest,
-    and those by a label that stays."""
+    and those by a label that stays. A version takes its own place where its files are others than before."""
     then, now = dict(before.labels), dict(after.labels)
     answered = {"requests without a version": (max(before.versions), max(after.versions))} | {
         f"requests by label {label}": (then[label], now[label]) for label in sorted(then.keys() & now)
     }
-    pairs = dict.fromkeys(pair for pair in answered.values() if pair[0] != pair[1])
+    pairs = dict.fromkeys(
+        (old, new) for old, new in answered.values() if old != new or before.digest_of(old) != after.digest_of(old)
+    )
     return {pair: tuple(requests for requests, each in answered.items() if each == pair) for pair in pairs}
 
 

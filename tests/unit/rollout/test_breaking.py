@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 from support.memory.linear import Linear
-from support.memory.project import NAME, Project
+from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 from deployer.errors import VerificationFailed
+from deployer.results.plan import Change
 
 OTHER = Linear(0.5, 2.0, input="other")
 """A version whose clients send another input."""
@@ -107,3 +110,42 @@ def test_what_is_let_through_is_named(serving, accept):
 
 def lost(result: deployer.UpResult) -> list[str]:
     return [text for text in result.notices if "deployer diff" in text]
+
+
+def replaced_in_store(project: Project, linear: Linear, version: int = 1) -> None:
+    """The store has lost that version, and has another model under its number."""
+    shutil.rmtree(project.store.root / NAME)
+    project.publish(version, linear=linear)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_version_whose_files_were_replaced_is_compared_by_what_the_server_has(serving, version, dry_run):
+    replaced_in_store(serving, OTHER)
+    if version != 1:
+        serving.publish(version, linear=OTHER)
+    before = serving.observed()
+    with pytest.raises(VerificationFailed) as refused:
+        serving.up(f"{NAME}:{version}", dry_run=dry_run)
+    assert "input other" in refused.value.message
+    assert "--allow-breaking" in (refused.value.hint or "")
+    assert serving.observed() == before
+    (said,) = [text for text in serving.up(f"{NAME}:{version}", allow_breaking=True).notices if "input other" in text]
+    assert f"{NAME}:1" in said
+
+
+def test_other_files_with_the_same_signatures_break_nobody(serving):
+    replaced_in_store(serving, VERSIONS[3])
+    done = serving.up()
+    assert done.plan.change is Change.REPLACE
+    assert not [text for text in done.notices if "compare" in text]
+
+
+@pytest.mark.parametrize("accept", [{}, {"allow_breaking": True}])
+def test_what_neither_the_store_nor_the_server_tells_is_said(serving, accept):
+    replaced_in_store(serving, OTHER)
+    serving.platform.all()[0].end()
+    for dry_run in (True, False):
+        (said,) = [text for text in serving.up(dry_run=dry_run, **accept).notices if "compare" in text]
+        assert f"{NAME}:1" in said
+    assert not [text for text in serving.up(**accept).notices if "compare" in text]
