@@ -135,7 +135,7 @@ def _looked_closer(
         conditions,
         astray=engine.preflight.reload(observed, request.models),
         room=memory is not None and memory_checks.fits_three(memory, observed, models),
-        stored=reload.in_store(reload.store_of(workspace, observed)),
+        stored=reload.in_store(reload.store_of(workspace, observed), request.models),
     )
 
 

@@ -66,9 +66,16 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
         raise
 
 
-def in_store(store: Store) -> Callable[[Models], Models]:
-    """Leaves of models the versions that are still in a store: a server may have one that somebody has removed."""
-    return lambda models: tuple(kept for model in models if (kept := _only(model, store.versions(model.name))).versions)
+def in_store(store: Store, coming: Models = ()) -> Callable[[Models], Models]:
+    """Leaves of models the versions that are still in a store: a server may have one that somebody has removed. Those
+    of `coming` will be there, too: they may be exported first."""
+    exported = {model.name: model.versions for model in coming}
+
+    def there(models: Models) -> Models:
+        left = (_only(model, {*store.versions(model.name), *exported.get(model.name, ())}) for model in models)
+        return tuple(model for model in left if model.versions)
+
+    return there
 
 
 def store_of(workspace: Workspace, server: Deployment) -> Store:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 
 import pytest
-from support.memory.linear import Linear
-from support.memory.project import ANSWERS, NAME, Project
+from support.memory.linear import Linear, publish
+from support.memory.project import ANSWERS, NAME, VERSIONS, Project
 
+import deployer
 from deployer.errors import (
     BrokenModel,
     DeployFailed,
@@ -20,8 +22,9 @@ from deployer.errors import (
     VerificationFailed,
 )
 from deployer.results.deployment import Memory
-from deployer.results.plan import Change
+from deployer.results.plan import Change, LoadVersions
 from deployer.rollout.ledger import LEDGER_FILE
+from deployer.store.store import Store
 
 BREAKING = Linear(0.5, 2.0, input="other")
 
@@ -237,3 +240,15 @@ def test_rollback_without_a_history_names_the_versions_that_the_store_has(servin
     assert command, refused.value.hint
     assert command[1] == NAME
     assert int(command[2]) in serving.store.versions(NAME)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_plan_counts_on_the_version_that_is_exported_first(serving, lost):
+    source = publish(Store(serving.folder / "elsewhere"), NAME, VERSIONS[2], 4)
+    if lost:
+        shutil.rmtree(serving.store.root)
+    plan = deployer.up(
+        str(source.path), options=deployer.ExportOptions(name=NAME), settings=serving.settings(), dry_run=True
+    ).plan
+    loaded = [step.models for step in plan.all_steps if isinstance(step, LoadVersions)]
+    assert [[model.versions for model in models] for models in loaded] == ([] if lost else [[(1, 4)]])
