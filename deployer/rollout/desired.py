@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from deployer.config.spec import ModelSpec, Spec
+from deployer.config.words import spelled
 from deployer.errors import UsageError
 from deployer.results.model import check_name
 from deployer.rollout import namesakes
@@ -47,9 +48,11 @@ def _refuse_export_options(target: str, options: ExportOptions) -> None:
     """Options that shape an export go with a source, and with nothing else."""
     given = [field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default]
     if given:
-        from deployer.export.base import option
+        raise UsageError(f"{_typed(given[0])} goes with a source to export, not with {target}", hint=_HOW)
 
-        raise UsageError(f"{option(given[0])} goes with a source to export, not with {target}", hint=_HOW)
+
+def _typed(name: str) -> str:
+    return "--signature NAME=..." if name == "signatures" else spelled(ExportOptions, name)
 
 
 def _chosen(listed: ModelSpec, version: int | None) -> ModelSpec:
