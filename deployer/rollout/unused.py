@@ -1,4 +1,4 @@
-"""What is said of options that measure and limit, where there is nothing that they could measure."""
+"""Notes on options that measure, limit or let a change through, where they have nothing to act on."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ def options(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployme
     asked = [option for option, value in traffic.items() if value is not None]
     if asked and (reason := _no_traffic(workspace, launch, plan, observed)):
         yield f"nothing is measured, and {', '.join(asked)} {'is' if len(asked) == 1 else 'are'} not used: {reason}"
+    waived = {"--skip-gate": given.skip_gate, "--allow-breaking": given.allow_breaking}
+    if plan.change is Change.NOTHING and (needless := [option for option, value in waived.items() if value]):
+        yield f"{', '.join(needless)} {'is' if len(needless) == 1 else 'are'} not used: nothing changes"
     if given.max_slowdown is not None and (reason := _no_pace(workspace, launch, plan, observed)):
         yield f"no times are compared, and --max-slowdown is not used: {reason}"
 

@@ -1,4 +1,4 @@
-"""Options that measure and limit are never ignored without a note."""
+"""Options that measure, limit and let through are never ignored without a note."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from deployer.results.plan import Change, JudgeTraffic
 
 TRAFFIC = {"measure": 50.0, "max_failures": 100000, "max_gap_ms": 600000.0}
 OPTIONS = {"measure": "--measure", "max_failures": "--max-failures", "max_gap_ms": "--max-gap"}
+WAIVED = {"skip_gate": "--skip-gate", "allow_breaking": "--allow-breaking"}
 LIMITS = {**TRAFFIC, "max_slowdown": 1000.0}
 
 
 def named(result: UpResult) -> set[str]:
     """The options that notices say are not used."""
     said = " ".join(text for text in result.notices if "not used" in text)
-    return {option for option in (*OPTIONS.values(), "--max-slowdown") if option in said}
+    return {option for option in (*OPTIONS.values(), "--max-slowdown", *WAIVED.values()) if option in said}
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -35,6 +36,14 @@ def test_all_are_named_where_nothing_changes_and_where_the_server_was_not_runnin
             assert (result.plan.change, named(result), result.traffic) == (change, everything, None)
             assert not any(isinstance(step, JudgeTraffic) for step in result.plan.all_steps)
         serving.platform.all()[0].end()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+@pytest.mark.parametrize("given", [("skip_gate",), ("allow_breaking",), ("skip_gate", "allow_breaking")])
+def test_what_lets_a_change_through_is_named_where_nothing_changes(serving, given, dry_run):
+    waived = dict.fromkeys(given, True)
+    assert named(serving.up(dry_run=dry_run, **waived)) == {WAIVED[each] for each in given}
+    assert not named(serving.redeploy(2, dry_run=dry_run, **waived))
 
 
 def test_a_slowdown_is_named_where_no_version_is_new(serving):
