@@ -47,9 +47,10 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason:
     """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
     `redeploy` or `label` did."""
     releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
-    last = next((release for release in releases if release.outcome is Outcome.SUCCEEDED), None)
-    if last is None or last.models != observed.models:
+    good = [release for release in releases if release.outcome is Outcome.SUCCEEDED]
+    if not good or good[0].models != observed.models:
         return
+    last, earlier = good[0], {model.name: model for release in good[1:2] for model in release.models}
     verb = last.detail.partition(";")[0]
     there = {model.name: model for model in observed.models}
     for wanted in launch.models:
@@ -60,7 +61,10 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason:
         if verb == ROLLBACK and now > then:
             to = f"{wanted.name}:{now}"
             yield f"release {last.number} went back to {wanted.name}:{then} by rollback, and this deploys {to}"
-        elif verb in {REDEPLOY, LABEL} and not reason and (now < then or not set(before.labels) <= set(wanted.labels)):
+            continue
+        went_back = wanted.name in earlier and moving.current(earlier[wanted.name]) > then
+        undone = now < then or (now > then and went_back) or not set(before.labels) <= set(wanted.labels)
+        if verb in {REDEPLOY, LABEL} and not reason and undone:
             yield f"release {last.number} made it {before} by {verb}, and this makes it {wanted}"
 
 

@@ -99,6 +99,27 @@ def test_up_says_that_it_takes_back_what_another_command_did(serving, verb, dry_
         assert said(serving.up(None), f"release {number} ") == []
 
 
+BACK: dict[str, tuple[Callable[[Project], Any], str]] = {
+    "redeploy": (lambda project: project.redeploy(1), ""),
+    "label": (lambda project: project.label(stable=1), "labels = { stable = 2 }"),
+}
+
+
+@pytest.mark.parametrize("verb", BACK)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_up_says_that_it_goes_forward_from_a_version_that_another_command_went_back_to(serving, verb, dry_run):
+    back, labels = BACK[verb]
+    document(serving, "versions = [2]", labels)
+    serving.up(None)
+    back(serving)
+    before = str(serving.served())
+    number = serving.history()[0].number
+    (text,) = said(serving.up(None, dry_run=dry_run), f"release {number} ", verb)
+    assert before in text
+    if not dry_run:
+        assert said(serving.up(None), f"release {number} ") == []
+
+
 def test_up_that_goes_on_from_a_redeploy_takes_nothing_back(serving):
     serving.redeploy(2)
     assert said(serving.up(f"{NAME}:3"), "release") == []
