@@ -137,10 +137,11 @@ class Child:
         descriptors = (theirs.fileno(), self._output.crash_file.fileno())
         start = START.format(path=[*map(str, sys.path)], arguments=f"{descriptors}, {os.getpid()}")
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", start],
-                stdout=self._output.write_end, stderr=self._output.write_end, pass_fds=descriptors,
-            )  # fmt: skip
+            with _interrupts_blocked():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", start],
+                    stdout=self._output.write_end, stderr=self._output.write_end, pass_fds=descriptors,
+                )  # fmt: skip
         except OSError as error:
             raise ModelError(f"the process that loads models cannot be started: {error}") from error
         finally:
@@ -217,7 +218,9 @@ class Child:
         self._output.close()
 
     def _interrupt(self) -> None:
-        """End it as Ctrl-C does: what it began is undone, if that takes no longer than a moment."""
+        """End it as Ctrl-C does: what it began is undone, if that takes no longer than a moment. What it prints
+        until then is not shown."""
+        self._output.mute()
         try:
             self._process.send_signal(signal.SIGINT)
             self._process.wait(SECONDS_TO_UNDO)
@@ -239,6 +242,17 @@ class Child:
         self._process.kill()
         self._process.wait()
         self._output.pass_on()
+
+
+@contextmanager
+def _interrupts_blocked() -> Iterator[None]:
+    """A terminal sends Ctrl-C to the child, too. One that is started here gets it when it takes calls, not while Python
+    starts."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _frozen(value: Any) -> Any:

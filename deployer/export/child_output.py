@@ -31,6 +31,7 @@ class ChildOutput:
         os.set_blocking(self._read_end, False)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._kept = ""
+        self._muted = False
         self.open = True
 
     def started(self) -> None:
@@ -41,6 +42,10 @@ class ChildOutput:
         """Stop reading: later writes fail."""
         os.close(self._read_end)
         self.crash_file.close()
+
+    def mute(self) -> None:
+        """Show nothing of what comes from now on."""
+        self._muted = True
 
     def wait(self, seconds: float, *others: Connection) -> None:
         """Until there is something to read here or from one of the others."""
@@ -58,6 +63,8 @@ class ChildOutput:
 
     def _show(self, text: str) -> None:
         self._kept = (self._kept + text)[-KEPT_CHARACTERS:]
+        if self._muted:
+            return
         with suppress(OSError, ValueError, AttributeError):  # there may be no stderr, or no reader any more
             sys.stderr.write(text)
             sys.stderr.flush()

@@ -44,6 +44,7 @@ def main(descriptors: tuple[int, int], parent: int) -> None:
     connection = Connection(descriptors[0])
     phase.listen(lambda name: _send(connection, {"phase": name}))
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked since this process was started
         while True:
             _answer(connection, connection.recv())
 

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import psutil
@@ -131,6 +132,7 @@ def test_the_tool_itself_imports_no_tensorflow(tmp_path: Path) -> None:
     (tmp_path / "good.py").write_text(GOOD.replace("print(input())", ""))
     script = """
 import sys
+import time
 from deployer.__main__ import run
 sys.argv = ["deployer", "export", "good.py:twice", "-q"]
 code = run()
@@ -188,3 +190,22 @@ def test_the_child_ends_with_its_parent(tmp_path: Path, number: signal.Signals) 
     assert "Traceback" not in said
     if number != signal.SIGKILL:
         assert not list(tmp_path.glob("models/*"))
+
+
+STEPS = (0.0, 0.04, 0.08, 0.15, 0.4)
+
+
+@pytest.mark.parametrize("after", STEPS)
+def test_ctrl_c_in_a_terminal_is_one_line_also_while_the_child_starts(tmp_path: Path, after: float) -> None:
+    """A terminal sends the signal to the whole process group."""
+    (tmp_path / "slow.py").write_text("import keras, time\ntime.sleep(600)")
+    parent = subprocess.Popen(
+        command("export", "slow.py:model", "--name", "m", "-q"), cwd=tmp_path, env=environment(),
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    process = psutil.Process(parent.pid)
+    until(lambda: bool(process.children()), Deadline.after(60))
+    time.sleep(after)
+    os.killpg(parent.pid, signal.SIGINT)
+    said = parent.communicate(timeout=60)[1]
+    assert (parent.returncode, said.splitlines()) == (130, ["interrupted; no version of m was made"])
