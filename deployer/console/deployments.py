@@ -54,15 +54,17 @@ def show_up_quietly(result: UpResult) -> None:
 
 def _show_endpoint(result: UpResult) -> None:
     if result.endpoints is not None:
-        rest = f"{result.endpoints.rest}/v1/models/{result.models[0].name}"
-        out(f"REST  {rest}\ngRPC  {result.endpoints.grpc}")
+        for model in result.models:
+            out(f"REST  {result.endpoints.rest}/v1/models/{model.name}")
+        out(f"gRPC  {result.endpoints.grpc}")
 
 
 def show_next_steps(result: UpResult) -> None:
     """What to do with an endpoint."""
     if result.endpoints is not None:
         name = cli_name(result.name, result.env)
-        print(f"\nask it:   deployer predict {name}\nstop it:  deployer down {name}", file=sys.stderr)
+        which = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
+        print(f"\nask it:   deployer predict {name}{which}\nstop it:  deployer down {name}", file=sys.stderr)
 
 
 def show_traffic(seen: TrafficFigures) -> None:

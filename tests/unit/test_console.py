@@ -340,6 +340,15 @@ def test_the_next_steps_go_with_an_endpoint(capsys):
     assert capsys.readouterr() == ("", "")
 
 
+def test_each_of_several_models_has_its_line_and_one_is_named_to_ask(capsys):
+    several = dataclasses.replace(RESULTS[6], name="shop", models=(*SERVED, ServedModel("other", (2,))))
+    console.show_next_steps(several)
+    assert "deployer predict shop --model m\n" in capsys.readouterr().err
+    console.show_up_quietly(several)
+    rest = [line.rpartition("/")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("REST")]
+    assert rest == ["m", "other"]
+
+
 def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     console.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, number=6, seconds=None, detail=""))))
     shown = capsys.readouterr()
