@@ -251,7 +251,10 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     console.show_up(RESULTS[6])
     shown = capsys.readouterr()
     assert shown.out.startswith(f"{RESULTS[6].plan}\nverified m:1: 1 check\n  FAIL  m:1  parity REST ")
-    assert "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n" in shown.out
+    assert (
+        "REST  http://127.0.0.1:8501/v1/models/m\nREST  http://127.0.0.1:8501/v1/models/n\ngRPC  127.0.0.1:8500\n"
+        in shown.out
+    )
     assert shown.err == ""
     console.show_up(RESULTS[7])
     digest = RESULTS[7].plan.digest
@@ -312,7 +315,10 @@ def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
 def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
     console.show_up_quietly(dataclasses.replace(RESULTS[6], traffic=TRAFFIC, notices=("chosen",)))
     shown = capsys.readouterr()
-    assert shown.out == "REST  http://127.0.0.1:8501/v1/models/m\ngRPC  127.0.0.1:8500\n"
+    assert (
+        shown.out
+        == "REST  http://127.0.0.1:8501/v1/models/m\nREST  http://127.0.0.1:8501/v1/models/n\ngRPC  127.0.0.1:8500\n"
+    )
     measured, failure, chosen = shown.err.splitlines()
     assert "1 of 30 requests failed, longest gap 62 ms" in measured
     assert "the first failure: cut" in failure
@@ -341,12 +347,12 @@ def test_the_next_steps_go_with_an_endpoint(capsys):
 
 
 def test_each_of_several_models_has_its_line_and_one_is_named_to_ask(capsys):
-    several = dataclasses.replace(RESULTS[6], name="shop", models=(*SERVED, ServedModel("other", (2,))))
+    several = dataclasses.replace(RESULTS[6], name="shop")
     console.show_next_steps(several)
     assert "deployer predict shop --model m\n" in capsys.readouterr().err
     console.show_up_quietly(several)
     rest = [line.rpartition("/")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("REST")]
-    assert rest == ["m", "other"]
+    assert rest == ["m", "n"]
 
 
 def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
