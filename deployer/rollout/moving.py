@@ -32,16 +32,16 @@ def moved(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
 def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
     """With labels set, and those that are None taken away; what a label is set to is served from then on.
 
-    A version that loses its last label goes, unless it is current and no other becomes `stable`. Raises UsageError for
-    one to take away that is not there.
+    A version that loses its last label goes, unless no version would be left: then the current one stays. Raises
+    UsageError for a label to take away that is not there.
     """
     for label, version in changes.items():
         if version is None and label not in dict(model.labels):
             raise unknown_label(model, label)
     labels = {label: version for label, version in {**dict(model.labels), **changes}.items() if version is not None}
     left = {version for label, version in model.labels if label in changes} - set(labels.values())
-    stays = set(model.versions) - left | (set() if STABLE in labels else {current(model)})
-    return _served(model, stays | set(labels.values()), labels)
+    stays = (set(model.versions) - left) | set(labels.values())
+    return _served(model, stays or {current(model)}, labels)
 
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:

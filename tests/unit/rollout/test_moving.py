@@ -50,8 +50,18 @@ def test_a_label_brings_its_version_and_takes_it_away_again():
     assert moving.labelled(canary, {"stable": 7, "canary": None}) == served(7, stable=7)
 
 
-def test_the_current_version_stays_when_its_label_goes():
-    assert moving.labelled(served(6, stable=6), {"stable": None}) == served(6)
+@pytest.mark.parametrize(
+    ("there", "gone", "becomes"),
+    [
+        (served(6, stable=6), ("stable",), served(6)),
+        (served(1, 2, canary=2), ("canary",), served(1)),
+        (served(6, 7, stable=6, canary=7), ("stable",), served(7, canary=7)),
+        (served(6, 7, stable=6, canary=7), ("stable", "canary"), served(6)),
+        (served(6, 7, stable=6, canary=7, other=7), ("canary",), served(6, 7, stable=6, other=7)),
+    ],
+)
+def test_a_version_goes_with_its_last_label_unless_no_version_would_be_left(there, gone, becomes):
+    assert moving.labelled(there, dict.fromkeys(gone)) == becomes
 
 
 def test_other_models_stay_as_they_are():
