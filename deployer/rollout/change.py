@@ -12,7 +12,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan, Promote
-from deployer.rollout import choices, reversals, unused
+from deployer.rollout import choices, reversals, routes, unused
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import export_into
@@ -79,6 +79,7 @@ def _foretold(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) 
     """What is known to be said of a plan before it is carried out."""
     workspace, launch = gate.workspace, gate.launch
     yield from reversals.notices(workspace, launch, observed, reason)
+    yield from routes.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted(plan.change, observed)
     yield from unused.options(workspace, launch, plan, observed)
     yield from (

@@ -1,4 +1,4 @@
-"""What is said of a change that takes back what nobody asked it to: labels, and what an earlier command did."""
+"""What is said of a change that takes back what an earlier command did, or does otherwise than deployer.toml says."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, r
     if observed is None or reason == ROLLBACK:
         return
     yield from _history(workspace, launch, observed, reason)
-    if reason != LABEL:
-        yield from _labels(launch, observed, reason)
 
 
 def contradicted(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
@@ -66,17 +64,3 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason:
         undone = now < then or (now > then and went_back) or not set(before.labels) <= set(wanted.labels)
         if verb in {REDEPLOY, LABEL} and not reason and undone:
             yield f"release {last.number} made it {before} by {verb}, and this makes it {wanted}"
-
-
-def _labels(launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:
-    """The labels that go, and those that a redeploy moves along with `stable`."""
-    wanted = {model.name: model for model in launch.models}
-    for before in observed.models:
-        after = wanted.get(before.name)
-        versions, labels = (after.versions, dict(after.labels)) if after else ((), {})
-        for label, version in before.labels:
-            which = f"label {label} ({before.name}:{version})"
-            if label not in labels:
-                yield f"{which} goes{'' if version in versions else ', and that version is unloaded'}"
-            elif reason == REDEPLOY and label != moving.STABLE and labels[label] != version:
-                yield f"{which} moves to {before.name}:{labels[label]}"

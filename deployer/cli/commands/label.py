@@ -26,8 +26,9 @@ def label(
 ) -> None:
     """Point labels to versions.
 
-    Versions are loaded and verified first; one that no label needs any more is unloaded. Requests without version or
-    label go to the highest version that is loaded.
+    Versions are loaded and verified first; one that loses its last label is unloaded, unless no version would be left.
+    Requests without version or label go to the highest version that is loaded, whatever its label: a note says so where
+    that changes.
     """
     from deployer.operations.redeploy import label as run
 

@@ -44,9 +44,9 @@ def test_a_model_that_goes_takes_its_labels_along_and_that_is_said(labelled):
 def test_a_label_that_redeploy_moves_along_with_stable_is_said(serving, dry_run):
     serving.label(stable=1, prod=1, canary=2)
     done = serving.redeploy(3, dry_run=dry_run)
-    (text,) = said(done, "label")
-    assert f"label prod ({NAME}:1)" in text
-    assert f"{NAME}:3" in text
+    prod, stable = said(done, "label")
+    assert all(each in prod for each in ("label prod", f"{NAME}:1", f"{NAME}:3", "unloaded"))
+    assert all(each in stable for each in ("label stable", f"{NAME}:1", f"{NAME}:3", "unloaded"))
 
 
 def test_label_and_rollback_ask_for_what_they_take_away(labelled):

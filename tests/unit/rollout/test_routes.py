@@ -1,0 +1,85 @@
+"""What a change says of requests without a version, and of versions that lose a label."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory.project import NAME, Project
+
+from deployer.results.deployment import ServedModel
+from deployer.results.history import LABEL, REDEPLOY, ROLLBACK
+from deployer.rollout import routes
+
+UP = ""
+
+
+def served(*versions: int, **labels: int) -> ServedModel:
+    return ServedModel(NAME, versions, tuple(sorted(labels.items())))
+
+
+def moves(before: ServedModel, after: ServedModel, reason: str) -> list[str]:
+    """What is said of requests without a version."""
+    return [text for text in routes.notices((before,), (after,), reason) if "without a version" in text]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (served(1), served(1, 2, canary=2), LABEL),
+        (served(1), served(1, 2, stable=2), LABEL),
+        (served(1, 2, canary=2), served(1), LABEL),
+        (served(1, stable=1), served(1, 2, stable=1, canary=2), UP),
+        (served(1, stable=1), served(1, 2, stable=1, canary=2), ROLLBACK),
+        (served(2, 3, canary=2, stable=3), served(1, 2, canary=2, stable=1), REDEPLOY),
+    ],
+)
+def test_what_requests_without_a_version_get_otherwise_is_said(before, after, reason):
+    (text,) = moves(before, after, reason)
+    assert all(f"{NAME}:{max(model.versions)}" in text for model in (before, after))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (served(1), served(2), UP),
+        (served(1), served(1, 2), UP),
+        (served(2), served(1), ROLLBACK),
+        (served(1), served(2), REDEPLOY),
+        (served(1, 2, stable=1, canary=2), served(2, 3, stable=3, canary=2), REDEPLOY),
+        (served(2), served(1, 2, canary=1), LABEL),
+    ],
+)
+def test_where_the_version_is_what_was_asked_for_or_the_same_nothing_is_said(before, after, reason):
+    assert moves(before, after, reason) == []
+
+
+def test_models_that_come_and_go_move_no_request():
+    other = ServedModel("other", (9,))
+    assert not [text for text in routes.notices((served(1),), (other,), UP) if "without" in text]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "version", "word"),
+    [
+        (served(1, 2, canary=2), served(1), 2, "unloaded"),
+        (served(1, 2, stable=1, canary=2), served(1, 3, stable=1, canary=3), 2, "unloaded"),
+        (served(1, 2, stable=1, canary=1), served(1, stable=1), 1, "stable"),
+        (served(1, stable=1), served(1), 1, "without a label"),
+    ],
+)
+def test_what_becomes_of_a_version_that_a_label_leaves_is_said(before, after, version, word):
+    (text,) = [text for text in routes.notices((before,), (after,), LABEL) if "loaded:" in text or "loaded w" in text]
+    assert text.startswith(f"{NAME}:{version} ")
+    assert word in text
+
+
+def test_the_results_of_commands_have_the_notes(serving: Project):
+    assert any("without a version" in text for text in serving.label(canary=2).notices)
+    assert serving.answer() == 4.0
+    taken = serving.label(canary=None).notices
+    assert any("without a version" in text for text in taken)
+    assert any(text.startswith(f"{NAME}:2 is unloaded") for text in taken)
+    serving.check(1)
+    serving.label(stable=1)
+    for dry_run in (True, False):
+        (text,) = [text for text in serving.redeploy(2, dry_run=dry_run).notices if "label stable" in text]
+        assert all(word in text for word in (f"{NAME}:1", f"{NAME}:2", "unloaded"))
