@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from deployer.config.spec import Spec
 from deployer.engines import loading
-from deployer.errors import PlanOutdated
+from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
@@ -24,6 +25,7 @@ from deployer.rollout.noticing import noticing
 from deployer.rollout.recording import recorded
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.workspace import Progress, Workspace, silent
+from deployer.store.store import stays
 
 DesiredState = Callable[[Deployment], Spec]
 """What a deployment, as it is, should become."""
@@ -102,8 +104,8 @@ def deploy(  # noqa: PLR0913 - what a change is made of
 
     `now` has the last word on what is wanted, when what is there cannot change any more.
     """
-    with noticing() as notices:
-        workspace = workspace.with_spec(_exported(workspace, options, progress, notices))
+    with noticing() as notices, _noting_what_stays() as made:
+        workspace = workspace.with_spec(_exported(workspace, options, progress, notices, made))
         request, models = _request(workspace)
         with workspace.engine.locks.acquire(request.name, request.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, request.name, request.env, notices)
@@ -140,8 +142,23 @@ def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
     return request, tuple(model for found in wanted for model in found.models)
 
 
-def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str]) -> Spec:
-    """The spec with every source exported and its version pinned; what the exports say goes to `notices`."""
+@contextmanager
+def _noting_what_stays() -> Iterator[list[Model]]:
+    """A list for the versions that are made: an error or Ctrl-C does not take them back, and a note says so."""
+    made: list[Model] = []
+    try:
+        yield made
+    except BaseException as error:
+        for model in made:
+            note_undone(error, stays(model.name, model.version))
+        raise
+
+
+def _exported(
+    workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str], new: list[Model]
+) -> Spec:
+    """The spec with every source exported and its version pinned; what the exports say goes to `notices`, and what they
+    make to `new`."""
     from deployer.export import child
 
     models = dict(workspace.spec.models)
@@ -153,6 +170,7 @@ def _exported(workspace: Workspace, options: ExportOptions, progress: Progress, 
                 chosen = export_options(name, spec, options)
                 made = export_into(workspace.store, spec.source, chosen, progress)
                 model = made.model
+                new.extend([model] if made.created else [])
                 notices.extend((*made.notices, *(model.golden.notes if made.created else ())))
                 models[name] = dataclasses.replace(spec, versions=spec.versions or (model.version,))
     return dataclasses.replace(workspace.spec, models=models)

@@ -33,11 +33,19 @@ LOCK_WAIT_SECONDS = 600.0
 @dataclass(frozen=True)
 class Stage:
     """A version being made: write the SavedModel into `folder`, then `Store.publish`. `hashes.begin()` may be called as
-    soon as the larger files are there."""
+    soon as the larger files are there. `numbers` has the version's number when it is published."""
 
     name: str
     folder: Path
     hashes: Hashes
+    numbers: list[int] = dataclasses.field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, for those who are interrupted."""
+        if self.folder.exists() or not self.numbers:
+            return f"no version of {self.name} was made"
+        return stays(self.name, self.numbers[-1])
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Store:
                 try:
                     yield stage
                 except BaseException as error:
-                    note_undone(error, f"no version of {name} was made")
+                    note_undone(error, stage.outcome)
                     raise
                 finally:
                     stage.hashes.close()
@@ -137,6 +145,7 @@ class Store:
         manifest.write(stage.folder, model, files)
         _make_readable(stage.folder)
         _sync(stage.folder)
+        stage.numbers.append(number)
         stage.folder.rename(model.path)
         _sync_folder(model.path.parent)
         return model
@@ -161,6 +170,11 @@ class Store:
                 f"version {version} of model {name} exists, and versions are never overwritten",
                 hint=f"leave --version out to make version {self.next_version(name)}",
             )
+
+
+def stays(name: str, version: int) -> str:
+    """What is said of a version that was made by a command that was interrupted later."""
+    return f"{name}:{version} was made and stays"
 
 
 def _no_such_model(store: Store, name: str, version: int | None, versions: tuple[int, ...]) -> ModelNotFound:

@@ -124,6 +124,21 @@ def test_an_interrupted_export_says_in_one_line_what_was_undone(empty_project: P
     assert said.splitlines() == ["interrupted; no version of m was made"]
 
 
+def test_an_interrupted_up_says_that_what_it_exported_stays(empty_project: Path) -> None:
+    copy_model(empty_project / "trained")
+    child = subprocess.Popen(
+        command("up", "trained", "--name", "m", *ANY_PORTS),
+        cwd=empty_project, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert child.stderr is not None
+    assert any("starting a candidate" in line for line in child.stderr)
+    child.send_signal(signal.SIGINT)
+    _, said = child.communicate(timeout=60)
+    assert child.returncode == 130
+    assert "m:1 was made and stays" in said.splitlines()[-1].split("; ")
+    assert [each["version"] for each in in_process("versions", "m", "--json", cwd=empty_project).json["models"]] == [1]
+
+
 def test_a_log_tail_has_no_lines_that_tell_nothing(empty_project: Path) -> None:
     copy_model(empty_project / "models" / "m" / "1")
     ended = in_process("up", "m", "--skip-gate", "--timeout", "0.01", *ANY_PORTS, "--json", cwd=empty_project)

@@ -23,6 +23,7 @@ from deployer.errors import (
     LockHeld,
     ModelNotFound,
     VersionExists,
+    undone,
 )
 from deployer.results.deployment import ServedModel
 from deployer.results.model import GoldenSummary, Model, Source
@@ -52,9 +53,21 @@ def publish(store: Store, name: str = "m", version: int | None = None, source: i
         return store.publish(stage, SOURCE, GOLDEN, version)
 
 
-def abandon(store: Store, error: BaseException) -> None:
+@pytest.mark.parametrize(
+    ("when", "said"), [("before", "no version of m was made"), ("after", "m:1 was made and stays")]
+)
+def test_what_is_interrupted_is_told_whether_there_is_a_version(store: Store, when: str, said: str) -> None:
+    with pytest.raises(KeyboardInterrupt) as interrupted:
+        abandon(store, KeyboardInterrupt(), publishing=when == "after")
+    assert undone(interrupted.value) == (said,)
+    assert store.versions("m") == ((1,) if when == "after" else ())
+
+
+def abandon(store: Store, error: BaseException, *, publishing: bool = False) -> None:
     with store.stage("m") as stage:
         fill(stage)
+        if publishing:
+            store.publish(stage, SOURCE, GOLDEN)
         raise error
 
 
