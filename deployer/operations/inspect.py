@@ -18,7 +18,7 @@ from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
 from deployer.rollout import lost_versions, namesakes
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.targets import STORED, Stored, as_text, name_for, refuse_tag, stored
+from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel import reader, tensors
 from deployer.server.version_names import version_number
@@ -35,7 +35,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     with lost_versions.explained(workspace, target):
-        known = stored(target, workspace.store) if STORED.fullmatch(target) else None
+        known = stored(target, workspace.store, TO_INSPECT) if STORED.fullmatch(target) else None
         if not Path(target).exists():
             refuse_tag(target, workspace.store)
         model, fault = _stored(workspace.store, known) if known else _folder(Path(target))

@@ -16,6 +16,7 @@ from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import launch, wanted_models
 from deployer.rollout.standing import Standing, standing, taken_over
+from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.system.files import write_atomically
 
@@ -38,7 +39,7 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     if form == CONFIG:
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
-    wanted = desired_spec(workspace, target, ExportOptions())
+    wanted = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
     if form in RENDERED_BY and wanted.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"

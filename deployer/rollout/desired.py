@@ -11,12 +11,13 @@ from deployer.results.model import check_name
 from deployer.rollout import namesakes
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.foreseeing import export_options
-from deployer.rollout.targets import name_for, stored
+from deployer.rollout.targets import TO_DEPLOY, name_for, stored
 from deployer.rollout.workspace import Workspace
 
 
-def desired_spec(workspace: Workspace, target: str | None, options: ExportOptions) -> Spec:
-    """The spec with just the models that the target means. Raises UsageError when nothing is meant."""
+def desired_spec(workspace: Workspace, target: str | None, options: ExportOptions, forms: str = TO_DEPLOY) -> Spec:
+    """The spec with just the models that the target means, which has one of the `forms`. Raises UsageError when nothing
+    is meant."""
     spec = workspace.spec
     if target is None:
         _refuse_export_options("deployer.toml", dataclasses.replace(options, force=False))
@@ -25,7 +26,7 @@ def desired_spec(workspace: Workspace, target: str | None, options: ExportOption
         raise UsageError(
             "there is nothing to deploy: no target was given, and no deployer.toml lists models", hint=_HOW
         )
-    known = stored(target, workspace.store)
+    known = stored(target, workspace.store, forms)
     if known:
         _refuse_export_options(target, options)
         if known.version is None and known.name == target:

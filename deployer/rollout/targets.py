@@ -21,6 +21,11 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 NEWEST = frozenset({"latest", "newest", "stable", "current", "last"})
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
+TO_DEPLOY = "a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]"
+_IN_STORE = "NAME[:VERSION] of a model in the store (deployer versions lists them)"
+TO_INSPECT = f"a SavedModel folder, or {_IN_STORE}"
+TO_RENDER = f"{_IN_STORE}, or no name for what deployer.toml lists"
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -41,8 +46,8 @@ def as_text(target: object) -> str:
     )
 
 
-def stored(target: str, store: Store) -> Stored | None:
-    """The model in the store that `target` names, or None when it names a source.
+def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:
+    """The model in the store that `target` names, or None when it names a source. `forms` are what may be given.
 
     A model of that name in the store wins over a file of that name; `./NAME` always means the file. The path of a model
     or a version that is in the store names that one.
@@ -58,7 +63,7 @@ def stored(target: str, store: Store) -> Stored | None:
         return Stored(target, None)
     if _exists(target):
         return None
-    raise _neither(target, store)
+    raise _neither(target, store, forms)
 
 
 def refuse_tag(target: str, store: Store) -> None:
@@ -83,14 +88,14 @@ def _is_code(name: str) -> bool:
     return Path(package).is_dir() or Path(f"{package}.py").is_file() or find_spec(package) is not None
 
 
-def _neither(target: str, store: Store) -> SourceNotFound:
+def _neither(target: str, store: Store, forms: str) -> SourceNotFound:
     namesakes = (found for found in misplaced(store.root) if found.name == target)
     if wrong := no_store(store.root) or next(namesakes, None):
         return SourceNotFound(wrong.reason, hint=wrong.remedy)
     there = ", ".join(store.names()[:10]) or "nothing"
     return SourceNotFound(
         f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
-        hint="give a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]",
+        hint=f"give {forms}",
     )
 
 

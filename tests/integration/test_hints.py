@@ -85,6 +85,26 @@ def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path
     assert (ended.code, source.partition(":")[0] in ended.err, str(taken) in ended.err) == (4, True, False), ended.err
 
 
+@pytest.mark.parametrize(
+    ("verb", "takes_folder", "takes_file"),
+    [
+        (("up",), True, True),
+        (("plan",), True, True),
+        (("inspect",), True, False),
+        (("render", "config"), False, False),
+        (("render", "compose"), False, False),
+        (("render", "docker-run"), False, False),
+    ],
+)
+def test_an_unknown_name_is_answered_with_what_the_verb_takes(project, verb, takes_folder, takes_file):
+    refused = in_process(*verb, "zz", cwd=project)
+    assert refused.code == 4
+    told = hint(refused)
+    assert ("NAME[:VERSION]" in told, "SavedModel folder" in told, "file.py:name" in told) == (
+        True, takes_folder, takes_file,
+    )  # fmt: skip
+
+
 def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
     """The folder of models is gone; a SavedModel of the same name is left."""
     name = "half_plus_two"
