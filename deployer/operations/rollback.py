@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from collections.abc import Collection
+from contextlib import suppress
 from itertools import islice
 
 from deployer.config.options import Settings
@@ -98,14 +99,23 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
     others = (found for found in _good(releases) if found.models != deployed.models)
     whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
     back = [f"deployer rollback {where} --to {it.number} goes to {format_models(it.models)}" for it in islice(whole, 1)]
-    newest = store.newest(model.name)
-    if newest is None:
+    if not store.versions(model.name):
         return "; ".join(
             (*back, lost_versions.hint(workspace, model.name) or lost_versions.export(workspace, model.name, deployed))
         )
-    source = newest.source.location if newest.source.kind != FOREIGN else "SOURCE"
-    export = f"deployer up {shlex.quote(source)} --name {model.name} --force"
+    export = f"deployer up {_source_then(store, model)} --name {model.name} --force"
     return "; ".join((*back, f"{export} exports {model.name} again and serves that"))
+
+
+def _source_then(store: Store, model: ServedModel) -> str:
+    """The source of the version that is not what was deployed then, where its manifest is still the one of then."""
+    for version, digest in zip(model.versions, model.digests, strict=True):
+        with suppress(ModelError):
+            found = store.get(model.name, version)
+            is_damaged = found.digest == digest and digest_of_files(found.path) != digest
+            if is_damaged and found.source.kind != FOREIGN:
+                return shlex.quote(found.source.location)
+    return "SOURCE"
 
 
 def _fault(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> ModelError | None:

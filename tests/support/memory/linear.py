@@ -49,7 +49,15 @@ def read(version: Path) -> Linear:
     raise FileNotFoundError(f"no linear model in {version}")
 
 
-def publish(store: Store, name: str, linear: Linear, version: int | None = None, *, golden_set: bool = True) -> Model:
+def publish(
+    store: Store,
+    name: str,
+    linear: Linear,
+    version: int | None = None,
+    *,
+    golden_set: bool = True,
+    source: str = "linear.py:model",
+) -> Model:
     """A version of the store, with or without golden answers."""
     with store.stage(name) as stage:
         write(stage.folder, linear)
@@ -57,7 +65,7 @@ def publish(store: Store, name: str, linear: Linear, version: int | None = None,
         if golden_set:
             _write_golden(stage.folder, linear)
             summary = GoldenSummary(2, "made", compared=(SIGNATURE,))
-        return store.publish(stage, Source("function", "linear.py:model", None), summary, version)
+        return store.publish(stage, Source("function", source, None), summary, version)
 
 
 def write(folder: Path, linear: Linear) -> None:

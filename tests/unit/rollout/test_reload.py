@@ -15,6 +15,7 @@ from deployer.errors import (
     DeployFailed,
     EngineError,
     InsufficientMemory,
+    ModelError,
     ModelNotFound,
     NoSuchRelease,
     NotReady,
@@ -181,6 +182,31 @@ def test_files_that_changed_in_place_are_no_way_back(serving):
     with pytest.raises(BrokenModel):
         serving.rollback()
     serving.check(2)
+
+
+def damage(project: Project, version: int) -> None:
+    (project.store.root / NAME / str(version) / "saved_model.pb").write_bytes(b"\x0a")
+
+
+def lose(project: Project, version: int) -> None:
+    shutil.rmtree(project.store.root / NAME / str(version))
+
+
+def replace(project: Project, version: int) -> None:
+    lose(project, version)
+    project.publish(version, linear=VERSIONS[3], source="third.py:model")
+
+
+@pytest.mark.parametrize(("happens", "named"), [(damage, "first.py:model"), (lose, "SOURCE"), (replace, "SOURCE")])
+def test_the_way_back_names_the_source_of_the_version_that_is_meant(project, happens, named):
+    lose(project, 1)
+    project.publish(1, source="first.py:model")
+    project.up()
+    project.redeploy(2)
+    happens(project, 1)
+    with pytest.raises(ModelError) as refused:
+        project.rollback()
+    assert f"deployer up {named} --name {NAME} --force" in (refused.value.hint or "")
 
 
 def test_rollback_goes_back_to_the_last_good_release_with_other_models(serving):
