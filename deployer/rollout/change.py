@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 from deployer.config.spec import Spec
 from deployer.engines import loading
@@ -13,7 +14,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan, Promote
-from deployer.rollout import choices, reversals, routes, unused
+from deployer.rollout import choices, lost_versions, reversals, routes, unused
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import export_into
@@ -161,14 +162,14 @@ def _exported(
     make to `new`."""
     from deployer.export import child
 
-    models = dict(workspace.spec.models)
+    models, served = dict(workspace.spec.models), partial(lost_versions.highest_served, workspace)
     if any(spec.source is not None for spec in models.values()):
         check_versions(workspace, options)
     with child.kept():
         for name, spec in models.items():
             if spec.source is not None:
                 chosen = export_options(name, spec, options)
-                made = export_into(workspace.store, spec.source, chosen, progress)
+                made = export_into(workspace.store, spec.source, chosen, progress, served)
                 model = made.model
                 new.extend([model] if made.created else [])
                 notices.extend((*made.notices, *(model.golden.notes if made.created else ())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 ONLY_RUNNING_TELLS = "only running it tells whether it changed"
 
 
-def export_into(store: Store, source: str, options: ExportOptions, progress: Progress) -> ExportResult:
-    """Export `source` into the store. Raises ModelError, InvalidValue, ExtraMissing."""
+def export_into(
+    store: Store, source: str, options: ExportOptions, progress: Progress, served: Callable[[str], int] = lambda _: 0
+) -> ExportResult:
+    """Export `source` into the store; `served` tells the highest version of a model that a server has.
+
+    Raises ModelError, InvalidValue, ExtraMissing.
+    """
     from deployer import export as exporter
 
     name = check_name(name_for(source) if options.name is None else options.name)
@@ -39,7 +44,7 @@ def export_into(store: Store, source: str, options: ExportOptions, progress: Pro
     for version in known:
         if _unchanged(version, origin):
             return ExportResult(version, created=False)
-    return _export(store, name, request, options, origin, known, progress)
+    return _export(store, name, request, options, origin, known, progress, served)
 
 
 def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
@@ -100,6 +105,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
     origin: Source,
     known: tuple[Model, ...],
     progress: Progress,
+    served: Callable[[str], int],
 ) -> ExportResult:
     from deployer.export import child
 
@@ -116,7 +122,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
         notices.extend(_why_new(known, origin, stage))
         golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
         own = own_version(request.source) if saved.version is None else saved.version
-        number = options.version or next_version(store, name, request.source, own)
+        number = options.version or next_version(store, name, request.source, own, served(name))
         renumbered = _renumbered(own, number, options)
         notices.extend(renumbered)
         progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")

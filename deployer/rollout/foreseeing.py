@@ -12,9 +12,9 @@ from deployer.errors import ConfigError, EngineError, EngineUnavailable, ModelNo
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
+from deployer.rollout import lost_versions, reload
 from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
-from deployer.rollout import reload
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import ONLY_RUNNING_TELLS, foresee
 from deployer.rollout.launch import check_batching, check_labels, get, resolve_launch, served_model
@@ -65,7 +65,9 @@ def _foreseen(
     store = workspace.store
     found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
     if isinstance(found, str):
-        version = options.version or next_version(store, name, spec.source or "")
+        version = options.version or next_version(
+            store, name, spec.source or "", served=lost_versions.highest_served(workspace, name)
+        )
         steps.append(Export(found, spec.source or "", name, version))
         return _exported_as(version, store, name, spec, is_certain=found != ONLY_RUNNING_TELLS)
     models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)

@@ -43,6 +43,14 @@ def hint(workspace: Workspace, name: str, version: int | None = None) -> str:
     return ""
 
 
+def highest_served(workspace: Workspace, name: str) -> int:
+    """The highest version of a model that is served from the workspace's store, which may have lost it; 0 for none. No
+    other version may get its number: a server keeps what it has loaded under that."""
+    own = (None, workspace.spec.models_dir.resolve())
+    served = (model for each in _observed(workspace) if each.store in own for model in each.models)
+    return max((version for model in served if model.name == name for version in model.versions), default=0)
+
+
 def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
     """What to type where the store has lost a model that a deployment serves, or a version of it."""
     there = workspace.store.versions(served.name)

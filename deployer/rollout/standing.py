@@ -12,7 +12,7 @@ from deployer.config.server import Server
 from deployer.config.spec import ModelSpec, Spec
 from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
-from deployer.rollout import choices
+from deployer.rollout import choices, lost_versions
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import foresee
 from deployer.rollout.foreseeing import export_options
@@ -72,7 +72,7 @@ def _of_source(workspace: Workspace, name: str, model: ModelSpec) -> tuple[int |
     try:
         options = export_options(name, model, ExportOptions().for_batching(workspace.spec.batching))
         found = foresee(workspace.store, source, options)
-        number = next_version(workspace.store, name, source)
+        number = next_version(workspace.store, name, source, served=lost_versions.highest_served(workspace, name))
     except DeployerError as error:
         return None, f"whether {source} was exported as it is cannot be told: {error.message}"
     if not isinstance(found, str):

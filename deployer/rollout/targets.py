@@ -136,10 +136,10 @@ def name_for(source: str) -> str:
     return name.removesuffix("".join(Path(name).suffixes[-1:])) or path.name
 
 
-def next_version(store: Store, name: str, source: str, own: int | None = None) -> int:
+def next_version(store: Store, name: str, source: str, own: int | None = None, served: int = 0) -> int:
     """The number that an export gets: the next one, or a version folder's own where that is higher. `own` is that
-    number where it is known already."""
-    return max(store.next_version(name), own_version(source) if own is None else own)
+    number where it is known already. `served` is the highest that a server has, which the store may have lost."""
+    return max(store.next_version(name), own_version(source) if own is None else own, served + 1)
 
 
 def _in_archive(source: Path) -> int:

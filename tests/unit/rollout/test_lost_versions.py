@@ -6,10 +6,13 @@ import shutil
 from collections.abc import Callable
 
 import pytest
-from support.memory.project import NAME, Project
+from support.memory.linear import publish
+from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 from deployer.errors import DeployerError
+from deployer.results.plan import Export
+from deployer.store.store import Store
 
 VERBS: dict[str, Callable[[Project], object]] = {
     "redeploy": lambda project: project.redeploy(),
@@ -77,3 +80,14 @@ def test_a_version_that_never_was_is_not_lost(served):
     with pytest.raises(DeployerError) as error:
         served.redeploy(9)
     assert error.value.hint == f"deployer versions {NAME}"
+
+
+@pytest.mark.parametrize("lost", ["all", "the one that is served", "nothing"])
+def test_an_export_gets_no_number_that_a_server_has(served, lost):
+    source = publish(Store(served.folder / "elsewhere"), NAME, VERSIONS[3], 1).path
+    shutil.rmtree(served.store.root / NAME / "3")
+    if lost != "nothing":
+        shutil.rmtree(served.store.root if lost == "all" else served.store.root / NAME / "2")
+    options = deployer.ExportOptions(name=NAME)
+    plan = deployer.up(str(source), options=options, settings=served.settings(), dry_run=True).plan
+    assert [step.version for step in plan.steps if isinstance(step, Export)] == [3]
