@@ -55,7 +55,18 @@ def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
     known = _comparable(store, name_for(source) if options.name is None else options.name, options)
     if known and origin.digest is None:
         return ONLY_RUNNING_TELLS
-    return next((version for version in known if _unchanged(version, origin)), "the store does not have it")
+    return next((version for version in known if _unchanged(version, origin)), _why_missing(known, origin, options))
+
+
+def _why_missing(known: tuple[Model, ...], origin: Source, options: ExportOptions) -> str:
+    """Why no version will do: the store has nothing of the source, or it was exported in another way."""
+    same = [version for version in known if origin.content is not None and version.source.content == origin.content]
+    if not same:
+        return "the store does not have it"
+    differs = "other options"
+    if options.warmup_sizes or same[0].golden.warmup > 1:
+        differs = "other options, or its warm-up was made for other batch sizes"
+    return f"the source is that of {same[0].name}:{same[0].version}, which was exported with {differs}"
 
 
 def _comparable(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:

@@ -81,6 +81,35 @@ def test_examples_are_warmed_up_by_their_own_methods(exporter: Exporter) -> None
     assert exported.summary.warmup == 4
 
 
+def test_a_plan_says_why_an_unchanged_source_is_exported_again(tmp_path: Path) -> None:
+    copy_model(tmp_path / "trained")
+    toml = tmp_path / "deployer.toml"
+
+    def plan(settings: str, batch: int, source: str = "trained") -> Any:
+        toml.write_text(
+            f'name = "m"\n[server]\nrest_port = 0\ngrpc_port = 0\n[batching]\nmax_batch_size = {batch}\n'
+            f'[models.m]\nsource = "{source}"\n{settings}\n'
+        )
+        return in_process("plan", "--json", cwd=tmp_path).json["plan"]["steps"][0]
+
+    def cause(settings: str, batch: int, source: str = "trained") -> str:
+        step = plan(settings, batch, source)
+        assert step["kind"] == "export", step
+        return str(step["cause"])
+
+    first = cause("warmup = true", 4)
+    ended = in_process("export", "trained", "--name", "m", "--warmup", cwd=tmp_path)
+    assert ended.code == 0, ended.err
+    assert plan("warmup = true", 4)["kind"] != "export"
+    assert ("m:1" in first, "batch sizes" in first) == (False, False)
+    for other in (8, 2):
+        told = cause("warmup = true", other)
+        assert ("m:1" in told, "batch sizes" in told) == (True, True)
+    assert "m:1" in cause("warmup = false", 4)
+    copy_model(tmp_path / "other", version=2)
+    assert cause("warmup = true", 4, "other") == first
+
+
 def test_there_are_never_more_records_than_the_server_reads(exporter: Exporter) -> None:
     exported = exporter(EXAMPLES, warmup=True, warmup_sizes=tuple(range(1, 300)))
     assert len(logs(exported.folder)) == warmup.MAX_RECORDS
