@@ -151,7 +151,7 @@ def test_ten_thousand_requests_through_every_change_good_and_bad_and_none_fails(
         monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", another_image)
         configure(gated, flags="file_system_poll_wait_seconds = 2")
         plan = deployer("plan", "half_plus_two:2", cwd=gated).out
-        assert "drain and stop release" in plan
+        assert "drain and stop the old server" in plan
         assert "closed" not in plan
         changed = while_answering(seen, (VERSION_1, VERSION_2), gated, "up", "half_plus_two:2")
         assert (changed["plan"]["change"], changed["endpoints"]) == ("replace", first["endpoints"])

@@ -105,7 +105,7 @@ def test_a_missing_image_is_pulled_and_its_digest_is_kept(project: Path, pushed:
     (found,) = deployer("status", "--json", cwd=project).json["deployments"]
     assert found["deployment"]["image"] == digest
     again = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
-    assert again.out.startswith("NOTHING")
+    assert again.out.startswith("half_plus_two is up to date")
     assert "pulling" not in again.err
 
 
