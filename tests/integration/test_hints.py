@@ -105,6 +105,20 @@ def test_an_unknown_name_is_answered_with_what_the_verb_takes(project, verb, tak
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("served", [False, True], ids=["nothing deployed", "a model deployed"])
+@pytest.mark.parametrize(
+    ("target", "verbs"), [("code.py:zzz", ("export", "up")), ("no.py:f", ("export", "up", "plan"))]
+)
+def test_every_verb_says_alike_that_a_name_is_not_in_the_code(project, served, target, verbs):
+    """A plan does not run code, and so cannot tell what is in it."""
+    (project / "code.py").write_text("def f(): pass\ndef g(): pass\n")
+    if served:
+        assert in_process("up", "half_plus_two:1", "-q", *ANY_PORTS, cwd=project).code == 0
+    errors = [in_process(verb, target, "--name", "z", "--json", cwd=project).json["error"] for verb in verbs]
+    assert errors == [errors[0]] * len(verbs)
+    assert (errors[0]["code"], "--name" in (errors[0]["hint"] or "")) == (4, False)
+
+
 def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
     """The folder of models is gone; a SavedModel of the same name is left."""
     name = "half_plus_two"
