@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from deployer.errors import DeployerError, Overloaded
@@ -40,6 +41,11 @@ class Break:
         return f"{asked} get {self.model}:{self.after} instead of {self.model}:{self.before}: {changes}"
 
 
+Asked = Mapping[tuple[str, int, str], tuple[Signature, ...]]
+"""What servers declare for versions, by model, number and digest."""
+NOT_ASKED: Asked = {}
+
+
 @dataclass(frozen=True)
 class Incomparable:
     """Nothing tells the signatures of `before` of a model, whose clients get `after`."""
@@ -55,17 +61,18 @@ class Incomparable:
         )
 
 
-def compared(
+def compared(  # noqa: PLR0913 - what a comparison needs
     workspace: Workspace,
     launch: Launch,
     models: tuple[Model, ...],
     observed: Deployment,
     *,
     patience: float | None = None,
+    asked: Asked = NOT_ASKED,
 ) -> Iterator[Break | Incomparable]:
     """What clients of `observed` lose by a launch of `models`: those that ask without a version, or by a label that
     stays. A server that must be asked for its signatures, and refuses that for load, is asked again for `patience`
-    seconds. Raises Overloaded after that."""
+    seconds. Raises Overloaded after that. `asked` are signatures that it declared before."""
     wanted = {model.name: model for model in launch.models}
     known = {(model.name, model.version): model for model in models}
     for before in observed.models:
@@ -76,15 +83,31 @@ def compared(
             if after is None:
                 continue
             stored = _stored_signatures(workspace, before, old)
-            signatures = (
-                _asked_signatures(workspace, observed, (before.name, old), patience) if stored is None else stored
-            )
+            declared = stored or asked.get((before.name, old, before.digest_of(old)))
+            signatures = declared or _asked_signatures(workspace, observed, (before.name, old), patience)
             if signatures is None:
                 yield Incomparable(before.name, old, new)
                 continue
             changes = tuple(each for each in compatibility.compare(signatures, after.info.signatures) if each.breaking)
             if changes:
                 yield Break(before.name, old, new, requests, changes, stored is not None)
+
+
+def ask_of_lost(workspace: Workspace) -> Asked:
+    """The signatures of what serves and is no longer in the store. Ask before an export: it makes the model's folder
+    again, and a server that finds the folder without its version unloads that."""
+    observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    found: dict[tuple[str, int, str], tuple[Signature, ...]] = {}
+    if observed is None or not observed.running:
+        return found
+    for served in observed.models:
+        for version in served.versions:
+            if _stored_signatures(workspace, served, version) is not None:
+                continue
+            with contextlib.suppress(Overloaded):
+                if declared := _asked_signatures(workspace, observed, (served.name, version), 0.0):
+                    found[served.name, version, served.digest_of(version)] = declared
+    return found
 
 
 def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) -> tuple[Signature, ...] | None:

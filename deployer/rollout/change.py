@@ -15,6 +15,7 @@ from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan, Promote
 from deployer.rollout import choices, lost_versions, reversals, routes, unused
+from deployer.rollout.breaking import NOT_ASKED, ask_of_lost
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exporting import export_into
@@ -106,6 +107,8 @@ def deploy(  # noqa: PLR0913 - what a change is made of
     `now` has the last word on what is wanted, when what is there cannot change any more.
     """
     with noticing() as notices, _noting_what_stays() as made:
+        has_source = any(model.source is not None for model in workspace.spec.models.values())
+        asked = ask_of_lost(workspace) if has_source else NOT_ASKED
         workspace = workspace.with_spec(_exported(workspace, options, progress, notices, made))
         request, models = _request(workspace)
         with workspace.engine.locks.acquire(request.name, request.env, workspace.settings.lock_wait):
@@ -119,7 +122,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
                 loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-            gate = Gate(workspace, request, models, progress)
+            gate = Gate(workspace, request, models, progress, asked)
             notices.extend(_foretold(gate, plan, observed, reason))
             note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (

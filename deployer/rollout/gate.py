@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from deployer.client import overload
 from deployer.errors import BrokenModel, InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
@@ -15,7 +15,7 @@ from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import memory as memory_checks
 from deployer.rollout import moving
-from deployer.rollout.breaking import Break, Incomparable, compared
+from deployer.rollout.breaking import NOT_ASKED, Asked, Break, Incomparable, compared
 from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.workspace import Progress, Workspace
@@ -30,6 +30,7 @@ class Gate:
     launch: Launch
     models: tuple[Model, ...]
     progress: Progress
+    asked: Asked = field(default_factory=lambda: NOT_ASKED)
 
     @property
     def skipped(self) -> bool:
@@ -67,7 +68,7 @@ class Gate:
         """Refuse what breaks the clients of what serves, before anything is started. Raises VerificationFailed."""
         if self.may_break:
             return
-        found = compared(self.workspace, self.launch, self.models, observed)
+        found = compared(self.workspace, self.launch, self.models, observed, asked=self.asked)
         if broken := tuple(each for each in found if isinstance(each, Break)):
             raise VerificationFailed(
                 f"clients of what serves now would break: {'; '.join(map(str, broken))}",
@@ -79,7 +80,7 @@ class Gate:
         if change is Change.NOTHING or observed is None:
             return
         with contextlib.suppress(Overloaded):  # a note is no reason to fail
-            for each in compared(self.workspace, self.launch, self.models, observed, patience=0.0):
+            for each in compared(self.workspace, self.launch, self.models, observed, patience=0.0, asked=self.asked):
                 if isinstance(each, Incomparable):
                     yield str(each)
                 elif self.may_break:

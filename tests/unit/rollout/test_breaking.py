@@ -10,7 +10,11 @@ from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 from deployer.errors import VerificationFailed
+from deployer.results.deployment import Launch, Rendered, ServedModel
 from deployer.results.plan import Change
+from deployer.rollout import breaking
+from deployer.rollout.launch import as_served
+from deployer.rollout.workspace import open_workspace
 
 OTHER = Linear(0.5, 2.0, input="other")
 """A version whose clients send another input."""
@@ -149,3 +153,16 @@ def test_what_neither_the_store_nor_the_server_tells_is_said(serving, accept):
         (said,) = [text for text in serving.up(dry_run=dry_run, **accept).notices if "compare" in text]
         assert f"{NAME}:1" in said
     assert not [text for text in serving.up(**accept).notices if "compare" in text]
+
+
+def test_what_a_server_told_before_the_export_counts_where_it_tells_nothing_afterwards(serving):
+    replaced_in_store(serving, OTHER)
+    observed, new = serving.observed(), serving.store.get(NAME, 1)
+    workspace = open_workspace(serving.settings())
+    workspace = workspace.with_spec(as_served(workspace.spec, NAME, observed.models))
+    asked = breaking.ask_of_lost(workspace)
+    serving.platform.all()[0].end()
+    wanted = (ServedModel(NAME, (1,), (), (new.digest,)),)
+    launch = Launch(NAME, "local", "127.0.0.1", None, None, (), wanted, "/models", Rendered({}))
+    found = [list(breaking.compared(workspace, launch, (new,), observed, asked=each)) for each in (asked, {})]
+    assert [[type(each) for each in they] for they in found] == [[breaking.Break], [breaking.Incomparable]]
