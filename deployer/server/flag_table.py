@@ -181,8 +181,8 @@ SERVING_FLAGS = (
     Flag("num_tflite_pools", _CORES, "interpreter pools", idle="there is no TF Lite", least=1),
     Flag("num_tflite_interpreters_per_pool", 1, "interpreters in a pool", idle="there is no TF Lite", least=1),
     Flag("enable_signature_method_name_check", False, "require the matching method name of a signature"),
-    Flag("xla_cpu_compilation_enabled", False, "let models that ask for XLA have it, on the CPU", idle="they have it"),
-    Flag("xla_gpu_compilation_enabled", False, "the same, on CPU and GPU", idle="models that ask for XLA have it"),
+    Flag("xla_cpu_compilation_enabled", False, "let models that ask for XLA have it, on the CPU; here they always do"),
+    Flag("xla_gpu_compilation_enabled", False, "the same, on CPU and GPU"),
     Flag("enable_profiler", True, "offer the profiler service", idle="there is no profiler service"),
     Flag(
         "thread_pool_factory_config_file",
