@@ -108,14 +108,16 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
 
 
 def _source_then(store: Store, model: ServedModel) -> str:
-    """The source of the version that is not what was deployed then, where its manifest is still the one of then."""
+    """The source of the version that is not what was deployed then, where its manifest is still the one of then;
+    otherwise the only source that the model has in the store."""
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
             found = store.get(model.name, version)
             is_damaged = found.digest == digest and digest_of_files(found.path) != digest
             if is_damaged and found.source.kind != FOREIGN:
                 return shlex.quote(found.source.location)
-    return "SOURCE"
+    places = {found.source.location for found in store.newest_first(model.name)}
+    return shlex.quote(places.pop()) if len(places) == 1 else "SOURCE"
 
 
 def _fault(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> ModelError | None:

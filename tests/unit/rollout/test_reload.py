@@ -201,6 +201,7 @@ def replace(project: Project, version: int) -> None:
 def test_the_way_back_names_the_source_of_the_version_that_is_meant(project, happens, named):
     lose(project, 1)
     project.publish(1, source="first.py:model")
+    project.publish(4, linear=VERSIONS[3], source="fourth.py:model")
     project.up()
     project.redeploy(2)
     happens(project, 1)
