@@ -125,16 +125,22 @@ def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
     assert in_process("up", f"{name}:1", "-q", "--env", "staging", *ANY_PORTS, cwd=project).code == 0
     shutil.copytree(project / "models" / name / "1", project / name)
     (project / "models").rename(project / "lost")
-    verbs = (("redeploy", name), ("label", name, "canary=1"), ("predict", name), ("inspect", f"{name}:1"))
+
+    def verbs(version: int) -> tuple[tuple[str, ...], ...]:
+        label, inspect = ("label", name, f"canary={version}"), ("inspect", f"{name}:{version}")
+        return ("redeploy", name), label, ("predict", name), inspect
+
     commands = set()
-    for verb in verbs:
+    for verb in verbs(1):
         ended = in_process(*verb, "--env", "staging", cwd=project)
         assert ended.code == 4, ended.err
         commands.add(tuple(command_of(hint(ended), "up")))
     (command,) = commands
     made = in_process(*command, *ANY_PORTS, cwd=project)
     assert made.code == 0, made.err
-    for verb in verbs:
+    (version,) = (int(each.name) for each in (project / "models" / name).iterdir() if each.name.isdecimal())
+    assert version == 2  # a server has 1
+    for verb in verbs(version):
         assert in_process(*verb, "--env", "staging", cwd=project).code == 0
     assert in_process("down", name, "--env", "staging", cwd=project).code == 0
 
