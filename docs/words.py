@@ -39,7 +39,7 @@ ALLOWED = {
     "vigil": 0,
     "wanted": 20,
     "what there is": 9,
-    "whoever": 13,
+    "whoever": 11,
     "wish": 3,
     "world": 1,
 }

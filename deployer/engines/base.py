@@ -83,7 +83,7 @@ class Locks(Protocol):
         """The command that holds the lock of a deployment now."""
 
     def break_lock(self, name: str, env: str) -> None:
-        """Release the lock, whoever holds it: a command of this machine is ended. Raises LockHeld if it cannot be."""
+        """Release the lock. A command of this machine that holds it is ended. Raises LockHeld if it cannot be."""
 
 
 class Inventory(Protocol):

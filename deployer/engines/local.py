@@ -1,14 +1,15 @@
-"""Parts that engines share whose servers are processes of this machine: locks in directories, and no images."""
+"""Parts of engines whose servers are processes of this machine: locks in directories, ports, and no images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.engines import run_dir
-from deployer.results.deployment import NamedImage
+from deployer.engines import ports, run_dir
+from deployer.engines.base import Address
+from deployer.results.deployment import Deployment, NamedImage
 from deployer.system.locks import holder
 from deployer.system.owners import Owner
 
@@ -30,6 +31,14 @@ class DirectoryLocks:
     def break_lock(self, name: str, env: str) -> None:
         """End the command that holds it. Raises LockHeld if that cannot be done."""
         run_dir.end_holder(self.directory_of(name, env), name, env)
+
+
+def check_address(address: Address, own: Iterable[Deployment]) -> None:
+    """Raise PortTaken when a port is held by anyone but these servers, the running ones of the deployment."""
+    held = {port for each in own for port in (each.rest_port, each.grpc_port)}
+    for port in (address.rest_port, address.grpc_port):
+        if port and port not in held:
+            ports.check_free(address.host, port)
 
 
 class NoImages:

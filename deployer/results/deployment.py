@@ -179,10 +179,10 @@ class Deployment:
 
     `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
     the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
-    from; None is that of whoever asks. `reloading_to` are the models of a reload that was begun and not ended: what the
-    server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `gateway` that one, once
-    the server is reached through it. `host` is the address that the ports are bound to. `config_lost` tells that the
-    directory which the server reads is gone: `models` are those that it started with.
+    from; None is that of the command that asks. `reloading_to` are the models of a reload that was begun and not
+    ended: what the server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `gateway`
+    that one, once the server is reached through it. `host` is the address that the ports are bound to. `config_lost`
+    tells that the directory which the server reads is gone: `models` are those that it started with.
     """
 
     name: str

@@ -6,8 +6,8 @@ import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from deployer.engines import ports
 from deployer.engines.base import Address
+from deployer.engines.local import check_address
 from deployer.results.checks import Finding
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.model import Model
@@ -38,11 +38,7 @@ class EmbeddedPreflight:
 
     def address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken."""
-        running = [each for each in self.servers(name, env) if each.running]
-        ours = {port for each in running for port in (each.rest_port, each.grpc_port)}
-        for port in (address.rest_port, address.grpc_port):
-            if port and port not in ours:
-                ports.check_free(address.host, port)
+        check_address(address, (each for each in self.servers(name, env) if each.running))
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         """A process finds by its path what is there now."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption
-from deployer.engines.local import DirectoryLocks, NoImages
+from deployer.engines.local import DirectoryLocks, NoImages, check_address
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
 from deployer.results.deployment import (
@@ -306,13 +306,7 @@ class MemoryPreflight:
         return ()
 
     def address(self, name: str, env: str, address: base.Address) -> None:
-        ours = {
-            port for each in self.engine.servers(name, env) if each.address
-            for port in (each.seen.rest_port, each.seen.grpc_port)
-        }  # fmt: skip
-        for port in (address.rest_port, address.grpc_port):
-            if port and port not in ours:
-                ports.check_free(address.host, port)
+        check_address(address, (each.seen for each in self.engine.servers(name, env) if each.address))
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         del deployment, models
