@@ -48,7 +48,7 @@ def tell(tensorflow: str, *libraries: str) -> None:
 
 
 def unpacked(requirement: str, folder: Path) -> Path:
-    """The wheel of `name==version`, unpacked once."""
+    """Unpack the wheel of `name==version` once and return its directory."""
     home = folder / requirement
     if not home.is_dir():
         uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps", "--python", PYTHON]
@@ -57,7 +57,7 @@ def unpacked(requirement: str, folder: Path) -> Path:
 
 
 def ops_of(tensorflow: Path, libraries: tuple[Path, ...] = ()) -> frozenset[str]:
-    """The names of its ops."""
+    """Return the names of its ops."""
     told = subprocess.run(
         [sys.executable, __file__, "--tell", str(tensorflow), *map(str, libraries)],
         check=True, capture_output=True, timeout=120,
@@ -67,7 +67,7 @@ def ops_of(tensorflow: Path, libraries: tuple[Path, ...] = ()) -> frozenset[str]
 
 
 def numbers_of(tensorflow: Path) -> dict[str, int]:
-    """The version of its graphs, and of the newest XlaCallModule that it runs (jax2tf)."""
+    """Return the version of its graphs, and of the newest XlaCallModule that it runs (jax2tf)."""
     public = tensorflow / "tensorflow" / "include" / "tensorflow" / "core" / "public"
     defined = "".join(path.read_text() for path in sorted(public.glob("*version.h")))
     xla = (tensorflow / "tensorflow" / "compiler" / "tf2xla" / "python" / "xla.py").read_text()
@@ -86,7 +86,7 @@ def _number(pattern: str, text: str) -> int:
 
 
 def document(folder: Path) -> dict[str, Any]:
-    """The first release whole, of each later one what it added and took away."""
+    """Return the first release whole, and of each later one what it added and removed."""
     before: frozenset[str] = frozenset()
     releases = []
     for version in RELEASES:
