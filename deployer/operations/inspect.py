@@ -39,25 +39,26 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
         if not Path(target).exists():
             refuse_tag(target, workspace.store)
         model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
-    where, unasked = _address(workspace, model) if known else (None, "")
+    where, others, unasked = _address(workspace, model) if known else (None, False, "")
     questions = _questions(model)
     url = where or f"{USUAL}/v1/models/{model.name}"
     lines = (_curl(url, signature, questions.get(signature.name)) for signature in model.info.signatures)
     faults = (f"export and up refuse it: {fault.message}",) if fault else ()
     outdated = _outdated(workspace, model) if known and not fault else ()
-    how = f"{'not served; ' if known else ''}{_serving(workspace, model, known)} serves it"
+    how = f"{'not served; ' if known else ''}{_serving(workspace, model, known, is_deployed=others)}"
     unserved = () if where or fault else (unasked or how,)
     notes = (*unserved, *faults, *_notes(workspace, model), *outdated)
     served = None if unasked or not known else where is not None
     return InspectResult(model, tuple(line for line in lines if line), notes, served, stored=known is not None)
 
 
-def _serving(workspace: Workspace, model: Model, known: Stored | None) -> str:
-    """The command that serves it."""
+def _serving(workspace: Workspace, model: Model, known: Stored | None, *, is_deployed: bool) -> str:
+    """Return the hint that serves the version, or that shows what it would change for clients of other versions."""
     target = f"{model.name}:{model.version}" if known else shlex.quote(str(model.path))
-    models_dir = workspace.settings.models_dir
-    place = f" --models-dir {shlex.quote(str(models_dir))}" if models_dir else ""
-    return f"deployer up {workspace.typed(target)}{place}"
+    what = f"{workspace.typed(target)}{workspace.store_option}"
+    if is_deployed:
+        return f"deployer plan {what} shows what deploying it would change"
+    return f"deployer up {what} verifies and serves it"
 
 
 def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
@@ -75,9 +76,10 @@ def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
 
-def _address(workspace: Workspace, model: Model) -> tuple[str | None, str]:
-    """Where the version is served; where nothing says so, whether an engine could not be asked."""
-    unasked = ""
+def _address(workspace: Workspace, model: Model) -> tuple[str | None, bool, str]:
+    """Return where the version is served, whether a deployment serves other versions of the model, and which engine
+    could not be asked."""
+    others, unasked = False, ""
     for engine in workspace.engines:
         try:
             there = engine.inventory.observe_all()
@@ -86,10 +88,11 @@ def _address(workspace: Workspace, model: Model) -> tuple[str | None, str]:
             continue
         for found in there:
             versions = next((served.versions for served in found.models if served.name == model.name), ())
+            others = others or bool(versions)
             if found.running and found.role == "serving" and model.version in versions:
                 part = f"/versions/{model.version}" if len(versions) > 1 else ""
-                return f"{found.endpoints.rest}/v1/models/{model.name}{part}", ""
-    return None, unasked
+                return f"{found.endpoints.rest}/v1/models/{model.name}{part}", others, ""
+    return None, others, unasked
 
 
 def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:

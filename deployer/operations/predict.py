@@ -132,7 +132,7 @@ def _not_served(workspace: Workspace, deployment: Deployment, served: ServedMode
     there = ", ".join(map(str, served.versions))
     ask = f"deployer predict {where}{of} --version {served.versions[-1]} asks {served.versions[-1]}"
     serve = (
-        f"deployer redeploy {where}{of} --version {version} serves {version}"
+        f"deployer redeploy {where}{of}{workspace.store_option} --version {version} serves {version}"
         if version in workspace.store.versions(served.name)
         else f"deployer versions {served.name} shows what can be served: {version} is not in the store"
     )

@@ -9,13 +9,13 @@ from deployer.config.options import Settings
 from deployer.config.spec import Spec
 from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, VerificationFailed
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, ServedModel, cli_name
+from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import LABEL, REDEPLOY
 from deployer.rollout import lost_versions, moving, namesakes, reversals
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import as_served
-from deployer.rollout.workspace import Progress, one_model, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, one_model, open_workspace, silent
 from deployer.store.store import Store
 
 
@@ -50,7 +50,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
             result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, reason=REDEPLOY)
     except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
-            error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace.store, deployed, model))))
+            error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace, deployed, model))))
         raise
     result = dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
     if version is not None:
@@ -87,16 +87,17 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     return dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
 
 
-def _another_version(store: Store, deployed: Deployment, model: str | None) -> str:
-    """What to type for another version than the newest, which was refused; empty where there is no other."""
+def _another_version(workspace: Workspace, deployed: Deployment, model: str | None) -> str:
+    """Return the hint that names another version than the newest, which was refused; empty where there is none."""
     for served in _chosen(deployed, model, None):
-        versions, current = store.versions(served.name), moving.current(served)
+        versions, current = workspace.store.versions(served.name), moving.current(served)
         others = versions[:-1]
         if not others or current == versions[-1]:
             continue
+        where = f"{workspace.typed(deployed.name)}{workspace.store_option}"
         which = f" --model {served.name}" if len(deployed.models) > 1 else ""
         one, does = (current, "stays with what serves") if current in others else (others[-1], "takes another")
-        again = f"deployer redeploy {cli_name(deployed.name, deployed.env)}{which} --version {one}"
+        again = f"deployer redeploy {where}{which} --version {one}"
         return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {does}"
     return ""
 

@@ -78,7 +78,7 @@ def _versions(found: Standing, models: tuple[ServedModel, ...], form: str, targe
         there, newest = deployed.get(model.name, model), workspace.store.versions(model.name)[-1]
         if (there.versions, there.labels) != (model.versions, model.labels):
             how = f": {_how(workspace, form, model.name, there.versions[0])}" if len(there.versions) == 1 else ""
-            yield f"{model} is rendered, as up would serve it; deployed is {there}{how}"
+            yield f"{model} is rendered, which up would verify and serve; deployed is {there}{how}"
         if newest not in model.versions and target != f"{model.name}:{model.versions[-1]}":
             how = _how(workspace, form, model.name, newest)
             yield f"{model} is rendered, and the newest version is {newest}: {how}"

@@ -86,7 +86,7 @@ def _other_versions(workspace: Workspace, deployed: Deployment) -> str:
         if others:
             which = f" --model {served.name}" if len(deployed.models) > 1 else ""
             there = ", ".join(map(str, others))
-            again = f"deployer redeploy {where}{which} --version {others[-1]}"
+            again = f"deployer redeploy {where}{which}{workspace.store_option} --version {others[-1]}"
             return f"{again} serves that version; the store has of {served.name} beside what is served: {there}"
     return "deployer versions shows what the store has: no other version than those that are served"
 
@@ -103,7 +103,7 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
         return "; ".join(
             (*back, lost_versions.hint(workspace, model.name) or lost_versions.export(workspace, model.name, deployed))
         )
-    export = f"deployer up {_source_then(store, model)} --name {model.name} --force"
+    export = f"deployer up {_source_then(store, model)} --name {model.name} --force{workspace.store_option}"
     return "; ".join((*back, f"{export} exports {model.name} again and serves that"))
 
 

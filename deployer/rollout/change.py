@@ -110,6 +110,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
         has_source = any(model.source is not None for model in workspace.spec.models.values())
         asked = ask_of_lost(workspace) if has_source else NOT_ASKED
         workspace = workspace.with_spec(_exported(workspace, options, progress, notices, made))
+        notices.extend(lost_versions.unloaded(((name, version) for name, version, _ in asked), made))
         request, models = _request(workspace)
         with workspace.engine.locks.acquire(request.name, request.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, request.name, request.env, notices)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.errors import EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
-from deployer.results.model import NAME
+from deployer.results.model import NAME, Model
 from deployer.rollout import next_steps
 from deployer.rollout.workspace import Workspace
 
@@ -66,7 +66,7 @@ def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) 
 def export(workspace: Workspace, name: str, deployment: Deployment) -> str:
     """The command that makes a version of a model again and serves it."""
     options = workspace.typed(deployment.name).removeprefix(deployment.name)
-    store = f" --models-dir {shlex.quote(str(path))}" if (path := workspace.settings.models_dir) else ""
+    store = workspace.store_option
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:
         return f"deployer up{options}{store} exports {name} again, from {listed.source}"
@@ -76,6 +76,18 @@ def export(workspace: Workspace, name: str, deployment: Deployment) -> str:
     made = f"deployer export {source} --name {name}{store}"
     which = f" --model {name}" if len(deployment.models) > 1 else ""
     return f"{made} exports {name} again; deployer redeploy {deployment.name}{options}{which}{store} serves that"
+
+
+def unloaded(lost: Iterable[tuple[str, int]], made: Iterable[Model]) -> Iterator[str]:
+    """Say which of the versions that serve without files an export takes away: it makes the directory of the model
+    again, and a server that finds the directory without its version unloads that."""
+    new = {model.name: model.version for model in made}
+    for name, version in lost:
+        if name in new:
+            yield (
+                f"{name}:{version} has no files any more: its server unloads it when it sees those of "
+                f"{name}:{new[name]}, and answers 404 until that version serves"
+            )
 
 
 def _observed(workspace: Workspace) -> tuple[Deployment, ...]:

@@ -14,10 +14,13 @@ from deployer.savedmodel.layout import VERSION, is_saved_model
 MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
 
 
-def where_nothing_is(spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "") -> str:
-    """The hint where there is no deployment `name`, or where `there` is none at all. `project` is the one that was
-    typed."""
-    options = f"{'' if spec.env == DEFAULT_ENV else f' --env {spec.env}'}{f' --project {project}' if project else ''}"
+def where_nothing_is(
+    spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "", store: str = ""
+) -> str:
+    """Return the hint for a missing deployment `name`, or for an engine without any. `project` is the one that was
+    typed, `store` the option that chose the store."""
+    env = "" if spec.env == DEFAULT_ENV else f" --env {spec.env}"
+    options = f"{env}{f' --project {project}' if project else ''}{store}"
     return "; ".join(filter(None, (_shown(spec, there, name, project), _deployed(spec, there, name, options))))
 
 

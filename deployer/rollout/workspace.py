@@ -133,6 +133,11 @@ class Workspace:
         place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
         return f"{cli_name(name, self.spec.env)}{project}{place}"
 
+    @property
+    def store_option(self) -> str:
+        """What to type as well where a command reads the store: the store that was chosen by an option."""
+        return f" --models-dir {shlex.quote(str(self.settings.models_dir))}" if self.settings.models_dir else ""
+
     def was_on_docker(self, name: str) -> bool:
         """By the folders of this working copy; those of releases before there were projects count, too."""
         from deployer.engines import run_dir
@@ -205,7 +210,7 @@ class Workspace:
         """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
         from deployer.rollout import next_steps
 
-        return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "")
+        return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "", self.store_option)
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""

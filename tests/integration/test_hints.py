@@ -140,6 +140,9 @@ def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
     assert made.code == 0, made.err
     (version,) = (int(each.name) for each in (project / "models" / name).iterdir() if each.name.isdecimal())
     assert version == 2  # a server has 1
+    (said,) = (line for line in made.err.splitlines() if "404" in line)
+    assert f"{name}:1" in said
+    assert f"{name}:2" in said
     for verb in verbs(version):
         assert in_process(*verb, "--env", "staging", cwd=project).code == 0
     assert in_process("down", name, "--env", "staging", cwd=project).code == 0
@@ -167,6 +170,22 @@ def test_where_nothing_is_deployed_the_hint_deploys_what_there_is(project, verb,
     typed = command_of(hint(ended), "up")
     assert typed[1:2] == ["half_plus_two"] or verb == "down --all"
     assert in_process("plan", *typed[1:], "--exit-code", cwd=project).code == 20
+
+
+def test_where_another_store_was_named_the_hint_names_it_too(project):
+    (project / "models").rename(project / "a store")
+    ended = in_process("predict", "half_plus_two", "--models-dir", "a store", "--env", "staging", cwd=project)
+    assert ended.code == 10
+    (typed,) = re.findall(r"deployer (up .*?) deploys", hint(ended))
+    assert in_process("plan", *shlex.split(typed)[1:], "--exit-code", cwd=project).code == 20
+
+
+def test_inspect_shows_the_way_to_the_plan_where_another_version_is_deployed(project):
+    assert in_process("up", "half_plus_two:1", "-q", *ANY_PORTS, cwd=project).code == 0
+    found = in_process("inspect", "half_plus_two:2", "--json", cwd=project).json
+    (command,) = re.findall(r"deployer (plan .+) shows", found["notes"][0])
+    assert in_process(*shlex.split(command), "--exit-code", cwd=project).code == 20
+    assert in_process("down", "half_plus_two", cwd=project).code == 0
 
 
 @pytest.mark.parametrize("words", [["down", "--all"], ["logs", "net"], ["down"], ["predict"]], ids=" ".join)

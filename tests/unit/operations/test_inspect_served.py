@@ -36,7 +36,7 @@ def project(tmp_path: Path) -> Path:
 def test_what_is_not_served_comes_with_the_command_that_serves_it(project, arguments, served, planned):
     found = in_process("inspect", *arguments, "--json", cwd=project).json
     assert found["served"] is served
-    (command,) = re.findall(r"deployer up (.+) serves it", found["notes"][0])
+    (command,) = re.findall(r"deployer up (.+) verifies and serves it", found["notes"][0])
     shown = in_process("plan", *shlex.split(command), "--skip-gate", "--json", cwd=project)
     assert shown.code == 0, shown.err
     assert shown.json["models"][0]["versions"] == [planned]
