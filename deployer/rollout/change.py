@@ -164,11 +164,12 @@ def _exported(
 ) -> Spec:
     """The spec with every source exported and its version pinned; what the exports say goes to `notices`, and what they
     make to `new`."""
+    models, served = dict(workspace.spec.models), partial(lost_versions.highest_served, workspace)
+    if all(spec.source is None for spec in models.values()):
+        return workspace.spec
     from deployer.export import child
 
-    models, served = dict(workspace.spec.models), partial(lost_versions.highest_served, workspace)
-    if any(spec.source is not None for spec in models.values()):
-        check_versions(workspace, options)
+    check_versions(workspace, options)
     with child.kept():
         for name, spec in models.items():
             if spec.source is not None:
