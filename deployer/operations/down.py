@@ -15,9 +15,9 @@ from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import LOST, Deployment
 from deployer.rollout import plan as planning
+from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import Ledger
-from deployer.rollout.noticing import noticing
-from deployer.rollout.recording import recorded
+from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import Progress, Workspace, identity, open_everywhere, open_workspace, silent
 from deployer.system.attempts import collect_errors, merge_errors
 
@@ -35,7 +35,7 @@ def down(name: str | None = None, *, settings: Settings | None = None, progress:
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
     engine = workspace.narrowed(name).engine
-    with noticing() as notices:
+    with collect_notices() as notices:
         notices.extend(_strangers(engine, name, workspace.spec.env))
         result = _down(workspace, engine, (name, workspace.spec.env), progress, notices)
         if result is None:
@@ -57,7 +57,7 @@ def down_all(
     removed is gone, EngineError or LockHeld for what could not: what is gone is in its `results`.
     """
     workspace = open_everywhere(settings or Settings())
-    with noticing() as notices:
+    with collect_notices() as notices:
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # one that does not answer is told below
                 notices.extend(_strangers(engine))
@@ -152,7 +152,7 @@ def _write_and_remove(
         return
     progress("stopping {} [{}] on {}".format(*key, engine.traits.name))
     plan = planning.remove(observed)
-    with recorded(ledger, observed, plan, engine.traits.name) as record:
+    with record_release(ledger, observed, plan, engine.traits.name) as record:
         for step in plan.steps:
             record.step(step.action)
             engine.remove(*key)

@@ -7,7 +7,7 @@ from os import PathLike
 from deployer.config.options import Settings
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exporting import export_into
+from deployer.rollout.exports import export_into
 from deployer.rollout.targets import as_text, refuse_tag
 from deployer.rollout.workspace import Progress, open_workspace, silent
 

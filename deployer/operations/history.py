@@ -32,9 +32,9 @@ def _nothing(workspace: Workspace, name: str | None, env: str | None) -> tuple[s
     """What is said where no release is written down."""
     if lost := _lost(workspace, name, env):
         return lost
-    from deployer.rollout import histories
+    from deployer.rollout import other_histories
 
-    return (histories.nothing(workspace, name, env),)
+    return (other_histories.nothing_recorded(workspace, name, env),)
 
 
 def _lost(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:

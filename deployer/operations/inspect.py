@@ -16,7 +16,7 @@ from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.results.deployment import REST_PORT
 from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
-from deployer.rollout import lost_versions, namesakes
+from deployer.rollout import lost_versions, source_changes
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -34,7 +34,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, ModelNotFound, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
-    with lost_versions.explained(workspace, target):
+    with lost_versions.suggest_recovery(workspace, target):
         known = stored(target, workspace.store, TO_INSPECT) if STORED.fullmatch(target) else None
         if not Path(target).exists():
             refuse_tag(target, workspace.store)
@@ -66,7 +66,7 @@ def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
     if model.version != workspace.store.versions(model.name)[-1]:
         return ()
     options = ExportOptions().for_batching(workspace.spec.batching)
-    return namesakes.notices((model.name,), workspace.store, options)
+    return source_changes.notices((model.name,), workspace.store, options)
 
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
-from deployer.rollout import lost_versions, moving
+from deployer.rollout import lost_versions, served_models
 from deployer.rollout.workspace import Progress, Workspace, not_running, one_model, open_workspace, silent
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -90,7 +90,7 @@ def _labelled(label: str, served: ServedModel) -> int:
     """The version that a label of the served model points to. Raises UsageError."""
     labels = dict(served.labels)
     if check_label(label) not in labels:
-        unknown = moving.unknown_label(served, label)
+        unknown = served_models.unknown_label(served, label)
         points = f"deployer label NAME {label}=VERSION points it"
         unknown.hint = "; ".join(filter(None, (unknown.hint, points)))
         raise unknown
@@ -153,7 +153,7 @@ def _golden_question(
         cases = golden.read(model.path)
     except ModelError as error:
         own = _own_question(workspace, deployment, served, chosen)
-        hint = "; ".join(filter(None, (own, lost_versions.hint(workspace, served.name, chosen))))
+        hint = "; ".join(filter(None, (own, lost_versions.recovery_hint(workspace, served.name, chosen))))
         raise GoldenError(f"there is no golden question for {what}: {error.message}", hint=hint) from error
     if not cases:
         hint = _own_question(workspace, deployment, served, chosen)

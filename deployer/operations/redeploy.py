@@ -11,10 +11,11 @@ from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, Veri
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import LABEL, REDEPLOY
-from deployer.rollout import lost_versions, moving, namesakes, reversals
+from deployer.rollout import lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.launch import as_served
+from deployer.rollout.launch import spec_serving
+from deployer.rollout.notices import reverts
 from deployer.rollout.workspace import Progress, Workspace, one_model, open_workspace, silent
 from deployer.store.store import Store
 
@@ -41,23 +42,23 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
         models = deployed.models
         for chosen in _chosen(deployed, model, version):
             to = workspace.store.get(chosen.name, version).version
-            models = moving.replaced(models, _moved(chosen, to, keep_previous))
-        return as_served(workspace.spec, deployed.name, models)
+            models = served_models.replace_model(models, _moved(chosen, to, keep_previous))
+        return spec_serving(workspace.spec, deployed.name, models)
 
     deployed = workspace.deployed(name)
     try:
-        with lost_versions.explained(workspace):
+        with lost_versions.suggest_recovery(workspace):
             result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, reason=REDEPLOY)
     except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
             error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace, deployed, model))))
         raise
-    result = dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
+    result = dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
     if version is not None:
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
     chosen = _chosen(deployed, model, None)
-    told = namesakes.notices((each.name for each in chosen), workspace.store, options)
+    told = source_changes.notices((each.name for each in chosen), workspace.store, options)
     return dataclasses.replace(result, notices=(*_passed_over(workspace.store, chosen), *result.notices, *told))
 
 
@@ -79,18 +80,18 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = open_workspace(settings or Settings())
 
     def wanted(deployed: Deployment) -> Spec:
-        changed = moving.labelled(one_model(deployed, model), labels)
-        return as_served(workspace.spec, deployed.name, moving.replaced(deployed.models, changed))
+        changed = served_models.set_labels(one_model(deployed, model), labels)
+        return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
-    with lost_versions.explained(workspace):
+    with lost_versions.suggest_recovery(workspace):
         result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, reason=LABEL)
-    return dataclasses.replace(result, notices=(*result.notices, *reversals.contradicted(workspace, result)))
+    return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
 
 def _another_version(workspace: Workspace, deployed: Deployment, model: str | None) -> str:
     """Return the hint that names another version than the newest, which was refused; empty where there is none."""
     for served in _chosen(deployed, model, None):
-        versions, current = workspace.store.versions(served.name), moving.current(served)
+        versions, current = workspace.store.versions(served.name), served_models.current_version(served)
         others = versions[:-1]
         if not others or current == versions[-1]:
             continue
@@ -105,7 +106,7 @@ def _another_version(workspace: Workspace, deployed: Deployment, model: str | No
 def _passed_over(store: Store, chosen: tuple[ServedModel, ...]) -> Iterator[str]:
     """Which version was taken, where others in the store are newer than the one that served, too."""
     for served in chosen:
-        newer = [version for version in store.versions(served.name) if version > moving.current(served)]
+        newer = [version for version in store.versions(served.name) if version > served_models.current_version(served)]
         if len(newer) > 1:
             over = ", ".join(map(str, newer[:-1][-5:]))
             yield f"without --version the newest was taken, {served.name}:{newer[-1]}, and {over} passed over"
@@ -113,13 +114,13 @@ def _passed_over(store: Store, chosen: tuple[ServedModel, ...]) -> Iterator[str]
 
 def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
     """A version that is current already stays as it is: nothing to do."""
-    current = moving.current(served)
+    current = served_models.current_version(served)
     if keep and to < current:
         raise UsageError(
             f"{served.name}:{current} cannot stay loaded beside {to}: requests without a version go to the highest",
             hint="leave --keep-previous out",
         )
-    return served if to == current else moving.moved(served, to, keep=keep)
+    return served if to == current else served_models.replace_version(served, to, keep=keep)
 
 
 def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:

@@ -14,8 +14,8 @@ from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.launch import launch, wanted_models
-from deployer.rollout.standing import Standing, standing, taken_over
+from deployer.rollout.launch import launch, resolve_models
+from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.system.files import write_atomically
@@ -44,9 +44,9 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
         )
-    found = standing(workspace.with_spec(wanted))
+    found = render_target(workspace.with_spec(wanted))
     spec = found.workspace.spec
-    models = tuple(each.served for each in wanted_models(spec, workspace.store))
+    models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered, own = engine.render(form, launch(spec, engine, models)), _address(found, wanted)
@@ -56,7 +56,7 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     return dataclasses.replace(rendered, notices=(*found.notices, *own, *_versions(found, models, form, target)))
 
 
-def _address(found: Standing, wanted: Spec) -> Iterator[str]:
+def _address(found: RenderTarget, wanted: Spec) -> Iterator[str]:
     """What of the address was taken from the deployment; its image, and a gateway in front of it, where the files have
     another one or none."""
     if found.deployed is None:
@@ -66,12 +66,12 @@ def _address(found: Standing, wanted: Spec) -> Iterator[str]:
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
         yield f"{rendered} is rendered, as docker.image says; {found.deployed.name} runs {running}: {way}"
     typed = found.workspace.typed(found.deployed.name)
-    yield from taken_over(wanted.server, found.workspace.spec.server, found.deployed, typed)
+    yield from inherited_address(wanted.server, found.workspace.spec.server, found.deployed, typed)
     if found.deployed.gateway is not None:
         yield f"{found.deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
 
 
-def _versions(found: Standing, models: tuple[ServedModel, ...], form: str, target: str | None) -> Iterator[str]:
+def _versions(found: RenderTarget, models: tuple[ServedModel, ...], form: str, target: str | None) -> Iterator[str]:
     """Which versions are rendered, where that is a choice: others are deployed, or newer."""
     workspace, deployed = found.workspace, {each.name: each for each in found.deployed.models} if found.deployed else {}
     for model in models:

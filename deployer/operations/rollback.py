@@ -14,9 +14,10 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import lost_versions, reversals
+from deployer.rollout import lost_versions
 from deployer.rollout.change import change
-from deployer.rollout.launch import as_served
+from deployer.rollout.launch import spec_serving
+from deployer.rollout.notices import reverts
 from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
 from deployer.store.manifest import FOREIGN, digest_of_files
 from deployer.store.store import Store
@@ -50,12 +51,12 @@ def rollback(
         if fault := _fault(workspace.store, model, loaded):
             fault.hint = _other_ways(workspace, releases, deployed, model)
             raise fault
-    spec = as_served(workspace.spec, wanted.name, wanted.models)
+    spec = spec_serving(workspace.spec, wanted.name, wanted.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    with lost_versions.explained(workspace):
+    with lost_versions.suggest_recovery(workspace):
         result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=ROLLBACK)
     back = f"this goes back to release {wanted.number} ({format_models(wanted.models)})"
-    return dataclasses.replace(result, notices=(back, *result.notices, *reversals.contradicted(workspace, result)))
+    return dataclasses.replace(result, notices=(back, *result.notices, *reverts.config_conflicts(workspace, result)))
 
 
 def target(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
@@ -100,9 +101,8 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
     whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
     back = [f"deployer rollback {where} --to {it.number} goes to {format_models(it.models)}" for it in islice(whole, 1)]
     if not store.versions(model.name):
-        return "; ".join(
-            (*back, lost_versions.hint(workspace, model.name) or lost_versions.export(workspace, model.name, deployed))
-        )
+        hint = lost_versions.recovery_hint(workspace, model.name)
+        return "; ".join((*back, hint or lost_versions.export_command(workspace, model.name, deployed)))
     export = f"deployer up {_source_then(store, model)} --name {model.name} --force{workspace.store_option}"
     return "; ".join((*back, f"{export} exports {model.name} again and serves that"))
 

@@ -13,7 +13,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
 from deployer.results.running import DeploymentStatus, ModelState
-from deployer.rollout.choices import exposure
+from deployer.rollout.addresses import exposure
 from deployer.rollout.plan import other_image
 from deployer.rollout.workspace import Progress, Workspace, open_everywhere, open_workspace, silent, stopped_part
 from deployer.store.store import Store
@@ -61,13 +61,13 @@ def status(
 
 def _nothing(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:
     """That nothing is where it was looked for, and what shows what there is."""
-    from deployer.rollout import elsewhere
+    from deployer.rollout import other_deployments
 
     if in_others:
         others = ", ".join(sorted({f"[{found.env}]" for found in in_others}))
         command = f"deployer status --all{_typed(workspace.settings)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
-    return "nothing is deployed in any project" if all_projects else elsewhere.nothing(workspace)
+    return "nothing is deployed in any project" if all_projects else other_deployments.nothing_deployed(workspace)
 
 
 def _typed(settings: Settings) -> str:

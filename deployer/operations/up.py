@@ -6,12 +6,12 @@ from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
-from deployer.rollout import choices, elsewhere, lost_versions
+from deployer.rollout import addresses, lost_versions, preflight
 from deployer.rollout.change import deploy, expected_plan, preview
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.foreseeing import check_platform, check_sources
 from deployer.rollout.launch import check_container_options, check_flags
+from deployer.rollout.preflight import check_platform, check_sources
 from deployer.rollout.targets import as_text
 from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
 
@@ -34,7 +34,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
     text = None if target is None else as_text(target)
-    with lost_versions.explained(workspace, text):
+    with lost_versions.suggest_recovery(workspace, text):
         return _up(workspace, text, options, dry_run=dry_run, expect=expect, progress=progress)
 
 
@@ -51,9 +51,9 @@ def _up(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = workspace.with_spec(spec).narrowed(spec.deployment)
     check_flags(spec, workspace.engine)
     check_container_options(workspace.settings, workspace.engine)
-    workspace = elsewhere.checked(workspace, spec.deployment)
+    workspace = preflight.check_other_engines(workspace, spec.deployment)
     options = options.for_batching(spec.batching)
-    with choices.leaving_ports(spec.server, choices.BY_OPTION):
+    with addresses.suggest_free_port(spec.server, addresses.OPTION_HINT):
         if any(model.source is not None for model in spec.models.values()):
             check_sources(spec, options)
             check_platform(workspace)  # an export takes its time: what cannot be had in the end is told before

@@ -11,5 +11,5 @@ from deployer.rollout.workspace import open_workspace
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:
     """All versions of a model, or of all models. Raises ModelNotFound for a name that the store lacks."""
     workspace = open_workspace(settings or Settings())
-    with lost_versions.explained(workspace):
+    with lost_versions.suggest_recovery(workspace):
         return VersionsResult(workspace.store.models(name))

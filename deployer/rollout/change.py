@@ -14,17 +14,18 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan, Promote
-from deployer.rollout import choices, lost_versions, reversals, routes, unused
-from deployer.rollout.breaking import NOT_ASKED, ask_of_lost
+from deployer.rollout import addresses, lost_versions
+from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, execute
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exporting import export_into
-from deployer.rollout.foreseeing import check_versions, decided, export_options, foreseen
+from deployer.rollout.exports import export_into
 from deployer.rollout.gate import Gate
-from deployer.rollout.launch import check_container_options, resolve_launch, wanted_models
+from deployer.rollout.journal import record_release
+from deployer.rollout.launch import check_container_options, resolve_launch, resolve_models
 from deployer.rollout.monitor import metered
-from deployer.rollout.noticing import noticing
-from deployer.rollout.recording import recorded
+from deployer.rollout.notices import defaults, reverts, routing, unused_options
+from deployer.rollout.notices.collect import collect_notices
+from deployer.rollout.preview import check_versions, decide_plan, preview_change
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.workspace import Progress, Workspace, silent
 from deployer.store.store import stays
@@ -58,7 +59,7 @@ def change(  # noqa: PLR0913 - what a change is made of
         return wanted(observed)
 
     options = ExportOptions()
-    with choices.leaving_ports(workspace.spec.server, choices.BY_SETTING):
+    with addresses.suggest_free_port(workspace.spec.server, addresses.SETTING_HINT):
         if dry_run:
             return preview(workspace, options, reason)
         return deploy(workspace, options, progress, reason=reason, now=now_wanted)
@@ -68,13 +69,13 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     """The plan, with nothing touched and no TensorFlow imported. Raises VerificationFailed and InsufficientMemory for
     what would be refused before anything is started."""
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
-    found = foreseen(workspace, options, observed)
+    workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
+    found = preview_change(workspace, options, observed)
     gate = Gate(workspace, found.launch, found.models, silent)
     gate.admit(found.plan.change, observed)
     notices = (
         *_foretold(gate, found.with_exports, observed, reason),
-        *choices.notices(workspace, found.launch, observed, None),
+        *defaults.notices(workspace, found.launch, observed, None),
     )
     return _result(workspace, found.launch.models, found.with_exports, notices)
 
@@ -82,10 +83,10 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
 def _foretold(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) -> Iterator[str]:
     """What is known to be said of a plan before it is carried out."""
     workspace, launch = gate.workspace, gate.launch
-    yield from reversals.notices(workspace, launch, observed, reason)
-    yield from routes.notices(observed.models if observed else (), launch.models, reason)
+    yield from reverts.notices(workspace, launch, observed, reason)
+    yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted(plan.change, observed)
-    yield from unused.options(workspace, launch, plan, observed)
+    yield from unused_options.notices(workspace, launch, plan, observed)
     yield from (
         f"the ports are closed for a moment, until {step.gap}: {step.cause}{'' if step.gateway else AVOIDED}"
         for step in plan.steps
@@ -106,19 +107,19 @@ def deploy(  # noqa: PLR0913 - what a change is made of
 
     `now` has the last word on what is wanted, when what is there cannot change any more.
     """
-    with noticing() as notices, _noting_what_stays() as made:
+    with collect_notices() as notices, _noting_what_stays() as made:
         has_source = any(model.source is not None for model in workspace.spec.models.values())
-        asked = ask_of_lost(workspace) if has_source else NOT_ASKED
+        asked = signatures_of_lost_versions(workspace) if has_source else NONE_DECLARED
         workspace = workspace.with_spec(_exported(workspace, options, progress, notices, made))
         notices.extend(lost_versions.unloaded(((name, version) for name, version, _ in asked), made))
         request, models = _request(workspace)
         with workspace.engine.locks.acquire(request.name, request.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, request.name, request.env, notices)
-            spec = choices.remembered(now(observed) if now is not None else workspace.spec, observed)
+            spec = addresses.keep_host(now(observed) if now is not None else workspace.spec, observed)
             if spec != workspace.spec:
                 workspace = workspace.with_spec(spec)
                 request, models = _request(workspace)
-            plan = decided(workspace, request, models, observed)
+            plan = decide_plan(workspace, request, models, observed)
             if expected is not None and plan.digest != expected.digest:
                 raise _outdated(plan)
             if plan.change is not Change.NOTHING:
@@ -127,7 +128,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
             notices.extend(_foretold(gate, plan, observed, reason))
             note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
             with (
-                recorded(
+                record_release(
                     workspace.ledger, request, plan, workspace.engine.traits.name, note=note, reason=reason
                 ) as record,
                 metered(workspace, request, plan, observed, record.measured) as monitor,
@@ -135,14 +136,14 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 gate.admit(plan.change, observed)
                 context = Context(workspace, request, gate, observed, progress, notices.append, record.step, monitor)
                 deployment, report = execute(plan, context)
-        notices.extend(choices.notices(workspace, request, observed, deployment))
+        notices.extend(defaults.notices(workspace, request, observed, deployment))
     result = _result(workspace, request.models, plan, tuple(notices))
     return dataclasses.replace(result, endpoints=deployment.endpoints, report=report, traffic=monitor.figures)
 
 
 def _request(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
     """What the spec wants to be served, and the versions of that as the store has them."""
-    wanted = wanted_models(workspace.spec, workspace.store)
+    wanted = resolve_models(workspace.spec, workspace.store)
     request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     return request, tuple(model for found in wanted for model in found.models)
 
@@ -173,7 +174,7 @@ def _exported(
     with child.kept():
         for name, spec in models.items():
             if spec.source is not None:
-                chosen = export_options(name, spec, options)
+                chosen = options.for_model(name, spec)
                 made = export_into(workspace.store, spec.source, chosen, progress, served)
                 model = made.model
                 new.extend([model] if made.created else [])
@@ -192,8 +193,8 @@ def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | No
     if digest is None:
         return None
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    workspace = workspace.with_spec(choices.remembered(workspace.spec, observed))
-    found = foreseen(workspace, options, observed)
+    workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
+    found = preview_change(workspace, options, observed)
     if found.with_exports.digest != digest:
         raise _outdated(found.plan)
     return found.plan

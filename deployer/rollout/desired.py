@@ -8,9 +8,8 @@ from deployer.config.spec import ModelSpec, Spec
 from deployer.config.words import spelled
 from deployer.errors import UsageError
 from deployer.results.model import check_name
-from deployer.rollout import namesakes
+from deployer.rollout import source_changes
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.foreseeing import export_options
 from deployer.rollout.targets import TO_DEPLOY, name_for, stored
 from deployer.rollout.workspace import Workspace
 
@@ -31,8 +30,8 @@ def desired_spec(workspace: Workspace, target: str | None, options: ExportOption
         _refuse_export_options(target, options)
         if known.version is None and known.name == target:
             listed = spec.models.get(target, ModelSpec())
-            namesakes.check(
-                target, workspace.store, export_options(target, listed, options.for_batching(spec.batching))
+            source_changes.check_ambiguous(
+                target, workspace.store, options.for_model(target, listed).for_batching(spec.batching)
             )
     name = check_name(known.name if known else name_for(target) if options.name is None else options.name)
     listed = spec.models.get(name, ModelSpec())

@@ -31,9 +31,9 @@ from deployer.results.plan import (
 )
 from deployer.rollout import reload
 from deployer.rollout.gate import Gate
+from deployer.rollout.journal import Journal, best_effort, no_journal
 from deployer.rollout.monitor import NO_MONITOR, TrafficMonitor
 from deployer.rollout.readiness import attach_server_logs
-from deployer.rollout.recording import Journal, unrecorded, where_possible
 from deployer.rollout.undo import Undo, UndoStack
 from deployer.rollout.workspace import Progress, Workspace
 
@@ -51,7 +51,7 @@ class Context:
     serving: Deployment | None
     progress: Progress
     notice: Callable[[str], None]
-    journal: Journal = unrecorded
+    journal: Journal = no_journal
     monitor: TrafficMonitor = NO_MONITOR
     candidate: Deployment | None = None
     replaced: Deployment | None = None
@@ -200,7 +200,7 @@ def _change_models(step: LoadVersions | Reload | RecordModels, context: Context,
 
 
 def _restoring(context: Context, before: Deployment) -> Undo:
-    journal = where_possible(context.journal)
+    journal = best_effort(context.journal)
 
     def restore() -> None:
         context.monitor.rolled_back()

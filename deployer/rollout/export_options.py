@@ -44,9 +44,9 @@ class ExportOptions(ExportFields):
         given = {name: value for name, value in _shaping(self).items() if value != defaults[name]}
         return dataclasses.replace(listed, **given)
 
-    def with_those_of(self, listed: ModelSpec) -> ExportOptions:
-        """These options with all that shapes the export taken from a model of the spec."""
-        return dataclasses.replace(self, **_shaping(listed))
+    def for_model(self, name: str, listed: ModelSpec) -> ExportOptions:
+        """Return the options that export a model of the spec under its name."""
+        return dataclasses.replace(self, name=name, **_shaping(listed))
 
     def for_batching(self, batching: Batching | None) -> ExportOptions:
         """These options with the batch sizes that the server of a spec runs."""

@@ -14,8 +14,14 @@ from deployer.results.deployment import Deployment, Launch, ServedModel, cli_nam
 from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import memory as memory_checks
-from deployer.rollout import moving
-from deployer.rollout.breaking import NOT_ASKED, Asked, Break, Incomparable, compared
+from deployer.rollout import served_models
+from deployer.rollout.breaking_changes import (
+    NONE_DECLARED,
+    BreakingChange,
+    DeclaredSignatures,
+    IncomparableVersions,
+    find_breaking_changes,
+)
 from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.workspace import Progress, Workspace
@@ -30,7 +36,7 @@ class Gate:
     launch: Launch
     models: tuple[Model, ...]
     progress: Progress
-    asked: Asked = field(default_factory=lambda: NOT_ASKED)
+    asked: DeclaredSignatures = field(default_factory=lambda: NONE_DECLARED)
 
     @property
     def skipped(self) -> bool:
@@ -68,8 +74,8 @@ class Gate:
         """Refuse what breaks the clients of what serves, before anything is started. Raises VerificationFailed."""
         if self.may_break:
             return
-        found = compared(self.workspace, self.launch, self.models, observed, asked=self.asked)
-        if broken := tuple(each for each in found if isinstance(each, Break)):
+        found = find_breaking_changes(self.workspace, self.launch, self.models, observed, asked=self.asked)
+        if broken := tuple(each for each in found if isinstance(each, BreakingChange)):
             raise VerificationFailed(
                 f"clients of what serves now would break: {'; '.join(map(str, broken))}",
                 hint=f"--allow-breaking accepts that{broken[0].look}",
@@ -80,8 +86,11 @@ class Gate:
         if change is Change.NOTHING or observed is None:
             return
         with contextlib.suppress(Overloaded):  # a note is no reason to fail
-            for each in compared(self.workspace, self.launch, self.models, observed, patience=0.0, asked=self.asked):
-                if isinstance(each, Incomparable):
+            found = find_breaking_changes(
+                self.workspace, self.launch, self.models, observed, patience=0.0, asked=self.asked
+            )
+            for each in found:
+                if isinstance(each, IncomparableVersions):
                     yield str(each)
                 elif self.may_break:
                     yield f"clients break: {each}{each.look}"
@@ -159,7 +168,7 @@ class Gate:
         new, old = (self.workspace.client(server) for server in (deployment, beside))
         for served in beside.models:
             try:
-                before = self.workspace.store.get(served.name, moving.current(served))
+                before = self.workspace.store.get(served.name, served_models.current_version(served))
             except ModelNotFound:
                 continue  # nothing is known of it to ask
             for model in self._new(served):

@@ -20,7 +20,7 @@ from deployer.verification import batchable, golden
 from deployer.verification.golden import GoldenCase
 
 
-def wanted_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
+def resolve_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
     """Every model of the spec with what the store has. Raises ModelNotFound, ConfigError for a label to no version, and
     for `[batching]` where a model cannot be batched."""
     wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
@@ -29,7 +29,7 @@ def wanted_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
     return wanted
 
 
-def as_served(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
+def spec_serving(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
     """The spec with just these models, at these versions and labels, from the store."""
     listed = {
         model.name: dataclasses.replace(

@@ -16,20 +16,20 @@ from deployer.rollout.workspace import Workspace
 
 
 @contextmanager
-def explained(workspace: Workspace, target: str | None = None) -> Iterator[None]:
+def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
     """Give an error about a version that the store does not have the hint, where it was lost; `target` is what was
     typed, which may name a model."""
     try:
         yield
     except ModelNotFound as error:
-        error.hint = hint(workspace, error.model, error.version) or error.hint
+        error.hint = recovery_hint(workspace, error.model, error.version) or error.hint
         raise
     except SourceNotFound as error:
-        error.hint = hint(workspace, target or "") or error.hint
+        error.hint = recovery_hint(workspace, target or "") or error.hint
         raise
 
 
-def hint(workspace: Workspace, name: str, version: int | None = None) -> str:
+def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -> str:
     """What brings back a version of a model that this project serves, or the model where nothing of it is left; empty
     where it was not lost."""
     if not NAME.fullmatch(name):
@@ -39,7 +39,7 @@ def hint(workspace: Workspace, name: str, version: int | None = None) -> str:
         for served in deployment.models:
             lost = [each for each in served.versions if each not in there]
             if served.name == name and lost and (version in lost or not there):
-                return way_back(workspace, deployment, served)
+                return recovery_command(workspace, deployment, served)
     return ""
 
 
@@ -51,7 +51,7 @@ def highest_served(workspace: Workspace, name: str) -> int:
     return max((version for model in served if model.name == name for version in model.versions), default=0)
 
 
-def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
+def recovery_command(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
     """What to type where the store has lost a model that a deployment serves, or a version of it."""
     there = workspace.store.versions(served.name)
     lost = [each for each in served.versions if each not in there]
@@ -60,17 +60,17 @@ def way_back(workspace: Workspace, deployment: Deployment, served: ServedModel) 
     back = f"put {shlex.quote(str(folder / str(lost[0]) if there and lost else folder))} back"
     status = f"deployer status {workspace.typed(deployment.name)}"
     still = f"{status} shows whether {what} is still served" if deployment.running else f"{what} is not served now"
-    return f"{export(workspace, served.name, deployment)}; or {back}: {still}"
+    return f"{export_command(workspace, served.name, deployment)}; or {back}: {still}"
 
 
-def export(workspace: Workspace, name: str, deployment: Deployment) -> str:
+def export_command(workspace: Workspace, name: str, deployment: Deployment) -> str:
     """The command that makes a version of a model again and serves it."""
     options = workspace.typed(deployment.name).removeprefix(deployment.name)
     store = workspace.store_option
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:
         return f"deployer up{options}{store} exports {name} again, from {listed.source}"
-    source = shlex.quote(found) if (found := next_steps.source_here(Path.cwd(), name)) else "SOURCE"
+    source = shlex.quote(found) if (found := next_steps.newest_source(Path.cwd(), name)) else "SOURCE"
     if deployment.name == name:
         return f"deployer up {source} --name {name}{options}{store} exports {name} again and serves that"
     made = f"deployer export {source} --name {name}{store}"

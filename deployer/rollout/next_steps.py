@@ -14,7 +14,7 @@ from deployer.savedmodel.layout import VERSION, is_saved_model
 MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
 
 
-def where_nothing_is(
+def deploy_hint(
     spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "", store: str = ""
 ) -> str:
     """Return the hint for a missing deployment `name`, or for an engine without any. `project` is the one that was
@@ -54,7 +54,7 @@ def _stored(models_dir: Path) -> Iterator[str]:
             yield folder.name
 
 
-def after_init(folder: Path, name: str) -> str:
+def deploy_command(folder: Path, name: str) -> str:
     """The command that deploys the model which a new deployer.toml lists: from the store, or from a file here."""
     if name in _stored(folder / "models"):
         return "deployer up"
@@ -63,7 +63,7 @@ def after_init(folder: Path, name: str) -> str:
     return f"deployer up {source} --name {name}"
 
 
-def source_here(folder: Path, name: str) -> str:
+def newest_source(folder: Path, name: str) -> str:
     """The newest file or SavedModel in a folder that is called as a model; empty where there is none."""
     found = [place for place in folder.glob(f"{name}*") if place.stem == name and _is_source(place)]
     return max(found, key=lambda place: place.stat().st_mtime).name if found else ""

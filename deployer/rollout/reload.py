@@ -110,7 +110,7 @@ def _require_versions(workspace: Workspace, server: Deployment, models: Models) 
     store = store_of(workspace, server)
     if lacking := ", ".join(store.lacking(models)):
         lost = next(model for model in models if store.lacking((model,)))
-        remedy = lost_versions.way_back(workspace, server, lost)
+        remedy = lost_versions.recovery_command(workspace, server, lost)
         raise ModelNotFound(f"{lacking} is no longer in {store.root}", hint=remedy)
 
 

@@ -199,10 +199,10 @@ class Workspace:
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
                 hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
             )
-        from deployer.rollout import elsewhere
+        from deployer.rollout.other_deployments import hint_for_other_projects, hint_for_project
 
         steps = self.next_steps(self.observe_all(), name)
-        hints = (elsewhere.hint(self, name), steps, elsewhere.hint_of_others(self, name))
+        hints = (hint_for_project(self, name), steps, hint_for_other_projects(self, name))
         hint = "; ".join(filter(None, hints))
         return DeploymentNotFound(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
@@ -210,7 +210,7 @@ class Workspace:
         """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
         from deployer.rollout import next_steps
 
-        return next_steps.where_nothing_is(self.spec, there, name, self.settings.project or "", self.store_option)
+        return next_steps.deploy_hint(self.spec, there, name, self.settings.project or "", self.store_option)
 
     def deployment_name(self, name: str | None) -> str:
         """The name given, or the document's, or that of the only deployment there is."""

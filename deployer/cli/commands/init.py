@@ -20,7 +20,7 @@ def init(
     """Write an annotated deployer.toml here."""
     from deployer import console
     from deployer.operations.init import init as run
-    from deployer.rollout.next_steps import after_init
+    from deployer.rollout.next_steps import deploy_command
 
     path = run(name=name, force=force)
-    output.show({"path": path}, lambda _: console.show_init(path, after_init(path.parent, name)))
+    output.show({"path": path}, lambda _: console.show_init(path, deploy_command(path.parent, name)))

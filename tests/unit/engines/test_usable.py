@@ -12,7 +12,7 @@ from deployer.config.options import Settings as Given
 from deployer.config.spec import Docker, Spec
 from deployer.engines.docker import api, context
 from deployer.errors import EngineError, EngineUnavailable
-from deployer.rollout import elsewhere
+from deployer.rollout import preflight
 from deployer.rollout.workspace import Workspace, open_workspace
 
 
@@ -110,8 +110,8 @@ def test_an_engine_that_hangs_keeps_no_deploy_on_another_one_waiting(monkeypatch
     monkeypatch.setenv("DEPLOYER_PROJECT", "mine")
     (tmp_path / ".deployer" / "docker" / "local@mine" / "there" / "r1").mkdir(parents=True)
     workspace = open_workspace(Given(engine="embedded"))
-    assert "not installed" in elsewhere.checked(workspace, "there").unasked
-    assert elsewhere.checked(workspace, "another").unasked == ""
+    assert "not installed" in preflight.check_other_engines(workspace, "there").unasked
+    assert preflight.check_other_engines(workspace, "another").unasked == ""
 
 
 def test_what_chose_the_engine_is_known():

@@ -8,7 +8,7 @@ from deployer.config.spec import ModelSpec
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome
-from deployer.rollout import moving
+from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 
 
@@ -19,7 +19,7 @@ def notices(workspace: Workspace, launch: Launch, observed: Deployment | None, r
     yield from _history(workspace, launch, observed, reason)
 
 
-def contradicted(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
+def config_conflicts(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
     """What deployer.toml says of the models otherwise than a change has it: the next `up` goes back to that."""
     spec = workspace.spec
     if (spec.name or tuple(spec.models)) not in {result.name, (result.name,)}:
@@ -55,12 +55,12 @@ def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason:
         before = there.get(wanted.name)
         if before is None:
             continue
-        now, then = moving.current(wanted), moving.current(before)
+        now, then = served_models.current_version(wanted), served_models.current_version(before)
         if verb == ROLLBACK and now > then:
             to = f"{wanted.name}:{now}"
             yield f"release {last.number} went back to {wanted.name}:{then} by rollback, and this deploys {to}"
             continue
-        went_back = wanted.name in earlier and moving.current(earlier[wanted.name]) > then
+        went_back = wanted.name in earlier and served_models.current_version(earlier[wanted.name]) > then
         undone = now < then or (now > then and went_back) or not set(before.labels) <= set(wanted.labels)
         if verb in {REDEPLOY, LABEL} and not reason and undone:
             yield f"release {last.number} made it {before} by {verb}, and this makes it {wanted}"

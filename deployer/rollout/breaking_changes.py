@@ -11,13 +11,13 @@ from deployer.errors import DeployerError, Overloaded
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.differences import SignatureChange
 from deployer.results.model import Model, Signature
-from deployer.rollout import moving
+from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 from deployer.savedmodel import compatibility
 
 
 @dataclass(frozen=True)
-class Break:
+class BreakingChange:
     """`requests` that `before` of a model has answered get `after`, which differs from it by `changes`."""
 
     model: str
@@ -41,13 +41,13 @@ class Break:
         return f"{asked} get {self.model}:{self.after} instead of {self.model}:{self.before}: {changes}"
 
 
-Asked = Mapping[tuple[str, int, str], tuple[Signature, ...]]
+DeclaredSignatures = Mapping[tuple[str, int, str], tuple[Signature, ...]]
 """What servers declare for versions, by model, number and digest."""
-NOT_ASKED: Asked = {}
+NONE_DECLARED: DeclaredSignatures = {}
 
 
 @dataclass(frozen=True)
-class Incomparable:
+class IncomparableVersions:
     """Nothing tells the signatures of `before` of a model, whose clients get `after`."""
 
     model: str
@@ -61,15 +61,15 @@ class Incomparable:
         )
 
 
-def compared(  # noqa: PLR0913 - what a comparison needs
+def find_breaking_changes(  # noqa: PLR0913 - what a comparison needs
     workspace: Workspace,
     launch: Launch,
     models: tuple[Model, ...],
     observed: Deployment,
     *,
     patience: float | None = None,
-    asked: Asked = NOT_ASKED,
-) -> Iterator[Break | Incomparable]:
+    asked: DeclaredSignatures = NONE_DECLARED,
+) -> Iterator[BreakingChange | IncomparableVersions]:
     """What clients of `observed` lose by a launch of `models`: those that ask without a version, or by a label that
     stays. A server that must be asked for its signatures, and refuses that for load, is asked again for `patience`
     seconds. Raises Overloaded after that. `asked` are signatures that it declared before."""
@@ -78,7 +78,7 @@ def compared(  # noqa: PLR0913 - what a comparison needs
     for before in observed.models:
         if before.name not in wanted:
             continue
-        for (old, new), requests in moving.replacements(before, wanted[before.name]).items():
+        for (old, new), requests in served_models.replacements(before, wanted[before.name]).items():
             after = known.get((before.name, new))
             if after is None:
                 continue
@@ -86,14 +86,14 @@ def compared(  # noqa: PLR0913 - what a comparison needs
             declared = stored or asked.get((before.name, old, before.digest_of(old)))
             signatures = declared or _asked_signatures(workspace, observed, (before.name, old), patience)
             if signatures is None:
-                yield Incomparable(before.name, old, new)
+                yield IncomparableVersions(before.name, old, new)
                 continue
             changes = tuple(each for each in compatibility.compare(signatures, after.info.signatures) if each.breaking)
             if changes:
-                yield Break(before.name, old, new, requests, changes, stored is not None)
+                yield BreakingChange(before.name, old, new, requests, changes, stored is not None)
 
 
-def ask_of_lost(workspace: Workspace) -> Asked:
+def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
     """The signatures of what serves and is no longer in the store. Ask before an export: it makes the model's folder
     again, and a server that finds the folder without its version unloads that."""
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)

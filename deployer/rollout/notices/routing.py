@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from deployer.results.deployment import ServedModel
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK
-from deployer.rollout import moving
+from deployer.rollout import served_models
 
 Models = tuple[ServedModel, ...]
 
@@ -55,7 +55,7 @@ def _without_version(before: ServedModel, after: ServedModel, reason: str) -> It
     if not after.versions:
         return
     was, will = max(before.versions), max(after.versions)
-    if was == will or (reason != LABEL and will == moving.current(after)):
+    if was == will or (reason != LABEL and will == served_models.current_version(after)):
         return
     name = before.name
     yield f"requests without a version get {name}:{will} instead of {name}:{was}, because it is the highest version"

@@ -1,4 +1,4 @@
-"""What is said of a launch: why that engine, why those ports, who reaches it; and what is remembered of it."""
+"""Notices about what a deploy chose: the engine, the ports, the address, the image."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from deployer.config.options import Settings
-from deployer.config.spec import Docker, Gateway, Server, Spec
+from deployer.config.spec import Docker, Gateway, Spec
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
-from deployer.rollout.choices import exposure, notices, remembered
+from deployer.rollout.notices.defaults import notices
 from deployer.rollout.workspace import Workspace
 
 LAUNCH = Launch("m", "local", "127.0.0.1", None, None, (), (), "/models", Rendered({}))
@@ -65,19 +65,6 @@ def test_a_plan_says_that_a_port_is_taken():
         assert notices(workspace(), LAUNCH, before, None) == ()  # it has that port itself
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.0.0.2", "::1", ""])
-def test_loopback_is_reached_by_this_machine_alone(host):
-    assert exposure(host, tls=False, tokens=False) == ""
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "2001:db8::1", "localhost"])
-def test_any_other_address_is_said_with_what_guards_it(host):
-    """A name was taken by earlier releases: Docker published it on every interface."""
-    assert "no TLS, no token" in exposure(host, tls=False, tokens=False)
-    assert exposure(host, tls=True, tokens=False).endswith(": no token")
-    assert exposure(host, tls=True, tokens=True).endswith(": with TLS and tokens")
-
-
 def test_a_gateway_guards_only_when_it_is_enabled():
     opened = dataclasses.replace(LAUNCH, host="0.0.0.0")
     guarded = workspace(gateway=Gateway(enabled=True, tls=True, tokens=Path("tokens")))
@@ -85,18 +72,6 @@ def test_a_gateway_guards_only_when_it_is_enabled():
     there = dataclasses.replace(DEPLOYED, host="0.0.0.0")
     assert notices(guarded, opened, there, there)[0].endswith("with TLS and tokens")
     assert notices(off, opened, there, there)[0].endswith("no TLS, no token")
-
-
-def test_an_address_is_remembered_unless_a_setting_says_another():
-    there = dataclasses.replace(DEPLOYED, host="0.0.0.0")
-    assert remembered(Spec(), there).server.address == "0.0.0.0"
-    assert remembered(Spec(server=Server(host="127.0.0.1")), there).server.address == "127.0.0.1"
-    assert remembered(Spec(), None).server.address == "127.0.0.1"
-
-
-@pytest.mark.parametrize(("before", "now"), [("localhost", "127.0.0.1"), ("", "127.0.0.1"), ("127.1", "127.0.0.1")])
-def test_an_address_that_is_refused_today_is_not_remembered(before, now):
-    assert remembered(Spec(), dataclasses.replace(DEPLOYED, host=before)).server.address == now
 
 
 def test_another_address_is_said():

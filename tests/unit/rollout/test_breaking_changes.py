@@ -12,8 +12,13 @@ import deployer
 from deployer.errors import VerificationFailed
 from deployer.results.deployment import Launch, Rendered, ServedModel
 from deployer.results.plan import Change
-from deployer.rollout import breaking
-from deployer.rollout.launch import as_served
+from deployer.rollout.breaking_changes import (
+    BreakingChange,
+    IncomparableVersions,
+    find_breaking_changes,
+    signatures_of_lost_versions,
+)
+from deployer.rollout.launch import spec_serving
 from deployer.rollout.workspace import open_workspace
 
 OTHER = Linear(0.5, 2.0, input="other")
@@ -159,10 +164,13 @@ def test_what_a_server_told_before_the_export_counts_where_it_tells_nothing_afte
     replaced_in_store(serving, OTHER)
     observed, new = serving.observed(), serving.store.get(NAME, 1)
     workspace = open_workspace(serving.settings())
-    workspace = workspace.with_spec(as_served(workspace.spec, NAME, observed.models))
-    asked = breaking.ask_of_lost(workspace)
+    workspace = workspace.with_spec(spec_serving(workspace.spec, NAME, observed.models))
+    asked = signatures_of_lost_versions(workspace)
     serving.platform.all()[0].end()
     wanted = (ServedModel(NAME, (1,), (), (new.digest,)),)
     launch = Launch(NAME, "local", "127.0.0.1", None, None, (), wanted, "/models", Rendered({}))
-    found = [list(breaking.compared(workspace, launch, (new,), observed, asked=each)) for each in (asked, {})]
-    assert [[type(each) for each in they] for they in found] == [[breaking.Break], [breaking.Incomparable]]
+    found = [list(find_breaking_changes(workspace, launch, (new,), observed, asked=each)) for each in (asked, {})]
+    assert [[type(each) for each in they] for they in found] == [
+        [BreakingChange],
+        [IncomparableVersions],
+    ]

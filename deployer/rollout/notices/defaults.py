@@ -1,53 +1,14 @@
-"""What a deploy chooses without being asked, and what is said of it: who reaches the server, and why those ports."""
+"""Notices about what a deploy chose by itself: the engine, the ports, the address, the image."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from deployer.config import threads
-from deployer.config.spec import Server, Spec
-from deployer.errors import InvalidValue, PortTaken
-from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, LOOPBACK, REST_PORT, Deployment, Launch
+from deployer.errors import PortTaken
+from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
+from deployer.rollout.addresses import exposure
 from deployer.rollout.workspace import Workspace
-
-BY_OPTION = "--{}-port 0 takes any free port"
-BY_SETTING = "server.{}_port = 0 in deployer.toml takes any free port"
-
-
-@contextmanager
-def leaving_ports(server: Server, way: str) -> Iterator[None]:
-    """Say of a port that is taken and was asked for how another is chosen; `way` is a hint without the port's name."""
-    try:
-        yield
-    except PortTaken as error:
-        asked = {server.rest_port: "rest", server.grpc_port: "grpc"}
-        if error.port is not None and error.port in asked:
-            error.hint = way.format(asked[error.port])
-        raise
-
-
-def remembered(spec: Spec, observed: Deployment | None) -> Spec:
-    """The spec with the address that the deployment has, where no setting says otherwise: as its ports, it stays."""
-    if spec.server.host is not None or observed is None or observed.host in ("", LOOPBACK):
-        return spec
-    from deployer.config import hosts
-
-    try:
-        host = hosts.address(observed.host)
-    except InvalidValue:  # an old release may have been given what is refused today
-        return spec
-    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=host))
-
-
-def kept(spec: Spec, observed: Deployment | None) -> Spec:
-    """The spec with the address and the ports that `up` leaves as they are, where no setting says otherwise."""
-    if observed is None:
-        return spec
-    spec = remembered(spec, observed)
-    rest, grpc = spec.server.rest_port or observed.rest_port, spec.server.grpc_port or observed.grpc_port
-    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, rest_port=rest, grpc_port=grpc))
 
 
 def notices(
@@ -71,23 +32,6 @@ def notices(
         threads.lack_of_room(workspace.spec.server.flags),
     )
     return tuple(filter(None, found))
-
-
-def exposure(host: str, *, tls: bool, tokens: bool) -> str:
-    """Who else reaches a server at this address, and what guards it there; empty for loopback."""
-    if host in ("", LOOPBACK):
-        return ""
-    from deployer.config import hosts
-
-    try:
-        if hosts.is_loopback(host):
-            return ""
-        where = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
-    except ValueError:  # of an old release: a name, which the engine may have read as every interface
-        where = host
-    lacks = [what for what, there in (("no TLS", tls), ("no token", tokens)) if not there]
-    guarded = ", ".join(lacks) if lacks else "with TLS and tokens"
-    return f"reachable from other machines, at {where}: {guarded}"
 
 
 def _environment(workspace: Workspace) -> str:

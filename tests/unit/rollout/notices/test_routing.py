@@ -7,7 +7,7 @@ from support.memory.project import NAME, Project
 
 from deployer.results.deployment import ServedModel
 from deployer.results.history import LABEL, REDEPLOY, ROLLBACK
-from deployer.rollout import routes
+from deployer.rollout.notices import routing
 
 UP = ""
 
@@ -18,7 +18,7 @@ def served(*versions: int, **labels: int) -> ServedModel:
 
 def moves(before: ServedModel, after: ServedModel, reason: str) -> list[str]:
     """What is said of requests without a version."""
-    return [text for text in routes.notices((before,), (after,), reason) if "without a version" in text]
+    return [text for text in routing.notices((before,), (after,), reason) if "without a version" in text]
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def test_where_the_version_is_what_was_asked_for_or_the_same_nothing_is_said(bef
 
 def test_models_that_come_and_go_move_no_request():
     other = ServedModel("other", (9,))
-    assert not [text for text in routes.notices((served(1),), (other,), UP) if "without" in text]
+    assert not [text for text in routing.notices((served(1),), (other,), UP) if "without" in text]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def test_models_that_come_and_go_move_no_request():
     ],
 )
 def test_what_becomes_of_a_version_that_a_label_leaves_is_said(before, after, version, word):
-    (text,) = [text for text in routes.notices((before,), (after,), LABEL) if "loaded:" in text or "loaded w" in text]
+    (text,) = [text for text in routing.notices((before,), (after,), LABEL) if "loaded:" in text or "loaded w" in text]
     assert text.startswith(f"{NAME}:{version} ")
     assert word in text
 

@@ -3,82 +3,47 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import shlex
 from collections.abc import Iterator
 
 from deployer import engines
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, EngineConflict, EngineError
+from deployer.errors import DeployerError, EngineError
 from deployer.rollout.workspace import Workspace, each_once, open_everywhere
 
-SHOWN = 3
+MAX_SHOWN = 3
 """Places that a hint names."""
 NO_PROJECT = "deployer status --all-projects"
 """What shows a deployment from before there were projects."""
 
 
-def checked(workspace: Workspace, name: str) -> Workspace:
-    """The workspace, once it is known that no engine which was left out has a deployment of this name, too; with a note
-    where one that had it cannot be asked. Raises EngineConflict."""
-    key = (name, workspace.spec.env)
-    if workspace.spec.engine == "auto":
-        return workspace
-    with workspace.offering_embedded(name):
-        if workspace.engine.observe(*key) is not None:
-            return workspace
-    left_out = engines.beside(workspace.spec)
-    absence = left_out.absence
-    for other in left_out.engines:
-        try:
-            found = other.observe(*key)
-        except EngineError as error:
-            absence = error.message
-            continue
-        if found is not None:
-            raise _on_another(workspace, name, other)
-    if not absence or not workspace.was_on_docker(name):
-        return workspace
-    note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {absence}"
-    return dataclasses.replace(workspace, unasked=note)
-
-
-def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
-    here, there = workspace.engine.traits.name, other.traits.name
-    return EngineConflict(
-        f"{name} [{workspace.spec.env}] is on the {there} engine already: on {here} it would be a second one of "
-        "that name",
-        hint=f"deployer down {workspace.typed(name)} --engine {there} takes it down there; "
-        f"--engine {there} goes on there; another --env or "
-        "--name keeps both",
-    )
-
-
-def nothing(workspace: Workspace) -> str:
+def nothing_deployed(workspace: Workspace) -> str:
     """That nothing is deployed in all that the workspace looks at, and what shows what there is beside it."""
     found = tuple(dict.fromkeys(_shown_with(workspace)))
     where = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
     project = f" in project {workspace.engine.traits.project}" if found else ""
-    shown = f"; {', or '.join(found[:SHOWN])} shows what there is beside that" if found else ""
+    shown = f"; {', or '.join(found[:MAX_SHOWN])} shows what there is beside that" if found else ""
     return f"nothing is deployed{where}{project}{shown}"
 
 
 def _shown_with(workspace: Workspace) -> Iterator[str]:
     """The commands that show what else there is: this project's first, then what this directory has of others, at last
     what others have on this machine."""
-    own = every_engine(workspace)
+    own = all_engines(workspace)
     for engine in own:
-        yield from (command(workspace, "status", _text(workspace, engine, "", env)) for env in _environments(engine))
-    others = [(other, env) for engine in own for other in others_of(engine) for env in _environments(other)]
+        yield from (
+            command_line(workspace, "status", _text(workspace, engine, "", env)) for env in _environments(engine)
+        )
+    others = [(other, env) for engine in own for other in other_projects(engine) for env in _environments(other)]
     here = [(other, env) for other, env in others if _is_from_here(other, own)]
     for other, env in here:
-        yield command(workspace, "status", _text(workspace, other, f"--project {other.traits.project}", env))
+        yield command_line(workspace, "status", _text(workspace, other, f"--project {other.traits.project}", env))
     if len(others) > len(here):
         yield NO_PROJECT
 
 
-def others_of(engine: Engine) -> tuple[Engine, ...]:
+def other_projects(engine: Engine) -> tuple[Engine, ...]:
     """The engine as each other project sees it; none of one that does not answer."""
     with contextlib.suppress(EngineError):
         return engine.inventory.other_projects()
@@ -94,26 +59,26 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     return bool(traits.project) and traits.state_dir in places
 
 
-def command(workspace: Workspace, verb: str, options: str) -> str:
+def command_line(workspace: Workspace, verb: str, options: str) -> str:
     """The command of a verb, with what was typed that says where, unless `options` say otherwise."""
     typed = {"--project": workspace.settings.project, "--state-dir": workspace.settings.state_dir}
     kept = (f"{option} {shlex.quote(str(value))}" for option, value in typed.items() if value and option not in options)
     return " ".join(filter(None, (f"deployer {verb}", options, *kept)))
 
 
-def hint(workspace: Workspace, name: str) -> str:
+def hint_for_project(workspace: Workspace, name: str) -> str:
     """How this project's deployment of that name is reached which the workspace does not mean; empty where there is
     none."""
-    own = every_engine(workspace)
+    own = all_engines(workspace)
     return _reached([_text(workspace, engine, "", env) for engine in own for env in _environments(engine, name)])
 
 
-def hint_of_others(workspace: Workspace, name: str) -> str:
+def hint_for_other_projects(workspace: Workspace, name: str) -> str:
     """The same of other projects, those of this directory first."""
     found: list[str] = []
     projects: set[str] = set()
-    own = every_engine(workspace)
-    others = (other for engine in own for other in others_of(engine))
+    own = all_engines(workspace)
+    others = (other for engine in own for other in other_projects(engine))
     for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
         project = f"--project {other.traits.project}" if other.traits.project else NO_PROJECT
         texts = [_text(workspace, other, project, env) for env in _environments(other, name)]
@@ -127,11 +92,11 @@ def _reached(options: list[str], whose: str = "") -> str:
     found = tuple(dict.fromkeys(options))
     if not found:
         return ""
-    more = "; deployer status --all-projects shows all of them" if len(found) > SHOWN else ""
-    return f"one of that name {whose}is reached with {', or with '.join(found[:SHOWN])}{more}"
+    more = "; deployer status --all-projects shows all of them" if len(found) > MAX_SHOWN else ""
+    return f"one of that name {whose}is reached with {', or with '.join(found[:MAX_SHOWN])}{more}"
 
 
-def every_engine(workspace: Workspace) -> tuple[Engine, ...]:
+def all_engines(workspace: Workspace) -> tuple[Engine, ...]:
     """This project's engines of all environments, and those that were left out by naming another."""
     found = [*workspace.engines, *engines.beside(workspace.spec).engines]
     with contextlib.suppress(DeployerError):

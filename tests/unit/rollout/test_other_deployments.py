@@ -17,7 +17,7 @@ from deployer.engines import run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import Release
 from deployer.results.deployment import ServedModel
-from deployer.rollout import elsewhere
+from deployer.rollout import other_deployments
 from deployer.rollout.workspace import Workspace
 
 MODEL = ServedModel("m", (1,), (), ("d",))
@@ -66,7 +66,9 @@ def test_the_options_that_reach_it_are_said(folder, verb, env, project, said):
 def test_a_copy_of_the_project_is_no_other_project(folder, monkeypatch, project, whose):
     copy = folder.parent / "copy"
     put(copy, "local", project)
-    monkeypatch.setattr(elsewhere, "others_of", lambda _: (EmbeddedEngine(copy / ".deployer", project=project),))
+    monkeypatch.setattr(
+        other_deployments, "other_projects", lambda _: (EmbeddedEngine(copy / ".deployer", project=project),)
+    )
     ended = in_process("predict", "m", cwd=folder)
     assert (ended.code, f"of {whose} is reached" in ended.err) == (10, True), ended.err
 

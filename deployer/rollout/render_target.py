@@ -12,16 +12,15 @@ from deployer.config.server import Server
 from deployer.config.spec import ModelSpec, Spec
 from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
-from deployer.rollout import choices, lost_versions
+from deployer.rollout import addresses, lost_versions
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exporting import foresee
-from deployer.rollout.foreseeing import export_options
+from deployer.rollout.exports import find_exported
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Standing:
+class RenderTarget:
     """The workspace with the engine that `up` would use and the spec that it would aim at, of versions that the store
     has; `deployed` is what there is now, and `notices` say why a version is not the one that `up` would serve, and
     whether no engine could be asked."""
@@ -31,11 +30,11 @@ class Standing:
     notices: tuple[str, ...]
 
 
-def standing(workspace: Workspace) -> Standing:
+def render_target(workspace: Workspace) -> RenderTarget:
     """How the workspace's spec stands to what is deployed. Raises EngineConflict where two engines have it."""
     workspace, deployed, unasked = _asked(workspace)
-    spec, exports = _from_store(workspace, choices.kept(workspace.spec, deployed))
-    return Standing(workspace.with_spec(spec), deployed, tuple(filter(None, (unasked, *exports))))
+    spec, exports = _from_store(workspace, addresses.keep_address(workspace.spec, deployed))
+    return RenderTarget(workspace.with_spec(spec), deployed, tuple(filter(None, (unasked, *exports))))
 
 
 def _asked(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
@@ -70,8 +69,8 @@ def _of_source(workspace: Workspace, name: str, model: ModelSpec) -> tuple[int |
     """The version that holds a source; else None, and why."""
     source = model.source or ""
     try:
-        options = export_options(name, model, ExportOptions().for_batching(workspace.spec.batching))
-        found = foresee(workspace.store, source, options)
+        options = ExportOptions().for_model(name, model).for_batching(workspace.spec.batching)
+        found = find_exported(workspace.store, source, options)
         number = next_version(workspace.store, name, source, served=lost_versions.highest_served(workspace, name))
     except DeployerError as error:
         return None, f"whether {source} was exported as it is cannot be told: {error.message}"
@@ -80,7 +79,7 @@ def _of_source(workspace: Workspace, name: str, model: ModelSpec) -> tuple[int |
     return None, f"up would first export {source} as {name}:{number}: {found}"
 
 
-def taken_over(wanted: Server, served: Server, deployed: Deployment, typed: str) -> Iterator[str]:
+def inherited_address(wanted: Server, served: Server, deployed: Deployment, typed: str) -> Iterator[str]:
     """What of the address comes from the deployment: `wanted` is what the settings say, `served` what came of it."""
     fields = {"host": "host", "rest_port": "REST port", "grpc_port": "gRPC port"}
     taken = {name: getattr(served, name) for name in fields if getattr(wanted, name) != getattr(served, name)}

@@ -15,9 +15,9 @@ from deployer.store.manifest import FOREIGN, digest_of_files
 from deployer.store.store import Store
 
 
-def check(name: str, store: Store, options: ExportOptions) -> None:
+def check_ambiguous(name: str, store: Store, options: ExportOptions) -> None:
     """Refuse a bare name that means a stored model and a source here, which differ. Raises UsageError."""
-    if told := changed(name, store, options):
+    if told := describe_change(name, store, options):
         newest = store.get(name)
         raise UsageError(
             f"{name!r} could mean two models: {told}",
@@ -30,7 +30,7 @@ def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple
     """What is said where a name can mean nothing but the stored model: a source that has changed is not looked at."""
     found = []
     for name in names:
-        if said := changed(name, store, options):
+        if said := describe_change(name, store, options):
             found.append(f"{said}: {_way(f'./{name}', store.get(name), options)} takes it")
         elif source := _changed_source(name, store, options):
             newest = store.get(name)
@@ -62,7 +62,7 @@ def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | N
     return None if _same(place, newest, options) else place
 
 
-def changed(name: str, store: Store, options: ExportOptions) -> str:
+def describe_change(name: str, store: Store, options: ExportOptions) -> str:
     """That the source of this name in the working directory is not what the newest stored version was made of, as a
     sentence; empty where there is none, or it is the same. `options` are those that an export here would have."""
     place = Path(name)

@@ -5,10 +5,9 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from deployer.config.spec import ModelSpec, Server, Spec
+from deployer.config.spec import ModelSpec
 from deployer.engines import loading
-from deployer.engines.base import Address
-from deployer.errors import ConfigError, EngineError, EngineUnavailable, ModelNotFound, NotOurs
+from deployer.errors import ModelNotFound
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
@@ -16,15 +15,16 @@ from deployer.rollout import lost_versions, reload
 from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exporting import ONLY_RUNNING_TELLS, foresee
+from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
 from deployer.rollout.launch import check_batching, check_labels, get, resolve_launch, served_model
+from deployer.rollout.preflight import check_platform
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
 
 
 @dataclass(frozen=True)
-class Foreseen:
+class Preview:
     """`models` are the versions of the launch that the store has already; `plan` is what follows the exports."""
 
     exports: tuple[Step, ...]
@@ -38,14 +38,14 @@ class Foreseen:
         return dataclasses.replace(self.plan, steps=(*self.exports, *self.plan.steps))
 
 
-def foreseen(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Foreseen:
+def preview_change(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Preview:
     """What would be done about the workspace's spec. Raises what deciding about it raises."""
     exports: list[Step] = []
     wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
     request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
     models = tuple(model for found in wanted for model in found.models)
     loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    return Foreseen(tuple(exports), request, models, decided(workspace, request, models, observed))
+    return Preview(tuple(exports), request, models, decide_plan(workspace, request, models, observed))
 
 
 def check_versions(workspace: Workspace, options: ExportOptions) -> None:
@@ -63,7 +63,7 @@ def _foreseen(
 ) -> ResolvedModel:
     """What would be served of a model; an export that would come first is added to `steps`."""
     store = workspace.store
-    found = None if spec.source is None else foresee(store, spec.source, export_options(name, spec, options))
+    found = None if spec.source is None else find_exported(store, spec.source, options.for_model(name, spec))
     if isinstance(found, str):
         version = options.version or next_version(
             store, name, spec.source or "", served=lost_versions.highest_served(workspace, name)
@@ -95,21 +95,7 @@ def _exported_as(version: int, store: Store, name: str, spec: ModelSpec, *, is_c
     return ResolvedModel(ServedModel(name, versions, tuple(sorted(spec.labels.items()))), models)
 
 
-def export_options(name: str, spec: ModelSpec, options: ExportOptions) -> ExportOptions:
-    """The options for exporting one model of the spec."""
-    return dataclasses.replace(options.with_those_of(spec), name=name)
-
-
-def check_sources(spec: Spec, options: ExportOptions) -> None:
-    """Refuse sources that are not there, and options that mean nothing for them: a quick look. Raises ModelError."""
-    from deployer import export as exporter
-
-    for name, model in spec.models.items():
-        if model.source is not None:
-            exporter.check(export_options(name, model, options).request(model.source))
-
-
-def decided(workspace: Workspace, request: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
+def decide_plan(workspace: Workspace, request: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
     """What will be done, on an engine that is fit for it."""
     gate = workspace.spec.gate
     conditions = planning.Conditions(
@@ -139,48 +125,3 @@ def _looked_closer(
         room=memory is not None and memory_checks.fits_three(memory, observed, models),
         stored=reload.in_store(reload.store_of(workspace, observed), request.models),
     )
-
-
-_OF_STRANGERS = (
-    "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
-    "remove it yourself"
-)
-
-
-def check_platform(workspace: Workspace) -> None:
-    """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
-    with workspace.offering_embedded(workspace.spec.deployment):
-        for finding in workspace.engine.preflight.platform():
-            if finding.severity == "error":
-                raise EngineUnavailable(finding.message, hint=finding.remedy)
-    from deployer.config import hosts
-
-    server = workspace.spec.server
-    hosts.check_family(server.address)
-    address = Address(server.address, server.rest_port, server.grpc_port)
-    name, env = workspace.spec.deployment, workspace.spec.env
-    if strangers := workspace.engine.inventory.strangers(name, env):
-        raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
-    for lost in workspace.engine.inventory.lost(name, env):
-        raise EngineError(
-            f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
-            hint=f"deployer down {workspace.typed(name)} ends it",
-        )
-    if server.rest_port or server.grpc_port:
-        _check_other_protocol(server, workspace.engine.observe(name, env))
-    workspace.engine.preflight.address(name, env, address)
-
-
-def _check_other_protocol(server: Server, there: Deployment | None) -> None:
-    """Refuse for one protocol the port that the deployment has for the other one. Raises ConfigError."""
-    if there is None or not (there.gateway.running if there.gateway else there.running):
-        return
-    for protocol, wanted, other, held in (
-        ("REST", server.rest_port, "gRPC", there.grpc_port),
-        ("gRPC", server.grpc_port, "REST", there.rest_port),
-    ):
-        if wanted and wanted == held:
-            raise ConfigError(
-                f"REST and gRPC cannot share port {wanted}: it is the {other} port of {there.name} [{there.env}]",
-                hint=f"choose another {protocol} port; a server keeps its ports until the next one is proven",
-            )

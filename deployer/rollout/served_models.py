@@ -12,24 +12,24 @@ from deployer.results.deployment import ServedModel
 STABLE = "stable"
 
 
-def current(model: ServedModel) -> int:
+def current_version(model: ServedModel) -> int:
     """The version that the next one takes the place of: the one labelled `stable`, or else the highest."""
     return dict(model.labels).get(STABLE, max(model.versions))
 
 
-def moved(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
+def replace_version(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
     """`to` in the place of the current version, with its labels; versions that other labels point to stay.
 
     With `keep` the current one stays loaded too, to go back to it at once. A higher one cannot: requests without a
     version go to the highest that is loaded.
     """
-    old = current(model)
+    old = current_version(model)
     labels = {label: to if version == old else version for label, version in model.labels}
     kept = {old} if keep and old < to else set()
     return _served(model, {to, *labels.values()} | kept, labels)
 
 
-def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
+def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
     """With labels set, and those that are None taken away; what a label is set to is served from then on.
 
     A version that loses its last label goes, unless no version would be left: then the current one stays. Raises
@@ -41,7 +41,7 @@ def labelled(model: ServedModel, changes: Mapping[str, int | None]) -> ServedMod
     labels = {label: version for label, version in {**dict(model.labels), **changes}.items() if version is not None}
     left = {version for label, version in model.labels if label in changes} - set(labels.values())
     stays = (set(model.versions) - left) | set(labels.values())
-    return _served(model, stays or {current(model)}, labels)
+    return _served(model, stays or {current_version(model)}, labels)
 
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
@@ -66,7 +66,7 @@ def unknown_label(model: ServedModel, label: str) -> UsageError:
     )
 
 
-def replaced(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:
+def replace_model(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:
     """All of them, with the changed one in the place of its namesake."""
     return tuple(changed if model.name == changed.name else model for model in models)
 

@@ -22,11 +22,11 @@ Journal = Callable[[str], None]
 """Writes what is done next."""
 
 
-def unrecorded(_: str) -> None:
+def no_journal(_: str) -> None:
     """The steps of what changes nothing."""
 
 
-def where_possible(journal: Journal) -> Journal:
+def best_effort(journal: Journal) -> Journal:
     """The same for what is undone: that must not fail because it cannot be written down."""
 
     def written(text: str) -> None:
@@ -55,7 +55,7 @@ class Record:
 
 
 @contextmanager
-def recorded(  # noqa: PLR0913 - what is written of a release
+def record_release(  # noqa: PLR0913 - what is written of a release
     ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", reason: str = ""
 ) -> Iterator[Record]:
     """One release; a plan that changes nothing is none. `reason` is said of it while it is under way, `note`

@@ -10,7 +10,7 @@ from deployer.rollout.monitor import questions_for
 from deployer.rollout.workspace import Workspace
 
 
-def options(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> Iterator[str]:
+def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> Iterator[str]:
     """Those that were given with the command and change nothing, with the reason. What deployer.toml says is meant for
     changes to come, too, and is not noted."""
     given = workspace.settings

@@ -11,7 +11,7 @@ from deployer.client.sample_request import DEFAULT
 from deployer.results.model import Model, SavedModelInfo, Source, check_name, check_version
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.noticing import noticing
+from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.targets import name_for, next_version, own_version
 from deployer.rollout.workspace import Progress
 from deployer.savedmodel import equality, reader
@@ -47,7 +47,7 @@ def export_into(
     return _export(store, name, request, options, origin, known, progress, served)
 
 
-def foresee(store: Store, source: str, options: ExportOptions) -> Model | str:
+def find_exported(store: Store, source: str, options: ExportOptions) -> Model | str:
     """The version that holds the source already; otherwise why an export would come first."""
     from deployer import export as exporter
 
@@ -120,7 +120,7 @@ def _export(  # noqa: PLR0913, PLR0917 - one story, told once
 ) -> ExportResult:
     from deployer.export import child
 
-    with noticing() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
+    with collect_notices() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
         saved = exporter.save(request, stage.folder, progress)
         origin = dataclasses.replace(origin, keras=saved.keras)
         info = reader.read(stage.folder)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from deployer.engines import run_dir
 from deployer.errors import DeployerError
-from deployer.rollout import elsewhere
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.rollout.other_deployments import MAX_SHOWN, all_engines, command_line, other_projects
 from deployer.rollout.workspace import Workspace
 
 
@@ -26,7 +26,7 @@ class _Recorded:
     state_dir: Path | None = None
 
 
-def nothing(workspace: Workspace, name: str | None, env: str | None) -> str:
+def nothing_recorded(workspace: Workspace, name: str | None, env: str | None) -> str:
     """That nothing was deployed as `name` in `env`, both of which may mean all; and the commands that show what was
     deployed elsewhere."""
     recorded = tuple(_recorded(workspace, name))
@@ -37,7 +37,7 @@ def nothing(workspace: Workspace, name: str | None, env: str | None) -> str:
         commands = tuple(_command(workspace, each, each.name) for each in recorded if each.name in near)
     what = f" as {name}" if name else ""
     where = f" in [{env}]" if env else ""
-    shown = f"; {', or '.join(commands[: elsewhere.SHOWN])} shows what was deployed there" if commands else ""
+    shown = f"; {', or '.join(commands[:MAX_SHOWN])} shows what was deployed there" if commands else ""
     return f"nothing was deployed yet{what}{where} of project {workspace.engine.traits.project}{shown}"
 
 
@@ -49,16 +49,16 @@ def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str
         f"--env {recorded.env}" if recorded.env != workspace.spec.env else "",
         place,
     )
-    return elsewhere.command(workspace, f"history {name}" if name else "history", " ".join(filter(None, parts)))
+    return command_line(workspace, f"history {name}" if name else "history", " ".join(filter(None, parts)))
 
 
 def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
     """What this project has, then what others have in this directory, at last what other directories have of `name`."""
-    engines = elsewhere.every_engine(workspace)
+    engines = all_engines(workspace)
     places = tuple(dict.fromkeys((workspace.engine.traits.state_dir, *(engine.traits.state_dir for engine in engines))))
     here = [_Recorded(*found) for place in places for found in _deployments(place)]
     yield from sorted(here, key=lambda each: each.project not in ("", workspace.engine.traits.project))
-    others = [other for engine in engines for other in elsewhere.others_of(engine)] if name else []
+    others = [other for engine in engines for other in other_projects(engine)] if name else []
     for other in others:
         with contextlib.suppress(DeployerError):
             for seen in other.inventory.observe_all():

@@ -13,7 +13,7 @@ from support.world import MODELS
 from deployer import export as exporter
 from deployer.errors import UsageError
 from deployer.results.model import GoldenSummary
-from deployer.rollout import namesakes
+from deployer.rollout import source_changes
 from deployer.rollout.export_options import ExportOptions
 from deployer.savedmodel.layout import MANIFEST_FILE
 from deployer.store.store import Store
@@ -45,7 +45,7 @@ def retrain(version: str = "2") -> None:
 
 
 def test_the_same_is_no_question(store):
-    namesakes.check("sm", store, ExportOptions())
+    source_changes.check_ambiguous("sm", store, ExportOptions())
     assert in_process("plan", "sm", "--skip-gate", "--engine=embedded", cwd=Path.cwd()).code == 0
 
 
@@ -71,14 +71,14 @@ def test_one_that_was_put_in_its_place_with_its_old_dates_is_refused(store):
     shutil.rmtree("sm")
     Path("other").rename("sm")
     with pytest.raises(UsageError, match="could mean two"):
-        namesakes.check("sm", store, ExportOptions())
+        source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
 def test_a_base_path_with_a_newer_version_is_refused(store):
     shutil.rmtree("sm")
     shutil.copytree(HALF / "2", "sm/2")
     with pytest.raises(UsageError):
-        namesakes.check("sm", store, ExportOptions())
+        source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
 def export_with_options(store: Store) -> None:
@@ -102,19 +102,19 @@ def test_a_difference_that_options_alone_explain_is_no_change_of_the_source(stor
     export_otherwise(store)
     for path in ("sm", "sm/saved_model.pb"):
         os.utime(path)
-    assert namesakes.notices(["sm"], store, ExportOptions()) == ()
-    namesakes.check("sm", store, ExportOptions())
+    assert source_changes.notices(["sm"], store, ExportOptions()) == ()
+    source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
 @pytest.mark.parametrize("export_otherwise", [export_with_options, export_with_examples])
 def test_no_command_leaves_out_the_options_of_the_export(store, export_otherwise):
     export_otherwise(store)
     retrain()
-    (said,) = namesakes.notices(["sm"], store, ExportOptions())
+    (said,) = source_changes.notices(["sm"], store, ExportOptions())
     assert "deployer up" not in said
     assert "sm:2" in said
     with pytest.raises(UsageError) as refused:
-        namesakes.check("sm", store, ExportOptions())
+        source_changes.check_ambiguous("sm", store, ExportOptions())
     assert "deployer up ./sm" not in refused.value.hint
 
 
@@ -129,26 +129,26 @@ def test_of_a_source_of_another_name_with_options_only_a_change_is_said(store, c
     os.utime("trained/saved_model.pb")
     if changes:
         shutil.copytree(HALF / "2", "trained", dirs_exist_ok=True)
-    said = namesakes.notices(["m"], store, ExportOptions())
+    said = source_changes.notices(["m"], store, ExportOptions())
     assert ["m:1" in text and "deployer up" not in text for text in said] == [True] * changes
 
 
 def test_what_was_exported_with_options_before_bytes_had_a_digest_is_judged_by_its_dates(store, monkeypatch):
     export_without_digest_of_its_bytes(store)
-    monkeypatch.setattr(namesakes, "_latest", lambda _: 0.0)
-    namesakes.check("sm", store, ExportOptions())
-    monkeypatch.setattr(namesakes, "_latest", lambda _: 1e12)
+    monkeypatch.setattr(source_changes, "_latest", lambda _: 0.0)
+    source_changes.check_ambiguous("sm", store, ExportOptions())
+    monkeypatch.setattr(source_changes, "_latest", lambda _: 1e12)
     with pytest.raises(UsageError, match="sm:2"):
-        namesakes.check("sm", store, ExportOptions())
+        source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
 def test_a_version_of_another_tool_is_compared_by_its_files(store):
     shutil.rmtree("models/sm")
     shutil.copytree("sm", "models/sm/1")
-    namesakes.check("sm", store, ExportOptions())
+    source_changes.check_ambiguous("sm", store, ExportOptions())
     retrain()
     with pytest.raises(UsageError):
-        namesakes.check("sm", store, ExportOptions())
+        source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
 @pytest.mark.parametrize("kind", ["folder", "file", "store", "gone"])
@@ -162,12 +162,12 @@ def test_what_is_no_source_cannot_be_meant(store, kind, monkeypatch):
     elif kind == "store":
         monkeypatch.chdir("models")
         store = Store(Path())
-    assert namesakes.changed("sm", store, ExportOptions()) == ""
+    assert source_changes.describe_change("sm", store, ExportOptions()) == ""
 
 
 def test_redeploy_can_mean_the_store_alone_and_says_what_is_here(store):
     retrain()
-    (said,) = namesakes.notices(["sm", "other"], store, ExportOptions())
+    (said,) = source_changes.notices(["sm", "other"], store, ExportOptions())
     assert "deployer up ./sm" in said
 
 
@@ -181,7 +181,7 @@ def test_a_source_of_another_name_that_changed_is_said(store, changes):
         store.publish(stage, source, GoldenSummary(1, "made"))
     if changes:
         shutil.copytree(HALF / "2", "trained", dirs_exist_ok=True)
-    said = namesakes.notices(["m"], store, ExportOptions())
+    said = source_changes.notices(["m"], store, ExportOptions())
     assert [f"deployer up {Path('trained').resolve()} --name m" in text for text in said] == [True] * changes
 
 

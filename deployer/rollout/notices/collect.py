@@ -10,7 +10,7 @@ from deployer.errors import DeployerError
 
 
 @contextmanager
-def noticing() -> Iterator[list[str]]:
+def collect_notices() -> Iterator[list[str]]:
     """A list to add notices to; an error that passes here takes along those that were there before it."""
     notices: list[str] = []
     try:
