@@ -25,7 +25,8 @@ class Interrupted(BaseException):
 
 class Interrupts:
     """Handles those signals: the first one interrupts. One more meanwhile is answered, for half of an undoing is worse
-    than none of it; and the one after that interrupts again."""
+    than none of it; and the one after that interrupts again.
+    """
 
     def __init__(self) -> None:
         self._undoing = False

@@ -59,9 +59,9 @@ class Output:
     def progress(self) -> Callable[[str], None]:
         """Where an operation says what it is doing."""
         from deployer import console
-        from deployer.rollout.workspace import silent
+        from deployer.rollout.workspace import no_progress
 
-        return silent if self.quiet else console.progress
+        return no_progress if self.quiet else console.progress
 
     @contextmanager
     def partly(self, as_text: Callable[[Any], None]) -> Iterator[None]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployer.config.options import Settings
 from deployer.results.differences import DiffResult, Numbers, VersionFigures
 from deployer.results.model import Model, check_name, check_version
-from deployer.rollout.workspace import Progress, open_workspace, silent
+from deployer.rollout.workspace import Progress, no_progress, open_workspace
 from deployer.savedmodel import compatibility
 
 
@@ -16,10 +16,11 @@ def diff(  # noqa: PLR0913
     *,
     numbers: bool = True,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> DiffResult:
     """Signatures by the rules of `compatibility`; with `numbers`, both versions answer the golden questions of the
-    first. Raises ModelNotFound, GoldenError, BrokenModel."""
+    first. Raises ModelNotFound, GoldenError, BrokenModel.
+    """
     store = open_workspace(settings or Settings()).store
     old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
     changes = compatibility.compare(old.info.signatures, new.info.signatures)

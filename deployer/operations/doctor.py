@@ -16,7 +16,7 @@ from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding
 from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
 from deployer.results.model import Model
-from deployer.rollout.plan import other_image
+from deployer.rollout.plan import image_change
 from deployer.rollout.workspace import open_workspace
 from deployer.savedmodel.layout import misplaced
 from deployer.store.store import Store
@@ -198,7 +198,7 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
             label, again = f"{found.name} [{found.env}]", f"deployer up {cli_name(found.name, found.env)}"
             if not found.running:
                 yield Finding("deployments", "error", f"{label} is not running", again)
-            elif moved := other_image(images.get(found.image_name), found):
+            elif moved := image_change(images.get(found.image_name), found):
                 yield Finding("deployments", "warning", f"{label}: {moved}", f"{again} replaces the server")
             for version in store.lacking(found.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"

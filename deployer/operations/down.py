@@ -18,7 +18,14 @@ from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.notices.collect import collect_notices
-from deployer.rollout.workspace import Progress, Workspace, identity, open_everywhere, open_workspace, silent
+from deployer.rollout.workspace import (
+    Progress,
+    Workspace,
+    engine_key,
+    no_progress,
+    open_all_environments,
+    open_workspace,
+)
 from deployer.system.attempts import collect_errors, merge_errors
 
 Confirm = Callable[[tuple[str, ...]], bool]
@@ -30,16 +37,16 @@ def _yes(_: tuple[str, ...]) -> bool:
     return True
 
 
-def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = silent) -> DownResult:
+def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = no_progress) -> DownResult:
     """Requests in flight finish first. Raises DeploymentNotFound, LockHeld."""
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)
-    engine = workspace.narrowed(name).engine
+    engine = workspace.for_deployment(name).engine
     with collect_notices() as notices:
         notices.extend(_strangers(engine, name, workspace.spec.env))
         result = _down(workspace, engine, (name, workspace.spec.env), progress, notices)
         if result is None:
-            raise workspace.nothing_deployed(name)
+            raise workspace.not_deployed_error(name)
     return dataclasses.replace(result, notices=tuple(notices))
 
 
@@ -48,7 +55,7 @@ def down_all(
     all_projects: bool = False,
     confirm: Confirm = _yes,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[DownResult, ...]:
     """Every deployment of the project, in all environments; with `all_projects` those of all others on the engines,
     too: once `confirm`, which gets them as text, says so.
@@ -56,17 +63,17 @@ def down_all(
     The first result has the notices of all. Raises DeploymentNotFound when there is none; and, once all that can be
     removed is gone, EngineError or LockHeld for what could not: what is gone is in its `results`.
     """
-    workspace = open_everywhere(settings or Settings())
+    workspace = open_all_environments(settings or Settings())
     with collect_notices() as notices:
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # one that does not answer is told below
                 notices.extend(_strangers(engine))
         found, silent_ones = collect_errors(partial(_named, engine, all_projects) for engine in workspace.engines)
-        there = tuple({(identity(engine), key): (engine, key) for engine, key in found}.values())
-        own = set(map(identity, workspace.engines))
-        others = tuple(sorted({_text(workspace, *each) for each in there if identity(each[0]) not in own}))
+        there = tuple({(engine_key(engine), key): (engine, key) for engine, key in found}.values())
+        own = set(map(engine_key, workspace.engines))
+        others = tuple(sorted({_text(workspace, *each) for each in there if engine_key(each[0]) not in own}))
         if others and not confirm(others):
-            there = tuple(each for each in there if identity(each[0]) in own)
+            there = tuple(each for each in there if engine_key(each[0]) in own)
         results, failures = collect_errors(
             partial(_down_one, workspace, engine, key, progress, notices) for engine, key in there
         )
@@ -129,11 +136,11 @@ def _down(
         )
         engine.discard(each)
     if lost and key not in engine.inventory.names():  # no lock and no history are made in a directory that is gone
-        return DownResult(name, env, engine.traits.name, planning.remove(lost[-1]), engine.traits.project, place)
+        return DownResult(name, env, engine.traits.name, planning.plan_removal(lost[-1]), engine.traits.project, place)
     with engine.locks.acquire(name, env, workspace.settings.lock_wait):
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
-        plan = None if observed is None else planning.remove(observed)
+        plan = None if observed is None else planning.plan_removal(observed)
         try:
             ledger = workspace.ledger_of(engine)
             notices.extend(ledger.interrupted(name, env, engine.traits.name))
@@ -151,7 +158,7 @@ def _write_and_remove(
         engine.remove(*key)
         return
     progress("stopping {} [{}] on {}".format(*key, engine.traits.name))
-    plan = planning.remove(observed)
+    plan = planning.plan_removal(observed)
     with record_release(ledger, observed, plan, engine.traits.name) as record:
         for step in plan.steps:
             record.step(step.action)

@@ -9,7 +9,7 @@ from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import export_into
 from deployer.rollout.targets import as_text, refuse_tag
-from deployer.rollout.workspace import Progress, open_workspace, silent
+from deployer.rollout.workspace import Progress, no_progress, open_workspace
 
 
 def export(
@@ -17,7 +17,7 @@ def export(
     *,
     options: ExportOptions | None = None,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> ExportResult:
     """Export `source` as the next version of its model, unless a version holds the same content.
 

@@ -55,7 +55,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
 def _serving(workspace: Workspace, model: Model, known: Stored | None, *, is_deployed: bool) -> str:
     """Return the hint that serves the version, or that shows what it would change for clients of other versions."""
     target = f"{model.name}:{model.version}" if known else shlex.quote(str(model.path))
-    what = f"{workspace.typed(target)}{workspace.store_option}"
+    what = f"{workspace.cli_target(target)}{workspace.store_option}"
     if is_deployed:
         return f"deployer plan {what} shows what deploying it would change"
     return f"deployer up {what} verifies and serves it"
@@ -124,7 +124,8 @@ def _questions(model: Model) -> dict[str, GoldenCase]:
 
 def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | None:
     """A request that the server answers; None where REST cannot carry it, nothing is known of its examples, or no line
-    is long enough."""
+    is long enough.
+    """
     asked = _asked(case)
     if not signature.inputs:
         return None

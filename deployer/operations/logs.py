@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from deployer.config.options import Settings
 from deployer.results.deployment import cli_name
-from deployer.rollout.workspace import Progress, open_workspace, silent, stopped_part
+from deployer.rollout.workspace import Progress, no_progress, open_workspace, stopped_component
 
 
 def logs(
@@ -15,12 +15,13 @@ def logs(
     tail: int | None = None,
     follow: bool = False,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Iterator[str]:
     """Its lines, the last `tail` of them; with `follow` until the server ends. `progress` hears of a server that has
-    ended already. Raises DeploymentNotFound."""
+    ended already. Raises DeploymentNotFound.
+    """
     workspace = open_workspace(settings or Settings())
-    deployment = workspace.deployed(name)
-    if stopped := stopped_part(deployment):
+    deployment = workspace.deployment(name)
+    if stopped := stopped_component(deployment):
         progress(f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}")
-    return workspace.narrowed(deployment.name).engine.logs(deployment, tail, follow=follow)
+    return workspace.for_deployment(deployment.name).engine.logs(deployment, tail, follow=follow)

@@ -17,7 +17,7 @@ from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
 from deployer.rollout import lost_versions, served_models
-from deployer.rollout.workspace import Progress, Workspace, not_running, one_model, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, no_progress, not_running_error, open_workspace, select_model
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 
@@ -32,7 +32,7 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
     model: str | None = None,
     version: int | str | None = None,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> Any:
     """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
     and all. Without one the first golden question is asked, which `progress` is told. `version` is a number or a label.
@@ -40,7 +40,7 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
     Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings())
-    deployment = workspace.running(name)
+    deployment = workspace.running_deployment(name)
     if deployment.config_lost:
         progress(deployment.config_note)
     served = _model(deployment, model)
@@ -55,8 +55,8 @@ def predict(  # noqa: PLR0913 - the options of a verb, by their names
         error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
         raise
     except RequestFailed as error:
-        if workspace.narrowed(deployment.name).engine.exit_reason(deployment):
-            raise not_running(deployment, "server") from error
+        if workspace.for_deployment(deployment.name).engine.exit_reason(deployment):
+            raise not_running_error(deployment, "server") from error
         raise
 
 
@@ -123,12 +123,12 @@ def _known_rest(workspace: Workspace, port: str | None) -> str:
 def _model(deployment: Deployment, name: str | None) -> ServedModel:
     """The model asked for; unset: the deployment's namesake, or the only one. Raises UsageError."""
     is_namesake = name is None and any(model.name == deployment.name for model in deployment.models)
-    return one_model(deployment, deployment.name if is_namesake else name)
+    return select_model(deployment, deployment.name if is_namesake else name)
 
 
 def _not_served(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> InvalidValue:
     """The error that says which versions can be asked, and how that one is served."""
-    where, of = workspace.typed(deployment.name), _of(deployment, served)
+    where, of = workspace.cli_target(deployment.name), _of(deployment, served)
     there = ", ".join(map(str, served.versions))
     ask = f"deployer predict {where}{of} --version {served.versions[-1]} asks {served.versions[-1]}"
     serve = (
@@ -166,7 +166,7 @@ def _golden_question(
 
 def _own_question(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> str:
     """The hint with a request that the server declares to take."""
-    command = f"deployer predict {workspace.typed(deployment.name)}{_of(deployment, served)} --version {version}"
+    command = f"deployer predict {workspace.cli_target(deployment.name)}{_of(deployment, served)} --version {version}"
     with suppress(RequestFailed):
         if found := sample_request.of_any(workspace.client(deployment).signatures(served.name, version)):
             return f"{command} --input {shlex.quote(json.dumps(found))}"

@@ -15,7 +15,7 @@ from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
 from deployer.results.versions import PruneResult
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
-from deployer.rollout.workspace import Workspace, open_everywhere
+from deployer.rollout.workspace import Workspace, open_all_environments
 
 KEEP = 3
 LAST_GOOD = 2
@@ -33,7 +33,7 @@ def prune(
     """
     if keep < 1:
         raise InvalidValue(f"--keep {keep}: the newest version always stays", hint="1, or more")
-    workspace = open_everywhere(settings or Settings())
+    workspace = open_all_environments(settings or Settings())
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
             locks.enter_context(engine.locks.acquire(*key, workspace.settings.lock_wait))
@@ -49,17 +49,19 @@ def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
 
 def _others(workspace: Workspace) -> Iterator[tuple[Engine, Deployment]]:
     """The deployments of other projects that have their versions from this store. Old ones do not say from which: they
-    count where they share the state directory."""
+    count where they share the state directory.
+    """
     store = workspace.spec.models_dir.resolve()
     own = {engine.traits.state_dir for engine in workspace.engines}
-    for other in workspace.others():
+    for other in workspace.other_projects():
         unsaid = store if other.traits.state_dir in own else None
         yield from ((other, seen) for seen in other.inventory.observe_all() if (seen.store or unsaid) == store)
 
 
 def _ledgers(workspace: Workspace) -> set[Ledger]:
     """The histories of all that have their versions from this store, with those of every project in them. That of
-    another project lies where its deployments' folders are: an engine may see it from a state directory of ours."""
+    another project lies where its deployments' folders are: an engine may see it from a state directory of ours.
+    """
     own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
     return own | {Ledger(run_dir.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 

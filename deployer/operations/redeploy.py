@@ -16,7 +16,7 @@ from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
-from deployer.rollout.workspace import Progress, Workspace, one_model, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
 from deployer.store.store import Store
 
 
@@ -28,7 +28,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     keep_previous: bool = False,
     settings: Settings | None = None,
     dry_run: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> UpResult:
     """Serve `version` (unset: the newest in the store) of `model` (unset: of every model) instead of the current one.
 
@@ -45,7 +45,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
             models = served_models.replace_model(models, _moved(chosen, to, keep_previous))
         return spec_serving(workspace.spec, deployed.name, models)
 
-    deployed = workspace.deployed(name)
+    deployed = workspace.deployment(name)
     try:
         with lost_versions.suggest_recovery(workspace):
             result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, reason=REDEPLOY)
@@ -69,7 +69,7 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     model: str | None = None,
     settings: Settings | None = None,
     dry_run: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> UpResult:
     """Point labels to versions, which are loaded and proven first; None takes a label away.
 
@@ -80,11 +80,11 @@ def label(  # noqa: PLR0913 - the options of a verb, by their names
     workspace = open_workspace(settings or Settings())
 
     def wanted(deployed: Deployment) -> Spec:
-        changed = served_models.set_labels(one_model(deployed, model), labels)
+        changed = served_models.set_labels(select_model(deployed, model), labels)
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
     with lost_versions.suggest_recovery(workspace):
-        result = change(workspace, workspace.deployed(name), wanted, dry_run=dry_run, progress=progress, reason=LABEL)
+        result = change(workspace, workspace.deployment(name), wanted, dry_run=dry_run, progress=progress, reason=LABEL)
     return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
 
@@ -95,7 +95,7 @@ def _another_version(workspace: Workspace, deployed: Deployment, model: str | No
         others = versions[:-1]
         if not others or current == versions[-1]:
             continue
-        where = f"{workspace.typed(deployed.name)}{workspace.store_option}"
+        where = f"{workspace.cli_target(deployed.name)}{workspace.store_option}"
         which = f" --model {served.name}" if len(deployed.models) > 1 else ""
         one, does = (current, "stays with what serves") if current in others else (others[-1], "takes another")
         again = f"deployer redeploy {where}{which} --version {one}"
@@ -126,4 +126,4 @@ def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
 def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
     if model is None and version is None:
         return deployed.models
-    return (one_model(deployed, model),)
+    return (select_model(deployed, model),)

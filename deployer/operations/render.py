@@ -14,7 +14,7 @@ from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.launch import launch, resolve_models
+from deployer.rollout.launch import build_launch, resolve_models
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -49,23 +49,24 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
-        rendered, own = engine.render(form, launch(spec, engine, models)), _address(found, wanted)
+        rendered, own = engine.render(form, build_launch(spec, engine, models)), _address(found, wanted)
     else:
-        rendered = launch(spec, found.workspace.engine, models).rendered
+        rendered = build_launch(spec, found.workspace.engine, models).rendered
         own = _engine_chosen(found.workspace)
     return dataclasses.replace(rendered, notices=(*found.notices, *own, *_versions(found, models, form, target)))
 
 
 def _address(found: RenderTarget, wanted: Spec) -> Iterator[str]:
     """What of the address was taken from the deployment; its image, and a gateway in front of it, where the files have
-    another one or none."""
+    another one or none.
+    """
     if found.deployed is None:
         return
     running, rendered = found.deployed.image_name, wanted.docker.image
     if running not in ("", rendered):
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
         yield f"{rendered} is rendered, as docker.image says; {found.deployed.name} runs {running}: {way}"
-    typed = found.workspace.typed(found.deployed.name)
+    typed = found.workspace.cli_target(found.deployed.name)
     yield from inherited_address(wanted.server, found.workspace.spec.server, found.deployed, typed)
     if found.deployed.gateway is not None:
         yield f"{found.deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
@@ -88,7 +89,7 @@ def _how(workspace: Workspace, form: str, name: str, version: int) -> str:
     """What renders another version: a command, unless labels of the document point elsewhere."""
     if set(workspace.spec.models[name].labels.values()) - {version}:
         return f"list it under models.{name}.versions in deployer.toml"
-    return f"deployer render {form} {workspace.typed(f'{name}:{version}')} renders that"
+    return f"deployer render {form} {workspace.cli_target(f'{name}:{version}')} renders that"
 
 
 def _engine_chosen(workspace: Workspace) -> Iterator[str]:

@@ -18,7 +18,7 @@ from deployer.rollout import lost_versions
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
-from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.store.manifest import FOREIGN, digest_of_files
 from deployer.store.store import Store
 
@@ -29,7 +29,7 @@ def rollback(
     to: int | None = None,
     settings: Settings | None = None,
     dry_run: bool = False,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> UpResult:
     """Serve the models, versions and labels of release `to`, or of the last good release that served others; after a
     rollback that was killed, of the one that it meant. Releases of the deployment's own engine count, no others.
@@ -39,7 +39,7 @@ def rollback(
     files are others than were deployed then, and all that `up` raises.
     """
     workspace = open_workspace(settings or Settings())
-    deployed = workspace.deployed(name)
+    deployed = workspace.deployment(name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
     try:
         wanted = target(releases, deployed, to)
@@ -81,7 +81,7 @@ def _good(releases: tuple[Release, ...]) -> list[Release]:
 
 def _other_versions(workspace: Workspace, deployed: Deployment) -> str:
     """What to type where no release is written down to go back to: another version that the store has."""
-    where = workspace.typed(deployed.name)
+    where = workspace.cli_target(deployed.name)
     for served in deployed.models:
         others = [version for version in workspace.store.versions(served.name) if version not in served.versions]
         if others:
@@ -94,9 +94,10 @@ def _other_versions(workspace: Workspace, deployed: Deployment) -> str:
 
 def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel) -> str:
     """What to type where a version of the release is not what it was, or is gone: another release that can be had, and
-    an export of the model."""
+    an export of the model.
+    """
     store, loaded = workspace.store, _loaded(deployed)
-    where = workspace.typed(deployed.name)
+    where = workspace.cli_target(deployed.name)
     others = (found for found in _good(releases) if found.models != deployed.models)
     whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
     back = [f"deployer rollback {where} --to {it.number} goes to {format_models(it.models)}" for it in islice(whole, 1)]
@@ -109,7 +110,8 @@ def _other_ways(workspace: Workspace, releases: tuple[Release, ...], deployed: D
 
 def _source_then(store: Store, model: ServedModel) -> str:
     """The source of the version that is not what was deployed then, where its manifest is still the one of then;
-    otherwise the only source that the model has in the store."""
+    otherwise the only source that the model has in the store.
+    """
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
             found = store.get(model.name, version)

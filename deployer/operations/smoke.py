@@ -14,7 +14,7 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     Raises DeploymentNotFound, NotRunning.
     """
     workspace = open_workspace(settings or Settings())
-    deployment = workspace.running(name)
+    deployment = workspace.running_deployment(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
     report = proof.prove(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

@@ -14,8 +14,15 @@ from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
 from deployer.results.running import DeploymentStatus, ModelState
 from deployer.rollout.addresses import exposure
-from deployer.rollout.plan import other_image
-from deployer.rollout.workspace import Progress, Workspace, open_everywhere, open_workspace, silent, stopped_part
+from deployer.rollout.plan import image_change
+from deployer.rollout.workspace import (
+    Progress,
+    Workspace,
+    no_progress,
+    open_all_environments,
+    open_workspace,
+    stopped_component,
+)
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
 
@@ -30,7 +37,7 @@ def status(
     all_envs: bool = False,
     all_projects: bool = False,
     settings: Settings | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> tuple[DeploymentStatus, ...]:
     """Every deployment of the project in this environment, in all with `all_envs`, or the named one; with
     `all_projects` every deployment that the engines have. `progress` is called with what says that it is the
@@ -40,7 +47,7 @@ def status(
     `results`.
     """
     all_envs = all_envs or all_projects
-    opened = open_everywhere if all_envs else open_workspace
+    opened = open_all_environments if all_envs else open_workspace
     workspace = opened(settings or Settings())
     if name is not None:
         return tuple(_status(found, moved, workspace.store) for found, moved in _named(workspace, name))
@@ -81,11 +88,13 @@ def _typed(settings: Settings) -> str:
 def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:
     """The deployment of that name, on each engine that has it. Raises DeploymentNotFound."""
     name = workspace.deployment_name(name)
-    there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.having(name))
+    there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.engines_with(name))
     found = tuple(each for engine, seen in there if seen for each in _with_moved(engine, (seen,)))
-    found += tuple(each for engine in workspace.having(name) for each in _lost(engine, "", name, workspace.spec.env))
+    found += tuple(
+        each for engine in workspace.engines_with(name) for each in _lost(engine, "", name, workspace.spec.env)
+    )
     if not found:
-        raise workspace.nothing_deployed(name)
+        raise workspace.not_deployed_error(name)
     return found
 
 
@@ -120,7 +129,7 @@ def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[De
 
 
 def _moved(image: NamedImage | None, found: Deployment) -> str:
-    cause = other_image(image, found) if found.running else None
+    cause = image_change(image, found) if found.running else None
     return f"{cause}: deployer up {cli_name(found.name, found.env)} would replace the server" if cause else ""
 
 
@@ -139,7 +148,7 @@ def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatu
 
 
 def _asked(deployment: Deployment) -> DeploymentStatus:
-    if stopped := stopped_part(deployment):
+    if stopped := stopped_component(deployment):
         detail = f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
     client = Client(deployment.endpoints, STATUS_SECONDS, deployment.gateway, PATIENCE_SECONDS)

@@ -17,7 +17,7 @@ def unlock(name: str | None = None, *, force: bool = False, settings: Settings |
     owners = [(engine, engine.locks.owner(name, workspace.spec.env)) for engine in workspace.engines]
     held = [(engine, str(owner)) for engine, owner in owners if owner is not None]
     if len(held) > 1:
-        raise workspace.on_several(name, tuple(engine for engine, _ in held))
+        raise workspace.engine_conflict(name, tuple(engine for engine, _ in held))
     for engine, _ in held if force else ():
         engine.locks.break_lock(name, workspace.spec.env)
     owner = held[0][1] if held else None

@@ -13,7 +13,7 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import check_container_options, check_flags
 from deployer.rollout.preflight import check_platform, check_sources
 from deployer.rollout.targets import as_text
-from deployer.rollout.workspace import Progress, Workspace, open_workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 
 
 def up(  # noqa: PLR0913 - the options of a verb, by their names
@@ -23,7 +23,7 @@ def up(  # noqa: PLR0913 - the options of a verb, by their names
     settings: Settings | None = None,
     dry_run: bool = False,
     expect: str | None = None,
-    progress: Progress = silent,
+    progress: Progress = no_progress,
 ) -> UpResult:
     """Deploy `target`: a source (exported first), `NAME[:VERSION]` from the store, or all that `deployer.toml` says.
 
@@ -48,7 +48,7 @@ def _up(  # noqa: PLR0913 - the options of a verb, by their names
     progress: Progress,
 ) -> UpResult:
     spec = desired_spec(workspace, target, options)
-    workspace = workspace.with_spec(spec).narrowed(spec.deployment)
+    workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
     check_flags(spec, workspace.engine)
     check_container_options(workspace.settings, workspace.engine)
     workspace = preflight.check_other_engines(workspace, spec.deployment)

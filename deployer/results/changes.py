@@ -36,7 +36,8 @@ class UpResult:
 @dataclass(frozen=True)
 class TokenResult:
     """A new bearer token, which is kept nowhere; None after one was taken back. `file` has the hashes. `notices` say
-    that it replaces another."""
+    that it replaces another.
+    """
 
     name: str
     token: str | None

@@ -52,7 +52,8 @@ class DoctorResult:
 @dataclass(frozen=True)
 class Report:
     """All checks of one proof; a proof without a check proves nothing. `ok` does not say that everything was asked:
-    `partial` checks say what was not."""
+    `partial` checks say what was not.
+    """
 
     checks: tuple[Check, ...]
 

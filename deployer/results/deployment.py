@@ -76,7 +76,8 @@ class ResolvedModel:
 @dataclass(frozen=True)
 class Rendered:
     """The files that a server reads, by their name in its config folder. `notices` say what was taken from the
-    deployment, which other versions there are, and whose paths the files have, where no engine was named."""
+    deployment, which other versions there are, and whose paths the files have, where no engine was named.
+    """
 
     files: Mapping[str, str]
     notices: tuple[str, ...] = ()
@@ -225,7 +226,8 @@ class Deployment:
 @dataclass(frozen=True)
 class Memory:
     """Bytes that a server uses, that it may use at most, that its machine has free, and that hold parts of files for it
-    and can be taken back; None is unknown."""
+    and can be taken back; None is unknown.
+    """
 
     used: int
     limit: int | None = None

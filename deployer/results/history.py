@@ -53,7 +53,8 @@ class Release:
 @dataclass(frozen=True)
 class HistoryResult:
     """Releases, the newest first; `notices` say of what is deployed that its history is lost, and, where there is
-    none, what command shows one."""
+    none, what command shows one.
+    """
 
     releases: tuple[Release, ...]
     notices: tuple[str, ...] = ()

@@ -98,7 +98,8 @@ class SavedModelInfo:
 @dataclass(frozen=True)
 class Model:
     """A version in the store. `digest` is over the bytes of the SavedModel; `source` says what it was exported from.
-    `notes` say what the export fixed, renamed, left out or could not compare: one sentence each."""
+    `notes` say what the export fixed, renamed, left out or could not compare: one sentence each.
+    """
 
     name: str
     version: int
@@ -119,7 +120,8 @@ class Model:
 class Source:
     """Where a version came from. `digest` covers the source's bytes and every option that shapes the export; where only
     running the source tells what it makes, there is none. `options` covers the options and examples, `content` the
-    bytes alone. `keras` is the version of the Keras that wrote it, where one did."""
+    bytes alone. `keras` is the version of the Keras that wrote it, where one did.
+    """
 
     kind: str
     location: str

@@ -53,7 +53,8 @@ class Export(Step):
 @dataclass(frozen=True)
 class StartCandidate(Step):
     """A server starts beside what serves, on ports of its own; from an image where the engine has images, which is
-    pulled where it is `missing`."""
+    pulled where it is `missing`.
+    """
 
     models: tuple[ServedModel, ...]
     image: str = ""
@@ -99,7 +100,8 @@ class DiscardCandidate(Step):
 @dataclass(frozen=True)
 class Promote(Step):
     """The candidate takes the address; the old server, with the models of `replaces`, gives way once the steps of
-    `accepted_by` have passed."""
+    `accepted_by` have passed.
+    """
 
     address: str
     gateway: bool
@@ -132,7 +134,8 @@ class AwaitServing(Step):
 @dataclass(frozen=True)
 class VerifyServing(Step):
     """The server that serves answers the golden questions. `again`: it has done so a moment ago, before its models were
-    changed."""
+    changed.
+    """
 
     again: bool = False
 
@@ -221,7 +224,8 @@ class Remove(Step):
 @dataclass(frozen=True)
 class Plan:
     """What will be done, as data: printed by `--dry-run`, compared by tests, executed by `up` and `down`. `server` is a
-    digest of the settings that the server and its gateway shall have."""
+    digest of the settings that the server and its gateway shall have.
+    """
 
     change: Change
     deployment: str

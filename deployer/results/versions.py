@@ -10,7 +10,8 @@ from deployer.results.model import Model
 @dataclass(frozen=True)
 class ExportResult:
     """`created` is False when the store has a version with this content. `notices` say what was fixed, renamed,
-    left out or chosen without being asked for."""
+    left out or chosen without being asked for.
+    """
 
     model: Model
     created: bool

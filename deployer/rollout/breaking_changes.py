@@ -72,7 +72,8 @@ def find_breaking_changes(  # noqa: PLR0913 - what a comparison needs
 ) -> Iterator[BreakingChange | IncomparableVersions]:
     """What clients of `observed` lose by a launch of `models`: those that ask without a version, or by a label that
     stays. A server that must be asked for its signatures, and refuses that for load, is asked again for `patience`
-    seconds. Raises Overloaded after that. `asked` are signatures that it declared before."""
+    seconds. Raises Overloaded after that. `asked` are signatures that it declared before.
+    """
     wanted = {model.name: model for model in launch.models}
     known = {(model.name, model.version): model for model in models}
     for before in observed.models:
@@ -95,7 +96,8 @@ def find_breaking_changes(  # noqa: PLR0913 - what a comparison needs
 
 def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
     """The signatures of what serves and is no longer in the store. Ask before an export: it makes the model's folder
-    again, and a server that finds the folder without its version unloads that."""
+    again, and a server that finds the folder without its version unloads that.
+    """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     found: dict[tuple[str, int, str], tuple[Signature, ...]] = {}
     if observed is None or not observed.running:

@@ -22,12 +22,12 @@ from deployer.rollout.exports import export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_launch, resolve_models
-from deployer.rollout.monitor import metered
+from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults, reverts, routing, unused_options
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change
 from deployer.rollout.reload import recover_interrupted
-from deployer.rollout.workspace import Progress, Workspace, silent
+from deployer.rollout.workspace import Progress, Workspace, no_progress
 from deployer.store.store import stays
 
 DesiredState = Callable[[Deployment], Spec]
@@ -50,12 +50,12 @@ def change(  # noqa: PLR0913 - what a change is made of
     It is asked again what is wanted once nobody else can change the deployment: what others have changed since stays.
     Raises DeploymentNotFound when they have removed it.
     """
-    workspace = workspace.with_spec(wanted(deployed)).narrowed(deployed.name)
+    workspace = workspace.with_spec(wanted(deployed)).for_deployment(deployed.name)
     check_container_options(workspace.settings, workspace.engine)
 
     def now_wanted(observed: Deployment | None) -> Spec:
         if observed is None:
-            raise workspace.nothing_deployed(deployed.name)
+            raise workspace.not_deployed_error(deployed.name)
         return wanted(observed)
 
     options = ExportOptions()
@@ -67,11 +67,12 @@ def change(  # noqa: PLR0913 - what a change is made of
 
 def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> UpResult:
     """The plan, with nothing touched and no TensorFlow imported. Raises VerificationFailed and InsufficientMemory for
-    what would be refused before anything is started."""
+    what would be refused before anything is started.
+    """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
     found = preview_change(workspace, options, observed)
-    gate = Gate(workspace, found.launch, found.models, silent)
+    gate = Gate(workspace, found.launch, found.models, no_progress)
     gate.admit(found.plan.change, observed)
     notices = (
         *_foretold(gate, found.with_exports, observed, reason),
@@ -131,7 +132,7 @@ def deploy(  # noqa: PLR0913 - what a change is made of
                 record_release(
                     workspace.ledger, request, plan, workspace.engine.traits.name, note=note, reason=reason
                 ) as record,
-                metered(workspace, request, plan, observed, record.measured) as monitor,
+                monitor_traffic(workspace, request, plan, observed, record.measured) as monitor,
             ):
                 gate.admit(plan.change, observed)
                 context = Context(workspace, request, gate, observed, progress, notices.append, record.step, monitor)
@@ -164,13 +165,13 @@ def _exported(
     workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str], new: list[Model]
 ) -> Spec:
     """The spec with every source exported and its version pinned; what the exports say goes to `notices`, and what they
-    make to `new`."""
-    models, served = dict(workspace.spec.models), partial(lost_versions.highest_served, workspace)
-    if all(spec.source is None for spec in models.values()):
-        return workspace.spec
+    make to `new`.
+    """
     from deployer.export import child
 
-    check_versions(workspace, options)
+    models, served = dict(workspace.spec.models), partial(lost_versions.highest_served, workspace)
+    if any(spec.source is not None for spec in models.values()):
+        check_versions(workspace, options)
     with child.kept():
         for name, spec in models.items():
             if spec.source is not None:

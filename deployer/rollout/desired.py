@@ -16,7 +16,8 @@ from deployer.rollout.workspace import Workspace
 
 def desired_spec(workspace: Workspace, target: str | None, options: ExportOptions, forms: str = TO_DEPLOY) -> Spec:
     """The spec with just the models that the target means, which has one of the `forms`. Raises UsageError when nothing
-    is meant."""
+    is meant.
+    """
     spec = workspace.spec
     if target is None:
         _refuse_export_options("deployer.toml", dataclasses.replace(options, force=False))

@@ -43,7 +43,8 @@ PROMOTE_SECONDS = 15.0
 @dataclass
 class Context:
     """What the steps of one plan work with, and what they have come to: `serving` is the server at the address,
-    `replaced` the one that a promotion takes it from."""
+    `replaced` the one that a promotion takes it from.
+    """
 
     workspace: Workspace
     launch: Launch

@@ -144,7 +144,8 @@ class Gate:
 
     def check_unchanged(self, server: Deployment) -> Report:
         """Of a server that may just have been started again, by its engine or by what was mended, or will be: so its
-        files are looked at, and one question is asked. Raises NotReady, BrokenModel, VerificationFailed."""
+        files are looked at, and one question is asked. Raises NotReady, BrokenModel, VerificationFailed.
+        """
         from deployer.verification import smoke
 
         for model in self.models:

@@ -22,7 +22,8 @@ from deployer.verification.golden import GoldenCase
 
 def resolve_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
     """Every model of the spec with what the store has. Raises ModelNotFound, ConfigError for a label to no version, and
-    for `[batching]` where a model cannot be batched."""
+    for `[batching]` where a model cannot be batched.
+    """
     wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
     for found in wanted:
         check_batching(spec, found.models)
@@ -58,11 +59,13 @@ def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
 
 
 def _wanted(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
-    models = tuple(get(store, name, version) for version in sorted(set(spec.versions))) or (get(store, name),)
+    models = tuple(get_version(store, name, version) for version in sorted(set(spec.versions))) or (
+        get_version(store, name),
+    )
     return ResolvedModel(served_model(name, models, spec), models)
 
 
-def get(store: Store, name: str, version: int | None = None) -> Model:
+def get_version(store: Store, name: str, version: int | None = None) -> Model:
     """A version of a model that deployer.toml lists without a source. Raises ModelNotFound, with the missing key."""
     try:
         return store.get(name, version)
@@ -97,7 +100,8 @@ def check_flags(spec: Spec, engine: Engine) -> None:
 
 def check_container_options(settings: Settings, engine: Engine) -> None:
     """Refuse options of containers where the engine runs none: in `deployer.toml` they are for another engine, and
-    typed they are meant. Raises SettingRefused."""
+    typed they are meant. Raises SettingRefused.
+    """
     names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
     if names and not engine.traits.image:
         options = " and ".join(spelled(Settings, name) for name in names)
@@ -106,7 +110,7 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
         )
 
 
-def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
+def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """What the engine is to start. Raises TemplateError, SettingRefused."""
     check_flags(spec, engine)
     root = engine.traits.models_root(spec.models_dir)
@@ -128,7 +132,9 @@ def launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launc
 def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
     gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
-    return dataclasses.replace(launch(spec, engine, models), image=engine.images.current(), gateway_digest=gateway)
+    return dataclasses.replace(
+        build_launch(spec, engine, models), image=engine.images.current(), gateway_digest=gateway
+    )
 
 
 def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:

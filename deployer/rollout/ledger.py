@@ -101,7 +101,8 @@ class Ledger:
 
     def interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
         """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock on that
-        engine held."""
+        engine held.
+        """
         found = [release for release in self.releases(name, env, engine) if release.outcome is Outcome.UNDER_WAY]
         told = []
         for release in found:

@@ -18,7 +18,8 @@ from deployer.rollout.workspace import Workspace
 @contextmanager
 def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
     """Give an error about a version that the store does not have the hint, where it was lost; `target` is what was
-    typed, which may name a model."""
+    typed, which may name a model.
+    """
     try:
         yield
     except ModelNotFound as error:
@@ -31,7 +32,8 @@ def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterato
 
 def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -> str:
     """What brings back a version of a model that this project serves, or the model where nothing of it is left; empty
-    where it was not lost."""
+    where it was not lost.
+    """
     if not NAME.fullmatch(name):
         return ""
     there = workspace.store.versions(name)
@@ -45,7 +47,8 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
 
 def highest_served(workspace: Workspace, name: str) -> int:
     """The highest version of a model that is served from the workspace's store, which may have lost it; 0 for none. No
-    other version may get its number: a server keeps what it has loaded under that."""
+    other version may get its number: a server keeps what it has loaded under that.
+    """
     own = (None, workspace.spec.models_dir.resolve())
     served = (model for each in _observed(workspace) if each.store in own for model in each.models)
     return max((version for model in served if model.name == name for version in model.versions), default=0)
@@ -58,14 +61,14 @@ def recovery_command(workspace: Workspace, deployment: Deployment, served: Serve
     what = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
     folder = workspace.store.root / served.name
     back = f"put {shlex.quote(str(folder / str(lost[0]) if there and lost else folder))} back"
-    status = f"deployer status {workspace.typed(deployment.name)}"
+    status = f"deployer status {workspace.cli_target(deployment.name)}"
     still = f"{status} shows whether {what} is still served" if deployment.running else f"{what} is not served now"
     return f"{export_command(workspace, served.name, deployment)}; or {back}: {still}"
 
 
 def export_command(workspace: Workspace, name: str, deployment: Deployment) -> str:
     """The command that makes a version of a model again and serves it."""
-    options = workspace.typed(deployment.name).removeprefix(deployment.name)
+    options = workspace.cli_target(deployment.name).removeprefix(deployment.name)
     store = workspace.store_option
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:

@@ -85,7 +85,7 @@ NO_MONITOR = TrafficMonitor()
 
 
 @contextmanager
-def metered(
+def monitor_traffic(
     workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None, keep: Keep
 ) -> Iterator[TrafficMonitor]:
     """Traffic to what serves now, when it is wanted and something serves and changes; `keep` gets what was measured."""

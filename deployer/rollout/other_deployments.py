@@ -10,7 +10,7 @@ from deployer import engines
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineError
-from deployer.rollout.workspace import Workspace, each_once, open_everywhere
+from deployer.rollout.workspace import Workspace, open_all_environments, unique_engines
 
 MAX_SHOWN = 3
 """Places that a hint names."""
@@ -29,7 +29,8 @@ def nothing_deployed(workspace: Workspace) -> str:
 
 def _shown_with(workspace: Workspace) -> Iterator[str]:
     """The commands that show what else there is: this project's first, then what this directory has of others, at last
-    what others have on this machine."""
+    what others have on this machine.
+    """
     own = all_engines(workspace)
     for engine in own:
         yield from (
@@ -68,7 +69,8 @@ def command_line(workspace: Workspace, verb: str, options: str) -> str:
 
 def hint_for_project(workspace: Workspace, name: str) -> str:
     """How this project's deployment of that name is reached which the workspace does not mean; empty where there is
-    none."""
+    none.
+    """
     own = all_engines(workspace)
     return _reached([_text(workspace, engine, "", env) for engine in own for env in _environments(engine, name)])
 
@@ -100,8 +102,8 @@ def all_engines(workspace: Workspace) -> tuple[Engine, ...]:
     """This project's engines of all environments, and those that were left out by naming another."""
     found = [*workspace.engines, *engines.beside(workspace.spec).engines]
     with contextlib.suppress(DeployerError):
-        found += open_everywhere(workspace.settings).engines
-    return each_once(found)
+        found += open_all_environments(workspace.settings).engines
+    return unique_engines(found)
 
 
 def _environments(engine: Engine, name: str | None = None) -> tuple[str, ...]:

@@ -28,7 +28,8 @@ class _Recorded:
 
 def nothing_recorded(workspace: Workspace, name: str | None, env: str | None) -> str:
     """That nothing was deployed as `name` in `env`, both of which may mean all; and the commands that show what was
-    deployed elsewhere."""
+    deployed elsewhere.
+    """
     recorded = tuple(_recorded(workspace, name))
     of_that_name = [each for each in recorded if name in (None, each.name)]
     commands = tuple(dict.fromkeys(_command(workspace, each, name) for each in of_that_name))

@@ -50,20 +50,23 @@ SKIPPED = "verification is skipped"
 
 @dataclass(frozen=True)
 class Conditions:
-    """What a decision depends on beside what is asked for and what is observed.
+    """Facts that a plan depends on besides the launch and the observed deployment."""
 
-    `seamless` tells whether the engine can replace a server without closing its ports for a moment; `gate` whether
-    anything is verified first; `measured` whether clients are measured; `astray` why the server would not find what it
-    is to take up; `room` whether there is memory for a candidate while the server loads what it has verified; `stored`
-    leaves of models the versions that the store has.
-    """
+    zero_downtime: bool = True
+    """Whether the engine can replace a server without closing its ports for a moment."""
 
-    seamless: bool = True
-    gate: bool = True
-    measured: bool = False
-    astray: str = ""
-    room: bool = False
-    stored: Callable[[Models], Models] = tuple
+    verify: bool = True
+    measure: bool = False
+    """Whether requests are sent to the endpoint during the change."""
+
+    reload_obstacle: str = ""
+    """Why the running server cannot load the versions, such as a store that it does not see."""
+
+    fits_three: bool = False
+    """Whether the candidate may keep its memory while the running server loads the same versions."""
+
+    only_stored: Callable[[Models], Models] = tuple
+    """Leaves out versions that are no longer in the store."""
 
 
 def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
@@ -76,7 +79,7 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
     name = f"{launch.name} [{launch.env}]"
     if observed is None or not observed.running:
         return Plan(Change.CREATE, name, _create(launch, observed, conditions))
-    if cause := _replace_cause(launch, observed) or conditions.astray:
+    if cause := _replace_cause(launch, observed) or conditions.reload_obstacle:
         return Plan(Change.REPLACE, name, _replace(launch, observed, cause, conditions))
     gateway = _gateway(launch, observed, conditions)
     if launch.models != observed.models:
@@ -96,12 +99,12 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     return "image, certificate, tokens, limits or template of the gateway differ"
 
 
-def starts(plan: Plan) -> bool:
+def starts_server(plan: Plan) -> bool:
     """Whether a server or a gateway will be started: then the engine must be fit for it."""
     return any(isinstance(step, (StartCandidate, ReplaceGateway)) for step in plan.steps)
 
 
-def remove(observed: Deployment) -> Plan:
+def plan_removal(observed: Deployment) -> Plan:
     """What `down` does."""
     cause = "asked for" if observed.running else "asked for; its server is not running"
     return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.models),))
@@ -111,9 +114,9 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     cause = "nothing is deployed under this name"
     if observed is not None:
         cause = "its server is not running"
-    unmeasured = dataclasses.replace(conditions, measured=False)  # no server answers before
+    unmeasured = dataclasses.replace(conditions, measure=False)  # no server answers before
     promote = Promote(
-        VERIFIED if conditions.gate else SKIPPED,
+        VERIFIED if conditions.verify else SKIPPED,
         _address(launch, observed),
         bool(launch.gateway_digest),
         changes=describe(observed.models, launch.models) if observed else (),
@@ -123,8 +126,8 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Conditions) -> tuple[Step, ...]:
-    gap, why = "", VERIFIED if conditions.gate else SKIPPED
-    if not conditions.seamless or bool(launch.gateway_digest) is not (observed.gateway is not None):
+    gap, why = "", VERIFIED if conditions.verify else SKIPPED
+    if not conditions.zero_downtime or bool(launch.gateway_digest) is not (observed.gateway is not None):
         gap = "the gateway has them" if launch.gateway_digest else "the new one has loaded"
         why = (
             "there is no gateway yet"
@@ -149,17 +152,17 @@ def _start(launch: Launch, cause: str) -> StartCandidate:
 
 
 def _first_look(conditions: Conditions, *, pace: bool = False) -> Step:
-    return VerifyCandidate(UNVERIFIED, pace) if conditions.gate else AwaitCandidate(SKIPPED)
+    return VerifyCandidate(UNVERIFIED, pace) if conditions.verify else AwaitCandidate(SKIPPED)
 
 
 def _accepting(conditions: Conditions) -> tuple[Step, ...]:
     """What a promoted server must show before the one that it replaces is given up."""
-    verify = (VerifyServing(AT_ITS_ADDRESS),) if conditions.gate else ()
+    verify = (VerifyServing(AT_ITS_ADDRESS),) if conditions.verify else ()
     return (AwaitServing(AT_ITS_ADDRESS), *verify, *_judged(conditions, old_serves=True))
 
 
 def _judged(conditions: Conditions, *, old_serves: bool) -> tuple[Step, ...]:
-    return (JudgeTraffic("clients are measured", old_serves),) if conditions.measured else ()
+    return (JudgeTraffic("clients are measured", old_serves),) if conditions.measure else ()
 
 
 def _gateway(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
@@ -171,7 +174,8 @@ def _gateway(launch: Launch, observed: Deployment, conditions: Conditions) -> tu
 
 def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
     """Whether a server has every version already: then no candidate is needed to prove them. A version that is still to
-    be exported has no digest."""
+    be exported has no digest.
+    """
     exported = all(len(model.digests) == len(model.versions) for model in wanted)
     return exported and _digests(wanted).items() <= _digests(there).items()
 
@@ -179,9 +183,9 @@ def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
     loaded = all_loaded(launch.models, observed.models)
     return (
-        *(_before_reload(launch, observed, conditions, loaded=loaded) if conditions.gate else ()),
-        *reload(observed.models, launch.models, conditions.stored),
-        VerifyServing("after the reload", again=loaded) if conditions.gate else AwaitServing(SKIPPED),
+        *(_before_reload(launch, observed, conditions, loaded=loaded) if conditions.verify else ()),
+        *reload_steps(observed.models, launch.models, conditions.only_stored),
+        VerifyServing("after the reload", again=loaded) if conditions.verify else AwaitServing(SKIPPED),
         *_judged(conditions, old_serves=False),
     )
 
@@ -192,14 +196,14 @@ def _before_reload(launch: Launch, observed: Deployment, conditions: Conditions,
     return (
         _start(launch, reload_cause(observed.models, launch.models)),
         VerifyCandidate(UNVERIFIED, pace=True),
-        DiscardCandidate("the running server loads the verified version itself", background=conditions.room),
+        DiscardCandidate("the running server loads the verified version itself", background=conditions.fits_three),
     )
 
 
-def reload(there: Models, models: Models, stored: Callable[[Models], Models] = tuple) -> tuple[Step, ...]:
+def reload_steps(there: Models, models: Models, only_stored: Callable[[Models], Models] = tuple) -> tuple[Step, ...]:
     """Have a server that has `there` serve `models`: both at first, where that is another thing than either."""
     union = _union(there, models)
-    both = stored(union)
+    both = only_stored(union)
     cause, loads_first = reload_cause(there, models), not (_same(both, there) or _same(both, models))
     changes = describe(both if loads_first else there, models)
     last = (Reload(cause, models, union, changes), RecordModels("the reload has ended", models))
@@ -237,7 +241,8 @@ def _address(launch: Launch, observed: Deployment | None) -> str:
 
 def _port(wanted: int | None, usual: int, there: int | None, *, held: bool) -> str:
     """A port that was left open stays the one that the deployment has: for certain while it is `held`, and else where
-    it is still free. A new deployment takes the usual one when it is free; 0 asks for any."""
+    it is still free. A new deployment takes the usual one when it is free; 0 asks for any.
+    """
     if wanted:
         return str(wanted)
     if there is not None:
@@ -261,12 +266,13 @@ def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
     ):
         if wanted and wanted != there:
             return f"{protocol} port {wanted} is wanted, {there} is there"
-    return other_image(launch.image, observed) or _overwritten(launch.models, observed.models)
+    return image_change(launch.image, observed) or _overwritten(launch.models, observed.models)
 
 
 def _default(launch: Launch, observed: Deployment) -> str:
     """The flag that differs, where that is one which deployer sets by itself: a server of an earlier release has none,
-    and one may be set to another value now."""
+    and one may be set to another value now.
+    """
     wanted = dict(launch.flags)
     for name, value in DEFAULT_FLAGS:
         others = tuple(flag for flag in launch.flags if flag[0] != name)
@@ -277,7 +283,7 @@ def _default(launch: Launch, observed: Deployment) -> str:
     return ""
 
 
-def other_image(image: NamedImage | None, observed: Deployment) -> str | None:
+def image_change(image: NamedImage | None, observed: Deployment) -> str | None:
     """A tag may come to mean another image, by a pull or a build."""
     if image is None or not image.id or observed.image_id in ("", image.id):
         return None

@@ -25,11 +25,12 @@ def check_sources(spec: Spec, options: ExportOptions) -> None:
 
 def check_other_engines(workspace: Workspace, name: str) -> Workspace:
     """The workspace, once it is known that no engine which was left out has a deployment of this name, too; with a note
-    where one that had it cannot be asked. Raises EngineConflict."""
+    where one that had it cannot be asked. Raises EngineConflict.
+    """
     key = (name, workspace.spec.env)
     if workspace.spec.engine == "auto":
         return workspace
-    with workspace.offering_embedded(name):
+    with workspace.suggest_embedded(name):
         if workspace.engine.observe(*key) is not None:
             return workspace
     left_out = engines.beside(workspace.spec)
@@ -45,7 +46,7 @@ def check_other_engines(workspace: Workspace, name: str) -> Workspace:
     if not absence or not workspace.was_on_docker(name):
         return workspace
     note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {absence}"
-    return dataclasses.replace(workspace, unasked=note)
+    return dataclasses.replace(workspace, unchecked_engine=note)
 
 
 def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
@@ -53,7 +54,7 @@ def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflic
     return EngineConflict(
         f"{name} [{workspace.spec.env}] is on the {there} engine already: on {here} it would be a second one of "
         "that name",
-        hint=f"deployer down {workspace.typed(name)} --engine {there} takes it down there; "
+        hint=f"deployer down {workspace.cli_target(name)} --engine {there} takes it down there; "
         f"--engine {there} goes on there; another --env or "
         "--name keeps both",
     )
@@ -67,7 +68,7 @@ _OF_STRANGERS = (
 
 def check_platform(workspace: Workspace) -> None:
     """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
-    with workspace.offering_embedded(workspace.spec.deployment):
+    with workspace.suggest_embedded(workspace.spec.deployment):
         for finding in workspace.engine.preflight.platform():
             if finding.severity == "error":
                 raise EngineUnavailable(finding.message, hint=finding.remedy)
@@ -82,7 +83,7 @@ def check_platform(workspace: Workspace) -> None:
     for lost in workspace.engine.inventory.lost(name, env):
         raise EngineError(
             f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
-            hint=f"deployer down {workspace.typed(name)} ends it",
+            hint=f"deployer down {workspace.cli_target(name)} ends it",
         )
     if server.rest_port or server.grpc_port:
         _check_other_protocol(server, workspace.engine.observe(name, env))

@@ -16,7 +16,7 @@ from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
-from deployer.rollout.launch import check_batching, check_labels, get, resolve_launch, served_model
+from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
@@ -70,14 +70,17 @@ def _foreseen(
         )
         steps.append(Export(found, spec.source or "", name, version))
         return _exported_as(version, store, name, spec, is_certain=found != ONLY_RUNNING_TELLS)
-    models = tuple(get(store, name, version) for version in spec.versions) or (found or get(store, name),)
+    models = tuple(get_version(store, name, version) for version in spec.versions) or (
+        found or get_version(store, name),
+    )
     check_batching(workspace.spec, models)
     return ResolvedModel(served_model(name, models, spec), models)
 
 
 def _exported_as(version: int, store: Store, name: str, spec: ModelSpec, *, is_certain: bool) -> ResolvedModel:
     """What would be served of a model once its source is exported. Where that is not certain, the source may turn out
-    to be what a version of the store holds."""
+    to be what a version of the store holds.
+    """
     versions = tuple(sorted(set(spec.versions))) or (version,)
     there = store.versions(name)
     for missing in sorted({*versions} - {*there, version}):
@@ -99,12 +102,12 @@ def decide_plan(workspace: Workspace, request: Launch, models: tuple[Model, ...]
     """What will be done, on an engine that is fit for it."""
     gate = workspace.spec.gate
     conditions = planning.Conditions(
-        seamless=workspace.engine.traits.zero_downtime, gate=not gate.skip, measured=gate.measure_rate is not None
+        zero_downtime=workspace.engine.traits.zero_downtime, verify=not gate.skip, measure=gate.measure_rate is not None
     )
     plan = planning.decide(request, observed, conditions)
     if plan.change is Change.RELOAD and observed is not None:
         plan = planning.decide(request, observed, _looked_closer(workspace, request, models, observed, conditions))
-    if planning.starts(plan):
+    if planning.starts_server(plan):
         check_platform(workspace)
     return plan
 
@@ -121,7 +124,7 @@ def _looked_closer(
     memory = engine.memory(observed) if spec.gate.check_memory else None
     return dataclasses.replace(
         conditions,
-        astray=engine.preflight.reload(observed, request.models),
-        room=memory is not None and memory_checks.fits_three(memory, observed, models),
-        stored=reload.in_store(reload.store_of(workspace, observed), request.models),
+        reload_obstacle=engine.preflight.reload(observed, request.models),
+        fits_three=memory is not None and memory_checks.fits_three(memory, observed, models),
+        only_stored=reload.in_store(reload.store_of(workspace, observed), request.models),
     )

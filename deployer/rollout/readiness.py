@@ -46,7 +46,8 @@ def await_withdrawn(
 
 class LivenessProbe:
     """Tells of a server that does not answer yet whether it is there at all; seldom, for asking the engine takes from
-    the processor that the server loads with."""
+    the processor that the server loads with.
+    """
 
     def __init__(self, engine: Engine, deployment: Deployment) -> None:
         self._engine = engine

@@ -47,7 +47,8 @@ def restore(workspace: Workspace, server: Deployment, models: Models, journal: C
 
 def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list[str]) -> Deployment | None:
     """What serves, once all that killed commands left is finished or undone, which `notices` say. Call it with the lock
-    held."""
+    held.
+    """
     mended = workspace.engine.recover(name, env)
     notices.extend((*workspace.ledger.interrupted(name, env, workspace.engine.traits.name), *mended))
     observed = workspace.engine.observe(name, env)
@@ -68,7 +69,8 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
 
 def in_store(store: Store, coming: Models = ()) -> Callable[[Models], Models]:
     """Leaves of models the versions that are still in a store: a server may have one that somebody has removed. Those
-    of `coming` will be there, too: they may be exported first."""
+    of `coming` will be there, too: they may be exported first.
+    """
     exported = {model.name: model.versions for model in coming}
 
     def there(models: Models) -> Models:
@@ -99,7 +101,7 @@ def _reload(
     workspace: Workspace, server: Deployment, there: Models, models: Models, journal: Callable[[Step], None]
 ) -> Deployment:
     handlers = {LoadVersions: load, Reload: switch, RecordModels: record}
-    for step in planning.reload(there, models, in_store(store_of(workspace, server))):
+    for step in planning.reload_steps(there, models, in_store(store_of(workspace, server))):
         journal(step)
         server = handlers[type(step)](step, workspace, server)  # type: ignore[operator]
     return server

@@ -1,5 +1,6 @@
 """What `up` would start now, for verbs that start nothing: what is deployed is asked for, and a missing engine is no
-error."""
+error.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ from deployer.rollout.workspace import Workspace
 class RenderTarget:
     """The workspace with the engine that `up` would use and the spec that it would aim at, of versions that the store
     has; `deployed` is what there is now, and `notices` say why a version is not the one that `up` would serve, and
-    whether no engine could be asked."""
+    whether no engine could be asked.
+    """
 
     workspace: Workspace
     deployed: Deployment | None
@@ -42,7 +44,7 @@ def _asked(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
     name, env = workspace.spec.deployment, workspace.spec.env
     workspace = dataclasses.replace(workspace, engines=tuple(map(engines.answering_soon, workspace.engines)))
     try:
-        workspace = workspace.narrowed(name)
+        workspace = workspace.for_deployment(name)
         return workspace, workspace.engine.observe(name, env), ""
     except EngineError as error:
         unasked = (

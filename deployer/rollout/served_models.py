@@ -46,7 +46,8 @@ def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedM
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
     """Which version answers in the place of which, and what requests: those without a version, which go to the highest,
-    and those by a label that stays. A version takes its own place where its files are others than before."""
+    and those by a label that stays. A version takes its own place where its files are others than before.
+    """
     then, now = dict(before.labels), dict(after.labels)
     answered = {"requests without a version": (max(before.versions), max(after.versions))} | {
         f"requests by label {label}": (then[label], now[label]) for label in sorted(then.keys() & now)

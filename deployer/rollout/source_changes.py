@@ -41,7 +41,8 @@ def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple
 
 def _way(place: str, newest: Model, options: ExportOptions) -> str:
     """What exports a source to the model's name. The options of an earlier export are known by their digest alone: no
-    command leaves them out."""
+    command leaves them out.
+    """
     from deployer import export as exporter
 
     if newest.source.options not in (None, exporter.identify(options.request(place)).options):
@@ -52,7 +53,8 @@ def _way(place: str, newest: Model, options: ExportOptions) -> str:
 
 def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | None:
     """The file or folder that the newest version was exported from, when it is another now. Nothing is read of one
-    whose dates are older than the version."""
+    whose dates are older than the version.
+    """
     newest = store.newest(name)
     if newest is None or newest.source.digest is None:
         return None
@@ -64,7 +66,8 @@ def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | N
 
 def describe_change(name: str, store: Store, options: ExportOptions) -> str:
     """That the source of this name in the working directory is not what the newest stored version was made of, as a
-    sentence; empty where there is none, or it is the same. `options` are those that an export here would have."""
+    sentence; empty where there is none, or it is the same. `options` are those that an export here would have.
+    """
     place = Path(name)
     if not place.exists() or place.resolve().is_relative_to(store.root.resolve()):
         return ""

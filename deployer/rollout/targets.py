@@ -37,7 +37,8 @@ class Stored:
 
 def as_text(target: object) -> str:
     """A source or a target as the command line would have it; a `file://` URI becomes a path. Raises UsageError for a
-    model that is not in a file, SourceNotFound for one that is on another machine."""
+    model that is not in a file, SourceNotFound for one that is on another machine.
+    """
     if isinstance(target, (str, os.PathLike)):
         return local(os.fsdecode(target))
     raise UsageError(
@@ -138,7 +139,8 @@ def name_for(source: str) -> str:
 
 def next_version(store: Store, name: str, source: str, own: int | None = None, served: int = 0) -> int:
     """The number that an export gets: the next one, or a version folder's own where that is higher. `own` is that
-    number where it is known already. `served` is the highest that a server has, which the store may have lost."""
+    number where it is known already. `served` is the highest that a server has, which the store may have lost.
+    """
     return max(store.next_version(name), own_version(source) if own is None else own, served + 1)
 
 

@@ -12,7 +12,8 @@ from deployer.errors import DeployerError, DeployFailed, note_undone
 @dataclass(frozen=True, eq=False)
 class Undo:
     """`says` tells a person who ended the command what was undone; with `failure`, an error is raised as DeployFailed
-    that begins so."""
+    that begins so.
+    """
 
     action: Callable[[], object]
     says: str
@@ -41,7 +42,8 @@ class UndoStack:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """Raises DeployFailed in the place of an error, where something that was undone says so; and the first error of
-        what could not be undone, once the rest is."""
+        what could not be undone, once the rest is.
+        """
         if error is None:
             return
         failure, stuck = "", None

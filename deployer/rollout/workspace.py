@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Progress = Callable[[str], None]
 
 
-def silent(_: str) -> None:
+def no_progress(_: str) -> None:
     """The progress of those who do not want any."""
 
 
@@ -43,7 +43,7 @@ def silent(_: str) -> None:
 class Workspace:
     """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
 
-    `absence` says why Docker is not among them, where it would have been preferred; `unasked` what is to be said of an
+    `absence` says why Docker is not among them, where it would have been preferred; `unchecked_engine` is a note on an
     engine that could not be asked whether it has the deployment, too.
     """
 
@@ -51,7 +51,7 @@ class Workspace:
     engines: tuple[Engine, ...]
     settings: Settings
     absence: str = ""
-    unasked: str = ""
+    unchecked_engine: str = ""
 
     @property
     def store(self) -> Store:
@@ -81,18 +81,18 @@ class Workspace:
         """The engine to work with."""
         return self.engines[0]
 
-    def narrowed(self, name: str) -> Workspace:
+    def for_deployment(self, name: str) -> Workspace:
         """The same with just the engine that has this deployment, or the first one.
 
         Raises EngineConflict where several have it, EngineUnavailable for a deployment of a Docker Engine that was left
         out because it does not answer.
         """
-        having = self.having(name)
+        having = self.engines_with(name)
         if len(having) > 1:
-            raise self.on_several(name, having)
+            raise self.engine_conflict(name, having)
         return dataclasses.replace(self, engines=having)
 
-    def having(self, name: str) -> tuple[Engine, ...]:
+    def engines_with(self, name: str) -> tuple[Engine, ...]:
         """The engines that have this deployment; where none has, the one that has something of it, or the first."""
         key = (name, self.spec.env)
         if self.absence and self.was_on_docker(name):
@@ -100,7 +100,7 @@ class Workspace:
                 f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
                 hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
             )
-        with self.offering_embedded(name):
+        with self.suggest_embedded(name):
             several = self.engines if len(self.engines) > 1 else ()
             having = [engine for engine in several if key in engine.inventory.names()]
         if len(having) > 1:
@@ -108,7 +108,7 @@ class Workspace:
         return tuple(having) or self.engines[:1]
 
     @contextmanager
-    def offering_embedded(self, name: str) -> Iterator[None]:
+    def suggest_embedded(self, name: str) -> Iterator[None]:
         """Name the embedded engine where Docker cannot be used, unless the deployment is one of Docker's."""
         try:
             yield
@@ -117,17 +117,17 @@ class Workspace:
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 
-    def on_several(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
+    def engine_conflict(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
         """The error that asks which engine is meant."""
         first, second = (engine.traits.name for engine in having[:2])
-        what = self.typed(name)
+        what = self.cli_target(name)
         return EngineConflict(
             f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
             hint=f"add --engine {first} or --engine {second}; deployer down {what} --engine {second} leaves the one on "
             f"{first}, and deployer status {what} shows both",
         )
 
-    def typed(self, name: str) -> str:
+    def cli_target(self, name: str) -> str:
         """What to type after a verb to mean the deployment of that name here."""
         project = f" --project {self.settings.project}" if self.settings.project else ""
         place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
@@ -153,11 +153,11 @@ class Workspace:
         """Every deployment of every engine."""
         return tuple(found for engine in self.engines for found in engine.inventory.observe_all())
 
-    def others(self) -> tuple[Engine, ...]:
+    def other_projects(self) -> tuple[Engine, ...]:
         """The engines as each other project sees them that has something there."""
-        own = set(map(identity, self.engines))
-        found = each_once(other for engine in self.engines for other in engine.inventory.other_projects())
-        return tuple(other for other in found if identity(other) not in own)
+        own = set(map(engine_key, self.engines))
+        found = unique_engines(other for engine in self.engines for other in engine.inventory.other_projects())
+        return tuple(other for other in found if engine_key(other) not in own)
 
     def client(self, deployment: Deployment) -> Client:
         """Speaks to that deployment's server; the same one each time, whose connections are there already."""
@@ -169,35 +169,35 @@ class Workspace:
 
     def _ended(self, deployment: Deployment) -> str:
         """Why its server is not there any more; empty while it is."""
-        engine = self.narrowed(deployment.name).engine
+        engine = self.for_deployment(deployment.name).engine
         return engine.exit_reason(deployment) or ""
 
     @cached_property
     def _clients(self) -> dict[tuple[str, Client], Client]:
         return {}
 
-    def deployed(self, name: str | None) -> Deployment:
+    def deployment(self, name: str | None) -> Deployment:
         """The deployment of that name, or the one that `deployer.toml` describes. Raises DeploymentNotFound."""
         wanted = self.deployment_name(name)
-        observed = self.narrowed(wanted).engine.observe(wanted, self.spec.env)
+        observed = self.for_deployment(wanted).engine.observe(wanted, self.spec.env)
         if observed is None:
-            raise self.nothing_deployed(wanted)
+            raise self.not_deployed_error(wanted)
         return observed
 
-    def running(self, name: str | None) -> Deployment:
+    def running_deployment(self, name: str | None) -> Deployment:
         """The same, to be asked something. Raises NotRunning where that is no use."""
-        deployment = self.deployed(name)
-        if stopped := stopped_part(deployment):
-            raise not_running(deployment, stopped)
+        deployment = self.deployment(name)
+        if stopped := stopped_component(deployment):
+            raise not_running_error(deployment, stopped)
         return deployment
 
-    def nothing_deployed(self, name: str) -> DeploymentNotFound:
+    def not_deployed_error(self, name: str) -> DeploymentNotFound:
         """The error that says what there is instead."""
         lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
         if lost:
             return DeploymentNotFound(
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
-                hint=f"deployer down {self.typed(name)} ends it; after that, deployer up {self.typed(name)}",
+                hint=f"deployer down {self.cli_target(name)} ends it; after that, deployer up {self.cli_target(name)}",
             )
         from deployer.rollout.other_deployments import hint_for_other_projects, hint_for_project
 
@@ -234,14 +234,14 @@ class Workspace:
         raise DeploymentNotFound(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
 
 
-def stopped_part(deployment: Deployment) -> str:
+def stopped_component(deployment: Deployment) -> str:
     """What of a deployment is not running, so that no request is answered; empty where all is."""
     if not deployment.running:
         return "server"
     return "gateway" if deployment.gateway and not deployment.gateway.running else ""
 
 
-def not_running(deployment: Deployment, stopped: str) -> NotRunning:
+def not_running_error(deployment: Deployment, stopped: str) -> NotRunning:
     """The error that says so."""
     what, again = f"{deployment.name} [{deployment.env}]", cli_name(deployment.name, deployment.env)
     return NotRunning(
@@ -250,7 +250,7 @@ def not_running(deployment: Deployment, stopped: str) -> NotRunning:
     )
 
 
-def one_model(deployed: Deployment, name: str | None) -> ServedModel:
+def select_model(deployed: Deployment, name: str | None) -> ServedModel:
     """The model of that name, or the only one. Raises UsageError where there is none, or several to choose from."""
     names = [served.name for served in deployed.models]
     wanted = names[0] if name is None and len(names) == 1 else name
@@ -261,22 +261,22 @@ def one_model(deployed: Deployment, name: str | None) -> ServedModel:
     raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
 
 
-def open_everywhere(settings: Settings) -> Workspace:
+def open_all_environments(settings: Settings) -> Workspace:
     """As `open_workspace`, with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
     chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV")
     names = dict.fromkeys((*loader.environments(settings.config), *((chosen,) if chosen else ())))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
-    return dataclasses.replace(opened[0], engines=each_once(engine for each in opened for engine in each.engines))
+    return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 
 
-def each_once(found: Iterable[Engine]) -> tuple[Engine, ...]:
+def unique_engines(found: Iterable[Engine]) -> tuple[Engine, ...]:
     """Engines that have the same deployments are one."""
-    return tuple({identity(engine): engine for engine in found}.values())
+    return tuple({engine_key(engine): engine for engine in found}.values())
 
 
-def identity(engine: Engine) -> tuple[str, str, str]:
+def engine_key(engine: Engine) -> tuple[str, str, str]:
     """What tells whether two engines have the same deployments."""
     traits = engine.traits
     return traits.name, traits.id, traits.project

@@ -1,5 +1,6 @@
 """Notices: what a command chose, left out or found without being asked. Its result has them, or the error that ends it;
-progress can be silenced, and they are not."""
+progress can be silenced, and they are not.
+"""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def notices(
     found = (
         _engine(workspace) if observed is None else _stopped(observed),
         observed.config_note if observed else "",
-        workspace.unasked,
+        workspace.unchecked_engine,
         _environment(workspace) if observed is None else "",
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),

@@ -24,7 +24,7 @@ def config_conflicts(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
     spec = workspace.spec
     if (spec.name or tuple(spec.models)) not in {result.name, (result.name,)}:
         return ()
-    up = f"deployer up{workspace.typed(result.name).removeprefix(result.name)}"
+    up = f"deployer up{workspace.cli_target(result.name).removeprefix(result.name)}"
     found = ((model.name, _other_keys(spec.models.get(model.name, ModelSpec()), model)) for model in result.models)
     return tuple(
         f"deployer.toml says {keys} for {name}: the next `{up}` goes back to it" for name, keys in found if keys
@@ -43,7 +43,8 @@ def _other_keys(listed: ModelSpec, served: ServedModel) -> str:
 
 def _history(workspace: Workspace, launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:
     """That the last change went back to a version, and that this one goes forward again; or that `up` takes back what
-    `redeploy` or `label` did."""
+    `redeploy` or `label` did.
+    """
     releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
     good = [release for release in releases if release.outcome is Outcome.SUCCEEDED]
     if not good or good[0].models != observed.models:

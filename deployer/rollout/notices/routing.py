@@ -51,7 +51,8 @@ def _left(before: ServedModel, after: ServedModel) -> Iterator[str]:
 
 def _without_version(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
     """That requests without a version get another one than before. Where that one is the current version, `up`,
-    `redeploy` and `rollback` were asked for it."""
+    `redeploy` and `rollback` were asked for it.
+    """
     if not after.versions:
         return
     was, will = max(before.versions), max(after.versions)

@@ -12,7 +12,8 @@ from deployer.rollout.workspace import Workspace
 
 def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> Iterator[str]:
     """Those that were given with the command and change nothing, with the reason. What deployer.toml says is meant for
-    changes to come, too, and is not noted."""
+    changes to come, too, and is not noted.
+    """
     given = workspace.settings
     traffic = {"--measure": given.measure, "--max-failures": given.max_failures, "--max-gap": given.max_gap_ms}
     asked = [option for option, value in traffic.items() if value is not None]

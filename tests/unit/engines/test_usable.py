@@ -110,8 +110,8 @@ def test_an_engine_that_hangs_keeps_no_deploy_on_another_one_waiting(monkeypatch
     monkeypatch.setenv("DEPLOYER_PROJECT", "mine")
     (tmp_path / ".deployer" / "docker" / "local@mine" / "there" / "r1").mkdir(parents=True)
     workspace = open_workspace(Given(engine="embedded"))
-    assert "not installed" in preflight.check_other_engines(workspace, "there").unasked
-    assert preflight.check_other_engines(workspace, "another").unasked == ""
+    assert "not installed" in preflight.check_other_engines(workspace, "there").unchecked_engine
+    assert preflight.check_other_engines(workspace, "another").unchecked_engine == ""
 
 
 def test_what_chose_the_engine_is_known():
@@ -132,9 +132,9 @@ def test_a_deployment_on_a_docker_engine_that_is_away_is_not_made_again_elsewher
     (tmp_path / ".deployer" / "docker" / "local@others" / "another" / "r1").mkdir(parents=True)
     workspace = open_workspace(Given())
     with pytest.raises(EngineUnavailable, match="not installed"):
-        workspace.narrowed("there")
-    assert workspace.narrowed("another").engine.traits.name == "embedded"
-    assert open_workspace(Given(engine="embedded")).narrowed("there").engine.traits.name == "embedded"
+        workspace.for_deployment("there")
+    assert workspace.for_deployment("another").engine.traits.name == "embedded"
+    assert open_workspace(Given(engine="embedded")).for_deployment("there").engine.traits.name == "embedded"
 
 
 def test_the_name_of_a_container_is_asked_for_where_only_dockers_proxy_is_seen(monkeypatch):

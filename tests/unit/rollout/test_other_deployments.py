@@ -100,7 +100,7 @@ def test_not_all_of_many_are_said(folder):
 
 def test_commands_to_type_keep_the_options_that_say_where():
     def typed(**given: object) -> str:
-        return Workspace(Spec(env="staging"), (), Settings(**given)).typed("m")
+        return Workspace(Spec(env="staging"), (), Settings(**given)).cli_target("m")
 
     assert typed() == "m --env staging"
     assert typed(project="f", state_dir=Path("/a b")) == "m --env staging --project f --state-dir '/a b'"

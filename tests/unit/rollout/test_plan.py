@@ -96,11 +96,11 @@ def test_another_version_is_reload():
 @pytest.mark.parametrize(
     ("conditions", "steps"),
     [
-        (Conditions(gate=False), [*RELOAD, "AwaitServing"]),
-        (Conditions(measured=True), [*APART, *RELOAD, "VerifyServing", "JudgeTraffic"]),
-        (Conditions(stored=lambda models: tuple(model for model in models if model == TWO)),
+        (Conditions(verify=False), [*RELOAD, "AwaitServing"]),
+        (Conditions(measure=True), [*APART, *RELOAD, "VerifyServing", "JudgeTraffic"]),
+        (Conditions(only_stored=lambda models: tuple(model for model in models if model == TWO)),
          [*APART, *RELOAD, "VerifyServing"]),
-        (Conditions(stored=lambda _: (TWO,)), [*APART, "Reload", "RecordModels", "VerifyServing"]),
+        (Conditions(only_stored=lambda _: (TWO,)), [*APART, "Reload", "RecordModels", "VerifyServing"]),
     ],
     ids=["gate skipped", "measured", "a version has left the store", "only the new one is in the store"],
 )  # fmt: skip
@@ -115,7 +115,7 @@ def test_versions_that_are_loaded_are_verified_where_they_are():
 
 
 def test_a_candidate_goes_in_the_background_where_there_is_memory_which_the_digest_leaves_out():
-    one, other = (plan.decide(wanted(TWO), there(ONE), Conditions(room=room)) for room in (True, False))
+    one, other = (plan.decide(wanted(TWO), there(ONE), Conditions(fits_three=room)) for room in (True, False))
     assert (one != other, one.digest) == (True, other.digest)
 
 
@@ -158,7 +158,7 @@ def test_a_replacement_says_which_ports_it_keeps(asked):
     flags = {"flags": (("a", "b"),), "rest_port": asked[0], "grpc_port": asked[1]}
     kept = "REST 9601, gRPC 9600"
     assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
-    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), Conditions(seamless=False))) == kept
+    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), Conditions(zero_downtime=False))) == kept
     gated = there(ONE, **PORTED, running=True, gateway=GATEWAY)
     assert ports(plan.decide(wanted(ONE, gateway_digest="g1", **flags), gated)) == kept
     behind = there(ONE, **PORTED, running=False, gateway=GATEWAY)
@@ -210,7 +210,7 @@ def test_a_replacement_lists_the_changes_of_models_when_it_takes_the_ports(befor
         (wanted(*after, host="127.0.0.2"), there(*before)),
         (wanted(*after), there(*before, running=False)),
     ):
-        decided = plan.decide(launch, observed, Conditions(seamless=seamless))
+        decided = plan.decide(launch, observed, Conditions(zero_downtime=seamless))
         assert decided.change in (Change.REPLACE, Change.CREATE)
         assert list(promotion(decided).changes) == says
         assert all(text in promotion(decided).action for text in says)
@@ -234,7 +234,7 @@ def test_a_dead_server_is_created_again():
 
 
 def test_remove_names_the_models():
-    (step,) = plan.remove(there(ONE)).steps
+    (step,) = plan.plan_removal(there(ONE)).steps
     assert (step.models, step.cause) == ((ONE,), "asked for")
 
 
@@ -310,7 +310,7 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
     ],
 )  # fmt: skip
 def test_the_engine_must_be_fit_only_where_something_is_started(launch, observed, starts):
-    assert plan.starts(plan.decide(launch, observed)) is starts
+    assert plan.starts_server(plan.decide(launch, observed)) is starts
 
 
 def test_a_digest_of_another_form_differs_in_everything():
@@ -320,7 +320,7 @@ def test_a_digest_of_another_form_differs_in_everything():
 
 
 def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_reload():
-    decided = plan.decide(wanted(TWO), there(ONE), Conditions(astray="it does not see the store"))
+    decided = plan.decide(wanted(TWO), there(ONE), Conditions(reload_obstacle="it does not see the store"))
     assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "it does not see the store")
     assert plan.decide(wanted(TWO), there(ONE)).change is Change.RELOAD
 
