@@ -9,7 +9,7 @@ from deployer.rollout.workspace import Progress, no_progress, open_workspace
 from deployer.savedmodel import compatibility
 
 
-def diff(  # noqa: PLR0913
+def diff(
     name: str,
     before: int,
     after: int,

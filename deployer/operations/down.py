@@ -143,7 +143,7 @@ def _down(
         plan = None if observed is None else planning.plan_removal(observed)
         try:
             ledger = workspace.ledger_of(engine)
-            notices.extend(ledger.interrupted(name, env, engine.traits.name))
+            notices.extend(ledger.mark_interrupted(name, env, engine.traits.name))
             _write_and_remove(ledger, engine, (name, env), observed, progress)
         except LedgerError as error:  # a full disk is no reason to keep what fills it
             notices.append(f"{error.message}; what is removed is not written down")

@@ -25,7 +25,7 @@ Body = str | Mapping[str, Any]
 ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
 
 
-def predict(  # noqa: PLR0913 - the options of a verb, by their names
+def predict(
     name: str | None = None,
     body: Body | None = None,
     *,

@@ -20,7 +20,7 @@ from deployer.rollout.workspace import Progress, Workspace, no_progress, open_wo
 from deployer.store.store import Store
 
 
-def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
+def redeploy(
     name: str | None = None,
     *,
     version: int | None = None,
@@ -62,7 +62,7 @@ def redeploy(  # noqa: PLR0913 - the options of a verb, by their names
     return dataclasses.replace(result, notices=(*_passed_over(workspace.store, chosen), *result.notices, *told))
 
 
-def label(  # noqa: PLR0913 - the options of a verb, by their names
+def label(
     name: str | None = None,
     labels: dict[str, int | None] | None = None,
     *,

@@ -1,4 +1,4 @@
-"""Which clients a change breaks: those that get another version than before, whose signatures do not fit them."""
+"""Finds breaking changes: clients that get another version than before, with signatures that do not fit them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,15 @@ from deployer.rollout import served_models
 from deployer.rollout.workspace import Workspace
 from deployer.savedmodel import compatibility
 
+Signatures = tuple[Signature, ...]
+DeclaredSignatures = Mapping[tuple[str, int, str], Signatures]
+"""Signatures that servers declared, by model, version and digest."""
+NONE_DECLARED: DeclaredSignatures = {}
+
 
 @dataclass(frozen=True)
 class BreakingChange:
-    """`requests` that `before` of a model has answered get `after`, which differs from it by `changes`."""
+    """A version that answers `requests` in the place of another one, from which it differs by `changes`."""
 
     model: str
     before: int
@@ -27,28 +32,23 @@ class BreakingChange:
     changes: tuple[SignatureChange, ...]
 
     stored: bool
-    """Whether the store has both."""
+    """Whether the store has both versions."""
 
     @property
-    def look(self) -> str:
-        """Names the command that shows both versions side by side, where the store has both."""
+    def diff_hint(self) -> str:
+        """The hint with the command that compares both versions; empty where the store lacks one."""
         command = f"deployer diff {self.model} {self.before} {self.after}"
         return f"; {command} shows both versions side by side" if self.stored else ""
 
     def __str__(self) -> str:
         changes = "; ".join(f"{each.signature} {each.place or 'signature'}: {each.detail}" for each in self.changes)
-        asked = " and ".join(self.requests)
-        return f"{asked} get {self.model}:{self.after} instead of {self.model}:{self.before}: {changes}"
-
-
-DeclaredSignatures = Mapping[tuple[str, int, str], tuple[Signature, ...]]
-"""What servers declare for versions, by model, number and digest."""
-NONE_DECLARED: DeclaredSignatures = {}
+        requests = " and ".join(self.requests)
+        return f"{requests} get {self.model}:{self.after} instead of {self.model}:{self.before}: {changes}"
 
 
 @dataclass(frozen=True)
 class IncomparableVersions:
-    """Nothing tells the signatures of `before` of a model, whose clients get `after`."""
+    """A version that replaces another one whose signatures are unknown."""
 
     model: str
     before: int
@@ -61,59 +61,62 @@ class IncomparableVersions:
         )
 
 
-def find_breaking_changes(  # noqa: PLR0913 - what a comparison needs
+def find_breaking_changes(  # noqa: PLR0913
     workspace: Workspace,
     launch: Launch,
     models: tuple[Model, ...],
     observed: Deployment,
     *,
     patience: float | None = None,
-    asked: DeclaredSignatures = NONE_DECLARED,
+    declared: DeclaredSignatures = NONE_DECLARED,
 ) -> Iterator[BreakingChange | IncomparableVersions]:
-    """What clients of `observed` lose by a launch of `models`: those that ask without a version, or by a label that
-    stays. A server that must be asked for its signatures, and refuses that for load, is asked again for `patience`
-    seconds. Raises Overloaded after that. `asked` are signatures that it declared before.
+    """Compare the signatures of `observed` with those of a launch of `models`, for requests that change their version.
+
+    Signatures of a version that the store has lost are taken from `declared`, or else from the server. `patience` is
+    for how many seconds the server is asked again when it refuses for load; Overloaded is raised after that.
     """
-    wanted = {model.name: model for model in launch.models}
-    known = {(model.name, model.version): model for model in models}
-    for before in observed.models:
-        if before.name not in wanted:
+    desired = {model.name: model for model in launch.models}
+    stored_models = {(model.name, model.version): model for model in models}
+    for served in observed.models:
+        if served.name not in desired:
             continue
-        for (old, new), requests in served_models.replacements(before, wanted[before.name]).items():
-            after = known.get((before.name, new))
-            if after is None:
+        for (before, after), requests in served_models.replacements(served, desired[served.name]).items():
+            new = stored_models.get((served.name, after))
+            if new is None:
                 continue
-            stored = _stored_signatures(workspace, before, old)
-            declared = stored or asked.get((before.name, old, before.digest_of(old)))
-            signatures = declared or _asked_signatures(workspace, observed, (before.name, old), patience)
-            if signatures is None:
-                yield IncomparableVersions(before.name, old, new)
+            stored = _stored_signatures(workspace, served, before)
+            old = stored or declared.get((served.name, before, served.digest_of(before)))
+            old = old or _server_signatures(workspace, observed, (served.name, before), patience)
+            if old is None:
+                yield IncomparableVersions(served.name, before, after)
                 continue
-            changes = tuple(each for each in compatibility.compare(signatures, after.info.signatures) if each.breaking)
+            changes = tuple(each for each in compatibility.compare(old, new.info.signatures) if each.breaking)
             if changes:
-                yield BreakingChange(before.name, old, new, requests, changes, stored is not None)
+                yield BreakingChange(served.name, before, after, requests, changes, stored is not None)
 
 
 def signatures_of_lost_versions(workspace: Workspace) -> DeclaredSignatures:
-    """The signatures of what serves and is no longer in the store. Ask before an export: it makes the model's folder
-    again, and a server that finds the folder without its version unloads that.
+    """Return the signatures that the server declares for versions which are no longer in the store.
+
+    Call it before an export: that creates the model's directory again, and a server that finds it without the version
+    unloads the version.
     """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    found: dict[tuple[str, int, str], tuple[Signature, ...]] = {}
+    declared: dict[tuple[str, int, str], Signatures] = {}
     if observed is None or not observed.running:
-        return found
+        return declared
     for served in observed.models:
         for version in served.versions:
             if _stored_signatures(workspace, served, version) is not None:
                 continue
             with contextlib.suppress(Overloaded):
-                if declared := _asked_signatures(workspace, observed, (served.name, version), 0.0):
-                    found[served.name, version, served.digest_of(version)] = declared
-    return found
+                if signatures := _server_signatures(workspace, observed, (served.name, version), 0.0):
+                    declared[served.name, version, served.digest_of(version)] = signatures
+    return declared
 
 
-def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) -> tuple[Signature, ...] | None:
-    """None where the store does not have that version any more, or has other files under its number."""
+def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) -> Signatures | None:
+    """Return the signatures of a served version; None if the store has lost it or has other files in its place."""
     try:
         stored = workspace.store.get(served.name, version)
     except DeployerError:
@@ -121,13 +124,14 @@ def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) 
     return stored.info.signatures if served.digest_of(version) in {"", stored.digest} else None
 
 
-def _asked_signatures(
+def _server_signatures(
     workspace: Workspace, observed: Deployment, version: tuple[str, int], patience: float | None
-) -> tuple[Signature, ...] | None:
-    """By the server itself; None where it does not tell."""
+) -> Signatures | None:
     client = workspace.client(observed)
+    if patience is not None:
+        client = dataclasses.replace(client, patience=patience)
     try:
-        return (client if patience is None else dataclasses.replace(client, patience=patience)).signatures(*version)
+        return client.signatures(*version)
     except Overloaded:
         raise
     except DeployerError:

@@ -1,4 +1,4 @@
-"""Executes a plan as it is: each step is written into the journal, carried out, and undone when a later one fails."""
+"""Executes a plan as it is: writes each step to the journal, performs it, and undoes it if a later one fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, DeployFailed, NotReady
@@ -37,25 +37,37 @@ from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.undo import Undo, UndoStack
 from deployer.rollout.workspace import Progress, Workspace
 
+if TYPE_CHECKING:
+    from deployer.results.traffic import TrafficFigures
+
 PROMOTE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class Execution:
+    """The result of an executed plan: the deployment that serves, and what was verified and measured of it."""
+
+    deployment: Deployment
+    report: Report | None
+    traffic: TrafficFigures | None = None
 
 
 @dataclass
 class Context:
-    """What the steps of one plan work with, and what they have come to: `serving` is the server at the address,
-    `replaced` the one that a promotion takes it from.
-    """
+    """What the steps of one plan share: their tools, and the state that they have reached so far."""
 
-    workspace: Workspace
-    launch: Launch
     gate: Gate
     serving: Deployment | None
-    progress: Progress
+    """The server at the public address."""
+
     notice: Callable[[str], None]
     journal: Journal = no_journal
     monitor: TrafficMonitor = NO_MONITOR
+
     candidate: Deployment | None = None
     replaced: Deployment | None = None
+    """The server that a promotion takes the address from."""
+
     report: Report | None = None
     candidate_undo: Undo | None = None
     reload_undo: Undo | None = None
@@ -63,31 +75,49 @@ class Context:
     pool: Executor = field(init=False)
 
     @property
+    def workspace(self) -> Workspace:
+        """The workspace of the launch."""
+        return self.gate.workspace
+
+    @property
+    def launch(self) -> Launch:
+        """The launch that the plan is for."""
+        return self.gate.launch
+
+    @property
+    def progress(self) -> Progress:
+        """The callback that shows progress."""
+        return self.gate.progress
+
+    @property
     def engine(self) -> Engine:
         """The engine that runs the servers."""
         return self.workspace.engine
 
-    def running(self) -> Deployment:
-        """The server that serves."""
+    def serving_server(self) -> Deployment:
+        """Return the server at the public address."""
         if self.serving is None:
             raise RuntimeError("the plan has a step for a serving server, and none serves")
         return self.serving
 
-    def started(self) -> Deployment:
-        """The candidate."""
+    def started_candidate(self) -> Deployment:
+        """Return the candidate."""
         if self.candidate is None:
             raise RuntimeError("the plan has a step for a candidate, and starts none")
         return self.candidate
 
 
-def execute(plan: Plan, context: Context) -> tuple[Deployment, Report | None]:
-    """Raises NotReady, VerificationFailed, EngineError, DeployFailed; what served before serves then."""
+def execute(plan: Plan, context: Context) -> Execution:
+    """Perform the steps of a plan in order.
+
+    Raises NotReady, VerificationFailed, EngineError or DeployFailed; then what served before serves again.
+    """
     with ThreadPoolExecutor(1) as context.pool, UndoStack() as undo:
         for step in plan.steps:
             _perform(step, context, undo)
-        for each in context.background:
-            each.result()
-    return context.running(), context.report
+        for future in context.background:
+            future.result()
+    return Execution(context.serving_server(), context.report)
 
 
 def _perform(step: Step, context: Context, undo: UndoStack) -> None:
@@ -95,42 +125,41 @@ def _perform(step: Step, context: Context, undo: UndoStack) -> None:
     HANDLERS[type(step)](step, context, undo)
 
 
-def _start_candidate(step: StartCandidate, context: Context, undo: UndoStack) -> None:
+def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> None:
     from deployer.verification import smoke
 
-    del step
     engine, launch = context.engine, context.launch
     engine.images.pull(context.progress)
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
     context.progress(f"starting a candidate on the {engine.traits.name} engine")
     context.candidate = engine.stage(launch)
-    smoke.get_ready(context.gate.models)  # while its server loads: that time is free
+    smoke.get_ready(context.gate.models)  # costs no time here: the candidate is loading
 
 
 def _verify_candidate(step: VerifyCandidate, context: Context, _: UndoStack) -> None:
-    with attach_server_logs(context.engine, context.started()):
-        pace = context.serving if step.pace else None
-        context.report = context.gate.prove(context.started(), pace)
+    candidate = context.started_candidate()
+    with attach_server_logs(context.engine, candidate):
+        context.report = context.gate.verify(candidate, context.serving if step.pace else None)
 
 
-def _await_candidate(step: AwaitCandidate, context: Context, _: UndoStack) -> None:
-    del step
-    with attach_server_logs(context.engine, context.started()):
-        context.report = context.gate.await_available(context.started())
+def _await_candidate(_: AwaitCandidate, context: Context, __: UndoStack) -> None:
+    candidate = context.started_candidate()
+    with attach_server_logs(context.engine, candidate):
+        context.report = context.gate.await_available(candidate)
 
 
 def _discard_candidate(step: DiscardCandidate, context: Context, undo: UndoStack) -> None:
     if context.candidate_undo is not None:
         undo.drop(context.candidate_undo)
-    going = context.pool.submit(context.engine.discard, context.started())
+    discarded = context.pool.submit(context.engine.discard, context.started_candidate())
     if step.background:
-        context.background.append(going)
+        context.background.append(discarded)
     else:
-        going.result()
+        discarded.result()
 
 
 def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
-    candidate, old, report = context.started(), context.serving, context.report
+    candidate, old, report = context.started_candidate(), context.serving, context.report
 
     def accept(promoted: Deployment) -> None:
         context.serving = promoted
@@ -152,18 +181,18 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
     except BaseException:
         context.serving = old
         raise
-    context.report = report
+    context.report = report  # the candidate's: it has more checks than the acceptance
     context.monitor.ended()
 
 
-def _await_serving(step: AwaitServing, context: Context, _: UndoStack) -> None:
-    del step
-    with attach_server_logs(context.engine, context.running()):
-        context.report = context.gate.await_available(context.running())
+def _await_serving(_: AwaitServing, context: Context, __: UndoStack) -> None:
+    server = context.serving_server()
+    with attach_server_logs(context.engine, server):
+        context.report = context.gate.await_available(server)
 
 
 def _verify_serving(step: VerifyServing, context: Context, _: UndoStack) -> None:
-    context.report = context.gate.prove(context.running(), again=step.again)
+    context.report = context.gate.verify(context.serving_server(), again=step.again)
 
 
 def _judge_traffic(step: JudgeTraffic, context: Context, _: UndoStack) -> None:
@@ -176,7 +205,7 @@ def _judge_traffic(step: JudgeTraffic, context: Context, _: UndoStack) -> None:
         old, engine = context.replaced, context.engine
         if old is None or engine.traits.can_restart or engine.exit_reason(old) is None:
             raise
-        # Going back to a server that is no more would leave nobody to serve.
+        # The old server has ended and cannot be restarted: with a rollback, no server would be left.
         context.notice(f"{error.message}; it is not taken back: the server before it has ended")
 
 
@@ -188,19 +217,33 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
 
     context.engine.images.pull(context.progress)
     context.progress("replacing the gateway")
-    context.serving = context.engine.replace_gateway(context.running(), accept)
+    context.serving = context.engine.replace_gateway(context.serving_server(), accept)
 
 
-def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:
+def _load_versions(step: LoadVersions, context: Context, undo: UndoStack) -> None:
+    _begin_reload(context, undo)
+    context.serving = reload.load(step, context.workspace, context.serving_server())
+
+
+def _reload(step: Reload, context: Context, undo: UndoStack) -> None:
+    _begin_reload(context, undo)
+    context.serving = reload.switch(step, context.workspace, context.serving_server())
+
+
+def _record_models(step: RecordModels, context: Context, undo: UndoStack) -> None:
+    _begin_reload(context, undo)
+    context.serving = reload.record(step, context.workspace, context.serving_server())
+
+
+def _begin_reload(context: Context, undo: UndoStack) -> None:
+    """Push how the reload is undone, before the first of its steps."""
     if context.reload_undo is None:
         context.progress("reloading the running server")
         context.monitor.switching()
-        context.reload_undo = undo.push(_restoring(context, context.running()))
-    act: Any = {LoadVersions: reload.load, Reload: reload.switch, RecordModels: reload.record}[type(step)]
-    context.serving = act(step, context.workspace, context.running())
+        context.reload_undo = undo.push(_undo_reload(context, context.serving_server()))
 
 
-def _restoring(context: Context, before: Deployment) -> Undo:
+def _undo_reload(context: Context, before: Deployment) -> Undo:
     journal = best_effort(context.journal)
 
     def restore() -> None:
@@ -211,9 +254,8 @@ def _restoring(context: Context, before: Deployment) -> Undo:
     return Undo(restore, f"{format_models(before.models)} serves again", "the models were taken back")
 
 
-def _check_serving(step: CheckServing, context: Context, _: UndoStack) -> None:
-    del step
-    context.report = context.gate.check_unchanged(context.running())
+def _check_serving(_: CheckServing, context: Context, __: UndoStack) -> None:
+    context.report = context.gate.check_unchanged(context.serving_server())
 
 
 HANDLERS: dict[type[Step], Callable[[Any, Context, UndoStack], None]] = {
@@ -222,10 +264,10 @@ HANDLERS: dict[type[Step], Callable[[Any, Context, UndoStack], None]] = {
     CheckServing: _check_serving,
     DiscardCandidate: _discard_candidate,
     JudgeTraffic: _judge_traffic,
-    LoadVersions: _change_models,
+    LoadVersions: _load_versions,
     Promote: _promote,
-    RecordModels: _change_models,
-    Reload: _change_models,
+    RecordModels: _record_models,
+    Reload: _reload,
     ReplaceGateway: _replace_gateway,
     StartCandidate: _start_candidate,
     VerifyCandidate: _verify_candidate,

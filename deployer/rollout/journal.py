@@ -1,4 +1,4 @@
-"""Writes each change of a deployment into the ledger: its steps before they are done, and how it ended."""
+"""Records each change of a deployment in the ledger: its steps before they run, and its outcome."""
 
 from __future__ import annotations
 
@@ -19,66 +19,65 @@ if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
 
 Journal = Callable[[str], None]
-"""Writes what is done next."""
+"""Writes a step before it runs."""
 
 
 def no_journal(_: str) -> None:
-    """The steps of what changes nothing."""
+    """Write nothing."""
 
 
 def best_effort(journal: Journal) -> Journal:
-    """The same for what is undone: that must not fail because it cannot be written down."""
+    """Return a journal that ignores errors: a rollback must not fail because it cannot be recorded."""
 
-    def written(text: str) -> None:
+    def write(text: str) -> None:
         with contextlib.suppress(LedgerError):
             journal(text)
 
-    return written
+    return write
 
 
 @dataclass(frozen=True)
-class Record:
-    """A release under way; None is one that changes nothing, of which nothing is written."""
+class ReleaseRecord:
+    """The record of a release under way; without a number, nothing is recorded."""
 
     ledger: Ledger
     number: int | None
 
     def step(self, text: str) -> None:
-        """Write what is done next."""
+        """Write a step before it runs."""
         if self.number is not None:
             self.ledger.step(self.number, text)
 
-    def measured(self, traffic: TrafficFigures) -> None:
-        """Keep what clients noticed."""
+    def keep_figures(self, traffic: TrafficFigures) -> None:
+        """Keep the measured traffic."""
         if self.number is not None:
-            self.ledger.measured(self.number, traffic)
+            self.ledger.keep_figures(self.number, traffic)
 
 
 @contextmanager
-def record_release(  # noqa: PLR0913 - what is written of a release
+def record_release(  # noqa: PLR0913
     ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", reason: str = ""
-) -> Iterator[Record]:
-    """One release; a plan that changes nothing is none. `reason` is said of it while it is under way, `note`
-    afterwards.
+) -> Iterator[ReleaseRecord]:
+    """Record one release, with `reason` as its detail while it is under way, and `note` once it has succeeded.
 
-    Call it with the deployment's lock held.
+    A plan that changes nothing is not recorded. Call it while the deployment is locked.
     """
     if plan.change is Change.NOTHING:
-        yield Record(ledger, None)
+        yield ReleaseRecord(ledger, None)
         return
     began = time.monotonic()
-    with ledger.kept_open() as kept:
-        number = kept.begin(subject.name, subject.env, engine, plan.change.value, subject.models, reason=reason)
+    with ledger.keep_open() as connected:
+        number = connected.begin(subject.name, subject.env, engine, plan.change.value, subject.models, reason=reason)
         try:
-            yield Record(kept, number)
+            yield ReleaseRecord(connected, number)
         except BaseException as error:
-            kept.end(number, Outcome.FAILED, time.monotonic() - began, _reason(error))
+            connected.end(number, Outcome.FAILED, time.monotonic() - began, _detail(error))
             raise
         try:
-            kept.end(number, Outcome.SUCCEEDED, time.monotonic() - began, note)
+            connected.end(number, Outcome.SUCCEEDED, time.monotonic() - began, note)
         except LedgerError as error:
             raise LedgerError(f"the change is made, but {error.message}", hint=error.hint) from error
 
 
-def _reason(error: BaseException) -> str:
+def _detail(error: BaseException) -> str:
     return error.message if isinstance(error, DeployerError) else type(error).__name__

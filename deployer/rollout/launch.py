@@ -1,4 +1,4 @@
-"""From a spec to what an engine launches: models resolved to exact versions, files rendered, flags as text."""
+"""Turns a spec into the launch of a server: exact versions, rendered files, flags as text."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ from deployer.verification.golden import GoldenCase
 
 
 def resolve_models(spec: Spec, store: Store) -> tuple[ResolvedModel, ...]:
-    """Every model of the spec with what the store has. Raises ModelNotFound, ConfigError for a label to no version, and
-    for `[batching]` where a model cannot be batched.
+    """Resolve every model of the spec to versions of the store.
+
+    Raises ModelNotFound; ConfigError for a label of a version that is not served, and for a model that `[batching]`
+    does not fit.
     """
-    wanted = tuple(_wanted(name, model, store) for name, model in spec.models.items())
-    for found in wanted:
-        check_batching(spec, found.models)
-    return wanted
+    resolved = tuple(_resolve(name, model, store) for name, model in spec.models.items())
+    for each in resolved:
+        check_batching(spec, each.models)
+    return resolved
 
 
 def spec_serving(spec: Spec, name: str, models: tuple[ServedModel, ...]) -> Spec:
-    """The spec with just these models, at these versions and labels, from the store."""
+    """Return the spec with these models only, at these versions and labels, from the store."""
     listed = {
         model.name: dataclasses.replace(
             spec.models.get(model.name, ModelSpec()), source=None, versions=model.versions, labels=dict(model.labels)
@@ -52,13 +54,12 @@ def check_batching(spec: Spec, models: tuple[Model, ...]) -> None:
 
 
 def _golden_cases(model: Model) -> tuple[GoldenCase, ...]:
-    """None where they cannot be read: the gate reports that."""
-    with suppress(GoldenError, OSError):
+    with suppress(GoldenError, OSError):  # the gate reports answers that cannot be read
         return golden.read(model.path)
     return ()
 
 
-def _wanted(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
+def _resolve(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
     models = tuple(get_version(store, name, version) for version in sorted(set(spec.versions))) or (
         get_version(store, name),
     )
@@ -66,7 +67,7 @@ def _wanted(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
 
 
 def get_version(store: Store, name: str, version: int | None = None) -> Model:
-    """A version of a model that deployer.toml lists without a source. Raises ModelNotFound, with the missing key."""
+    """Return a version of a model that `deployer.toml` lists without a source. Raises ModelNotFound."""
     try:
         return store.get(name, version)
     except ModelNotFound as error:
@@ -76,14 +77,14 @@ def get_version(store: Store, name: str, version: int | None = None) -> Model:
 
 
 def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:
-    """What a server is told of a model. Raises ConfigError for a label to a version that is not served."""
+    """Return how a server serves these versions. Raises ConfigError for a label of a version that is not served."""
     versions = tuple(model.version for model in models)
     check_labels(name, versions, spec)
     return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
 
 
 def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec) -> None:
-    """Raises ConfigError for a label to a version that is not among those that are served."""
+    """Refuse a label of a version that is not served. Raises ConfigError."""
     for label, version in spec.labels.items():
         if version not in versions:
             served = ", ".join(map(str, versions))
@@ -94,13 +95,14 @@ def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec) -> None:
 
 
 def check_flags(spec: Spec, engine: Engine) -> None:
-    """Refuse server flags that the engine cannot honour. Raises SettingRefused."""
+    """Refuse server flags that the engine does not support. Raises SettingRefused."""
     flags.check(engine.traits.name, _flags(spec))
 
 
 def check_container_options(settings: Settings, engine: Engine) -> None:
-    """Refuse options of containers where the engine runs none: in `deployer.toml` they are for another engine, and
-    typed they are meant. Raises SettingRefused.
+    """Refuse options for containers on an engine without containers. Raises SettingRefused.
+
+    The same settings in `deployer.toml` are accepted: they may be for another engine.
     """
     names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
     if names and not engine.traits.image:
@@ -111,7 +113,7 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
 
 
 def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
-    """What the engine is to start. Raises TemplateError, SettingRefused."""
+    """Return what the engine starts for these models. Raises TemplateError, SettingRefused."""
     check_flags(spec, engine)
     root = engine.traits.models_root(spec.models_dir)
     return Launch(
@@ -130,7 +132,7 @@ def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) ->
 
 
 def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
-    """The same for an engine that is asked what it has. Raises EngineError, TemplateError."""
+    """Build the launch with the image and gateway that the engine has now. Raises EngineError, TemplateError."""
     gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(
         build_launch(spec, engine, models), image=engine.images.current(), gateway_digest=gateway
@@ -138,7 +140,6 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
 
 
 def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:
-    """The server's flags as texts."""
     return tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items()))
 
 

@@ -1,7 +1,7 @@
-"""What was deployed when and by whom, and how it ended: one SQLite file in the state folder.
+"""The ledger: a SQLite file in the state directory with the history of releases and the journal of their steps.
 
-It is memory, not truth: what is deployed is asked of the engine. Deleting the file loses the history and nothing else.
-A release is written before it is begun, so that a killed command leaves its mark.
+Engines are the truth about what is deployed; deleting the file loses the history and nothing else. A release is
+written before it begins, so that a killed command is seen.
 """
 
 from __future__ import annotations
@@ -47,19 +47,19 @@ COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outco
 
 @dataclass(frozen=True)
 class Ledger:
-    """The ledger of one state folder, as a project sees it; `kept` is a connection for several entries.
-
-    An empty project sees all; what was written before there were projects is seen by each.
-    """
+    """The ledger of a state directory, as one project sees it."""
 
     path: Path
     project: str = ""
-    kept: sqlite3.Connection | None = None
+    """Only its releases are read; empty for all. Older releases have no project, and every project sees them."""
 
-    def begin(  # noqa: PLR0913 - what is written of a release
+    connection: sqlite3.Connection | None = None
+    """A connection that stays open for several entries."""
+
+    def begin(  # noqa: PLR0913
         self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, reason: str = ""
     ) -> int:
-        """Write that a release is under way, and what for; its number."""
+        """Write that a release is under way, and return its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         values = (
             name,
@@ -82,43 +82,44 @@ class Ledger:
             return int(written.lastrowid or 0)
 
     def step(self, number: int, step: str) -> None:
-        """Write what is done next, before it is done."""
+        """Write a step of a release before it runs."""
         with self._open() as db:
             db.execute(
                 "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
             )
 
-    def measured(self, number: int, traffic: TrafficFigures) -> None:
-        """Keep what clients noticed of a release."""
+    def keep_figures(self, number: int, traffic: TrafficFigures) -> None:
+        """Keep the traffic that was measured during a release."""
         with self._open() as db:
             db.execute("insert or replace into figures values (?, ?)", (number, json.dumps(asdict(traffic))))
 
     def steps(self, number: int) -> tuple[str, ...]:
-        """The steps of a release that were begun, in their order."""
+        """Return the steps of a release that began, in their order."""
         with self._open() as db:
             rows = db.execute("select step from steps where release = ? order by position", (number,))
             return tuple(step for (step,) in rows)
 
-    def interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
-        """Note that what is under way was killed, and tell at which steps. Call it with the deployment's lock on that
-        engine held.
+    def mark_interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
+        """Mark releases that are under way as interrupted, and return a notice for each.
+
+        Call it while the deployment is locked: then the commands that began them are dead.
         """
-        found = [release for release in self.releases(name, env, engine) if release.outcome is Outcome.UNDER_WAY]
-        told = []
-        for release in found:
-            last = self._last_step(release.number)
-            told.append(f"release {release.number} ({release.change}) was killed at: {last}")
-            self._note_interrupted(release.number)
-        return tuple(told)
+        notices = []
+        for release in self.releases(name, env, engine):
+            if release.outcome is Outcome.UNDER_WAY:
+                last = self._last_step(release.number)
+                notices.append(f"release {release.number} ({release.change}) was killed at: {last}")
+                self._mark_interrupted(release.number)
+        return tuple(notices)
 
     def killed_at(self, number: int) -> str:
-        """Of a release whose command did not come to its end."""
+        """Return the detail of a release whose command was killed."""
         return f"its command was killed at: {self._last_step(number)}"
 
     def _last_step(self, number: int) -> str:
         return ("its begin", *self.steps(number))[-1]
 
-    def _note_interrupted(self, number: int) -> None:
+    def _mark_interrupted(self, number: int) -> None:
         detail = self.killed_at(number)
         with self._open() as db:
             db.execute(
@@ -127,7 +128,7 @@ class Ledger:
             )
 
     def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:
-        """Write how it ended."""
+        """Write the outcome of a release."""
         with self._open() as db:
             db.execute(
                 "update releases set outcome = ?, seconds = ?, detail = ? where number = ?",
@@ -137,7 +138,7 @@ class Ledger:
     def releases(
         self, name: str | None = None, env: str | None = None, engine: str | None = None
     ) -> tuple[Release, ...]:
-        """The newest first; of one deployment, or of all."""
+        """Return the releases of one deployment or of all, the newest first."""
         if not self.path.is_file():
             return ()
         query = (
@@ -150,7 +151,7 @@ class Ledger:
             return tuple(map(_release, db.execute(f"{query} order by number desc", values).fetchall()))
 
     def deployments(self) -> tuple[tuple[str, str, str], ...]:
-        """(project, name, env) of what releases are written down of, in all projects, the last one changed first."""
+        """Return (project, name, env) of each deployment with releases, in all projects, the last changed first."""
         if not self.path.is_file():
             return ()
         query = "select project, name, env from releases group by project, name, env order by max(number) desc"
@@ -158,19 +159,23 @@ class Ledger:
             return tuple(db.execute(query).fetchall())
 
     @contextmanager
-    def kept_open(self) -> Iterator[Ledger]:
-        """The same by one connection, for this thread: an entry costs a fifth of what it does with one of its own."""
-        with closing(self._connected()) as db:
-            yield replace(self, kept=db)
+    def keep_open(self) -> Iterator[Ledger]:
+        """Yield the ledger with one open connection, for this thread: an entry takes a fifth of the time."""
+        with closing(self._connect()) as db:
+            yield replace(self, connection=db)
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
-        """One transaction."""
-        with self._in_words(), nullcontext(self.kept) if self.kept else closing(self._connected()) as db, db:
+        """Open one transaction."""
+        with (
+            self._translate_errors(),
+            nullcontext(self.connection) if self.connection else closing(self._connect()) as db,
+            db,
+        ):
             yield db
 
-    def _connected(self) -> sqlite3.Connection:
-        with self._in_words():
+    def _connect(self) -> sqlite3.Connection:
+        with self._translate_errors():
             self.path.parent.mkdir(parents=True, exist_ok=True)
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             try:
@@ -182,7 +187,7 @@ class Ledger:
             return db
 
     @contextmanager
-    def _in_words(self) -> Iterator[None]:
+    def _translate_errors(self) -> Iterator[None]:
         try:
             yield
         except (sqlite3.Error, OSError, ValueError, TypeError) as error:
@@ -195,7 +200,7 @@ class Ledger:
 
 
 def _add_project(db: sqlite3.Connection) -> None:
-    """Histories from before there were projects lack the column."""
+    """Add the column for the project, which older ledgers lack."""
     columns = {name for _, name, *_ in db.execute("pragma table_info(releases)")}
     if "project" not in columns:
         with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
@@ -204,16 +209,18 @@ def _add_project(db: sqlite3.Connection) -> None:
 
 def _release(row: tuple[Any, ...]) -> Release:
     number, name, env, engine, change, models, who, began, seconds, outcome, detail, traffic = row
-    measured, ended = _figures(traffic) if traffic else None, Outcome(outcome)
-    return Release(number, name, env, engine, change, models_from(models), who, began, seconds, ended, detail, measured)
+    figures = _figures(traffic) if traffic else None
+    return Release(
+        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail, figures
+    )
 
 
-def _figures(text: str) -> Any:
-    """Those few that were measured."""
+def _figures(text: str) -> TrafficFigures:
     from deployer.results.traffic import TrafficFigures
     from deployer.system import documents
 
-    return documents.read(TrafficFigures, json.loads(text))
+    figures: TrafficFigures = documents.read(TrafficFigures, json.loads(text))
+    return figures
 
 
 def _who() -> str:

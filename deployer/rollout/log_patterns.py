@@ -1,4 +1,4 @@
-"""What a model server's log lines mean, and what to type next. The lines are TensorFlow Serving's (TF 2.8 to 2.20)."""
+"""Known causes in the logs of TensorFlow Serving 2.8 to 2.20, each with its remedy."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Known:
-    """A line that servers write when something is wrong; groups of the pattern may stand in `cause` as {0}, {1}."""
+class KnownCause:
+    """A log line with its cause and remedy; `{0}` and `{1}` in them stand for the groups of the pattern."""
 
     pattern: str
     cause: str
@@ -17,108 +17,108 @@ class Known:
 
 
 UNREADABLE = "make it readable for every user with chmod -R a+rX on its folder in the store, or set docker.user"
-KNOWN = (
-    Known(
+KNOWN_CAUSES = (
+    KnownCause(
         r"Could not find base path (\S+) for servable",
         "the server does not see the folder {0}",
         "check that models_dir is on the engine's own machine and shared with it; `deployer doctor` looks",
     ),
-    Known(
+    KnownCause(
         r"File system scheme '([^']+)' not implemented",
         "the server reads no {0}:// paths",
         "copy the model to the server's machine, and give its path",
     ),
-    Known(
+    KnownCause(
         r"No versions of servable (\S+) found under base path",
         "the server sees no version of {0}: a version's folder is a whole number",
         "deployer versions {0}",
     ),
-    Known(
+    KnownCause(
         r"(/[^\s;']+); Permission denied",
         "the server's user may not read {0}",
         UNREADABLE,
     ),
-    Known(
+    KnownCause(
         r"Permission denied: '([^']+)'",
         "the server's user may not read {0}",
         UNREADABLE,
     ),
-    Known(
+    KnownCause(
         r"(?i)invalid protobuf file: '([^']+)'",
         "the server cannot parse {0}",
         "deployer render shows it; look at your templates_dir",
     ),
-    Known(
+    KnownCause(
         r"Could not find variable (\S+?)\.",
         "the version was loaded without its variables ({0})",
         "export the model again: its variables folder is missing or cut short",
     ),
-    Known(
+    KnownCause(
         r"verify your warmup data|Failed to parse warmup record|Number of warmup records exceeds|log_type for warmup",
         "the warm-up file of the version cannot be replayed",
         "deployer export the model again with --no-warmup, or with --warmup for another file",
     ),
-    Known(
+    KnownCause(
         r"(?:Read less bytes than requested|DATA_LOSS|Can't parse \S+ as binary proto)",
         "a file of the model is cut short or damaged",
         "deployer export makes a new version",
     ),
-    Known(
+    KnownCause(
         r"Op type not registered '([^']+)'",
         "the server's TensorFlow does not know the op {0}",
         "take a newer image (docker.image), or leave the op out of the served graph",
     ),
-    Known(
+    KnownCause(
         r"(?:PyFunc|EagerPyFunc|pyfunc_\d+)",
         "the graph calls back into Python, which no server can do",
         "replace tf.py_function and tf.numpy_function by TensorFlow ops",
     ),
-    Known(
+    KnownCause(
         r"Could not find meta graph def matching supplied tags: (\{[^}]*\})",
         "the SavedModel has no graph tagged {0}",
         "save it with the tag `serve`",
     ),
-    Known(
+    KnownCause(
         r"Request to assign label to version (\d+) of model (\S+), which is not currently available",
         "a label points to {1}:{0}, which is not loaded",
         "list that version under models.{1}.versions",
     ),
-    Known(
+    KnownCause(
         r"Expected model (\S+) to have an absolute path or URI",
         "the base path of {0} is not absolute",
         "use deployer's own template, or write absolute paths",
     ),
-    Known(
+    KnownCause(
         r"No request-logger-creator provided",
         "the config has a logging_config, which the stock server cannot do",
         "take logging_config out of your template",
     ),
-    Known(
+    KnownCause(
         r"Failed to start HTTP Server at \S+?:(\d+)",
         "the REST port {0} is taken inside the server's network",
         "choose another with --rest-port",
     ),
-    Known(
+    KnownCause(
         r"XLA compilation disabled",
         "the model has parts that XLA must compile, and the server leaves that off",
         "write xla_cpu_compilation_enabled = true under [server.flags] in deployer.toml",
     ),
-    Known(
+    KnownCause(
         r"Last entry in allowed_batch_sizes must match max_batch_size",
         "allowed_batch_sizes does not end with max_batch_size",
         "mend [batching] in deployer.toml",
     ),
-    Known(
+    KnownCause(
         r"Cannot assign a device for operation .*/device:GPU",
         "the graph has ops that may run on a GPU only, and the server has none",
         "set docker.gpus, and install the NVIDIA container toolkit; or save the model without tf.device",
     ),
-    Known(
+    KnownCause(
         r"(?i)cannot execute binary file|exec format error|illegal instruction",
         "the image is for another processor",
         "set docker.platform, build docker/server/Dockerfile for this machine, or use --engine embedded",
     ),
-    Known(
+    KnownCause(
         r"unknown argument: (\S+)",
         "the image's server does not know the flag {0}, and ignores it",
         "take it out of server.flags, or take a newer image",
@@ -132,18 +132,18 @@ NOISE = re.compile(
     r"|rebuild TensorFlow with the appropriate compiler flags|Cannot dlopen some GPU libraries|TF-TRT Warning"
     r"|successful NUMA node read|failed call to cuInit|MLIR V1 optimization|GPU will not be used"
 )
-"""Lines that TensorFlow writes at each start, whatever becomes of it."""
+"""Lines that TensorFlow writes at each start, with and without success."""
 
 
-def telling(lines: Iterable[str]) -> tuple[str, ...]:
-    """A server's log without the lines that TensorFlow writes at each start."""
+def without_noise(lines: Iterable[str]) -> tuple[str, ...]:
+    """Return a log without the lines that TensorFlow writes at each start."""
     return tuple(line for line in lines if not NOISE.search(line))
 
 
 def explain(lines: Iterable[str]) -> str | None:
-    """The cause and the next step for the first known line, the table's order being that of weight."""
+    """Return cause and remedy of the most important known line; None if there is none."""
     text = "\n".join(lines)
-    for known in KNOWN:
+    for known in KNOWN_CAUSES:
         if match := re.search(known.pattern, text):
             found = match.groups()
             return f"{known.cause.format(*found)}: {known.remedy.format(*found)}"

@@ -1,4 +1,4 @@
-"""Measures what clients notice of a change, and judges it: `--measure`, `--max-failures`, `--max-gap`."""
+"""Measures requests to the endpoint during a change, and applies `--max-failures` and `--max-gap`."""
 
 from __future__ import annotations
 
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
     from deployer.verification.traffic import GoldenQuestion, Serving, Traffic
 
 AFTER_SECONDS = 1.0
-Keep = Callable[["TrafficFigures"], None]
+"""How long traffic is measured after a switch before it is judged."""
 
 
 @dataclass(frozen=True)
 class TrafficMonitor:
-    """Told by a deploy when clients are switched; without traffic it measures and judges nothing."""
+    """Follows the phases of a change, and judges the measured traffic; without traffic it does nothing.
+
+    The executor calls a method at each phase: `switching`, then `switched` or `swapped` and `ended`, or `rolled_back`.
+    """
 
     traffic: Traffic | None = None
     before: tuple[ServedModel, ...] = ()
@@ -35,48 +38,48 @@ class TrafficMonitor:
     max_gap_ms: float | None = None
 
     def switching(self) -> None:
-        """From now on old and new versions may answer."""
+        """Accept answers of old and new versions from now on."""
         if self.traffic is not None:
             self.traffic.set_phase("during", _either(_highest(self.before), _highest(self.after)))
 
     def switched(self) -> None:
-        """Only the new versions may answer; a moment later it is judged. Raises DeployFailed: take it back."""
+        """Accept answers of the new versions only, and judge the traffic a second later. Raises DeployFailed."""
         if self.traffic is not None:
             self.traffic.set_phase("after", _highest(self.after))
             time.sleep(AFTER_SECONDS)
             self._judge(self.traffic.figures())
 
     def swapped(self) -> None:
-        """The same where the old server answers until it is retired: both may answer."""
+        """Judge the traffic while the old server may still answer. Raises DeployFailed."""
         if self.traffic is not None:
             time.sleep(AFTER_SECONDS)
             self._judge(self.traffic.figures())
 
     def ended(self) -> None:
-        """The old server is retired: a moment more is measured."""
+        """Measure for another second, once the old server is retired."""
         if self.traffic is not None:
             self.traffic.set_phase("after", _highest(self.after))
             time.sleep(AFTER_SECONDS)
 
     def rolled_back(self) -> None:
-        """The old versions may answer again, and those that were tried until they are gone."""
+        """Accept answers of old and new versions, until the new ones are gone."""
         if self.traffic is not None:
             self.traffic.set_phase("after", _either(_highest(self.before), _highest(self.after)))
 
     @property
     def figures(self) -> TrafficFigures | None:
-        """What was measured."""
+        """The figures so far; None without traffic."""
         return self.traffic.figures() if self.traffic is not None else None
 
-    def _judge(self, seen: TrafficFigures) -> None:
-        if self.max_failures is not None and seen.failures > self.max_failures:
+    def _judge(self, figures: TrafficFigures) -> None:
+        if self.max_failures is not None and figures.failures > self.max_failures:
             raise DeployFailed(
-                f"{seen.failures} of {seen.requests} requests failed, allowed are {self.max_failures}: "
-                f"{seen.first_failure}"
+                f"{figures.failures} of {figures.requests} requests failed, allowed are {self.max_failures}: "
+                f"{figures.first_failure}"
             )
-        if self.max_gap_ms is not None and seen.longest_gap_ms > self.max_gap_ms:
+        if self.max_gap_ms is not None and figures.longest_gap_ms > self.max_gap_ms:
             raise DeployFailed(
-                f"no answer came for {seen.longest_gap_ms:g} ms, allowed are {self.max_gap_ms:g}",
+                f"no answer came for {figures.longest_gap_ms:g} ms, allowed are {self.max_gap_ms:g}",
                 hint="a gap is measured by the tool, on a machine that may be busy: --max-gap allows more",
             )
 
@@ -86,9 +89,16 @@ NO_MONITOR = TrafficMonitor()
 
 @contextmanager
 def monitor_traffic(
-    workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None, keep: Keep
+    workspace: Workspace,
+    launch: Launch,
+    plan: Plan,
+    observed: Deployment | None,
+    keep: Callable[[TrafficFigures], None],
 ) -> Iterator[TrafficMonitor]:
-    """Traffic to what serves now, when it is wanted and something serves and changes; `keep` gets what was measured."""
+    """Send golden questions to the serving deployment during a change, and pass the figures to `keep`.
+
+    Yields NO_MONITOR where measuring is not asked for, nothing serves, or nothing changes.
+    """
     gate = workspace.spec.gate
     rate = gate.measure_rate
     if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
@@ -96,13 +106,13 @@ def monitor_traffic(
         return
     from deployer.verification.traffic import Traffic
 
-    asked = questions_for(workspace, launch, observed)
-    if not asked:
+    questions = questions_for(workspace, launch, observed)
+    if not questions:
         yield NO_MONITOR
         return
-    # Connections of its own, as clients have; and what they are refused is lost to them, be it for load.
+    # Like a client: with its own connections, and without asking again after a refusal for load.
     client = dataclasses.replace(workspace.client(observed), patience=0.0)
-    traffic = Traffic(client, asked, rate, workspace.tolerance, _highest(observed.models))
+    traffic = Traffic(client, questions, rate, workspace.tolerance, _highest(observed.models))
     traffic.start()
     try:
         yield TrafficMonitor(traffic, observed.models, launch.models, gate.max_failures, gate.max_gap_ms)
@@ -112,26 +122,26 @@ def monitor_traffic(
 
 
 def questions_for(workspace: Workspace, launch: Launch, observed: Deployment) -> tuple[GoldenQuestion, ...]:
-    """What clients are measured by: golden questions that models served before and after answer."""
-    from deployer.verification.traffic import questions
+    """Return the golden questions of the models that are served both before and after a launch."""
+    from deployer.verification import traffic
 
-    return questions(_known(workspace, (*observed.models, *launch.models)))
+    return traffic.questions(_stored_models(workspace, (*observed.models, *launch.models)))
 
 
-def _known(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]:
-    """The versions that answer requests without a version, of models served before and after, as the store has them."""
-    found = {}
+def _stored_models(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]:
+    """Return the highest versions of models that occur twice in `served`, as far as the store has them."""
+    stored = {}
     names = [model.name for model in served]
     for model in served:
         with contextlib.suppress(ModelNotFound):
             if names.count(model.name) > 1:
                 version = max(model.versions)
-                found[model.name, version] = workspace.store.get(model.name, version)
-    return list(found.values())
+                stored[model.name, version] = workspace.store.get(model.name, version)
+    return list(stored.values())
 
 
 def _highest(models: tuple[ServedModel, ...]) -> Serving:
-    """Requests without a version go to the highest that is loaded."""
+    """Return which version answers requests without a version: the highest."""
     return {model.name: frozenset({max(model.versions)}) for model in models}
 
 

@@ -1,4 +1,4 @@
-"""Decides what to do, from what is wanted and what is observed. Pure: no engine, no clock, no disk."""
+"""Decides on a plan from the desired launch and the observed deployment. Pure: no engine, no clock, no disk."""
 
 from __future__ import annotations
 
@@ -70,9 +70,20 @@ class Conditions:
 
 
 def decide(launch: Launch, observed: Deployment | None, conditions: Conditions = Conditions()) -> Plan:
-    """What turns `observed` into what `launch` asks for; the first difference that matters is the cause."""
+    """Return the plan that turns `observed` into `launch`; its cause is the first difference that matters."""
     plan = _decide(launch, observed, conditions)
     return dataclasses.replace(plan, server=f"{launch.server_digest} {launch.gateway_digest}")
+
+
+def starts_server(plan: Plan) -> bool:
+    """Return whether the plan starts a server or a gateway."""
+    return any(isinstance(step, (StartCandidate, ReplaceGateway)) for step in plan.steps)
+
+
+def plan_removal(observed: Deployment) -> Plan:
+    """Return the plan of `down`."""
+    cause = "asked for" if observed.running else "asked for; its server is not running"
+    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.models),))
 
 
 def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Plan:
@@ -88,62 +99,39 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
     return Plan(Change.GATEWAY if gateway else Change.NOTHING, name, (*gateway, check))
 
 
-def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
-    """Why the gateway in front of a server that goes on serving must be another; None where it need not."""
-    if not launch.gateway_digest or observed.gateway is None:
-        return None
-    if not observed.gateway.running:
-        return "the gateway is not running"
-    if observed.gateway.digest == launch.gateway_digest:
-        return None
-    return "image, certificate, tokens, limits or template of the gateway differ"
-
-
-def starts_server(plan: Plan) -> bool:
-    """Whether a server or a gateway will be started: then the engine must be fit for it."""
-    return any(isinstance(step, (StartCandidate, ReplaceGateway)) for step in plan.steps)
-
-
-def plan_removal(observed: Deployment) -> Plan:
-    """What `down` does."""
-    cause = "asked for" if observed.running else "asked for; its server is not running"
-    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.models),))
-
-
 def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> tuple[Step, ...]:
-    cause = "nothing is deployed under this name"
-    if observed is not None:
-        cause = "its server is not running"
-    unmeasured = dataclasses.replace(conditions, measure=False)  # no server answers before
+    """Return the steps that start the first server, or replace one that is not running."""
+    cause = "nothing is deployed under this name" if observed is None else "its server is not running"
+    unmeasured = dataclasses.replace(conditions, measure=False)  # before the promotion, no server answers
     promote = Promote(
         VERIFIED if conditions.verify else SKIPPED,
         _address(launch, observed),
         bool(launch.gateway_digest),
         changes=describe(observed.models, launch.models) if observed else (),
-        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _accepting(unmeasured),
+        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _acceptance(unmeasured),
     )
-    return (_start(launch, cause), _first_look(conditions), promote)
+    return (_start(launch, cause), _check_candidate(conditions), promote)
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Conditions) -> tuple[Step, ...]:
-    gap, why = "", VERIFIED if conditions.verify else SKIPPED
-    if not conditions.zero_downtime or bool(launch.gateway_digest) is not (observed.gateway is not None):
-        gap = "the gateway has them" if launch.gateway_digest else "the new one has loaded"
-        why = (
-            "there is no gateway yet"
-            if launch.gateway_digest
-            else "two containers cannot have one port, without a gateway"
+    """Return the steps that start another server in the place of the running one."""
+    has_gateway, gets_gateway = observed.gateway is not None, bool(launch.gateway_digest)
+    gap, promote_cause = "", VERIFIED if conditions.verify else SKIPPED
+    if not conditions.zero_downtime or gets_gateway is not has_gateway:
+        gap = "the gateway has them" if gets_gateway else "the new one has loaded"
+        promote_cause = (
+            "there is no gateway yet" if gets_gateway else "two containers cannot have one port, without a gateway"
         )
     promote = Promote(
-        why,
+        promote_cause,
         _address(launch, observed),
-        bool(launch.gateway_digest),
+        gets_gateway,
         replaces=format_models(observed.models),
         gap=gap,
         changes=describe(observed.models, launch.models),
-        accepted_by=_accepting(conditions),
+        accepted_by=_acceptance(conditions),
     )
-    return (_start(launch, cause), _first_look(conditions, pace=True), promote)
+    return (_start(launch, cause), _check_candidate(conditions, pace=True), promote)
 
 
 def _start(launch: Launch, cause: str) -> StartCandidate:
@@ -151,17 +139,17 @@ def _start(launch: Launch, cause: str) -> StartCandidate:
     return StartCandidate(cause, launch.models, image.name if image else "", image is not None and not image.id)
 
 
-def _first_look(conditions: Conditions, *, pace: bool = False) -> Step:
+def _check_candidate(conditions: Conditions, *, pace: bool = False) -> Step:
     return VerifyCandidate(UNVERIFIED, pace) if conditions.verify else AwaitCandidate(SKIPPED)
 
 
-def _accepting(conditions: Conditions) -> tuple[Step, ...]:
-    """What a promoted server must show before the one that it replaces is given up."""
+def _acceptance(conditions: Conditions) -> tuple[Step, ...]:
+    """Return the steps that a promoted server must pass before the old one is retired."""
     verify = (VerifyServing(AT_ITS_ADDRESS),) if conditions.verify else ()
-    return (AwaitServing(AT_ITS_ADDRESS), *verify, *_judged(conditions, old_serves=True))
+    return (AwaitServing(AT_ITS_ADDRESS), *verify, *_judge(conditions, old_serves=True))
 
 
-def _judged(conditions: Conditions, *, old_serves: bool) -> tuple[Step, ...]:
+def _judge(conditions: Conditions, *, old_serves: bool) -> tuple[Step, ...]:
     return (JudgeTraffic("clients are measured", old_serves),) if conditions.measure else ()
 
 
@@ -169,24 +157,24 @@ def _gateway(launch: Launch, observed: Deployment, conditions: Conditions) -> tu
     cause = gateway_cause(launch, observed)
     if cause is None:
         return ()
-    return (ReplaceGateway(cause, (AwaitServing(AT_ITS_ADDRESS), *_judged(conditions, old_serves=True))),)
+    return (ReplaceGateway(cause, (AwaitServing(AT_ITS_ADDRESS), *_judge(conditions, old_serves=True))),)
 
 
-def all_loaded(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> bool:
-    """Whether a server has every version already: then no candidate is needed to prove them. A version that is still to
-    be exported has no digest.
-    """
-    exported = all(len(model.digests) == len(model.versions) for model in wanted)
-    return exported and _digests(wanted).items() <= _digests(there).items()
+def all_loaded(desired: Models, loaded: Models) -> bool:
+    """Return whether a server has loaded every desired version, so that no candidate is needed to verify them."""
+    # A version that is still to be exported has no digest.
+    exported = all(len(model.digests) == len(model.versions) for model in desired)
+    return exported and _digests(desired).items() <= _digests(loaded).items()
 
 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> tuple[Step, ...]:
+    """Return the steps that have the running server load and serve other models."""
     loaded = all_loaded(launch.models, observed.models)
     return (
         *(_before_reload(launch, observed, conditions, loaded=loaded) if conditions.verify else ()),
         *reload_steps(observed.models, launch.models, conditions.only_stored),
         VerifyServing("after the reload", again=loaded) if conditions.verify else AwaitServing(SKIPPED),
-        *_judged(conditions, old_serves=False),
+        *_judge(conditions, old_serves=False),
     )
 
 
@@ -200,34 +188,48 @@ def _before_reload(launch: Launch, observed: Deployment, conditions: Conditions,
     )
 
 
-def reload_steps(there: Models, models: Models, only_stored: Callable[[Models], Models] = tuple) -> tuple[Step, ...]:
-    """Have a server that has `there` serve `models`: both at first, where that is another thing than either."""
-    union = _union(there, models)
+def reload_steps(before: Models, after: Models, only_stored: Callable[[Models], Models] = tuple) -> tuple[Step, ...]:
+    """Return the steps that turn a server of `before` into one of `after`.
+
+    If neither contains the other, the server loads both at first, and unloads `before` only when `after` serves.
+    """
+    union = _union(before, after)
     both = only_stored(union)
-    cause, loads_first = reload_cause(there, models), not (_same(both, there) or _same(both, models))
-    changes = describe(both if loads_first else there, models)
-    last = (Reload(cause, models, union, changes), RecordModels("the reload has ended", models))
+    loads_first = not (_same(both, before) or _same(both, after))
+    cause, changes = reload_cause(before, after), describe(both if loads_first else before, after)
+    last = (Reload(cause, after, union, changes), RecordModels("the reload has ended", after))
     return (LoadVersions("nothing is unloaded before the new version serves", both), *last) if loads_first else last
 
 
-def _union(there: Models, models: Models) -> Models:
-    """Every version of both, with the labels that are there already."""
-    before = {model.name: model for model in there}
-    both = [_together(before.pop(model.name, None), model) for model in models]
-    return (*both, *before.values())
+def _union(before: Models, after: Models) -> Models:
+    """Return every version of both, with the labels of `before`."""
+    rest = {model.name: model for model in before}
+    both = [_merge(rest.pop(model.name, None), model) for model in after]
+    return (*both, *rest.values())
 
 
-def _together(there: ServedModel | None, model: ServedModel) -> ServedModel:
-    if there is None:
-        return dataclasses.replace(model, labels=())
-    return ServedModel(model.name, tuple(sorted({*there.versions, *model.versions})), there.labels)
+def _merge(before: ServedModel | None, after: ServedModel) -> ServedModel:
+    if before is None:
+        return dataclasses.replace(after, labels=())
+    return ServedModel(after.name, tuple(sorted({*before.versions, *after.versions})), before.labels)
 
 
 def _same(one: Models, other: Models) -> bool:
-    """For a server: by name, versions and labels."""
+    """Compare by name, versions and labels, which is what a server knows."""
     return {(model.name, model.versions, model.labels) for model in one} == {
         (model.name, model.versions, model.labels) for model in other
     }
+
+
+def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
+    """Return why the gateway in front of a running server must be replaced; None if it need not be."""
+    if not launch.gateway_digest or observed.gateway is None:
+        return None
+    if not observed.gateway.running:
+        return "the gateway is not running"
+    if observed.gateway.digest == launch.gateway_digest:
+        return None
+    return "image, certificate, tokens, limits or template of the gateway differ"
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:
@@ -239,52 +241,51 @@ def _address(launch: Launch, observed: Deployment | None) -> str:
     )
 
 
-def _port(wanted: int | None, usual: int, there: int | None, *, held: bool) -> str:
-    """A port that was left open stays the one that the deployment has: for certain while it is `held`, and else where
-    it is still free. A new deployment takes the usual one when it is free; 0 asks for any.
+def _port(desired: int | None, default: int, observed: int | None, *, held: bool) -> str:
+    """Describe the port that a server will get.
+
+    If none is desired, a deployment keeps its port: for certain while it is `held`, otherwise if it is still free.
     """
-    if wanted:
-        return str(wanted)
-    if there is not None:
-        return str(there) if held else f"{there} or a free one"
-    return "any free one" if wanted == 0 else f"{usual} or a free one"
+    if desired:
+        return str(desired)
+    if observed is not None:
+        return str(observed) if held else f"{observed} or a free one"
+    return "any free one" if desired == 0 else f"{default} or a free one"
 
 
 def _replace_cause(launch: Launch, observed: Deployment) -> str | None:
-    """Why a running server cannot become what is wanted."""
+    """Return why a running server must be replaced; None if it need not be."""
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
-        return "a gateway is wanted in front of it" if launch.gateway_digest else "no gateway is wanted in front of it"
+        return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
         named = (
-            f"the flags ({default})" if part == FLAGS and (default := _default(launch, observed)) else part
+            f"the flags ({default})" if part == FLAGS and (default := _default_flag(launch, observed)) else part
             for part in changed
         )
-        return f"another value is wanted for {', '.join(named)}"
-    for protocol, wanted, there in (
+        return f"changed: {', '.join(named)}"
+    for protocol, desired, current in (
         ("REST", launch.rest_port, observed.rest_port),
         ("gRPC", launch.grpc_port, observed.grpc_port),
     ):
-        if wanted and wanted != there:
-            return f"{protocol} port {wanted} is wanted, {there} is there"
+        if desired and desired != current:
+            return f"{protocol} port {desired} instead of {current}"
     return image_change(launch.image, observed) or _overwritten(launch.models, observed.models)
 
 
-def _default(launch: Launch, observed: Deployment) -> str:
-    """The flag that differs, where that is one which deployer sets by itself: a server of an earlier release has none,
-    and one may be set to another value now.
-    """
-    wanted = dict(launch.flags)
+def _default_flag(launch: Launch, observed: Deployment) -> str:
+    """Return the flag that differs if it is one that deployer sets by default; empty otherwise."""
+    flags = dict(launch.flags)
     for name, value in DEFAULT_FLAGS:
         others = tuple(flag for flag in launch.flags if flag[0] != name)
         for before in (others, tuple(sorted((*others, (name, value))))):
             digest = dataclasses.replace(launch, flags=before).server_digest
             if FLAGS not in differing_parts(digest, observed.server_digest):
-                return f"{name}={wanted[name]}" if name in wanted else name
+                return f"{name}={flags[name]}" if name in flags else name
     return ""
 
 
 def image_change(image: NamedImage | None, observed: Deployment) -> str | None:
-    """A tag may come to mean another image, by a pull or a build."""
+    """Return that the image's name stands for another image than the one that runs; None if it does not."""
     if image is None or not image.id or observed.image_id in ("", image.id):
         return None
     return f"{image.name} is image {_short(image.id)} now, and {_short(observed.image_id)} runs"
@@ -294,12 +295,12 @@ def _short(image_id: str) -> str:
     return image_id.removeprefix("sha256:")[:12]
 
 
-def _overwritten(wanted: tuple[ServedModel, ...], there: tuple[ServedModel, ...]) -> str | None:
-    """A server never reloads a version number that it has, so other bytes under that number need another server."""
-    loaded = _digests(there)
-    for key, digest in _digests(wanted).items():
-        if loaded.get(key, digest) != digest:
-            return f"the files of {key[0]}:{key[1]} are no longer those that were loaded"
+def _overwritten(desired: Models, loaded: Models) -> str | None:
+    """Return which version has other files than were loaded: a server never reloads a version that it has."""
+    digests = _digests(loaded)
+    for (name, version), digest in _digests(desired).items():
+        if digests.get((name, version), digest) != digest:
+            return f"the files of {name}:{version} are no longer those that were loaded"
     return None
 
 

@@ -11,11 +11,27 @@ from deployer.engines.base import Address, Engine
 from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, NotOurs
 from deployer.results.deployment import Deployment
 from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.launch import check_container_options, check_flags
 from deployer.rollout.workspace import Workspace
 
 
+def check_before_export(workspace: Workspace, options: ExportOptions) -> Workspace:
+    """Refuse what would fail after an export, which may take minutes; return the workspace, with a note if need be.
+
+    Raises ModelError, SettingRefused, EngineConflict, EngineError.
+    """
+    spec = workspace.spec
+    check_flags(spec, workspace.engine)
+    check_container_options(workspace.settings, workspace.engine)
+    workspace = check_other_engines(workspace, spec.deployment)
+    if workspace.has_source:
+        check_sources(spec, options)
+        check_platform(workspace)
+    return workspace
+
+
 def check_sources(spec: Spec, options: ExportOptions) -> None:
-    """Refuse sources that are not there, and options that mean nothing for them: a quick look. Raises ModelError."""
+    """Refuse sources that do not exist, and options that do not apply to them. Raises ModelError."""
     from deployer import export as exporter
 
     for name, model in spec.models.items():
@@ -24,8 +40,9 @@ def check_sources(spec: Spec, options: ExportOptions) -> None:
 
 
 def check_other_engines(workspace: Workspace, name: str) -> Workspace:
-    """The workspace, once it is known that no engine which was left out has a deployment of this name, too; with a note
-    where one that had it cannot be asked. Raises EngineConflict.
+    """Refuse a name that is deployed on an engine which `--engine` excludes. Raises EngineConflict.
+
+    The workspace that is returned has a note where such an engine does not answer.
     """
     key = (name, workspace.spec.env)
     if workspace.spec.engine == "auto":
@@ -33,41 +50,44 @@ def check_other_engines(workspace: Workspace, name: str) -> Workspace:
     with workspace.suggest_embedded(name):
         if workspace.engine.observe(*key) is not None:
             return workspace
-    left_out = engines.beside(workspace.spec)
-    absence = left_out.absence
-    for other in left_out.engines:
+    excluded = engines.beside(workspace.spec)
+    absence = excluded.absence
+    for other in excluded.engines:
         try:
-            found = other.observe(*key)
+            observed = other.observe(*key)
         except EngineError as error:
             absence = error.message
             continue
-        if found is not None:
-            raise _on_another(workspace, name, other)
+        if observed is not None:
+            raise _deployed_on(workspace, name, other)
     if not absence or not workspace.was_on_docker(name):
         return workspace
     note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {absence}"
     return dataclasses.replace(workspace, unchecked_engine=note)
 
 
-def _on_another(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
-    here, there = workspace.engine.traits.name, other.traits.name
+def _deployed_on(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
+    engine, taken = workspace.engine.traits.name, other.traits.name
     return EngineConflict(
-        f"{name} [{workspace.spec.env}] is on the {there} engine already: on {here} it would be a second one of "
+        f"{name} [{workspace.spec.env}] is on the {taken} engine already: on {engine} it would be a second one of "
         "that name",
-        hint=f"deployer down {workspace.cli_target(name)} --engine {there} takes it down there; "
-        f"--engine {there} goes on there; another --env or "
+        hint=f"deployer down {workspace.cli_target(name)} --engine {taken} takes it down there; "
+        f"--engine {taken} goes on there; another --env or "
         "--name keeps both",
     )
 
 
-_OF_STRANGERS = (
+_FOREIGN_HINT = (
     "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
     "remove it yourself"
 )
 
 
 def check_platform(workspace: Workspace) -> None:
-    """Refuse before anything is started: an unfit engine, a taken port. Raises EngineError."""
+    """Refuse an engine that cannot run servers, a name of another project, and a port that is taken.
+
+    Raises EngineError, ConfigError.
+    """
     with workspace.suggest_embedded(workspace.spec.deployment):
         for finding in workspace.engine.preflight.platform():
             if finding.severity == "error":
@@ -79,7 +99,7 @@ def check_platform(workspace: Workspace) -> None:
     address = Address(server.address, server.rest_port, server.grpc_port)
     name, env = workspace.spec.deployment, workspace.spec.env
     if strangers := workspace.engine.inventory.strangers(name, env):
-        raise NotOurs("; ".join(strangers), hint=_OF_STRANGERS)
+        raise NotOurs("; ".join(strangers), hint=_FOREIGN_HINT)
     for lost in workspace.engine.inventory.lost(name, env):
         raise EngineError(
             f"a server of {name} [{env}] still runs, as process {lost.pid}, and its state directory is lost",
@@ -90,16 +110,16 @@ def check_platform(workspace: Workspace) -> None:
     workspace.engine.preflight.address(name, env, address)
 
 
-def _check_other_protocol(server: Server, there: Deployment | None) -> None:
-    """Refuse for one protocol the port that the deployment has for the other one. Raises ConfigError."""
-    if there is None or not (there.gateway.running if there.gateway else there.running):
+def _check_other_protocol(server: Server, observed: Deployment | None) -> None:
+    """Refuse for one protocol the port that the deployment uses for the other. Raises ConfigError."""
+    if observed is None or not (observed.gateway.running if observed.gateway else observed.running):
         return
-    for protocol, wanted, other, held in (
-        ("REST", server.rest_port, "gRPC", there.grpc_port),
-        ("gRPC", server.grpc_port, "REST", there.rest_port),
+    for protocol, port, other, taken in (
+        ("REST", server.rest_port, "gRPC", observed.grpc_port),
+        ("gRPC", server.grpc_port, "REST", observed.rest_port),
     ):
-        if wanted and wanted == held:
+        if port and port == taken:
             raise ConfigError(
-                f"REST and gRPC cannot share port {wanted}: it is the {other} port of {there.name} [{there.env}]",
+                f"REST and gRPC cannot share port {port}: it is the {other} port of {observed.name} [{observed.env}]",
                 hint=f"choose another {protocol} port; a server keeps its ports until the next one is proven",
             )

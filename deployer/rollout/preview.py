@@ -1,4 +1,4 @@
-"""What a deploy would do: the exports that come first, what is to serve then, and the plan for that."""
+"""Previews a change: the exports that come first, the launch that follows them, and the plan for it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from deployer.results.deployment import Deployment, Launch, ResolvedModel, Serve
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
 from deployer.rollout import lost_versions, reload
-from deployer.rollout import memory as memory_checks
 from deployer.rollout import plan as planning
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
 from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
+from deployer.rollout.memory import fits_three
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
@@ -25,106 +25,114 @@ from deployer.store.store import Store
 
 @dataclass(frozen=True)
 class Preview:
-    """`models` are the versions of the launch that the store has already; `plan` is what follows the exports."""
+    """The exports that come first, and the launch and the plan that follow them."""
 
     exports: tuple[Step, ...]
     launch: Launch
     models: tuple[Model, ...]
+    """The versions of the launch that the store has already."""
+
     plan: Plan
 
     @property
-    def with_exports(self) -> Plan:
+    def plan_with_exports(self) -> Plan:
         """The plan with the exports as its first steps."""
         return dataclasses.replace(self.plan, steps=(*self.exports, *self.plan.steps))
 
 
 def preview_change(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Preview:
-    """What would be done about the workspace's spec. Raises what deciding about it raises."""
+    """Preview what a deploy of the workspace's spec would do. Raises what `deploy` raises before it starts anything."""
     exports: list[Step] = []
-    wanted = tuple(_foreseen(workspace, name, spec, options, exports) for name, spec in workspace.spec.models.items())
-    request = resolve_launch(workspace.spec, workspace.engine, tuple(found.served for found in wanted))
-    models = tuple(model for found in wanted for model in found.models)
+    resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
+    launch = resolve_launch(workspace.spec, workspace.engine, tuple(each.served for each in resolved))
+    models = tuple(model for each in resolved for model in each.models)
     loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    return Preview(tuple(exports), request, models, decide_plan(workspace, request, models, observed))
+    return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, observed))
 
 
 def check_versions(workspace: Workspace, options: ExportOptions) -> None:
-    """Refuse versions and labels of `deployer.toml` that there will not be once every source is exported.
+    """Refuse versions and labels of `deployer.toml` that will not exist once every source is exported.
 
     Raises ModelNotFound, ConfigError.
     """
-    for name, spec in workspace.spec.models.items():
+    for name, spec in _models(workspace):
         if spec.source is None or spec.versions or spec.labels:
-            _foreseen(workspace, name, spec, options, [])
+            _preview_model(workspace, name, spec, options, [])
 
 
-def _foreseen(
-    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, steps: list[Step]
-) -> ResolvedModel:
-    """What would be served of a model; an export that would come first is added to `steps`."""
-    store = workspace.store
-    found = None if spec.source is None else find_exported(store, spec.source, options.for_model(name, spec))
-    if isinstance(found, str):
-        version = options.version or next_version(
-            store, name, spec.source or "", served=lost_versions.highest_served(workspace, name)
-        )
-        steps.append(Export(found, spec.source or "", name, version))
-        return _exported_as(version, store, name, spec, is_certain=found != ONLY_RUNNING_TELLS)
-    models = tuple(get_version(store, name, version) for version in spec.versions) or (
-        found or get_version(store, name),
+def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
+    """Decide on the plan for a launch; where it starts a server, check that the engine can run it."""
+    gate = workspace.spec.gate
+    conditions = planning.Conditions(
+        zero_downtime=workspace.engine.traits.zero_downtime,
+        verify=not gate.skip,
+        measure=gate.measure_rate is not None,
     )
+    plan = planning.decide(launch, observed, conditions)
+    if plan.change is Change.RELOAD and observed is not None:
+        conditions = _reload_conditions(workspace, launch, models, observed, conditions)
+        plan = planning.decide(launch, observed, conditions)
+    if planning.starts_server(plan):
+        check_platform(workspace)
+    return plan
+
+
+def _reload_conditions(
+    workspace: Workspace,
+    launch: Launch,
+    models: tuple[Model, ...],
+    observed: Deployment,
+    conditions: planning.Conditions,
+) -> planning.Conditions:
+    """Add the conditions that only a reload depends on, for they take time to find out."""
+    engine, spec = workspace.engine, workspace.spec
+    memory = engine.memory(observed) if spec.gate.check_memory else None
+    return dataclasses.replace(
+        conditions,
+        reload_obstacle=engine.preflight.reload(observed, launch.models),
+        fits_three=memory is not None and fits_three(memory, observed, models),
+        only_stored=reload.only_stored(reload.store_of(workspace, observed), launch.models),
+    )
+
+
+def _models(workspace: Workspace) -> tuple[tuple[str, ModelSpec], ...]:
+    return tuple(workspace.spec.models.items())
+
+
+def _preview_model(
+    workspace: Workspace, name: str, spec: ModelSpec, options: ExportOptions, exports: list[Step]
+) -> ResolvedModel:
+    """Resolve a model to the versions that would be served; an export that comes first is added to `exports`."""
+    store = workspace.store
+    exported = None if spec.source is None else find_exported(store, spec.source, options.for_model(name, spec))
+    if isinstance(exported, str):
+        served = lost_versions.highest_served(workspace, name)
+        version = options.version or next_version(store, name, spec.source or "", served=served)
+        exports.append(Export(exported, spec.source or "", name, version))
+        return _after_export(version, store, name, spec, is_certain=exported != ONLY_RUNNING_TELLS)
+    models = tuple(get_version(store, name, version) for version in spec.versions)
+    models = models or (exported or get_version(store, name),)
     check_batching(workspace.spec, models)
     return ResolvedModel(served_model(name, models, spec), models)
 
 
-def _exported_as(version: int, store: Store, name: str, spec: ModelSpec, *, is_certain: bool) -> ResolvedModel:
-    """What would be served of a model once its source is exported. Where that is not certain, the source may turn out
-    to be what a version of the store holds.
+def _after_export(version: int, store: Store, name: str, spec: ModelSpec, *, is_certain: bool) -> ResolvedModel:
+    """Resolve a model whose source will be exported as `version`.
+
+    Where that is not certain, the export may find that a version of the store has the same content.
     """
     versions = tuple(sorted(set(spec.versions))) or (version,)
-    there = store.versions(name)
-    for missing in sorted({*versions} - {*there, version}):
-        has = f"it has {', '.join(map(str, there[-10:]))}" if there else "it has none"
+    stored = store.versions(name)
+    for missing in sorted({*versions} - {*stored, version}):
+        has = f"it has {', '.join(map(str, stored[-10:]))}" if stored else "it has none"
         raise ModelNotFound(
             f"model {name} has no version {missing}; {has}, and an export of {spec.source} makes {version}",
             model=name,
             version=missing,
             hint=f"list {version} under models.{name}.versions in deployer.toml, or leave versions out",
         )
-    check_labels(name, versions if is_certain or spec.versions else (version, *there), spec)
-    models = tuple(store.get(name, each) for each in versions if each in there)
+    check_labels(name, versions if is_certain or spec.versions else (version, *stored), spec)
+    models = tuple(store.get(name, each) for each in versions if each in stored)
     if version not in versions:
         return ResolvedModel(served_model(name, models, spec), models)
     return ResolvedModel(ServedModel(name, versions, tuple(sorted(spec.labels.items()))), models)
-
-
-def decide_plan(workspace: Workspace, request: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
-    """What will be done, on an engine that is fit for it."""
-    gate = workspace.spec.gate
-    conditions = planning.Conditions(
-        zero_downtime=workspace.engine.traits.zero_downtime, verify=not gate.skip, measure=gate.measure_rate is not None
-    )
-    plan = planning.decide(request, observed, conditions)
-    if plan.change is Change.RELOAD and observed is not None:
-        plan = planning.decide(request, observed, _looked_closer(workspace, request, models, observed, conditions))
-    if planning.starts_server(plan):
-        check_platform(workspace)
-    return plan
-
-
-def _looked_closer(
-    workspace: Workspace,
-    request: Launch,
-    models: tuple[Model, ...],
-    observed: Deployment,
-    conditions: planning.Conditions,
-) -> planning.Conditions:
-    """What only a reload depends on, for finding it out takes a moment."""
-    engine, spec = workspace.engine, workspace.spec
-    memory = engine.memory(observed) if spec.gate.check_memory else None
-    return dataclasses.replace(
-        conditions,
-        reload_obstacle=engine.preflight.reload(observed, request.models),
-        fits_three=memory is not None and memory_checks.fits_three(memory, observed, models),
-        only_stored=reload.in_store(reload.store_of(workspace, observed), request.models),
-    )

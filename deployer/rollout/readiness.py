@@ -1,4 +1,4 @@
-"""Watches a server become ready, and gives an error the server's last words."""
+"""Waits until a server is ready, and attaches the end of its log to errors."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError, NotReady
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.rollout import log_patterns
-from deployer.rollout import memory as memory_checks
+from deployer.rollout.memory import exhaustion
 from deployer.rollout.workspace import Workspace
 from deployer.system.wait import Deadline, Observation, Readiness, until_ready
 
 LOG_LINES = 15
 LINES_READ = 60
-"""Of which those that tell something are shown."""
+"""Lines that are searched for known causes; the last LOG_LINES that are no noise are shown."""
 ALIVE_SECONDS = 0.2
 
 
 def await_models(workspace: Workspace, deployment: Deployment, models: tuple[ServedModel, ...]) -> None:
-    """Until all of them are AVAILABLE. Raises NotReady, at once when the server ended or a model failed to load."""
+    """Wait until all models are AVAILABLE. Raises NotReady, at once if the server exits or a model fails to load."""
     from deployer.client import availability
 
     client = workspace.client(deployment)
@@ -36,7 +36,7 @@ def await_models(workspace: Workspace, deployment: Deployment, models: tuple[Ser
 def await_withdrawn(
     workspace: Workspace, deployment: Deployment, before: tuple[ServedModel, ...], after: tuple[ServedModel, ...]
 ) -> None:
-    """Until what is served no more takes no requests: one without a version goes to the highest that is loaded."""
+    """Wait until no request reaches the versions of `before` that are not in `after`. Raises NotReady."""
     from deployer.client import availability
 
     client = workspace.client(deployment)
@@ -45,39 +45,37 @@ def await_withdrawn(
 
 
 class LivenessProbe:
-    """Tells of a server that does not answer yet whether it is there at all; seldom, for asking the engine takes from
-    the processor that the server loads with.
-    """
+    """Checks whether a server that is not ready still runs, at most every ALIVE_SECONDS."""
 
     def __init__(self, engine: Engine, deployment: Deployment) -> None:
         self._engine = engine
         self._deployment = deployment
         self._next = 0.0
 
-    def check(self, seen: Observation) -> Observation:
-        """What was seen of the server, unless it is not there any more."""
-        if seen.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
-            return seen
+    def check(self, observation: Observation) -> Observation:
+        """Return the observation, or UNAVAILABLE with the reason if the server has exited."""
+        if observation.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
+            return observation
         if reason := self._engine.exit_reason(self._deployment):
             return Observation(Readiness.UNAVAILABLE, reason)
-        self._next = time.monotonic() + ALIVE_SECONDS
-        return seen
+        self._next = time.monotonic() + ALIVE_SECONDS  # each check takes CPU time from the server, which is loading
+        return observation
 
 
 @contextmanager
 def attach_server_logs(engine: Engine, deployment: Deployment) -> Iterator[None]:
-    """An error gets the end of the server's log, and what that log tells to do."""
+    """Attach the end of the server's log to an error, and the hint for a known cause in it."""
     try:
         yield
     except DeployerError as error:
         lines = error.log or tuple(engine.logs(deployment, LINES_READ))
-        error.log = log_patterns.telling(lines)[-LOG_LINES:]
+        error.log = log_patterns.without_noise(lines)[-LOG_LINES:]
         error.hint = log_patterns.explain(lines) or _diagnose(engine, deployment, error) or error.hint
         raise
 
 
 def _diagnose(engine: Engine, deployment: Deployment, error: DeployerError) -> str | None:
-    """What the engine thinks amiss, for a server that does not come up and does not say why."""
+    """Return the hint for a server that is not ready and whose log has no known cause."""
     if isinstance(error, NotReady):
         with contextlib.suppress(DeployerError):
             return _memory_pressure(engine, deployment) or _warning(engine)
@@ -86,7 +84,7 @@ def _diagnose(engine: Engine, deployment: Deployment, error: DeployerError) -> s
 
 def _memory_pressure(engine: Engine, deployment: Deployment) -> str | None:
     memory = engine.memory(deployment) if engine.exit_reason(deployment) is None else None
-    exhausted = memory_checks.exhaustion(memory) if memory else ""
+    exhausted = exhaustion(memory) if memory else ""
     return f"{exhausted}: raise docker.memory, or allow more time with --timeout SECONDS" if exhausted else None
 
 

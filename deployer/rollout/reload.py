@@ -1,122 +1,122 @@
-"""Has a running server take up other models without a gap, and settles what a killed command left half done."""
+"""Reloads a running server with other models, without a gap, and recovers a reload that was interrupted."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 from deployer.config import render
 from deployer.errors import DeployerError, ModelNotFound, NotReady
 from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, cli_name, format_models
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
 from deployer.rollout import lost_versions
-from deployer.rollout import plan as planning
+from deployer.rollout.plan import reload_steps
 from deployer.rollout.readiness import await_models, await_withdrawn
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
 
 Models = tuple[ServedModel, ...]
+StepJournal = Callable[[Step], None]
 
 
 def load(step: LoadVersions, workspace: Workspace, server: Deployment) -> Deployment:
-    """Load versions beside those that are served."""
-    _take_up(workspace, server, step.models)
+    """Load the new versions of a server, and keep those that it serves."""
+    _apply(workspace, server, step.models)
     return server
 
 
 def switch(step: Reload, workspace: Workspace, server: Deployment) -> Deployment:
-    """Serve other models; done once no request reaches the ones before."""
-    _take_up(workspace, server, step.models)
+    """Serve other models, and return once no request reaches the ones before."""
+    _apply(workspace, server, step.models)
     await_withdrawn(workspace, server, step.before, step.models)
     return server
 
 
 def record(step: RecordModels, workspace: Workspace, server: Deployment) -> Deployment:
-    """Have the engine know the server for its models."""
+    """Record in the engine which models the server serves."""
     return workspace.engine.mark_serving(server, step.models)
 
 
-def restore(workspace: Workspace, server: Deployment, models: Models, journal: Callable[[Step], None]) -> None:
-    """Have a server serve again what it served, however far a reload came."""
+def restore(workspace: Workspace, server: Deployment, models: Models, journal: StepJournal) -> None:
+    """Have a server serve the models from before a reload again, however far that came."""
     current = workspace.engine.observe(server.name, server.env) or server
     if current.reloading_to is not None:
-        current = _recorded_again(workspace, current, journal)
+        current = _restore_recorded(workspace, current, journal)
     if current.models != models:
         _reload(workspace, current, current.models, models, journal)
 
 
 def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list[str]) -> Deployment | None:
-    """What serves, once all that killed commands left is finished or undone, which `notices` say. Call it with the lock
-    held.
+    """Finish or undo what killed commands left, and return the deployment as it is then.
+
+    Call it while the deployment is locked. What was recovered is added to `notices`.
     """
-    mended = workspace.engine.recover(name, env)
-    notices.extend((*workspace.ledger.interrupted(name, env, workspace.engine.traits.name), *mended))
-    observed = workspace.engine.observe(name, env)
+    engine = workspace.engine
+    recovered = engine.recover(name, env)
+    notices.extend((*workspace.ledger.mark_interrupted(name, env, engine.traits.name), *recovered))
+    observed = engine.observe(name, env)
     if observed is None or not observed.running:
         return observed
     if observed.reloading_to is None:
-        if mended:
+        if recovered:
             _await_recovered(workspace, observed)
         return observed
     notices.append(f"a reload was killed half-way: {format_models(observed.models)} is served again")
     try:
-        return _recorded_again(workspace, observed, lambda _: None)
+        return _restore_recorded(workspace, observed, lambda _: None)
     except DeployerError as error:
         again = f"deployer down {cli_name(name, env)}, then up: its server does not take up what it served"
         error.hint = error.hint or again
         raise
 
 
-def in_store(store: Store, coming: Models = ()) -> Callable[[Models], Models]:
-    """Leaves of models the versions that are still in a store: a server may have one that somebody has removed. Those
-    of `coming` will be there, too: they may be exported first.
-    """
+def only_stored(store: Store, coming: Models = ()) -> Callable[[Models], Models]:
+    """Return a filter that leaves out versions which are not in a store; those of `coming` are exported before."""
     exported = {model.name: model.versions for model in coming}
 
-    def there(models: Models) -> Models:
+    def leave_out_lost(models: Models) -> Models:
         left = (_only(model, {*store.versions(model.name), *exported.get(model.name, ())}) for model in models)
         return tuple(model for model in left if model.versions)
 
-    return there
+    return leave_out_lost
 
 
 def store_of(workspace: Workspace, server: Deployment) -> Store:
-    """Where a server finds its versions."""
+    """Return the store that a server loads its versions from."""
     return Store(server.store) if server.store else workspace.store
 
 
-def _recorded_again(workspace: Workspace, server: Deployment, journal: Callable[[Step], None]) -> Deployment:
-    """Back to what is recorded, after a reload that was killed.
-
-    The server is at the step whose models were noted, or at the one before it: taking that step again is harmless,
-    and where the server is is known then.
-    """
-    half_way = in_store(store_of(workspace, server))(server.reloading_to or ()) or server.models
+def _restore_recorded(workspace: Workspace, server: Deployment, journal: StepJournal) -> Deployment:
+    """Return to the models that the engine has recorded, after a reload that was killed."""
+    # The server is at the step whose models were noted, or at the one before. Applying them again is harmless, and
+    # makes sure of where the server is.
+    half_way = only_stored(store_of(workspace, server))(server.reloading_to or ()) or server.models
     _require_versions(workspace, server, server.models)
-    _take_up(workspace, server, half_way)
+    _apply(workspace, server, half_way)
     return _reload(workspace, server, half_way, server.models, journal)
 
 
 def _reload(
-    workspace: Workspace, server: Deployment, there: Models, models: Models, journal: Callable[[Step], None]
+    workspace: Workspace, server: Deployment, before: Models, after: Models, journal: StepJournal
 ) -> Deployment:
     handlers = {LoadVersions: load, Reload: switch, RecordModels: record}
-    for step in planning.reload_steps(there, models, in_store(store_of(workspace, server))):
+    for step in reload_steps(before, after, only_stored(store_of(workspace, server))):
         journal(step)
         server = handlers[type(step)](step, workspace, server)  # type: ignore[operator]
     return server
 
 
 def _require_versions(workspace: Workspace, server: Deployment, models: Models) -> None:
-    """A server that is told of versions that are not there unloads what it has. Raises ModelNotFound."""
+    """Refuse versions that do not exist: a server that is configured with them unloads all. Raises ModelNotFound."""
     store = store_of(workspace, server)
-    if lacking := ", ".join(store.lacking(models)):
+    if missing := ", ".join(store.lacking(models)):
         lost = next(model for model in models if store.lacking((model,)))
         remedy = lost_versions.recovery_command(workspace, server, lost)
-        raise ModelNotFound(f"{lacking} is no longer in {store.root}", hint=remedy)
+        raise ModelNotFound(f"{missing} is no longer in {store.root}", hint=remedy)
 
 
-def _take_up(workspace: Workspace, server: Deployment, models: Models) -> None:
+def _apply(workspace: Workspace, server: Deployment, models: Models) -> None:
+    """Give a server its model config, and wait until all models are AVAILABLE."""
     _require_versions(workspace, server, models)
     spec, engine = workspace.spec, workspace.engine
     root = engine.traits.models_root(spec.models_dir)
@@ -127,11 +127,10 @@ def _take_up(workspace: Workspace, server: Deployment, models: Models) -> None:
 
 
 def _await_recovered(workspace: Workspace, observed: Deployment) -> None:
-    """What was brought back is loading. Where it does not come up, the change that follows may be what mends it."""
-    with contextlib.suppress(NotReady):
+    with contextlib.suppress(NotReady):  # the change that follows may repair it
         await_models(workspace, observed, observed.models)
 
 
-def _only(model: ServedModel, there: Collection[int]) -> ServedModel:
-    labels = tuple((label, version) for label, version in model.labels if version in there)
-    return ServedModel(model.name, tuple(version for version in model.versions if version in there), labels)
+def _only(model: ServedModel, stored: set[int]) -> ServedModel:
+    labels = tuple((label, version) for label, version in model.labels if version in stored)
+    return ServedModel(model.name, tuple(version for version in model.versions if version in stored), labels)

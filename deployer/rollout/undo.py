@@ -1,4 +1,4 @@
-"""How what was done is undone when what follows fails: the last thing first."""
+"""A stack of actions that undo what was done when a later step fails, the last first."""
 
 from __future__ import annotations
 
@@ -11,28 +11,29 @@ from deployer.errors import DeployerError, DeployFailed, note_undone
 
 @dataclass(frozen=True, eq=False)
 class Undo:
-    """`says` tells a person who ended the command what was undone; with `failure`, an error is raised as DeployFailed
-    that begins so.
-    """
+    """An action that undoes a step."""
 
     action: Callable[[], object]
-    says: str
+    note: str
+    """What was undone, for the message of Ctrl-C."""
+
     failure: str = ""
+    """If set, the error is raised as DeployFailed, and its message begins with this."""
 
 
 class UndoStack:
-    """A block whose failure undoes what was pushed."""
+    """A context manager whose failure runs the pushed actions, the last first."""
 
     def __init__(self) -> None:
         self._stack: list[Undo] = []
 
     def push(self, undo: Undo) -> Undo:
-        """Undo this when anything fails from now on."""
+        """Run this action when anything fails from now on."""
         self._stack.append(undo)
         return undo
 
     def drop(self, undo: Undo) -> None:
-        """It need not be undone any more."""
+        """Remove an action from the stack."""
         self._stack.remove(undo)
 
     def __enter__(self) -> UndoStack:
@@ -41,21 +42,22 @@ class UndoStack:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Raises DeployFailed in the place of an error, where something that was undone says so; and the first error of
-        what could not be undone, once the rest is.
+        """Run all actions after an error.
+
+        Raises the first error of an action that failed; otherwise DeployFailed if an action has a `failure`.
         """
         if error is None:
             return
-        failure, stuck = "", None
+        failure, undo_error = "", None
         for undo in reversed(self._stack):
             try:
                 undo.action()
             except DeployerError as another:
-                stuck = stuck or another
+                undo_error = undo_error or another
                 continue
-            note_undone(error, undo.says)
+            note_undone(error, undo.note)
             failure = failure or undo.failure
-        if stuck is not None:
-            raise stuck from error
+        if undo_error is not None:
+            raise undo_error from error
         if failure and isinstance(error, DeployerError):
             raise DeployFailed(f"{failure}: {error.message}", hint=error.hint, log=error.log) from error

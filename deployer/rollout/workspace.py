@@ -134,6 +134,11 @@ class Workspace:
         return f"{cli_name(name, self.spec.env)}{project}{place}"
 
     @property
+    def has_source(self) -> bool:
+        """Whether a model of the spec is exported from a source."""
+        return any(model.source is not None for model in self.spec.models.values())
+
+    @property
     def store_option(self) -> str:
         """What to type as well where a command reads the store: the store that was chosen by an option."""
         return f" --models-dir {shlex.quote(str(self.settings.models_dir))}" if self.settings.models_dir else ""

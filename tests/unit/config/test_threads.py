@@ -93,12 +93,12 @@ def serving(*flags: tuple[str, str]) -> Deployment:
 def test_a_plan_names_the_flag_that_a_server_of_an_earlier_release_lacks(before, after, named):
     decided = plan.decide(launch(*sorted(after)), serving(*sorted(before)))
     assert decided.change is Change.REPLACE
-    assert decided.steps[0].cause == f"another value is wanted for the flags{f' ({named})' if named else ''}"
+    assert decided.steps[0].cause == f"changed: the flags{f' ({named})' if named else ''}"
 
 
 def test_other_differences_are_named_too():
     decided = plan.decide(dataclasses.replace(launch(DEFAULT), host="0.0.0.0"), serving())
-    assert decided.steps[0].cause == "another value is wanted for the address, the flags (grpc_max_threads=256)"
+    assert decided.steps[0].cause == "changed: the address, the flags (grpc_max_threads=256)"
 
 
 def test_the_users_own_value_wins_and_may_be_the_default():

@@ -124,7 +124,7 @@ def test_each_project_has_its_own_history_and_all_have_what_was_before(folder):
     settings = Settings(state_dir=folder / ".deployer", project="shop")
     assert [found.name for found in history(settings=settings).releases] == ["of-", "of-shop"]
     assert len(Ledger(path).releases()) == 3
-    assert Ledger(path, "other").interrupted("of-shop", "local", "embedded") == ()
+    assert Ledger(path, "other").mark_interrupted("of-shop", "local", "embedded") == ()
 
 
 def test_a_history_from_before_projects_is_read_and_written_on(tmp_path):

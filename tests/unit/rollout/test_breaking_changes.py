@@ -169,7 +169,7 @@ def test_what_a_server_told_before_the_export_counts_where_it_tells_nothing_afte
     serving.platform.all()[0].end()
     wanted = (ServedModel(NAME, (1,), (), (new.digest,)),)
     launch = Launch(NAME, "local", "127.0.0.1", None, None, (), wanted, "/models", Rendered({}))
-    found = [list(find_breaking_changes(workspace, launch, (new,), observed, asked=each)) for each in (asked, {})]
+    found = [list(find_breaking_changes(workspace, launch, (new,), observed, declared=each)) for each in (asked, {})]
     assert [[type(each) for each in they] for they in found] == [
         [BreakingChange],
         [IncomparableVersions],

@@ -46,8 +46,8 @@ def test_one_whose_command_was_killed_is_known_for_that_with_its_last_step(ledge
     for step in ("stage", "prove"):
         ledger.step(begin(ledger) if step == "stage" else 1, step)
     begin(ledger, env="staging")
-    assert ledger.interrupted("a", "local", "embedded") == ("release 1 (create) was killed at: prove",)
-    assert ledger.interrupted("a", "local", "embedded") == ()
+    assert ledger.mark_interrupted("a", "local", "embedded") == ("release 1 (create) was killed at: prove",)
+    assert ledger.mark_interrupted("a", "local", "embedded") == ()
     staging, local = ledger.releases()
     assert (staging.outcome, local.outcome) == (Outcome.UNDER_WAY, Outcome.INTERRUPTED)
     assert local.detail == "its command was killed at: prove"
@@ -58,7 +58,7 @@ def test_engines_have_their_own_releases_of_one_name(ledger):
     ledger.begin("a", "local", "docker", "create", MODELS)
     assert [found.engine for found in ledger.releases("a", "local")] == ["docker", "embedded"]
     assert [found.number for found in ledger.releases("a", "local", "embedded")] == [1]
-    assert len(ledger.interrupted("a", "local", "embedded")) == 1
+    assert len(ledger.mark_interrupted("a", "local", "embedded")) == 1
     assert [found.outcome for found in ledger.releases()] == [Outcome.UNDER_WAY, Outcome.INTERRUPTED]
 
 
@@ -72,7 +72,7 @@ def test_steps_are_kept_in_their_order_and_apart(ledger):
 
 def test_what_ended_was_not_interrupted(ledger):
     ledger.end(begin(ledger), Outcome.SUCCEEDED, 1.0)
-    assert ledger.interrupted("a", "local", "embedded") == ()
+    assert ledger.mark_interrupted("a", "local", "embedded") == ()
 
 
 def test_releases_are_those_of_a_deployment_and_environment(ledger):

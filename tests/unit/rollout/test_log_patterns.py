@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from deployer.rollout.log_patterns import KNOWN, explain, telling
+from deployer.rollout.log_patterns import KNOWN_CAUSES, explain, without_noise
 
 # Lines as TensorFlow Serving writes them (recorded, or quoted in its sources), with a word that the cause must hold.
 LINES = [
@@ -56,7 +56,7 @@ def test_a_known_line_is_explained_with_a_next_step(line, says):
 
 
 def test_every_row_of_the_table_is_proven_by_a_line():
-    for known in KNOWN:
+    for known in KNOWN_CAUSES:
         assert any(re.search(known.pattern, line) for line, _ in LINES), known.pattern
 
 
@@ -75,4 +75,4 @@ def test_lines_of_every_start_are_left_out_and_others_stay():
         "2026-01-01 tensorflow/core/platform/cpu_feature_guard.cc:210] This TensorFlow binary is optimized",
     ]
     reasons = ["Failed to start server. Error: x", "Cannot assign a device for operation a: /device:GPU:0", ""]
-    assert telling([*noise, *reasons]) == tuple(reasons)
+    assert without_noise([*noise, *reasons]) == tuple(reasons)

@@ -26,7 +26,9 @@ def model(version: int, size: int) -> Model:
 
 def lack(change: Change = Change.RELOAD, *, apart: bool = True, **memory: int) -> str:
     measured = Memory(**{name: size * MIB for name, size in memory.items()})
-    return memory_checks.insufficient_memory(measured, change, SERVING, (model(1, 500), model(2, 100)), apart=apart)
+    return memory_checks.insufficient_memory(
+        measured, change, SERVING, (model(1, 500), model(2, 100)), with_candidate=apart
+    )
 
 
 @pytest.mark.parametrize("change", [Change.RELOAD, Change.REPLACE])
@@ -38,7 +40,7 @@ def test_a_candidate_needs_what_serves_uses_and_what_is_new(change):
 
 
 def test_without_a_candidate_only_the_servers_own_limit_counts():
-    assert lack(used=300, free=1, apart=False) == ""
+    assert lack(used=300, free=1, with_candidate=False) == ""
     assert lack(used=300, limit=400) == ""
     assert "uses 300 MiB of the 399 MiB that it may use, and needs about 100 MiB more" in lack(used=300, limit=399)
     assert lack(Change.REPLACE, used=300, limit=1) == ""
@@ -51,7 +53,7 @@ def test_what_is_not_known_stands_in_nobodys_way():
 def test_versions_that_are_loaded_need_nothing_more():
     both = dataclasses.replace(SERVING, models=(ServedModel("m", (1, 2)),))
     memory = Memory(300 * MIB, limit=300 * MIB)
-    assert memory_checks.insufficient_memory(memory, Change.RELOAD, both, (model(2, 100),), apart=False) == ""
+    assert memory_checks.insufficient_memory(memory, Change.RELOAD, both, (model(2, 100),), with_candidate=False) == ""
 
 
 def test_a_server_that_fills_its_limit_even_with_what_can_be_taken_back_wants_memory():

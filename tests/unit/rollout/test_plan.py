@@ -141,7 +141,7 @@ def test_what_a_running_server_cannot_take_up_is_replace():
     ):
         decided = plan.decide(wanted(ONE, **change), there(ONE))
         assert decided.change is Change.REPLACE
-        assert decided.steps[0].cause == f"another value is wanted for {cause}"
+        assert decided.steps[0].cause == f"changed: {cause}"
         assert (promotion(decided).replaces, promotion(decided).gap) == ("digits:1", "")
         assert [type(step).__name__ for step in promotion(decided).accepted_by] == ["AwaitServing", "VerifyServing"]
 
@@ -217,9 +217,7 @@ def test_a_replacement_lists_the_changes_of_models_when_it_takes_the_ports(befor
 
 
 def test_another_port_is_replace():
-    assert (
-        plan.decide(wanted(ONE, rest_port=9501), there(ONE)).steps[0].cause == "REST port 9501 is wanted, 8501 is there"
-    )
+    assert plan.decide(wanted(ONE, rest_port=9501), there(ONE)).steps[0].cause == "REST port 9501 instead of 8501"
     assert plan.decide(wanted(ONE, grpc_port=9500), there(ONE)).change is Change.REPLACE
 
 
@@ -268,8 +266,8 @@ def test_behind_a_gateway_a_replacement_has_no_gap():
 
 def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_the_engine_is_seamless():
     for decided, cause, until in (
-        (plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE)), "a gateway is wanted", "the gateway has them"),
-        (plan.decide(wanted(ONE), there(ONE, gateway=GATEWAY)), "no gateway is wanted", "the new one has loaded"),
+        (plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE)), "a gateway is enabled", "the gateway has them"),
+        (plan.decide(wanted(ONE), there(ONE, gateway=GATEWAY)), "the gateway is disabled", "the new one has loaded"),
     ):
         assert decided.change is Change.REPLACE
         assert f"({cause} in front of it)" in str(decided)
