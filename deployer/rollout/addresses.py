@@ -1,4 +1,4 @@
-"""The address of a deployment: what of it stays, which port is free, and who reaches it."""
+"""The address of a deployment: host and ports that it keeps, hints for taken ports, and who can reach it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ SETTING_HINT = "server.{}_port = 0 in deployer.toml takes any free port"
 
 
 @contextmanager
-def suggest_free_port(server: Server, way: str) -> Iterator[None]:
-    """Say of a port that is taken and was asked for how another is chosen; `way` is a hint without the port's name."""
+def suggest_free_port(server: Server, hint: str) -> Iterator[None]:
+    """Give the error for a configured port that is taken a hint; `hint` has a place for the protocol."""
     try:
         yield
     except PortTaken as error:
-        asked = {server.rest_port: "rest", server.grpc_port: "grpc"}
-        if error.port is not None and error.port in asked:
-            error.hint = way.format(asked[error.port])
+        configured = {server.rest_port: "rest", server.grpc_port: "grpc"}
+        if error.port is not None and error.port in configured:
+            error.hint = hint.format(configured[error.port])
         raise
 
 
 def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
-    """The spec with the address that the deployment has, where no setting says otherwise: as its ports, it stays."""
+    """Return the spec with the host that the deployment has, unless a setting chooses another."""
     if spec.server.host is not None or observed is None or observed.host in ("", LOOPBACK):
         return spec
     from deployer.config import hosts
@@ -40,7 +40,7 @@ def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
 
 
 def keep_address(spec: Spec, observed: Deployment | None) -> Spec:
-    """The spec with the address and the ports that `up` leaves as they are, where no setting says otherwise."""
+    """Return the spec with the host and ports that the deployment has, unless a setting chooses others."""
     if observed is None:
         return spec
     spec = keep_host(spec, observed)
@@ -49,7 +49,7 @@ def keep_address(spec: Spec, observed: Deployment | None) -> Spec:
 
 
 def exposure(host: str, *, tls: bool, tokens: bool) -> str:
-    """Who else reaches a server at this address, and what guards it there; empty for loopback."""
+    """Return a notice about who can reach a server at this host, and what protects it; empty for loopback."""
     if host in ("", LOOPBACK):
         return ""
     from deployer.config import hosts
@@ -58,8 +58,8 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
         if hosts.is_loopback(host):
             return ""
         where = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
-    except ValueError:  # of an old release: a name, which the engine may have read as every interface
+    except ValueError:  # a host name of an older release: Docker published it on every interface
         where = host
-    lacks = [what for what, there in (("no TLS", tls), ("no token", tokens)) if not there]
-    guarded = ", ".join(lacks) if lacks else "with TLS and tokens"
-    return f"reachable from other machines, at {where}: {guarded}"
+    missing = [text for text, present in (("no TLS", tls), ("no token", tokens)) if not present]
+    protection = ", ".join(missing) if missing else "with TLS and tokens"
+    return f"reachable from other machines, at {where}: {protection}"

@@ -99,7 +99,7 @@ def deploy(  # noqa: PLR0913
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
         spec = _export_sources(workspace, options, progress, notices, exported)
         workspace = workspace.with_spec(spec)
-        notices.extend(lost_versions.unloaded(((name, version) for name, version, _ in signatures), exported))
+        notices.extend(lost_versions.unload_notices(((name, version) for name, version, _ in signatures), exported))
         launch, models = _resolve(workspace)
         with workspace.engine.locks.acquire(launch.name, launch.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)

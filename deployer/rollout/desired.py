@@ -1,4 +1,4 @@
-"""What is to be deployed: the spec with just the models that a target means."""
+"""The desired state of `up`: the spec with the models that a target selects."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from deployer.rollout.workspace import Workspace
 
 
 def desired_spec(workspace: Workspace, target: str | None, options: ExportOptions, forms: str = TO_DEPLOY) -> Spec:
-    """The spec with just the models that the target means, which has one of the `forms`. Raises UsageError when nothing
-    is meant.
+    """Return the spec with the models that `target` selects; None selects all of `deployer.toml`.
+
+    `forms` says in errors what a target may be. Raises UsageError, SourceNotFound.
     """
     spec = workspace.spec
     if target is None:
@@ -26,17 +27,17 @@ def desired_spec(workspace: Workspace, target: str | None, options: ExportOption
         raise UsageError(
             "there is nothing to deploy: no target was given, and no deployer.toml lists models", hint=_HOW
         )
-    known = stored(target, workspace.store, forms)
-    if known:
+    selected = stored(target, workspace.store, forms)
+    if selected:
         _refuse_export_options(target, options)
-        if known.version is None and known.name == target:
+        if selected.version is None and selected.name == target:
             listed = spec.models.get(target, ModelSpec())
             source_changes.check_ambiguous(
                 target, workspace.store, options.for_model(target, listed).for_batching(spec.batching)
             )
-    name = check_name(known.name if known else name_for(target) if options.name is None else options.name)
+    name = check_name(selected.name if selected else name_for(target) if options.name is None else options.name)
     listed = spec.models.get(name, ModelSpec())
-    model = _chosen(listed, known.version) if known else _from_source(listed, target, options)
+    model = _from_store(listed, selected.version) if selected else _from_source(listed, target, options)
     if name in spec.models:
         return dataclasses.replace(spec, models={**spec.models, name: model})
     return dataclasses.replace(spec, name=name, models={name: model})
@@ -46,17 +47,17 @@ _HOW = "deployer up SOURCE, deployer up NAME[:VERSION], or deployer init"
 
 
 def _refuse_export_options(target: str, options: ExportOptions) -> None:
-    """Options that shape an export go with a source, and with nothing else."""
+    """Refuse options for an export where the target is no source. Raises UsageError."""
     given = [field.name for field in dataclasses.fields(options) if getattr(options, field.name) != field.default]
     if given:
-        raise UsageError(f"{_typed(given[0])} goes with a source to export, not with {target}", hint=_HOW)
+        raise UsageError(f"{_option(given[0])} goes with a source to export, not with {target}", hint=_HOW)
 
 
-def _typed(name: str) -> str:
+def _option(name: str) -> str:
     return "--signature NAME=..." if name == "signatures" else spelled(ExportOptions, name)
 
 
-def _chosen(listed: ModelSpec, version: int | None) -> ModelSpec:
+def _from_store(listed: ModelSpec, version: int | None) -> ModelSpec:
     return dataclasses.replace(listed, source=None, versions=() if version is None else (version,))
 
 

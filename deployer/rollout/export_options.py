@@ -1,4 +1,4 @@
-"""How a source is exported: what was typed, laid over what `deployer.toml` says of a model."""
+"""How a source is exported: the options of the command line, over those of a model in `deployer.toml`."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _version(text: str) -> int:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(ExportFields):
-    """How to export; `warmup_sizes` are the batch sizes that the server runs."""
+    """Options for an export; `warmup_sizes` are the batch sizes of the server, for the warm-up requests."""
 
     name: str | None = doc("name of the model; unset: taken from the source", MODEL, default=None)
     version: int | None = doc("version to make; unset: the next", MODEL, parse=_version, default=None)
@@ -32,32 +32,31 @@ class ExportOptions(ExportFields):
     warmup_sizes: tuple[int, ...] = ()
 
     def request(self, source: str) -> ExportRequest:
-        """The request that `deployer.export` takes. Raises InvalidValue for a malformed input."""
+        """Return the request for `deployer.export`. Raises InvalidValue for a malformed input."""
         from deployer.export import ExportRequest
 
-        shaping = {name: _here(value) for name, value in _shaping(self).items()}
-        return ExportRequest(source, warmup_sizes=self.warmup_sizes, **shaping)
+        fields = {name: _local_path(value) for name, value in _export_fields(self).items()}
+        return ExportRequest(source, warmup_sizes=self.warmup_sizes, **fields)
 
     def over(self, listed: ModelSpec) -> ModelSpec:
-        """A model of the spec with these options laid over its own."""
-        defaults = _shaping(ExportOptions())
-        given = {name: value for name, value in _shaping(self).items() if value != defaults[name]}
+        """Return a model of the spec with the options that are set here in the place of its own."""
+        defaults = _export_fields(ExportOptions())
+        given = {name: value for name, value in _export_fields(self).items() if value != defaults[name]}
         return dataclasses.replace(listed, **given)
 
     def for_model(self, name: str, listed: ModelSpec) -> ExportOptions:
         """Return the options that export a model of the spec under its name."""
-        return dataclasses.replace(self, name=name, **_shaping(listed))
+        return dataclasses.replace(self, name=name, **_export_fields(listed))
 
     def for_batching(self, batching: Batching | None) -> ExportOptions:
-        """These options with the batch sizes that the server of a spec runs."""
+        """Return the options with the batch sizes of the server."""
         return dataclasses.replace(self, warmup_sizes=batching.sizes if batching else ())
 
 
-def _shaping(value: ExportFields) -> dict[str, Any]:
-    """What shapes an export, by name."""
+def _export_fields(value: ExportFields) -> dict[str, Any]:
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(ExportFields)}
 
 
-def _here(value: Any) -> Any:
-    """A path without `file://`. Raises SourceNotFound for a file on another machine."""
+def _local_path(value: Any) -> Any:
+    """Return a path without `file://`. Raises SourceNotFound for a file on another machine."""
     return Path(local(str(value))) if isinstance(value, Path) else value

@@ -1,9 +1,10 @@
-"""From a source to a version in the store, with its golden answers; unless a version holds the same already."""
+"""Exports a source to a version in the store, with its golden answers, unless a version has the same content."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,11 +28,16 @@ ONLY_RUNNING_TELLS = "only running it tells whether it changed"
 
 
 def export_into(
-    store: Store, source: str, options: ExportOptions, progress: Progress, served: Callable[[str], int] = lambda _: 0
+    store: Store,
+    source: str,
+    options: ExportOptions,
+    progress: Progress,
+    highest_served: Callable[[str], int] = lambda _: 0,
 ) -> ExportResult:
-    """Export `source` into the store; `served` tells the highest version of a model that a server has.
+    """Export `source` into the store, unless a version has the same content.
 
-    Raises ModelError, InvalidValue, ExtraMissing.
+    `highest_served` returns the highest version of a model that a server has; the new one is higher. Raises ModelError,
+    InvalidValue, ExtraMissing.
     """
     from deployer import export as exporter
 
@@ -40,27 +46,30 @@ def export_into(
         store.check_free(name, check_version(options.version))
     request = options.request(source)
     origin = exporter.identify(request)
-    known = _comparable(store, name, options)
-    for version in known:
-        if _unchanged(version, origin):
+    candidates = _candidates(store, name, options)
+    for version in candidates:
+        if _has_source(version, origin):
             return ExportResult(version, created=False)
-    return _export(store, name, request, options, origin, known, progress, served)
+    return _Export(store, name, request, options, candidates, progress, highest_served).run(origin)
 
 
 def find_exported(store: Store, source: str, options: ExportOptions) -> Model | str:
-    """The version that holds the source already; otherwise why an export would come first."""
+    """Return the version that was exported from the source as it is; otherwise why an export is needed."""
     from deployer import export as exporter
 
     origin = exporter.identify(options.request(source))
-    known = _comparable(store, name_for(source) if options.name is None else options.name, options)
-    if known and origin.digest is None:
+    candidates = _candidates(store, name_for(source) if options.name is None else options.name, options)
+    if candidates and origin.digest is None:
         return ONLY_RUNNING_TELLS
-    return next((version for version in known if _unchanged(version, origin)), _why_missing(known, origin, options))
+    same = (version for version in candidates if _has_source(version, origin))
+    return next(same, _why_missing(candidates, origin, options))
 
 
-def _why_missing(known: tuple[Model, ...], origin: Source, options: ExportOptions) -> str:
-    """Why no version will do: the store has nothing of the source, or it was exported in another way."""
-    same = [version for version in known if origin.content is not None and version.source.content == origin.content]
+def _why_missing(candidates: tuple[Model, ...], origin: Source, options: ExportOptions) -> str:
+    """Return why an export is needed: no version has the source, or only with other options."""
+    same = [
+        version for version in candidates if origin.content is not None and version.source.content == origin.content
+    ]
     if not same:
         return "the store does not have it"
     differs = "other options"
@@ -69,26 +78,71 @@ def _why_missing(known: tuple[Model, ...], origin: Source, options: ExportOption
     return f"the source is that of {same[0].name}:{same[0].version}, which was exported with {differs}"
 
 
-def _comparable(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:
-    """The versions that may hold a source already, the newest first; none when one is to be made in any case."""
+def _candidates(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:
+    """Return the versions that may have the same content, the newest first; none for a forced export."""
     return () if options.force or options.version is not None else tuple(store.newest_first(name))
 
 
-def _unchanged(known: Model, origin: Source) -> bool:
-    return origin.digest is not None and known.source.digest == origin.digest
+def _has_source(version: Model, origin: Source) -> bool:
+    return origin.digest is not None and version.source.digest == origin.digest
 
 
-def _made_the_same(known: Model, origin: Source, stage: Stage) -> bool:
-    """Whether running the source made what the known version holds, asked for in the same way."""
-    files = file_digests(known.path)
-    if not files or known.source.options not in (None, origin.options):
+@dataclass(frozen=True)
+class _Export:
+    """One run of an export: save the model to a stage, compare it with the store, record golden answers, publish."""
+
+    store: Store
+    name: str
+    request: ExportRequest
+    options: ExportOptions
+    candidates: tuple[Model, ...]
+    progress: Progress
+    highest_served: Callable[[str], int]
+
+    def run(self, origin: Source) -> ExportResult:
+        """Export the source, and return the new version, or one that turns out to have the same content."""
+        from deployer.export import child
+
+        with (
+            collect_notices() as notices,
+            self.store.stage(self.name) as stage,
+            child.exporting(self.request) as exporter,
+        ):
+            saved = exporter.save(self.request, stage.folder, self.progress)
+            origin = dataclasses.replace(origin, keras=saved.keras)
+            info = reader.read(stage.folder)
+            notes = (*saved.notes, *_no_default_signature(info))
+            notices.extend((*notes, *batchable.fixed(info.signatures)))
+            stage.hashes.begin()
+            for version in self.candidates if origin.digest is None else ():
+                if _has_content(version, origin, stage):
+                    return ExportResult(version, created=False, notices=tuple(notices))
+            notices.extend(_why_new(self.candidates, origin, stage))
+            golden = exporter.prove(stage.folder, self.request, self.progress)
+            golden = dataclasses.replace(golden, rewritten=saved.rewritten)
+            own = own_version(self.request.source) if saved.version is None else saved.version
+            number = self.options.version or self._next_version(own)
+            renumbered = _renumbered(own, number, self.options)
+            notices.extend(renumbered)
+            self.progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {self.name}:{number}")
+            model = self.store.publish(stage, origin, golden, number, (*notes, *renumbered))
+            return ExportResult(model, created=True, notices=tuple(notices))
+
+    def _next_version(self, own: int) -> int:
+        return next_version(self.store, self.name, self.request.source, own, self.highest_served(self.name))
+
+
+def _has_content(version: Model, origin: Source, stage: Stage) -> bool:
+    """Return whether a version has the content of the stage, and was exported with the same options."""
+    files = file_digests(version.path)
+    if not files or version.source.options not in (None, origin.options):
         return False
-    return equality.same(known.path, files, stage.folder, stage.hashes.all())
+    return equality.same(version.path, files, stage.folder, stage.hashes.all())
 
 
-def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
-    """Why code that was exported before makes another version: nobody asked for one."""
-    before = next((model for model in known if model.source.location == origin.location), None)
+def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
+    """Yield a notice on why code that was exported before makes a new version."""
+    before = next((model for model in candidates if model.source.location == origin.location), None)
     if origin.digest is not None or before is None:
         return
     which = f"{before.name}:{before.version}"
@@ -108,41 +162,8 @@ def _why_new(known: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator
     )
 
 
-def _export(  # noqa: PLR0913, PLR0917 - one story, told once
-    store: Store,
-    name: str,
-    request: ExportRequest,
-    options: ExportOptions,
-    origin: Source,
-    known: tuple[Model, ...],
-    progress: Progress,
-    served: Callable[[str], int],
-) -> ExportResult:
-    from deployer.export import child
-
-    with collect_notices() as notices, store.stage(name) as stage, child.exporting(request) as exporter:
-        saved = exporter.save(request, stage.folder, progress)
-        origin = dataclasses.replace(origin, keras=saved.keras)
-        info = reader.read(stage.folder)
-        notes = (*saved.notes, *_without_default(info))
-        notices.extend((*notes, *batchable.fixed(info.signatures)))
-        stage.hashes.begin()
-        for version in known if origin.digest is None else ():
-            if _made_the_same(version, origin, stage):
-                return ExportResult(version, created=False, notices=tuple(notices))
-        notices.extend(_why_new(known, origin, stage))
-        golden = dataclasses.replace(exporter.prove(stage.folder, request, progress), rewritten=saved.rewritten)
-        own = own_version(request.source) if saved.version is None else saved.version
-        number = options.version or next_version(store, name, request.source, own, served(name))
-        renumbered = _renumbered(own, number, options)
-        notices.extend(renumbered)
-        progress(f"storing {info.size_bytes / 1e6:,.1f} MB as {name}:{number}")
-        model = store.publish(stage, origin, golden, number, (*notes, *renumbered))
-        return ExportResult(model, created=True, notices=tuple(notices))
-
-
-def _without_default(info: SavedModelInfo) -> tuple[str, ...]:
-    """A note where a request that names no signature has no answer."""
+def _no_default_signature(info: SavedModelInfo) -> tuple[str, ...]:
+    """Return a note for a model that does not answer requests without a signature name."""
     names = [signature.name for signature in info.signatures]
     if DEFAULT in names or not names:
         return ()
@@ -153,7 +174,7 @@ def _without_default(info: SavedModelInfo) -> tuple[str, ...]:
 
 
 def _renumbered(own: int, number: int, options: ExportOptions) -> tuple[str, ...]:
-    """A note where a version folder does not keep its number, and nothing was asked for."""
+    """Return a note for a version directory that gets another number by default."""
     if options.version is not None or own in (0, number):
         return ()
     return (f"version {own} of the source is version {number} here: a new version has the highest number",)

@@ -1,4 +1,4 @@
-"""What to type where a deployment serves a version that its store has lost: one hint, for every verb."""
+"""Hints for versions that a deployment serves and the store has lost: the same for every command."""
 
 from __future__ import annotations
 
@@ -17,9 +17,7 @@ from deployer.rollout.workspace import Workspace
 
 @contextmanager
 def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
-    """Give an error about a version that the store does not have the hint, where it was lost; `target` is what was
-    typed, which may name a model.
-    """
+    """Give an error about a missing version a hint if the store has lost it; `target` may name the model."""
     try:
         yield
     except ModelNotFound as error:
@@ -31,23 +29,22 @@ def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterato
 
 
 def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -> str:
-    """What brings back a version of a model that this project serves, or the model where nothing of it is left; empty
-    where it was not lost.
-    """
+    """Return the hint that recovers a served model, or one version of it; empty if it was not lost."""
     if not NAME.fullmatch(name):
         return ""
-    there = workspace.store.versions(name)
+    stored = workspace.store.versions(name)
     for deployment in _observed(workspace):
         for served in deployment.models:
-            lost = [each for each in served.versions if each not in there]
-            if served.name == name and lost and (version in lost or not there):
+            lost = [each for each in served.versions if each not in stored]
+            if served.name == name and lost and (version in lost or not stored):
                 return recovery_command(workspace, deployment, served)
     return ""
 
 
 def highest_served(workspace: Workspace, name: str) -> int:
-    """The highest version of a model that is served from the workspace's store, which may have lost it; 0 for none. No
-    other version may get its number: a server keeps what it has loaded under that.
+    """Return the highest version of a model that is served from the workspace's store; 0 for none.
+
+    An export must not use its number, even if the store has lost it: a server never reloads a version that it has.
     """
     own = (None, workspace.spec.models_dir.resolve())
     served = (model for each in _observed(workspace) if each.store in own for model in each.models)
@@ -55,19 +52,19 @@ def highest_served(workspace: Workspace, name: str) -> int:
 
 
 def recovery_command(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
-    """What to type where the store has lost a model that a deployment serves, or a version of it."""
-    there = workspace.store.versions(served.name)
-    lost = [each for each in served.versions if each not in there]
-    what = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
-    folder = workspace.store.root / served.name
-    back = f"put {shlex.quote(str(folder / str(lost[0]) if there and lost else folder))} back"
+    """Return the hint for a served model of which the store has lost a version or all."""
+    stored = workspace.store.versions(served.name)
+    lost = [each for each in served.versions if each not in stored]
+    names = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
+    directory = workspace.store.root / served.name
+    restore = f"put {shlex.quote(str(directory / str(lost[0]) if stored and lost else directory))} back"
     status = f"deployer status {workspace.cli_target(deployment.name)}"
-    still = f"{status} shows whether {what} is still served" if deployment.running else f"{what} is not served now"
-    return f"{export_command(workspace, served.name, deployment)}; or {back}: {still}"
+    state = f"{status} shows whether {names} is still served" if deployment.running else f"{names} is not served now"
+    return f"{export_command(workspace, served.name, deployment)}; or {restore}: {state}"
 
 
 def export_command(workspace: Workspace, name: str, deployment: Deployment) -> str:
-    """The command that makes a version of a model again and serves it."""
+    """Return the hint with the command that exports a model again and serves it."""
     options = workspace.cli_target(deployment.name).removeprefix(deployment.name)
     store = workspace.store_option
     listed = workspace.spec.models.get(name)
@@ -76,15 +73,17 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     source = shlex.quote(found) if (found := next_steps.newest_source(Path.cwd(), name)) else "SOURCE"
     if deployment.name == name:
         return f"deployer up {source} --name {name}{options}{store} exports {name} again and serves that"
-    made = f"deployer export {source} --name {name}{store}"
-    which = f" --model {name}" if len(deployment.models) > 1 else ""
-    return f"{made} exports {name} again; deployer redeploy {deployment.name}{options}{which}{store} serves that"
+    export = f"deployer export {source} --name {name}{store}"
+    model = f" --model {name}" if len(deployment.models) > 1 else ""
+    return f"{export} exports {name} again; deployer redeploy {deployment.name}{options}{model}{store} serves that"
 
 
-def unloaded(lost: Iterable[tuple[str, int]], made: Iterable[Model]) -> Iterator[str]:
-    """Say which of the versions that serve without files an export takes away: it makes the directory of the model
-    again, and a server that finds the directory without its version unloads that."""
-    new = {model.name: model.version for model in made}
+def unload_notices(lost: Iterable[tuple[str, int]], exported: Iterable[Model]) -> Iterator[str]:
+    """Yield a notice for each served version that an export makes the server unload.
+
+    A version whose files are lost is served until the export creates the model's directory again, without it.
+    """
+    new = {model.name: model.version for model in exported}
     for name, version in lost:
         if name in new:
             yield (
@@ -94,9 +93,9 @@ def unloaded(lost: Iterable[tuple[str, int]], made: Iterable[Model]) -> Iterator
 
 
 def _observed(workspace: Workspace) -> tuple[Deployment, ...]:
-    """What is deployed in this environment, by the engines that answer."""
-    found: list[Deployment] = []
+    """Return the deployments of this environment, of the engines that answer."""
+    deployments: list[Deployment] = []
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):
-            found += (each for each in engine.inventory.observe_all() if each.env == workspace.spec.env)
-    return tuple(found)
+            deployments += (each for each in engine.inventory.observe_all() if each.env == workspace.spec.env)
+    return tuple(deployments)

@@ -1,4 +1,4 @@
-"""What changes for the models of a server, in words: versions loaded and unloaded, labels moved. Pure."""
+"""Describes how the models of a server change: versions loaded and unloaded, labels moved. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Models = tuple[ServedModel, ...]
 
 
 def describe(before: Models, after: Models) -> tuple[str, ...]:
-    """Each change in a few words, such as `load m:2` and `point label stable at m:2`."""
+    """Return each change in a few words, such as `load m:2` and `point label stable at m:2`."""
     was, will = ({model.name: model for model in models} for models in (before, after))
     empty = {name: ServedModel(name, ()) for name in (*will, *was)}
     return tuple(text for name in empty for text in _of(was.get(name, empty[name]), will.get(name, empty[name])))
@@ -25,7 +25,7 @@ def _of(before: ServedModel, after: ServedModel) -> Iterator[str]:
 
 
 def cause(before: Models, after: Models) -> str:
-    """Why a server must reload: the first difference that a person would name."""
+    """Return why a server must reload: its most important difference."""
     was, will = ({model.name: model for model in models} for models in (before, after))
     added = (_added(was.get(name), model) for name, model in will.items())
     gone = (_gone(model, will.get(name)) for name, model in was.items())

@@ -1,4 +1,4 @@
-"""What to type where nothing is deployed: what shows what there is, and what deploys."""
+"""Hints where nothing is deployed: the command that shows what is deployed, and the one that deploys."""
 
 from __future__ import annotations
 
@@ -15,47 +15,51 @@ MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
 
 
 def deploy_hint(
-    spec: Spec, there: tuple[Deployment, ...], name: str | None = None, project: str = "", store: str = ""
+    spec: Spec, deployed: tuple[Deployment, ...], name: str | None = None, project: str = "", store: str = ""
 ) -> str:
-    """Return the hint for a missing deployment `name`, or for an engine without any. `project` is the one that was
-    typed, `store` the option that chose the store."""
+    """Return the hint for a missing deployment `name`, or for an engine without any.
+
+    `project` and `store` are options of the command, for the commands in the hint.
+    """
     env = "" if spec.env == DEFAULT_ENV else f" --env {spec.env}"
     options = f"{env}{f' --project {project}' if project else ''}{store}"
-    return "; ".join(filter(None, (_shown(spec, there, name, project), _deployed(spec, there, name, options))))
+    return "; ".join(
+        filter(None, (_status_hint(spec, deployed, name, project), _up_hint(spec, deployed, name, options)))
+    )
 
 
-def _shown(spec: Spec, there: tuple[Deployment, ...], name: str | None, project: str) -> str:
-    if not there:
+def _status_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, project: str) -> str:
+    if not deployed:
         return ""
-    elsewhere = any(found.env != spec.env for found in there)
-    command = f"deployer status{' --all' if elsewhere else ''}{f' --project {project}' if project else ''}"
-    listed = ", ".join(f"{found.name} [{found.env}]" for found in there)
-    near = difflib.get_close_matches(name or "", sorted({found.name for found in there}), n=1)
+    in_other_env = any(found.env != spec.env for found in deployed)
+    command = f"deployer status{' --all' if in_other_env else ''}{f' --project {project}' if project else ''}"
+    listed = ", ".join(f"{found.name} [{found.env}]" for found in deployed)
+    near = difflib.get_close_matches(name or "", sorted({found.name for found in deployed}), n=1)
     meant = f"did you mean {near[0]}? " if near and near[0] != name else ""
     return f"{meant}{command} shows what is deployed: {listed}"
 
 
-def _deployed(spec: Spec, there: tuple[Deployment, ...], name: str | None, options: str) -> str:
+def _up_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, options: str) -> str:
     stored = list(_stored(spec.models_dir))
     if name in stored:
         return f"deployer up {name}{options} deploys what the store has"
-    if not there or (name is not None and name == spec.name):
+    if not deployed or (name is not None and name == spec.name):
         if spec.models:
             return f"deployer up{options} deploys what deployer.toml lists"
         if stored:
             return f"deployer up {stored[0]}{options} deploys what the store has"
-    return "" if there else f"deployer up SOURCE{options} deploys a model"
+    return "" if deployed else f"deployer up SOURCE{options} deploys a model"
 
 
 def _stored(models_dir: Path) -> Iterator[str]:
-    """The models of the store, by its folders: the store itself imports much."""
+    """Yield the models of a store by its directories, without importing the store."""
     for folder in sorted(models_dir.iterdir()) if models_dir.is_dir() else ():
         if folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir()):
             yield folder.name
 
 
 def deploy_command(folder: Path, name: str) -> str:
-    """The command that deploys the model which a new deployer.toml lists: from the store, or from a file here."""
+    """Return the command that deploys the model of a new `deployer.toml`: from the store, or from a file."""
     if name in _stored(folder / "models"):
         return "deployer up"
     found = sorted(filter(_is_source, folder.iterdir()), key=lambda place: -place.stat().st_mtime)
@@ -64,7 +68,7 @@ def deploy_command(folder: Path, name: str) -> str:
 
 
 def newest_source(folder: Path, name: str) -> str:
-    """The newest file or SavedModel in a folder that is called as a model; empty where there is none."""
+    """Return the newest file or SavedModel of a directory that has the name of a model; empty without one."""
     found = [place for place in folder.glob(f"{name}*") if place.stem == name and _is_source(place)]
     return max(found, key=lambda place: place.stat().st_mtime).name if found else ""
 

@@ -1,4 +1,4 @@
-"""Where else releases are written down, when there is no history of what was meant."""
+"""Finds releases in the histories of other deployments, projects and directories, for hints."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deployer.rollout.workspace import Workspace
 
 @dataclass(frozen=True)
 class _Recorded:
-    """A deployment that a ledger has releases of; `state_dir` is that of another directory."""
+    """A deployment with releases in a ledger; `state_dir` is set if it belongs to another directory."""
 
     project: str
     name: str
@@ -27,49 +27,52 @@ class _Recorded:
 
 
 def nothing_recorded(workspace: Workspace, name: str | None, env: str | None) -> str:
-    """That nothing was deployed as `name` in `env`, both of which may mean all; and the commands that show what was
-    deployed elsewhere.
+    """Return the message that the history is empty, with the commands that show other histories.
+
+    None stands for all names, or all environments.
     """
     recorded = tuple(_recorded(workspace, name))
-    of_that_name = [each for each in recorded if name in (None, each.name)]
-    commands = tuple(dict.fromkeys(_command(workspace, each, name) for each in of_that_name))
+    same_name = [each for each in recorded if name in (None, each.name)]
+    commands = tuple(dict.fromkeys(_command(workspace, each, name) for each in same_name))
     if not commands and name is not None:
         near = difflib.get_close_matches(name, [each.name for each in recorded], n=1)
         commands = tuple(_command(workspace, each, each.name) for each in recorded if each.name in near)
-    what = f" as {name}" if name else ""
-    where = f" in [{env}]" if env else ""
+    as_name = f" as {name}" if name else ""
+    in_env = f" in [{env}]" if env else ""
     shown = f"; {', or '.join(commands[:MAX_SHOWN])} shows what was deployed there" if commands else ""
-    return f"nothing was deployed yet{what}{where} of project {workspace.engine.traits.project}{shown}"
+    return f"nothing was deployed yet{as_name}{in_env} of project {workspace.engine.traits.project}{shown}"
 
 
 def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str:
     project = recorded.project if recorded.project not in ("", workspace.engine.traits.project) else ""
-    place = f"--state-dir {shlex.quote(str(recorded.state_dir))}" if recorded.state_dir else ""
+    state_dir = f"--state-dir {shlex.quote(str(recorded.state_dir))}" if recorded.state_dir else ""
     parts = (
-        f"--project {project or workspace.engine.traits.project}" if project or place else "",
+        f"--project {project or workspace.engine.traits.project}" if project or state_dir else "",
         f"--env {recorded.env}" if recorded.env != workspace.spec.env else "",
-        place,
+        state_dir,
     )
     return command_line(workspace, f"history {name}" if name else "history", " ".join(filter(None, parts)))
 
 
 def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
-    """What this project has, then what others have in this directory, at last what other directories have of `name`."""
+    """Yield deployments of this project, of others in this directory, and those named `name` elsewhere."""
     engines = all_engines(workspace)
-    places = tuple(dict.fromkeys((workspace.engine.traits.state_dir, *(engine.traits.state_dir for engine in engines))))
-    here = [_Recorded(*found) for place in places for found in _deployments(place)]
+    state_dirs = tuple(
+        dict.fromkeys((workspace.engine.traits.state_dir, *(engine.traits.state_dir for engine in engines)))
+    )
+    here = [_Recorded(*found) for path in state_dirs for found in _deployments(path)]
     yield from sorted(here, key=lambda each: each.project not in ("", workspace.engine.traits.project))
     others = [other for engine in engines for other in other_projects(engine)] if name else []
     for other in others:
         with contextlib.suppress(DeployerError):
             for seen in other.inventory.observe_all():
-                found, place = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.folder)
-                if seen.name == name and place not in places and found in _deployments(place):
-                    yield _Recorded(*found, place)
+                key, path = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.folder)
+                if seen.name == name and path not in state_dirs and key in _deployments(path):
+                    yield _Recorded(*key, path)
 
 
-def _deployments(place: Path) -> tuple[tuple[str, str, str], ...]:
-    """What the ledger of a state directory has; nothing of one that cannot be read."""
+def _deployments(state_dir: Path) -> tuple[tuple[str, str, str], ...]:
+    """Return the deployments in the ledger of a state directory; nothing if it cannot be read."""
     with contextlib.suppress(DeployerError):
-        return Ledger(place / LEDGER_FILE).deployments()
+        return Ledger(state_dir / LEDGER_FILE).deployments()
     return ()

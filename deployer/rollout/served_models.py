@@ -1,4 +1,4 @@
-"""How a model that is served becomes another: one version in the place of another, labels moved. Pure."""
+"""Changes of a served model: one version replaces another, labels move. Pure."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ STABLE = "stable"
 
 
 def current_version(model: ServedModel) -> int:
-    """The version that the next one takes the place of: the one labelled `stable`, or else the highest."""
+    """Return the version that a redeploy replaces: the one labelled `stable`, otherwise the highest."""
     return dict(model.labels).get(STABLE, max(model.versions))
 
 
 def replace_version(model: ServedModel, to: int, *, keep: bool = False) -> ServedModel:
-    """`to` in the place of the current version, with its labels; versions that other labels point to stay.
+    """Return the model with version `to` in the place of the current one and with its labels.
 
-    With `keep` the current one stays loaded too, to go back to it at once. A higher one cannot: requests without a
-    version go to the highest that is loaded.
+    Versions that other labels point to stay. With `keep` the current version stays loaded too, unless it is the higher
+    one: requests without a version go to the highest that is loaded.
     """
     old = current_version(model)
     labels = {label: to if version == old else version for label, version in model.labels}
@@ -30,10 +30,9 @@ def replace_version(model: ServedModel, to: int, *, keep: bool = False) -> Serve
 
 
 def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
-    """With labels set, and those that are None taken away; what a label is set to is served from then on.
+    """Return the model with labels set, or removed where they are None; versions that labels point to are served.
 
-    A version that loses its last label goes, unless no version would be left: then the current one stays. Raises
-    UsageError for a label to take away that is not there.
+    A version that loses its last label is unloaded, unless it is the only one. Raises UsageError for an unknown label.
     """
     for label, version in changes.items():
         if version is None and label not in dict(model.labels):
@@ -45,12 +44,14 @@ def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedM
 
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
-    """Which version answers in the place of which, and what requests: those without a version, which go to the highest,
-    and those by a label that stays. A version takes its own place where its files are others than before.
+    """Return which requests get another version than before, by the pair of versions.
+
+    Requests without a version go to the highest one. A version whose files were replaced is paired with itself.
     """
-    then, now = dict(before.labels), dict(after.labels)
+    old_labels, new_labels = dict(before.labels), dict(after.labels)
     answered = {"requests without a version": (max(before.versions), max(after.versions))} | {
-        f"requests by label {label}": (then[label], now[label]) for label in sorted(then.keys() & now)
+        f"requests by label {label}": (old_labels[label], new_labels[label])
+        for label in sorted(old_labels.keys() & new_labels)
     }
     pairs = dict.fromkeys(
         (old, new) for old, new in answered.values() if old != new or before.digest_of(old) != after.digest_of(old)
@@ -59,16 +60,16 @@ def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int
 
 
 def unknown_label(model: ServedModel, label: str) -> UsageError:
-    """The error that lists the labels there are, with the nearest as its hint."""
-    there = ", ".join(f"{name}={version}" for name, version in model.labels) or "none"
+    """Return the error for a label that the model does not have."""
+    labels = ", ".join(f"{name}={version}" for name, version in model.labels) or "none"
     near = difflib.get_close_matches(label, dict(model.labels), n=1)
     return UsageError(
-        f"{model.name} has no label {label}; it has: {there}", hint=f"did you mean {near[0]}?" if near else None
+        f"{model.name} has no label {label}; it has: {labels}", hint=f"did you mean {near[0]}?" if near else None
     )
 
 
 def replace_model(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:
-    """All of them, with the changed one in the place of its namesake."""
+    """Return the models with `changed` in the place of the one that has its name."""
     return tuple(changed if model.name == changed.name else model for model in models)
 
 

@@ -1,4 +1,4 @@
-"""A file or folder that has the name of a stored model, and is not what that model was exported from any more."""
+"""Finds sources that have changed since their model was exported, and names that are ambiguous for it."""
 
 from __future__ import annotations
 
@@ -16,92 +16,90 @@ from deployer.store.store import Store
 
 
 def check_ambiguous(name: str, store: Store, options: ExportOptions) -> None:
-    """Refuse a bare name that means a stored model and a source here, which differ. Raises UsageError."""
-    if told := describe_change(name, store, options):
+    """Refuse a name that is a stored model and a source which differs from it. Raises UsageError."""
+    if change := describe_change(name, store, options):
         newest = store.get(name)
+        export = _export_command(f"./{name}", newest, options)
         raise UsageError(
-            f"{name!r} could mean two models: {told}",
-            hint=f"{_way(f'./{name}', newest, options)} takes what is here; deployer up {name}:{newest.version} the "
-            "stored version",
+            f"{name!r} could mean two models: {change}",
+            hint=f"{export} takes what is here; deployer up {name}:{newest.version} the stored version",
         )
 
 
 def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple[str, ...]:
-    """What is said where a name can mean nothing but the stored model: a source that has changed is not looked at."""
-    found = []
+    """Return a notice for each stored model whose source has changed, where the stored one is used."""
+    texts = []
     for name in names:
-        if said := describe_change(name, store, options):
-            found.append(f"{said}: {_way(f'./{name}', store.get(name), options)} takes it")
+        if change := describe_change(name, store, options):
+            texts.append(f"{change}: {_export_command(f'./{name}', store.get(name), options)} takes it")
         elif source := _changed_source(name, store, options):
             newest = store.get(name)
-            taken = f"{_way(str(source), newest, options)} takes it"
-            found.append(f"{source} has changed since {name}:{newest.version} was exported: {taken}")
-    return tuple(found)
+            taken = f"{_export_command(str(source), newest, options)} takes it"
+            texts.append(f"{source} has changed since {name}:{newest.version} was exported: {taken}")
+    return tuple(texts)
 
 
-def _way(place: str, newest: Model, options: ExportOptions) -> str:
-    """What exports a source to the model's name. The options of an earlier export are known by their digest alone: no
-    command leaves them out.
-    """
+def _export_command(source: str, newest: Model, options: ExportOptions) -> str:
+    """Return the command that exports a source to its model."""
     from deployer import export as exporter
 
-    if newest.source.options not in (None, exporter.identify(options.request(place)).options):
-        return f"an export of {place} with the options that {newest.name}:{newest.version} was exported with"
-    name = "" if place == f"./{newest.name}" else f" --name {newest.name}"
-    return f"deployer up {shlex.quote(place)}{name}"
+    # Of the options of an earlier export only the digest is known.
+    if newest.source.options not in (None, exporter.identify(options.request(source)).options):
+        return f"an export of {source} with the options that {newest.name}:{newest.version} was exported with"
+    name = "" if source == f"./{newest.name}" else f" --name {newest.name}"
+    return f"deployer up {shlex.quote(source)}{name}"
 
 
 def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | None:
-    """The file or folder that the newest version was exported from, when it is another now. Nothing is read of one
-    whose dates are older than the version.
-    """
+    """Return the source of the newest version if it has changed; one with older dates is not read."""
     newest = store.newest(name)
     if newest is None or newest.source.digest is None:
         return None
-    place = Path(newest.source.location)
-    if not place.exists() or _latest(place) <= (newest.path / MANIFEST_FILE).stat().st_mtime:
+    path = Path(newest.source.location)
+    if not path.exists() or _latest(path) <= (newest.path / MANIFEST_FILE).stat().st_mtime:
         return None
-    return None if _same(place, newest, options) else place
+    return None if _is_same(path, newest, options) else path
 
 
 def describe_change(name: str, store: Store, options: ExportOptions) -> str:
-    """That the source of this name in the working directory is not what the newest stored version was made of, as a
-    sentence; empty where there is none, or it is the same. `options` are those that an export here would have.
+    """Return that the source `./name` differs from the newest version; empty without a source or a difference.
+
+    `options` are those that an export of it would have.
     """
-    place = Path(name)
-    if not place.exists() or place.resolve().is_relative_to(store.root.resolve()):
+    path = Path(name)
+    if not path.exists() or path.resolve().is_relative_to(store.root.resolve()):
         return ""
     newest = store.newest(name)
-    if newest is None or _same(place, newest, options):
+    if newest is None or _is_same(path, newest, options):
         return ""
-    what = "folder" if place.is_dir() else "file"
+    kind = "folder" if path.is_dir() else "file"
     if newest.source.kind == FOREIGN:
-        return f"the {what} ./{name} is another than {name}:{newest.version}"
-    return f"the {what} ./{name} has changed since {name}:{newest.version} was exported"
+        return f"the {kind} ./{name} is another than {name}:{newest.version}"
+    return f"the {kind} ./{name} has changed since {name}:{newest.version} was exported"
 
 
-def _same(place: Path, newest: Model, options: ExportOptions) -> bool:
-    """What is no source of a model cannot be meant: then the name is free of doubt."""
+def _is_same(path: Path, newest: Model, options: ExportOptions) -> bool:
+    """Return whether a path has the content of a version, or is no source of a model."""
     from deployer import export as exporter
 
     try:
-        origin = exporter.identify(options.request(str(place) if place.is_absolute() else f"./{place}"))
+        origin = exporter.identify(options.request(str(path) if path.is_absolute() else f"./{path}"))
         if newest.source.kind == FOREIGN:
-            return digest_of_files(place) == newest.digest
+            return digest_of_files(path) == newest.digest
     except (DeployerError, OSError):
         return True
     if origin.digest in (None, newest.source.digest):
         return True
     if newest.source.content is not None:
         return origin.content == newest.source.content
-    # Options that shaped the export are part of its digest. Where they were others and its bytes
-    # have no digest of their own, only dates can be compared.
-    return origin.options != newest.source.options and _latest(place) <= (newest.path / MANIFEST_FILE).stat().st_mtime
+    # The digest covers the options of the export. If they differ and the content has no digest of its own, only the
+    # dates can be compared.
+    return origin.options != newest.source.options and _latest(path) <= (newest.path / MANIFEST_FILE).stat().st_mtime
 
 
-def _latest(place: Path) -> float:
-    """When anything of it was changed, replaced or renamed last."""
-    changes = [place.stat().st_ctime]
-    for folder, folders, files in os.walk(place):
+def _latest(path: Path) -> float:
+    """Return the time of the last change, replacement or renaming in a path."""
+    changes = [path.stat().st_ctime]
+    for folder, folders, files in os.walk(path):
         changes += [os.lstat(Path(folder, name)).st_ctime for name in (*folders, *files)]
     return max(changes)

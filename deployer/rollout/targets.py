@@ -1,4 +1,4 @@
-"""Tells what a person means by TARGET: a source to export, or a model that the store has."""
+"""Resolves TARGET: a source to export, or a model in the store."""
 
 from __future__ import annotations
 
@@ -29,15 +29,16 @@ TO_RENDER = f"{_IN_STORE}, or no name for what deployer.toml lists"
 
 @dataclass(frozen=True)
 class Stored:
-    """A model in the store; version None is the newest."""
+    """A model in the store; version None stands for the newest."""
 
     name: str
     version: int | None
 
 
 def as_text(target: object) -> str:
-    """A source or a target as the command line would have it; a `file://` URI becomes a path. Raises UsageError for a
-    model that is not in a file, SourceNotFound for one that is on another machine.
+    """Return a target as text; a `file://` URI becomes a path.
+
+    Raises UsageError for a model object, SourceNotFound for a URI of another machine.
     """
     if isinstance(target, (str, os.PathLike)):
         return local(os.fsdecode(target))
@@ -48,11 +49,10 @@ def as_text(target: object) -> str:
 
 
 def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:
-    """The model in the store that `target` names, or None when it names a source. `forms` are what may be given.
+    """Return the model in the store that `target` names; None if it names a source.
 
-    A model of that name in the store wins over a file of that name; `./NAME` always means the file. The path of a model
-    or a version that is in the store names that one.
-    Raises SourceNotFound when it is neither.
+    A model of the store has precedence over a file of its name; `./NAME` always is the file. The path of a model or a
+    version in the store names that one. Raises SourceNotFound if it is neither; `forms` is what may be given instead.
     """
     match = STORED.fullmatch(target)
     if not match or target.endswith(SOURCE_SUFFIXES):
@@ -64,11 +64,11 @@ def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:
         return Stored(target, None)
     if _exists(target):
         return None
-    raise _neither(target, store, forms)
+    raise _not_found(target, store, forms)
 
 
 def refuse_tag(target: str, store: Store) -> None:
-    """`model:latest` is a habit of Docker's users, and would be taken for code. Raises SourceNotFound."""
+    """Refuse a tag such as `model:latest`, which would be read as Python code. Raises SourceNotFound."""
     name, colon, version = target.partition(":")
     is_tag = colon and TAG.fullmatch(version) and not version.isdecimal()
     if not is_tag or not NAME.fullmatch(name) or name.endswith(SOURCE_SUFFIXES):
@@ -82,20 +82,20 @@ def refuse_tag(target: str, store: Store) -> None:
 
 
 def _is_code(name: str) -> bool:
-    """Whether a module of that name is here or installed, as far as the outermost package tells."""
+    """Return whether a module of that name exists, as far as its outermost package shows."""
     from importlib.util import find_spec
 
     package = name.partition(".")[0]
     return Path(package).is_dir() or Path(f"{package}.py").is_file() or find_spec(package) is not None
 
 
-def _neither(target: str, store: Store, forms: str) -> SourceNotFound:
-    namesakes = (found for found in misplaced(store.root) if found.name == target)
-    if wrong := no_store(store.root) or next(namesakes, None):
+def _not_found(target: str, store: Store, forms: str) -> SourceNotFound:
+    misplaced_models = (found for found in misplaced(store.root) if found.name == target)
+    if wrong := no_store(store.root) or next(misplaced_models, None):
         return SourceNotFound(wrong.reason, hint=wrong.remedy)
-    there = ", ".join(store.names()[:10]) or "nothing"
+    names = ", ".join(store.names()[:10]) or "nothing"
     return SourceNotFound(
-        f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {there})",
+        f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {names})",
         hint=f"give {forms}",
     )
 
@@ -104,14 +104,14 @@ def _by_path(target: str, store: Store) -> Stored | None:
     root, path = (Path(os.path.normpath(place.absolute())) for place in (store.root, Path(target)))
     match path.relative_to(root).parts if path.is_relative_to(root) else ():
         case [name] if name in store.names():
-            return _if_ours(Stored(name, None), store)
+            return _unless_foreign(Stored(name, None), store)
         case [name, version] if version in map(str, store.versions(name)):
-            return _if_ours(Stored(name, int(version)), store)
+            return _unless_foreign(Stored(name, int(version)), store)
     return None
 
 
-def _if_ours(found: Stored, store: Store) -> Stored | None:
-    """What another tool put there is a source: an export gives it golden answers."""
+def _unless_foreign(found: Stored, store: Store) -> Stored | None:
+    """Return None for a version of another tool: an export of it makes golden answers."""
     return None if store.get(found.name, found.version).source.kind == FOREIGN else found
 
 
@@ -123,9 +123,9 @@ def _exists(target: str) -> bool:
 
 
 def name_for(source: str) -> str:
-    """The model name that a source suggests: `model` for `dir/model.keras`, the attribute for `file.py:attribute`.
+    """Return the default name for a source: `model` for `dir/model.keras`, `attribute` for `file.py:attribute`.
 
-    A version folder takes the name of the folder above it.
+    A version directory has the name of its parent.
     """
     location, _, attribute = source.rpartition(":")
     if location and attribute.isidentifier():
@@ -138,23 +138,24 @@ def name_for(source: str) -> str:
 
 
 def next_version(store: Store, name: str, source: str, own: int | None = None, served: int = 0) -> int:
-    """The number that an export gets: the next one, or a version folder's own where that is higher. `own` is that
-    number where it is known already. `served` is the highest that a server has, which the store may have lost.
+    """Return the version that an export makes: the next one, or the number of a version directory if that is higher.
+
+    `own` is that number if it is known. `served` is the highest version of a server, which the store may have lost.
     """
     return max(store.next_version(name), own_version(source) if own is None else own, served + 1)
 
 
-def _in_archive(source: Path) -> int:
+def _archived_version(source: Path) -> int:
     from deployer.export.saved_models import archive
 
     return archive.version_in(source) if archive.matches(str(source)) and source.is_file() else 0
 
 
-def own_version(place: str) -> int:
-    """The number that a source has as a version, 0 for none."""
-    source = Path(place)
+def own_version(location: str) -> int:
+    """Return the number of a source that is a version directory; 0 for other sources."""
+    source = Path(location)
     if source.suffix in SOURCE_SUFFIXES:
-        return _in_archive(source)
-    folder = (reader.newest_version(source) or source).resolve()
-    number = version_number(folder.name) if is_saved_model(folder) else None
+        return _archived_version(source)
+    directory = (reader.newest_version(source) or source).resolve()
+    number = version_number(directory.name) if is_saved_model(directory) else None
     return max(number or 0, 0)

@@ -1,4 +1,4 @@
-"""What every verb starts from: the spec, the store and the engine that settings and `deployer.toml` name."""
+"""The workspace of a command: the spec, the store and the engines that settings and `deployer.toml` choose."""
 
 from __future__ import annotations
 
@@ -33,67 +33,69 @@ if TYPE_CHECKING:
     from deployer.verification.golden import Tolerance
 
 Progress = Callable[[str], None]
+"""Shows in a line what is being done."""
 
 
 def no_progress(_: str) -> None:
-    """The progress of those who do not want any."""
+    """Show nothing."""
 
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a verb works. With `auto` there may be several engines; the first is the one for new deployments.
-
-    `absence` says why Docker is not among them, where it would have been preferred; `unchecked_engine` is a note on an
-    engine that could not be asked whether it has the deployment, too.
-    """
+    """The spec, the store and the engines that a command works with."""
 
     spec: Spec
     engines: tuple[Engine, ...]
+    """Several with `engine = "auto"`; new deployments go to the first."""
+
     settings: Settings
     absence: str = ""
+    """Why the engine `auto` does not use Docker."""
+
     unchecked_engine: str = ""
+    """A notice about an engine that may have the deployment, too, and does not answer."""
 
     @property
     def store(self) -> Store:
-        """The versions that there are."""
+        """The store with the versions of all models."""
         from deployer.store.store import Store
 
         return Store(self.spec.models_dir)
 
     @property
     def ledger(self) -> Ledger:
-        """The history of this project in this state folder."""
+        """The history of this project in its state directory."""
         return self.ledger_of(self.engine)
 
     def ledger_of(self, engine: Engine) -> Ledger:
-        """The history of the project that an engine works for."""
+        """Return the history of the project that an engine works for."""
         return Ledger(engine.traits.state_dir / LEDGER_FILE, engine.traits.project)
 
     @property
     def tolerance(self) -> Tolerance:
-        """How far answers may lie from the golden ones."""
+        """How much answers may differ from the golden answers."""
         from deployer.verification.golden import Tolerance
 
         return Tolerance(self.spec.gate.relative_tolerance, self.spec.gate.absolute_tolerance)
 
     @property
     def engine(self) -> Engine:
-        """The engine to work with."""
+        """The engine of the deployment, or the one for a new deployment."""
         return self.engines[0]
 
     def for_deployment(self, name: str) -> Workspace:
-        """The same with just the engine that has this deployment, or the first one.
+        """Return the workspace with the engine that has a deployment, or with the first one.
 
-        Raises EngineConflict where several have it, EngineUnavailable for a deployment of a Docker Engine that was left
-        out because it does not answer.
+        Raises EngineConflict if several engines have it, EngineUnavailable if it is on a Docker Engine that does not
+        answer.
         """
-        having = self.engines_with(name)
-        if len(having) > 1:
-            raise self.engine_conflict(name, having)
-        return dataclasses.replace(self, engines=having)
+        found = self.engines_with(name)
+        if len(found) > 1:
+            raise self.engine_conflict(name, found)
+        return dataclasses.replace(self, engines=found)
 
     def engines_with(self, name: str) -> tuple[Engine, ...]:
-        """The engines that have this deployment; where none has, the one that has something of it, or the first."""
+        """Return the engines that have a deployment; without any, the one with leftovers of it, or the first."""
         key = (name, self.spec.env)
         if self.absence and self.was_on_docker(name):
             raise EngineUnavailable(
@@ -102,14 +104,14 @@ class Workspace:
             )
         with self.suggest_embedded(name):
             several = self.engines if len(self.engines) > 1 else ()
-            having = [engine for engine in several if key in engine.inventory.names()]
-        if len(having) > 1:
-            having = [engine for engine in having if engine.observe(*key)] or having[:1]
-        return tuple(having) or self.engines[:1]
+            found = [engine for engine in several if key in engine.inventory.names()]
+        if len(found) > 1:
+            found = [engine for engine in found if engine.observe(*key)] or found[:1]
+        return tuple(found) or self.engines[:1]
 
     @contextmanager
     def suggest_embedded(self, name: str) -> Iterator[None]:
-        """Name the embedded engine where Docker cannot be used, unless the deployment is one of Docker's."""
+        """Suggest the embedded engine where Docker does not answer, unless Docker has the deployment."""
         try:
             yield
         except EngineUnavailable as error:
@@ -117,18 +119,18 @@ class Workspace:
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 
-    def engine_conflict(self, name: str, having: tuple[Engine, ...]) -> EngineConflict:
-        """The error that asks which engine is meant."""
-        first, second = (engine.traits.name for engine in having[:2])
-        what = self.cli_target(name)
+    def engine_conflict(self, name: str, found: tuple[Engine, ...]) -> EngineConflict:
+        """Return the error for a deployment that several engines have."""
+        first, second = (engine.traits.name for engine in found[:2])
+        target = self.cli_target(name)
         return EngineConflict(
             f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
-            hint=f"add --engine {first} or --engine {second}; deployer down {what} --engine {second} leaves the one on "
-            f"{first}, and deployer status {what} shows both",
+            hint=f"add --engine {first} or --engine {second}; deployer down {target} --engine {second} leaves the one "
+            f"on {first}, and deployer status {target} shows both",
         )
 
     def cli_target(self, name: str) -> str:
-        """What to type after a verb to mean the deployment of that name here."""
+        """Return the arguments that name a deployment on the command line, with its environment and project."""
         project = f" --project {self.settings.project}" if self.settings.project else ""
         place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
         return f"{cli_name(name, self.spec.env)}{project}{place}"
@@ -140,40 +142,39 @@ class Workspace:
 
     @property
     def store_option(self) -> str:
-        """What to type as well where a command reads the store: the store that was chosen by an option."""
+        """The option that chose the store, for commands in hints; empty without one."""
         return f" --models-dir {shlex.quote(str(self.settings.models_dir))}" if self.settings.models_dir else ""
 
     def was_on_docker(self, name: str) -> bool:
-        """By the folders of this working copy; those of releases before there were projects count, too."""
+        """Return whether the state directory shows a deployment on Docker, also one from before there were projects."""
         from deployer.engines import run_dir
 
         mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
         return not mine.isdisjoint(run_dir.homes(self.spec.state_dir / "docker"))
 
     def with_spec(self, spec: Spec) -> Workspace:
-        """The same with another spec."""
+        """Return the workspace with another spec."""
         return dataclasses.replace(self, spec=spec)
 
     def observe_all(self) -> tuple[Deployment, ...]:
-        """Every deployment of every engine."""
+        """Return every deployment of every engine."""
         return tuple(found for engine in self.engines for found in engine.inventory.observe_all())
 
     def other_projects(self) -> tuple[Engine, ...]:
-        """The engines as each other project sees them that has something there."""
+        """Return, for each other project with deployments, the engine as that project sees it."""
         own = set(map(engine_key, self.engines))
         found = unique_engines(other for engine in self.engines for other in engine.inventory.other_projects())
         return tuple(other for other in found if engine_key(other) not in own)
 
     def client(self, deployment: Deployment) -> Client:
-        """Speaks to that deployment's server; the same one each time, whose connections are there already."""
+        """Return the client of a deployment; the same one each time, so that connections are reused."""
         from deployer.client.client import Client
 
         seconds = self.spec.gate.request_seconds
-        client = Client(deployment.endpoints, seconds, deployment.gateway, ended=partial(self._ended, deployment))
+        client = Client(deployment.endpoints, seconds, deployment.gateway, ended=partial(self._exit_reason, deployment))
         return self._clients.setdefault((deployment.release, client), client)
 
-    def _ended(self, deployment: Deployment) -> str:
-        """Why its server is not there any more; empty while it is."""
+    def _exit_reason(self, deployment: Deployment) -> str:
         engine = self.for_deployment(deployment.name).engine
         return engine.exit_reason(deployment) or ""
 
@@ -182,22 +183,22 @@ class Workspace:
         return {}
 
     def deployment(self, name: str | None) -> Deployment:
-        """The deployment of that name, or the one that `deployer.toml` describes. Raises DeploymentNotFound."""
-        wanted = self.deployment_name(name)
-        observed = self.for_deployment(wanted).engine.observe(wanted, self.spec.env)
+        """Return a deployment, by default the one of `deployer.toml`. Raises DeploymentNotFound."""
+        name = self.deployment_name(name)
+        observed = self.for_deployment(name).engine.observe(name, self.spec.env)
         if observed is None:
-            raise self.not_deployed_error(wanted)
+            raise self.not_deployed_error(name)
         return observed
 
     def running_deployment(self, name: str | None) -> Deployment:
-        """The same, to be asked something. Raises NotRunning where that is no use."""
+        """Return a deployment that answers requests. Raises DeploymentNotFound, NotRunning."""
         deployment = self.deployment(name)
         if stopped := stopped_component(deployment):
             raise not_running_error(deployment, stopped)
         return deployment
 
     def not_deployed_error(self, name: str) -> DeploymentNotFound:
-        """The error that says what there is instead."""
+        """Return the error for a deployment that does not exist, with hints to those that do."""
         lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
         if lost:
             return DeploymentNotFound(
@@ -211,14 +212,17 @@ class Workspace:
         hint = "; ".join(filter(None, hints))
         return DeploymentNotFound(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
 
-    def next_steps(self, there: tuple[Deployment, ...] = (), name: str | None = None) -> str:
-        """What to type where nothing is deployed as `name`, or nothing at all, and `there` is what is."""
+    def next_steps(self, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
+        """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
         from deployer.rollout import next_steps
 
-        return next_steps.deploy_hint(self.spec, there, name, self.settings.project or "", self.store_option)
+        return next_steps.deploy_hint(self.spec, deployed, name, self.settings.project or "", self.store_option)
 
     def deployment_name(self, name: str | None) -> str:
-        """The name given, or the document's, or that of the only deployment there is."""
+        """Return the name given, or the one of `deployer.toml`, or that of the only deployment.
+
+        Raises InvalidValue if several are deployed, DeploymentNotFound if none is.
+        """
         if name is not None and ":" in name:
             base, _, version = name.partition(":")
             raise InvalidValue(
@@ -231,43 +235,43 @@ class Workspace:
             return self.spec.deployment
         deployed = self.observe_all()
         seen = (*deployed, *(lost for engine in self.engines for lost in engine.inventory.lost()))
-        there = sorted({found.name for found in seen if found.env == self.spec.env})
-        if len(there) == 1:
-            return there[0]
-        if there:
-            raise InvalidValue(f"which of {', '.join(there)}?", hint="name one of them")
+        names = sorted({found.name for found in seen if found.env == self.spec.env})
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise InvalidValue(f"which of {', '.join(names)}?", hint="name one of them")
         raise DeploymentNotFound(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
 
 
 def stopped_component(deployment: Deployment) -> str:
-    """What of a deployment is not running, so that no request is answered; empty where all is."""
+    """Return which part of a deployment is not running, `server` or `gateway`; empty if it answers requests."""
     if not deployment.running:
         return "server"
     return "gateway" if deployment.gateway and not deployment.gateway.running else ""
 
 
 def not_running_error(deployment: Deployment, stopped: str) -> NotRunning:
-    """The error that says so."""
-    what, again = f"{deployment.name} [{deployment.env}]", cli_name(deployment.name, deployment.env)
+    """Return the error for a deployment whose server or gateway is not running."""
+    target = cli_name(deployment.name, deployment.env)
     return NotRunning(
-        f"{what} does not answer: its {stopped} is not running",
-        hint=f"deployer up {again} starts it; deployer logs {again} shows its last words",
+        f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
+        hint=f"deployer up {target} starts it; deployer logs {target} shows the end of its log",
     )
 
 
-def select_model(deployed: Deployment, name: str | None) -> ServedModel:
-    """The model of that name, or the only one. Raises UsageError where there is none, or several to choose from."""
-    names = [served.name for served in deployed.models]
-    wanted = names[0] if name is None and len(names) == 1 else name
-    for served in deployed.models:
-        if served.name == wanted:
+def select_model(deployment: Deployment, name: str | None) -> ServedModel:
+    """Return the model of that name, by default the only one. Raises UsageError without it, and for several."""
+    names = [served.name for served in deployment.models]
+    selected = names[0] if name is None and len(names) == 1 else name
+    for served in deployment.models:
+        if served.name == selected:
             return served
-    problem = f"{deployed.name} serves no model {name}" if name else f"{deployed.name} serves several models"
+    problem = f"{deployment.name} serves no model {name}" if name else f"{deployment.name} serves several models"
     raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
 
 
 def open_all_environments(settings: Settings) -> Workspace:
-    """As `open_workspace`, with the engines of all environments, each once. Raises ConfigError, EngineUnavailable."""
+    """Open a workspace with the engines of all environments. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
     chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV")
@@ -276,13 +280,13 @@ def open_all_environments(settings: Settings) -> Workspace:
     return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 
 
-def unique_engines(found: Iterable[Engine]) -> tuple[Engine, ...]:
-    """Engines that have the same deployments are one."""
-    return tuple({engine_key(engine): engine for engine in found}.values())
+def unique_engines(engines: Iterable[Engine]) -> tuple[Engine, ...]:
+    """Return the engines without those that have the same deployments as another one."""
+    return tuple({engine_key(engine): engine for engine in engines}.values())
 
 
 def engine_key(engine: Engine) -> tuple[str, str, str]:
-    """What tells whether two engines have the same deployments."""
+    """Return a key that is equal for engines with the same deployments."""
     traits = engine.traits
     return traits.name, traits.id, traits.project
 
@@ -292,5 +296,5 @@ def open_workspace(settings: Settings) -> Workspace:
     from deployer.config import loader
 
     spec = loader.load(settings.config, settings.env, settings.overrides())
-    found = engines.usable(spec)
-    return Workspace(spec, found.engines, settings, found.absence)
+    usable = engines.usable(spec)
+    return Workspace(spec, usable.engines, settings, usable.absence)

@@ -1,5 +1,6 @@
-"""Notices: what a command chose, left out or found without being asked. Its result has them, or the error that ends it;
-progress can be silenced, and they are not.
+"""Collects the notices of a command, for its result or for the error that ends it.
+
+Unlike progress, notices are shown with `--quiet`, too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from deployer.errors import DeployerError
 
 @contextmanager
 def collect_notices() -> Iterator[list[str]]:
-    """A list to add notices to; an error that passes here takes along those that were there before it."""
+    """Yield a list for notices; an error gets those that were added before it."""
     notices: list[str] = []
     try:
         yield notices

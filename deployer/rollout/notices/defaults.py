@@ -14,12 +14,12 @@ from deployer.rollout.workspace import Workspace
 def notices(
     workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
 ) -> tuple[str, ...]:
-    """What is to be said of a launch; `deployed` is what came of it, None where it was only planned."""
+    """Return the notices about the choices of a launch; `deployed` is its result, None for a preview."""
     gateway = workspace.spec.gateway
     exposed = exposure(
         launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
     )
-    found = (
+    texts = (
         _engine(workspace) if observed is None else _stopped(observed),
         observed.config_note if observed else "",
         workspace.unchecked_engine,
@@ -31,11 +31,11 @@ def notices(
         exposed,
         threads.lack_of_room(workspace.spec.server.flags),
     )
-    return tuple(filter(None, found))
+    return tuple(filter(None, texts))
 
 
 def _environment(workspace: Workspace) -> str:
-    """That a new environment has nearly the name of another one; where the document has overlays, it must have one."""
+    """Return the notice about a new environment whose name is similar to that of another one."""
     spec = workspace.spec
     if spec.env == DEFAULT_ENV:
         return ""
@@ -57,12 +57,12 @@ def _engine(workspace: Workspace) -> str:
 
 
 def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) -> str:
-    wanted = workspace.spec.docker.image
-    if observed is None or observed.image_name in ("", wanted):
+    desired = workspace.spec.docker.image
+    if observed is None or observed.image_name in ("", desired):
         return ""
     if launch.image is not None and launch.image.id == observed.image_id:
         return ""
-    return f"the image changes from {observed.image_name} to {wanted}, as docker.image says"
+    return f"the image changes from {observed.image_name} to {desired}, as docker.image says"
 
 
 def _stopped(observed: Deployment) -> str:
@@ -70,7 +70,7 @@ def _stopped(observed: Deployment) -> str:
 
 
 def _store(workspace: Workspace, observed: Deployment | None) -> str:
-    """Two directories of one name are one project on an engine."""
+    # Two directories of one name are one project on an engine.
     if observed is None or observed.store is None or observed.store == workspace.spec.models_dir.resolve():
         return ""
     return f"it was deployed from another directory of this project, with the models of {observed.store}"
@@ -85,24 +85,24 @@ def _address(launch: Launch, observed: Deployment | None) -> str:
 def _ports(
     workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
 ) -> Iterator[str]:
-    """Why a port that was left open is another than the one that was to be expected."""
+    """Yield a notice for each port that is not the expected one, though none was configured."""
     rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-    got_rest, got_grpc = (deployed.rest_port, deployed.grpc_port) if deployed else (None, None)
+    new_rest, new_grpc = (deployed.rest_port, deployed.grpc_port) if deployed else (None, None)
     if launch.rest_port is None:
-        yield _port(workspace, launch.host, rest or REST_PORT, got_rest, there=observed)
+        yield _port(workspace, launch.host, rest or REST_PORT, new_rest, observed=observed)
     if launch.grpc_port is None:
-        yield _port(workspace, launch.host, grpc or GRPC_PORT, got_grpc, there=observed)
+        yield _port(workspace, launch.host, grpc or GRPC_PORT, new_grpc, observed=observed)
 
 
-def _port(workspace: Workspace, host: str, expected: int, got: int | None, *, there: Deployment | None) -> str:
-    if got == expected or (got is None and there is not None):
+def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, observed: Deployment | None) -> str:
+    if port == expected or (port is None and observed is not None):
         return ""
-    if got is None and not _taken(host, expected):
+    if port is None and not _taken(host, expected):
         return ""
     from deployer import engines
 
     holder = engines.port_holder(workspace.engine, expected)
-    return f"port {expected} is taken by {holder}: using {'a free one' if got is None else got}"
+    return f"port {expected} is taken by {holder}: using {'a free one' if port is None else port}"
 
 
 def _taken(host: str, port: int) -> bool:

@@ -1,4 +1,4 @@
-"""Notes on what a change moves although nobody asked for it: labels, and requests without a version. Pure."""
+"""Notices about requests that a change routes to another version, and about labels that it moves. Pure."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ Models = tuple[ServedModel, ...]
 
 
 def notices(before: Models, after: Models, reason: str) -> Iterator[str]:
-    """What is to be said before a change that `reason` asked for; an empty one is `up`."""
-    wanted = {model.name: model for model in after}
-    for served in before:
-        becomes = wanted.get(served.name, ServedModel(served.name, ()))
+    """Yield the notices about a change of models; `reason` is its command, empty for `up`."""
+    desired = {model.name: model for model in after}
+    for old in before:
+        new = desired.get(old.name, ServedModel(old.name, ()))
         if reason == LABEL:
-            yield from _left(served, becomes)
+            yield from _unlabelled_versions(old, new)
         elif reason != ROLLBACK:
-            yield from _labels(served, becomes, reason)
-        yield from _without_version(served, becomes, reason)
+            yield from _moved_labels(old, new, reason)
+        yield from _requests_without_version(old, new, reason)
 
 
-def _labels(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
-    """The labels that go, and those that a redeploy moves along."""
+def _moved_labels(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
+    """Yield the labels that are removed, and those that a redeploy moves."""
     labels = dict(after.labels)
     for label, version in before.labels:
         which = f"label {label} ({before.name}:{version})"
@@ -35,12 +35,12 @@ def _labels(before: ServedModel, after: ServedModel, reason: str) -> Iterator[st
             yield f"{which} moves to {before.name}:{labels[label]}{unloaded}"
 
 
-def _left(before: ServedModel, after: ServedModel) -> Iterator[str]:
-    """What becomes of versions that a label was taken from."""
+def _unlabelled_versions(before: ServedModel, after: ServedModel) -> Iterator[str]:
+    """Yield what happens to the versions that lose a label."""
     labels = dict(after.labels)
-    for version in sorted({there for label, there in before.labels if labels.get(label) != there}):
+    for version in sorted({old for label, old in before.labels if labels.get(label) != old}):
         which = f"{before.name}:{version}"
-        others = [label for label, there in after.labels if there == version]
+        others = [label for label, new in after.labels if new == version]
         if version not in after.versions:
             yield f"{which} is unloaded: no label points to it any more"
         elif others:
@@ -49,14 +49,12 @@ def _left(before: ServedModel, after: ServedModel) -> Iterator[str]:
             yield f"{which} stays loaded without a label: no other version of {before.name} is served"
 
 
-def _without_version(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
-    """That requests without a version get another one than before. Where that one is the current version, `up`,
-    `redeploy` and `rollback` were asked for it.
-    """
+def _requests_without_version(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
+    """Yield that requests without a version get another version, unless the command was asked to deploy that one."""
     if not after.versions:
         return
-    was, will = max(before.versions), max(after.versions)
-    if was == will or (reason != LABEL and will == served_models.current_version(after)):
+    old, new = max(before.versions), max(after.versions)
+    if old == new or (reason != LABEL and new == served_models.current_version(after)):
         return
     name = before.name
-    yield f"requests without a version get {name}:{will} instead of {name}:{was}, because it is the highest version"
+    yield f"requests without a version get {name}:{new} instead of {name}:{old}, because it is the highest version"

@@ -1,4 +1,4 @@
-"""Notes on options that measure, limit or let a change through, where they have nothing to act on."""
+"""Notices about options that have no effect on a change."""
 
 from __future__ import annotations
 
@@ -11,22 +11,20 @@ from deployer.rollout.workspace import Workspace
 
 
 def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> Iterator[str]:
-    """Those that were given with the command and change nothing, with the reason. What deployer.toml says is meant for
-    changes to come, too, and is not noted.
-    """
+    """Yield a notice for each option of the command without effect; `deployer.toml` may be for later changes."""
     given = workspace.settings
     traffic = {"--measure": given.measure, "--max-failures": given.max_failures, "--max-gap": given.max_gap_ms}
-    asked = [option for option, value in traffic.items() if value is not None]
-    if asked and (reason := _no_traffic(workspace, launch, plan, observed)):
-        yield f"nothing is measured, and {', '.join(asked)} {'is' if len(asked) == 1 else 'are'} not used: {reason}"
+    options = [option for option, value in traffic.items() if value is not None]
+    if options and (reason := _why_not_measured(workspace, launch, plan, observed)):
+        yield f"nothing is measured, and {', '.join(options)} {'is' if len(options) == 1 else 'are'} not used: {reason}"
     waived = {"--skip-gate": given.skip_gate, "--allow-breaking": given.allow_breaking}
-    if plan.change is Change.NOTHING and (needless := [option for option, value in waived.items() if value]):
-        yield f"{', '.join(needless)} {'is' if len(needless) == 1 else 'are'} not used: nothing changes"
-    if given.max_slowdown is not None and (reason := _no_pace(workspace, launch, plan, observed)):
+    if plan.change is Change.NOTHING and (options := [option for option, value in waived.items() if value]):
+        yield f"{', '.join(options)} {'is' if len(options) == 1 else 'are'} not used: nothing changes"
+    if given.max_slowdown is not None and (reason := _why_not_compared(workspace, launch, plan, observed)):
         yield f"no times are compared, and --max-slowdown is not used: {reason}"
 
 
-def _no_traffic(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:
+def _why_not_measured(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:
     if observed is None or not observed.running:
         return _not_serving(observed)
     if plan.change is Change.NOTHING:
@@ -37,16 +35,16 @@ def _no_traffic(workspace: Workspace, launch: Launch, plan: Plan, observed: Depl
     return ""
 
 
-def _no_pace(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:
+def _why_not_compared(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:
     if observed is None or not observed.running:
         return _not_serving(observed)
     if plan.change is Change.NOTHING:
         return "nothing changes"
     if workspace.spec.gate.skip:
         return "the gate is skipped"
-    there = {model.name: set(model.versions) for model in observed.models}
-    is_new = any(set(model.versions) - there.get(model.name, set(model.versions)) for model in launch.models)
-    return "" if is_new else "no model gets a new version"
+    served = {model.name: set(model.versions) for model in observed.models}
+    has_new = any(set(model.versions) - served.get(model.name, set(model.versions)) for model in launch.models)
+    return "" if has_new else "no model gets a new version"
 
 
 def _not_serving(observed: Deployment | None) -> str:

@@ -40,7 +40,7 @@ def test_a_candidate_needs_what_serves_uses_and_what_is_new(change):
 
 
 def test_without_a_candidate_only_the_servers_own_limit_counts():
-    assert lack(used=300, free=1, with_candidate=False) == ""
+    assert lack(used=300, free=1, apart=False) == ""
     assert lack(used=300, limit=400) == ""
     assert "uses 300 MiB of the 399 MiB that it may use, and needs about 100 MiB more" in lack(used=300, limit=399)
     assert lack(Change.REPLACE, used=300, limit=1) == ""
