@@ -167,10 +167,11 @@ def _export_sources(
     workspace: Workspace, options: ExportOptions, progress: Progress, notices: list[str], exported: list[Model]
 ) -> Spec:
     """Return the spec with each source exported and its version pinned; new versions are added to `exported`."""
+    if not workspace.has_source:
+        return workspace.spec
     from deployer.export import child
 
-    if workspace.has_source:
-        check_versions(workspace, options)
+    check_versions(workspace, options)
     models = dict(workspace.spec.models)
     highest_served = partial(lost_versions.highest_served, workspace)
     with child.kept():

@@ -270,7 +270,7 @@ def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_t
         (plan.decide(wanted(ONE), there(ONE, gateway=GATEWAY)), "the gateway is disabled", "the new one has loaded"),
     ):
         assert decided.change is Change.REPLACE
-        assert f"({cause} )" in str(decided)
+        assert f"({cause})" in str(decided)
         assert promotion(decided).gap == until
 
 
