@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing but Python 3.10 to 3.13 with pip and venv: the rest goes into .venv.
+# Needs Python 3.10 to 3.13 with venv. Everything else is installed into .venv.
 
 MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
@@ -10,22 +10,22 @@ ARGS ?=
 help:  ## list the targets
 	@sed -n 's/^\([a-z][a-z-]*\):[^#]*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
 
-demo: $(READY)  ## train on real digits, deploy, prove, predict
+demo: $(READY)  ## train on real digits, deploy, verify, predict
 	@examples/digits/demo.sh
 
-test: $(READY)  ## every test; ARGS='tests/unit -k plan' for some
+test: $(READY)  ## run every test; ARGS='tests/unit -k plan' runs some
 	@tests/run.sh $(ARGS)
 
-unit: $(READY)  ## the unit tests, in seconds; ARGS='-k plan' for some
+unit: $(READY)  ## run the unit tests; ARGS='-k plan' runs some
 	@tests/run.sh unit $(ARGS)
 
-coverage: $(READY)  ## which lines the tests run, by package; ARGS='tests/unit' for some tests
+coverage: $(READY)  ## report covered lines by package; ARGS='tests/unit' runs some tests
 	@tests/run.sh coverage $(ARGS)
 
-test-docker: $(READY)  ## the tests that need a Docker Engine, on one that the testbed makes where none is
+test-docker: $(READY)  ## run the tests that need a Docker Engine; starts one if necessary
 	@tests/run.sh docker $(ARGS)
 
-tested: $(READY)  ## note which kinds of source are served and proven, for docs/sources.md
+tested: $(READY)  ## record the kinds of source that are verified, for docs/sources.md
 	@NOTE_TESTED=1 $(BIN)/pytest -q tests/integration/test_source_kinds.py tests/integration/test_estimator.py \
 		tests/integration/test_jax.py tests/integration/test_real_models.py
 
@@ -33,7 +33,7 @@ fix: $(READY)  ## correct and format what ruff can
 	@$(BIN)/ruff check --quiet --fix .
 	@$(BIN)/ruff format --quiet .
 
-check: $(READY)  ## lint, format, types, layers, dependencies, docs drift, words
+check: $(READY)  ## lint, format, types, layers, dependencies, generated docs, words
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --quiet --check .
 	@$(BIN)/mypy
@@ -42,19 +42,19 @@ check: $(READY)  ## lint, format, types, layers, dependencies, docs drift, words
 	@$(BIN)/python docs/generate.py --check
 	@$(BIN)/python docs/words.py
 
-bench: $(READY)  ## ratios; ARGS='cli render' for some
+bench: $(READY)  ## measure performance; ARGS='cli render' runs some benchmarks
 	@$(BIN)/python benchmarks/run.py $(ARGS)
 
-docs: $(READY)  ## write docs/reference.md and docs/deployer.schema.json again
+docs: $(READY)  ## regenerate the reference and the schema
 	@$(BIN)/python docs/generate.py
 
 pins: $(READY)  ## resolve requirements/constraints.txt again
 	@requirements/pin.sh
 
-op-sets: $(READY)  ## ask every TensorFlow for its ops again; downloads two gigabytes
+op-sets: $(READY)  ## regenerate the table of TensorFlow's ops; downloads two gigabytes
 	@$(BIN)/python requirements/op_sets.py
 
-clean:  ## stop the examples' servers, remove what was made; the environment stays
+clean:  ## stop servers of the examples and remove generated files; keeps .venv
 	@for folder in examples/*/; do \
 	    if [ -d "$$folder.deployer" ] && [ -x $(BIN)/deployer ]; then \
 	        (cd "$$folder" && ../../$(BIN)/deployer down --all --quiet || [ $$? -eq 10 ]); \

@@ -1,25 +1,25 @@
 #!/usr/bin/env bash
 # Runs the tests in the project's environment.
 #
-#   run.sh                 every test; those that need a Docker Engine too
-#   run.sh unit [ARGS]     the unit tests, on all processors
-#   run.sh coverage [ARGS] which lines of the tool they run: all tests, or what pytest is told
-#   run.sh docker [ARGS]   those that need a Docker Engine: all of them, or what pytest is told
-#   run.sh ARGS            what pytest is told; those that need an engine only with DEPLOYER_TEST_IMAGE
+#   run.sh                 run every test, including those that need a Docker Engine
+#   run.sh unit [ARGS]     run the unit tests on all processors
+#   run.sh coverage [ARGS] measure coverage of all tests, or of those that ARGS select
+#   run.sh docker [ARGS]   run the tests that need a Docker Engine, or those that ARGS select
+#   run.sh ARGS            run pytest with ARGS; tests that need an engine run only with DEPLOYER_TEST_IMAGE
 #
-# DEPLOYER_TEST_IMAGE names an image that an engine has. Without it the testbed finds or makes both; where it cannot
-# (neither an engine with a fit image nor root on Debian) those tests are left out, which in CI is a failure.
+# DEPLOYER_TEST_IMAGE names an image of the engine. Without it, the testbed provides engine and image. If it cannot (no
+# engine with a usable image, and not root on Debian), these tests are skipped, which is a failure in CI.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-unset PYTHONDONTWRITEBYTECODE  # with it, each of a thousand processes would compile what it imports
+unset PYTHONDONTWRITEBYTECODE  # with it, each of a thousand processes would compile its imports
 
 testbed=docker/testbed/testbed.sh
 started=no
-beside=
+background=
 
-# What runs beside is ended; of engines, only the one that this run started is stopped again.
+# Ends the background tests, and stops the engine only if this run started it.
 leave() {
-    [ -z "$beside" ] || kill "$beside" || true
+    [ -z "$background" ] || kill "$background" || true
     [ "$started" = no ] || "$testbed" down
 }
 trap leave EXIT
@@ -37,34 +37,34 @@ ensure_image() {
     export DEPLOYER_TEST_IMAGE
 }
 
-# Tests wait more than they compute, so two halves run side by side. All that share a Docker Engine are in the first;
-# of the contract of the server as much as makes the halves equally long. The other half need not wait for the image.
+# Tests wait more than they compute, so two halves run in parallel. The first half has all tests that share a Docker
+# Engine, and enough of the server's contract to make both halves equally long. The second half does not wait for the image.
 first_half=(
     tests/docker tests/contract/engines tests/contract/server/test_server_[de]*.py
     tests/integration/test_{source_kinds,estimator,jax,real_models}.py
 )
 
 all_of_them() {
-    local told code=0
-    told=$(mktemp)
-    .venv/bin/pytest "${first_half[@]/#/--ignore=}" >"$told" 2>&1 &
-    beside=$!
+    local output code=0
+    output=$(mktemp)
+    .venv/bin/pytest "${first_half[@]/#/--ignore=}" >"$output" 2>&1 &
+    background=$!
     if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
     .venv/bin/pytest "${first_half[@]}" || code=$?
-    wait "$beside" || code=$?
-    beside=
-    cat "$told"
-    rm "$told"
+    wait "$background" || code=$?
+    background=
+    cat "$output"
+    rm "$output"
     return "$code"
 }
 
-# The folders of the tests lie in memory where that is possible, and go with each test that passes.
+# Test directories are in memory if possible, and removed after each test that passes.
 unit_tests() {
     [ ! -w /dev/shm ] || export TMPDIR=/dev/shm
     .venv/bin/pytest tests/unit -q --numprocesses logical --dist loadfile -o tmp_path_retention_policy=failed "$@"
 }
 
-# Child processes are measured, too: pyproject.toml says how. Fewer than 90 % of the lines fail a run of all tests.
+# Includes child processes (see pyproject.toml). A run of all tests fails below 90 % of the lines.
 measure_coverage() {
     local code=0 least=0
     rm -rf .coverage

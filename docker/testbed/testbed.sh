@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Brings a bare Debian machine (root, no Docker Engine, no image registry) to a running engine and a model server image.
+# Prepares a Debian machine (as root) for tests/docker: a running Docker Engine and an image of the model server.
 #
-#   testbed.sh up       start the engine where none answers, make the images where they are missing or out of date
-#   testbed.sh image    print the image to test with: DEPLOYER_TEST_IMAGE, a tensorflow/serving that is there, or ours
-#   testbed.sh status   what there is
-#   testbed.sh compose  print a command that runs Compose files, installed where there is none
-#   testbed.sh gateway  print an image of HAProxy, made where there is none
-#   testbed.sh registry print the path of an image registry's program, fetched where there is none
-#   testbed.sh down     stop the engine that `up` started; images and caches stay
+#   testbed.sh up       start an engine if none answers; build missing or outdated images
+#   testbed.sh image    print the image to test with: DEPLOYER_TEST_IMAGE, else a tensorflow/serving of the engine, else ours
+#   testbed.sh status   print the engine, its process and the images
+#   testbed.sh compose  print a command that runs Compose files; install one if necessary
+#   testbed.sh gateway  print an image of HAProxy; build it if necessary
+#   testbed.sh registry print the path of an image registry's program; download it if necessary
+#   testbed.sh down     stop the engine that `up` started; keep images and caches
 #
-# DEPLOYER_TESTBED_DIR      logs, process id and caches; default /var/lib/deployer-testbed
+# DEPLOYER_TESTBED_DIR      directory for logs, process id and caches; default /var/lib/deployer-testbed
 # DEPLOYER_TESTBED_DOCKERD  more flags for the engine that `up` starts
-# DOCKER_HOST               as for docker: an engine that answers there is used, whoever started it
+# DOCKER_HOST               engine to use, as for docker
 set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +28,7 @@ fail() {
     exit 1
 }
 
-# logged NAME COMMAND...: runs it with its output in a file, whose end is shown when it fails.
+# logged NAME COMMAND...: runs the command with its output in a file, and prints the end of the file if it fails.
 logged() {
     local name=$1 log="$STATE/$1.log" code=0
     shift
@@ -39,7 +39,7 @@ logged() {
     fail "$name failed with exit code $code" "the whole output is in $log"
 }
 
-# A deadline for a command; the code is 124 when it is not kept.
+# within SECONDS COMMAND...: runs the command with a deadline; exits with 124 after it.
 within() {
     timeout --kill-after=10 "$@"
 }
