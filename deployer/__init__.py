@@ -1,14 +1,13 @@
-"""From a trained TensorFlow model to a proven TensorFlow Serving endpoint, in one command.
+"""Take a trained TensorFlow model to a verified TensorFlow Serving endpoint, in one command.
 
-The verbs of the command line are functions here, with the same results as values:
+The commands are functions of this package, and return their results as values:
 
     import deployer
     result = deployer.up("model.keras", options=deployer.ExportOptions(name="digits"))
     print(result.endpoints.rest)
 
-What they raise and return is here, too: `except deployer.NotReady`, `result: deployer.UpResult`.
-
-Importing the package imports none of its parts: each name is loaded at its first use.
+Errors and results are in this package, too: `except deployer.NotReady`, `result: deployer.UpResult`. Importing it is
+fast: each name is loaded when it is first used.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer._version import __version__ as __version__
 
-# Commands whose name would hide a package or read as something else (export, render, smoke) have a longer name here.
+# `export`, `render` and `smoke` have a longer name: theirs is that of a package, or ambiguous.
 _FUNCTIONS = {
     "doctor": "operations.doctor:doctor",
     "init": "operations.init:init",
@@ -95,9 +94,9 @@ _TYPES = {
         "ExtraMissing",
     ),
 }
-_HOMES = {**_FUNCTIONS, **{name: f"{module}:{name}" for module, names in _TYPES.items() for name in names}}
+_LOCATIONS = {**_FUNCTIONS, **{name: f"{module}:{name}" for module, names in _TYPES.items() for name in names}}
 
-__all__ = sorted(["__version__", *_HOMES])  # noqa: PLE0605 - type checkers read the aliases below
+__all__ = sorted(["__version__", *_LOCATIONS])  # noqa: PLE0605 - type checkers read the aliases below
 
 if TYPE_CHECKING:
     from deployer.config.options import Settings as Settings
@@ -202,11 +201,11 @@ if TYPE_CHECKING:
     export_model, render_config, smoke_test = _export, _render, _smoke
 
 
-if not TYPE_CHECKING:  # type checkers shall refuse a name that is not imported above
+if not TYPE_CHECKING:  # for a type checker, only the names above exist
 
     def __getattr__(name: str) -> Any:
-        if name in _HOMES:
-            module, _, attribute = _HOMES[name].partition(":")
+        if name in _LOCATIONS:
+            module, _, attribute = _LOCATIONS[name].partition(":")
             return getattr(import_module(f"deployer.{module}"), attribute)
         raise AttributeError(f"module 'deployer' has no attribute {name!r}")
 

@@ -1,4 +1,4 @@
-"""Entry point: runs the command line and turns whatever ends it into an exit code and one clear message."""
+"""Entry point: run the command line, and turn what ends it into an exit code and one message."""
 
 from __future__ import annotations
 
@@ -13,103 +13,104 @@ from typing import TextIO
 
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
-AGAIN_SECONDS = 0.05
+REQUEUE_SECONDS = 0.05
 SECOND_INTERRUPT_MESSAGE = b"rolling back; press Ctrl-C again to leave it to the next command\n"
-COLLECT_AFTER = 100_000
-"""Objects more than before, until Python looks for garbage: importing makes 60,000, none of them garbage."""
+GC_THRESHOLD = 100_000
+"""Allocations before Python collects garbage: imports make 60,000 objects, none of them garbage."""
 
 
 class Interrupted(BaseException):
-    """Ctrl-C or a termination signal; what is under way is undone on the way out."""
+    """Raised by Ctrl-C or a termination signal, so that the change under way is rolled back."""
 
 
 class Interrupts:
-    """Handles those signals: the first one interrupts. One more meanwhile is answered, for half of an undoing is worse
-    than none of it; and the one after that interrupts again.
+    """The handler of interrupts: the first raises Interrupted, a second during the rollback only prints a message.
+
+    The third raises again, and leaves the rest of the rollback to the next command.
     """
 
     def __init__(self) -> None:
-        self._undoing = False
+        self._is_rolling_back = False
 
     def __call__(self, *_: object) -> None:
-        """As a signal's handler. Raises Interrupted."""
-        self._undoing = not self._undoing
-        if self._undoing:
+        """Handle a signal. Raises Interrupted."""
+        self._is_rolling_back = not self._is_rolling_back
+        if self._is_rolling_back:
             raise Interrupted
-        with contextlib.suppress(OSError):  # nobody may be reading any more
-            os.write(2, SECOND_INTERRUPT_MESSAGE)  # a handler may run in the middle of a print
+        with contextlib.suppress(OSError):  # the terminal may be closed
+            os.write(2, SECOND_INTERRUPT_MESSAGE)  # print is not reentrant, and a handler may interrupt it
 
     def requeue_dropped(self, dropped: sys.UnraisableHookArgs) -> None:
-        """Python drops what is raised inside a callback of its own, as imports have them: interrupt again, later."""
+        """Interrupt again later: Python drops what is raised inside its own callbacks, such as those of imports."""
         if isinstance(dropped.exc_value, Interrupted):
-            self._undoing = False
+            self._is_rolling_back = False
             signal.signal(signal.SIGALRM, self)
-            signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+            signal.setitimer(signal.ITIMER_REAL, REQUEUE_SECONDS)
         else:
             sys.__unraisablehook__(dropped)
 
 
 def main() -> None:
-    """The `deployer` command. What the system is about to take back needs no look through it for garbage."""
-    gc.set_threshold(COLLECT_AFTER)
+    """Run the `deployer` command."""
+    gc.set_threshold(GC_THRESHOLD)
     code = run()
-    gc.freeze()
+    gc.freeze()  # no collection at exit
     sys.exit(code)
 
 
 def run() -> int:
-    """The exit code of one command line."""
+    """Run one command line, and return its exit code."""
     interrupts = Interrupts()
     sys.unraisablehook = interrupts.requeue_dropped
     try:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, interrupts)
         for stream in (sys.stdout, sys.stderr):
-            _escape_what_it_cannot_show(stream)
-        _carry_out()
+            _escape_unprintable(stream)
+        _run_cli()
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else DONE
-    except (Exception, Interrupted) as reason:  # noqa: BLE001 - the last resort: no bug of ours may bury the screen
+    except (Exception, Interrupted) as reason:  # noqa: BLE001 - a bug must not fill the screen with a traceback
         return _exit_code(reason)
     return DONE
 
 
-def _carry_out() -> None:
+def _run_cli() -> None:
     from deployer import cli
 
     cli.app(prog_name="deployer")
 
 
 def _exit_code(reason: BaseException) -> int:
-    """What ended the command, shown and as a number."""
+    """Report what ended the command, and return its exit code."""
     if isinstance(reason, Interrupted):
-        _tell("; ".join(("interrupted", *undone(reason))))
+        _print_error("; ".join(("interrupted", *undone(reason))))
         return INTERRUPTED
     if isinstance(reason, BrokenPipeError):
         return DONE
     from deployer import cli
 
     if isinstance(reason, OSError) and reason.filename is not None:
-        reason = _refused_by_the_system(reason)
+        reason = _system_error(reason)
     return cli.fail(reason, as_json="--json" in sys.argv) if isinstance(reason, DeployerError) else _bug()
 
 
-def _tell(text: str) -> None:
-    with contextlib.suppress(OSError, ValueError, AttributeError):  # nobody may be reading any more
+def _print_error(text: str) -> None:
+    with contextlib.suppress(OSError, ValueError, AttributeError):  # the terminal may be closed
         print(text, file=sys.stderr, flush=True)
 
 
-def _escape_what_it_cannot_show(stream: TextIO) -> None:
-    """Names of files are bytes, and terminals know all sorts of alphabets: neither may end a command."""
+def _escape_unprintable(stream: TextIO) -> None:
+    """Escape characters that the terminal cannot show, such as those of file names that are not UTF-8."""
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="backslashreplace")
 
 
-def _refused_by_the_system(refusal: OSError) -> DeployerError:
-    """A file that may not be touched, a name that is too long, a full disk: the owner's to mend, and no bug of ours."""
+def _system_error(error: OSError) -> DeployerError:
+    """Return the error for a permission, a name that is too long or a full disk, which is no bug of deployer."""
     from deployer.system.files import remedy
 
-    return DeployerError(f"{refusal.strerror}: {str(refusal.filename)[:300]}", hint=remedy(refusal))
+    return DeployerError(f"{error.strerror}: {str(error.filename)[:300]}", hint=remedy(error))
 
 
 def _bug() -> int:

@@ -1,3 +1,3 @@
-"""The tool's own version, in a module without imports: the server tells it too, and imports nothing of the tool."""
+"""The version, in a module without imports, which the embedded server can import, too."""
 
 __version__ = "0.1.0"

@@ -1,42 +1,42 @@
-"""Every error of the tool, each with its exit code and, where there is one, the next thing to type.
+"""Every error of the tool, with its exit code.
 
 DeployerError
-├── DeployFailed          1   tried, failed, undone
-├── PlanOutdated          1   what was planned is not what would be done now
+├── DeployFailed          1   the deploy failed and was undone
+├── PlanOutdated          1   another plan was expected than would be executed
 ├── LedgerError           1   the history cannot be read or written
 ├── RequestFailed         1   a model server refused a request, or did not answer in time
-│   ├── RequestRefused        it answered, with an error
-│   └── Overloaded            it has no room for the request now, however often it was asked
-├── MalformedTensor       1   a message whose values and shape disagree
-├── UsageError            2   what was typed cannot be meant
-│   ├── InvalidValue          a name, version, port or tensor specification that is malformed
+│   ├── RequestRefused        it answered with an error
+│   └── Overloaded            it refused the request for load, also when it was repeated
+├── MalformedTensor       1   values, shape and dtype of a tensor do not fit each other
+├── UsageError            2   the arguments are wrong
+│   ├── InvalidValue          a malformed name, version, port or tensor specification
 │   └── EngineConflict        a deployment of that name is on another engine, or on several
-├── ConfigError           3   deployer.toml, its overlays, DEPLOYER_* variables
-│   └── SettingRefused        a setting that this engine cannot honour
-├── ModelError            4   model, export, store
-│   ├── SourceNotFound        nothing is there to export
-│   ├── BrokenModel           a SavedModel or model file that cannot be read or would not serve
-│   ├── UnknownOp             the server's TensorFlow does not know what the model needs
-│   ├── UntrustedCode         loading it would run code: `--trust`
-│   ├── ExportFailed          TensorFlow or Keras refused, the disk is full, the user's file raised
-│   ├── SourceDiffers         the saved model does not answer as the source model does
-│   ├── SourceCrashed         the process that loaded or asked the model was killed, or ended itself
-│   ├── GoldenError           examples that do not fit the signature, answers that cannot be kept
-│   ├── ModelNotFound           the store has no such model or version
-│   └── VersionExists         a version is never overwritten
-├── TemplateError         5   a template is missing, wrong, or renders what the server cannot parse
-├── EngineError           6   the platform
-│   ├── EngineUnavailable     it does not answer, or this release cannot drive it
-│   ├── NotOurs               what has a deployment's name belongs to another project, or to none
-│   ├── PortTaken             somebody else listens there
-│   └── InsufficientMemory                not memory enough for old and new at once
-├── NotReady              7   the server did not become ready in time, or never will
+├── ConfigError           3   deployer.toml, its overlays, or DEPLOYER_* variables are wrong
+│   └── SettingRefused        the engine does not support a setting
+├── ModelError            4   model, export or store
+│   ├── SourceNotFound        the source does not exist
+│   ├── BrokenModel           a SavedModel or model file cannot be read, or could not be served
+│   ├── UnknownOp             the server's TensorFlow lacks an op of the model
+│   ├── UntrustedCode         loading the model would run code: `--trust`
+│   ├── ExportFailed          TensorFlow, Keras or the user's code failed, or the disk is full
+│   ├── SourceDiffers         the saved model gives other answers than the source model
+│   ├── SourceCrashed         the process that loaded or ran the model crashed
+│   ├── GoldenError           examples do not fit the signature, or answers cannot be stored
+│   ├── ModelNotFound         the store does not have that model or version
+│   └── VersionExists         the version exists already, and is never overwritten
+├── TemplateError         5   a template is missing or wrong, or renders an invalid file
+├── EngineError           6   the engine failed
+│   ├── EngineUnavailable     it does not answer, or is not supported
+│   ├── NotOurs               the name belongs to another project, or to none
+│   ├── PortTaken             another process listens on the port
+│   └── InsufficientMemory    there is not enough memory for old and new at once
+├── NotReady              7   the server is not ready in time, or never will be
 │   └── NotRunning            the server of a deployment, or its gateway, is not running
-├── VerificationFailed           8   the candidate answered, and answered wrong
-├── LockHeld              9   another command works on the same thing
-├── DeploymentNotFound      10   no such deployment
-│   └── NoSuchRelease         the history has no such release, or none to go back to
-└── ExtraMissing         11   an optional package is needed
+├── VerificationFailed    8   the candidate gave wrong answers, or would break clients
+├── LockHeld              9   another command holds the lock
+├── DeploymentNotFound   10   there is no such deployment
+│   └── NoSuchRelease         the history has no such release
+└── ExtraMissing         11   an optional package is missing
 """
 
 from __future__ import annotations
@@ -51,10 +51,10 @@ INTERRUPTED = 130
 
 
 class DeployerError(Exception):
-    """What failed, where and why, in one or a few lines; `hint` is the next step; `log` the server's last lines.
+    """The base of all errors: the message says what failed, where and why; `hint` is the next command to type.
 
-    `results` is what was found or done all the same, where that was a part of what was asked for; `notices` are what
-    the command would have said with its result.
+    `log` has the last lines of the server's log, `results` those parts of the command that succeeded, and `notices`
+    what the command would have reported with its result.
     """
 
     exit_code: ClassVar[int] = 1
@@ -70,11 +70,11 @@ class DeployerError(Exception):
 
 
 class DeployFailed(DeployerError):
-    """The deploy failed and what it had begun was undone."""
+    """The deploy failed and was undone."""
 
 
 class PlanOutdated(DeployerError):
-    """What was planned is not what would be done now."""
+    """Another plan was expected than would be executed now."""
 
 
 class LedgerError(DeployerError):
@@ -90,7 +90,7 @@ class RequestRefused(RequestFailed):
 
 
 class Overloaded(RequestFailed):
-    """A model server refused a request for load; `reason` says in a few words what it lacks."""
+    """A model server refused a request for load; `reason` says which resource it lacks."""
 
     def __init__(self, message: str, *, reason: str = "", hint: str | None = None, log: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint=hint, log=log)
@@ -98,20 +98,20 @@ class Overloaded(RequestFailed):
 
 
 class MalformedTensor(DeployerError):
-    """A tensor in a message or an example is malformed: values, shape and dtype do not go together."""
+    """Values, shape and dtype of a tensor in a message or an example do not fit each other."""
 
 
 class UsageError(DeployerError):
-    """What was typed cannot be meant."""
+    """The arguments of a command are wrong."""
 
     exit_code = 2
     meaning = "wrong usage"
 
 
 class InvalidValue(UsageError, ValueError):
-    """A name, version, port or tensor specification that is malformed.
+    """A malformed name, version, port or tensor specification.
 
-    `place` are the keys that lead to it within the table that is being read.
+    `place` are the keys that lead to it in the configuration.
     """
 
     def __init__(
@@ -122,18 +122,18 @@ class InvalidValue(UsageError, ValueError):
 
 
 class EngineConflict(UsageError):
-    """A deployment of that name is on another engine than the one asked for, or on several."""
+    """A deployment of that name is on another engine, or on several."""
 
 
 class ConfigError(DeployerError):
-    """The configuration is wrong: file, key and reason are in the message."""
+    """The configuration is wrong; the message names file, key and reason."""
 
     exit_code = 3
     meaning = "wrong configuration"
 
 
 class SettingRefused(ConfigError):
-    """A setting that this engine cannot honour: refused, never ignored."""
+    """The engine does not support a setting."""
 
 
 class ModelError(DeployerError):
@@ -144,39 +144,39 @@ class ModelError(DeployerError):
 
 
 class SourceNotFound(ModelError):
-    """Nothing is there to export."""
+    """The source to export does not exist."""
 
 
 class BrokenModel(ModelError):
-    """A SavedModel or model file that cannot be read, or that would load and then fail every request."""
+    """A SavedModel or model file that cannot be read, or that would fail every request."""
 
 
 class UnknownOp(ModelError):
-    """The server's TensorFlow does not know an op of the model, or reads no graph of its version: it would not load."""
+    """The server's TensorFlow lacks an op of the model, or cannot read a graph of its version."""
 
 
 class UntrustedCode(ModelError):
-    """Loading the model would run code that it carries."""
+    """Loading the model would run code that it contains."""
 
 
 class ExportFailed(ModelError):
-    """The export was tried and failed; nothing was stored."""
+    """The export failed; nothing was stored."""
 
 
 class SourceDiffers(ModelError):
-    """The saved model does not answer the golden questions as the source model does; nothing was stored."""
+    """The saved model gives other golden answers than the source model; nothing was stored."""
 
 
 class SourceCrashed(ModelError):
-    """The process that loaded or asked the model was killed by a signal, or ended itself; `log` has its last lines."""
+    """The process that loaded or ran the model crashed or exited; `log` has its last lines."""
 
 
 class GoldenError(ModelError):
-    """The golden set cannot be made: examples that do not fit, or answers that cannot be kept."""
+    """The golden set cannot be made: examples do not fit, or answers cannot be stored."""
 
 
 class ModelNotFound(ModelError):
-    """The store has no such `version` of a `model`, or nothing of it."""
+    """The store does not have that `version` of a `model`, or none."""
 
     def __init__(
         self,
@@ -193,33 +193,33 @@ class ModelNotFound(ModelError):
 
 
 class VersionExists(ModelError):
-    """That version is in the store already, and versions are never overwritten."""
+    """The version is in the store already, and is never overwritten."""
 
 
 class TemplateError(DeployerError):
-    """A template is missing or wrong, or renders what the server could not parse."""
+    """A template is missing or wrong, or renders a file that the server cannot parse."""
 
     exit_code = 5
     meaning = "template failed"
 
 
 class EngineError(DeployerError):
-    """The platform that runs servers failed or refused."""
+    """The engine that runs the servers failed."""
 
     exit_code = 6
     meaning = "engine failed"
 
 
 class EngineUnavailable(EngineError):
-    """The engine does not answer, or this release cannot drive it."""
+    """The engine does not answer, or is not supported."""
 
 
 class NotOurs(EngineError):
-    """What has a deployment's name belongs to another project or to none, or its labels cannot be believed."""
+    """A container or directory with the name of a deployment belongs to another project, or to none."""
 
 
 class PortTaken(EngineError):
-    """Somebody else listens on that port: `port`, where it is known."""
+    """Another process listens on a port; `port` is its number, if it is known."""
 
     def __init__(
         self, message: str, *, port: int | None = None, hint: str | None = None, log: tuple[str, ...] = ()
@@ -229,11 +229,11 @@ class PortTaken(EngineError):
 
 
 class InsufficientMemory(EngineError):
-    """There is not memory enough for old and new at once."""
+    """There is not enough memory for old and new at once."""
 
 
 class NotReady(DeployerError):
-    """The server did not become ready before the deadline, or never will."""
+    """The server was not ready before the deadline, or never will be."""
 
     exit_code = 7
     meaning = "not ready in time"
@@ -244,14 +244,14 @@ class NotRunning(NotReady):
 
 
 class VerificationFailed(DeployerError):
-    """The candidate answered, and answered wrong: it takes no traffic."""
+    """The candidate gave wrong answers or would break clients; it gets no traffic."""
 
     exit_code = 8
     meaning = "refused by the gate"
 
 
 class LockHeld(DeployerError):
-    """Another command works on the same deployment or model."""
+    """Another command holds the lock of the deployment or model."""
 
     exit_code = 9
     meaning = "lock held"
@@ -265,28 +265,28 @@ class DeploymentNotFound(DeployerError):
 
 
 class NoSuchRelease(DeploymentNotFound):
-    """The history has no such release, or none to go back to."""
+    """The history has no such release, or none to return to."""
 
 
 class ExtraMissing(DeployerError):
-    """An optional package is needed for this."""
+    """An optional package is missing."""
 
     exit_code = 11
     meaning = "optional package missing"
 
 
 def note_undone(error: BaseException, what: str) -> None:
-    """Remember with what ends a command, a Ctrl-C perhaps, what of it was undone on the way out."""
+    """Attach to an error or interruption what was undone because of it."""
     vars(error).setdefault("undone", []).append(what)
 
 
 def undone(error: BaseException) -> tuple[str, ...]:
-    """What was undone, in that order."""
+    """Return what was undone because of an error, in that order."""
     return tuple(vars(error).get("undone", ()))
 
 
 def exit_codes() -> dict[int, str]:
-    """Every exit code with its meaning, for `--help` and the reference."""
+    """Return every exit code with its meaning."""
     kinds: tuple[type[DeployerError], ...] = (DeployerError, *DeployerError.__subclasses__())
     codes = {kind.exit_code: kind.meaning for kind in kinds if "meaning" in vars(kind)}
     codes |= {

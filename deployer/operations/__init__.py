@@ -1,3 +1,4 @@
-"""One verb, one file. An operation takes plain values, returns a typed result, reports progress by a callback, and
-never prints.
+"""The commands as functions, one module each.
+
+An operation takes plain values, returns a typed result, reports progress to a callback, and never prints.
 """

@@ -1,4 +1,4 @@
-"""`diff`: whether clients of one version can go on with another, and how far their answers are apart."""
+"""`diff`: compare the signatures and the answers of two versions."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ def diff(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> DiffResult:
-    """Signatures by the rules of `compatibility`; with `numbers`, both versions answer the golden questions of the
-    first. Raises ModelNotFound, GoldenError, BrokenModel.
+    """Compare two versions of a model; with `numbers`, both answer the golden questions of the first.
+
+    Raises ModelNotFound, GoldenError, BrokenModel.
     """
     store = open_workspace(settings or Settings()).store
     old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))

@@ -1,4 +1,4 @@
-"""`doctor`: is this machine fit to deploy: engines, TensorFlow, disk, memory, the store, the ports."""
+"""`doctor`: check whether this machine can deploy: engines, TensorFlow, disk, memory, store and ports."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from deployer.system.files import closed_level, opening
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)
 MEMORY_FACTOR = 2.4
-"""Two versions side by side while one takes over from the other, each a fifth larger than on disk."""
+"""A change loads two versions, each a fifth larger than on disk."""
 
 SERVER_BYTES = 150 << 20
-"""TensorFlow Serving before it has loaded anything."""
+"""Memory of TensorFlow Serving without a model."""
 
 
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
-    """Findings with severity and remedy; nothing is changed. Raises ConfigError."""
+    """Return findings with severity and remedy. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
     return DoctorResult(
         run_checks(DoctorContext(workspace.spec, workspace.store, workspace.engines, workspace.absence))
@@ -41,7 +41,7 @@ def doctor(*, settings: Settings | None = None) -> DoctorResult:
 
 @dataclass(frozen=True)
 class DoctorContext:
-    """What is looked at."""
+    """The spec, the store and the engines that are checked."""
 
     spec: Spec
     store: Store
@@ -50,7 +50,7 @@ class DoctorContext:
 
 
 def run_checks(context: DoctorContext) -> tuple[Finding, ...]:
-    """Every finding of every check; a check that fails itself is a finding."""
+    """Run every check; an error of a check is a finding, too."""
     return tuple(finding for check in CHECKS for finding in _run(check, context))
 
 
@@ -73,7 +73,6 @@ def _engines(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _newest(store: Store) -> tuple[Model, ...]:
-    """The newest version of every model."""
     newest = (store.newest(name) for name in store.names())
     return tuple(model for model in newest if model)
 
@@ -116,11 +115,11 @@ def _version(model: Model) -> Iterator[Finding]:
 
 
 def _disk(context: DoctorContext) -> Iterator[Finding]:
-    there = next(path for path in (context.store.root, *context.store.root.resolve().parents) if path.exists())
-    free = shutil.disk_usage(there).free
-    text = f"{free / 2**30:.1f} GiB free below {there}"
+    existing = next(path for path in (context.store.root, *context.store.root.resolve().parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    text = f"{free / 2**30:.1f} GiB free below {existing}"
     if free < LOW_DISK_BYTES:
-        yield Finding("disk", "warning", text, "deployer versions shows what takes room")
+        yield Finding("disk", "warning", text, "deployer versions shows the size of each version")
     else:
         yield Finding("disk", "ok", text)
 
@@ -138,7 +137,7 @@ def _memory(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _container_memory(context: DoctorContext) -> Iterator[Finding]:
-    """The limit on containers against the largest model; without a limit there is nothing to say."""
+    """Compare the memory limit of containers with the largest model."""
     limit = context.spec.docker.memory_bytes
     if limit is None or all(engine.traits.name != "docker" for engine in context.engines):
         return
@@ -168,25 +167,25 @@ def _ports(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _swapped(server: Server) -> Iterator[Finding]:
-    """Many tutorials have it the other way round."""
+    """Find ports that are swapped, as in many tutorials."""
     if server.rest_port == GRPC_PORT or server.grpc_port == REST_PORT:
         text = f"clients expect REST on {REST_PORT} and gRPC on {GRPC_PORT}: here one is on the other's port"
         yield Finding("ports", "warning", text, f"server.rest_port = {REST_PORT}, server.grpc_port = {GRPC_PORT}")
 
 
-def _port(protocol: str, host: str, asked: int | None, usual: int, ours: set[int]) -> Finding:
-    port = asked or usual
+def _port(protocol: str, host: str, configured: int | None, default: int, ours: set[int]) -> Finding:
+    port = configured or default
     if port in ours:
         return Finding("ports", "ok", f"{protocol} {port} is ours")
     try:
         ports.check_free(host, port)
     except DeployerError as error:
-        return Finding("ports", "error" if asked else "warning", error.message, error.hint or "")
+        return Finding("ports", "error" if configured else "warning", error.message, error.hint or "")
     return Finding("ports", "ok", f"{protocol} {port} is free")
 
 
 def _deployments(context: DoctorContext) -> Iterator[Finding]:
-    """Versions that a server should have and the store lost; images whose tag has moved."""
+    """Find servers that are lost or not running, lost versions, and images whose tag has moved."""
     for engine in context.engines:
         for lost in engine.inventory.lost():
             text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
@@ -195,11 +194,11 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
         images = engine.images.find({found.image_name for found in deployments if found.image_name})
         for found in deployments:
             store = Store(found.store) if found.store else context.store
-            label, again = f"{found.name} [{found.env}]", f"deployer up {cli_name(found.name, found.env)}"
+            label, up = f"{found.name} [{found.env}]", f"deployer up {cli_name(found.name, found.env)}"
             if not found.running:
-                yield Finding("deployments", "error", f"{label} is not running", again)
+                yield Finding("deployments", "error", f"{label} is not running", up)
             elif moved := image_change(images.get(found.image_name), found):
-                yield Finding("deployments", "warning", f"{label}: {moved}", f"{again} replaces the server")
+                yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
             for version in store.lacking(found.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")

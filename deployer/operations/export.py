@@ -1,4 +1,4 @@
-"""`export`: from a source to a version in the store, with its golden answers."""
+"""`export`: export a source to a version in the store, with its golden answers."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def export(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> ExportResult:
-    """Export `source` as the next version of its model, unless a version holds the same content.
+    """Export `source` as the next version of its model, unless a version has the same content.
 
-    Raises ModelError, InvalidValue, ExtraMissing. Nothing is left behind when it fails.
+    Raises ModelError, InvalidValue, ExtraMissing; then nothing is stored.
     """
     workspace = open_workspace(settings or Settings())
     options = (options or ExportOptions()).for_batching(workspace.spec.batching)

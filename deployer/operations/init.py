@@ -1,4 +1,4 @@
-"""`init`: writes the annotated `deployer.toml`, the document that is also its own help."""
+"""`init`: write an annotated `deployer.toml`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from deployer.system.files import write_atomically
 
 
 def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
-    """Write `folder/deployer.toml`. Raises UsageError when it is there already, unless `force`.
+    """Write `deployer.toml` into a directory. Raises UsageError if it exists, unless `force` is set.
 
-    Raises ConfigError for a file that is there and wrong, and for `DEPLOYER_*` variables that are: they win over it.
+    Raises ConfigError for an existing file with errors, and for `DEPLOYER_*` variables with errors.
     """
     path = folder / CONFIG_FILE
-    there = path.is_file() and not force
-    loader.check(path if there else None)
+    is_checked = path.is_file() and not force
+    loader.check(path if is_checked else None)
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force overwrites it")
     write_atomically(path, render.text("deployer.toml", name=check_name(name), project=project_of(folder)))

@@ -1,10 +1,11 @@
-"""`inspect`: what a version or a SavedModel folder declares, without TensorFlow."""
+"""`inspect`: show the signatures of a version or a SavedModel directory, without TensorFlow."""
 
 from __future__ import annotations
 
 import json
 import shlex
 from contextlib import suppress
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -26,43 +27,72 @@ from deployer.store.store import Store
 from deployer.verification import batchable, golden
 from deployer.verification.golden import GoldenCase
 
-USUAL = f"http://127.0.0.1:{REST_PORT}"
-"""TensorFlow Serving's own address, for examples."""
+DEFAULT_URL = f"http://127.0.0.1:{REST_PORT}"
+"""The address in examples, with the default port of TensorFlow Serving."""
 
 
 def inspect(target: str | PathLike[str], *, settings: Settings | None = None) -> InspectResult:
-    """`target` is a folder or NAME[:VERSION]. Raises BrokenModel, ModelNotFound, SourceNotFound."""
+    """Inspect a directory or NAME[:VERSION]. Raises BrokenModel, ModelNotFound, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     with lost_versions.suggest_recovery(workspace, target):
         known = stored(target, workspace.store, TO_INSPECT) if STORED.fullmatch(target) else None
         if not Path(target).exists():
             refuse_tag(target, workspace.store)
-        model, fault = _stored(workspace.store, known) if known else _folder(Path(target))
-    where, others, unasked = _address(workspace, model) if known else (None, False, "")
+        model, fault = _stored(workspace.store, known) if known else _directory(Path(target))
+    serving = _find_serving(workspace, model) if known else _Serving()
     questions = _questions(model)
-    url = where or f"{USUAL}/v1/models/{model.name}"
-    lines = (_curl(url, signature, questions.get(signature.name)) for signature in model.info.signatures)
+    url = serving.url or f"{DEFAULT_URL}/v1/models/{model.name}"
+    commands = (_curl(url, signature, questions.get(signature.name)) for signature in model.info.signatures)
     faults = (f"export and up refuse it: {fault.message}",) if fault else ()
     outdated = _outdated(workspace, model) if known and not fault else ()
-    how = f"{'not served; ' if known else ''}{_serving(workspace, model, known, is_deployed=others)}"
-    unserved = () if where or fault else (unasked or how,)
+    hint = _serve_hint(workspace, model, known, has_other_versions=serving.has_other_versions)
+    unserved = () if serving.url or fault else (serving.notice or f"{'not served; ' if known else ''}{hint}",)
     notes = (*unserved, *faults, *_notes(workspace, model), *outdated)
-    served = None if unasked or not known else where is not None
-    return InspectResult(model, tuple(line for line in lines if line), notes, served, stored=known is not None)
+    served = None if serving.notice or not known else serving.url is not None
+    return InspectResult(model, tuple(filter(None, commands)), notes, served, stored=known is not None)
 
 
-def _serving(workspace: Workspace, model: Model, known: Stored | None, *, is_deployed: bool) -> str:
-    """Return the hint that serves the version, or that shows what it would change for clients of other versions."""
+@dataclass(frozen=True)
+class _Serving:
+    """Where a version is served."""
+
+    url: str | None = None
+    has_other_versions: bool = False
+    """Whether a deployment serves the model, in this version or another."""
+
+    notice: str = ""
+    """Why it is unknown whether the version is served."""
+
+
+def _find_serving(workspace: Workspace, model: Model) -> _Serving:
+    is_deployed, notice = False, ""
+    for engine in workspace.engines:
+        try:
+            deployments = engine.inventory.observe_all()
+        except EngineError as error:
+            notice = f"whether it is served could not be asked: {error.message}"
+            continue
+        for deployment in deployments:
+            versions = next((served.versions for served in deployment.models if served.name == model.name), ())
+            is_deployed = is_deployed or bool(versions)
+            if deployment.running and deployment.role == "serving" and model.version in versions:
+                part = f"/versions/{model.version}" if len(versions) > 1 else ""
+                return _Serving(f"{deployment.endpoints.rest}/v1/models/{model.name}{part}", is_deployed)
+    return _Serving(None, is_deployed, notice)
+
+
+def _serve_hint(workspace: Workspace, model: Model, known: Stored | None, *, has_other_versions: bool) -> str:
+    """Return the command that serves the version, or the one that shows what this changes for other clients."""
     target = f"{model.name}:{model.version}" if known else shlex.quote(str(model.path))
-    what = f"{workspace.cli_target(target)}{workspace.store_option}"
-    if is_deployed:
-        return f"deployer plan {what} shows what deploying it would change"
-    return f"deployer up {what} verifies and serves it"
+    arguments = f"{workspace.cli_target(target)}{workspace.store_option}"
+    if has_other_versions:
+        return f"deployer plan {arguments} shows what deploying it would change"
+    return f"deployer up {arguments} verifies and serves it"
 
 
 def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
-    """That the source of the newest version has changed since; later versions say so of earlier ones."""
+    """Return the notice that the source has changed since the newest version was exported."""
     if model.version != workspace.store.versions(model.name)[-1]:
         return ()
     options = ExportOptions().for_batching(workspace.spec.batching)
@@ -70,42 +100,23 @@ def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
 
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
-    """What to look out for when the version is served and asked."""
+    """Return the notes for serving the version and for its clients."""
     targets = dict.fromkeys(engine.traits.tensorflow for engine in workspace.engines)
     flags = workspace.spec.server.flags
     return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
 
 
-def _address(workspace: Workspace, model: Model) -> tuple[str | None, bool, str]:
-    """Return where the version is served, whether a deployment serves other versions of the model, and which engine
-    could not be asked."""
-    others, unasked = False, ""
-    for engine in workspace.engines:
-        try:
-            there = engine.inventory.observe_all()
-        except EngineError as error:
-            unasked = f"whether it is served could not be asked: {error.message}"
-            continue
-        for found in there:
-            versions = next((served.versions for served in found.models if served.name == model.name), ())
-            others = others or bool(versions)
-            if found.running and found.role == "serving" and model.version in versions:
-                part = f"/versions/{model.version}" if len(versions) > 1 else ""
-                return f"{found.endpoints.rest}/v1/models/{model.name}{part}", others, ""
-    return None, others, unasked
-
-
 def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:
-    """A version of the store, and what it lacks; also one that another tool put there half."""
+    """Return a version of the store, also an incomplete one of another tool, and its fault if it has one."""
     try:
         model = store.get(known.name, known.version)
     except BrokenModel:
         version = known.version or store.versions(known.name)[-1]
-        return _folder(store.root / known.name / str(version))
+        return _directory(store.root / known.name / str(version))
     return model, reader.declared(model.path)[1]
 
 
-def _folder(path: Path) -> tuple[Model, BrokenModel | None]:
+def _directory(path: Path) -> tuple[Model, BrokenModel | None]:
     notes = reader.version_notes(path)
     path = reader.newest_version(path) or path
     info, fault = reader.declared(path)
@@ -116,25 +127,23 @@ def _folder(path: Path) -> tuple[Model, BrokenModel | None]:
 
 
 def _questions(model: Model) -> dict[str, GoldenCase]:
-    """The first golden question of each signature: the server has been seen to answer it."""
+    """Return the first golden question of each signature."""
     with suppress(ModelError):
         return {case.signature: case for case in reversed(golden.read(model.path))}
     return {}
 
 
 def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | None:
-    """A request that the server answers; None where REST cannot carry it, nothing is known of its examples, or no line
-    is long enough.
-    """
-    asked = _asked(case)
+    """Return a `curl` command for a signature; None if REST cannot carry the request or it is too long for a line."""
+    inputs = _question_inputs(case)
     if not signature.inputs:
         return None
-    if (asked is None and not sample_request.is_short(signature)) or not sample_request.is_carried(signature):
+    if (inputs is None and not sample_request.is_short(signature)) or not sample_request.is_carried(signature):
         return None
     if case and case.method == tf_examples.PREDICT and any(golden.is_not_text(*out) for out in case.outputs.items()):
         return None
     method = case.method if case else tf_examples.method_of(signature.method)
-    content: dict[str, Any] = {"inputs": asked or sample_request.inputs(signature)}
+    content: dict[str, Any] = {"inputs": inputs or sample_request.inputs(signature)}
     if method != tf_examples.PREDICT:
         if case is None:
             return None
@@ -143,8 +152,8 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
     return f"curl -d {shlex.quote(body)} {where}:{method}"
 
 
-def _asked(case: GoldenCase | None) -> dict[str, Any] | None:
-    """The inputs of a golden question, where they fit on a line."""
+def _question_inputs(case: GoldenCase | None) -> dict[str, Any] | None:
+    """Return the inputs of a golden question as JSON; None if they do not fit on a line."""
     if case is None or sum(array.size for array in case.inputs.values()) > sample_request.LONGEST:
         return None
     return {name: tensors.to_json(array) for name, array in case.inputs.items()}

@@ -1,4 +1,4 @@
-"""`logs`: what a server wrote."""
+"""`logs`: show the log of a server."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ def logs(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> Iterator[str]:
-    """Its lines, the last `tail` of them; with `follow` until the server ends. `progress` hears of a server that has
-    ended already. Raises DeploymentNotFound.
+    """Yield the lines of a server's log, the last `tail` of them; with `follow` until the server exits.
+
+    Raises DeploymentNotFound.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployment(name)

@@ -1,4 +1,4 @@
-"""`predict`: asks a deployment one question over REST."""
+"""`predict`: send one request to a deployment over REST."""
 
 from __future__ import annotations
 
@@ -34,24 +34,24 @@ def predict(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> Any:
-    """The parsed answer to `body`, a predict request as TensorFlow Serving reads it: JSON, or what becomes JSON, arrays
-    and all. Without one the first golden question is asked, which `progress` is told. `version` is a number or a label.
+    """Return the parsed answer to `body`, a predict request in TensorFlow Serving's JSON, as text or as a mapping.
 
-    Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
+    Arrays in a mapping become lists. Without a body, the first golden question is sent. `version` is a number or a
+    label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running_deployment(name)
     if deployment.config_lost:
         progress(deployment.config_note)
     served = _model(deployment, model)
-    chosen = _labelled(version, served) if isinstance(version, str) else version
-    if chosen is not None and chosen not in served.versions:
-        raise _not_served(workspace, deployment, served, chosen)
-    question = _text(body) if body is not None else _golden_question(workspace, deployment, served, chosen, progress)
+    number = _labelled_version(version, served) if isinstance(version, str) else version
+    if number is not None and number not in served.versions:
+        raise _not_served(workspace, deployment, served, number)
+    question = _text(body) if body is not None else _golden_question(workspace, deployment, served, number, progress)
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
-        asked = chosen if chosen is not None else served.versions[-1]
+        asked = number if number is not None else served.versions[-1]
         error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
         raise
     except RequestFailed as error:
@@ -68,52 +68,52 @@ def predict_at(
     version: int | str | None = None,
     settings: Settings | None = None,
 ) -> Any:
-    """The same of a server that deployer did not start, by its REST address. Raises RequestFailed, UsageError."""
+    """Send a request to the REST address of any model server. Raises RequestFailed, UsageError."""
     if model is None or body is None:
         raise UsageError("--url says where, not what to ask", hint="deployer predict MODEL --url URL --input JSON")
     workspace = open_workspace(settings or Settings())
-    where = ADDRESS.fullmatch(url)
-    if where is None:
+    address = ADDRESS.fullmatch(url)
+    if address is None:
         raise InvalidValue(f"{url!r:.200} is no address of a server", hint="--url http://HOST:8501")
-    client = Client(Endpoints(f"http://{where['host']}", where["host"]), workspace.spec.gate.request_seconds)
+    client = Client(Endpoints(f"http://{address['host']}", address["host"]), workspace.spec.gate.request_seconds)
     try:
-        which = check_label(version) if isinstance(version, str) else version
-        return client.post_predict(check_name(model), which, _text(body).encode())
+        checked = check_label(version) if isinstance(version, str) else version
+        return client.post_predict(check_name(model), checked, _text(body).encode())
     except RequestFailed as error:
-        error.hint = _known_rest(workspace, where["port"]) if error.hint == USUAL_PORTS else error.hint
+        error.hint = _rest_hint(workspace, address["port"]) if error.hint == USUAL_PORTS else error.hint
         raise
     finally:
         client.close()
 
 
-def _labelled(label: str, served: ServedModel) -> int:
-    """The version that a label of the served model points to. Raises UsageError."""
+def _labelled_version(label: str, served: ServedModel) -> int:
+    """Return the version that a label points to. Raises UsageError."""
     labels = dict(served.labels)
     if check_label(label) not in labels:
         unknown = served_models.unknown_label(served, label)
-        points = f"deployer label NAME {label}=VERSION points it"
-        unknown.hint = "; ".join(filter(None, (unknown.hint, points)))
+        command = f"deployer label NAME {label}=VERSION points it"
+        unknown.hint = "; ".join(filter(None, (unknown.hint, command)))
         raise unknown
     return labels[label]
 
 
 def _text(body: Body) -> str:
     try:
-        return body if isinstance(body, str) else json.dumps(body, default=_plain)
+        return body if isinstance(body, str) else json.dumps(body, default=_to_json)
     except (TypeError, ValueError) as error:
         raise UsageError(f"the request cannot be written as JSON: {error}") from error
 
 
-def _plain(value: Any) -> Any:
-    """An array, a tensor or one of their numbers as lists and numbers."""
+def _to_json(value: Any) -> Any:
+    """Convert an array or a tensor to lists and numbers."""
     array = value.numpy() if hasattr(value, "numpy") else value
     if hasattr(array, "tolist"):
         return array.tolist()
     raise TypeError(f"{type(value).__name__} has no JSON")
 
 
-def _known_rest(workspace: Workspace, port: str | None) -> str:
-    """Where REST is, for the gRPC port of a deployment."""
+def _rest_hint(workspace: Workspace, port: str | None) -> str:
+    """Return the hint for a port that is the gRPC port of a deployment."""
     for found in workspace.observe_all():
         if str(found.grpc_port) == port:
             return f"{found.name} answers REST requests at {found.endpoints.rest}"
@@ -121,53 +121,54 @@ def _known_rest(workspace: Workspace, port: str | None) -> str:
 
 
 def _model(deployment: Deployment, name: str | None) -> ServedModel:
-    """The model asked for; unset: the deployment's namesake, or the only one. Raises UsageError."""
-    is_namesake = name is None and any(model.name == deployment.name for model in deployment.models)
-    return select_model(deployment, deployment.name if is_namesake else name)
+    """Return the model of that name; by default the one named as the deployment, or the only one."""
+    has_same_name = name is None and any(model.name == deployment.name for model in deployment.models)
+    return select_model(deployment, deployment.name if has_same_name else name)
 
 
 def _not_served(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> InvalidValue:
-    """The error that says which versions can be asked, and how that one is served."""
-    where, of = workspace.cli_target(deployment.name), _of(deployment, served)
-    there = ", ".join(map(str, served.versions))
-    ask = f"deployer predict {where}{of} --version {served.versions[-1]} asks {served.versions[-1]}"
+    """Return the error for a version that is not served."""
+    target = f"{workspace.cli_target(deployment.name)}{_model_option(deployment, served)}"
+    versions = ", ".join(map(str, served.versions))
+    ask = f"deployer predict {target} --version {served.versions[-1]} asks {served.versions[-1]}"
     serve = (
-        f"deployer redeploy {where}{of}{workspace.store_option} --version {version} serves {version}"
+        f"deployer redeploy {target}{workspace.store_option} --version {version} serves {version}"
         if version in workspace.store.versions(served.name)
         else f"deployer versions {served.name} shows what can be served: {version} is not in the store"
     )
-    return InvalidValue(f"version {version} of {served.name} is not served; served: {there}", hint=f"{ask}; {serve}")
+    return InvalidValue(f"version {version} of {served.name} is not served; served: {versions}", hint=f"{ask}; {serve}")
 
 
-def _of(deployment: Deployment, served: ServedModel) -> str:
+def _model_option(deployment: Deployment, served: ServedModel) -> str:
     return f" --model {served.name}" if len(deployment.models) > 1 else ""
 
 
 def _golden_question(
     workspace: Workspace, deployment: Deployment, served: ServedModel, version: int | None, progress: Progress
 ) -> str:
-    chosen = version if version is not None else served.versions[-1]
-    what = f"{served.name}:{chosen}"
+    number = version if version is not None else served.versions[-1]
+    label = f"{served.name}:{number}"
     try:
-        model = workspace.store.get(served.name, chosen)
+        model = workspace.store.get(served.name, number)
         cases = golden.read(model.path)
     except ModelError as error:
-        own = _own_question(workspace, deployment, served, chosen)
-        hint = "; ".join(filter(None, (own, lost_versions.recovery_hint(workspace, served.name, chosen))))
-        raise GoldenError(f"there is no golden question for {what}: {error.message}", hint=hint) from error
+        sample = _sample_hint(workspace, deployment, served, number)
+        hint = "; ".join(filter(None, (sample, lost_versions.recovery_hint(workspace, served.name, number))))
+        raise GoldenError(f"there is no golden question for {label}: {error.message}", hint=hint) from error
     if not cases:
-        hint = _own_question(workspace, deployment, served, chosen)
-        raise GoldenError(f"{what} has no golden set to take a question from", hint=hint)
-    which = f"the first question of its golden set ({model.golden.origin})"
-    progress(f"{what} is asked for its signature {cases[0].signature}: {which}")
+        hint = _sample_hint(workspace, deployment, served, number)
+        raise GoldenError(f"{label} has no golden set to take a question from", hint=hint)
+    origin = f"the first question of its golden set ({model.golden.origin})"
+    progress(f"{label} is asked for its signature {cases[0].signature}: {origin}")
     columns = {name: tensors.to_json(array) for name, array in cases[0].inputs.items()}
     return json.dumps({"signature_name": cases[0].signature, "inputs": columns})
 
 
-def _own_question(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> str:
-    """The hint with a request that the server declares to take."""
-    command = f"deployer predict {workspace.cli_target(deployment.name)}{_of(deployment, served)} --version {version}"
+def _sample_hint(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> str:
+    """Return the hint with a request that fits the signatures which the server declares."""
+    target = f"{workspace.cli_target(deployment.name)}{_model_option(deployment, served)}"
+    command = f"deployer predict {target} --version {version}"
     with suppress(RequestFailed):
-        if found := sample_request.of_any(workspace.client(deployment).signatures(served.name, version)):
-            return f"{command} --input {shlex.quote(json.dumps(found))}"
+        if request := sample_request.of_any(workspace.client(deployment).signatures(served.name, version)):
+            return f"{command} --input {shlex.quote(json.dumps(request))}"
     return f"{command} --file FILE, with a request in JSON"

@@ -1,4 +1,4 @@
-"""`prune`: removes versions that nobody needs any more from the store."""
+"""`prune`: remove versions from the store that no deployment needs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,16 @@ from deployer.rollout.workspace import Workspace, open_all_environments
 
 KEEP = 3
 LAST_GOOD = 2
-"""Releases of one deployment whose models stay: what serves or served last, and what `rollback` goes back to."""
+"""Releases of a deployment whose models stay: the last one, and the one that `rollback` returns to."""
 
 
 def prune(
     name: str | None = None, *, keep: int = KEEP, settings: Settings | None = None, dry_run: bool = False
 ) -> PruneResult:
-    """Keep, of one model or of all, what any deployment serves, what the last good releases of each deployment in each
-    environment served, and the newest `keep` versions; remove the rest. Projects may share a store: what any of them
-    needs of it stays.
+    """Remove versions of one model or of all that no deployment serves or can be rolled back to.
 
-    Raises LockHeld while something is deployed, EngineUnavailable when an engine cannot say what it serves.
+    The newest `keep` versions stay, too. Deployments of other projects that use the same store count. Raises LockHeld
+    during a deploy, EngineUnavailable if an engine does not answer.
     """
     if keep < 1:
         raise InvalidValue(f"--keep {keep}: the newest version always stays", hint="1, or more")
@@ -37,30 +36,33 @@ def prune(
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
             locks.enter_context(engine.locks.acquire(*key, workspace.settings.lock_wait))
-        needed = _served(workspace) | {key for ledger in _ledgers(workspace) for key in _good(ledger.releases())}
+        releases = {key for ledger in _ledgers(workspace) for key in _rollback_targets(ledger.releases())}
+        needed = _served(workspace) | releases
         return _prune(workspace, name, keep, needed, dry_run=dry_run)
 
 
 def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
-    """The deployments of this project, and those of others that have their versions from the same store."""
+    """Yield the deployments of all projects that use the store."""
     yield from ((engine, key) for engine in workspace.engines for key in engine.inventory.names())
     yield from ((engine, (seen.name, seen.env)) for engine, seen in _others(workspace))
 
 
 def _others(workspace: Workspace) -> Iterator[tuple[Engine, Deployment]]:
-    """The deployments of other projects that have their versions from this store. Old ones do not say from which: they
-    count where they share the state directory.
+    """Yield the deployments of other projects that use the store.
+
+    Those of older releases do not record their store: they count if they share the state directory.
     """
     store = workspace.spec.models_dir.resolve()
     own = {engine.traits.state_dir for engine in workspace.engines}
     for other in workspace.other_projects():
-        unsaid = store if other.traits.state_dir in own else None
-        yield from ((other, seen) for seen in other.inventory.observe_all() if (seen.store or unsaid) == store)
+        default = store if other.traits.state_dir in own else None
+        yield from ((other, seen) for seen in other.inventory.observe_all() if (seen.store or default) == store)
 
 
 def _ledgers(workspace: Workspace) -> set[Ledger]:
-    """The histories of all that have their versions from this store, with those of every project in them. That of
-    another project lies where its deployments' folders are: an engine may see it from a state directory of ours.
+    """Return the ledgers of all projects that use the store.
+
+    That of another project is in the state directory of its deployments, which may be another than the engine's.
     """
     own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
     return own | {Ledger(run_dir.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
@@ -70,31 +72,31 @@ def _prune(
     workspace: Workspace, name: str | None, keep: int, needed: set[tuple[str, int]], *, dry_run: bool
 ) -> PruneResult:
     store = workspace.store
-    there = store.models(name)
+    models = store.models(name)
     newest = {
-        (model, version) for model in {found.name for found in there} for version in store.versions(model)[-keep:]
+        (model, version) for model in {found.name for found in models} for version in store.versions(model)[-keep:]
     }
-    stay = needed | newest
-    removed = tuple(found for found in there if (found.name, found.version) not in stay)
+    kept = needed | newest
+    removed = tuple(found for found in models if (found.name, found.version) not in kept)
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
-    return PruneResult(tuple(found for found in there if found not in removed), removed, done=not dry_run)
+    return PruneResult(tuple(found for found in models if found not in removed), removed, done=not dry_run)
 
 
 def _served(workspace: Workspace) -> set[tuple[str, int]]:
-    """What serves, or would after a reload that was killed half-way."""
+    """Return the versions that are served, or will be after an interrupted reload."""
     own = (seen for engine in workspace.engines for seen in engine.inventory.observe_all())
     found = (*own, *(seen for _, seen in _others(workspace)))
     return {key for seen in found for key in _keys((*seen.models, *(seen.reloading_to or ())))}
 
 
-def _good(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
-    """The models of the last good releases of each deployment that served something else than one another."""
+def _rollback_targets(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
+    """Return the versions of the last LAST_GOOD successful releases of each deployment with different models."""
     last: dict[tuple[str, str, str], list[tuple[ServedModel, ...]]] = {}
     for release in releases:
         kept = last.setdefault((release.name, release.env, release.engine), [])
-        good = release.outcome is Outcome.SUCCEEDED and release.change != Change.REMOVE.value
-        if good and release.models not in kept and len(kept) < LAST_GOOD:
+        succeeded = release.outcome is Outcome.SUCCEEDED and release.change != Change.REMOVE.value
+        if succeeded and release.models not in kept and len(kept) < LAST_GOOD:
             kept.append(release.models)
     return {key for kept in last.values() for models in kept for key in _keys(models)}
 

@@ -1,4 +1,4 @@
-"""`redeploy`: another version of a model in a running deployment, in the place of the current one."""
+"""`redeploy` and `label`: replace the version of a model in a deployment, or point its labels elsewhere."""
 
 from __future__ import annotations
 
@@ -30,36 +30,37 @@ def redeploy(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> UpResult:
-    """Serve `version` (unset: the newest in the store) of `model` (unset: of every model) instead of the current one.
+    """Serve `version` of `model` in the place of the current one; by default the newest version of every model.
 
-    Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the one
-    that served stays loaded beside it, so that `rollback` has nothing to load. Raises DeploymentNotFound,
-    ModelNotFound, UsageError for a higher version that is to stay loaded, and all that `up` raises.
+    Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the current
+    version stays loaded, too, so that a rollback is immediate.
+
+    Raises DeploymentNotFound, ModelNotFound, UsageError if the version to keep is the higher one, and what `up` raises.
     """
     workspace = open_workspace(settings or Settings())
 
-    def wanted(deployed: Deployment) -> Spec:
+    def desired(deployed: Deployment) -> Spec:
         models = deployed.models
-        for chosen in _chosen(deployed, model, version):
-            to = workspace.store.get(chosen.name, version).version
-            models = served_models.replace_model(models, _moved(chosen, to, keep_previous))
+        for served in _selected(deployed, model, version):
+            to = workspace.store.get(served.name, version).version
+            models = served_models.replace_model(models, _replace_version(served, to, keep_previous))
         return spec_serving(workspace.spec, deployed.name, models)
 
     deployed = workspace.deployment(name)
     try:
         with lost_versions.suggest_recovery(workspace):
-            result = change(workspace, deployed, wanted, dry_run=dry_run, progress=progress, reason=REDEPLOY)
+            result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=REDEPLOY)
     except (DeployFailed, VerificationFailed, ModelError, NotReady) as error:
         if version is None:
-            error.hint = "; ".join(filter(None, (error.hint, _another_version(workspace, deployed, model))))
+            error.hint = "; ".join(filter(None, (error.hint, _other_version_hint(workspace, deployed, model))))
         raise
     result = dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
     if version is not None:
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
-    chosen = _chosen(deployed, model, None)
-    told = source_changes.notices((each.name for each in chosen), workspace.store, options)
-    return dataclasses.replace(result, notices=(*_passed_over(workspace.store, chosen), *result.notices, *told))
+    served = _selected(deployed, model, None)
+    changed = source_changes.notices((each.name for each in served), workspace.store, options)
+    return dataclasses.replace(result, notices=(*_skipped_versions(workspace.store, served), *result.notices, *changed))
 
 
 def label(
@@ -71,49 +72,51 @@ def label(
     dry_run: bool = False,
     progress: Progress = no_progress,
 ) -> UpResult:
-    """Point labels to versions, which are loaded and proven first; None takes a label away.
+    """Point labels to versions, which are loaded and verified first; None removes a label.
 
-    Requests without version or label go to the highest version that is loaded, whatever its label.
+    Requests without version or label go to the highest loaded version, whatever its labels. Raises UsageError,
+    DeploymentNotFound, and what `up` raises.
     """
     if not labels:
         raise UsageError("no label was given", hint="deployer label NAME canary=7, or canary= to take it away")
     workspace = open_workspace(settings or Settings())
 
-    def wanted(deployed: Deployment) -> Spec:
+    def desired(deployed: Deployment) -> Spec:
         changed = served_models.set_labels(select_model(deployed, model), labels)
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
     with lost_versions.suggest_recovery(workspace):
-        result = change(workspace, workspace.deployment(name), wanted, dry_run=dry_run, progress=progress, reason=LABEL)
+        result = change(
+            workspace, workspace.deployment(name), desired, dry_run=dry_run, progress=progress, reason=LABEL
+        )
     return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
 
-def _another_version(workspace: Workspace, deployed: Deployment, model: str | None) -> str:
-    """Return the hint that names another version than the newest, which was refused; empty where there is none."""
-    for served in _chosen(deployed, model, None):
+def _other_version_hint(workspace: Workspace, deployed: Deployment, model: str | None) -> str:
+    """Return the hint to another version than the newest, which was refused; empty without one."""
+    for served in _selected(deployed, model, None):
         versions, current = workspace.store.versions(served.name), served_models.current_version(served)
         others = versions[:-1]
         if not others or current == versions[-1]:
             continue
         where = f"{workspace.cli_target(deployed.name)}{workspace.store_option}"
-        which = f" --model {served.name}" if len(deployed.models) > 1 else ""
-        one, does = (current, "stays with what serves") if current in others else (others[-1], "takes another")
-        again = f"deployer redeploy {where}{which} --version {one}"
-        return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {does}"
+        option = f" --model {served.name}" if len(deployed.models) > 1 else ""
+        other, effect = (current, "stays with what serves") if current in others else (others[-1], "takes another")
+        again = f"deployer redeploy {where}{option} --version {other}"
+        return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {effect}"
     return ""
 
 
-def _passed_over(store: Store, chosen: tuple[ServedModel, ...]) -> Iterator[str]:
-    """Which version was taken, where others in the store are newer than the one that served, too."""
-    for served in chosen:
+def _skipped_versions(store: Store, selected: tuple[ServedModel, ...]) -> Iterator[str]:
+    """Yield a notice for each model of which several versions are newer than the one that served."""
+    for served in selected:
         newer = [version for version in store.versions(served.name) if version > served_models.current_version(served)]
         if len(newer) > 1:
-            over = ", ".join(map(str, newer[:-1][-5:]))
-            yield f"without --version the newest was taken, {served.name}:{newer[-1]}, and {over} passed over"
+            skipped = ", ".join(map(str, newer[:-1][-5:]))
+            yield f"without --version the newest was taken, {served.name}:{newer[-1]}, and {skipped} passed over"
 
 
-def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
-    """A version that is current already stays as it is: nothing to do."""
+def _replace_version(served: ServedModel, to: int, keep: bool) -> ServedModel:
     current = served_models.current_version(served)
     if keep and to < current:
         raise UsageError(
@@ -123,7 +126,7 @@ def _moved(served: ServedModel, to: int, keep: bool) -> ServedModel:
     return served if to == current else served_models.replace_version(served, to, keep=keep)
 
 
-def _chosen(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
+def _selected(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
     if model is None and version is None:
         return deployed.models
     return (select_model(deployed, model),)

@@ -1,4 +1,4 @@
-"""`render`: the files that `up` would give the server, or a file that starts its container without deployer."""
+"""`render`: write the files that `up` gives the server, or a file that starts its container without deployer."""
 
 from __future__ import annotations
 
@@ -25,75 +25,82 @@ FORMS = (CONFIG, *RENDERED_BY)
 
 
 def render(target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None) -> Rendered:
-    """For NAME[:VERSION] from the store, or for what `deployer.toml` says: what `up` would start now.
+    """Render the files for NAME[:VERSION] from the store, or for what `deployer.toml` lists.
 
-    `compose` and `docker-run` are what the Docker engine would start, whichever engine has the deployment. Its address
-    and ports stay as with `up`; where no engine answers, the settings alone count, and a notice says so.
+    The forms `compose` and `docker-run` describe a container, also if another engine has the deployment. Host and ports
+    are those of the deployment, as with `up`; if no engine answers, those of the settings, with a notice.
+
     Raises EngineConflict, ModelNotFound, TemplateError, SettingRefused.
     """
     if form not in FORMS:
         near = difflib.get_close_matches(form, FORMS, n=1)
-        meant = f"did you mean {near[0]}? " if near else ""
-        raise UsageError(f"{form!r} is not a form to render", hint=f"{meant}there are {', '.join(FORMS)}")
+        suggestion = f"did you mean {near[0]}? " if near else ""
+        raise UsageError(f"{form!r} is not a form to render", hint=f"{suggestion}there are {', '.join(FORMS)}")
     settings = settings or Settings()
     if form == CONFIG:
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
-    wanted = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
-    if form in RENDERED_BY and wanted.gateway.enabled:
+    desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
+    if form in RENDERED_BY and desired.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
         )
-    found = render_target(workspace.with_spec(wanted))
-    spec = found.workspace.spec
+    rendering = render_target(workspace.with_spec(desired))
+    spec = rendering.workspace.spec
     models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
-        rendered, own = engine.render(form, build_launch(spec, engine, models)), _address(found, wanted)
+        rendered = engine.render(form, build_launch(spec, engine, models))
+        notices = _deployed_settings(rendering, desired)
     else:
-        rendered = build_launch(spec, found.workspace.engine, models).rendered
-        own = _engine_chosen(found.workspace)
-    return dataclasses.replace(rendered, notices=(*found.notices, *own, *_versions(found, models, form, target)))
+        rendered = build_launch(spec, rendering.workspace.engine, models).rendered
+        notices = _engine_choice(rendering.workspace)
+    return dataclasses.replace(
+        rendered, notices=(*rendering.notices, *notices, *_other_versions(rendering, models, form, target))
+    )
 
 
-def _address(found: RenderTarget, wanted: Spec) -> Iterator[str]:
-    """What of the address was taken from the deployment; its image, and a gateway in front of it, where the files have
-    another one or none.
-    """
-    if found.deployed is None:
+def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
+    """Yield notices about the deployment: its address is rendered, and its image or gateway are not."""
+    deployed = rendering.deployed
+    if deployed is None:
         return
-    running, rendered = found.deployed.image_name, wanted.docker.image
+    running, rendered = deployed.image_name, desired.docker.image
     if running not in ("", rendered):
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
-        yield f"{rendered} is rendered, as docker.image says; {found.deployed.name} runs {running}: {way}"
-    typed = found.workspace.cli_target(found.deployed.name)
-    yield from inherited_address(wanted.server, found.workspace.spec.server, found.deployed, typed)
-    if found.deployed.gateway is not None:
-        yield f"{found.deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
+        yield f"{rendered} is rendered, as docker.image says; {deployed.name} runs {running}: {way}"
+    target = rendering.workspace.cli_target(deployed.name)
+    yield from inherited_address(desired.server, rendering.workspace.spec.server, deployed, target)
+    if deployed.gateway is not None:
+        yield f"{deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
 
 
-def _versions(found: RenderTarget, models: tuple[ServedModel, ...], form: str, target: str | None) -> Iterator[str]:
-    """Which versions are rendered, where that is a choice: others are deployed, or newer."""
-    workspace, deployed = found.workspace, {each.name: each for each in found.deployed.models} if found.deployed else {}
+def _other_versions(
+    rendering: RenderTarget, models: tuple[ServedModel, ...], form: str, target: str | None
+) -> Iterator[str]:
+    """Yield a notice for each model of which another version is deployed, or a newer one is stored."""
+    workspace = rendering.workspace
+    deployed = {each.name: each for each in rendering.deployed.models} if rendering.deployed else {}
     for model in models:
-        there, newest = deployed.get(model.name, model), workspace.store.versions(model.name)[-1]
-        if (there.versions, there.labels) != (model.versions, model.labels):
-            how = f": {_how(workspace, form, model.name, there.versions[0])}" if len(there.versions) == 1 else ""
-            yield f"{model} is rendered, which up would verify and serve; deployed is {there}{how}"
+        served, newest = deployed.get(model.name, model), workspace.store.versions(model.name)[-1]
+        if (served.versions, served.labels) != (model.versions, model.labels):
+            versions = served.versions
+            hint = f": {_render_hint(workspace, form, model.name, versions[0])}" if len(versions) == 1 else ""
+            yield f"{model} is rendered, which up would verify and serve; deployed is {served}{hint}"
         if newest not in model.versions and target != f"{model.name}:{model.versions[-1]}":
-            how = _how(workspace, form, model.name, newest)
-            yield f"{model} is rendered, and the newest version is {newest}: {how}"
+            hint = _render_hint(workspace, form, model.name, newest)
+            yield f"{model} is rendered, and the newest version is {newest}: {hint}"
 
 
-def _how(workspace: Workspace, form: str, name: str, version: int) -> str:
-    """What renders another version: a command, unless labels of the document point elsewhere."""
+def _render_hint(workspace: Workspace, form: str, name: str, version: int) -> str:
+    """Return how to render another version: by a command, or in `deployer.toml` if it has labels for others."""
     if set(workspace.spec.models[name].labels.values()) - {version}:
         return f"list it under models.{name}.versions in deployer.toml"
     return f"deployer render {form} {workspace.cli_target(f'{name}:{version}')} renders that"
 
 
-def _engine_chosen(workspace: Workspace) -> Iterator[str]:
-    """Whose paths the files have, where nobody named an engine."""
+def _engine_choice(workspace: Workspace) -> Iterator[str]:
+    """Yield the notice about the engine whose paths the files have, if `auto` chose it."""
     if workspace.spec.engine != "auto":
         return
     name = workspace.engine.traits.name
@@ -102,7 +109,7 @@ def _engine_chosen(workspace: Workspace) -> Iterator[str]:
 
 
 def _refuse_addresses(target: str | None, settings: Settings) -> None:
-    """The server's own files have no address in them. Raises UsageError."""
+    """Refuse options for an address, which the server's own files do not contain. Raises UsageError."""
     given = {"--host": settings.host, "--rest-port": settings.rest_port, "--grpc-port": settings.grpc_port}
     unused = [option for option, value in given.items() if value is not None]
     starters = [" ".join(filter(None, ("deployer render", form, target))) for form in RENDERED_BY]
@@ -114,9 +121,9 @@ def _refuse_addresses(target: str | None, settings: Settings) -> None:
 
 
 def write(rendered: Rendered, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
-    """Put the files into a folder, where the server's user can read them. Raises UsageError, and then writes nothing.
+    """Write the files into a directory, readable for the server's user, and return their paths.
 
-    A file that is there with another text may be its owner's work: only `force` overwrites it.
+    Raises UsageError, before anything is written, for a file that exists with another text, unless `force` is set.
     """
     paths = {folder / name: text for name, text in rendered.files.items()}
     if not force:
@@ -135,12 +142,12 @@ def write(rendered: Rendered, folder: Path, *, force: bool = False) -> tuple[Pat
 def _refuse_other_texts(paths: dict[Path, str]) -> None:
     for path, text in paths.items():
         try:
-            there = path.read_text(encoding="utf-8")
+            existing = path.read_text(encoding="utf-8")
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
             raise UsageError(f"{path} is there and cannot be read: {error}", hint="choose another --out") from error
-        if there != text:
+        if existing != text:
             raise UsageError(
                 f"{path} is there with another text", hint="--force overwrites it, or choose another --out"
             )

@@ -1,20 +1,20 @@
-"""`smoke`: proves a running deployment as a deploy would."""
+"""`smoke`: verify a running deployment as a deploy does."""
 
 from __future__ import annotations
 
 from deployer.config.options import Settings
 from deployer.results.running import SmokeResult
 from deployer.rollout.workspace import open_workspace
-from deployer.verification import smoke as proof
+from deployer.verification import smoke as verification
 
 
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:
-    """Every version of every model that it serves; failed checks are in the report.
+    """Verify every version that a deployment serves; failed checks are in the report.
 
     Raises DeploymentNotFound, NotRunning.
     """
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running_deployment(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
-    report = proof.prove(workspace.client(deployment), models, workspace.tolerance)
+    report = verification.prove(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

@@ -1,4 +1,4 @@
-"""`status`: what is deployed, and what its servers say of themselves."""
+"""`status`: list the deployments, with the states that their servers report."""
 
 from __future__ import annotations
 
@@ -39,46 +39,46 @@ def status(
     settings: Settings | None = None,
     progress: Progress = no_progress,
 ) -> tuple[DeploymentStatus, ...]:
-    """Every deployment of the project in this environment, in all with `all_envs`, or the named one; with
-    `all_projects` every deployment that the engines have. `progress` is called with what says that it is the
-    project's and cannot be believed, and where there is nothing with what shows more.
+    """Return the state of one deployment, or of every deployment of the project in this environment.
 
-    Raises DeploymentNotFound; and EngineError where an engine does not answer: what the others have is in its
-    `results`.
+    With `all_envs` of every environment, with `all_projects` of every project. If there is none, `progress` gets the
+    commands that show others. Raises DeploymentNotFound for a name; EngineError if an engine does not answer, with the
+    deployments of the others in its `results`.
     """
     all_envs = all_envs or all_projects
-    opened = open_all_environments if all_envs else open_workspace
-    workspace = opened(settings or Settings())
+    open_function = open_all_environments if all_envs else open_workspace
+    workspace = open_function(settings or Settings())
     if name is not None:
-        return tuple(_status(found, moved, workspace.store) for found, moved in _named(workspace, name))
-    all_of_them, failures = collect_errors(
-        partial(_there, engine, all_projects, progress) for engine in workspace.engines
+        return tuple(_status(deployment, note, workspace.store) for deployment, note in _named(workspace, name))
+    found, failures = collect_errors(
+        partial(_deployments, engine, all_projects, progress) for engine in workspace.engines
     )
-    observed = {found.release: (found, moved) for found, moved in all_of_them}  # an engine may have two addresses
-    there = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
-    if not there and (observed or not failures):
-        progress(_nothing(workspace, tuple(found for found, _ in observed.values()), all_projects))
-    there.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
-    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one that does not answer must not keep the others waiting
-        statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), there))
+    # By release: an engine that is reached at two addresses shows its deployments twice.
+    observed = {deployment.release: (deployment, note) for deployment, note in found}
+    shown = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
+    if not shown and (observed or not failures):
+        progress(_nothing_deployed(workspace, tuple(each for each, _ in observed.values()), all_projects))
+    shown.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
+    with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one slow server must not delay the others
+        statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), shown))
     if failures:
         raise merge_errors(failures, statuses)
     return statuses
 
 
-def _nothing(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:
-    """That nothing is where it was looked for, and what shows what there is."""
+def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:
+    """Return the message that nothing is deployed, with the command that shows other deployments."""
     from deployer.rollout import other_deployments
 
     if in_others:
         others = ", ".join(sorted({f"[{found.env}]" for found in in_others}))
-        command = f"deployer status --all{_typed(workspace.settings)}"
+        command = f"deployer status --all{_scope_options(workspace.settings)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
     return "nothing is deployed in any project" if all_projects else other_deployments.nothing_deployed(workspace)
 
 
-def _typed(settings: Settings) -> str:
-    """The options of a command that say which engine and project are looked at."""
+def _scope_options(settings: Settings) -> str:
+    """Return the options that select the same engine and project."""
     engine = f" --engine {settings.engine}" if settings.engine else ""
     project = f" --project {settings.project}" if settings.project else ""
     place = f" --state-dir {shlex.quote(str(settings.state_dir))}" if settings.state_dir else ""
@@ -86,10 +86,10 @@ def _typed(settings: Settings) -> str:
 
 
 def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:
-    """The deployment of that name, on each engine that has it. Raises DeploymentNotFound."""
+    """Return the deployment of that name on each engine that has it. Raises DeploymentNotFound."""
     name = workspace.deployment_name(name)
-    there = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.engines_with(name))
-    found = tuple(each for engine, seen in there if seen for each in _with_moved(engine, (seen,)))
+    observed = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.engines_with(name))
+    found = tuple(each for engine, seen in observed if seen for each in _with_image_notes(engine, (seen,)))
     found += tuple(
         each for engine in workspace.engines_with(name) for each in _lost(engine, "", name, workspace.spec.env)
     )
@@ -98,56 +98,58 @@ def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...
     return found
 
 
-def _there(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
+def _deployments(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
     others = engine.inventory.other_projects() if all_projects else ()
-    found = tuple(found for each in (engine, *others) for found in _with_moved(each, each.inventory.observe_all()))
+    found = tuple(
+        found for each in (engine, *others) for found in _with_image_notes(each, each.inventory.observe_all())
+    )
     found += _lost(engine, "")
-    found += tuple(lost for each in others for lost in _lost(each, _where(each)))
-    for told in engine.inventory.strangers():
-        progress(f"{told}; it is left alone")
+    found += tuple(lost for each in others for lost in _lost(each, _engine_options(each)))
+    for stranger in engine.inventory.strangers():
+        progress(f"{stranger}; it is left alone")
     return found
 
 
 def _lost(engine: Engine, where: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
-    """Servers whose state directory is lost, each with what ends it; `where` has the engine's options."""
+    """Return the servers whose state directory is lost, each with a note; `where` are the options of the engine."""
     return tuple(
         (found, f"its state directory is lost: deployer down {cli_name(found.name, found.env)}{where} ends the server")
         for found in engine.inventory.lost(*key)
     )
 
 
-def _where(engine: Engine) -> str:
-    """The options by which the deployments of an embedded engine elsewhere are meant."""
+def _engine_options(engine: Engine) -> str:
+    """Return the options that select the embedded engine of another directory."""
     traits = engine.traits
     return f" --project {traits.project} --state-dir {shlex.quote(str(traits.state_dir))} --engine {traits.name}"
 
 
-def _with_moved(engine: Engine, there: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
-    """Each with what is to be said of a tag that has moved since."""
-    images = engine.images.find({found.image_name for found in there if found.image_name})
-    return tuple((found, _moved(images.get(found.image_name), found)) for found in there)
+def _with_image_notes(engine: Engine, deployments: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
+    """Return each deployment with a note if the tag of its image has moved."""
+    images = engine.images.find({each.image_name for each in deployments if each.image_name})
+    return tuple((each, _image_note(images.get(each.image_name), each)) for each in deployments)
 
 
-def _moved(image: NamedImage | None, found: Deployment) -> str:
+def _image_note(image: NamedImage | None, found: Deployment) -> str:
     cause = image_change(image, found) if found.running else None
     return f"{cause}: deployer up {cli_name(found.name, found.env)} would replace the server" if cause else ""
 
 
-def _status(deployment: Deployment, moved: str, store: Store) -> DeploymentStatus:
+def _status(deployment: Deployment, note: str, store: Store) -> DeploymentStatus:
     if deployment.role == LOST:
-        return DeploymentStatus(deployment, (), healthy=False, detail=moved)
+        return DeploymentStatus(deployment, (), healthy=False, detail=note)
     store = Store(deployment.store) if deployment.store else store
-    lacking = ", ".join(store.lacking(deployment.models))
-    lost = f"{lacking} is no longer in {store.root}: put it back" if lacking else ""
+    missing = ", ".join(store.lacking(deployment.models))
+    lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     exposed = exposure(deployment.host, tls=tls, tokens=tokens)
     return dataclasses.replace(
-        _asked(deployment), warning="; ".join(filter(None, (deployment.config_note, lost, moved, exposed)))
+        _reported(deployment), warning="; ".join(filter(None, (deployment.config_note, lost, note, exposed)))
     )
 
 
-def _asked(deployment: Deployment) -> DeploymentStatus:
+def _reported(deployment: Deployment) -> DeploymentStatus:
     if stopped := stopped_component(deployment):
         detail = f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
@@ -162,7 +164,7 @@ def _asked(deployment: Deployment) -> DeploymentStatus:
 
 def _missing(deployment: Deployment, states: tuple[ModelState, ...]) -> str:
     available = {(state.model, state.version) for state in states if state.state == "AVAILABLE"}
-    wanted = [(model.name, version) for model in deployment.models for version in model.versions]
+    desired = [(model.name, version) for model in deployment.models for version in model.versions]
     return ", ".join(
-        f"{name}:{version} is not available" for name, version in wanted if (name, version) not in available
+        f"{name}:{version} is not available" for name, version in desired if (name, version) not in available
     )

@@ -1,4 +1,4 @@
-"""`token`: makes a bearer token that a gateway lets in, or takes one back. Only its hash is kept."""
+"""`token`: create a bearer token for the gateway, or revoke one. Only its hash is stored."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
 def token(name: str, *, revoke: bool = False, settings: Settings | None = None) -> TokenResult:
-    """A new token for `name` in the file that `gateway.tokens` says; the former one of that name ends.
+    """Create a token for `name` in the file `gateway.tokens`, in the place of a former one; or revoke it.
 
-    The next `up` brings it to the gateway. Raises ConfigError, InvalidValue.
+    The next `up` applies it. Raises ConfigError, InvalidValue.
     """
     from deployer.config import loader
     from deployer.engines.docker.gateway import tokens
@@ -29,13 +29,13 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     hashes = tokens.read(path) if path.exists() else {}
     if revoke and hashes.pop(name, None) is None:
         raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
-    made = None if revoke else tokens.new()
-    _keep(path, hashes if made is None else {**hashes, name: tokens.hashed(made)})
-    replaced = made is not None and name in hashes
-    return TokenResult(name, made, path, (f"this replaces the token that {name} had",) if replaced else ())
+    created = None if revoke else tokens.new()
+    _write(path, hashes if created is None else {**hashes, name: tokens.hashed(created)})
+    replaced = created is not None and name in hashes
+    return TokenResult(name, created, path, (f"this replaces the former token of {name}",) if replaced else ())
 
 
-def _keep(path: Path, hashes: dict[str, str]) -> None:
+def _write(path: Path, hashes: dict[str, str]) -> None:
     from deployer.engines.docker.gateway import tokens
 
     try:

@@ -1,4 +1,4 @@
-"""`unlock`: whose lock is on a deployment, and taking it away."""
+"""`unlock`: show who holds the lock of a deployment, or break it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from deployer.rollout.workspace import open_workspace
 
 
 def unlock(name: str | None = None, *, force: bool = False, settings: Settings | None = None) -> UnlockResult:
-    """Tell who works on a deployment; with `force` take the lock away: a command of this machine is ended.
+    """Return who holds the lock of a deployment; with `force`, break it and end the command if it runs here.
 
-    Raises EngineError, LockHeld for a command that cannot be ended from here, and EngineConflict for two of them.
+    Raises EngineError, LockHeld for a command that runs elsewhere, EngineConflict for locks on two engines.
     """
     workspace = open_workspace(settings or Settings())
     name = workspace.deployment_name(name)

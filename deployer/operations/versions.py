@@ -1,4 +1,4 @@
-"""`versions`: what the store has."""
+"""`versions`: list the versions in the store."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deployer.rollout.workspace import open_workspace
 
 
 def versions(name: str | None = None, *, settings: Settings | None = None) -> VersionsResult:
-    """All versions of a model, or of all models. Raises ModelNotFound for a name that the store lacks."""
+    """Return the versions of one model or of all. Raises ModelNotFound for an unknown name."""
     workspace = open_workspace(settings or Settings())
     with lost_versions.suggest_recovery(workspace):
         return VersionsResult(workspace.store.models(name))

@@ -1,4 +1,4 @@
-"""What the verbs did that change a deployment."""
+"""Results of the commands that change a deployment."""
 
 from __future__ import annotations
 
@@ -16,40 +16,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class UpResult:
-    """What `up` did; after a dry run `endpoints` and `report` are None, and `traffic` where it was not measured.
-
-    `notices` say what was chosen without being asked for, each with its reason, what the exports left out or renamed,
-    what killed commands had left, what others can reach, and what the change takes back.
-    """
+    """The result of `up`, `redeploy`, `label` or `rollback`."""
 
     name: str
     env: str
     engine: str
     models: tuple[ServedModel, ...]
     endpoints: Endpoints | None
+    """None after a dry run."""
+
     plan: Plan
     report: Report | None
+    """The verification; None after a dry run."""
+
     traffic: TrafficFigures | None = None
+    """The measured requests; None without `--measure`."""
+
     notices: tuple[str, ...] = ()
+    """Defaults that were chosen, notes of exports, recovery after killed commands, exposure, reverted changes."""
 
 
 @dataclass(frozen=True)
 class TokenResult:
-    """A new bearer token, which is kept nowhere; None after one was taken back. `file` has the hashes. `notices` say
-    that it replaces another.
-    """
+    """A new or revoked bearer token."""
 
     name: str
     token: str | None
+    """The token, which is stored nowhere; None after it was revoked."""
+
     file: Path
+    """The file with the hashes of all tokens."""
+
     notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class DownResult:
-    """What `down` removed; `state_dir` is that of another directory than the one in which it was asked."""
-
-    """What `down` removed; `notices` say what was found beside it, and what was mended or left alone."""
+    """A deployment that `down` removed."""
 
     name: str
     env: str
@@ -57,14 +60,19 @@ class DownResult:
     plan: Plan
     project: str = ""
     state_dir: Path | None = None
+    """The state directory, if it is another one than that of the workspace."""
+
     notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class UnlockResult:
-    """Who holds the lock on a deployment, None for nobody; `taken` when it was taken away."""
+    """The lock of a deployment."""
 
     name: str
     env: str
     owner: str | None
+    """The command that holds the lock; None if it is free."""
+
     taken: bool
+    """Whether the lock was broken."""

@@ -1,4 +1,4 @@
-"""What was asked of a server or a machine, and what came of it."""
+"""Results of checks: of a server, of a machine."""
 
 from __future__ import annotations
 
@@ -7,13 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Check:
-    """One thing that was asked of a server. `worst` is the largest measured distance from a golden answer. `partial`
-    says that something was not asked or not compared: `detail` says what.
-
-    `retried` counts requests that the server refused for load and that were asked again; `overloaded` tells that it
-    still refused in the end, so that nothing is known of its answer. `answers` counts those that were compared with
-    golden ones.
-    """
+    """One check of a server."""
 
     name: str
     model: str
@@ -21,15 +15,24 @@ class Check:
     detail: str
     milliseconds: float
     worst: float | None = None
+    """The largest absolute difference from a golden answer."""
+
     partial: bool = False
+    """Whether something could not be compared; `detail` says what."""
+
     retried: int = 0
+    """How many requests were repeated because the server refused them for load."""
+
     overloaded: bool = False
+    """Whether the server refused a request for load until the end, so that its answer is unknown."""
+
     answers: int = 0
+    """How many answers were compared with golden answers."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about this machine or an engine; `severity` is `ok`, `warning` or `error`."""
+    """A finding about this machine or an engine; `severity` is `ok`, `warning` or `error`."""
 
     check: str
     severity: str
@@ -39,35 +42,33 @@ class Finding:
 
 @dataclass(frozen=True)
 class DoctorResult:
-    """Whether this machine is fit to deploy."""
+    """The findings about this machine and its engines."""
 
     findings: tuple[Finding, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether nothing stands in the way."""
+        """Whether no finding is an error."""
         return all(finding.severity != "error" for finding in self.findings)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All checks of one proof; a proof without a check proves nothing. `ok` does not say that everything was asked:
-    `partial` checks say what was not.
-    """
+    """The checks of one verification; without checks, it has not passed."""
 
     checks: tuple[Check, ...]
 
     @property
     def ok(self) -> bool:
-        """Whether there were checks and all of them passed."""
+        """Whether there are checks and all of them passed, also partial ones."""
         return bool(self.checks) and all(check.ok for check in self.checks)
 
     @property
     def overloaded(self) -> bool:
-        """Whether nothing is wrong but that the server refused requests for load until the end."""
+        """Whether checks failed only because the server refused requests for load."""
         return bool(self.failed) and all(check.overloaded for check in self.failed)
 
     @property
     def failed(self) -> tuple[Check, ...]:
-        """The checks that did not pass."""
+        """The checks that failed."""
         return tuple(check for check in self.checks if not check.ok)

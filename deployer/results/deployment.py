@@ -1,4 +1,4 @@
-"""Values: what is to be served, what a server reads, and what is running."""
+"""Values of a deployment: served models, the launch of a server, and the observed state."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from deployer.results.model import Model
 
 DEFAULT_ENV = "local"
 LOST = "lost"
-"""The role of a server that runs though its state directory is gone."""
+"""The role of a server that runs without its state directory."""
 LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
-"""Where clients of TensorFlow Serving expect it; many tutorials have them the other way round."""
+"""The default ports of TensorFlow Serving."""
 MODEL_CONFIG = "model_config.config"
-"""The file of a server's config folder that says what it serves: a running server can take up another."""
+"""The config file with the models, which a running server can reload."""
 
 
 def cli_name(name: str, env: str) -> str:
-    """What to type after a verb to mean this deployment."""
+    """Return the arguments that name a deployment on the command line."""
     return name if env == DEFAULT_ENV else f"{name} --env {env}"
 
 
@@ -35,7 +35,7 @@ class ServedModel:
     digests: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        """`name:1` for one version without labels; otherwise `name: 1 (stable), 2`."""
+        """Return `name:1` for one version without labels; otherwise `name: 1 (stable), 2`."""
         if len(self.versions) == 1 and not self.labels:
             return f"{self.name}:{self.versions[0]}"
         labels = {version: [label for label, to in self.labels if to == version] for version in self.versions}
@@ -43,22 +43,22 @@ class ServedModel:
         return f"{self.name}: {', '.join(texts)}"
 
     def digest_of(self, version: int) -> str:
-        """The digest of a version's files; empty where it is not known."""
+        """Return the digest of a version's files; empty if it is unknown."""
         return dict(zip(self.versions, self.digests, strict=False)).get(version, "")
 
 
 def format_models(models: Iterable[ServedModel]) -> str:
-    """Several in one line."""
+    """Return models in one line."""
     return "; ".join(map(str, models))
 
 
 def models_text(models: tuple[ServedModel, ...]) -> str:
-    """Models as one line of JSON: what labels, state files and the ledger hold."""
+    """Return models as JSON, for labels, state files and the ledger."""
     return json.dumps([[model.name, model.versions, model.labels, model.digests] for model in models])
 
 
 def models_from(text: str) -> tuple[ServedModel, ...]:
-    """The same read back. Raises ValueError and TypeError for anything else."""
+    """Read models from JSON. Raises ValueError or TypeError for anything else."""
     return tuple(
         ServedModel(name, tuple(versions), tuple((label, version) for label, version in labelled), tuple(digests))
         for name, versions, labelled, digests in json.loads(text)
@@ -67,7 +67,7 @@ def models_from(text: str) -> tuple[ServedModel, ...]:
 
 @dataclass(frozen=True)
 class ResolvedModel:
-    """A model of a deployment with its versions resolved to what the store has."""
+    """A model of a deployment, with its versions from the store."""
 
     served: ServedModel
     models: tuple[Model, ...]
@@ -75,9 +75,7 @@ class ResolvedModel:
 
 @dataclass(frozen=True)
 class Rendered:
-    """The files that a server reads, by their name in its config folder. `notices` say what was taken from the
-    deployment, which other versions there are, and whose paths the files have, where no engine was named.
-    """
+    """The files that a server reads, by their path in its config directory."""
 
     files: Mapping[str, str]
     notices: tuple[str, ...] = ()
@@ -85,7 +83,7 @@ class Rendered:
 
 @dataclass(frozen=True)
 class Endpoints:
-    """Where a server answers: `rest` is a base URL, `grpc` is `host:port`."""
+    """The addresses of a server: `rest` is a base URL, `grpc` is `host:port`."""
 
     rest: str
     grpc: str
@@ -93,7 +91,7 @@ class Endpoints:
 
 @dataclass(frozen=True)
 class NamedImage:
-    """An image by the name that was given, and the id of what the engine has under that name now, if anything."""
+    """An image by its name, with the id that the name has on the engine now; empty if it is not pulled."""
 
     name: str
     id: str
@@ -111,86 +109,88 @@ PART_DIGITS = 10
 
 @dataclass(frozen=True)
 class Launch:
-    """Everything that makes one server what it is. Ports that are None or 0 may be any; `image` is None where the
-    engine has no images.
-
-    `server_digest` changes with what a running server cannot take up: flags, address, batching, where models are;
-    `gateway_digest` with the gateway that is wanted in front of it, and is empty without one.
-    """
+    """The desired state of a server: everything that an engine needs to start it."""
 
     name: str
     env: str
     host: str
     rest_port: int | None
+    """None keeps the deployment's port, or takes the default if it is free; 0 takes any free port."""
+
     grpc_port: int | None
     flags: tuple[tuple[str, str], ...]
     models: tuple[ServedModel, ...]
     models_root: str
+    """The store's directory, as the server sees it."""
+
     rendered: Rendered
     traits: object = None
+    """The fingerprint of the engine's settings."""
+
     image: NamedImage | None = None
+    """None for an engine without images."""
+
     gateway_digest: str = ""
+    """The digest of the gateway's settings; empty without a gateway."""
+
     project: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
-        """Name and environment."""
+        """The name and the environment."""
         return self.name, self.env
 
     @property
     def server_digest(self) -> str:
-        """Over all but ports, models and image: a digest for each of SERVER_PARTS, so that one can say what differs."""
+        """The digests of what a running server cannot reload, one for each of SERVER_PARTS."""
         files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}
         parts = (self.host, self.flags, self.models_root, files, self.traits)
         return ".".join(digest(part)[:PART_DIGITS] for part in parts)
 
 
-def differing_parts(wanted: str, there: str) -> tuple[str, ...]:
-    """Which of SERVER_PARTS differ between two server digests; all of them where one is of another form."""
-    ours, theirs = wanted.split("."), there.split(".")
-    if len(ours) != len(theirs):
+def differing_parts(desired: str, observed: str) -> tuple[str, ...]:
+    """Return which of SERVER_PARTS differ between two server digests; all of them if one has another format."""
+    desired_parts, observed_parts = desired.split("."), observed.split(".")
+    if len(desired_parts) != len(observed_parts):
         return SERVER_PARTS
-    return tuple(name for name, one, other in zip(SERVER_PARTS, ours, theirs, strict=True) if one != other)
+    pairs = zip(SERVER_PARTS, desired_parts, observed_parts, strict=True)
+    return tuple(name for name, one, other in pairs if one != other)
 
 
 def digest(value: object) -> str:
-    """A short stable digest of plain data."""
+    """Return a short, stable digest of plain data."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True)
 class Gateway:
-    """The gateway in front of a server. `digest` changes with its settings; one that is gone has none.
-
-    `token` is the file of the tool's own bearer token, `certificate` that of the certificate when it speaks TLS;
-    `guarded` when clients need a token.
-    """
+    """The gateway in front of a server."""
 
     digest: str
+    """Changes with its settings; empty if its container is gone."""
+
     running: bool
     token: Path
+    """The file with the bearer token that deployer itself uses."""
+
     certificate: Path | None = None
+    """The file of the TLS certificate; None without TLS."""
+
     guarded: bool = False
+    """Whether clients need a token."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """A server as an engine observed it. `role` is `candidate` until it was proven and promoted, then `serving`;
-    of one that runs though its state directory is gone, `lost`.
-
-    `image` is what a container runs: `repository@digest`, or the id of an image that no registry knows; `image_id` is
-    the engine's own id of it, `image_name` what it was asked for by. `store` is the folder that it has its versions
-    from; None is that of the command that asks. `reloading_to` are the models of a reload that was begun and not
-    ended: what the server has then is theirs, or still `models`. `slot` is its place behind a gateway, and `gateway`
-    that one, once the server is reached through it. `host` is the address that the ports are bound to. `config_lost`
-    tells that the directory which the server reads is gone: `models` are those that it started with.
-    """
+    """A server as an engine observed it."""
 
     name: str
     env: str
     engine: str
     release: str
     role: str
+    """`candidate` until it is promoted, then `serving`; `lost` if it runs without its state directory."""
+
     models: tuple[ServedModel, ...]
     endpoints: Endpoints
     rest_port: int
@@ -201,19 +201,34 @@ class Deployment:
     pid: int | None
     folder: Path
     image: str = ""
+    """What a container runs: `repository@digest`, or the id of an image without a registry."""
+
     image_id: str = ""
+    """The id of the image on its engine."""
+
     image_name: str = ""
+    """The name by which the image was chosen."""
+
     store: Path | None = None
+    """The directory of its store; None for the store of the workspace."""
+
     reloading_to: tuple[ServedModel, ...] | None = None
+    """The models of a reload that has not ended: the server has these or still `models`."""
+
     slot: str = ""
+    """Its place behind a gateway."""
+
     gateway: Gateway | None = None
     host: str = ""
+    """The address that its ports are bound to."""
+
     project: str = ""
     config_lost: bool = False
+    """Whether its run directory is gone: then `models` are those that it started with."""
 
     @property
     def config_note(self) -> str:
-        """The note about a server whose run directory is gone; empty where it is there."""
+        """The notice about a lost run directory; empty without one."""
         if not self.config_lost:
             return ""
         return (
@@ -225,11 +240,12 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes that a server uses, that it may use at most, that its machine has free, and that hold parts of files for it
-    and can be taken back; None is unknown.
-    """
+    """The memory of a server, in bytes; None is unknown."""
 
     used: int
     limit: int | None = None
     free: int | None = None
+    """Free memory of its machine."""
+
     cached: int = 0
+    """Cached files that count as its memory and can be reclaimed."""

@@ -1,4 +1,4 @@
-"""What changes from one version to another."""
+"""Differences between two versions of a model."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class SignatureChange:
 
 @dataclass(frozen=True)
 class OutputDistance:
-    """How far an output of the later version is from the earlier one's golden answers, over `values` values.
+    """How much an output of the later version differs from the golden answers of the earlier one.
 
-    `worst` and `mean` are absolute distances, None where there are none to tell: texts, another shape, randomness.
+    `worst` and `mean` are absolute differences of `values` numbers; None for strings, another shape, or random outputs.
     """
 
     signature: str
@@ -33,7 +33,7 @@ class OutputDistance:
 
 @dataclass(frozen=True)
 class Numbers:
-    """What two versions answered to the golden questions of the first, and the median time of an answer."""
+    """Answers of two versions to the golden questions of the first, compared, with their median times."""
 
     cases: int = 0
     distances: tuple[OutputDistance, ...] = ()
@@ -44,7 +44,7 @@ class Numbers:
 
 @dataclass(frozen=True)
 class VersionFigures:
-    """A version's size and the median time that TensorFlow takes for a golden question, where it was measured."""
+    """The size of a version, and the median time that TensorFlow takes for a golden question, if measured."""
 
     version: int
     size_bytes: int
@@ -54,7 +54,7 @@ class VersionFigures:
 
 @dataclass(frozen=True)
 class DiffResult:
-    """What changes for clients from `before` to `after`; `refused` says which golden questions have no answer now."""
+    """What changes for clients from `before` to `after`; `refused` names golden questions without an answer."""
 
     name: str
     before: VersionFigures

@@ -1,4 +1,4 @@
-"""Changes as the history has them."""
+"""Releases in the history."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 ROLLBACK = "rollback"
-"""What the history says of a release that goes back."""
+"""The detail of a release that a rollback made."""
 REDEPLOY, LABEL = "redeploy", "label"
-"""What it says of those that the commands of that name made."""
+"""The details of releases that the commands of that name made."""
 
 
 class Outcome(Enum):
-    """How a release ended."""
+    """The outcome of a release."""
 
     UNDER_WAY = "under way"
     SUCCEEDED = "succeeded"
@@ -28,13 +28,12 @@ class Outcome(Enum):
 
     @classmethod
     def _missing_(cls, value: object) -> Outcome | None:
-        """Histories of earlier releases say `good`."""
-        return cls.SUCCEEDED if value == "good" else None
+        return cls.SUCCEEDED if value == "good" else None  # the word of older ledgers
 
 
 @dataclass(frozen=True)
 class Release:
-    """A change as the history has it; `change` is the plan's, `detail` tells why it failed."""
+    """A change of a deployment; `change` is the kind of its plan, `detail` says why it failed or who asked for it."""
 
     number: int
     name: str
@@ -52,9 +51,7 @@ class Release:
 
 @dataclass(frozen=True)
 class HistoryResult:
-    """Releases, the newest first; `notices` say of what is deployed that its history is lost, and, where there is
-    none, what command shows one.
-    """
+    """Releases, the newest first; `notices` say which histories are lost, and how to show others."""
 
     releases: tuple[Release, ...]
     notices: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Values: tensors, signatures and models, as a SavedModel declares them."""
+"""Values of a model: tensors and signatures, versions in the store, their sources and golden sets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from deployer.errors import InvalidValue
 
 Shape = tuple[int | None, ...] | None
-"""None for an open dimension; a shape of None for an unknown rank."""
+"""A dimension of None has any size; a shape of None has any rank."""
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 TENSOR = re.compile(r"(?P<name>.+):(?P<dtype>[a-z0-9]+)\[(?P<shape>[^\[\]]*)\]")
@@ -21,7 +21,7 @@ MAX_VERSION = 2**63 - 1
 
 
 def check_name(name: str, what: str = "model") -> str:
-    """The name itself, when it can be a folder, a label and a URL part without quoting."""
+    """Return a name that needs no quoting as a directory, a label or a part of a URL. Raises InvalidValue."""
     if NAME.fullmatch(name):
         return name
     shown = name if len(name) <= 40 else name[:37] + "..."
@@ -32,7 +32,7 @@ def check_name(name: str, what: str = "model") -> str:
 
 
 def check_version(text: str | int) -> int:
-    """A version number: TensorFlow Serving loads only folders named by a whole number, and 0 reads as 'not set'."""
+    """Return a version number, which TensorFlow Serving accepts as the name of a directory. Raises InvalidValue."""
     if re.fullmatch(r"[0-9]{1,19}", str(text)) and 1 <= int(text) <= MAX_VERSION:
         return int(text)
     raise InvalidValue(f"version {str(text)[:40]!r} is not allowed: a whole number from 1 to {MAX_VERSION}")
@@ -48,7 +48,7 @@ class TensorSpec:
 
     @classmethod
     def parse(cls, text: str) -> TensorSpec:
-        """Read `name:dtype[shape]`, e.g. `image:float32[?,28,28]`; `?` (or `-1`, `None`) leaves a dimension open."""
+        """Parse `name:dtype[shape]`, such as `image:float32[?,28,28]`; `?`, `-1` or `None` is any size."""
         name, colon, rest = text.rpartition(":")
         match = TENSOR.fullmatch(f"{name.strip()}{colon}{rest.replace(' ', '')}")
         if not match or match["dtype"] not in DTYPES:
@@ -75,7 +75,7 @@ def _dimension(part: str, text: str) -> int | None:
 
 @dataclass(frozen=True)
 class Signature:
-    """A callable of the model: inputs and outputs are sorted by name."""
+    """A function of a model; its inputs and outputs are sorted by name."""
 
     name: str
     method: str
@@ -85,7 +85,7 @@ class Signature:
 
 @dataclass(frozen=True)
 class SavedModelInfo:
-    """What `saved_model.pb` and the files beside it say, read without TensorFlow."""
+    """The contents of a SavedModel, read without TensorFlow."""
 
     signatures: tuple[Signature, ...]
     tags: tuple[str, ...]
@@ -97,72 +97,86 @@ class SavedModelInfo:
 
 @dataclass(frozen=True)
 class Model:
-    """A version in the store. `digest` is over the bytes of the SavedModel; `source` says what it was exported from.
-    `notes` say what the export fixed, renamed, left out or could not compare: one sentence each.
-    """
+    """A version in the store."""
 
     name: str
     version: int
     path: Path
     digest: str
+    """The digest of the SavedModel's files."""
+
     info: SavedModelInfo
     source: Source
     golden: GoldenSummary
     created: str
     notes: tuple[str, ...] = ()
+    """What the export fixed, renamed, left out or could not compare."""
 
     def signature(self, name: str) -> Signature | None:
-        """The signature of that name, if the model has it."""
+        """Return the signature of that name; None without it."""
         return next((found for found in self.info.signatures if found.name == name), None)
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where a version came from. `digest` covers the source's bytes and every option that shapes the export; where only
-    running the source tells what it makes, there is none. `options` covers the options and examples, `content` the
-    bytes alone. `keras` is the version of the Keras that wrote it, where one did.
-    """
+    """The source that a version was exported from."""
 
     kind: str
     location: str
     digest: str | None
+    """The digest of its content and of the export's options; None for code, whose result is known only when it runs."""
+
     keras: str | None = None
+    """The version of Keras that wrote it; None for other sources."""
+
     options: str | None = None
+    """The digest of the export's options and examples."""
+
     content: str | None = None
+    """The digest of its content alone."""
 
 
 @dataclass(frozen=True)
 class GoldenSummary:
-    """What the golden set holds: how many cases, made how, which outputs are random, and what it lacks.
-
-    `random_outputs` are `signature/output` pairs whose values change from run to run: their shape and dtype are
-    proven, their values are not. `skipped` names signatures without golden answers, each with its reason. `warmup`
-    counts the records that were made of it for the server's warm-up. `compared` are the signatures whose answers the
-    source model itself gave too; `not_compared` says of which others it did not, and why. `notes` say what a signature
-    takes less of than it declares, and what an API cannot carry. `itself` says that the SavedModel is the source, and
-    `rewritten` that its graph was stored in another form: of text, or as `--tags` or `--default-signature` asked.
-    """
+    """A summary of the golden set of a version."""
 
     cases: int
     origin: str
+    """How its questions were made."""
+
     random_outputs: tuple[str, ...] = ()
+    """`signature/output` pairs whose values are random: only their shapes and dtypes are compared."""
+
     skipped: tuple[str, ...] = ()
+    """Signatures without golden answers, each with the reason."""
+
     warmup: int = 0
+    """How many warm-up records were made of it."""
+
     compared: tuple[str, ...] = ()
+    """Signatures whose golden answers equal those of the source model."""
+
     not_compared: tuple[str, ...] = ()
+    """Signatures that the source model could not answer, each with the reason."""
+
     notes: tuple[str, ...] = ()
+    """What signatures accept less than they declare, and what an API cannot carry."""
+
     itself: bool = False
+    """Whether the source is the SavedModel itself."""
+
     rewritten: bool = False
+    """Whether the graph of that SavedModel was rewritten, for `--tags`, `--default-signature` or from text."""
 
     @property
     def is_whole(self) -> bool:
-        """Whether every signature has golden answers, each with all of its values the source model's own."""
+        """Whether all values of all signatures were compared with the source model."""
         of_source = self.itself or (self.compared and not self.not_compared)
         return bool(of_source) and not (self.skipped or self.random_outputs)
 
     @property
     def fidelity(self) -> str:
-        """Whether the source model itself was asked, in one line."""
+        """One line that says how far the version was compared with the source model."""
         if not self.cases:
             return "not compared with the source model: there are no golden answers"
         if self.itself:
@@ -181,6 +195,6 @@ class GoldenSummary:
 
     @property
     def lack(self) -> str:
-        """What is said of a version without golden answers."""
+        """The reason why a version has no golden answers."""
         reasons = "; ".join(self.skipped) or "this version was not exported by deployer"
         return f"no golden answers to compare with: {reasons}"

@@ -1,4 +1,4 @@
-"""What a change consists of: steps that are shown by a dry run, written into the journal, and executed as they are."""
+"""Plans: the steps that a dry run shows, the journal records, and the executor performs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployer.results.deployment import ServedModel, digest, format_models
 
 
 class Change(Enum):
-    """What kind of change a plan makes."""
+    """The kind of change that a plan makes."""
 
     CREATE = "create"
     RELOAD = "reload"
@@ -22,24 +22,24 @@ class Change(Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that will be done, and because of what."""
+    """One step of a plan, with its cause."""
 
     cause: str
 
     @property
     def kind(self) -> str:
-        """`start_candidate`, and so on."""
+        """The name of the step in JSON, such as `start_candidate`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", type(self).__name__).lower()
 
     @property
     def action(self) -> str:
-        """What is done, in words."""
+        """The step in words."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
 class Export(Step):
-    """A source becomes a version in the store."""
+    """Export a source to a version in the store."""
 
     source: str
     model: str
@@ -52,9 +52,7 @@ class Export(Step):
 
 @dataclass(frozen=True)
 class StartCandidate(Step):
-    """A server starts beside what serves, on ports of its own; from an image where the engine has images, which is
-    pulled where it is `missing`.
-    """
+    """Start a server on ports of its own; its image is pulled first if it is `missing`."""
 
     models: tuple[ServedModel, ...]
     image: str = ""
@@ -68,7 +66,7 @@ class StartCandidate(Step):
 
 @dataclass(frozen=True)
 class VerifyCandidate(Step):
-    """The candidate loads its models and answers the golden questions; with `pace`, no slower than what serves."""
+    """Verify that the candidate loads its models and gives the golden answers; with `pace`, also its speed."""
 
     pace: bool = False
 
@@ -79,7 +77,7 @@ class VerifyCandidate(Step):
 
 @dataclass(frozen=True)
 class AwaitCandidate(Step):
-    """The candidate loads its models; it is asked for nothing else."""
+    """Wait until the candidate has loaded its models."""
 
     @property
     def action(self) -> str:
@@ -88,7 +86,7 @@ class AwaitCandidate(Step):
 
 @dataclass(frozen=True)
 class DiscardCandidate(Step):
-    """The candidate goes: the server that serves loads what it has shown. In the `background` while that goes on."""
+    """Stop the candidate of a reload; in the `background`, while the serving server loads the same versions."""
 
     background: bool
 
@@ -99,14 +97,16 @@ class DiscardCandidate(Step):
 
 @dataclass(frozen=True)
 class Promote(Step):
-    """The candidate takes the address; the old server, with the models of `replaces`, gives way once the steps of
-    `accepted_by` have passed.
-    """
+    """Give the candidate the public address, and retire the old server once the `accepted_by` steps have passed."""
 
     address: str
     gateway: bool
     replaces: str = ""
+    """The models of the old server."""
+
     gap: str = ""
+    """Until when the ports are closed; empty if they stay open."""
+
     changes: tuple[str, ...] = ()
     accepted_by: tuple[Step, ...] = ()
 
@@ -124,7 +124,7 @@ class Promote(Step):
 
 @dataclass(frozen=True)
 class AwaitServing(Step):
-    """The server has its models AVAILABLE at its address."""
+    """Wait until all models are AVAILABLE at the public address."""
 
     @property
     def action(self) -> str:
@@ -133,9 +133,7 @@ class AwaitServing(Step):
 
 @dataclass(frozen=True)
 class VerifyServing(Step):
-    """The server that serves answers the golden questions. `again`: it has done so a moment ago, before its models were
-    changed.
-    """
+    """Verify the serving server; `again` leaves out what was verified before its models changed."""
 
     again: bool = False
 
@@ -146,7 +144,7 @@ class VerifyServing(Step):
 
 @dataclass(frozen=True)
 class JudgeTraffic(Step):
-    """What clients noticed is within the limits; with `old_serves`, the server before may still answer them."""
+    """Check the measured requests against the limits; with `old_serves`, the old server may still answer."""
 
     old_serves: bool
 
@@ -157,7 +155,7 @@ class JudgeTraffic(Step):
 
 @dataclass(frozen=True)
 class LoadVersions(Step):
-    """The server loads what is new beside what it has: a label may only point to a version that is loaded."""
+    """Load new versions and keep the old ones, because a label may only point to a loaded version."""
 
     models: tuple[ServedModel, ...]
 
@@ -168,7 +166,7 @@ class LoadVersions(Step):
 
 @dataclass(frozen=True)
 class Reload(Step):
-    """The server serves these models, and of those `before` nothing else any more."""
+    """Serve these models, and unload the versions of `before` that are not among them."""
 
     models: tuple[ServedModel, ...]
     before: tuple[ServedModel, ...]
@@ -181,7 +179,7 @@ class Reload(Step):
 
 @dataclass(frozen=True)
 class RecordModels(Step):
-    """The server is known for its models from now on: the reload has ended."""
+    """Record that the reload has ended and which models are served."""
 
     models: tuple[ServedModel, ...]
 
@@ -192,7 +190,7 @@ class RecordModels(Step):
 
 @dataclass(frozen=True)
 class ReplaceGateway(Step):
-    """Another gateway takes the ports from the one that has them, in front of a server that goes on serving."""
+    """Replace the gateway in front of a running server."""
 
     accepted_by: tuple[Step, ...] = ()
 
@@ -203,7 +201,7 @@ class ReplaceGateway(Step):
 
 @dataclass(frozen=True)
 class CheckServing(Step):
-    """Nothing is to be changed: the files are intact, and the server answers one golden question."""
+    """Check a server that needs no change: its files, its models, and one golden answer each."""
 
     @property
     def action(self) -> str:
@@ -212,7 +210,7 @@ class CheckServing(Step):
 
 @dataclass(frozen=True)
 class Remove(Step):
-    """The server stops, and all that was made for it goes."""
+    """Stop the server and remove its files."""
 
     models: tuple[ServedModel, ...]
 
@@ -223,34 +221,33 @@ class Remove(Step):
 
 @dataclass(frozen=True)
 class Plan:
-    """What will be done, as data: printed by `--dry-run`, compared by tests, executed by `up` and `down`. `server` is a
-    digest of the settings that the server and its gateway shall have.
-    """
+    """The steps of a change, as data: printed by `--dry-run`, executed by `up` and `down`."""
 
     change: Change
     deployment: str
     steps: tuple[Step, ...] = ()
     server: str = ""
+    """The digests of the desired server and gateway."""
 
     @property
     def digest(self) -> str:
-        """The same for the same steps, each for the same cause, with the same settings of the server."""
+        """A digest of the steps, their causes and the desired settings."""
         return digest([str(self), self.server])
 
     @property
     def is_change(self) -> bool:
-        """Whether anything becomes another than it is; an export does."""
+        """Whether the plan changes anything; an export does."""
         return self.change is not Change.NOTHING or any(isinstance(step, Export) for step in self.steps)
 
     @property
     def all_steps(self) -> tuple[Step, ...]:
-        """The steps in the order in which they are begun, with those that accept what was done."""
-        return tuple(each for step in self.steps for each in (step, *_accepting(step)))
+        """The steps in their order, each followed by those that accept it."""
+        return tuple(each for step in self.steps for each in (step, *_accepted_by(step)))
 
     def __str__(self) -> str:
         lines = (f"  {step.action}  ({step.cause})" for step in self.all_steps)
         return "\n".join((f"{self.change.name} {self.deployment}", *lines))
 
 
-def _accepting(step: Step) -> tuple[Step, ...]:
+def _accepted_by(step: Step) -> tuple[Step, ...]:
     return step.accepted_by if isinstance(step, (Promote, ReplaceGateway)) else ()

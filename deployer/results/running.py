@@ -1,4 +1,4 @@
-"""What runs, as its server reports it."""
+"""States of running deployments."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deployer.results.deployment import Deployment, Endpoints
 
 @dataclass(frozen=True)
 class ModelState:
-    """A version as its server reports it; `state` is TensorFlow Serving's word, such as AVAILABLE."""
+    """The state of a version as its server reports it, such as AVAILABLE."""
 
     model: str
     version: int
@@ -20,21 +20,21 @@ class ModelState:
 
 @dataclass(frozen=True)
 class DeploymentStatus:
-    """A deployment with the states that its server reports; `healthy` when all it should serve is AVAILABLE.
-
-    `warning` tells what will keep it from coming up again, what has the next `up` replace it, and who else reaches it.
-    """
+    """A deployment with the states that its server reports."""
 
     deployment: Deployment
     states: tuple[ModelState, ...]
     healthy: bool
+    """Whether all versions that it should serve are AVAILABLE."""
+
     detail: str
     warning: str = ""
+    """Lost versions, a moved image tag, and who can reach it from other machines."""
 
 
 @dataclass(frozen=True)
 class SmokeResult:
-    """A proof of a running deployment."""
+    """The verification of a running deployment."""
 
     name: str
     env: str

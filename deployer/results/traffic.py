@@ -1,4 +1,4 @@
-"""What clients would have noticed of a change."""
+"""Figures of the requests that are measured during a change."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PhaseFigures:
-    """Requests of one phase of a change; times are from when a request was due to its answer, None without any."""
+    """Requests of one phase of a change; times are from when a request was due until its answer."""
 
     requests: int
     failures: int
@@ -17,10 +17,10 @@ class PhaseFigures:
 
 @dataclass(frozen=True)
 class TrafficFigures:
-    """What clients would have noticed of a change: golden requests at `rate` a second to the public address.
+    """Requests with golden questions to the public address, `rate` per second.
 
-    `longest_gap_ms` is the longest time without a good answer. An answer that differs from TensorFlow's,
-    or comes from a version that may not serve at that moment, is a failure.
+    `longest_gap_ms` is the longest time without a correct answer. An answer that differs from the golden answer, or
+    that comes from a version which should not serve at that moment, is a failure.
     """
 
     rate: float

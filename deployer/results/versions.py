@@ -1,4 +1,4 @@
-"""What the store's verbs return."""
+"""Results of the commands for the store."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from deployer.results.model import Model
 
 @dataclass(frozen=True)
 class ExportResult:
-    """`created` is False when the store has a version with this content. `notices` say what was fixed, renamed,
-    left out or chosen without being asked for.
-    """
+    """The version of an export; `created` is False if the store had a version with this content."""
 
     model: Model
     created: bool
@@ -20,14 +18,14 @@ class ExportResult:
 
 @dataclass(frozen=True)
 class VersionsResult:
-    """Models and their versions, ascending."""
+    """Versions of models, ascending."""
 
     models: tuple[Model, ...]
 
 
 @dataclass(frozen=True)
 class PruneResult:
-    """Versions that stay, and those that were removed, or would be when it is not `done`."""
+    """Versions that stay, and those that were removed; if not `done`, that would be removed."""
 
     kept: tuple[Model, ...]
     removed: tuple[Model, ...]
@@ -36,16 +34,17 @@ class PruneResult:
 
 @dataclass(frozen=True)
 class InspectResult:
-    """A model with a `curl` line for each signature that REST can ask. `notes` say what to look out for: that nothing
-    serves it, fixed batch sizes, ops that the server would not know.
-
-    `served` tells whether a deployment of the project serves it, at the address of the lines; otherwise they are
-    examples with TensorFlow Serving's usual port. It is None where an engine could not be asked, and for a folder.
-    `stored` is false for a folder that was given by its path.
-    """
+    """A model with examples of requests."""
 
     model: Model
     curl: tuple[str, ...]
+    """A command for each signature that REST can serve, for the deployment or for the default port."""
+
     notes: tuple[str, ...] = ()
+    """Whether it is served, fixed batch sizes, ops that the server does not know."""
+
     served: bool | None = False
+    """Whether a deployment of the project serves it; None for a directory, and if an engine does not answer."""
+
     stored: bool = True
+    """False for a directory that was given by its path."""

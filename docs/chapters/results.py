@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 import re
 from importlib import import_module
+from itertools import pairwise
 from typing import Any, cast, get_type_hints
 
 from chapters.markdown import code, first_line, table
@@ -86,8 +89,24 @@ def _named(annotation: str) -> list[Any]:
 
 
 def _object(kind: type) -> str:
-    rows = ((code(name), _type(annotation)) for name, annotation in _fields(kind).items())
-    return f"### {kind.__name__}\n\n{first_line(kind.__doc__)}\n\n" + table(("Field", "Type"), rows)
+    meanings = _meanings(kind)
+    rows = ((code(name), _type(annotation), meanings.get(name, "")) for name, annotation in _fields(kind).items())
+    return f"### {kind.__name__}\n\n{first_line(kind.__doc__)}\n\n" + table(("Field", "Type", "Meaning"), rows)
+
+
+def _meanings(kind: type) -> dict[str, str]:
+    """The docstrings of fields, which stand below them, and of properties."""
+    body = cast("ast.ClassDef", ast.parse(inspect.getsource(kind)).body[0]).body
+    found = {
+        field.target.id: first_line(below.value.value)
+        for field, below in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(below, ast.Expr)
+        and isinstance(below.value, ast.Constant)
+        and isinstance(below.value.value, str)
+    }
+    return found | {name: first_line(getattr(kind, name).__doc__) for name in PROPERTIES.get(kind, {})}
 
 
 def _type(annotation: str) -> str:

@@ -101,5 +101,5 @@ def test_a_disk_that_becomes_full_while_a_candidate_is_proven_leaves_what_served
     assert len(servers(project)) == 1
     fill(small_disk)
     removed = deployer("down", cwd=project)
-    assert (removed.code, "not written down" in removed.err) == (0, True), removed.err
+    assert (removed.code, "not recorded" in removed.err) == (0, True), removed.err
     assert servers(project) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import NoSuchRelease
-from deployer.operations.rollback import target
+from deployer.operations.rollback import select_release
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.history import ROLLBACK, Outcome, Release
 
@@ -32,33 +32,33 @@ GOOD = (release(3, 3), release(2, 2), release(1, 1))
 
 def test_the_last_good_release_that_served_others_is_meant():
     failed = release(4, 4, Outcome.FAILED, "not ready")
-    assert target((failed, *GOOD), deployed(3), None) == release(2, 2)
-    assert target((failed, *GOOD), deployed(2), None) == release(3, 3)
+    assert select_release((failed, *GOOD), deployed(3), None) == release(2, 2)
+    assert select_release((failed, *GOOD), deployed(2), None) == release(3, 3)
 
 
 @pytest.mark.parametrize("serving", [3, 2])
 def test_after_a_killed_rollback_the_next_one_means_what_it_meant(serving):
     killed = release(4, 2, Outcome.UNDER_WAY, ROLLBACK)
-    assert target((killed, *GOOD), deployed(serving), None).models == served(2)
+    assert select_release((killed, *GOOD), deployed(serving), None).models == served(2)
 
 
 def test_one_that_was_told_of_and_mended_is_history():
     killed = release(4, 2, Outcome.INTERRUPTED, "its command was killed at: prove")
-    assert target((killed, *GOOD), deployed(2), None) == release(3, 3)
+    assert select_release((killed, *GOOD), deployed(2), None) == release(3, 3)
 
 
 def test_another_change_that_was_killed_is_none_of_its_business():
     killed = release(4, 1, Outcome.UNDER_WAY)
-    assert target((killed, *GOOD), deployed(3), None) == release(2, 2)
+    assert select_release((killed, *GOOD), deployed(3), None) == release(2, 2)
 
 
 def test_a_number_means_that_release_whatever_was_killed():
     killed = release(4, 2, Outcome.UNDER_WAY, ROLLBACK)
-    assert target((killed, *GOOD), deployed(3), 1) == release(1, 1)
-    with pytest.raises(NoSuchRelease, match="no good release 4"):
-        target((killed, *GOOD), deployed(3), 4)
+    assert select_release((killed, *GOOD), deployed(3), 1) == release(1, 1)
+    with pytest.raises(NoSuchRelease, match="no successful release 4"):
+        select_release((killed, *GOOD), deployed(3), 4)
 
 
 def test_removals_are_nothing_to_go_back_to():
     removed = dataclasses.replace(release(4, 4), change="remove")
-    assert target((removed, *GOOD), deployed(3), None) == release(2, 2)
+    assert select_release((removed, *GOOD), deployed(3), None) == release(2, 2)
