@@ -34,13 +34,16 @@ _FUNCTIONS = {
     "logs": "operations.logs:logs",
     "smoke_test": "operations.smoke:smoke",
     "predict": "operations.predict:predict",
+    "predict_at": "operations.predict:predict_at",
     "versions": "operations.versions:versions",
     "prune": "operations.prune:prune",
     "diff": "operations.diff:diff",
     "inspect": "operations.inspect:inspect",
     "token": "operations.token:token",
     "render_config": "operations.render:render",
+    "write_config": "operations.render:write",
 }
+_CONSTANTS = {"RENDER_FORMS": "operations.render:FORMS"}
 _TYPES = {
     "rollout.export_options": ("ExportOptions",),
     "config.options": ("Settings",),
@@ -94,7 +97,11 @@ _TYPES = {
         "ExtraMissing",
     ),
 }
-_LOCATIONS = {**_FUNCTIONS, **{name: f"{module}:{name}" for module, names in _TYPES.items() for name in names}}
+_LOCATIONS = {
+    **_FUNCTIONS,
+    **_CONSTANTS,
+    **{name: f"{module}:{name}" for module, names in _TYPES.items() for name in names},
+}
 
 __all__ = sorted(["__version__", *_LOCATIONS])  # noqa: PLE0605 - type checkers read the aliases below
 
@@ -147,10 +154,12 @@ if TYPE_CHECKING:
     from deployer.operations.inspect import inspect as inspect
     from deployer.operations.logs import logs as logs
     from deployer.operations.predict import predict as predict
+    from deployer.operations.predict import predict_at as predict_at
     from deployer.operations.prune import prune as prune
     from deployer.operations.redeploy import label as label
     from deployer.operations.redeploy import redeploy as redeploy
     from deployer.operations.render import render as _render
+    from deployer.operations.render import write as _write
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as _smoke
     from deployer.operations.status import status as status
@@ -198,7 +207,8 @@ if TYPE_CHECKING:
     from deployer.results.versions import VersionsResult as VersionsResult
     from deployer.rollout.export_options import ExportOptions as ExportOptions
 
-    export_model, render_config, smoke_test = _export, _render, _smoke
+    export_model, render_config, smoke_test, write_config = _export, _render, _smoke, _write
+    RENDER_FORMS: tuple[str, ...]
 
 
 if not TYPE_CHECKING:  # for a type checker, only the names above exist

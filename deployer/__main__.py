@@ -8,9 +8,11 @@ import io
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TextIO
 
+from deployer import console
 from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
 REQUEUE_SECONDS = 0.05
@@ -67,18 +69,14 @@ def run() -> int:
             signal.signal(number, interrupts)
         for stream in (sys.stdout, sys.stderr):
             _escape_unprintable(stream)
-        _run_cli()
+        from deployer import cli  # from here on: a signal may arrive while this is imported
+
+        cli.app(prog_name="deployer")
     except SystemExit as ended:
         return ended.code if isinstance(ended.code, int) else DONE
     except (Exception, Interrupted) as reason:  # noqa: BLE001 - a bug must not fill the screen with a traceback
         return _exit_code(reason)
     return DONE
-
-
-def _run_cli() -> None:
-    from deployer import cli
-
-    cli.app(prog_name="deployer")
 
 
 def _exit_code(reason: BaseException) -> int:
@@ -88,11 +86,17 @@ def _exit_code(reason: BaseException) -> int:
         return INTERRUPTED
     if isinstance(reason, BrokenPipeError):
         return DONE
-    from deployer import cli
-
     if isinstance(reason, OSError) and reason.filename is not None:
         reason = _system_error(reason)
-    return cli.fail(reason, as_json="--json" in sys.argv) if isinstance(reason, DeployerError) else _bug()
+    return _fail(reason) if isinstance(reason, DeployerError) else _bug()
+
+
+def _fail(failure: DeployerError) -> int:
+    if "--json" in sys.argv:
+        console.objects.error_json(failure)
+    else:
+        console.lines.error(failure)
+    return failure.exit_code
 
 
 def _print_error(text: str) -> None:
@@ -115,13 +119,10 @@ def _system_error(error: OSError) -> DeployerError:
 
 def _bug() -> int:
     import tempfile
-    import traceback
-
-    from deployer import console
 
     with tempfile.NamedTemporaryFile("w", prefix="deployer-bug-", suffix=".txt", delete=False) as report:
         report.write(f"{sys.argv}\n{traceback.format_exc()}")
-    console.bug(Path(report.name))
+    console.lines.bug(Path(report.name))
     return BUG
 
 

@@ -6,45 +6,50 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
 from deployer import __version__
-from deployer.cli.command import built, summary
+from deployer.cli.command import build
 from deployer.errors import exit_codes
 
+HELP = "From a trained TensorFlow model to a proven TensorFlow Serving endpoint."
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
-FIRST = (
+ORDER = (
     "init export up plan redeploy label rollback down unlock status history logs smoke predict versions prune diff "
     "inspect render token doctor"
 ).split()
-"""The order in which a person meets the commands. One that is missing here comes last."""
-HIDDEN = {"ps": "status"}
-"""Other names of commands."""
+"""The order of the commands in `--help`. One that is missing here comes last."""
+ALIASES = {"ps": "status"}
+FOLDER = Path(__file__).parent / "commands"
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """The commands: a module in `commands/` for each."""
-    found = {path.stem for path in (Path(__file__).parent / "commands").glob("[!_]*.py")}
-    return (*(name for name in FIRST if name in found), *sorted(found - {*FIRST}), *HIDDEN)
+    """Return the names of all commands, one for each module in `commands/`, and the aliases."""
+    modules = {path.stem for path in FOLDER.glob("[!_]*.py")}
+    return (*(name for name in ORDER if name in modules), *sorted(modules.difference(ORDER)), *ALIASES)
 
 
-def function(name: str) -> Callable[..., None]:
-    """The function of a command. Only what is asked for is imported: all of them take longer than most commands."""
-    module = HIDDEN.get(name, name)
-    return cast("Callable[..., None]", getattr(import_module(f"deployer.cli.commands.{module}"), module))
+def summary(name: str) -> str:
+    """Return the first line of a command's module, its summary in `--help`."""
+    # Importing all commands takes longer than most commands do.
+    with (FOLDER / f"{name}.py").open(encoding="utf-8") as module:
+        return module.readline().strip('"\n').removesuffix(".")
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by their names, each built when it is asked for."""
+    """The commands by name. Each is imported and built when it is used."""
 
     def __getitem__(self, name: str) -> Any:
         if name not in names():
             raise KeyError(name)
-        return built(function(name), name, name in HIDDEN)
+        module_name = ALIASES.get(name, name)
+        module = import_module(f"deployer.cli.commands.{module_name}")
+        function: Callable[..., None] = getattr(module, module_name)
+        return build(function, name, module.__doc__ or "", hidden=name in ALIASES)
 
     def __iter__(self) -> Iterator[str]:
         return iter(names())
@@ -61,21 +66,21 @@ class Group(TyperGroup):
         self.commands = Commands()  # type: ignore[assignment]
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
-        """By their names alone."""
+        """Return the names of all commands."""
         del ctx
         return list(names())
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
-        """By their summaries alone: no command is built for that."""
+        """Write the list of commands in `--help`. No command is built for it."""
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(function(name))) for name in names() if name not in HIDDEN])
+            formatter.write_dl([(name, summary(name)) for name in names() if name not in ALIASES])
 
 
 app = typer.Typer(
     name="deployer",
     cls=Group,
-    help="From a trained TensorFlow model to a proven TensorFlow Serving endpoint.",
+    help=HELP,
     epilog=EXIT_CODES,
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -85,16 +90,16 @@ app = typer.Typer(
 )
 
 
-def _print_version(asked: bool) -> None:
-    if asked:
+def _print_version(requested: bool) -> None:
+    if requested:
         typer.echo(f"deployer {__version__}")
         raise typer.Exit
 
 
-@app.callback()
+@app.callback(help=HELP)
 def main(
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    """From a trained TensorFlow model to a proven TensorFlow Serving endpoint."""
+    """Take the options that belong to no command."""

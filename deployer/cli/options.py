@@ -1,16 +1,20 @@
-"""What several commands take, apart from the options that `config.options` declares: arguments, and how to print."""
+"""Arguments and options of several commands that are no field of `config.options`, and how a result is printed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from deployer import console
 from deployer.config.words import Group, doc
+from deployer.errors import DeployerError
+
+if TYPE_CHECKING:
+    from deployer.results.changes import UpResult
 
 Result = TypeVar("Result")
 
@@ -38,36 +42,31 @@ class Output:
     quiet: bool = doc(
         "only the result, of a deploy the endpoint, and notes: no progress", QUIET, names="--quiet -q", default=False
     )
-
     verbose: bool = doc(
         "list every check that was made, not only one line for each model", VERBOSE, names="--verbose -v", default=False
     )
 
+    def progress(self, text: str) -> None:
+        """Print what an operation is doing, unless the output is quiet."""
+        if not self.quiet:
+            console.lines.progress(text)
+
     def show(self, result: Result, as_text: Callable[[Result], None]) -> None:
-        """Print a result."""
-        from deployer import console
+        """Print a result as JSON or as text."""
+        console.objects.show_json(result) if self.json else as_text(result)
 
-        console.show_json(result) if self.json else as_text(result)
-
-    def show_change(self, result: Any) -> None:
-        """Print what a change did."""
-        from deployer import console
-
-        self.show(result, console.show_up_quietly if self.quiet else partial(console.show_up, verbose=self.verbose))
-
-    @property
-    def progress(self) -> Callable[[str], None]:
-        """Where an operation says what it is doing."""
-        from deployer import console
-        from deployer.rollout.workspace import no_progress
-
-        return no_progress if self.quiet else console.progress
+    def show_change(self, result: UpResult) -> None:
+        """Print what a change did, or would do."""
+        if self.json:
+            console.objects.show_json(result)
+        elif self.quiet:
+            console.deployments.show_up_quietly(result)
+        else:
+            console.deployments.show_up(result, verbose=self.verbose)
 
     @contextmanager
-    def partly(self, as_text: Callable[[Any], None]) -> Iterator[None]:
-        """Show what was found or done before an error is shown that keeps the rest; in JSON both are one object."""
-        from deployer.errors import DeployerError
-
+    def partial_results(self, as_text: Callable[[Any], None]) -> Iterator[None]:
+        """Print the results that an error carries before the error itself is printed. In JSON both are one object."""
         try:
             yield
         except DeployerError as error:

@@ -5,6 +5,7 @@ Without a gateway nothing is added. Files are read anew for each client: a gatew
 
 from __future__ import annotations
 
+import ssl
 import time
 from functools import cache
 from typing import Any
@@ -32,8 +33,6 @@ def tls_context(gateway: Gateway | None) -> Any:
     """None without TLS. That very certificate is trusted, whatever it calls the host, and no other."""
     if gateway is None or gateway.certificate is None:
         return None
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN

@@ -6,6 +6,7 @@ refuses for load is asked again until then.
 
 from __future__ import annotations
 
+import json
 import re
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -111,8 +112,6 @@ class Client:
 
         Raises RequestFailed, and MalformedTensor for values that do not form them.
         """
-        import json
-
         columns = {name: tensors.to_json(array) for name, array in inputs.items()}
         body = json.dumps({"signature_name": question.signature, "inputs": columns}).encode()
         answer = self.post_predict(question.model, question.version, body)
@@ -125,8 +124,6 @@ class Client:
 
     def examples_rest(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
         """Serialized tf.Example messages in, the answer of classify or regress out, as arrays."""
-        import json
-
         rows = [tf_examples.to_json(example) for example in examples]
         body = json.dumps({"signature_name": question.signature, "examples": rows}).encode()
         answer = self._ask(question.model, question.version, method, body)
@@ -299,8 +296,6 @@ def _specify(model_spec: Any, question: Question) -> None:
 
 def _parsed(request: str, status: int, body: bytes) -> Any:
     """The JSON of an answer. Raises RequestFailed for any other, and with the server's words for an error."""
-    import json
-
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError) as error:

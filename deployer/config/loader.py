@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from deployer.config import keys, sizes
+from deployer.config import hosts, keys, sizes
 from deployer.config.project import FALLBACK, check_project, project_of
 from deployer.config.spec import Docker, Gate, Gateway, Server, Spec
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
@@ -20,6 +20,11 @@ from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
 from deployer.system import documents
 from deployer.system.locations import local
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
@@ -81,8 +86,6 @@ def _with_address(spec: Spec, where: str) -> Spec:
     """The spec with the IP address that its host means. Raises ConfigError that names `where` the host was set."""
     if spec.server.host is None:
         return spec
-    from deployer.config import hosts
-
     try:
         found = hosts.address(spec.server.host)
     except InvalidValue as error:
@@ -124,23 +127,12 @@ def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    toml = _toml_reader()
     try:
-        return cast("dict[str, Any]", toml.loads(file.read_text(encoding="utf-8")))
+        return cast("dict[str, Any]", tomllib.loads(file.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
     except (ValueError, RecursionError) as error:  # of TOML, and of Python for a number or a nesting without end
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
-
-
-def _toml_reader() -> Any:
-    if sys.version_info >= (3, 11):
-        import tomllib
-
-        return tomllib
-    import tomli
-
-    return tomli
 
 
 def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:

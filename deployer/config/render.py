@@ -16,7 +16,7 @@ from deployer.config.spec import Batching, Monitoring
 from deployer.errors import TemplateError
 from deployer.results.deployment import MODEL_CONFIG, Rendered, ServedModel
 from deployer.savedmodel.protos import proto
-from deployer.server import declared
+from deployer.server import declared, text_syntax
 
 BATCHING = "batching_parameters.config"
 MONITORING = "monitoring.config"
@@ -83,14 +83,13 @@ def _environment(templates_dir: Path | None) -> Any:
 
 
 def _rendered(environment: Any, template: str, /, **values: Any) -> str:
-    from jinja2 import TemplateError as JinjaError
-    from jinja2 import TemplateSyntaxError
+    import jinja2
 
     try:
         return str(environment.get_template(f"{template}.j2").render(values))
-    except TemplateSyntaxError as error:
+    except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or template + '.j2'}, line {error.lineno}: {error.message}") from error
-    except JinjaError as error:
+    except jinja2.TemplateError as error:
         raise TemplateError(f"{template}.j2: {error.message}") from error
     except (TypeError, ValueError, ArithmeticError, LookupError) as error:
         raise TemplateError(f"{template}.j2: {error}") from error
@@ -137,8 +136,6 @@ def _said(config: Any) -> list[ServedModel]:
 
 
 def _parsed(name: str, text: str, message: Any) -> Any:
-    from deployer.server import text_syntax
-
     try:
         return text_syntax.parse(text.encode(), message())
     except (text_syntax.TextSyntaxError, UnicodeEncodeError) as error:

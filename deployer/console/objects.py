@@ -12,6 +12,8 @@ from typing import Any
 
 from deployer.console.lines import out
 from deployer.errors import DeployerError
+from deployer.results.checks import DoctorResult, Report
+from deployer.results.model import GoldenSummary
 from deployer.results.plan import Plan
 
 
@@ -52,9 +54,6 @@ def _dumps(document: Any) -> str:
 
 
 def _derived(value: Any) -> dict[str, Any]:
-    from deployer.results.checks import DoctorResult, Report
-    from deployer.results.model import GoldenSummary
-
     if isinstance(value, GoldenSummary):
         return {"fidelity": value.fidelity}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, cast, get_type_hints
 
 from chapters.markdown import code, first_line, table
-from deployer.cli.app import HIDDEN, names
+from deployer.cli.app import ALIASES, names
 from deployer.results import changes, checks, deployment, differences, history, model, plan, running, traffic, versions
 
 OTHERWISE: dict[str, type | str] = {
@@ -40,7 +40,7 @@ frozen dataclasses.
 
 def text() -> str:
     """The chapter: which verb prints what, then every object."""
-    results = {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in HIDDEN}
+    results = {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in ALIASES}
     rows = ((code(verb), _printed(verb, result)) for verb, result in results.items())
     kinds = _reached([result for result in results.values() if isinstance(result, type)])
     return "\n".join((HEAD, table(("Verb", "Prints"), rows), *map(_object, kinds)))

@@ -281,7 +281,7 @@ def test_up_does_what_plan_showed_or_refuses(project):
         outdated,
         1,
         "is not what would be done",
-        "deployer plan half_plus_two:2 --skip-gate --timeout 30 --rest-port 0 shows",
+        "deployer up half_plus_two:2 --skip-gate --lock-wait=1 -q --timeout 30 --rest-port 0 --dry-run shows",
     )
     again = plan()
     assert again["digest"] in deployer("plan", "half_plus_two:2", cwd=project).out

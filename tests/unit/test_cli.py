@@ -11,10 +11,10 @@ import typer
 from support.cli import in_process
 
 from deployer import cli
-from deployer.cli.app import FIRST, HIDDEN, function, names
-from deployer.cli.command import PANELS, summary
+from deployer.cli.app import ALIASES, ORDER, names, summary
+from deployer.cli.command import PANELS
 
-COMMANDS = [name for name in names() if name not in HIDDEN]
+COMMANDS = [name for name in names() if name not in ALIASES]
 
 
 def test_every_module_of_commands_is_a_command_of_its_name() -> None:
@@ -26,7 +26,13 @@ def test_every_module_of_commands_is_a_command_of_its_name() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_summary_fits_into_the_list_of_commands(name: str) -> None:
-    assert 0 < len(summary(function(name))) <= 45
+    assert 0 < len(summary(name)) <= 45
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_summary_is_the_first_line_of_the_help(name: str) -> None:
+    command = typer.main.get_command(cli.app).commands[name]
+    assert (command.help.splitlines()[0], command.epilog.startswith("Examples:\n\n  ")) == (f"{summary(name)}.", True)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -40,7 +46,7 @@ def test_help_lists_the_verbs_in_the_order_in_which_a_person_meets_them(tmp_path
     listed = in_process("--help", cwd=tmp_path).out.partition("Commands:\n")[2].partition("\n\n")[0]
     shown = [line.split()[0] for line in listed.splitlines() if line[2] != " "]
     assert shown == COMMANDS
-    assert [name for name in shown if name in FIRST] == FIRST == shown[: len(FIRST)]
+    assert [name for name in shown if name in ORDER] == ORDER == shown[: len(ORDER)]
 
 
 def test_a_verb_that_is_mistyped_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:

@@ -100,13 +100,13 @@ PARITY = Check("parity REST", "m:1", ok=True, detail="", milliseconds=1.0, worst
 
 def test_notices_are_on_stderr_and_in_the_json(capsys):
     result = UpResult("m", "local", "embedded", SERVED, ENDPOINTS, PLAN, PROOF, notices=("one", "two"))
-    console.show_up(result)
+    console.deployments.show_up(result)
     captured = capsys.readouterr()
     assert captured.err.splitlines() == ["note: one", "note: two"]
     assert "one" not in captured.out
-    console.show_up(dataclasses.replace(result, endpoints=None, report=None))
+    console.deployments.show_up(dataclasses.replace(result, endpoints=None, report=None))
     assert capsys.readouterr().err.splitlines() == ["note: one", "note: two"]
-    assert console.plain(result)["notices"] == ["one", "two"]
+    assert console.objects.plain(result)["notices"] == ["one", "two"]
 
 
 def test_rows_of_versions_are_columns(capsys):
@@ -115,16 +115,16 @@ def test_rows_of_versions_are_columns(capsys):
         dataclasses.replace(MODEL, name="m" * 3**number, info=dataclasses.replace(MODEL.info, size_bytes=size))
         for number, size in enumerate(sizes)
     ]
-    console.show_versions(VersionsResult(tuple(named)))
+    console.versions.show_versions(VersionsResult(tuple(named)))
     rows = capsys.readouterr().out.splitlines()
     assert {row.index(" MiB") for row in rows} == {rows[-1].index(" MiB")}
     assert (
         len({row.index(MODEL.created) for row in rows}) == len({row.index(MODEL.source.location) for row in rows}) == 1
     )
-    console.show_prune(PruneResult((), tuple(named), done=True))
+    console.versions.show_prune(PruneResult((), tuple(named), done=True))
     *rows, _ = capsys.readouterr().out.splitlines()
     assert len({row.index("removed") for row in rows}) == 1
-    console.show_prune(PruneResult((MODEL,), (), done=True))
+    console.versions.show_prune(PruneResult((MODEL,), (), done=True))
     assert len(capsys.readouterr().out.splitlines()) == 1
 
 
@@ -155,16 +155,16 @@ def only_json(value: Any) -> bool:
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
 def test_a_result_is_one_object_with_all_of_its_fields(result, capsys):
-    assert only_json(console.plain(result))
-    console.show_json(result)
+    assert only_json(console.objects.plain(result))
+    console.objects.show_json(result)
     shown = capsys.readouterr()
-    assert json.loads(shown.out) == console.plain(result)
+    assert json.loads(shown.out) == console.objects.plain(result)
     assert {field.name for field in dataclasses.fields(result)} <= set(json.loads(shown.out))
     assert shown.err == ""
 
 
 def test_what_scripts_read_has_its_names(capsys):
-    console.show_json(RESULTS[6])
+    console.objects.show_json(RESULTS[6])
     shown = json.loads(capsys.readouterr().out)
     assert (shown["name"], shown["engine"], shown["plan"]["change"]) == ("m", "embedded", "create")
     assert shown["models"][0] == {
@@ -176,28 +176,28 @@ def test_what_scripts_read_has_its_names(capsys):
 
 
 def test_proofs_and_examinations_tell_whether_they_are_fine():
-    assert console.plain(Report(()))["ok"] is False
-    assert console.plain(Report(PROOF.checks[:1]))["ok"] is True
-    assert console.plain(DoctorResult((Finding("x", "warning", "y"),)))["ok"] is True
-    assert console.plain(DoctorResult((Finding("x", "error", "y"),)))["ok"] is False
+    assert console.objects.plain(Report(()))["ok"] is False
+    assert console.objects.plain(Report(PROOF.checks[:1]))["ok"] is True
+    assert console.objects.plain(DoctorResult((Finding("x", "warning", "y"),)))["ok"] is True
+    assert console.objects.plain(DoctorResult((Finding("x", "error", "y"),)))["ok"] is False
 
 
 def test_rendered_files_are_an_object_by_name():
-    assert console.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
+    assert console.objects.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
 
 
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
 
 
 def test_an_error_goes_to_stderr_with_log_and_hint(capsys):
-    console.error(FAILURE)
+    console.lines.error(FAILURE)
     assert capsys.readouterr() == ("", "error: it answered wrong\n  | first\n  | last\nhint: look at it\n")
-    console.error(PortTaken("port 1 is taken"))
+    console.lines.error(PortTaken("port 1 is taken"))
     assert capsys.readouterr() == ("", "error: port 1 is taken\n")
 
 
 def test_an_error_as_json_is_one_object_on_stdout(capsys):
-    console.error_json(FAILURE)
+    console.objects.error_json(FAILURE)
     shown = capsys.readouterr()
     assert shown.err == ""
     assert json.loads(shown.out) == {
@@ -206,8 +206,8 @@ def test_an_error_as_json_is_one_object_on_stdout(capsys):
 
 
 def test_progress_and_bugs_leave_stdout_alone(capsys):
-    console.progress("exporting")
-    console.bug(Path("report.txt"))
+    console.lines.progress("exporting")
+    console.lines.bug(Path("report.txt"))
     shown = capsys.readouterr()
     assert shown.out == ""
     assert "exporting" in shown.err
@@ -232,23 +232,23 @@ def test_colour_is_for_terminals_of_those_who_want_it(capsys, monkeypatch, no_co
     monkeypatch.delenv("NO_COLOR", raising=False)
     if no_color is not None:
         monkeypatch.setenv("NO_COLOR", no_color)
-    console.show_report(PROOF)
+    console.reports.show_report(PROOF)
     assert "\033[" not in capsys.readouterr().out
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(f"sys.{name}", Terminal(getattr(sys, name)))
-    console.show_report(PROOF)
+    console.reports.show_report(PROOF)
     assert ("\033[" in capsys.readouterr().out) is colored
 
 
 def test_a_proof_is_a_line_for_each_check(capsys):
-    console.show_report(PROOF)
+    console.reports.show_report(PROOF)
     first, second = capsys.readouterr().out.splitlines()
     assert first.split() == ["ok", "m:1", "status", "1.5", "ms", "AVAILABLE"]
     assert second.split() == ["FAIL", "m:1", "parity", "REST", "2.0", "ms", "off"]
 
 
 def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
-    console.show_up(RESULTS[6])
+    console.deployments.show_up(RESULTS[6])
     shown = capsys.readouterr()
     assert shown.out.startswith(f"{RESULTS[6].plan}\nverified m:1: 1 check\n  FAIL  m:1  parity REST ")
     assert (
@@ -256,7 +256,7 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
         in shown.out
     )
     assert shown.err == ""
-    console.show_up(RESULTS[7])
+    console.deployments.show_up(RESULTS[7])
     digest = RESULTS[7].plan.digest
     assert capsys.readouterr() == (f"{RESULTS[7].plan}\ndigest {digest}\n", "")
 
@@ -277,13 +277,13 @@ def test_a_deploy_lists_every_check_when_it_is_verbose(capsys, verbose, first):
     ],
 )  # fmt: skip
 def test_what_passed_is_one_line_for_each_model(capsys, checks, line):
-    console.show_report(Report(checks), verbose=False)
+    console.reports.show_report(Report(checks), verbose=False)
     assert capsys.readouterr().out == f"{line}\n"
 
 
 def test_what_was_not_asked_is_listed_beside_the_line(capsys):
     partial = dataclasses.replace(PARITY, partial=True)
-    console.show_report(Report((CHECK, partial)), verbose=False)
+    console.reports.show_report(Report((CHECK, partial)), verbose=False)
     first, second = capsys.readouterr().out.splitlines()
     assert (first, second.split()[:4]) == ("verified m:1: 1 check", ["part", "m:1", "parity", "REST"])
 
@@ -298,22 +298,22 @@ def test_what_was_not_asked_is_listed_beside_the_line(capsys):
 )
 def test_what_changes_nothing_says_so(capsys, models, served):
     plan = Plan(Change.NOTHING, "m [local]", (CheckServing("nothing is to be changed"),))
-    console.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF))
+    console.deployments.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF))
     assert capsys.readouterr().out.startswith(f"m is up to date: {served}\n")
 
 
 def test_what_clients_noticed_is_shown_with_a_deploy_and_in_the_history(capsys):
-    console.show_up(dataclasses.replace(RESULTS[6], traffic=TRAFFIC))
+    console.deployments.show_up(dataclasses.replace(RESULTS[6], traffic=TRAFFIC))
     shown = capsys.readouterr().out
     assert "1 of 30 requests failed, longest gap 62 ms, at 100 requests a second\n" in shown
     assert "  during      9 requests, 1 failed  p50 1.5 ms  p99 9.0 ms\n" in shown
     assert "  after       1 requests, 0 failed\n  the first failure: cut\n" in shown
-    console.show_history(HistoryResult((dataclasses.replace(RELEASE, traffic=TRAFFIC),)))
+    console.deployments.show_history(HistoryResult((dataclasses.replace(RELEASE, traffic=TRAFFIC),)))
     assert "7: 1 of 30 requests failed, longest gap 62 ms\n" in capsys.readouterr().err
 
 
 def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
-    console.show_up_quietly(dataclasses.replace(RESULTS[6], traffic=TRAFFIC, notices=("chosen",)))
+    console.deployments.show_up_quietly(dataclasses.replace(RESULTS[6], traffic=TRAFFIC, notices=("chosen",)))
     shown = capsys.readouterr()
     assert (
         shown.out
@@ -327,43 +327,45 @@ def test_what_clients_noticed_and_the_notices_are_seen_with_quiet_too(capsys):
 
 
 def test_a_check_that_failed_and_a_change_that_breaks_are_lines(capsys):
-    console.show_smoke(SmokeResult("m", "local", ENDPOINTS, PROOF))
+    console.reports.show_smoke(SmokeResult("m", "local", ENDPOINTS, PROOF))
     assert [line.split()[:4] for line in capsys.readouterr().out.splitlines() if "FAIL" in line] == [
         ["FAIL", "m:1", "parity", "REST"]
     ]
-    console.show_diff(DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)))
+    console.versions.show_diff(DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)))
     shown = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in shown if CHANGE.detail in line] == ["breaking"]
     assert "  no answer: s: refused" in shown
 
 
 def test_the_next_steps_go_with_an_endpoint(capsys):
-    console.show_next_steps(RESULTS[6])
+    console.deployments.show_next_steps(RESULTS[6])
     assert "deployer down m" in capsys.readouterr().err
-    console.show_next_steps(dataclasses.replace(RESULTS[6], env="staging"))
+    console.deployments.show_next_steps(dataclasses.replace(RESULTS[6], env="staging"))
     assert "deployer down m --env staging" in capsys.readouterr().err
-    console.show_next_steps(RESULTS[7])
+    console.deployments.show_next_steps(RESULTS[7])
     assert capsys.readouterr() == ("", "")
 
 
 def test_each_of_several_models_has_its_line_and_one_is_named_to_ask(capsys):
     several = dataclasses.replace(RESULTS[6], name="shop")
-    console.show_next_steps(several)
+    console.deployments.show_next_steps(several)
     assert "deployer predict shop --model m\n" in capsys.readouterr().err
-    console.show_up_quietly(several)
+    console.deployments.show_up_quietly(several)
     rest = [line.rpartition("/")[2] for line in capsys.readouterr().out.splitlines() if line.startswith("REST")]
     assert rest == ["m", "n"]
 
 
 def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
-    console.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, number=6, seconds=None, detail=""))))
+    console.deployments.show_history(
+        HistoryResult((RELEASE, dataclasses.replace(RELEASE, number=6, seconds=None, detail="")))
+    )
     shown = capsys.readouterr()
     head, first, second = shown.out.splitlines()
     assert head.split() == ["RELEASE", "DEPLOYMENT", "ENGINE", "CHANGE", "MODELS", "OUTCOME", "SECONDS", "BEGAN", "BY"]
     assert first.startswith("7        m [local]")
     assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
     assert shown.err == "7: why\n"
-    console.show_history(HistoryResult((), ("nothing was deployed yet",)))
+    console.deployments.show_history(HistoryResult((), ("nothing was deployed yet",)))
     assert capsys.readouterr() == ("", "note: nothing was deployed yet\n")
 
 
@@ -376,13 +378,13 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     ],
 )
 def test_whose_lock_it_is_or_was(capsys, owner, taken, said):
-    console.show_unlock(UnlockResult("m", "local", owner, taken))
+    console.deployments.show_unlock(UnlockResult("m", "local", owner, taken))
     assert capsys.readouterr().out == f"{said}\n"
 
 
 def test_status_is_a_table_and_says_what_is_wrong(capsys):
     dead = dataclasses.replace(DEPLOYMENT, name="longer-name", running=False)
-    console.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
+    console.deployments.show_status([RESULTS[9], DeploymentStatus(dead, (), False, "its server is not running")])
     shown = capsys.readouterr()
     head, first, second = shown.out.splitlines()
     assert head.split() == ["PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"]
@@ -391,23 +393,23 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     assert "serving" in first
     assert "not running" in second
     assert shown.err == "longer-name [local]: its server is not running\n"
-    console.show_status([dataclasses.replace(RESULTS[9], warning="m:1 is gone")])
+    console.deployments.show_status([dataclasses.replace(RESULTS[9], warning="m:1 is gone")])
     assert capsys.readouterr().err == f"{DEPLOYMENT.name} [{DEPLOYMENT.env}]: m:1 is gone\n"
-    console.show_status([])
+    console.deployments.show_status([])
     assert capsys.readouterr() == ("", "")
 
 
 def test_a_model_is_shown_with_what_is_not_proven(capsys):
-    console.show_inspect(dataclasses.replace(RESULTS[12], served=True))
+    console.versions.show_inspect(dataclasses.replace(RESULTS[12], served=True))
     shown = capsys.readouterr().out
     for line in ("  s  (predict)", "    in  x: float32[?,3]", "    out y: string of any shape",
                  "  golden set: 3 cases, made", "    random by nature, values not compared: s/y",
                  "    not proven: t: no examples", "  curl -d '{}'"):  # fmt: skip
         assert line in shown.splitlines()
-    console.show_inspect(dataclasses.replace(RESULTS[12], stored=False))
+    console.versions.show_inspect(dataclasses.replace(RESULTS[12], stored=False))
     head, *_, line = capsys.readouterr().out.splitlines()
     assert (head, line) == (str(MODEL.path), "    curl -d '{}'")
-    console.show_versions(RESULTS[11])
+    console.versions.show_versions(RESULTS[11])
     assert capsys.readouterr().out.splitlines()[0].split() == [
         f"m:{2**63 - 1}", "3.00", "MiB", "2026-01-01T00:00:00Z", "keras", "m.keras",
     ]  # fmt: skip
@@ -416,7 +418,7 @@ def test_a_model_is_shown_with_what_is_not_proven(capsys):
 def test_json_is_json_on_a_terminal_without_umlauts(monkeypatch):
     written = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
-    console.show_json({"name": "m\u00fc\udcff"})
+    console.objects.show_json({"name": "m\u00fc\udcff"})
     assert json.loads(written.getvalue()) == {"name": "m\u00fc\udcff"}
 
 

@@ -1,4 +1,10 @@
-"""`deployer diff`."""
+"""Compare two versions of a model.
+
+Says whether clients of one can go on with the other, and how far their answers are apart; exit 20 if they cannot.
+
+deployer diff digits 3 4
+deployer diff digits 3 4 --signatures --json
+"""
 
 from __future__ import annotations
 
@@ -6,13 +12,14 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import QUIET, Output
 from deployer.config.options import STORE, Settings
 from deployer.errors import BREAKING
+from deployer.results.model import check_version
 
 
-@command("deployer diff digits 3 4", "deployer diff digits 3 4 --signatures --json")
 def diff(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")],
     before: Annotated[str, typer.Argument(metavar="A", help="The version that clients know.")],
@@ -24,16 +31,8 @@ def diff(
     settings: Annotated[Settings, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
-    """Compare two versions of a model.
-
-    Says whether clients of one can go on with the other, and how far their answers are apart; exit 20 if they cannot.
-    """
-    from deployer import console
-    from deployer.operations.diff import diff as run
-    from deployer.results.model import check_version
-
     versions = check_version(before), check_version(after)
-    result = run(name, *versions, numbers=not signatures, settings=settings, progress=output.progress)
-    output.show(result, console.show_diff)
+    result = deployer.diff(name, *versions, numbers=not signatures, settings=settings, progress=output.progress)
+    output.show(result, console.versions.show_diff)
     if result.breaking:
         raise typer.Exit(BREAKING)

@@ -1,4 +1,10 @@
-"""`deployer down`."""
+"""Stop and remove a deployment.
+
+All that was made for it is removed; the store stays.
+
+deployer down digits
+deployer down --all
+"""
 
 from __future__ import annotations
 
@@ -7,13 +13,13 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import QUIET, Deployed, Output
 from deployer.config.options import ENGINE, LOCK, PROJECT, Settings
 from deployer.errors import UsageError
 
 
-@command("deployer down digits", "deployer down --all")
 def down(
     name: Deployed = None,
     everything: Annotated[
@@ -27,36 +33,30 @@ def down(
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
     output: Annotated[Output, QUIET],
 ) -> None:
-    """Stop and remove a deployment.
-
-    All that was made for it is removed; the store stays.
-    """
-    from deployer import console
-    from deployer.operations.down import down as run
-    from deployer.operations.down import down_all
-
-    _refuse_contradictions(name, everything=everything, all_projects=all_projects)
+    _check(name, everything, all_projects)
     if not everything:
-        result = run(name, settings=settings, progress=output.progress)
-        output.show(result, lambda one: console.show_down([one]))
+        result = deployer.down(name, settings=settings, progress=output.progress)
+        output.show(result, lambda one: console.deployments.show_down([one]))
         return
-    with output.partly(console.show_down):
-        confirm = (lambda _: True) if yes else _may_remove
-        results = down_all(all_projects=all_projects, confirm=confirm, settings=settings, progress=output.progress)
-        output.show({"deployments": results}, lambda _: console.show_down(results))
+    confirm = (lambda _: True) if yes else _confirm
+    with output.partial_results(console.deployments.show_down):
+        removed = deployer.down_all(
+            all_projects=all_projects, confirm=confirm, settings=settings, progress=output.progress
+        )
+        output.show({"deployments": removed}, lambda _: console.deployments.show_down(removed))
 
 
-def _refuse_contradictions(name: str | None, *, everything: bool, all_projects: bool) -> None:
-    """Options that do not go together. Raises UsageError."""
+def _check(name: str | None, everything: bool, all_projects: bool) -> None:
+    """Raise UsageError for options that contradict each other."""
     if all_projects and not everything:
         raise UsageError("--all-projects goes with --all", hint="deployer down --all --all-projects")
     if everything and name is not None:
         raise UsageError(f"--all means every deployment, and {name} is one", hint=f"deployer down {name}")
 
 
-def _may_remove(others: tuple[str, ...]) -> bool:
-    """The answer of the person at the terminal. Raises UsageError where there is none."""
-    listed = "\n".join(f"  {each}" for each in others)
+def _confirm(deployments: tuple[str, ...]) -> bool:
+    """Ask at the terminal whether deployments of other projects may go. Raises UsageError for no, or without one."""
+    listed = "\n".join(f"  {deployment}" for deployment in deployments)
     if not sys.stdin.isatty():
         raise UsageError(f"these belong to other projects:\n{listed}", hint="--yes removes them without a question")
     typer.echo(f"These belong to other projects:\n{listed}", err=True)

@@ -1,4 +1,13 @@
-"""`deployer export`."""
+"""Export a model as the store's next version.
+
+With it, TensorFlow's own answers are stored: the golden set that a deploy is verified with.
+
+deployer export model.keras --name digits
+deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json
+deployer export saved_model_folder --name digits --version 7
+deployer export frozen.pb --graph-input x=x:0 --graph-output y=scores/Softmax:0
+deployer export downloaded.tar.gz --tags serve,gpu --default-signature predict
+"""
 
 from __future__ import annotations
 
@@ -6,19 +15,13 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import QUIET, Output
 from deployer.config.options import STORE, Settings
 from deployer.rollout.export_options import ExportOptions
 
 
-@command(
-    "deployer export model.keras --name digits",
-    "deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json",
-    "deployer export saved_model_folder --name digits --version 7",
-    "deployer export frozen.pb --graph-input x=x:0 --graph-output y=scores/Softmax:0",
-    "deployer export downloaded.tar.gz --tags serve,gpu --default-signature predict",
-)
 def export(
     source: Annotated[
         str,
@@ -30,11 +33,5 @@ def export(
     settings: Annotated[Settings, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
-    """Export a model as the store's next version.
-
-    With it, TensorFlow's own answers are stored: the golden set that a deploy is verified with.
-    """
-    from deployer import console
-    from deployer.operations.export import export as run
-
-    output.show(run(source, options=options, settings=settings, progress=output.progress), console.show_export)
+    result = deployer.export_model(source, options=options, settings=settings, progress=output.progress)
+    output.show(result, console.versions.show_export)

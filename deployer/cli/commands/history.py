@@ -1,4 +1,8 @@
-"""`deployer history`."""
+"""Show what was deployed when, and by whom.
+
+deployer history digits
+deployer history --all
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Output
 from deployer.config.options import PROJECT, Settings
 
 
-@command("deployer history digits", "deployer history --all")
 def history(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="The deployment; unset: every one.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Of all environments.")] = False,
@@ -19,8 +23,4 @@ def history(
     settings: Annotated[Settings, PROJECT],
     output: Output,
 ) -> None:
-    """Show what was deployed when, and by whom."""
-    from deployer import console
-    from deployer.operations.history import history as run
-
-    output.show(run(name, all_envs=everything, settings=settings), console.show_history)
+    output.show(deployer.history(name, all_envs=everything, settings=settings), console.deployments.show_history)

@@ -1,4 +1,11 @@
-"""`deployer inspect`."""
+"""Show a model's signatures and size.
+
+Signatures with dtypes and shapes, size and TensorFlow's version are read without TensorFlow.
+
+deployer inspect digits
+deployer inspect digits:2 --json
+deployer inspect path/to/saved_model
+"""
 
 from __future__ import annotations
 
@@ -6,12 +13,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Output
 from deployer.config.options import STORE, Settings
 
 
-@command("deployer inspect digits", "deployer inspect digits:2 --json", "deployer inspect path/to/saved_model")
 def inspect(
     target: Annotated[
         str, typer.Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
@@ -19,11 +26,4 @@ def inspect(
     settings: Annotated[Settings, STORE],
     output: Output,
 ) -> None:
-    """Show a model's signatures and size.
-
-    Signatures with dtypes and shapes, size and TensorFlow's version are read without TensorFlow.
-    """
-    from deployer import console
-    from deployer.operations.inspect import inspect as run
-
-    output.show(run(target, settings=settings), console.show_inspect)
+    output.show(deployer.inspect(target, settings=settings), console.versions.show_inspect)

@@ -1,4 +1,8 @@
-"""`deployer logs`."""
+"""Print what the server wrote.
+
+deployer logs digits --tail 50
+deployer logs digits -f
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Deployed, Output
 from deployer.config.options import ENGINE, PROJECT, Settings
 
 
-@command("deployer logs digits --tail 50", "deployer logs digits -f")
 def logs(
     name: Deployed = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the server ends.")] = False,
@@ -20,15 +24,11 @@ def logs(
     settings: Annotated[Settings, PROJECT, ENGINE],
     output: Output,
 ) -> None:
-    """Print what the server wrote."""
-    from deployer import console
-    from deployer.operations.logs import logs as run
-
     notices: list[str] = []
-    lines = run(name, tail=tail, follow=follow, settings=settings, progress=notices.append)
+    lines = deployer.logs(name, tail=tail, follow=follow, settings=settings, progress=notices.append)
     if output.json:
-        console.show_json({"lines": list(lines)})
+        console.objects.show_json({"lines": list(lines)})
     else:
         for line in lines:
-            console.out(line)
-    console.show_notices(notices)
+            console.lines.out(line)
+    console.lines.show_notices(notices)

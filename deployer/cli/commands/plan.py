@@ -1,4 +1,8 @@
-"""`deployer plan`."""
+"""Show what `up` would do, and do nothing.
+
+deployer plan model.keras --name digits
+deployer plan --env staging --exit-code
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
 from deployer.cli.commands.up import up
 from deployer.cli.options import Output, Target
 from deployer.config.options import ADDRESS, COMPARISON, CONTAINER, ENGINE, GATE, PROJECT, STORE, TEMPLATES, Settings
 from deployer.rollout.export_options import ExportOptions
 
 
-@command("deployer plan model.keras --name digits", "deployer plan --env staging --exit-code")
 def plan(
     target: Target = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
@@ -22,5 +24,4 @@ def plan(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON],
     output: Output,
 ) -> None:
-    """Show what `up` would do, and do nothing."""
     up(target, dry_run=True, exit_code=exit_code, options=options, settings=settings, output=output)

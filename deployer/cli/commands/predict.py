@@ -1,4 +1,13 @@
-"""`deployer predict`."""
+"""Send one request and print the answer.
+
+The answer is JSON, with --json or without. The request goes to the REST API.
+
+deployer predict digits
+deployer predict digits --input '{"instances": [[0.0, 0.5]]}'
+deployer predict digits --file request.json --version 2
+echo '{"instances": [[0.0, 0.5]]}' | deployer predict digits --label canary
+deployer predict digits --url http://serving.example:8501 --input '{"instances": [[0.0]]}'
+"""
 
 from __future__ import annotations
 
@@ -7,23 +16,19 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli import reading
-from deployer.cli.command import command
+import deployer
+from deployer import console
+from deployer.cli import request_text
 from deployer.cli.options import QUIET, Deployed, Output
+from deployer.config.models import LABEL
 from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 from deployer.errors import InvalidValue, UsageError
+from deployer.results.model import check_version
 
 
-@command(
-    "deployer predict digits",
-    """deployer predict digits --input '{"instances": [[0.0, 0.5]]}'""",
-    "deployer predict digits --file request.json --version 2",
-    "echo '{\"instances\": [[0.0, 0.5]]}' | deployer predict digits --label canary",
-    """deployer predict digits --url http://serving.example:8501 --input '{"instances": [[0.0]]}'""",
-)
 def predict(
     name: Deployed = None,
-    body: Annotated[
+    text: Annotated[
         str | None,
         typer.Option("--input", help="A predict request in JSON; unset: standard input, or the first golden question."),
     ] = None,
@@ -38,29 +43,20 @@ def predict(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
-    """Send one request and print the answer.
-
-    The answer is JSON, with --json or without. The request goes to the REST API.
-    """
-    del output
-    from deployer import console
-    from deployer.operations.predict import predict as run
-    from deployer.operations.predict import predict_at
-
-    which = _which(version, label)
-    question = body if body not in (None, "-") else reading.text(file or (Path("-") if body else None))
+    del output  # the answer is printed as JSON in any case
+    choice = _version_or_label(version, label)
+    request = text if text not in (None, "-") else request_text.read(file or (Path("-") if text else None))
     if url is not None:
-        console.show_json(predict_at(url, model or name, question, version=which, settings=settings))
+        answer = deployer.predict_at(url, model or name, request, version=choice, settings=settings)
     else:
-        answer = run(name, question, model=model, version=which, settings=settings, progress=console.note)
-        console.show_json(answer)
+        answer = deployer.predict(
+            name, request, model=model, version=choice, settings=settings, progress=console.lines.note
+        )
+    console.objects.show_json(answer)
 
 
-def _which(version: str | None, label: str | None) -> int | str | None:
-    """A version's number, or a label. Raises UsageError."""
-    from deployer.config.models import LABEL
-    from deployer.results.model import check_version
-
+def _version_or_label(version: str | None, label: str | None) -> int | str | None:
+    """Return the number of a version, or a label. Raises UsageError."""
     if version is None:
         return label
     if label is not None:

@@ -1,4 +1,10 @@
-"""`deployer prune`."""
+"""Remove old versions from the store.
+
+A version stays if something serves it, if rollback needs it, or if it is new.
+
+deployer prune --dry-run
+deployer prune digits --keep 5
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Output
 from deployer.config.options import LOCK, PROJECT, STORE, Settings
 
 
-@command("deployer prune --dry-run", "deployer prune digits --keep 5")
 def prune(
     name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Unset: every model of the store.")] = None,
     keep: Annotated[int, typer.Option(metavar="N", help="How many of the newest versions stay in any case.")] = 3,
@@ -20,11 +26,4 @@ def prune(
     settings: Annotated[Settings, PROJECT, STORE, LOCK],
     output: Output,
 ) -> None:
-    """Remove old versions from the store.
-
-    A version stays if something serves it, if rollback needs it, or if it is new.
-    """
-    from deployer import console
-    from deployer.operations.prune import prune as run
-
-    output.show(run(name, keep=keep, settings=settings, dry_run=dry_run), console.show_prune)
+    output.show(deployer.prune(name, keep=keep, settings=settings, dry_run=dry_run), console.versions.show_prune)

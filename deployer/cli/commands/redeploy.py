@@ -1,4 +1,10 @@
-"""`deployer redeploy`."""
+"""Serve another version without downtime.
+
+It is verified first and takes the place of the current one; no request fails during the change.
+
+deployer redeploy digits
+deployer redeploy digits --version 7 --keep-previous
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,11 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
 from deployer.config.options import COMPARISON, CONTAINER, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 
 
-@command("deployer redeploy digits", "deployer redeploy digits --version 7 --keep-previous")
 def redeploy(
     name: Deployed = None,
     version: Annotated[int | None, typer.Option(help="The version to serve; unset: the newest in the store.")] = None,
@@ -24,13 +29,7 @@ def redeploy(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, GATE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
-    """Serve another version without downtime.
-
-    It is verified first and takes the place of the current one; no request fails meanwhile.
-    """
-    from deployer.operations.redeploy import redeploy as run
-
-    result = run(
+    result = deployer.redeploy(
         name,
         version=version,
         model=model,

@@ -1,4 +1,12 @@
-"""`deployer render`."""
+"""Print the server's configuration files.
+
+They are those that `up` would give the server now, or one that starts its container without deployer.
+
+deployer render digits
+deployer render --env staging
+deployer render compose digits:2 --out deploy
+deployer render docker-run digits --rest-port 9501 --grpc-port 9500 --out deploy
+"""
 
 from __future__ import annotations
 
@@ -7,17 +15,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import QUIET, Output
 from deployer.config.options import ADDRESS, PROJECT, STORE, TEMPLATES, Settings
 
 
-@command(
-    "deployer render digits",
-    "deployer render --env staging",
-    "deployer render compose digits:2 --out deploy",
-    "deployer render docker-run digits --rest-port 9501 --grpc-port 9500 --out deploy",
-)
 def render(
     form: Annotated[
         str | None,
@@ -35,19 +38,11 @@ def render(
     settings: Annotated[Settings, PROJECT, STORE, TEMPLATES, ADDRESS],
     output: Annotated[Output, QUIET],
 ) -> None:
-    """Print the server's configuration files.
-
-    They are those that `up` would give the server now, or one that starts its container without deployer.
-    """
-    from deployer import console
-    from deployer.operations.render import CONFIG, FORMS, write
-    from deployer.operations.render import render as run
-
-    if form is not None and form not in FORMS and target is None:
-        form, target = CONFIG, form
-    rendered = run(target, form=form or CONFIG, settings=settings)
+    if target is None and form is not None and form not in deployer.RENDER_FORMS:
+        form, target = None, form
+    rendered = deployer.render_config(target, form=form or "config", settings=settings)
     if out is None:
-        output.show(rendered, console.show_rendered)
+        output.show(rendered, console.versions.show_rendered)
     else:
-        paths = write(rendered, out, force=force)
-        output.show(rendered, lambda _: console.show_written(paths, rendered.notices))
+        paths = deployer.write_config(rendered, out, force=force)
+        output.show(rendered, lambda _: console.versions.show_written(paths, rendered.notices))

@@ -1,4 +1,9 @@
-"""`deployer status`."""
+"""Show what is deployed and how it runs.
+
+deployer status
+deployer status --all --json
+deployer status a --exit-code
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,13 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Deployed, Output
 from deployer.config.options import ENGINE, PROJECT, Settings
+from deployer.errors import DeploymentNotFound, NotReady
 
 
-@command("deployer status", "deployer status --all --json", "deployer status a --exit-code")
 def status(
     name: Deployed = None,
     everything: Annotated[bool, typer.Option("--all", help="All environments of the project.")] = False,
@@ -25,15 +31,12 @@ def status(
     settings: Annotated[Settings, PROJECT, ENGINE],
     output: Output,
 ) -> None:
-    """Show what is deployed and how it runs."""
-    from deployer import console
-    from deployer.errors import DeploymentNotFound, NotReady
-    from deployer.operations.status import status as run
-
-    with output.partly(console.show_status):
-        found = run(name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.note)
-        output.show({"deployments": found}, lambda _: console.show_status(found))
-    if exit_code and not found:
+    with output.partial_results(console.deployments.show_status):
+        statuses = deployer.status(
+            name, all_envs=everything, all_projects=all_projects, settings=settings, progress=console.lines.note
+        )
+        output.show({"deployments": statuses}, lambda _: console.deployments.show_status(statuses))
+    if exit_code and not statuses:
         raise typer.Exit(DeploymentNotFound.exit_code)
-    if exit_code and not all(each.healthy for each in found):
+    if exit_code and not all(each.healthy for each in statuses):
         raise typer.Exit(NotReady.exit_code)

@@ -1,4 +1,10 @@
-"""`deployer token`."""
+"""Make or revoke a gateway token.
+
+The bearer token is shown this once, and replaces an earlier one of NAME; `up` brings it to the gateway.
+
+deployer token alice
+deployer token alice --revoke
+"""
 
 from __future__ import annotations
 
@@ -6,12 +12,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Output
 from deployer.config.options import Settings
 
 
-@command("deployer token alice", "deployer token alice --revoke")
 def token(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is.")],
     revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
@@ -19,11 +25,4 @@ def token(
     settings: Settings,
     output: Output,
 ) -> None:
-    """Make or revoke a gateway token.
-
-    The bearer token is shown this once, and replaces one that NAME had; `up` brings it to the gateway.
-    """
-    from deployer import console
-    from deployer.operations.token import token as run
-
-    output.show(run(name, revoke=revoke, settings=settings), console.show_token)
+    output.show(deployer.token(name, revoke=revoke, settings=settings), console.deployments.show_token)

@@ -1,4 +1,8 @@
-"""`deployer unlock`."""
+"""Show or take away a deployment's lock.
+
+deployer unlock digits
+deployer unlock digits --force
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,12 @@ from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import Deployed, Output
 from deployer.config.options import ENGINE, PROJECT, Settings
 
 
-@command("deployer unlock digits", "deployer unlock digits --force")
 def unlock(
     name: Deployed = None,
     force: Annotated[
@@ -21,8 +25,4 @@ def unlock(
     settings: Annotated[Settings, PROJECT, ENGINE],
     output: Output,
 ) -> None:
-    """Show or take away a deployment's lock."""
-    from deployer import console
-    from deployer.operations.unlock import unlock as run
-
-    output.show(run(name, force=force, settings=settings), console.show_unlock)
+    output.show(deployer.unlock(name, force=force, settings=settings), console.deployments.show_unlock)

@@ -1,14 +1,25 @@
-"""`deployer up`."""
+"""Deploy a model, verified before it serves.
+
+Exports it if needed, starts a server, verifies it, and only then opens the ports. Run again, it changes nothing.
+
+deployer up model.keras --name digits
+deployer up digits:2
+deployer up --env staging
+deployer up train.py:model --rest-port 0 --grpc-port 0 --json
+"""
 
 from __future__ import annotations
 
+import re
+import shlex
+import sys
 from typing import Annotated
 
 import typer
 
-from deployer.cli.command import command
+import deployer
+from deployer import console
 from deployer.cli.options import QUIET, VERBOSE, DryRun, Output, Target
-from deployer.cli.outdated import naming_the_plan
 from deployer.config.options import (
     ADDRESS,
     COMPARISON,
@@ -21,16 +32,10 @@ from deployer.config.options import (
     TEMPLATES,
     Settings,
 )
-from deployer.errors import PLAN_HAS_CHANGES, UsageError
+from deployer.errors import PLAN_HAS_CHANGES, PlanOutdated, UsageError
 from deployer.rollout.export_options import ExportOptions
 
 
-@command(
-    "deployer up model.keras --name digits",
-    "deployer up digits:2",
-    "deployer up --env staging",
-    "deployer up train.py:model --rest-port 0 --grpc-port 0 --json",
-)
 def up(
     target: Target = None,
     dry_run: DryRun = False,
@@ -45,21 +50,21 @@ def up(
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
-    """Deploy a model, verified before it serves.
-
-    Exports it if needed, starts a server, verifies it, and only then opens the ports. Run again, it changes nothing.
-    """
-    from deployer import console
-    from deployer.operations.up import up as run
-
     if exit_code and not dry_run:
         raise UsageError("--exit-code goes with --dry-run", hint="add --dry-run, or type deployer plan --exit-code")
-    with naming_the_plan():
-        result = run(
+    try:
+        result = deployer.up(
             target, options=options, settings=settings, dry_run=dry_run, expect=expect, progress=output.progress
         )
+    except PlanOutdated as error:
+        error.hint = f"{_as_dry_run(sys.argv[1:])} shows it, with its digest"
+        raise
     output.show_change(result)
     if not (output.quiet or output.json):
-        console.show_next_steps(result)
+        console.deployments.show_next_steps(result)
     if exit_code and result.plan.is_change:
         raise typer.Exit(PLAN_HAS_CHANGES)
+
+
+def _as_dry_run(arguments: list[str]) -> str:
+    return f"deployer {re.sub(r'--expect[ =][^ ]+ ?', '', shlex.join(arguments))} --dry-run"

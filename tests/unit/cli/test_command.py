@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import pytest
 
-from deployer.cli.command import built, command
+from deployer.cli.command import build
 from deployer.cli.options import Output
 from deployer.config.options import TABLES, ExportFields, Settings
 from deployer.config.spec import Docker, Gate, ModelSpec, Server, Spec
@@ -43,19 +43,16 @@ class Options:
 TAKEN: list[Any] = []
 
 
-@command("deployer probe")
 def probe(name: str, options: Annotated[Options, OTHER], output: Output) -> None:
-    """Probe."""
     TAKEN.append((name, options, output))
 
 
-@command()
 def lesser(options: Options) -> None:
     """Take no more than what is always taken."""
 
 
 def taken(*typed: str) -> tuple[str, Options, Output]:
-    built(probe, "probe", False).main(["n", *typed], standalone_mode=False)
+    build(probe, "probe", "Probe.\n\ndeployer probe").main(["n", *typed], standalone_mode=False)
     return TAKEN.pop()
 
 
@@ -89,14 +86,21 @@ def test_a_value_that_a_field_refuses_is_refused_with_its_own_error() -> None:
 
 
 def test_a_group_that_a_command_does_not_name_is_not_taken() -> None:
-    options = {name for parameter in built(lesser, "lesser", False).params for name in parameter.opts}
+    options = {
+        name for parameter in build(lesser, "lesser", "Take less.\n\ndeployer lesser").params for name in parameter.opts
+    }
     assert "--plain" in options
     assert "--number" not in options
     assert "--not-typed" not in options
 
 
+def test_the_last_paragraph_of_the_docstring_is_the_examples() -> None:
+    built = build(probe, "probe", "Probe.\n\nMore.\n\n    deployer probe a\n    deployer probe b\n")
+    assert (built.help, built.epilog) == ("Probe.\n\nMore.", "Examples:\n\n  deployer probe a\n\n  deployer probe b")
+
+
 def test_help_is_the_text_of_the_field_in_the_panel_of_its_group() -> None:
-    shown = {option.name: option for option in built(probe, "probe", False).params}
+    shown = {option.name: option for option in build(probe, "probe", "Probe.\n\ndeployer probe").params}
     assert shown["plain"].help == "A text."
     assert shown["some_path"].help == "gRPC stays."
     assert shown["each"].help == "Texts; repeatable."

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.cli import reading
+from deployer.cli import request_text
 from deployer.errors import UsageError
 
 
@@ -26,13 +26,13 @@ def pipe(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 def test_what_is_piped_in_is_read(pipe: int, file: Path | None, said: str, text: str | None) -> None:
     os.write(pipe, said.encode())
     os.close(pipe)
-    assert reading.text(file) == text
+    assert request_text.read(file) == text
 
 
 def test_a_pipe_that_says_nothing_is_given_up(pipe: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reading, "SECONDS", 0.01)
+    monkeypatch.setattr(request_text, "SECONDS", 0.01)
     with pytest.raises(UsageError) as caught:
-        reading.text(None)
+        request_text.read(None)
     assert "/dev/null" in str(caught.value.hint)
     os.close(pipe)
 
@@ -40,18 +40,18 @@ def test_a_pipe_that_says_nothing_is_given_up(pipe: int, monkeypatch: pytest.Mon
 def test_no_input_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path(os.devnull).open(encoding="utf-8") as nothing:
         monkeypatch.setattr("sys.stdin", nothing)
-        assert reading.text(None) is None
+        assert request_text.read(None) is None
     for missing in (None, nothing):
         monkeypatch.setattr("sys.stdin", missing)
-        assert reading.text(None) is None
+        assert request_text.read(None) is None
 
 
 def test_a_file_wins_over_a_pipe_and_must_be_readable(pipe: int, tmp_path: Path) -> None:
     os.close(pipe)
     (tmp_path / "request.json").write_text("{}")
-    assert reading.text(tmp_path / "request.json") == "{}"
+    assert request_text.read(tmp_path / "request.json") == "{}"
     for name, data in (("none", None), ("bytes", b"\xff")):
         if data:
             (tmp_path / name).write_bytes(data)
         with pytest.raises(UsageError, match="cannot be read"):
-            reading.text(tmp_path / name)
+            request_text.read(tmp_path / name)
