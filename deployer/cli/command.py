@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from typer.main import get_command_from_info
 from typer.models import CommandInfo
 
-from deployer.config.words import Group, Option, in_order, spelled
+from deployer.config.fields import Group, Option, option_name, own_fields_first
 
 PANELS = ("Arguments", "Options", "Model", "Verification", "Server", "Container", "Where", "Output")
 
@@ -110,10 +110,10 @@ class _FieldOption(NamedTuple):
 
 def _field_options(kind: Any, groups: list[Group]) -> Iterator[_FieldOption]:
     hints, seen = get_type_hints(kind), set[str]()
-    for field in in_order(kind):
+    for field in own_fields_first(kind):
         option: Option | None = field.metadata.get("option")
         if option and (option.group.always or option.group in groups):
-            spellings = option.names or (spelled(kind, field.name),)
+            spellings = option.names or (option_name(kind, field.name),)
             name = spellings[0].partition("/")[0].removeprefix("--").replace("-", "_")
             yield _FieldOption(field.name, name, name in seen, spellings, hints[field.name], field.default, option)
             seen.add(name)

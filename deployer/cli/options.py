@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from deployer import console
-from deployer.config.words import Group, doc
+from deployer.config.fields import Group, doc
 from deployer.errors import DeployerError
 
 if TYPE_CHECKING:

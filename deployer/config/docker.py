@@ -7,9 +7,9 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, get_args
 
+from deployer.config.fields import STRICT, check_image, check_positive, doc, with_default
 from deployer.config.options import DockerOptions
 from deployer.config.sizes import check_size, size_in_bytes
-from deployer.config.words import STRICT, check_image, check_positive, doc, with_default
 from deployer.errors import InvalidValue
 
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]

@@ -9,14 +9,14 @@ import difflib
 import re
 from collections.abc import Mapping
 
-from deployer.config.words import at
+from deployer.config.fields import at
 from deployer.errors import InvalidValue
 from deployer.server.flag_table import SERVING_FLAGS, Flag, Value
 from deployer.system.documents import EXPECTED, shown
 
-__all__ = ["KNOWN", "Flag", "Value", "check_flags", "nearest_flag", "owned"]
+__all__ = ["FLAGS", "Flag", "Value", "check_flags", "is_set_by_deployer", "suggest_flag"]
 
-KNOWN = {flag.name: flag for flag in SERVING_FLAGS}
+FLAGS = {flag.name: flag for flag in SERVING_FLAGS}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -24,34 +24,34 @@ def check_flags(flags: Mapping[str, Value]) -> None:
     """Refuse what no server could honour: unknown names, wrong types, values that cannot work. Raises InvalidValue."""
     for name, value in flags.items():
         with at(name):
-            _check_type(_known(name), value)
-            _check_value(KNOWN[name], value)
+            _check_type(_settable_flag(name), value)
+            _check_value(FLAGS[name], value)
     threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
     if all(flags.get(name) for name in threads):
         raise InvalidValue("it cannot be set together with the other two", place=(threads[0],), hint="take it out")
 
 
-def owned(flag: Flag) -> bool:
+def is_set_by_deployer(flag: Flag) -> bool:
     """Whether `deployer` sets the flag by itself."""
     return bool(flag.setting)
 
 
-def nearest_flag(name: str) -> str:
+def suggest_flag(name: str) -> str:
     """The hint that names the flag that was probably meant."""
-    close = difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(name, FLAGS, n=1, cutoff=0.5)
     return f"did you mean {close[0]}?" if close else "docs/reference.md lists the flags"
 
 
-def _known(name: str) -> Flag:
+def _settable_flag(name: str) -> Flag:
     if not NAME.fullmatch(name):
         raise InvalidValue(
             f"server flag {name[:40]!r} is not a flag name; write it without dashes, as file_system_poll_wait_seconds",
-            hint=nearest_flag(name.strip("-").split("=")[0]),
+            hint=suggest_flag(name.strip("-").split("=")[0]),
         )
-    flag = KNOWN.get(name)
+    flag = FLAGS.get(name)
     if flag is None:
-        raise InvalidValue(f"tensorflow_model_server has no flag {name[:80]}", hint=nearest_flag(name))
-    if owned(flag):
+        raise InvalidValue(f"tensorflow_model_server has no flag {name[:80]}", hint=suggest_flag(name))
+    if is_set_by_deployer(flag):
         raise InvalidValue(
             f"server flag {name!r} is set by deployer itself", hint=f"use {flag.setting} in deployer.toml"
         )
@@ -71,8 +71,8 @@ def _check_value(flag: Flag, value: Value) -> None:
     if isinstance(value, str) and "\0" in value:
         raise InvalidValue("no argument of a process can hold a NUL byte")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not flag.least <= value <= flag.most:
-        raise InvalidValue(f"expected {EXPECTED[type(flag.default)]} {_span(flag)}, got {shown(value)}")
+        raise InvalidValue(f"expected {EXPECTED[type(flag.default)]} {_range(flag)}, got {shown(value)}")
 
 
-def _span(flag: Flag) -> str:
+def _range(flag: Flag) -> str:
     return f"from {flag.least:.15g} to {flag.most:.15g}" if flag.most <= 2**53 else "of 64 bits"

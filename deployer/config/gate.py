@@ -6,11 +6,11 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from deployer.config.fields import STRICT, check_positive, doc
 from deployer.config.options import GateOptions
-from deployer.config.words import STRICT, check_positive, doc
 from deployer.errors import InvalidValue
 
-USUAL_RATE = 50.0
+DEFAULT_RATE = 50.0
 MAX_RATE = 1000.0
 
 
@@ -40,7 +40,7 @@ class Gate(GateOptions):
     def measure_rate(self) -> float | None:
         """Requests a second, or None when nothing is measured."""
         limited = self.max_failures is not None or self.max_gap_ms is not None
-        return self.measure or (USUAL_RATE if limited else None)
+        return self.measure or (DEFAULT_RATE if limited else None)
 
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
+from deployer.config.fields import STRICT, check_image, check_whole, doc
 from deployer.config.sizes import check_size, size_in_bytes
-from deployer.config.words import STRICT, check_image, check_whole, doc
 from deployer.errors import InvalidValue
 
 LIMITS = {

@@ -26,11 +26,11 @@ WITH_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):\d{1,5}")
 HINT = "127.0.0.1 for this machine alone, 0.0.0.0 for every network that it is in"
 
 
-def address(host: str) -> str:
+def resolve_host(host: str) -> str:
     """The IP address that `host` means. Raises InvalidValue for what is no address, and for a name that does not
     resolve to loopback."""
     try:
-        return _plain(ipaddress.ip_address(host))
+        return _check_ip(ipaddress.ip_address(host))
     except ValueError:
         pass
     if not host.strip():
@@ -47,7 +47,7 @@ def address(host: str) -> str:
         raise InvalidValue(f"host {host[:80]!r} is no complete IP address: write all four numbers", hint=HINT)
     if not HOST_NAME.fullmatch(host):
         raise InvalidValue(f"host {host[:80]!r} is neither an IP address nor a host name", hint=HINT)
-    return _of_name(host)
+    return _resolve_loopback(host)
 
 
 def is_loopback(host: str) -> bool:
@@ -67,7 +67,7 @@ def check_family(host: str) -> None:
             raise ConfigError(f"server.host: this machine has no IPv6, and {host} needs it", hint=HINT) from error
 
 
-def _plain(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+def _check_ip(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     if isinstance(found, ipaddress.IPv6Address):
         if found.scope_id:
             raise InvalidValue(f"host {found} names an interface: an address with a scope cannot be bound", hint=HINT)
@@ -77,9 +77,9 @@ def _plain(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
     return str(found)
 
 
-def _of_name(name: str) -> str:
+def _resolve_loopback(name: str) -> str:
     """IPv4 first, as clients of `localhost` try it."""
-    found = [ipaddress.ip_address(text) for text in _resolved(name)]
+    found = [ipaddress.ip_address(text) for text in _resolve(name)]
     foreign = [each for each in found if not each.is_loopback]
     if foreign:
         raise InvalidValue(
@@ -89,7 +89,7 @@ def _of_name(name: str) -> str:
     return str(min(found, key=lambda each: each.version))
 
 
-def _resolved(name: str) -> list[str]:
+def _resolve(name: str) -> list[str]:
     """Its addresses. The resolver has no deadline of its own, and the thread does not keep the process from ending."""
     found: list[str] = []
 

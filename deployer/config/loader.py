@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-from deployer.config import hosts, keys, sizes
-from deployer.config.project import FALLBACK, check_project, project_of
+from deployer.config import hosts, sizes, suggestions
+from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
 from deployer.config.spec import Docker, Gate, Gateway, Server, Spec
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.results.deployment import DEFAULT_ENV
@@ -29,7 +29,7 @@ else:
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 FILE_VARIABLE = "DEPLOYER_CONFIG"
-OF_TESTS = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
+TEST_PREFIXES = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
 SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 HOST = "server.host"
 PATHS = ("models_dir", "state_dir", "templates_dir")
@@ -47,7 +47,7 @@ def load(
     `overrides` are options, by key or `section.key`; None values count as not given. Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
-    options = {key: _here(key, value) for key, value in (overrides or {}).items() if value is not None}
+    options = {key: _local_path(key, value) for key, value in (overrides or {}).items() if value is not None}
     return _load(_find(path, environ), env, options, environ)
 
 
@@ -55,20 +55,20 @@ def _load(file: Path | None, env: str | None, options: Mapping[str, Any], enviro
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
     variables = _variables(environ)
-    layers = {key: _here(key, value) for key, (_, value) in variables.items()}
+    layers = {key: _local_path(key, value) for key, (_, value) in variables.items()}
     chosen = env or layers.pop("env", None) or DEFAULT_ENV
     home = file.parent if file else Path()
-    document = _overlaid(raw, _overlay(overlays, chosen, file))
+    document = _merge(raw, _overlay(overlays, chosen, file))
     if file or layers:
-        document = _anchored(document, home)
-    document = {"project": project_of(home), **document}
+        document = _resolve_paths(document, home)
+    document = {"project": default_project(home), **document}
     _check_projects(document, layers, options, file)
     for key, value in {**layers, **options}.items():
-        _put(document, key, value)
+        _set(document, key, value)
     origins = {**{key: name for key, (name, _) in variables.items()}, **dict.fromkeys(options, "options")}
-    spec = _validated({**document, "env": chosen}, str(file or "options"), origins)
+    spec = _build_spec({**document, "env": chosen}, str(file or "options"), origins)
     where = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
-    return _with_address(spec, where)
+    return _with_ip_address(spec, where)
 
 
 def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
@@ -82,12 +82,12 @@ def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
             _load(path, env, {}, variables)
 
 
-def _with_address(spec: Spec, where: str) -> Spec:
+def _with_ip_address(spec: Spec, where: str) -> Spec:
     """The spec with the IP address that its host means. Raises ConfigError that names `where` the host was set."""
     if spec.server.host is None:
         return spec
     try:
-        found = hosts.address(spec.server.host)
+        found = hosts.resolve_host(spec.server.host)
     except InvalidValue as error:
         raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=found))
@@ -106,7 +106,7 @@ def _check_projects(
     """Refuse the name of a project wherever it stands, even where another one wins. Raises ConfigError."""
     places = ((document, f"{file}: project"), (layers, f"{PREFIX}PROJECT"), (options, "--project"))
     for found, place in places:
-        _check_project(found.get("project", FALLBACK), place)
+        _check_project(found.get("project", FALLBACK_PROJECT), place)
 
 
 def _check_project(name: object, place: str) -> None:
@@ -143,35 +143,35 @@ def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
     if env == DEFAULT_ENV or not overlays:
         return {}
     there = ", ".join(sorted(overlays))
-    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_other_environments(env, overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_suggest_environments(env, overlays))
 
 
-def _other_environments(env: str, overlays: Mapping[str, Any]) -> str:
+def _suggest_environments(env: str, overlays: Mapping[str, Any]) -> str:
     """What to add to the command instead: an option wins over the variable."""
-    if near := keys.near(env, overlays):
+    if near := suggestions.closest_match(env, overlays):
         return f"did you mean {near}? --env {near}"
     options = " or ".join(f"--env {name}" for name in dict.fromkeys((DEFAULT_ENV, *sorted(overlays))))
     return f"{options} takes one that there is; [env.{env}] in {CONFIG_FILE} adds this one"
 
 
-def _overlaid(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in over.items():
         both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overlaid(merged[key], value) if both_tables else value
+        merged[key] = _merge(merged[key], value) if both_tables else value
     return merged
 
 
-def _anchored(document: dict[str, Any], home: Path) -> dict[str, Any]:
+def _resolve_paths(document: dict[str, Any], home: Path) -> dict[str, Any]:
     """Paths in the file are meant from the file's own folder."""
     paths = {key: _path(home, key, document[key]) for key in PATHS if isinstance(document.get(key), str)}
     defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
     models, gateway = document.get("models"), document.get("gateway")
     anchored = {**document, **paths, **defaults}
     if isinstance(gateway, dict):
-        anchored["gateway"] = _anchored_keys(gateway, ("certificate", "key", "tokens"), home)
+        anchored["gateway"] = _resolve_keys(gateway, ("certificate", "key", "tokens"), home)
     if isinstance(models, dict):
-        anchored["models"] = {name: _anchored_model(model, home) for name, model in models.items()}
+        anchored["models"] = {name: _resolve_model_paths(model, home) for name, model in models.items()}
     return anchored
 
 
@@ -179,12 +179,12 @@ def _default(key: str) -> Any:
     return next(spec_field.default for spec_field in dataclasses.fields(Spec) if spec_field.name == key)
 
 
-def _anchored_model(model: Any, home: Path) -> Any:
+def _resolve_model_paths(model: Any, home: Path) -> Any:
     if not isinstance(model, dict):
         return model
-    anchored = _anchored_keys(model, ("examples", "weights"), home)
+    anchored = _resolve_keys(model, ("examples", "weights"), home)
     if isinstance(model.get("signatures"), list):
-        anchored["signatures"] = [_anchored_signature(text, home) for text in model["signatures"]]
+        anchored["signatures"] = [_resolve_signature(text, home) for text in model["signatures"]]
     if _is_in_file(model.get("custom_objects"), home):
         anchored["custom_objects"] = str(home / model["custom_objects"])
     source = model.get("source")
@@ -193,15 +193,15 @@ def _anchored_model(model: Any, home: Path) -> Any:
     return anchored
 
 
-def _anchored_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
+def _resolve_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
     return {**table, **{key: _path(home, key, table[key]) for key in keys if isinstance(table.get(key), str)}}
 
 
 def _path(home: Path, key: str, text: str) -> str:
-    return str(home / _here(key, text))
+    return str(home / _local_path(key, text))
 
 
-def _here(key: str, value: Any) -> Any:
+def _local_path(key: str, value: Any) -> Any:
     """A path without `file://`; other values as they are. Raises ConfigError for what is on another machine."""
     if key not in (*PATHS, *PATHS_IN_TABLES) or not isinstance(value, (str, Path)):
         return value
@@ -211,7 +211,7 @@ def _here(key: str, value: Any) -> Any:
         raise ConfigError(f"{key}: {error.message}", hint=error.hint) from error
 
 
-def _anchored_signature(text: Any, home: Path) -> Any:
+def _resolve_signature(text: Any, home: Path) -> Any:
     """`name=place:function`, with a place that is a file below the document's folder found from anywhere."""
     name, _, place = text.partition("=") if isinstance(text, str) else ("", "", "")
     return f"{name}={home / place}" if _is_in_file(place, home) else text
@@ -226,9 +226,9 @@ def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
     """The settings that variables give, each with the variable's name and the value of the setting's type."""
     found = {}
     for name, text in sorted(environ.items()):
-        if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(OF_TESTS):
+        if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(TEST_PREFIXES):
             key = _variable_key(name)
-            found[key] = (name, _of_variable(name, key, text))
+            found[key] = (name, _parse_variable(name, key, text))
     return found
 
 
@@ -237,10 +237,10 @@ def _variable_key(name: str) -> str:
     wanted = name.removeprefix(PREFIX)
     if wanted in known:
         return known[wanted]
-    raise ConfigError(f"the variable {name} is not a setting", hint=keys.nearest(wanted, known, PREFIX))
+    raise ConfigError(f"the variable {name} is not a setting", hint=suggestions.suggest(wanted, known, PREFIX))
 
 
-def _of_variable(name: str, key: str, text: str) -> Any:
+def _parse_variable(name: str, key: str, text: str) -> Any:
     section, _, field = key.rpartition(".")
     try:
         return documents.from_text(documents.hints(SECTIONS.get(section, Spec))[field], text)
@@ -264,7 +264,7 @@ def variable_keys() -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _put(document: dict[str, Any], key: str, value: Any) -> None:
+def _set(document: dict[str, Any], key: str, value: Any) -> None:
     section, _, name = key.rpartition(".")
     if not section:
         document[name] = value
@@ -274,23 +274,24 @@ def _put(document: dict[str, Any], key: str, value: Any) -> None:
         document[section] = {**table, name: value}
 
 
-def _validated(document: dict[str, Any], file: str, origins: Mapping[str, str]) -> Spec:
+def _build_spec(document: dict[str, Any], file: str, origins: Mapping[str, str]) -> Spec:
     """The document as values; `origins` say which settings come from elsewhere than the file. Raises ConfigError."""
     check_name(document["env"], "environment")
     try:
         return cast("Spec", documents.read(Spec, document, strict=True))
     except documents.UnknownKey as error:
         raise ConfigError(
-            f"{_where(error.place, file, origins)}{error.reason}", hint=keys.meant(error.place[-1], error.known)
+            f"{_location(error.place, file, origins)}{error.reason}",
+            hint=suggestions.suggest_key(error.place[-1], error.known),
         ) from error
     except documents.Mismatch as error:
-        hint = sizes.hint_at(error.place, document)
-        raise ConfigError(f"{_where(error.place, file, origins)}{error.reason}", hint=hint) from error
+        hint = sizes.size_hint_at(error.place, document)
+        raise ConfigError(f"{_location(error.place, file, origins)}{error.reason}", hint=hint) from error
     except InvalidValue as error:
-        raise ConfigError(f"{_where(error.place, file, origins)}{error.message}", hint=error.hint) from error
+        raise ConfigError(f"{_location(error.place, file, origins)}{error.message}", hint=error.hint) from error
 
 
-def _where(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
+def _location(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
     key = ".".join(place)
     origin = origins.get(key, file)
     return f"{origin}: {key}: " if key else f"{origin}: "

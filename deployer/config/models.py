@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from deployer.config.fields import STRICT, at, doc
 from deployer.config.options import ExportFields
-from deployer.config.words import STRICT, at, doc
 from deployer.errors import InvalidValue
 from deployer.results.model import TensorSpec, check_version
 

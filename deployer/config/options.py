@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deployer.config.words import Group, doc
+from deployer.config.fields import Group, doc
 from deployer.errors import InvalidValue, UsageError
 
 MODEL = Group("model", "Model", always=True)
@@ -29,7 +29,7 @@ TEMPLATES = Group("templates", "Where")
 LOCK = Group("lock", "Where")
 
 
-def _required(texts: list[str]) -> str | None:
+def _parse_required_signature(texts: list[str]) -> str | None:
     names = [text for text in texts if "=" not in text]
     if len(names) > 1:
         raise UsageError(
@@ -38,11 +38,11 @@ def _required(texts: list[str]) -> str | None:
     return names[0] if names else None
 
 
-def _added(texts: list[str]) -> tuple[str, ...]:
+def _parse_added_signatures(texts: list[str]) -> tuple[str, ...]:
     return tuple(text for text in texts if "=" in text)
 
 
-def _tags(text: str) -> tuple[str, ...]:
+def _parse_tags(text: str) -> tuple[str, ...]:
     return tuple(sorted({tag for tag in text.split(",") if tag}))
 
 
@@ -59,7 +59,7 @@ class ExportFields:
         metavar="NAME[=FILE.py:FUNCTION]",
         help="a signature that the model must have, or one to add from your own code",
         repeated=True,
-        parse=_required,
+        parse=_parse_required_signature,
         default=None,
     )
     examples: Path | None = doc(
@@ -73,7 +73,7 @@ class ExportFields:
         MODEL,
         metavar="TAG,TAG",
         help="tags of the graph to take from a SavedModel that has several; '': none",
-        parse=_tags,
+        parse=_parse_tags,
         default=None,
     )
     default_signature: str | None = doc(
@@ -100,7 +100,7 @@ class ExportFields:
         MODEL,
         names="--signature",
         repeated=True,
-        parse=_added,
+        parse=_parse_added_signatures,
         default=(),
     )
     serve_as: tuple[str, ...] = doc(
@@ -128,7 +128,7 @@ class ExportFields:
 
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
-class PlaceOptions:
+class TopLevelOptions:
     """Keys at the top of the document that are options."""
 
     project: str | None = doc(
@@ -207,11 +207,11 @@ class DockerOptions:
     )
 
 
-TABLES: dict[str, Any] = {"": PlaceOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
+TABLES: dict[str, Any] = {"": TopLevelOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
 
 
 @dataclass(frozen=True)
-class Settings(DockerOptions, ServerOptions, GateOptions, PlaceOptions):
+class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
     """What options can set over `deployer.toml`; None leaves it as it is there."""
 
     config: Path | None = doc(

@@ -10,7 +10,7 @@ from deployer.errors import InvalidValue
 
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MAX_LENGTH = 63
-FALLBACK = "default"
+FALLBACK_PROJECT = "default"
 """The project of a folder whose name has no character that a project's name may have."""
 
 
@@ -26,8 +26,8 @@ def check_project(name: object) -> str:
     )
 
 
-def project_of(folder: Path) -> str:
+def default_project(folder: Path) -> str:
     """The project that a folder's name suggests: in lower case, without the characters that are not allowed."""
     name = os.path.basename(os.path.abspath(folder)).lower()  # noqa: PTH100, PTH119 - a link keeps its own name
     allowed = re.sub(r"[^a-z0-9_-]", "", name).lstrip("_-")
-    return allowed[:MAX_LENGTH] or FALLBACK
+    return allowed[:MAX_LENGTH] or FALLBACK_PROJECT

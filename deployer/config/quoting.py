@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import shlex
 
-YAML_MARKS = {'"': '\\"', "\\": "\\\\", "$": "$$"}
+YAML_ESCAPES = {'"': '\\"', "\\": "\\\\", "$": "$$"}
 PLAIN = re.compile(r"[A-Za-z0-9_./ -]*")
 
 
@@ -23,22 +23,22 @@ def pbtxt(value: object) -> str:
 
 def yaml(value: object) -> str:
     """A YAML string in a Compose file, where a doubled `$` is one that names no variable."""
-    text = _printable(value)
-    return '"' + "".join(_yaml_character(character) for character in text) + '"'
+    text = _argument_text(value)
+    return '"' + "".join(_escape_yaml(character) for character in text) + '"'
 
 
-def _yaml_character(character: str) -> str:
-    if character in YAML_MARKS:
-        return YAML_MARKS[character]
+def _escape_yaml(character: str) -> str:
+    if character in YAML_ESCAPES:
+        return YAML_ESCAPES[character]
     return character if " " <= character <= "~" else f"\\U{ord(character):08x}"
 
 
 def sh(value: object) -> str:
     """One word of a shell command."""
-    return shlex.quote(_printable(value))
+    return shlex.quote(_argument_text(value))
 
 
-def _printable(value: object) -> str:
+def _argument_text(value: object) -> str:
     """What a process can be given as an argument: UTF-8 without NUL."""
     text = str(value)
     if b"\0" in text.encode():
@@ -48,7 +48,7 @@ def _printable(value: object) -> str:
 
 def haproxy(value: object) -> str:
     """One word of HAProxy's configuration, in which nothing is expanded. A line ends there, whatever is quoted."""
-    text = _printable(value)
+    text = _argument_text(value)
     if "\n" in text or "\r" in text:
         raise ValueError(f"{text[:40]!r} holds a line break")
     return "'" + text.replace("'", "'\\''") + "'"

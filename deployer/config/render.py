@@ -40,23 +40,23 @@ def render(
         for model in models
     ]
     environment = _environment(templates_dir)
-    files = {MODEL_CONFIG: _rendered(environment, MODEL_CONFIG, models=entries)}
+    files = {MODEL_CONFIG: _render(environment, MODEL_CONFIG, models=entries)}
     _check_models(files[MODEL_CONFIG], models, models_root)
     if batching:
-        files[BATCHING] = _rendered(environment, BATCHING, batching=batching)
-        _parsed(BATCHING, files[BATCHING], declared.message_class(declared.BATCHING))
+        files[BATCHING] = _render(environment, BATCHING, batching=batching)
+        _parse(BATCHING, files[BATCHING], declared.message_class(declared.BATCHING))
     if monitoring and monitoring.enabled:
-        files[MONITORING] = _rendered(environment, MONITORING, monitoring=monitoring)
-        _parsed(MONITORING, files[MONITORING], declared.message_class(declared.MONITORING))
+        files[MONITORING] = _render(environment, MONITORING, monitoring=monitoring)
+        _parse(MONITORING, files[MONITORING], declared.message_class(declared.MONITORING))
     return Rendered(files)
 
 
 def text(template: str, /, templates_dir: Path | None = None, **values: Any) -> str:
     """A file for a person, such as `deployer.toml`. Raises TemplateError."""
-    return _rendered(_environment(templates_dir), template, **values)
+    return _render(_environment(templates_dir), template, **values)
 
 
-def templates_folder() -> Path:
+def builtin_templates() -> Path:
     """deployer's own templates: inside the installed package, or beside it in a checkout."""
     package = Path(__file__).parents[1]
     return next(folder for folder in (package / "_templates", package.parent / "templates") if folder.is_dir())
@@ -69,7 +69,7 @@ def _environment(templates_dir: Path | None) -> Any:
 
     if templates_dir and not templates_dir.is_dir():
         raise TemplateError(f"the templates folder {templates_dir} does not exist", hint="check templates_dir")
-    folders = [folder for folder in (templates_dir, templates_folder()) if folder]
+    folders = [folder for folder in (templates_dir, builtin_templates()) if folder]
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(folders),
         undefined=StrictUndefined,
@@ -82,7 +82,7 @@ def _environment(templates_dir: Path | None) -> Any:
     return environment
 
 
-def _rendered(environment: Any, template: str, /, **values: Any) -> str:
+def _render(environment: Any, template: str, /, **values: Any) -> str:
     import jinja2
 
     try:
@@ -97,19 +97,19 @@ def _rendered(environment: Any, template: str, /, **values: Any) -> str:
 
 def _check_models(text: str, models: Sequence[ServedModel], models_root: str) -> None:
     """The text must say what was asked: these models, exactly these versions and labels, nothing more."""
-    asked = _message(models, models_root)
+    asked = _model_server_config(models, models_root)
     # The message's own print comes from protobuf's C code; parsing text is fifty times slower. Several labels of one
     # model are printed in no fixed order, and then it is parsed.
     if text == str(asked):
         return
-    if _said(_parsed(MODEL_CONFIG, text, type(asked))) != _said(asked):
+    if _served_models(_parse(MODEL_CONFIG, text, type(asked))) != _served_models(asked):
         raise TemplateError(
             f"{MODEL_CONFIG}.j2 renders other models, versions or labels than were asked for",
             hint="compare `deployer render NAME` with the template in your templates folder",
         )
 
 
-def _message(models: Sequence[ServedModel], models_root: str) -> Any:
+def _model_server_config(models: Sequence[ServedModel], models_root: str) -> Any:
     """What was asked for as TensorFlow Serving's own message."""
     message = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
     for model in models:
@@ -123,7 +123,7 @@ def _message(models: Sequence[ServedModel], models_root: str) -> Any:
     return message
 
 
-def _said(config: Any) -> list[ServedModel]:
+def _served_models(config: Any) -> list[ServedModel]:
     """The models, versions and labels of a ModelServerConfig; base paths and platforms are a template's own choice."""
     return [
         ServedModel(
@@ -135,7 +135,7 @@ def _said(config: Any) -> list[ServedModel]:
     ]
 
 
-def _parsed(name: str, text: str, message: Any) -> Any:
+def _parse(name: str, text: str, message: Any) -> Any:
     try:
         return text_syntax.parse(text.encode(), message())
     except (text_syntax.TextSyntaxError, UnicodeEncodeError) as error:

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from deployer.config.fields import STRICT, at, check_whole, doc
 from deployer.config.flags import check_flags
 from deployer.config.options import ServerOptions
-from deployer.config.words import STRICT, at, check_whole, doc
 from deployer.errors import InvalidValue
 from deployer.results.deployment import LOOPBACK
 
-MOST_SIZE = 2**31 - 1
-MOST_THREADS = 32_768
-DAY = 86_400_000_000
+MAX_SIZE = 2**31 - 1
+MAX_THREADS = 32_768
+DAY_MICROS = 86_400_000_000
 """In microseconds."""
 METRICS_PATH = re.compile(r"/[A-Za-z0-9_./-]{1,200}")
 API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
@@ -63,10 +63,10 @@ class Batching:
     pad_variable_length_inputs: bool = doc("pad inputs of unequal length within a batch", default=False)
 
     def __post_init__(self) -> None:
-        check_whole("max_batch_size", self.max_batch_size, 1, MOST_SIZE)
-        check_whole("batch_timeout_micros", self.batch_timeout_micros, 0, DAY)
-        check_whole("max_enqueued_batches", self.max_enqueued_batches, 1, MOST_SIZE)
-        check_whole("num_batch_threads", self.num_batch_threads, 1, MOST_THREADS)
+        check_whole("max_batch_size", self.max_batch_size, 1, MAX_SIZE)
+        check_whole("batch_timeout_micros", self.batch_timeout_micros, 0, DAY_MICROS)
+        check_whole("max_enqueued_batches", self.max_enqueued_batches, 1, MAX_SIZE)
+        check_whole("num_batch_threads", self.num_batch_threads, 1, MAX_THREADS)
         sizes = self.allowed_batch_sizes
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
             raise InvalidValue(

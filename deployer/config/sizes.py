@@ -9,12 +9,12 @@ from typing import Any
 from deployer.errors import InvalidValue
 
 SIZE = re.compile(r"[1-9][0-9]{0,15}[bkmgBKMG]?")
-MEANT = re.compile(
+LOOSE_SIZE = re.compile(
     r"\s*(?P<whole>[0-9]{1,15})(\.(?P<part>[0-9]{1,3})[0-9]*)?\s*(?P<unit>[bkmgt]?)(i?b|bytes?)?\s*", re.I
 )
 """What people write for a size: `512MB`, `0.5g`, `64 MiB`."""
 UNITS = "bkmgt"
-SMALLEST = {"docker.memory": "6m", "docker.shm_size": "4k", "gateway.max_body": "1k"}
+MIN_SIZES = {"docker.memory": "6m", "docker.shm_size": "4k", "gateway.max_body": "1k"}
 """The least that each setting can be: the Docker Engine starts no container with less memory."""
 
 
@@ -25,26 +25,26 @@ def check_size(key: str, size: str | None) -> None:
     name = key.rpartition(".")[2]
     if not SIZE.fullmatch(size):
         raise InvalidValue(f"{name} {size[:20]!r} is not a size", hint=size_hint(key, size), place=(name,))
-    if size_in_bytes(size) < size_in_bytes(SMALLEST[key]):
-        told = f"{name} {size} means {size_in_bytes(size)} bytes, and the least is {SMALLEST[key]}"
+    if size_in_bytes(size) < size_in_bytes(MIN_SIZES[key]):
+        told = f"{name} {size} means {size_in_bytes(size)} bytes, and the least is {MIN_SIZES[key]}"
         raise InvalidValue(told, hint=size_hint(key, size), place=(name,))
 
 
 def size_hint(key: str, raw: Any) -> str:
     """The setting as it was probably meant, to be typed. A bare number is taken as mebibytes."""
-    meant = MEANT.fullmatch(str(raw))
-    size = _written(meant) if meant else "512m"
-    is_enough = SIZE.fullmatch(size) and size_in_bytes(size) >= size_in_bytes(SMALLEST[key])
-    return f'{key} = "{size if is_enough else SMALLEST[key]}"'
+    meant = LOOSE_SIZE.fullmatch(str(raw))
+    size = _format_size(meant) if meant else "512m"
+    is_enough = SIZE.fullmatch(size) and size_in_bytes(size) >= size_in_bytes(MIN_SIZES[key])
+    return f'{key} = "{size if is_enough else MIN_SIZES[key]}"'
 
 
-def hint_at(place: tuple[str, ...], document: Mapping[str, Any]) -> str | None:
+def size_hint_at(place: tuple[str, ...], document: Mapping[str, Any]) -> str | None:
     """The same for what stands in a document and is no text; None where no size is expected."""
     key = ".".join(place)
-    return size_hint(key, document[place[0]][place[1]]) if key in SMALLEST else None
+    return size_hint(key, document[place[0]][place[1]]) if key in MIN_SIZES else None
 
 
-def _written(meant: re.Match[str]) -> str:
+def _format_size(meant: re.Match[str]) -> str:
     unit = meant["unit"].lower() or "m"
     number = float(f"{meant['whole']}.{meant['part'] or 0}")
     while unit != "b" and (unit == "t" or not number.is_integer()):

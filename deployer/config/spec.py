@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args
 
 from deployer.config.docker import Docker, RestartPolicy
+from deployer.config.fields import STRICT, at, doc, with_default
 from deployer.config.gate import Gate
 from deployer.config.gateway import Gateway
 from deployer.config.models import ModelSpec, check_label
-from deployer.config.options import PlaceOptions
+from deployer.config.options import TopLevelOptions
 from deployer.config.project import check_project
 from deployer.config.server import Batching, Monitoring, Server
-from deployer.config.words import STRICT, at, doc, with_default
 from deployer.errors import InvalidValue
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -39,16 +39,16 @@ EngineName = Literal["auto", "docker", "embedded"]
 
 
 @dataclass(frozen=True)
-class Spec(PlaceOptions):
+class Spec(TopLevelOptions):
     """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
 
     __pydantic_config__: ClassVar[Any] = STRICT
 
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
-    engine: EngineName = with_default(PlaceOptions, "engine", "auto")
-    models_dir: Path = with_default(PlaceOptions, "models_dir", Path("models"))
-    state_dir: Path = with_default(PlaceOptions, "state_dir", Path(".deployer"))
+    engine: EngineName = with_default(TopLevelOptions, "engine", "auto")
+    models_dir: Path = with_default(TopLevelOptions, "models_dir", Path("models"))
+    state_dir: Path = with_default(TopLevelOptions, "state_dir", Path(".deployer"))
     models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
     server: Server = doc("the model server", default_factory=Server)
     batching: Batching | None = doc("request batching", default=None)

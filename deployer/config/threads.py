@@ -19,21 +19,21 @@ REASON = (
 REMEDY = f"leave it out of [server.flags] for deployer's own {DEFAULT_THREADS}, or set {4 * FEW_THREADS} or more"
 
 
-def with_room(flags: Mapping[str, object]) -> dict[str, object]:
+def with_default_threads(flags: Mapping[str, object]) -> dict[str, object]:
     """The flags that a server is started with: those of the user, and room for gRPC calls where they leave it open."""
     return {GRPC_MAX_THREADS: DEFAULT_THREADS, **flags}
 
 
-def lack_of_room(flags: Mapping[str, object]) -> str:
+def low_threads_warning(flags: Mapping[str, object]) -> str:
     """What to say of a value that is low; empty for any other."""
-    number = _number(flags.get(GRPC_MAX_THREADS, DEFAULT_THREADS))
+    number = _parse_int(flags.get(GRPC_MAX_THREADS, DEFAULT_THREADS))
     if number is None or number > FEW_THREADS:
         return ""
     taken = max(0, number - 1)
     return f"{GRPC_MAX_THREADS} is {number}: a gRPC call is refused while {taken} others are under way"
 
 
-def _number(value: object) -> int | None:
+def _parse_int(value: object) -> int | None:
     try:
         return int(str(value))
     except ValueError:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from deployer.config.project import FALLBACK
+from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.errors import EngineError
@@ -22,7 +22,7 @@ ASK_SECONDS = 3.0
 def _embedded(spec: Spec) -> Engine:
     from deployer.engines.embedded.engine import EmbeddedEngine
 
-    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK)
+    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK_PROJECT)
 
 
 def _docker(spec: Spec) -> DockerEngine:
@@ -30,7 +30,7 @@ def _docker(spec: Spec) -> DockerEngine:
     from deployer.engines.docker.host import DockerHost
 
     cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
-    project = spec.project or FALLBACK
+    project = spec.project or FALLBACK_PROJECT
     return DockerEngine(
         DockerHost(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors, project)
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from deployer.config.flags import KNOWN, nearest_flag
+from deployer.config.flags import FLAGS, suggest_flag
 from deployer.errors import SettingRefused
 from deployer.server.flag_table import Flag
 
@@ -34,6 +34,6 @@ def refusal(engine: str, flag: Flag) -> str:
 
 def known(name: str) -> Flag:
     """The flag of that name. Raises SettingRefused with the nearest one that there is."""
-    if name in KNOWN:
-        return KNOWN[name]
-    raise SettingRefused(f"{KEY}.{name}: tensorflow_model_server has no flag {name}", hint=nearest_flag(name))
+    if name in FLAGS:
+        return FLAGS[name]
+    raise SettingRefused(f"{KEY}.{name}: tensorflow_model_server has no flag {name}", hint=suggest_flag(name))

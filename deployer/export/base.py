@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+from deployer.config.fields import option_name
 from deployer.config.options import ExportFields
-from deployer.config.words import spelled
 from deployer.results.model import TensorSpec
 
 Progress = Callable[[str], None]
@@ -43,7 +43,7 @@ class ExportRequest(ExportFields):
 
 def option(name: str) -> str:
     """A field of ExportRequest as it is typed."""
-    return "--signature NAME=..." if name == "signatures" else spelled(ExportRequest, name)
+    return "--signature NAME=..." if name == "signatures" else option_name(ExportRequest, name)
 
 
 @dataclass(frozen=True)

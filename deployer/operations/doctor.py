@@ -205,8 +205,8 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
 
 
 def _grpc_threads(context: DoctorContext) -> Iterator[Finding]:
-    flags = threads.with_room(context.spec.server.flags)
-    if lack := threads.lack_of_room(flags):
+    flags = threads.with_default_threads(context.spec.server.flags)
+    if lack := threads.low_threads_warning(flags):
         yield Finding("server", "warning", f"{lack}; {threads.REASON}", threads.REMEDY)
     else:
         yield Finding(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deployer.config import loader, render
 from deployer.config.loader import CONFIG_FILE
-from deployer.config.project import project_of
+from deployer.config.project import default_project
 from deployer.errors import UsageError
 from deployer.results.model import check_name
 from deployer.system.files import write_atomically
@@ -22,5 +22,5 @@ def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) 
     loader.check(path if is_checked else None)
     if path.exists() and not force:
         raise UsageError(f"{path} is there already", hint="--force overwrites it")
-    write_atomically(path, render.text("deployer.toml", name=check_name(name), project=project_of(folder)))
+    write_atomically(path, render.text("deployer.toml", name=check_name(name), project=default_project(folder)))
     return path

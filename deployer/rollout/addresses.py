@@ -33,7 +33,7 @@ def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
     from deployer.config import hosts
 
     try:
-        host = hosts.address(observed.host)
+        host = hosts.resolve_host(observed.host)
     except InvalidValue:  # an old release may have been given what is refused today
         return spec
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=host))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from deployer.config.fields import option_name
 from deployer.config.spec import ModelSpec, Spec
-from deployer.config.words import spelled
 from deployer.errors import UsageError
 from deployer.results.model import check_name
 from deployer.rollout import source_changes
@@ -54,7 +54,7 @@ def _refuse_export_options(target: str, options: ExportOptions) -> None:
 
 
 def _option(name: str) -> str:
-    return "--signature NAME=..." if name == "signatures" else spelled(ExportOptions, name)
+    return "--signature NAME=..." if name == "signatures" else option_name(ExportOptions, name)
 
 
 def _from_store(listed: ModelSpec, version: int | None) -> ModelSpec:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from deployer.config.fields import doc
 from deployer.config.options import MODEL, ExportFields
-from deployer.config.words import doc
 from deployer.system.locations import local
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ import dataclasses
 from contextlib import suppress
 
 from deployer.config import render
+from deployer.config.fields import option_name
 from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import ModelSpec, Spec
-from deployer.config.threads import with_room
-from deployer.config.words import spelled
+from deployer.config.threads import with_default_threads
 from deployer.engines import flags
 from deployer.engines.base import Engine
 from deployer.errors import ConfigError, GoldenError, ModelNotFound, SettingRefused
@@ -106,7 +106,7 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
     """
     names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
     if names and not engine.traits.image:
-        options = " and ".join(spelled(Settings, name) for name in names)
+        options = " and ".join(option_name(Settings, name) for name in names)
         raise SettingRefused(
             f"{options}: the {engine.traits.name} engine runs no containers", hint=f"--engine docker, or no {options}"
         )
@@ -140,7 +140,7 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
 
 
 def _flags(spec: Spec) -> tuple[tuple[str, str], ...]:
-    return tuple((name, _flag_text(value)) for name, value in sorted(with_room(spec.server.flags).items()))
+    return tuple((name, _flag_text(value)) for name, value in sorted(with_default_threads(spec.server.flags).items()))
 
 
 def _flag_text(value: object) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from chapters.markdown import code, first_line, table
-from deployer.config import loader, spec, words
+from deployer.config import fields, loader, spec
 
 TABLES: dict[str, type] = {
     "": spec.Spec,
@@ -50,7 +50,7 @@ def text() -> str:
 
 
 def _table(name: str, kind: type) -> str:
-    rows = [_row(name, found) for found in words.in_order(kind) if not _is_table(found)]
+    rows = [_row(name, found) for found in fields.own_fields_first(kind) if not _is_table(found)]
     title = f"[{name}]" if name else "At the top"
     return f"### {title}\n\n{first_line(kind.__doc__)}\n\n" + table(
         ("Key", "Type", "Default", "Variable", "Meaning"), rows

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chapters.markdown import code, table
-from deployer.config.flags import owned
+from deployer.config.flags import is_set_by_deployer
 from deployer.engines.flags import EMBEDDED, refusal
 from deployer.server.flag_table import INT32, INT64, SERVING_FLAGS, Flag
 from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
@@ -52,7 +52,7 @@ def _type(flag: Flag) -> str:
     kind = TYPES[type(flag.default)]
     if flag.choices:
         return " or ".join(code(json.dumps(choice)) for choice in flag.choices)
-    if isinstance(flag.default, (bool, str)) or owned(flag):
+    if isinstance(flag.default, (bool, str)) or is_set_by_deployer(flag):
         return kind
     if (flag.least, flag.most) == INT64:
         return f"{kind} of 64 bits"
@@ -63,7 +63,7 @@ def _type(flag: Flag) -> str:
 
 
 def _standing(flag: Flag) -> str:
-    if owned(flag):
+    if is_set_by_deployer(flag):
         return f"set by deployer: {flag.setting}"
     if reason := refusal(EMBEDDED, flag):
         return f"refused: {reason}"

@@ -8,7 +8,7 @@ from jinja2 import Environment, meta
 
 from chapters.markdown import code, table
 from deployer.config.quoting import FILTERS
-from deployer.config.render import templates_folder
+from deployer.config.render import builtin_templates
 
 HEAD = """## Templates
 
@@ -21,7 +21,7 @@ error, and what comes out as text proto is parsed with TensorFlow Serving's own 
 
 def text() -> str:
     """The chapter."""
-    rows = ((code(path.name), _values(path), _purpose(path)) for path in sorted(templates_folder().glob("*.j2")))
+    rows = ((code(path.name), _values(path), _purpose(path)) for path in sorted(builtin_templates().glob("*.j2")))
     return HEAD + "\n" + table(("Template", "Values", "Renders"), rows)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from deployer.config.project import FALLBACK
+from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker.api import API_SECONDS, connect, docker_errors
@@ -33,7 +33,7 @@ class DockerHost:
     gateway: Gateway = field(default_factory=Gateway)
     templates_dir: Path | None = None
     cors: bool = False
-    project: str = FALLBACK
+    project: str = FALLBACK_PROJECT
     answer_seconds: float = API_SECONDS
 
     @property

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
-from deployer.config.project import FALLBACK
+from deployer.config.project import FALLBACK_PROJECT
 from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING, Traits, adoption
 from deployer.engines.embedded import releases, running, starting
@@ -37,7 +37,7 @@ class EmbeddedEngine:
 
     state_dir: Path
     gated: bool = False
-    project: str = FALLBACK
+    project: str = FALLBACK_PROJECT
 
     @cached_property
     def traits(self) -> Traits:

@@ -29,7 +29,7 @@ def notices(
         _address(launch, observed),
         _image(workspace, launch, observed),
         exposed,
-        threads.lack_of_room(workspace.spec.server.flags),
+        threads.low_threads_warning(workspace.spec.server.flags),
     )
     return tuple(filter(None, texts))
 

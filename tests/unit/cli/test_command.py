@@ -11,9 +11,9 @@ import pytest
 
 from deployer.cli.command import build
 from deployer.cli.options import Output
+from deployer.config.fields import Group, doc
 from deployer.config.options import TABLES, ExportFields, Settings
 from deployer.config.spec import Docker, Gate, ModelSpec, Server, Spec
-from deployer.config.words import Group, doc
 from deployer.errors import InvalidValue, UsageError
 from deployer.rollout.export_options import ExportOptions
 

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from deployer.config import keys, loader
+from deployer.config import loader, suggestions
 from deployer.config.spec import Spec
 from deployer.errors import ConfigError
 from deployer.system import documents
@@ -55,7 +55,7 @@ def test_a_size_below_the_least_is_answered_with_the_least(tmp_path, key, least,
     loader.load(tmp_path / "deployer.toml", environ={})
 
 
-TABLES = {"": Spec, **keys.TABLES}
+TABLES = {"": Spec, **suggestions.TABLES}
 KEYS = [(table, name) for table, kind in TABLES.items() for name in documents.hints(kind)]
 
 

@@ -20,7 +20,7 @@ from deployer.errors import ConfigError, InvalidValue
     ],
 )  # fmt: skip
 def test_addresses_and_names_of_loopback_become_an_address(host, address):
-    assert hosts.address(host) == address
+    assert hosts.resolve_host(host) == address
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_addresses_and_names_of_loopback_become_an_address(host, address):
 )  # fmt: skip
 def test_everything_else_is_refused(host):
     with pytest.raises(InvalidValue):
-        hosts.address(host)
+        hosts.resolve_host(host)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_everything_else_is_refused(host):
 )
 def test_the_number_of_an_address_that_is_at_fault_is_named(host, fault):
     with pytest.raises(InvalidValue) as refused:
-        hosts.address(host)
+        hosts.resolve_host(host)
     assert fault in refused.value.message.replace(host, "")
 
 
@@ -54,12 +54,12 @@ def resolving(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
 
 def test_a_name_is_taken_when_all_its_addresses_are_loopback_ipv4_first(monkeypatch):
     resolving(monkeypatch, "::1", "127.0.1.1")
-    assert hosts.address("this-machine") == "127.0.1.1"
+    assert hosts.resolve_host("this-machine") == "127.0.1.1"
     resolving(monkeypatch, "::1")
-    assert hosts.address("ip6-localhost") == "::1"
+    assert hosts.resolve_host("ip6-localhost") == "::1"
     resolving(monkeypatch, "127.0.0.1", "192.0.2.7")
     with pytest.raises(InvalidValue, match=r"192\.0\.2\.7"):
-        hosts.address("both")
+        hosts.resolve_host("both")
 
 
 def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch):
@@ -67,7 +67,7 @@ def test_a_resolver_that_does_not_answer_is_not_waited_for(monkeypatch):
     monkeypatch.setattr(hosts, "RESOLVE_SECONDS", 0.05)
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(60) and [])
     with pytest.raises(InvalidValue, match="not resolved within"):
-        hosts.address("slow")
+        hosts.resolve_host("slow")
     answer.set()
 
 

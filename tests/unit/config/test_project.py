@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deployer.config import loader
-from deployer.config.project import check_project, project_of
+from deployer.config.project import check_project, default_project
 from deployer.config.spec import Spec
 from deployer.errors import ConfigError, InvalidValue
 from deployer.operations.init import init
@@ -40,16 +40,16 @@ def test_another_name_is_refused(name):
     ],
 )
 def test_a_folder_suggests_its_name_without_what_is_not_allowed(tmp_path, folder, project):
-    assert project_of(tmp_path / folder) == project
-    assert check_project(project_of(tmp_path / folder)) == project
+    assert default_project(tmp_path / folder) == project
+    assert check_project(default_project(tmp_path / folder)) == project
 
 
 def test_a_link_and_a_path_through_the_parent_suggest_the_name_that_is_used(tmp_path):
     (tmp_path / "shop").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "shop")
-    assert project_of(tmp_path / "link") == "link"
-    assert project_of(tmp_path / "shop" / ".." / "other") == "other"
-    assert project_of(Path("/")) == "default"
+    assert default_project(tmp_path / "link") == "link"
+    assert default_project(tmp_path / "shop" / ".." / "other") == "other"
+    assert default_project(Path("/")) == "default"
 
 
 def test_the_option_wins_over_the_variable_over_the_document_over_the_folder(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ def own_template(folder, text: str) -> None:
 
 def test_a_template_of_the_users_own_wins_and_the_rest_come_from_deployer(tmp_path):
     own_template(tmp_path, "# ours\n{% include 'base.j2' %}")
-    (tmp_path / "base.j2").write_text((render.templates_folder() / "model_config.config.j2").read_text())
+    (tmp_path / "base.j2").write_text((render.builtin_templates() / "model_config.config.j2").read_text())
     files = render.render([ServedModel("a", (1,))], "/models", Batching(), None, tmp_path).files
     assert files[render.MODEL_CONFIG].startswith("# ours\n")
     assert render.BATCHING in files

@@ -7,7 +7,7 @@ import math
 
 import pytest
 
-from deployer.config.flags import owned
+from deployer.config.flags import is_set_by_deployer
 from deployer.config.spec import Batching, Docker, Gate, ModelSpec, Monitoring, Server, Spec
 from deployer.errors import InvalidValue
 from deployer.server.flag_table import SERVING_FLAGS
@@ -59,7 +59,9 @@ def test_a_value_that_a_flag_cannot_have_is_refused_with_its_key(name, value):
     assert refused.value.place == ("flags", name)
 
 
-@pytest.mark.parametrize("flag", [flag for flag in SERVING_FLAGS if not owned(flag)], ids=lambda flag: flag.name)
+@pytest.mark.parametrize(
+    "flag", [flag for flag in SERVING_FLAGS if not is_set_by_deployer(flag)], ids=lambda flag: flag.name
+)
 def test_every_flag_takes_its_default_and_no_other_type(flag):
     assert Server(flags={flag.name: flag.default})
     for value in ({bool: 1, int: 1.0, float: "0.5", str: 7}[type(flag.default)], [], None):
@@ -139,7 +141,7 @@ def test_what_is_no_flag_name_is_refused(name):
         Server(flags={name: 1})
 
 
-@pytest.mark.parametrize("name", [flag.name for flag in SERVING_FLAGS if owned(flag)])
+@pytest.mark.parametrize("name", [flag.name for flag in SERVING_FLAGS if is_set_by_deployer(flag)])
 def test_flags_that_deployer_sets_itself_are_refused(name):
     with pytest.raises(InvalidValue, match="is set by deployer itself") as refused:
         Server(flags={"grpc_max_threads": 4, name: "x"})

@@ -102,6 +102,6 @@ def test_other_differences_are_named_too():
 
 
 def test_the_users_own_value_wins_and_may_be_the_default():
-    assert threads.with_room({"a": 1}) == {"a": 1, DEFAULT[0]: threads.DEFAULT_THREADS}
-    assert threads.with_room({DEFAULT[0]: 8}) == {DEFAULT[0]: 8}
+    assert threads.with_default_threads({"a": 1}) == {"a": 1, DEFAULT[0]: threads.DEFAULT_THREADS}
+    assert threads.with_default_threads({DEFAULT[0]: 8}) == {DEFAULT[0]: 8}
     assert plan.decide(launch(DEFAULT), serving(DEFAULT)).change is Change.NOTHING

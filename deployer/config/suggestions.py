@@ -18,55 +18,55 @@ TABLES: dict[str, Any] = {
     "docker": Docker,
     "gateway": Gateway,
 }
-CLOSE, CLOSE_ELSEWHERE = 0.5, 0.7
-LISTED, NEAREST = 30, 10
+MIN_SIMILARITY, MIN_SIMILARITY_ELSEWHERE = 0.5, 0.7
+MAX_LISTED, MAX_NEAREST = 30, 10
 """How many keys a hint has room for; how many it names where there are more."""
-AS_PART = 0.8
+PART_SIMILARITY = 0.8
 """How close a word is to a key that has it as one of its words: `port` to `rest_port`."""
 
 
-def meant(word: str, known: Iterable[str]) -> str:
+def suggest_key(word: str, known: Iterable[str]) -> str:
     """The hint for the unknown key `word` of a table that has the keys `known`."""
     known = list(known)
-    here, near = _closest(word, known)
+    here, closest_match = _closest(word, known)
     elsewhere, others = _closest(word, _paths())
-    if elsewhere > here and elsewhere >= CLOSE_ELSEWHERE:
-        return f"did you mean {' or '.join(map(_as_written, others))}?"
-    return f"did you mean {' or '.join(near)}?" if here >= CLOSE else _listed(known, word)
+    if elsewhere > here and elsewhere >= MIN_SIMILARITY_ELSEWHERE:
+        return f"did you mean {' or '.join(map(_with_table, others))}?"
+    return f"did you mean {' or '.join(closest_match)}?" if here >= MIN_SIMILARITY else _list_known(known, word)
 
 
-def nearest(word: str, known: Iterable[str], prefix: str = "") -> str:
+def suggest(word: str, known: Iterable[str], prefix: str = "") -> str:
     """The hint that names what was probably meant, or else what is known."""
     known = list(known)
-    close = near(word, known)
-    return f"did you mean {prefix}{close}?" if close else _listed(known, word, prefix)
+    close = closest_match(word, known)
+    return f"did you mean {prefix}{close}?" if close else _list_known(known, word, prefix)
 
 
-def near(word: str, known: Iterable[str]) -> str:
+def closest_match(word: str, known: Iterable[str]) -> str:
     """What was probably meant; empty where nothing comes near."""
-    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=CLOSE)), "")
+    return next(iter(difflib.get_close_matches(word, list(known), n=1, cutoff=MIN_SIMILARITY)), "")
 
 
-def _listed(known: Iterable[str], word: str, prefix: str = "") -> str:
+def _list_known(known: Iterable[str], word: str, prefix: str = "") -> str:
     """All that is known; of very many the nearest, and where the others are."""
     known = sorted(known)
-    if len(known) <= LISTED:
+    if len(known) <= MAX_LISTED:
         return f"known are: {', '.join(prefix + key for key in known)}"
-    nearest = sorted(known, key=lambda key: -_closeness(word, key))[:NEAREST]
-    more = f"and {len(known) - NEAREST} more: docs/reference.md"
-    return f"the nearest are: {', '.join(prefix + key for key in nearest)}, {more}"
+    suggest = sorted(known, key=lambda key: -_similarity(word, key))[:MAX_NEAREST]
+    more = f"and {len(known) - MAX_NEAREST} more: docs/reference.md"
+    return f"the nearest are: {', '.join(prefix + key for key in suggest)}, {more}"
 
 
 def _closest(word: str, keys: Iterable[str]) -> tuple[float, list[str]]:
     """How close the closest are, and those."""
-    found = {key: _closeness(word.lower().replace("-", "_"), key.rpartition(".")[2]) for key in keys}
+    found = {key: _similarity(word.lower().replace("-", "_"), key.rpartition(".")[2]) for key in keys}
     best = max(found.values(), default=0.0)
     return best, [key for key, close in found.items() if close == best]
 
 
-def _closeness(word: str, key: str) -> float:
+def _similarity(word: str, key: str) -> float:
     ratio = difflib.SequenceMatcher(None, word, key).ratio()
-    return max(ratio, AS_PART) if word in key.split("_") and word != key else ratio
+    return max(ratio, PART_SIMILARITY) if word in key.split("_") and word != key else ratio
 
 
 def _paths() -> Iterator[str]:
@@ -75,7 +75,7 @@ def _paths() -> Iterator[str]:
         yield from (f"{table}.{name}" for name in documents.hints(kind))
 
 
-def _as_written(path: str) -> str:
+def _with_table(path: str) -> str:
     """A key of another table, with the table; one of no table stands before the first."""
     if path in TABLES:
         return f"[{path}]"

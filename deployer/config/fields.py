@@ -67,12 +67,12 @@ def with_default(base: Any, name: str, default: Any) -> Any:
     return field(metadata=base.__dataclass_fields__[name].metadata, default=default)
 
 
-def in_order(kind: Any) -> list[dataclasses.Field[Any]]:
+def own_fields_first(kind: Any) -> list[dataclasses.Field[Any]]:
     """The fields of a dataclass for readers: its own before those of its bases."""
     return sorted(dataclasses.fields(kind), key=lambda each: each.name not in kind.__annotations__)
 
 
-def spelled(kind: Any, name: str) -> str:
+def option_name(kind: Any, name: str) -> str:
     """The option that sets a field, as it is typed."""
     option: Option | None = kind.__dataclass_fields__[name].metadata.get("option")
     return option.names[0].partition("/")[0] if option and option.names else f"--{name.replace('_', '-')}"
