@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 import deployer
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.errors import DeployerError, DeploymentNotFound
 from deployer.results.changes import UpResult
 
@@ -60,10 +60,10 @@ def clients(number: int, result: UpResult, tally: Tally) -> Iterator[None]:
     over, lock = threading.Event(), threading.Lock()
 
     def ask() -> None:
-        client = Client(result.endpoints, 60.0, patience=0.0)
+        client = Client(result.endpoints, 60.0, retry_seconds=0.0)
         while not over.is_set():
             try:
-                client.predict_grpc(Question(NAME, None, "serving_default"), {"x": np.float32([1.0])})
+                client.predict_grpc(ModelTarget(NAME, None, "serving_default"), {"x": np.float32([1.0])})
                 fault = ""
             except DeployerError as error:
                 fault = error.message

@@ -55,7 +55,7 @@ def redeploy(  # noqa: PLR0913, PLR0917 - what it is about, in turn
     from deployer.client.client import Client  # while the candidate loads
     from deployer.results.deployment import Endpoints
 
-    Client.get_ready()
+    Client.preload()
     candidate.reload()
     port = candidate.ports["8501/tcp"][0]["HostPort"]
     prove_little(f"http://127.0.0.1:{port}/v1/models/half")

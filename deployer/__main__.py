@@ -112,9 +112,9 @@ def _escape_unprintable(stream: TextIO) -> None:
 
 def _system_error(error: OSError) -> DeployerError:
     """Return the error for a permission, a name that is too long or a full disk, which is no bug of deployer."""
-    from deployer.system.files import remedy
+    from deployer.system.files import os_error_hint
 
-    return DeployerError(f"{error.strerror}: {str(error.filename)[:300]}", hint=remedy(error))
+    return DeployerError(f"{error.strerror}: {str(error.filename)[:300]}", hint=os_error_hint(error))
 
 
 def _bug() -> int:

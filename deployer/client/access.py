@@ -40,7 +40,7 @@ def tls_context(gateway: Gateway | None) -> Any:
     return context
 
 
-def pool(rest: str, gateway: Gateway | None, seconds: float, size: int) -> Any:
+def connection_pool(rest: str, gateway: Gateway | None, seconds: float, size: int) -> Any:
     """Connections to the REST base URL, kept for the next request; nothing is tried again."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -74,7 +74,7 @@ def short_keepalive_pool(pool: Any) -> Any:
     return Pool
 
 
-def channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, Any], ...]) -> Any:
+def grpc_channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, Any], ...]) -> Any:
     """A gRPC channel."""
     import grpc
 

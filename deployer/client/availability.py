@@ -15,7 +15,7 @@ def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
     """One look: READY when every wanted version is AVAILABLE, UNAVAILABLE when one ended with an error."""
     for model in served:
         try:
-            states = {state.version: state for state in client.states(model.name, patient=False)}
+            states = {state.version: state for state in client.states(model.name, retry=False)}
         except DeployerError as error:
             return Observation(Readiness.NOT_READY, error.message)
         for version in model.versions:
@@ -25,13 +25,13 @@ def readiness(client: Client, served: Sequence[ServedModel]) -> Observation:
     return Observation(Readiness.READY)
 
 
-def withdrawn(client: Client, before: Iterable[ServedModel], after: Iterable[ServedModel]) -> Observation:
+def unloaded(client: Client, before: Iterable[ServedModel], after: Iterable[ServedModel]) -> Observation:
     """One look: READY when no version that was served `before`, and is not to be `after`, takes requests any more."""
     kept = {(model.name, version) for model in after for version in model.versions}
     for model in before:
         unwanted = {version for version in model.versions if (model.name, version) not in kept}
         try:
-            states = client.states(model.name, patient=False) if unwanted else ()
+            states = client.states(model.name, retry=False) if unwanted else ()
         except Overloaded as error:
             return Observation(Readiness.NOT_READY, error.message)
         except DeployerError:
@@ -48,5 +48,5 @@ def to_observation(state: ModelState | None, name: str, version: int) -> Observa
     if state.state == "AVAILABLE":
         return Observation(Readiness.READY)
     if state.state == "END" and state.error:
-        return Observation(Readiness.UNAVAILABLE, f"{name}:{version} failed to load: {state.error}")
+        return Observation(Readiness.FAILED, f"{name}:{version} failed to load: {state.error}")
     return Observation(Readiness.NOT_READY, f"{name}:{version} is {state.state}")

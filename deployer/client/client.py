@@ -37,17 +37,17 @@ CHANNEL_OPTIONS = (
 POOL_SIZE = 32
 CONNECT_SECONDS = 3.0
 """A kernel that is there takes a connection at once, however busy its processes are; a SYN may get lost once."""
-SETTINGS = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
+HTTP2_SETTINGS_FRAME = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
 """How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
-NOT_HTTP2 = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
+HTTP1_ERROR = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
 """What gRPC says of a server that answers in HTTP/1.1."""
-USUAL_PORTS = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT}, unless told otherwise"
+DEFAULT_PORTS_HINT = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT} by default"
 INVALID_RESPONSE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
 """What reading a document raises when it has another shape than it should."""
 
 
 @dataclass(frozen=True)
-class Question:
+class ModelTarget:
     """What a prediction is asked of; version None is the server's choice."""
 
     model: str
@@ -55,34 +55,34 @@ class Question:
     signature: str
 
 
-def _unknown() -> str:
+def _not_ended() -> str:
     return ""
 
 
 @dataclass(frozen=True)
 class Client:
-    """One server's two addresses, how many seconds one request may take, and the gateway in front, if there is one.
+    """A client of one server, through the gateway in front of it if there is one.
 
-    What is refused for load is asked again for `patience` seconds, as long as `seconds` unless it is given; 0 is not
-    at all. `ended` says why a server that has ended will not answer, and is empty for one that may; `retries` counts.
+    A request may take `seconds`. One that is refused for load is repeated for `retry_seconds`, by default as long; 0
+    never repeats it. `exit_reason` returns why the server has ended, or an empty string while it may still answer.
     """
 
     endpoints: Endpoints
     seconds: float = 30.0
     gateway: Gateway | None = None
-    patience: float | None = None
-    ended: Callable[[], str] = field(default=_unknown, compare=False, repr=False)
+    retry_seconds: float | None = None
+    exit_reason: Callable[[], str] = field(default=_not_ended, compare=False, repr=False)
     retries: Retries = field(default_factory=Retries, init=False, compare=False, repr=False)
 
-    def states(self, model: str, *, patient: bool = True) -> tuple[ModelState, ...]:
-        """The states of all versions of a model. The server answers this while it loads, once its ports are open.
+    def states(self, model: str, *, retry: bool = True) -> tuple[ModelState, ...]:
+        """Return the states of all versions of a model, also while the server loads them. Raises RequestFailed.
 
-        Who looks again and again need not be patient. Raises RequestFailed.
+        Callers that poll pass `retry=False`.
         """
         path = f"/v1/models/{model}"
-        body = self._get_json(path) if patient else self._look_once(path)
+        body = self._get_json(path) if retry else self._get_json_once(path)
         try:
-            return tuple(_state(model, raw) for raw in body["model_version_status"])
+            return tuple(_parse_state(model, raw) for raw in body["model_version_status"])
         except INVALID_RESPONSE as error:
             raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
 
@@ -91,7 +91,9 @@ class Client:
         body = self._get_json(f"/v1/models/{model}/versions/{version}/metadata")
         try:
             definitions = body["metadata"]["signature_def"]["signature_def"]
-            return tuple(_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE)
+            return tuple(
+                _parse_signature(name, definitions[name]) for name in sorted(definitions) if name != INIT_SIGNATURE
+            )
         except INVALID_RESPONSE as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
@@ -106,46 +108,46 @@ class Client:
         return self._post(f"/v1/models/{model}{where}:{method}", body)
 
     def predict_rest(
-        self, question: Question, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
+        self, target: ModelTarget, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
     ) -> dict[str, Any]:
         """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for.
 
         Raises RequestFailed, and MalformedTensor for values that do not form them.
         """
         columns = {name: tensors.to_json(array) for name, array in inputs.items()}
-        body = json.dumps({"signature_name": question.signature, "inputs": columns}).encode()
-        answer = self.post_predict(question.model, question.version, body)
+        body = json.dumps({"signature_name": target.signature, "inputs": columns}).encode()
+        answer = self.post_predict(target.model, target.version, body)
         found = answer.get("outputs") if isinstance(answer, dict) else None
         if len(outputs) == 1:
             found = {outputs[0].name: found}
         if not isinstance(found, dict) or set(found) != {spec.name for spec in outputs}:
-            raise RequestFailed(f"the answer lacks outputs of signature {question.signature}: {str(answer)[:200]}")
+            raise RequestFailed(f"the answer lacks outputs of signature {target.signature}: {str(answer)[:200]}")
         return {spec.name: tensors.from_json(found[spec.name], spec.dtype) for spec in outputs}
 
-    def examples_rest(self, question: Question, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
+    def examples_rest(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
         """Serialized tf.Example messages in, the answer of classify or regress out, as arrays."""
         rows = [tf_examples.to_json(example) for example in examples]
-        body = json.dumps({"signature_name": question.signature, "examples": rows}).encode()
-        answer = self._ask(question.model, question.version, method, body)
+        body = json.dumps({"signature_name": target.signature, "examples": rows}).encode()
+        answer = self._ask(target.model, target.version, method, body)
         if not isinstance(answer, dict) or "results" not in answer:
             raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
-        return tf_examples.of_json(answer["results"], method)
+        return tf_examples.from_json(answer["results"], method)
 
-    def examples_grpc(self, question: Question, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
+    def examples_grpc(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
         """The same over gRPC, with the version that answered."""
         kind = {tf_examples.CLASSIFY: "classification", tf_examples.REGRESS: "regression"}[method]
         module = f"tensorflow_serving.apis.{kind}_pb2"
         request = getattr(proto(module), f"{kind.title()}Request")()
-        _specify(request.model_spec, question)
+        _fill_model_spec(request.model_spec, target)
         tf_examples.fill_input(request.input, examples)
         called = f"PredictionService/{method.title()}"
         answer = self._call(called, request, module, f"{kind.title()}Response")
-        return answer.model_spec.version.value, tf_examples.of_result(answer, method)
+        return answer.model_spec.version.value, tf_examples.from_response(answer, method)
 
-    def predict_grpc(self, question: Question, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+    def predict_grpc(self, target: ModelTarget, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Arrays in, arrays out with the version that answered. Raises RequestFailed, MalformedTensor."""
         request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
-        _specify(request.model_spec, question)
+        _fill_model_spec(request.model_spec, target)
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tensors.to_proto(array))
         answer = self._call(
@@ -174,7 +176,7 @@ class Client:
             raise RequestFailed(f"the server refused its new config: {answer.status.error_message}")
 
     @staticmethod
-    def get_ready() -> None:
+    def preload() -> None:
         """Import what requests need. Done while a server loads, it costs nothing later."""
         import grpc  # noqa: F401
         import urllib3  # noqa: F401
@@ -188,23 +190,23 @@ class Client:
         if "_channel" in vars(self):
             self._channel.close()
 
-    def _patiently(self, ask: Callable[[], Any]) -> Any:
-        seconds = self.seconds if self.patience is None else self.patience
-        return overload.answered(ask, seconds, self.retries, self.ended)
+    def _with_retries(self, ask: Callable[[], Any]) -> Any:
+        seconds = self.seconds if self.retry_seconds is None else self.retry_seconds
+        return overload.call_with_retries(ask, seconds, self.retries, self.exit_reason)
 
     def _get_json(self, path: str) -> Any:
-        return self._patiently(lambda: self._look_once(path))
+        return self._with_retries(lambda: self._get_json_once(path))
 
-    def _look_once(self, path: str) -> Any:
+    def _get_json_once(self, path: str) -> Any:
         """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
         try:
-            return _parsed(f"GET {path}", *self._get(path))
+            return _parse_response(f"GET {path}", *self._get(path))
         except ConnectionRefusedError as error:
             raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
         except TimeoutError as error:
             raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
         except (OSError, HTTPException, ValueError) as error:
-            raise _broken_off(self.endpoints.rest, repr(error)) from error
+            raise _connection_error(self.endpoints.rest, repr(error)) from error
 
     def _get(self, path: str) -> tuple[int, bytes]:
         """Status and body."""
@@ -212,14 +214,14 @@ class Client:
         host, context = where.hostname or "", access.tls_context(self.gateway)
         connection = HTTPConnection(host, where.port)
         with closing(connection):
-            connection.sock = self._connected(host, where.port)
+            connection.sock = self._connect(host, where.port)
             if context:
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
             connection.request("GET", path, headers=access.headers(self.gateway))
             answer = connection.getresponse()
             return answer.status, answer.read()
 
-    def _connected(self, host: str, port: int | None) -> socket.socket:
+    def _connect(self, host: str, port: int | None) -> socket.socket:
         """Of a server that has gone with its address, as containers do, nothing comes back, not even a refusal."""
         seconds = min(CONNECT_SECONDS, self.seconds)
         try:
@@ -231,7 +233,7 @@ class Client:
         return connected
 
     def _post(self, path: str, body: bytes) -> Any:
-        return self._patiently(lambda: self._post_once(path, body))
+        return self._with_retries(lambda: self._post_once(path, body))
 
     def _post_once(self, path: str, body: bytes) -> Any:
         from urllib3 import exceptions
@@ -240,23 +242,23 @@ class Client:
         try:
             answer = self._pool.urlopen("POST", path, body=body, redirect=False)
         except exceptions.NewConnectionError as error:  # a TimeoutError of urllib3's, though nobody waited
-            raise _broken_off(url, str(error)) from error
+            raise _connection_error(url, str(error)) from error
         except exceptions.TimeoutError as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
         except (exceptions.HTTPError, ValueError) as error:
-            raise _broken_off(url, str(error)) from error
-        return _parsed(f"POST {path}", answer.status, answer.data)
+            raise _connection_error(url, str(error)) from error
+        return _parse_response(f"POST {path}", answer.status, answer.data)
 
     @cached_property
     def _pool(self) -> Any:
-        return access.pool(self.endpoints.rest, self.gateway, self.seconds, POOL_SIZE)
+        return access.connection_pool(self.endpoints.rest, self.gateway, self.seconds, POOL_SIZE)
 
     @cached_property
     def _channel(self) -> Any:
-        return access.channel(self.endpoints.grpc, self.gateway, CHANNEL_OPTIONS)
+        return access.grpc_channel(self.endpoints.grpc, self.gateway, CHANNEL_OPTIONS)
 
     def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
-        return self._patiently(lambda: self._call_once(method, request, module, answer))
+        return self._with_retries(lambda: self._call_once(method, request, module, answer))
 
     def _call_once(self, method: str, request: Any, module: str, answer: str) -> Any:
         import grpc
@@ -271,61 +273,67 @@ class Client:
         except grpc.RpcError as error:
             raise self._failure(method, error.code().name, str(error.details())) from error
 
-    def _failure(self, method: str, code: str, words: str) -> RequestFailed:
-        if NOT_HTTP2.search(words):
+    def _failure(self, method: str, code: str, details: str) -> RequestFailed:
+        if HTTP1_ERROR.search(details):
             text = f"{self.endpoints.grpc} speaks HTTP/1.1, as REST ports do: a gRPC request was sent to it"
-            return RequestFailed(text, hint=USUAL_PORTS)
-        text = f"{method} was answered {code}: {words[:500]}"
-        return overload.refusal(text, code, words) if overload.is_refusal(code, words) else RequestFailed(text)
+            return RequestFailed(text, hint=DEFAULT_PORTS_HINT)
+        text = f"{method} was answered {code}: {details[:500]}"
+        if overload.is_refusal(code, details):
+            return overload.overloaded_error(text, code, details)
+        return RequestFailed(text)
 
 
-def _broken_off(url: str, told: str) -> RequestFailed:
-    """Why there was no answer; a gRPC port that was taken for a REST port is told as such."""
-    if SETTINGS.search(told):
+def _connection_error(url: str, reason: str) -> RequestFailed:
+    """Return the error for a request without an answer. It names a gRPC port that was taken for a REST port."""
+    if HTTP2_SETTINGS_FRAME.search(reason):
         where = urlsplit(url).netloc
-        return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=USUAL_PORTS)
-    return RequestFailed(f"{url} cannot be reached, or broke off: {told}")
+        return RequestFailed(f"{where} is a gRPC port: a REST request was sent to it", hint=DEFAULT_PORTS_HINT)
+    return RequestFailed(f"{url} cannot be reached, or broke off: {reason}")
 
 
-def _specify(model_spec: Any, question: Question) -> None:
-    model_spec.name = question.model
-    model_spec.signature_name = question.signature
-    if question.version is not None:
-        model_spec.version.value = question.version
+def _fill_model_spec(model_spec: Any, target: ModelTarget) -> None:
+    model_spec.name = target.model
+    model_spec.signature_name = target.signature
+    if target.version is not None:
+        model_spec.version.value = target.version
 
 
-def _parsed(request: str, status: int, body: bytes) -> Any:
-    """The JSON of an answer. Raises RequestFailed for any other, and with the server's words for an error."""
+def _parse_response(request: str, status: int, body: bytes) -> Any:
+    """The JSON of an answer. Raises RequestFailed for any other, and with the server's text for an error."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError) as error:
         if overload.is_refusal(status, ""):
-            raise overload.refusal(f"{request} was answered {status}", status, "") from error
+            raise overload.overloaded_error(f"{request} was answered {status}", status, "") from error
         raise RequestFailed(f"{request} was answered {status} with what is not JSON: {error}") from error
     if status != 200:
-        words = str(parsed.get("error") if isinstance(parsed, dict) else parsed)
-        text = f"{request} was answered {status}: {words[:500]}"
-        raise overload.refusal(text, status, words) if overload.is_refusal(status, words) else RequestRefused(text)
+        details = str(parsed.get("error") if isinstance(parsed, dict) else parsed)
+        text = f"{request} was answered {status}: {details[:500]}"
+        if overload.is_refusal(status, details):
+            raise overload.overloaded_error(text, status, details)
+        raise RequestRefused(text)
     return parsed
 
 
-def _state(model: str, raw: Mapping[str, Any]) -> ModelState:
+def _parse_state(model: str, raw: Mapping[str, Any]) -> ModelState:
     return ModelState(
         model, int(raw["version"]), str(raw["state"]), str(raw.get("status", {}).get("error_message", ""))
     )
 
 
-def _signature(name: str, raw: Mapping[str, Any]) -> Signature:
-    return Signature(name, str(raw["method_name"]), _specs(raw.get("inputs", {})), _specs(raw.get("outputs", {})))
-
-
-def _specs(raw: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
-    return tuple(
-        TensorSpec(name, tensors.dtype_from_text(raw[name]["dtype"]), _shape(raw[name])) for name in sorted(raw)
+def _parse_signature(name: str, raw: Mapping[str, Any]) -> Signature:
+    return Signature(
+        name, str(raw["method_name"]), _parse_specs(raw.get("inputs", {})), _parse_specs(raw.get("outputs", {}))
     )
 
 
-def _shape(raw: Mapping[str, Any]) -> tuple[int | None, ...] | None:
+def _parse_specs(raw: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
+    return tuple(
+        TensorSpec(name, tensors.dtype_from_text(raw[name]["dtype"]), _parse_shape(raw[name])) for name in sorted(raw)
+    )
+
+
+def _parse_shape(raw: Mapping[str, Any]) -> tuple[int | None, ...] | None:
     shape = raw["tensor_shape"]
     if shape.get("unknown_rank"):
         return None

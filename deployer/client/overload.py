@@ -19,29 +19,31 @@ from deployer.system.wait import Deadline
 
 Answer = TypeVar("Answer")
 
-STATUSES = frozenset((429, 503))
-CODES = frozenset(("RESOURCE_EXHAUSTED", "UNAVAILABLE"))
-EXHAUSTED = "Server Threadpool Exhausted"
-FINAL = re.compile(r"(?i)larger than|metadata size|out of memory|OOM when|failed to allocate|memory limit")
+REFUSAL_STATUSES = frozenset((429, 503))
+REFUSAL_CODES = frozenset(("RESOURCE_EXHAUSTED", "UNAVAILABLE"))
+THREADS_EXHAUSTED = "Server Threadpool Exhausted"
+PERMANENT = re.compile(r"(?i)larger than|metadata size|out of memory|OOM when|failed to allocate|memory limit")
 """A request or an answer that does not fit: the same question gets the same answer, however often it is asked."""
-AWAY = re.compile(r"(?i)failed to connect|connection refused|name resolution|DNS resolution|no route to host")
+UNREACHABLE = re.compile(r"(?i)failed to connect|connection refused|name resolution|DNS resolution|no route to host")
 """No server listens there: that is no load."""
 
-FIRST_PAUSE, LONGEST_PAUSE = 0.02, 1.0
-LONG_PAUSE = 0.25
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.02, 1.0
+CHECK_PAUSE_SECONDS = 0.25
 """Before a pause this long it is asked whether the server is still there."""
-ROOM = "give the server more threads: grpc_max_threads under [server.flags] in deployer.toml, or ask it less at once"
-TIME = "try again when the server has less to do, or allow more time: gate.request_seconds"
+MORE_THREADS_HINT = (
+    "give the server more threads: grpc_max_threads under [server.flags] in deployer.toml, or ask it less at once"
+)
+MORE_TIME_HINT = "try again when the server has less to do, or allow more time: gate.request_seconds"
 
 
 def is_refusal(code: str | int, text: str) -> bool:
     """Whether a gRPC code or a REST status, with the server's words, refuses a request for load."""
-    return code in STATUSES | CODES and not FINAL.search(text) and not AWAY.search(text)
+    return code in REFUSAL_STATUSES | REFUSAL_CODES and not PERMANENT.search(text) and not UNREACHABLE.search(text)
 
 
-def reason(code: str | int, text: str) -> str:
+def refusal_reason(code: str | int, text: str) -> str:
     """Why a server refused, in a few words."""
-    if EXHAUSTED in text:
+    if THREADS_EXHAUSTED in text:
         return "server at its thread limit"
     return "batching queue full" if "queue" in text and "full" in text else f"server busy ({code})"
 
@@ -65,26 +67,28 @@ class Retries:
         return f"{self.count - before} retried: {self.reason}" if self.count > before else ""
 
 
-def answered(ask: Callable[[], Answer], seconds: float, retries: Retries, ended: Callable[[], str]) -> Answer:
-    """What `ask` returns once it is not refused for load; `ended` says why a server that is gone will never answer.
+def call_with_retries(
+    ask: Callable[[], Answer], seconds: float, retries: Retries, exit_reason: Callable[[], str]
+) -> Answer:
+    """Return what `ask` returns once it is not refused for load.
 
     Raises Overloaded when it is still refused after `seconds`, and RequestFailed for a server that has ended.
     """
-    deadline, tries, pause = Deadline.after(seconds), 1, FIRST_PAUSE
+    deadline, tries, pause = Deadline.after(seconds), 1, FIRST_PAUSE_SECONDS
     while True:
         try:
             return ask()
         except Overloaded as refused:
             if deadline.passed:
-                raise _given_up(refused, tries, seconds) from refused
-            if pause >= LONG_PAUSE and (words := ended()):
+                raise _retries_exhausted(refused, tries, seconds) from refused
+            if pause >= CHECK_PAUSE_SECONDS and (words := exit_reason()):
                 raise RequestFailed(f"{refused.message}; the server has ended: {words}") from refused
             retries.note(refused.reason)
         time.sleep(min(pause * random.uniform(0.5, 1.0), deadline.remaining))  # noqa: S311 - spreads clients in time
-        tries, pause = tries + 1, min(2 * pause, LONGEST_PAUSE)
+        tries, pause = tries + 1, min(2 * pause, MAX_PAUSE_SECONDS)
 
 
-def _given_up(refused: Overloaded, times: int, seconds: float) -> Overloaded:
+def _retries_exhausted(refused: Overloaded, times: int, seconds: float) -> Overloaded:
     """The same refusal where it was not tried again."""
     if times == 1:
         return refused
@@ -92,6 +96,10 @@ def _given_up(refused: Overloaded, times: int, seconds: float) -> Overloaded:
     return Overloaded(text, reason=refused.reason, hint=refused.hint)
 
 
-def refusal(text: str, code: str | int, words: str) -> Overloaded:
+def overloaded_error(text: str, code: str | int, words: str) -> Overloaded:
     """The error for a refusal for load."""
-    return Overloaded(text, reason=reason(code, words), hint=ROOM if EXHAUSTED in words else TIME)
+    return Overloaded(
+        text,
+        reason=refusal_reason(code, words),
+        hint=MORE_THREADS_HINT if THREADS_EXHAUSTED in words else MORE_TIME_HINT,
+    )

@@ -10,33 +10,33 @@ from deployer.client import tf_examples
 from deployer.results.model import DTYPES, Signature, TensorSpec
 from deployer.savedmodel.tensors import REST_CANNOT_CARRY
 
-LONGEST = 1000
+MAX_VALUES = 1000
 """How many values a request that is shown may have."""
-DEFAULT = "serving_default"
+DEFAULT_SIGNATURE = "serving_default"
 
 
-def inputs(signature: Signature) -> dict[str, Any]:
+def sample_inputs(signature: Signature) -> dict[str, Any]:
     """A value of the right dtype and shape for each input."""
     return {spec.name: _sample(spec) for spec in signature.inputs}
 
 
 def is_short(signature: Signature) -> bool:
     """Whether such a request fits on a line."""
-    return sum(math.prod(size or 1 for size in spec.shape or ()) for spec in signature.inputs) <= LONGEST
+    return sum(math.prod(size or 1 for size in spec.shape or ()) for spec in signature.inputs) <= MAX_VALUES
 
 
-def is_carried(signature: Signature) -> bool:
+def fits_rest(signature: Signature) -> bool:
     """Whether REST has a notation for all that goes in and comes out."""
     specs = (*signature.inputs, *signature.outputs)
     return not any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in specs)
 
 
-def of_any(signatures: Iterable[Signature]) -> dict[str, Any] | None:
+def first_request(signatures: Iterable[Signature]) -> dict[str, Any] | None:
     """A request for one of the signatures, `serving_default` where it will do; None where there is none to ask so."""
-    for signature in sorted(signatures, key=lambda found: found.name != DEFAULT):
+    for signature in sorted(signatures, key=lambda found: found.name != DEFAULT_SIGNATURE):
         is_predict = tf_examples.method_of(signature.method) == tf_examples.PREDICT
-        if is_predict and signature.inputs and is_short(signature) and is_carried(signature):
-            return {"signature_name": signature.name, "inputs": inputs(signature)}
+        if is_predict and signature.inputs and is_short(signature) and fits_rest(signature):
+            return {"signature_name": signature.name, "inputs": sample_inputs(signature)}
     return None
 
 

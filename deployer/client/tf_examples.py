@@ -41,7 +41,7 @@ def build(features: Mapping[str, Sequence[Any]], dtypes: Mapping[str, str] | Non
     example = proto("tensorflow.core.example.example_pb2").Example()
     for name, values in features.items():
         dtype = (dtypes or {}).get(name) or _dtype_of(name, values)
-        getattr(example.features.feature[name], _LISTS[dtype]).value.extend(_typed(name, values, dtype))
+        getattr(example.features.feature[name], _LISTS[dtype]).value.extend(_to_dtype(name, values, dtype))
     return bytes(example.SerializeToString(deterministic=True))
 
 
@@ -56,7 +56,7 @@ def _dtype_of(name: str, values: Sequence[Any]) -> str:
     raise MalformedTensor(f"feature {name!r} holds neither texts nor numbers: {str(list(values))[:60]}")
 
 
-def _typed(name: str, values: Sequence[Any], dtype: str) -> list[Any]:
+def _to_dtype(name: str, values: Sequence[Any], dtype: str) -> list[Any]:
     try:
         if dtype == "string":
             return [value if isinstance(value, bytes) else value.encode() for value in values]
@@ -76,10 +76,10 @@ def features(example: Any) -> dict[str, list[Any]]:
 
 def to_json(serialized: bytes) -> dict[str, Any]:
     """The example as TensorFlow Serving's REST API reads it; bytes go as base64, so that any survive."""
-    return {name: [_json(value) for value in values] for name, values in features(parse(serialized)).items()}
+    return {name: [_json_value(value) for value in values] for name, values in features(parse(serialized)).items()}
 
 
-def _json(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return {"b64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
 
 
@@ -88,12 +88,12 @@ def fill_input(message: Any, serialized: Sequence[bytes]) -> None:
     message.example_list.examples.extend(map(parse, serialized))
 
 
-def of_input(message: Any) -> Any:
+def from_input(message: Any) -> Any:
     """The serialized examples of an `Input`: a string array, as the signature's input takes it."""
-    return strings([example.SerializeToString(deterministic=True) for example in message.example_list.examples])
+    return string_array([example.SerializeToString(deterministic=True) for example in message.example_list.examples])
 
 
-def strings(values: Sequence[bytes]) -> Any:
+def string_array(values: Sequence[bytes]) -> Any:
     """A string tensor of one dimension."""
     import numpy as np
 
@@ -102,13 +102,13 @@ def strings(values: Sequence[bytes]) -> Any:
     return array
 
 
-def answered(method: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
+def method_outputs(method: str, outputs: Mapping[str, Any]) -> dict[str, Any]:
     """What a classify or regress answer says of the tensors that the model gave. Raises MalformedTensor when
     TensorFlow Serving would refuse to put them into one."""
-    return _regressed(outputs) if method == REGRESS else _classified(outputs)
+    return _regression_outputs(outputs) if method == REGRESS else _classification_outputs(outputs)
 
 
-def _classified(outputs: Mapping[str, Any]) -> dict[str, Any]:
+def _classification_outputs(outputs: Mapping[str, Any]) -> dict[str, Any]:
     import numpy as np
 
     given = {name: outputs[name] for name in ("classes", "scores") if name in outputs}
@@ -124,7 +124,7 @@ def _classified(outputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"classes": classes, "scores": scores}
 
 
-def _regressed(outputs: Mapping[str, Any]) -> dict[str, Any]:
+def _regression_outputs(outputs: Mapping[str, Any]) -> dict[str, Any]:
     values = outputs.get("outputs")
     if values is None or len(outputs) != 1 or not (values.ndim == 1 or (values.ndim == 2 and values.shape[1] == 1)):
         told = {name: list(array.shape) for name, array in outputs.items()}
@@ -134,7 +134,7 @@ def _regressed(outputs: Mapping[str, Any]) -> dict[str, Any]:
     return {"outputs": values.reshape(-1)}
 
 
-def fill_result(message: Any, method: str, outputs: Mapping[str, Any]) -> None:
+def fill_response(message: Any, method: str, outputs: Mapping[str, Any]) -> None:
     """Write arrays into the response of a classify or regress call."""
     if method == REGRESS:
         for value in outputs["outputs"].tolist():
@@ -146,7 +146,7 @@ def fill_result(message: Any, method: str, outputs: Mapping[str, Any]) -> None:
             row.classes.add(label=label, score=score)
 
 
-def of_result(message: Any, method: str) -> dict[str, Any]:
+def from_response(message: Any, method: str) -> dict[str, Any]:
     """The arrays in a response of a classify or regress call."""
     if method == REGRESS:
         return _regressions([item.value for item in message.result.regressions])
@@ -154,7 +154,7 @@ def of_result(message: Any, method: str) -> dict[str, Any]:
     return _classifications(rows)
 
 
-def of_json(results: Any, method: str) -> dict[str, Any]:
+def from_json(results: Any, method: str) -> dict[str, Any]:
     """The arrays in the `results` of a REST answer. Raises MalformedTensor."""
     try:
         return _regressions(results) if method == REGRESS else _classifications(results)
@@ -172,5 +172,5 @@ def _classifications(rows: Sequence[Sequence[tuple[str, float]]]) -> dict[str, A
     import numpy as np
 
     scores = np.array([[float(score) for _, score in row] for row in rows], np.float32)
-    labels = strings([label.encode() for row in rows for label, _ in row])
+    labels = string_array([label.encode() for row in rows for label, _ in row])
     return {"classes": labels.reshape(scores.shape), "scores": scores}

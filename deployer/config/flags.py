@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from deployer.config.fields import at
 from deployer.errors import InvalidValue
 from deployer.server.flag_table import SERVING_FLAGS, Flag, Value
-from deployer.system.documents import EXPECTED, shown
+from deployer.system.documents import EXPECTED, format_value
 
 __all__ = ["FLAGS", "Flag", "Value", "check_flags", "is_set_by_deployer", "suggest_flag"]
 
@@ -62,16 +62,18 @@ def _check_type(flag: Flag, value: Value) -> None:
     kind = type(flag.default)
     if type(value) is kind or (kind is float and type(value) is int):
         return
-    raise InvalidValue(f"expected {EXPECTED[kind]}, got {shown(value)}")
+    raise InvalidValue(f"expected {EXPECTED[kind]}, got {format_value(value)}")
 
 
 def _check_value(flag: Flag, value: Value) -> None:
     if flag.choices and value not in flag.choices:
-        raise InvalidValue(f"expected {' or '.join(map(shown, flag.choices))}, got {shown(value)}: {flag.why}")
+        raise InvalidValue(
+            f"expected {' or '.join(map(format_value, flag.choices))}, got {format_value(value)}: {flag.why}"
+        )
     if isinstance(value, str) and "\0" in value:
         raise InvalidValue("no argument of a process can hold a NUL byte")
     if isinstance(value, (int, float)) and not isinstance(value, bool) and not flag.least <= value <= flag.most:
-        raise InvalidValue(f"expected {EXPECTED[type(flag.default)]} {_range(flag)}, got {shown(value)}")
+        raise InvalidValue(f"expected {EXPECTED[type(flag.default)]} {_range(flag)}, got {format_value(value)}")
 
 
 def _range(flag: Flag) -> str:

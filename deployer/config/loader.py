@@ -19,7 +19,7 @@ from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
 from deployer.system import documents
-from deployer.system.locations import local
+from deployer.system.locations import local_path
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -206,7 +206,7 @@ def _local_path(key: str, value: Any) -> Any:
     if key not in (*PATHS, *PATHS_IN_TABLES) or not isinstance(value, (str, Path)):
         return value
     try:
-        return type(value)(local(str(value)))
+        return type(value)(local_path(str(value)))
     except SourceNotFound as error:
         raise ConfigError(f"{key}: {error.message}", hint=error.hint) from error
 
@@ -243,7 +243,7 @@ def _variable_key(name: str) -> str:
 def _parse_variable(name: str, key: str, text: str) -> Any:
     section, _, field = key.rpartition(".")
     try:
-        return documents.from_text(documents.hints(SECTIONS.get(section, Spec))[field], text)
+        return documents.from_text(documents.field_types(SECTIONS.get(section, Spec))[field], text)
     except documents.Mismatch as error:
         raise ConfigError(f"{name}: {key}: {error.reason}") from error
 

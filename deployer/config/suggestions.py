@@ -70,9 +70,9 @@ def _similarity(word: str, key: str) -> float:
 
 
 def _paths() -> Iterator[str]:
-    yield from documents.hints(Spec)
+    yield from documents.field_types(Spec)
     for table, kind in TABLES.items():
-        yield from (f"{table}.{name}" for name in documents.hints(kind))
+        yield from (f"{table}.{name}" for name in documents.field_types(kind))
 
 
 def _with_table(path: str) -> str:

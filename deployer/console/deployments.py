@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
+from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
 from deployer.console.reports import show_report
 from deployer.results.deployment import LOST, cli_name, format_models
 
@@ -184,7 +184,7 @@ def show_token(result: TokenResult) -> None:
 
 def show_doctor(result: DoctorResult) -> None:
     """A line for each finding, with its remedy."""
-    marks = {"ok": paint("ok  ", GREEN), "warning": paint("warn", BOLD), "error": paint("FAIL", RED)}
+    marks = {"ok": colored("ok  ", GREEN), "warning": colored("warn", BOLD), "error": colored("FAIL", RED)}
     for finding in result.findings:
         out(f"  {marks[finding.severity]}  {finding.check:<16} {finding.message}")
         if finding.remedy:

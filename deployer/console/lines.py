@@ -37,25 +37,25 @@ def show_notices(notices: Sequence[str]) -> None:
 
 def note(text: str) -> None:
     """One of them, as soon as it is known."""
-    print(f"{paint('note:', BOLD)} {text}", file=sys.stderr)
+    print(f"{colored('note:', BOLD)} {text}", file=sys.stderr)
 
 
 def error(failure: DeployerError) -> None:
     """What failed, the server's last lines where they help, and the next thing to type; the notices come first."""
     show_notices(failure.notices)
-    print(f"{paint('error:', RED)} {failure.message}", file=sys.stderr)
+    print(f"{colored('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
         print(f"  | {line}", file=sys.stderr)
     if failure.hint:
-        print(f"{paint('hint:', BOLD)} {failure.hint}", file=sys.stderr)
+        print(f"{colored('hint:', BOLD)} {failure.hint}", file=sys.stderr)
 
 
 def bug(report: Path) -> None:
     """An error of ours: one line on the screen, the rest in a file."""
-    print(f"{paint('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
+    print(f"{colored('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
 
 
-def paint(text: str, color: str) -> str:
+def colored(text: str, color: str) -> str:
     """In colour where a person reads both streams and has not asked for none."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
         return text

@@ -19,30 +19,30 @@ from deployer.results.plan import Plan
 
 def show_json(result: Any) -> None:
     """Any result as one object; lists of results as an object with one key."""
-    out(_dumps(plain(result)))
+    out(_dumps(json_value(result)))
 
 
 def error_json(failure: DeployerError) -> None:
     """An error as one object, beside what was found or done in spite of it, and the notices."""
     document = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
-    done = {"deployments": plain(failure.results)} if failure.results else {}
+    done = {"deployments": json_value(failure.results)} if failure.results else {}
     notices = {"notices": list(failure.notices)} if failure.notices else {}
     out(_dumps({**done, **notices, "error": document}))
 
 
-def plain(value: Any) -> Any:
+def json_value(value: Any) -> Any:
     """Values as JSON has them: dataclasses as objects with their properties, paths and enums as text."""
     if isinstance(value, Plan):
         steps = [{"kind": step.kind, "action": step.action, "cause": step.cause} for step in value.all_steps]
         fields = {"change": value.change.value, "deployment": value.deployment, "server": value.server}
         return {**fields, "steps": steps, "digest": value.digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        fields = {found.name: plain(getattr(value, found.name)) for found in dataclasses.fields(value)}
-        return {**fields, **_derived(value)}
+        fields = {found.name: json_value(getattr(value, found.name)) for found in dataclasses.fields(value)}
+        return {**fields, **_computed_fields(value)}
     if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {str(key): json_value(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
+        return [json_value(item) for item in value]
     if isinstance(value, Enum):
         return value.value
     return str(value) if isinstance(value, Path) else value
@@ -53,7 +53,7 @@ def _dumps(document: Any) -> str:
     return json.dumps(document, indent=2, ensure_ascii=not unicode)
 
 
-def _derived(value: Any) -> dict[str, Any]:
+def _computed_fields(value: Any) -> dict[str, Any]:
     if isinstance(value, GoldenSummary):
         return {"fidelity": value.fidelity}
     return {"ok": value.ok} if isinstance(value, (Report, DoctorResult)) else {}

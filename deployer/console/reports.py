@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint
+from deployer.console.lines import BOLD, GREEN, RED, colored, out
 
 if TYPE_CHECKING:
     from deployer.results.checks import Check, Report
@@ -28,8 +28,8 @@ def show_report(report: Report, *, verbose: bool = True) -> None:
 
 
 def _show_check(check: Check) -> None:
-    passed = paint("part", BOLD) if check.partial else paint("ok  ", GREEN)
-    mark = passed if check.ok else paint("FAIL", RED)
+    passed = colored("part", BOLD) if check.partial else colored("ok  ", GREEN)
+    mark = passed if check.ok else colored("FAIL", RED)
     out(f"  {mark}  {check.model}  {check.name:<16} {check.milliseconds:>8.1f} ms  {check.detail}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, out, paint, show_notices, table
+from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
 
 if TYPE_CHECKING:
     from deployer.results.deployment import Rendered
@@ -33,7 +33,7 @@ def show_init(path: Path, command: str) -> None:
 def show_versions(result: VersionsResult) -> None:
     """A line for each version."""
     if not result.models:
-        _say_empty()
+        _print_empty_store()
         return
     sizes = [f"{model.info.size_bytes / 2**20:.2f} MiB" for model in result.models]
     widest = max(map(len, sizes))
@@ -51,14 +51,14 @@ def show_versions(result: VersionsResult) -> None:
     )
 
 
-def _say_empty() -> None:
+def _print_empty_store() -> None:
     print("the store has no models: deployer export SOURCE makes the first version", file=sys.stderr)
 
 
 def show_prune(result: PruneResult) -> None:
     """A line for each version that goes, and what that frees."""
     if not (result.kept or result.removed):
-        _say_empty()
+        _print_empty_store()
         return
     what = "removed" if result.done else "would be removed"
     table([(f"{model.name}:{model.version}", what) for model in result.removed])
@@ -69,10 +69,10 @@ def show_prune(result: PruneResult) -> None:
 
 def show_diff(result: DiffResult) -> None:
     """Each change with its verdict, how far the answers are apart, and both versions' figures."""
-    verdict = paint("breaking", RED) if result.breaking else paint("compatible", GREEN)
+    verdict = colored("breaking", RED) if result.breaking else colored("compatible", GREEN)
     out(f"{result.name}:{result.before.version} -> {result.name}:{result.after.version}  {verdict}")
     for change in result.changes:
-        mark = paint("breaking  ", RED) if change.breaking else paint("compatible", GREEN)
+        mark = colored("breaking  ", RED) if change.breaking else colored("compatible", GREEN)
         out(f"  {mark}  {change.signature}  {change.place or 'signature'}: {change.detail}")
     for apart in result.distances:
         far = "no distance" if apart.worst is None else f"worst {apart.worst:.3g}, mean {apart.mean:.3g}"
@@ -95,7 +95,7 @@ def show_inspect(result: InspectResult) -> None:
         _show_signature(signature)
     _show_golden(model)
     for note in result.notes:
-        out(f"  {paint('note:', BOLD)} {note}")
+        out(f"  {colored('note:', BOLD)} {note}")
     if result.curl and not result.served:
         out("  an example of a request, for a server at the usual port:")
     for line in result.curl:
@@ -121,7 +121,7 @@ def _show_golden(model: Model) -> None:
     for reason in golden.skipped:
         out(f"    not proven: {reason}")
     for note in golden.notes:
-        out(f"    {paint('note:', BOLD)} {note}")
+        out(f"    {colored('note:', BOLD)} {note}")
 
 
 def show_rendered(rendered: Rendered) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from deployer.engines import ports, run_dir
 from deployer.engines.base import Address
 from deployer.results.deployment import Deployment, NamedImage
-from deployer.system.locks import holder
+from deployer.system.locks import lock_owner
 from deployer.system.owners import Owner
 
 
@@ -26,7 +26,7 @@ class DirectoryLocks:
 
     def owner(self, name: str, env: str) -> Owner | None:
         """The command that holds it."""
-        return holder(self.directory_of(name, env))
+        return lock_owner(self.directory_of(name, env))
 
     def break_lock(self, name: str, env: str) -> None:
         """End the command that holds it. Raises LockHeld if that cannot be done."""

@@ -54,7 +54,7 @@ def _await_arguments(pid: int, folder: Path) -> None:
     """Linux shows a process's arguments a moment after it runs its program: nobody shall take it for gone meanwhile."""
     import psutil
 
-    from deployer.system.wait import Deadline, until
+    from deployer.system.wait import Deadline, wait_until
 
     def shown() -> bool:
         try:
@@ -63,7 +63,7 @@ def _await_arguments(pid: int, folder: Path) -> None:
         except psutil.Error:
             return True
 
-    until(shown, Deadline.after(SHOWN_SECONDS))
+    wait_until(shown, Deadline.after(SHOWN_SECONDS))
 
 
 def used_bytes(server: psutil.Process) -> int:
@@ -122,7 +122,7 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
     they share its files."""
     import psutil
 
-    from deployer.system.wait import Deadline, until
+    from deployer.system.wait import Deadline, wait_until
 
     def ended() -> bool:
         try:
@@ -131,4 +131,4 @@ def _gone(process: psutil.Process, seconds: float) -> bool:
         except psutil.NoSuchProcess:
             return True
 
-    return until(ended, Deadline.after(seconds))
+    return wait_until(ended, Deadline.after(seconds))

@@ -28,7 +28,7 @@ from deployer.errors import LockHeld
 from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
 from deployer.system import documents
 from deployer.system.files import write_atomically
-from deployer.system.locks import folder_lock, holder
+from deployer.system.locks import folder_lock, lock_owner
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
@@ -120,8 +120,8 @@ def clear_empty(home: Path) -> None:
 
 def end_holder(home: Path, name: str, env: str) -> None:
     """End the command that holds a deployment's folder. Raises LockHeld when that cannot be done from here."""
-    owner = holder(home)
-    if owner is not None and not owner.end():
+    owner = lock_owner(home)
+    if owner is not None and not owner.terminate():
         raise LockHeld(f"deployment {name} [{env}] is held by {owner}", hint=f"end it: kill {owner.pid}")
 
 

@@ -20,7 +20,7 @@ from deployer.rollout.plan import image_change
 from deployer.rollout.workspace import open_workspace
 from deployer.savedmodel.layout import misplaced
 from deployer.store.store import Store
-from deployer.system.files import closed_level, opening
+from deployer.system.files import chmod_command, first_unreadable
 
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)
@@ -103,9 +103,9 @@ def _store(context: DoctorContext) -> Iterator[Finding]:
 
 def _version(model: Model) -> Iterator[Finding]:
     label = f"{model.name}:{model.version}"
-    if level := closed_level(model.path, model.path.parents[1]):
+    if level := first_unreadable(model.path, model.path.parents[1]):
         text = f"{label} is not readable by every user, and servers run as nobody: {level} is closed"
-        yield Finding("store", "warning", text, opening(level, model.path))
+        yield Finding("store", "warning", text, chmod_command(level, model.path))
     elif not model.golden.cases:
         yield Finding(
             "store", "warning", f"{label} has no golden answers, so nothing proves it", "deployer export makes them"

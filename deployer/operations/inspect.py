@@ -138,12 +138,12 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
     inputs = _question_inputs(case)
     if not signature.inputs:
         return None
-    if (inputs is None and not sample_request.is_short(signature)) or not sample_request.is_carried(signature):
+    if (inputs is None and not sample_request.is_short(signature)) or not sample_request.fits_rest(signature):
         return None
     if case and case.method == tf_examples.PREDICT and any(golden.is_not_text(*out) for out in case.outputs.items()):
         return None
     method = case.method if case else tf_examples.method_of(signature.method)
-    content: dict[str, Any] = {"inputs": inputs or sample_request.inputs(signature)}
+    content: dict[str, Any] = {"inputs": inputs or sample_request.sample_inputs(signature)}
     if method != tf_examples.PREDICT:
         if case is None:
             return None
@@ -154,6 +154,6 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
 
 def _question_inputs(case: GoldenCase | None) -> dict[str, Any] | None:
     """Return the inputs of a golden question as JSON; None if they do not fit on a line."""
-    if case is None or sum(array.size for array in case.inputs.values()) > sample_request.LONGEST:
+    if case is None or sum(array.size for array in case.inputs.values()) > sample_request.MAX_VALUES:
         return None
     return {name: tensors.to_json(array) for name, array in case.inputs.items()}

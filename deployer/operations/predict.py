@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 
 from deployer.client import sample_request
-from deployer.client.client import USUAL_PORTS, Client
+from deployer.client.client import DEFAULT_PORTS_HINT, Client
 from deployer.config.options import Settings
 from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
@@ -80,7 +80,7 @@ def predict_at(
         checked = check_label(version) if isinstance(version, str) else version
         return client.post_predict(check_name(model), checked, _text(body).encode())
     except RequestFailed as error:
-        error.hint = _rest_hint(workspace, address["port"]) if error.hint == USUAL_PORTS else error.hint
+        error.hint = _rest_hint(workspace, address["port"]) if error.hint == DEFAULT_PORTS_HINT else error.hint
         raise
     finally:
         client.close()
@@ -117,7 +117,7 @@ def _rest_hint(workspace: Workspace, port: str | None) -> str:
     for found in workspace.observe_all():
         if str(found.grpc_port) == port:
             return f"{found.name} answers REST requests at {found.endpoints.rest}"
-    return USUAL_PORTS
+    return DEFAULT_PORTS_HINT
 
 
 def _model(deployment: Deployment, name: str | None) -> ServedModel:
@@ -169,6 +169,6 @@ def _sample_hint(workspace: Workspace, deployment: Deployment, served: ServedMod
     target = f"{workspace.cli_target(deployment.name)}{_model_option(deployment, served)}"
     command = f"deployer predict {target} --version {version}"
     with suppress(RequestFailed):
-        if request := sample_request.of_any(workspace.client(deployment).signatures(served.name, version)):
+        if request := sample_request.first_request(workspace.client(deployment).signatures(served.name, version)):
             return f"{command} --input {shlex.quote(json.dumps(request))}"
     return f"{command} --file FILE, with a request in JSON"

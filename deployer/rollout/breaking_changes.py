@@ -67,12 +67,12 @@ def find_breaking_changes(  # noqa: PLR0913
     models: tuple[Model, ...],
     observed: Deployment,
     *,
-    patience: float | None = None,
+    retry_seconds: float | None = None,
     declared: DeclaredSignatures = NONE_DECLARED,
 ) -> Iterator[BreakingChange | IncomparableVersions]:
     """Compare the signatures of `observed` with those of a launch of `models`, for requests that change their version.
 
-    Signatures of a version that the store has lost are taken from `declared`, or else from the server. `patience` is
+    Signatures of a version that the store has lost are taken from `declared`, or else from the server. `retry_seconds` is
     for how many seconds the server is asked again when it refuses for load; Overloaded is raised after that.
     """
     desired = {model.name: model for model in launch.models}
@@ -86,7 +86,7 @@ def find_breaking_changes(  # noqa: PLR0913
                 continue
             stored = _stored_signatures(workspace, served, before)
             old = stored or declared.get((served.name, before, served.digest_of(before)))
-            old = old or _server_signatures(workspace, observed, (served.name, before), patience)
+            old = old or _server_signatures(workspace, observed, (served.name, before), retry_seconds)
             if old is None:
                 yield IncomparableVersions(served.name, before, after)
                 continue
@@ -125,11 +125,11 @@ def _stored_signatures(workspace: Workspace, served: ServedModel, version: int) 
 
 
 def _server_signatures(
-    workspace: Workspace, observed: Deployment, version: tuple[str, int], patience: float | None
+    workspace: Workspace, observed: Deployment, version: tuple[str, int], retry_seconds: float | None
 ) -> Signatures | None:
     client = workspace.client(observed)
-    if patience is not None:
-        client = dataclasses.replace(client, patience=patience)
+    if retry_seconds is not None:
+        client = dataclasses.replace(client, retry_seconds=retry_seconds)
     try:
         return client.signatures(*version)
     except Overloaded:

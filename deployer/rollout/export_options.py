@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.config.fields import doc
 from deployer.config.options import MODEL, ExportFields
-from deployer.system.locations import local
+from deployer.system.locations import local_path
 
 if TYPE_CHECKING:
     from deployer.config.spec import Batching, ModelSpec
@@ -59,4 +59,4 @@ def _export_fields(value: ExportFields) -> dict[str, Any]:
 
 def _local_path(value: Any) -> Any:
     """Return a path without `file://`. Raises SourceNotFound for a file on another machine."""
-    return Path(local(str(value))) if isinstance(value, Path) else value
+    return Path(local_path(str(value))) if isinstance(value, Path) else value

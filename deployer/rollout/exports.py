@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from deployer.client.sample_request import DEFAULT
+from deployer.client.sample_request import DEFAULT_SIGNATURE
 from deployer.results.model import Model, SavedModelInfo, Source, check_name, check_version
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
@@ -165,10 +165,10 @@ def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Ite
 def _no_default_signature(info: SavedModelInfo) -> tuple[str, ...]:
     """Return a note for a model that does not answer requests without a signature name."""
     names = [signature.name for signature in info.signatures]
-    if DEFAULT in names or not names:
+    if DEFAULT_SIGNATURE in names or not names:
         return ()
     return (
-        f"there is no signature {DEFAULT}: every request has to name one of {', '.join(names)}; an export with "
+        f"there is no signature {DEFAULT_SIGNATURE}: every request has to name one of {', '.join(names)}; an export with "
         f"--default-signature {names[0]} serves that one to requests that name none",
     )
 

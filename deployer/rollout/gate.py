@@ -104,7 +104,7 @@ class Gate:
             return
         with contextlib.suppress(Overloaded):  # a notice is no reason to fail
             found = find_breaking_changes(
-                self.workspace, self.launch, self.models, observed, patience=0.0, declared=self.declared
+                self.workspace, self.launch, self.models, observed, retry_seconds=0.0, declared=self.declared
             )
             for each in found:
                 if isinstance(each, IncomparableVersions):
@@ -179,7 +179,7 @@ class Gate:
 def _verification_error(report: Report) -> NotReady | VerificationFailed:
     problems = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
     if report.overloaded:
-        return NotReady(f"the server refuses requests for load: {problems}", hint=overload.ROOM)
+        return NotReady(f"the server refuses requests for load: {problems}", hint=overload.MORE_THREADS_HINT)
     hint = f"deployer inspect {report.failed[0].model} shows the version"
     return VerificationFailed(f"the candidate did not pass: {problems}", hint=hint)
 

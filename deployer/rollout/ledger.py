@@ -21,7 +21,7 @@ from deployer.errors import LedgerError
 from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.history import Outcome, Release
 from deployer.system.files import is_full
-from deployer.system.owners import user
+from deployer.system.owners import current_user
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
@@ -224,4 +224,4 @@ def _figures(text: str) -> TrafficFigures:
 
 
 def _who() -> str:
-    return f"{user()}@{socket.gethostname()}"
+    return f"{current_user()}@{socket.gethostname()}"

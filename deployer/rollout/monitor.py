@@ -111,7 +111,7 @@ def monitor_traffic(
         yield NO_MONITOR
         return
     # Like a client: with its own connections, and without asking again after a refusal for load.
-    client = dataclasses.replace(workspace.client(observed), patience=0.0)
+    client = dataclasses.replace(workspace.client(observed), retry_seconds=0.0)
     traffic = Traffic(client, questions, rate, workspace.tolerance, _highest(observed.models))
     traffic.start()
     try:

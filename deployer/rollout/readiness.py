@@ -13,7 +13,7 @@ from deployer.results.deployment import Deployment, ServedModel
 from deployer.rollout import log_patterns
 from deployer.rollout.memory import exhaustion
 from deployer.rollout.workspace import Workspace
-from deployer.system.wait import Deadline, Observation, Readiness, until_ready
+from deployer.system.wait import Deadline, Observation, Readiness, wait_until_ready
 
 LOG_LINES = 15
 LINES_READ = 60
@@ -28,7 +28,7 @@ def await_models(workspace: Workspace, deployment: Deployment, models: tuple[Ser
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
     probe = LivenessProbe(workspace.engine, deployment)
-    until_ready(
+    wait_until_ready(
         lambda: probe.check(availability.readiness(client, models)), deadline, f"the server of {deployment.name}"
     )
 
@@ -41,7 +41,7 @@ def await_withdrawn(
 
     client = workspace.client(deployment)
     deadline = Deadline.after(workspace.spec.gate.ready_seconds)
-    until_ready(lambda: availability.withdrawn(client, before, after), deadline, f"the server of {deployment.name}")
+    wait_until_ready(lambda: availability.unloaded(client, before, after), deadline, f"the server of {deployment.name}")
 
 
 class LivenessProbe:
@@ -57,7 +57,7 @@ class LivenessProbe:
         if observation.readiness is not Readiness.NOT_READY or time.monotonic() < self._next:
             return observation
         if reason := self._engine.exit_reason(self._deployment):
-            return Observation(Readiness.UNAVAILABLE, reason)
+            return Observation(Readiness.FAILED, reason)
         self._next = time.monotonic() + ALIVE_SECONDS  # each check takes CPU time from the server, which is loading
         return observation
 

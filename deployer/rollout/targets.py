@@ -14,7 +14,7 @@ from deployer.savedmodel.layout import is_saved_model, misplaced, no_store
 from deployer.server.version_names import is_number, version_number
 from deployer.store.manifest import FOREIGN
 from deployer.store.store import Store
-from deployer.system.locations import local
+from deployer.system.locations import local_path
 
 STORED = re.compile(r"(?P<name>[^:/]+)(:(?P<version>[0-9]+))?")
 TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
@@ -41,7 +41,7 @@ def as_text(target: object) -> str:
     Raises UsageError for a model object, SourceNotFound for a URI of another machine.
     """
     if isinstance(target, (str, os.PathLike)):
-        return local(os.fsdecode(target))
+        return local_path(os.fsdecode(target))
     raise UsageError(
         f"{type(target).__name__} is no path and no name: only what is in a file can be made again and proven",
         hint="model.save('model.keras') and give that, or give file.py:name of the code that makes it",

@@ -171,7 +171,9 @@ class Workspace:
         from deployer.client.client import Client
 
         seconds = self.spec.gate.request_seconds
-        client = Client(deployment.endpoints, seconds, deployment.gateway, ended=partial(self._exit_reason, deployment))
+        client = Client(
+            deployment.endpoints, seconds, deployment.gateway, exit_reason=partial(self._exit_reason, deployment)
+        )
         return self._clients.setdefault((deployment.release, client), client)
 
     def _exit_reason(self, deployment: Deployment) -> str:

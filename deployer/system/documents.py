@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 
 from deployer.errors import InvalidValue
 
-Place = tuple[str, ...]
+KeyPath = tuple[str, ...]
 INT64 = 2**63
 INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
@@ -32,7 +32,7 @@ EXPECTED: dict[Any, str] = {
 class Mismatch(TypeError):
     """The document has another type than the value at `place`, the keys that lead there."""
 
-    def __init__(self, reason: str, place: Place = ()) -> None:
+    def __init__(self, reason: str, place: KeyPath = ()) -> None:
         super().__init__(f"{'.'.join(place)}: {reason}" if place else reason)
         self.reason = reason
         self.place = place
@@ -41,12 +41,12 @@ class Mismatch(TypeError):
 class UnknownKey(Mismatch):
     """The document has a key that the value does not: the last one of `place`; `known` are those that it has."""
 
-    def __init__(self, place: Place, known: Place) -> None:
+    def __init__(self, place: KeyPath, known: KeyPath) -> None:
         super().__init__("there is no such setting", place)
         self.known = known
 
 
-def read(kind: Any, raw: Any, *, strict: bool = False, place: Place = ()) -> Any:
+def read(kind: Any, raw: Any, *, strict: bool = False, place: KeyPath = ()) -> Any:
     """`raw` as `kind`: dataclasses from objects, tuples from lists, paths from texts, and plain types as they are.
 
     Keys that the dataclass does not know are left alone, or refused when `strict`. Raises Mismatch, and what a
@@ -62,7 +62,7 @@ def read(kind: Any, raw: Any, *, strict: bool = False, place: Place = ()) -> Any
     raise _mismatch(EXPECTED.get(kind, str(kind)), raw, place)
 
 
-def from_text(kind: Any, text: str, place: Place = ()) -> Any:
+def from_text(kind: Any, text: str, place: KeyPath = ()) -> Any:
     """A text, as an environment variable has it, as what a document would hold for `kind`. Raises Mismatch."""
     kinds = [each for each in get_args(kind) if each is not NoneType] if _is_union(kind) else [kind]
     reader = _FROM_TEXT.get(kinds[0])
@@ -73,13 +73,13 @@ def from_text(kind: Any, text: str, place: Place = ()) -> Any:
 
 
 @cache
-def hints(kind: type) -> dict[str, Any]:
+def field_types(kind: type) -> dict[str, Any]:
     """The type of each field of a dataclass."""
     found = get_type_hints(kind)
     return {field.name: found[field.name] for field in dataclasses.fields(kind)}
 
 
-def shown(raw: Any) -> str:
+def format_value(raw: Any) -> str:
     """A value as it stands in a document, cut where it is long."""
     try:
         text = json.dumps(raw, ensure_ascii=False)
@@ -88,14 +88,14 @@ def shown(raw: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _mismatch(expected: str, raw: Any, place: Place) -> Mismatch:
-    return Mismatch(f"expected {expected}, got {shown(raw)}", place)
+def _mismatch(expected: str, raw: Any, place: KeyPath) -> Mismatch:
+    return Mismatch(f"expected {expected}, got {format_value(raw)}", place)
 
 
-def _object(kind: type, raw: Any, strict: bool, place: Place) -> Any:
+def _object(kind: type, raw: Any, strict: bool, place: KeyPath) -> Any:
     if not isinstance(raw, Mapping):
         raise _mismatch("a table", raw, place)
-    fields = hints(kind)
+    fields = field_types(kind)
     unknown = next((key for key in raw if key not in fields), None) if strict else None
     if unknown is not None:
         raise UnknownKey((*place, str(unknown)), tuple(fields))
@@ -111,7 +111,7 @@ def _object(kind: type, raw: Any, strict: bool, place: Place) -> Any:
         raise Mismatch(str(error), place) from error
 
 
-def _tuple(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> tuple[Any, ...]:
+def _tuple(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> tuple[Any, ...]:
     if not isinstance(raw, list):
         raise _mismatch("a list", raw, place)
     if kinds[-1] is Ellipsis:
@@ -121,7 +121,7 @@ def _tuple(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> tupl
     return tuple(read(kind, item, strict=strict, place=place) for kind, item in zip(kinds, raw, strict=True))
 
 
-def _dict(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> dict[Any, Any]:
+def _dict(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> dict[Any, Any]:
     if not isinstance(raw, Mapping):
         raise _mismatch("a table", raw, place)
     of_key, of_value = kinds
@@ -131,7 +131,7 @@ def _dict(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> dict[
     }
 
 
-def _union(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> Any:
+def _union(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> Any:
     """One of several plain types as it is; with None, the one other kind."""
     if raw is None and NoneType in kinds:
         return raw
@@ -143,13 +143,13 @@ def _union(kinds: tuple[Any, ...], raw: Any, strict: bool, place: Place) -> Any:
     raise _mismatch(" or ".join(EXPECTED.get(kind, str(kind)) for kind in others), raw, place)
 
 
-def _literal(values: tuple[Any, ...], raw: Any, _: bool, place: Place) -> Any:
+def _literal(values: tuple[Any, ...], raw: Any, _: bool, place: KeyPath) -> Any:
     if isinstance(raw, str) and raw in values:
         return raw
     raise _mismatch(f"one of {', '.join(values)}", raw, place)
 
 
-def _int(_: tuple[Any, ...], raw: Any, __: bool, place: Place) -> int:
+def _int(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> int:
     if type(raw) is not int:
         raise _mismatch("an integer", raw, place)
     if -INT64 <= raw < INT64:
@@ -157,13 +157,13 @@ def _int(_: tuple[Any, ...], raw: Any, __: bool, place: Place) -> int:
     raise _mismatch("an integer of 64 bits", raw, place)
 
 
-def _float(_: tuple[Any, ...], raw: Any, __: bool, place: Place) -> float:
+def _float(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> float:
     if type(raw) is float or (type(raw) is int and -INT64 <= raw < INT64):
         return float(raw)
     raise _mismatch("a number", raw, place)
 
 
-def _path(_: tuple[Any, ...], raw: Any, __: bool, place: Place) -> Path:
+def _path(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> Path:
     if isinstance(raw, (str, Path)):
         return Path(raw)
     raise _mismatch("a path", raw, place)

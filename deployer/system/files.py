@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 CHUNK_BYTES = 1 << 20
-SMALL_BYTES = 1 << 16
+SMALL_FILE_BYTES = 1 << 16
 
 
 def sha256(path: Path) -> str:
@@ -44,7 +44,7 @@ def write_atomically(path: Path, text: str) -> None:
         raise
 
 
-def remedy(refusal: OSError) -> str:
+def os_error_hint(refusal: OSError) -> str:
     """What to do where the system refuses to read or write."""
     full = refusal.errno in (errno.ENOSPC, errno.EDQUOT)
     return "make room on that disk" if full else "check the path and its permissions"
@@ -53,35 +53,35 @@ def remedy(refusal: OSError) -> str:
 def is_full(folder: Path) -> bool:
     """Whether the disk under a folder has no room for even a small file."""
     try:
-        return shutil.disk_usage(folder).free < SMALL_BYTES
+        return shutil.disk_usage(folder).free < SMALL_FILE_BYTES
     except OSError:
         return False
 
 
-def closed_level(path: Path, root: Path, user: tuple[int, int] | None = None) -> Path | None:
+def first_unreadable(path: Path, root: Path, user: tuple[int, int] | None = None) -> Path | None:
     """The first of `root`, the folders down to `path` and what is below it that the modes close to a user and group.
 
     None when all may be read. Without a user: to one who is neither owner nor in the group.
     """
     parts = path.relative_to(root).parts
     levels = [root.joinpath(*parts[:depth]) for depth in range(len(parts) + 1)]
-    return next((each for each in _down(levels) if not _is_open(each, user)), None)
+    return next((each for each in _walk(levels) if not _is_readable(each, user)), None)
 
 
-def opening(level: Path, version: Path) -> str:
+def chmod_command(level: Path, version: Path) -> str:
     """The command that opens a closed level to every user; of a version all at once."""
     if level.is_relative_to(version):
         return f"chmod -R a+rX {shlex.quote(str(version))}"
     return f"chmod a+rx {shlex.quote(str(level))}"
 
 
-def _down(levels: list[Path]) -> Iterator[Path]:
+def _walk(levels: list[Path]) -> Iterator[Path]:
     yield from levels
     for folder, folders, files in os.walk(levels[-1]):
         yield from (Path(folder, name) for name in (*folders, *files))
 
 
-def _is_open(path: Path, user: tuple[int, int] | None) -> bool:
+def _is_readable(path: Path, user: tuple[int, int] | None) -> bool:
     try:
         found = path.stat()
     except OSError:

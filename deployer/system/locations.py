@@ -12,7 +12,7 @@ from deployer.errors import SourceNotFound
 
 URI = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]+):(?P<slashes>/+)(?P<rest>.*)", re.DOTALL)
 """Also with one slash: paths lose the second one."""
-FETCH = {
+FETCH_COMMANDS = {
     "s3": "aws s3 cp --recursive {uri} {name}",
     "gs": "gcloud storage cp --recursive {uri} {name}",
     "hdfs": "hdfs dfs -get {uri} {name}",
@@ -24,36 +24,36 @@ FETCH = {
 }
 
 
-def local(place: str) -> str:
+def local_path(place: str) -> str:
     """The path that a place means. Raises SourceNotFound for what lies elsewhere, with a command that fetches it."""
     uri = URI.fullmatch(place)
     if uri is None or os.path.lexists(place):
         return place
     if uri["scheme"].lower() != "file":
-        raise _elsewhere(uri["scheme"], uri["rest"])
-    return _path(place, len(uri["slashes"]), uri["rest"])
+        raise _remote_source(uri["scheme"], uri["rest"])
+    return _file_path(place, len(uri["slashes"]), uri["rest"])
 
 
-def _path(place: str, slashes: int, rest: str) -> str:
+def _file_path(place: str, slashes: int, rest: str) -> str:
     host, _, below = rest.partition("/") if slashes == 2 else ("", "", rest)
     if host not in ("", "localhost"):
         raise SourceNotFound(f"{place!r:.200} names the host {host!r:.80}", hint="file:///absolute/path")
     path = f"/{below}"
-    return path if "%" not in path or Path(path).exists() else _decoded(path)
+    return path if "%" not in path or Path(path).exists() else _decode(path)
 
 
-def _decoded(path: str) -> str:
+def _decode(path: str) -> str:
     """TensorFlow takes a URI's path as it is; browsers and Python's `as_uri` write `%20` for a blank."""
     decoded = unquote(path)
     return decoded if "\0" not in decoded and Path(decoded).exists() else path
 
 
-def _elsewhere(scheme: str, rest: str) -> SourceNotFound:
+def _remote_source(scheme: str, rest: str) -> SourceNotFound:
     uri = f"{scheme}://{rest}"
     name = rest.rstrip("/").rpartition("/")[2] or "model"
     words = {"uri": uri, "name": f"./{name}", "repository": "/".join(rest.split("/")[:2])}
     quoted = {word: shlex.quote(text) for word, text in words.items()}
-    command = FETCH.get(scheme.lower())
+    command = FETCH_COMMANDS.get(scheme.lower())
     fetch = command.format(**quoted) if command else "copy the model to this machine"
     return SourceNotFound(
         f"{uri!r:.200} is not on this machine, and deployer reads local files only", hint=f"{fetch}, then give that"

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.errors import LockHeld
-from deployer.system.owners import Owner, myself, owner_from
+from deployer.system.owners import Owner, current_owner, parse_owner
 
 OWNER_FILE = ".lock-owner"
 RETRY_SECONDS = 0.05
-TRIES = 20
+MAX_TRIES = 20
 
 
 @contextmanager
@@ -42,13 +42,13 @@ def folder_lock(folder: Path, what: str, wait_seconds: float = 0.0) -> Iterator[
 
 def _try_lock(folder: Path) -> int | None:
     """Its descriptor, or None where another holds it; when its last holder removes it meanwhile, it is made again."""
-    for _ in range(TRIES):
+    for _ in range(MAX_TRIES):
         with contextlib.suppress(FileNotFoundError, FileExistsError):
-            return _lock_of(folder)
+            return _open_and_lock(folder)
     return None
 
 
-def _lock_of(folder: Path) -> int | None:
+def _open_and_lock(folder: Path) -> int | None:
     folder.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -72,7 +72,7 @@ def _release(folder: Path, descriptor: int) -> None:
     os.close(descriptor)
 
 
-def holder(folder: Path) -> Owner | None:
+def lock_owner(folder: Path) -> Owner | None:
     """Who works on the folder now. Raises LockHeld for one who cannot be told."""
     if not folder.is_dir():
         return None
@@ -88,10 +88,10 @@ def holder(folder: Path) -> Owner | None:
 
 def _write_owner(folder: Path) -> None:
     with contextlib.suppress(OSError):
-        (folder / OWNER_FILE).write_text(myself().text())
+        (folder / OWNER_FILE).write_text(current_owner().to_json())
 
 
 def _owner(folder: Path) -> Owner | None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return owner_from((folder / OWNER_FILE).read_text())
+        return parse_owner((folder / OWNER_FILE).read_text())
     return None

@@ -15,12 +15,12 @@ from typing import cast
 
 from deployer.system import documents
 
-END_SECONDS = 10.0
+TERMINATE_SECONDS = 10.0
 POLL_SECONDS = 0.02
 PROC = Path("/proc")
 STATE, STARTED = 0, 19
 """Of the words behind the program's name in /proc/PID/stat."""
-GONE = ("Z", "X")
+ENDED_STATES = ("Z", "X")
 
 
 @dataclass(frozen=True)
@@ -38,48 +38,50 @@ class Owner:
         return f"process {self.pid} of {self.user} on {self.host}, since {self.since}"
 
     @property
-    def here(self) -> bool:
+    def is_local(self) -> bool:
         """Whether it is, or was, a process of this very machine."""
-        return self.machine == _machine()
+        return self.machine == _machine_id()
 
     @property
-    def dead(self) -> bool:
+    def has_ended(self) -> bool:
         """Whether it has ended, as far as can be known here: a pid that was given again is another process."""
-        return self.here and _started(self.pid) != self.started
+        return self.is_local and _start_time(self.pid) != self.started
 
-    def text(self) -> str:
+    def to_json(self) -> str:
         """As JSON, for `owner_from`."""
         return json.dumps(asdict(self))
 
-    def end(self) -> bool:
+    def terminate(self) -> bool:
         """Have a process of this machine undo what it began, or kill it; whether it is gone."""
         for number in (signal.SIGTERM, signal.SIGKILL):
-            if self.here and not self.dead:
+            if self.is_local and not self.has_ended:
                 os.kill(self.pid, number)
                 self._wait()
-        return self.dead
+        return self.has_ended
 
     def _wait(self) -> None:
-        end = time.monotonic() + END_SECONDS
-        while not self.dead and time.monotonic() < end:
+        end = time.monotonic() + TERMINATE_SECONDS
+        while not self.has_ended and time.monotonic() < end:
             time.sleep(POLL_SECONDS)
 
 
-def owner_from(text: str) -> Owner | None:
-    """What `Owner.text` wrote, or None for anything else."""
+def parse_owner(text: str) -> Owner | None:
+    """What `Owner.to_json` wrote, or None for anything else."""
     try:
         return cast("Owner", documents.read(Owner, json.loads(text)))
     except (ValueError, TypeError, RecursionError):
         return None
 
 
-def myself() -> Owner:
+def current_owner() -> Owner:
     """This process, now."""
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
-    return Owner(os.getpid(), user(), socket.gethostname(), since, _machine(), _started(os.getpid()) or "")
+    return Owner(
+        os.getpid(), current_user(), socket.gethostname(), since, _machine_id(), _start_time(os.getpid()) or ""
+    )
 
 
-def user() -> str:
+def current_user() -> str:
     """Who runs this process: a name, or the number of one who has none."""
     try:
         return getpass.getuser()
@@ -88,7 +90,7 @@ def user() -> str:
 
 
 @cache
-def _machine() -> str:
+def _machine_id() -> str:
     """This boot of the kernel and this namespace of pids: another container on the same kernel is another machine.
 
     Elsewhere than on Linux the machine by its network card; one that has none to tell is taken for another each time.
@@ -102,18 +104,18 @@ def _machine() -> str:
         return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
-def _started(pid: int) -> str | None:
+def _start_time(pid: int) -> str | None:
     """When a process started, as the system tells it; None where there is none, or it has ended."""
     if not PROC.is_dir():
-        return _started_elsewhere(pid)
+        return _psutil_start_time(pid)
     try:
         words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return words[STARTED] if words[STATE] not in GONE else None
+    return words[STARTED] if words[STATE] not in ENDED_STATES else None
 
 
-def _started_elsewhere(pid: int) -> str | None:
+def _psutil_start_time(pid: int) -> str | None:
     import psutil
 
     try:

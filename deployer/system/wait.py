@@ -21,7 +21,7 @@ class Readiness(Enum):
 
     NOT_READY = "not ready"
     READY = "ready"
-    UNAVAILABLE = "never will be ready"
+    FAILED = "never will be ready"
 
 
 @dataclass(frozen=True)
@@ -55,10 +55,10 @@ class Deadline:
         return max(0.0, self.moment - time.monotonic())
 
 
-def until_ready(look: Callable[[], Observation], deadline: Deadline, what: str) -> None:
+def wait_until_ready(look: Callable[[], Observation], deadline: Deadline, what: str) -> None:
     """Look until READY. Raises NotReady at the deadline, or at once when it never will be."""
     while (seen := look()).readiness is not Readiness.READY:
-        if seen.readiness is Readiness.UNAVAILABLE:
+        if seen.readiness is Readiness.FAILED:
             raise NotReady(f"{what} will not become ready: {seen.reason}")
         if deadline.passed:
             raise NotReady(
@@ -68,7 +68,7 @@ def until_ready(look: Callable[[], Observation], deadline: Deadline, what: str) 
         time.sleep(POLL_SECONDS)
 
 
-def until(condition: Callable[[], bool], deadline: Deadline) -> bool:
+def wait_until(condition: Callable[[], bool], deadline: Deadline) -> bool:
     """Whether the condition came true before the deadline."""
     while not condition():
         if deadline.passed:

@@ -99,7 +99,7 @@ def to_record(case: GoldenCase) -> bytes:
         for name, array in case.outputs.items():
             record.response.outputs[name].CopyFrom(tensors.to_proto(array))
     else:
-        tf_examples.fill_result(record.response, case.method, case.outputs)
+        tf_examples.fill_response(record.response, case.method, case.outputs)
     return bytes(log.SerializeToString(deterministic=True))
 
 
@@ -136,8 +136,8 @@ def _case(log: Any) -> GoldenCase:
 
 
 def _case_of_examples(record: Any, method: str) -> GoldenCase:
-    inputs = {tf_examples.INPUT: tf_examples.of_input(record.request.input)}
-    outputs = tf_examples.of_result(record.response, method)
+    inputs = {tf_examples.INPUT: tf_examples.from_input(record.request.input)}
+    outputs = tf_examples.from_response(record.response, method)
     return GoldenCase(record.request.model_spec.signature_name, inputs, outputs, method)
 
 

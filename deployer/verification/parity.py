@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from deployer.client import tf_examples
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.results.model import Model, Signature
 from deployer.savedmodel.tensors import REST_CANNOT_CARRY
 from deployer.verification import golden
@@ -31,7 +31,7 @@ def grpc(client: Client, model: Model) -> Ask:
 
 def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> dict[str, object]:
     """What a server answers over REST, by the version that is named, or by one of its choice."""
-    question = Question(model.name, version, case.signature)
+    question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
         return client.examples_rest(question, case.method, _examples(case))
     return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
@@ -39,7 +39,7 @@ def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase)
 
 def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, dict[str, object]]:
     """The same over gRPC, with the version that answered."""
-    question = Question(model.name, version, case.signature)
+    question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
         return client.examples_grpc(question, case.method, _examples(case))
     return client.predict_grpc(question, case.inputs)

@@ -52,7 +52,7 @@ def prove(client: Client, models: Iterable[Model], tolerance: Tolerance, *, agai
 
 def get_ready(models: Iterable[Model]) -> None:
     """Import and read what `prove` needs: done while a server loads, it costs nothing later."""
-    Client.get_ready()
+    Client.preload()
     with contextlib.suppress(DeployerError):  # `prove` will tell
         for model in models:
             golden.read(model.path)

@@ -96,8 +96,10 @@ def test_a_lock_can_be_taken_away(project, reloading_to):
 @pytest.fixture
 def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
     """A lock whose holders pass for processes of another machine, where times are short."""
-    mine = owners.myself
-    monkeypatch.setattr(engine_lock, "myself", lambda: dataclasses.replace(mine(), machine="far away", host="far"))
+    mine = owners.current_owner
+    monkeypatch.setattr(
+        engine_lock, "current_owner", lambda: dataclasses.replace(mine(), machine="far away", host="far")
+    )
     monkeypatch.setattr(engine_lock, "BEAT_SECONDS", 0.1)
     monkeypatch.setattr(engine_lock, "EXPIRY_SECONDS", 3.0)
     return EngineLock(connect(), PROJECT, "half_plus_two", "local")
@@ -163,7 +165,7 @@ def test_an_owner_that_cannot_be_read_is_one_that_nobody_knows(far, server_image
 
 def test_a_clock_that_jumps_does_no_harm(monkeypatch):
     """The observer's own clock counts, and it never jumps; the time of day is only told."""
-    here = owners.myself()
+    here = owners.current_owner()
     held = LockInfo("id", dataclasses.replace(here, machine="far away"), 7)
     monkeypatch.setattr("time.time", lambda: 4e9)
     watch = ExpiryTracker()

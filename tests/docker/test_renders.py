@@ -18,7 +18,7 @@ from deployer.client import availability
 from deployer.client.client import Client
 from deployer.results.deployment import Endpoints, ServedModel
 from deployer.store.store import Store
-from deployer.system.wait import Deadline, until_ready
+from deployer.system.wait import Deadline, wait_until_ready
 from deployer.verification import smoke
 from deployer.verification.golden import Tolerance
 
@@ -83,7 +83,7 @@ def prove(project: Path, rest: int, grpc: int, *versions: int) -> None:
     endpoints = Endpoints(f"http://127.0.0.1:{rest}", f"127.0.0.1:{grpc}")
     with closing(Client(endpoints, 10.0)) as client:
         served = (ServedModel("half_plus_two", versions),)
-        until_ready(lambda: availability.readiness(client, served), Deadline.after(60), "the container")
+        wait_until_ready(lambda: availability.readiness(client, served), Deadline.after(60), "the container")
         report = smoke.prove(client, models, Tolerance(None, None))
     assert report.ok, report.failed
 

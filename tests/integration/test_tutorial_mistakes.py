@@ -18,7 +18,7 @@ from support.cli import ANY_PORTS, deployer, in_process
 from support.stores import copy_store
 from support.world import MODELS
 
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.errors import RequestFailed
 from deployer.results.deployment import Endpoints
 
@@ -61,7 +61,7 @@ def test_both_doors_are_told_apart_by_the_client(served):
         client.states("half_plus_two")
     assert "REST port is 8501 and its gRPC port 8500" in (caught.value.hint or "")
     with pytest.raises(RequestFailed, match="as REST ports do: a gRPC request was sent to it"):
-        client.predict_grpc(Question("half_plus_two", None, "serving_default"), {"x": np.float32([1.0])})
+        client.predict_grpc(ModelTarget("half_plus_two", None, "serving_default"), {"x": np.float32([1.0])})
     client.close()
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.results.deployment import Endpoints
 from deployer.results.model import TensorSpec
 from deployer.savedmodel import tensors
 from deployer.savedmodel.protos import proto
 from support.world import free_port
 
-QUESTION = Question("m", 2, "serving_default")
+QUESTION = ModelTarget("m", 2, "serving_default")
 X = {"x": np.float32([1.0, 2.0])}
 Y = (TensorSpec("y", "float32", (None,)),)
 TWO = (TensorSpec("a", "int64", (None,)), TensorSpec("b", "string", (None,)))

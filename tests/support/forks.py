@@ -64,7 +64,7 @@ def _import_all() -> None:
             importlib.import_module(found.name)
     for name in ("docker", "pydantic", "tomllib" if sys.version_info >= (3, 11) else "tomli"):
         importlib.import_module(name)
-    Client.get_ready()
+    Client.preload()
 
 
 def build_once() -> None:

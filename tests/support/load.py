@@ -20,7 +20,7 @@ def load(project: Path, endpoints: dict[str, str], model: str, *proven: int) -> 
     """Asks over REST and gRPC at 200 requests a second; only the proven versions may answer, and only as TensorFlow."""
     store = Store(project / "models")
     asked = questions(store.get(model, version) for version in proven)
-    client = Client(Endpoints(endpoints["rest"], endpoints["grpc"]), 30.0, patience=0.0)
+    client = Client(Endpoints(endpoints["rest"], endpoints["grpc"]), 30.0, retry_seconds=0.0)
     traffic = Traffic(client, asked, RATE, Tolerance(), {model: frozenset(proven)})
     traffic.start()
     try:

@@ -106,7 +106,7 @@ def test_notices_are_on_stderr_and_in_the_json(capsys):
     assert "one" not in captured.out
     console.deployments.show_up(dataclasses.replace(result, endpoints=None, report=None))
     assert capsys.readouterr().err.splitlines() == ["note: one", "note: two"]
-    assert console.objects.plain(result)["notices"] == ["one", "two"]
+    assert console.objects.json_value(result)["notices"] == ["one", "two"]
 
 
 def test_rows_of_versions_are_columns(capsys):
@@ -155,10 +155,10 @@ def only_json(value: Any) -> bool:
 
 @pytest.mark.parametrize("result", RESULTS, ids=lambda result: type(result).__name__)
 def test_a_result_is_one_object_with_all_of_its_fields(result, capsys):
-    assert only_json(console.objects.plain(result))
+    assert only_json(console.objects.json_value(result))
     console.objects.show_json(result)
     shown = capsys.readouterr()
-    assert json.loads(shown.out) == console.objects.plain(result)
+    assert json.loads(shown.out) == console.objects.json_value(result)
     assert {field.name for field in dataclasses.fields(result)} <= set(json.loads(shown.out))
     assert shown.err == ""
 
@@ -176,14 +176,14 @@ def test_what_scripts_read_has_its_names(capsys):
 
 
 def test_proofs_and_examinations_tell_whether_they_are_fine():
-    assert console.objects.plain(Report(()))["ok"] is False
-    assert console.objects.plain(Report(PROOF.checks[:1]))["ok"] is True
-    assert console.objects.plain(DoctorResult((Finding("x", "warning", "y"),)))["ok"] is True
-    assert console.objects.plain(DoctorResult((Finding("x", "error", "y"),)))["ok"] is False
+    assert console.objects.json_value(Report(()))["ok"] is False
+    assert console.objects.json_value(Report(PROOF.checks[:1]))["ok"] is True
+    assert console.objects.json_value(DoctorResult((Finding("x", "warning", "y"),)))["ok"] is True
+    assert console.objects.json_value(DoctorResult((Finding("x", "error", "y"),)))["ok"] is False
 
 
 def test_rendered_files_are_an_object_by_name():
-    assert console.objects.plain(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
+    assert console.objects.json_value(Rendered({"a.config": "text"})) == {"files": {"a.config": "text"}, "notices": []}
 
 
 FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))

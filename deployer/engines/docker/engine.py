@@ -33,7 +33,7 @@ from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
 from deployer.savedmodel.op_sets import of_image
-from deployer.system.files import closed_level, opening, write_atomically
+from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
 NAME = "docker"
 NOT_OF_A_SERVER = ("host", "pull_seconds")
@@ -133,11 +133,11 @@ class DockerEngine:
         visibility.check(container, mounted + [(MODELS_MOUNT, root, each) for each in versions[:CHECKED_VERSIONS]])
         for version in versions:
             path = root / version
-            level = closed_level(path, root, probe.ids(host.settings.user))
+            level = first_unreadable(path, root, probe.ids(host.settings.user))
             if level and not probe.may_read(host.client, host.settings, root, level):
                 raise EngineError(
                     f"the server's user {host.settings.user} may not read {level}",
-                    hint=f"{opening(level, path)}, or set docker.user",
+                    hint=f"{chmod_command(level, path)}, or set docker.user",
                 )
             if visibility.is_confined(container) and not probe.may_read(host.client, host.settings, root, path):
                 dirs = (root, host.state_dir.resolve())

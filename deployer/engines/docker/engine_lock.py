@@ -19,7 +19,7 @@ from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
 from deployer.results.deployment import cli_name
-from deployer.system.owners import Owner, myself, owner_from
+from deployer.system.owners import Owner, current_owner, parse_owner
 from deployer.system.wait import Deadline
 
 LOCK = f"{LABEL}lock."
@@ -53,8 +53,8 @@ class ExpiryTracker:
 
     def expired(self, held: LockInfo) -> bool:
         """Whether it has died: known at once of a process of this machine, of others when they count no more."""
-        if held.owner is not None and held.owner.here:
-            return held.owner.dead
+        if held.owner is not None and held.owner.is_local:
+            return held.owner.has_ended
         if self._seen != (held.id, held.beats):
             self._seen, self._since = (held.id, held.beats), time.monotonic()
         return time.monotonic() - self._since >= EXPIRY_SECONDS
@@ -101,7 +101,7 @@ class EngineLock:
         if f"{LOCK}owner" not in labels:
             raise EngineError(f"there is a container {self.container} that is not deployer's", hint="rename it")
         beats = found["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
-        return LockInfo(found["Id"], owner_from(labels[f"{LOCK}owner"]), int(beats))
+        return LockInfo(found["Id"], parse_owner(labels[f"{LOCK}owner"]), int(beats))
 
     def break_lock(self) -> None:
         """End who holds it, when that is a process of this machine; nobody holds it then."""
@@ -109,7 +109,7 @@ class EngineLock:
         if held is None:
             return
         if held.owner is not None:
-            held.owner.end()
+            held.owner.terminate()
         self.remove(held.id)
 
     def remove(self, identity: str) -> None:
@@ -150,7 +150,7 @@ class EngineLock:
         import docker.errors
 
         labels = {f"{LOCK}project": self.project, f"{LOCK}name": self.name, f"{LOCK}env": self.env}
-        labels[f"{LOCK}owner"] = myself().text()
+        labels[f"{LOCK}owner"] = current_owner().to_json()
         host = {"NetworkMode": "none", "LogConfig": {"Type": "none"}}
         config = {"Image": self.image, "Cmd": ["never started"], "Labels": labels, "HostConfig": host}
         with docker_errors(f"locking {self.name} [{self.env}]"):

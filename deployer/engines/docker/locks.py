@@ -10,7 +10,7 @@ from deployer.engines import run_dir
 from deployer.engines.docker.engine_lock import EngineLock, LockHandle
 from deployer.engines.docker.host import DockerHost
 from deployer.results.deployment import Deployment
-from deployer.system.locks import holder
+from deployer.system.locks import lock_owner
 from deployer.system.owners import Owner
 from deployer.system.wait import Deadline
 
@@ -39,7 +39,7 @@ class DockerLocks:
     def owner(self, name: str, env: str) -> Owner | None:
         """The command that holds the engine's lock, or the working copy's."""
         held = self._engine_lock(name, env).look()
-        return held.owner if held else holder(self.host.state.deployment_dir(name, env))
+        return held.owner if held else lock_owner(self.host.state.deployment_dir(name, env))
 
     def break_lock(self, name: str, env: str) -> None:
         """Release both."""

@@ -15,7 +15,7 @@ from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.results.checks import Finding
 from deployer.results.model import Model
 from deployer.savedmodel.op_sets import Target, named
-from deployer.system.files import closed_level, opening
+from deployer.system.files import chmod_command, first_unreadable
 
 SECONDS = 30
 MARK = f"{LABEL}doctor"
@@ -50,9 +50,9 @@ def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[M
 def _visible(seen: Seen, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     hidden = [model for model in models if f"{model.name}/{model.version}" not in seen.versions]
     for model in hidden:
-        level = closed_level(model.path, model.path.parents[1], ids(settings.user))
+        level = first_unreadable(model.path, model.path.parents[1], ids(settings.user))
         text = f"a container does not see {model.name}:{model.version} below {models_dir}, or may not read it"
-        remedy = opening(level, model.path) if level else f"share {models_dir} with the engine's machine"
+        remedy = chmod_command(level, model.path) if level else f"share {models_dir} with the engine's machine"
         yield Finding("models folder", "error", text, remedy)
     if not hidden:
         yield Finding("models folder", "ok", f"containers see {models_dir}")

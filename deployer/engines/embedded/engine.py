@@ -22,7 +22,7 @@ from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
 from deployer.savedmodel.op_sets import installed
-from deployer.system.wait import POLL_SECONDS, Deadline, until
+from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 
 NAME = "embedded"
 PUBLIC_LINE = "Serving on public ports"
@@ -202,7 +202,7 @@ class EmbeddedEngine:
         def opened() -> bool:
             return any(PUBLIC_LINE in line for line in self.logs(candidate)) or self.exit_reason(candidate) is not None
 
-        if not until(opened, Deadline.after(seconds)) or self.exit_reason(candidate) is not None:
+        if not wait_until(opened, Deadline.after(seconds)) or self.exit_reason(candidate) is not None:
             tail = tuple(self.logs(candidate, 15))
             raise NotReady(f"the candidate {candidate.release} did not open its public ports", log=tail)
 

@@ -16,7 +16,7 @@ from deployer.engines.ports import HeldPort
 from deployer.engines.run_dir import Release
 from deployer.errors import EngineError
 from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
-from deployer.system.files import remedy
+from deployer.system.files import os_error_hint
 
 
 def check_settings(launch: Launch) -> None:
@@ -83,7 +83,7 @@ def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort,
     except OSError as error:
         releases.discard(folder)
         problem = f"the run folder {folder} cannot be written: {error.strerror or error}"
-        raise EngineError(problem, hint=remedy(error)) from error
+        raise EngineError(problem, hint=os_error_hint(error)) from error
     except BaseException:
         releases.discard(folder)
         raise

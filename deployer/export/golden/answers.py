@@ -186,7 +186,7 @@ def answer(model: Running, signature: Signature, feed: Mapping[str, Any]) -> dic
     outputs = model.run(signature, feed)
     method = model.method(signature)
     try:
-        return outputs if method == tf_examples.PREDICT else tf_examples.answered(method, outputs)
+        return outputs if method == tf_examples.PREDICT else tf_examples.method_outputs(method, outputs)
     except MalformedTensor as error:
         raise Refused(error.message) from error
 

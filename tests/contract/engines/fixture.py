@@ -14,14 +14,14 @@ from contract.engines.rows import Row
 from support.world import MODELS
 
 from deployer.client import availability
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.config import render
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
 from deployer.engines.docker.engine import DockerEngine
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import TensorSpec
-from deployer.system.wait import Deadline, Observation, Readiness, until_ready
+from deployer.system.wait import Deadline, Observation, Readiness, wait_until_ready
 
 MODEL = "half_plus_two"
 NAME, ENV = "contract", "local"
@@ -88,13 +88,13 @@ class EngineFixture:
     def wait(self, deployment: Deployment) -> None:
         """Until all its versions are available; its log tells why they are not."""
         with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
-            until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
+            wait_until_ready(lambda: self._look(client, deployment), Deadline.after(PATIENCE), "the server")
 
     def _look(self, client: Client, deployment: Deployment) -> Observation:
         seen = availability.readiness(client, deployment.models)
         if seen.readiness is Readiness.READY or self.engine.exit_reason(deployment) is None:
             return seen
-        return Observation(Readiness.UNAVAILABLE, "\n".join(self.engine.logs(deployment, 20)))
+        return Observation(Readiness.FAILED, "\n".join(self.engine.logs(deployment, 20)))
 
     def reload(self, deployment: Deployment, *models: ServedModel) -> None:
         """The server takes up other models, as `up` makes it do."""
@@ -107,7 +107,7 @@ class EngineFixture:
 
 def answer(deployment: Deployment, version: int | None = None) -> float:
     """What it makes of 2.0; both apis must say the same."""
-    question = Question(MODEL, version, "serving_default")
+    question = ModelTarget(MODEL, version, "serving_default")
     inputs = {"x": np.float32([2.0])}
     with closing(Client(deployment.endpoints, 10.0, deployment.gateway)) as client:
         rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]

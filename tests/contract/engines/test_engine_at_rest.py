@@ -85,7 +85,7 @@ def test_the_lock_of_a_killed_command_is_free(fixture, holder):
 
 def test_the_holder_of_a_lock_is_told_and_can_be_ended(fixture, holder):
     owner = fixture.engine.locks.owner(NAME, ENV)
-    assert (owner.pid, owner.here, owner.dead) == (holder.pid, True, False)
+    assert (owner.pid, owner.is_local, owner.has_ended) == (holder.pid, True, False)
     assert (fixture.engine.locks.owner("other", ENV), fixture.engine.locks.owner(NAME, "staging")) == (None, None)
     assert fixture.engine.inventory.observe_all() == ()
     fixture.engine.locks.break_lock("other", ENV)

@@ -14,7 +14,7 @@ import pytest
 from support.cli import command, environment, in_process
 
 import deployer
-from deployer.system.wait import Deadline, until
+from deployer.system.wait import Deadline, wait_until
 
 ENDINGS = """
 import ctypes, os, time
@@ -180,7 +180,7 @@ def test_the_child_ends_with_its_parent(tmp_path: Path, number: signal.Signals) 
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     pid = tmp_path / "pid"
-    until(lambda: pid.exists() and bool(pid.read_text()), Deadline.after(60))
+    wait_until(lambda: pid.exists() and bool(pid.read_text()), Deadline.after(60))
     child = psutil.Process(int(pid.read_text()))
     os.kill(parent.pid, number)
     said = parent.communicate(timeout=30)[1]
@@ -204,7 +204,7 @@ def test_ctrl_c_in_a_terminal_is_one_line_also_while_the_child_starts(tmp_path: 
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     process = psutil.Process(parent.pid)
-    until(lambda: bool(process.children()), Deadline.after(60))
+    wait_until(lambda: bool(process.children()), Deadline.after(60))
     time.sleep(after)
     os.killpg(parent.pid, signal.SIGINT)
     said = parent.communicate(timeout=60)[1]

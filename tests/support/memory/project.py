@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 import deployer
-from deployer.client.client import Client, Question
+from deployer.client.client import Client, ModelTarget
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import Outcome, Release
@@ -87,7 +87,7 @@ class Project:
 
     def answer(self, version: int | None = None) -> float:
         """What the server makes of 2.0; both APIs must say the same."""
-        question, inputs = Question(NAME, version, SIGNATURE), {"x": np.float32([2.0])}
+        question, inputs = ModelTarget(NAME, version, SIGNATURE), {"x": np.float32([2.0])}
         with closing(Client(self.observed().endpoints, 10.0)) as client:
             rest = client.predict_rest(question, inputs, (TensorSpec("y", "float32", (None,)),))["y"]
             assert rest.tolist() == client.predict_grpc(question, inputs)[1]["y"].tolist()

@@ -13,7 +13,7 @@ from deployer.results.deployment import Gateway
 
 
 def assert_given_up_when_idle(server: FakeServer, gateway: Gateway | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = access.pool(server.endpoints.rest, gateway, 60.0, 1)
+    pool = access.connection_pool(server.endpoints.rest, gateway, 60.0, 1)
     for seconds in (60.0, 60.0, 0.0):
         monkeypatch.setattr(access, "IDLE_SECONDS", seconds)
         pool.urlopen("POST", "/v1/models/m:predict")

@@ -14,7 +14,7 @@ from support.client_asks import (
     predict_response,
 )
 
-from deployer.client.client import Question
+from deployer.client.client import ModelTarget
 from deployer.errors import MalformedTensor, RequestFailed
 from deployer.savedmodel import tensors
 from deployer.savedmodel.protos import proto
@@ -37,7 +37,7 @@ def test_a_question_over_grpc_carries_model_version_signature_and_tensors(server
     spec = request.model_spec
     assert (spec.name, spec.version.value, spec.signature_name) == ("m", 2, "serving_default")
     np.testing.assert_array_equal(X["x"], tensors.from_proto(request.inputs["x"]))
-    client.predict_grpc(Question("m", None, "s"), X)
+    client.predict_grpc(ModelTarget("m", None, "s"), X)
     assert not seen[-1][1].model_spec.HasField("version")
 
 

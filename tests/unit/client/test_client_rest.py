@@ -15,7 +15,7 @@ from support.client_asks import (
     Y,
 )
 
-from deployer.client.client import Question
+from deployer.client.client import ModelTarget
 from deployer.errors import MalformedTensor, RequestFailed
 from deployer.results.model import Signature, TensorSpec
 from deployer.results.running import ModelState
@@ -108,7 +108,7 @@ def test_a_single_output_comes_without_its_name(server, client):
 
 def test_without_a_version_the_server_chooses(server, client):
     server.answer({"outputs": [1]})
-    client.predict_rest(Question("m", None, "s"), X, Y)
+    client.predict_rest(ModelTarget("m", None, "s"), X, Y)
     assert server.asked[0].path == "/v1/models/m:predict"
 
 

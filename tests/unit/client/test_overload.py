@@ -15,26 +15,30 @@ from support.fake_model import Served, signature
 from support.fake_server import Asked, FakeServer, fake_server
 from support.world import free_port
 
-from deployer.client.client import Client, Question
-from deployer.client.overload import EXHAUSTED
+from deployer.client.client import Client, ModelTarget
+from deployer.client.overload import THREADS_EXHAUSTED
 from deployer.errors import Overloaded, RequestFailed
 from deployer.results.deployment import Endpoints
 
 Code = grpc.StatusCode
 BATCH_QUEUE = "The batch scheduling queue to which this task was submitted is full"
 OVER_REST = [(429, "RESOURCE_EXHAUSTED"), (503, BATCH_QUEUE)]
-OVER_GRPC = [(Code.RESOURCE_EXHAUSTED, EXHAUSTED), (Code.UNAVAILABLE, BATCH_QUEUE), (Code.RESOURCE_EXHAUSTED, "")]
+OVER_GRPC = [
+    (Code.RESOURCE_EXHAUSTED, THREADS_EXHAUSTED),
+    (Code.UNAVAILABLE, BATCH_QUEUE),
+    (Code.RESOURCE_EXHAUSTED, ""),
+]
 FINAL = [
     (Code.RESOURCE_EXHAUSTED, "SERVER: Received message larger than max (8 vs. 4)"),
     (Code.RESOURCE_EXHAUSTED, "the request is larger than 2048 bytes"),
     (Code.RESOURCE_EXHAUSTED, "OOM when allocating tensor with shape[1000000,1000000] and type float"),
-    (Code.INVALID_ARGUMENT, EXHAUSTED),
+    (Code.INVALID_ARGUMENT, THREADS_EXHAUSTED),
     (Code.NOT_FOUND, "Servable not found"),
     (Code.INTERNAL, "no"),
 ]
 
 
-QUESTION, X = Question("m", 1, "serving_default"), {"x": np.float32([1.0, 4.0])}
+QUESTION, X = ModelTarget("m", 1, "serving_default"), {"x": np.float32([1.0, 4.0])}
 
 
 def ask_states(client: Client) -> object:
@@ -126,7 +130,7 @@ def test_a_refusal_that_is_no_json_is_one_for_load(refusing, running):
 
 
 def test_many_at_once_are_counted_together(refusing):
-    client = refusing(20, Code.RESOURCE_EXHAUSTED, EXHAUSTED)
+    client = refusing(20, Code.RESOURCE_EXHAUSTED, THREADS_EXHAUSTED)
     with ThreadPoolExecutor(8) as pool:
         assert len(list(pool.map(lambda _: ask_grpc(client), range(16)))) == 16
     assert client.retries.count == 20
@@ -138,7 +142,7 @@ def test_many_at_once_are_counted_together(refusing):
     [(ask_rest, *OVER_REST[0]), (ask_states, *OVER_REST[1]), (ask_grpc, *OVER_GRPC[0]), (ask_reload, *OVER_GRPC[1])],
 )
 def test_one_that_never_stops_is_an_error_of_load_at_the_deadline(refusing, ask, code, text):
-    client = refusing(1_000_000, code, text, patience=0.2)
+    client = refusing(1_000_000, code, text, retry_seconds=0.2)
     with pytest.raises(Overloaded) as refused:
         ask(client)
     tries = client.retries.count + 1
@@ -159,7 +163,7 @@ def test_an_answer_over_grpc_is_taken_at_once(refusing, running, code, text):
 
 
 @pytest.mark.parametrize(
-    ("status", "text"), [(400, EXHAUSTED), (404, ""), (413, ""), (500, "busy"), (504, ""), (429, FINAL[2][1])]
+    ("status", "text"), [(400, THREADS_EXHAUSTED), (404, ""), (413, ""), (500, "busy"), (504, ""), (429, FINAL[2][1])]
 )
 @pytest.mark.parametrize("ask", [ask_states, ask_rest])
 def test_an_answer_over_rest_is_taken_at_once(refusing, ask, status, text):
@@ -172,8 +176,8 @@ def test_an_answer_over_rest_is_taken_at_once(refusing, ask, status, text):
 
 @pytest.mark.parametrize(("ask", "code"), [(ask_rest, 503), (ask_grpc, Code.RESOURCE_EXHAUSTED)])
 def test_without_patience_the_first_refusal_is_the_answer(refusing, ask, code):
-    client = refusing(1, code, EXHAUSTED, patience=0.0)
-    with pytest.raises(Overloaded, match=EXHAUSTED) as refused:
+    client = refusing(1, code, THREADS_EXHAUSTED, retry_seconds=0.0)
+    with pytest.raises(Overloaded, match=THREADS_EXHAUSTED) as refused:
         ask(client)
     assert "times" not in refused.value.message
     assert client.retries.count == 0
@@ -181,7 +185,7 @@ def test_without_patience_the_first_refusal_is_the_answer(refusing, ask, code):
 
 @pytest.mark.parametrize(("ask", "code"), [(ask_rest, 503), (ask_grpc, Code.UNAVAILABLE)])
 def test_a_server_that_has_ended_is_not_asked_until_the_deadline(refusing, ask, code):
-    client = refusing(1_000_000, code, "away", ended=lambda: "its process 7 ended with exit code 1")
+    client = refusing(1_000_000, code, "away", exit_reason=lambda: "its process 7 ended with exit code 1")
     with pytest.raises(RequestFailed, match="process 7 ended") as refused:
         ask(client)
     assert not isinstance(refused.value, Overloaded)

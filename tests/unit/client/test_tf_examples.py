@@ -15,7 +15,7 @@ from deployer.verification import golden
 from deployer.verification.golden import GoldenCase
 
 ONE = tf_examples.build({"x": [0.5, 2.0], "n": [1], "s": [b"\xff", "é"]})
-INPUT = {"inputs": tf_examples.strings([ONE])}
+INPUT = {"inputs": tf_examples.string_array([ONE])}
 CLASSES = {"classes": np.array([[b"a", b"\x00b"]], object), "scores": np.float32([[0.25, -1]])}
 CASES = [
     GoldenCase("c", INPUT, CLASSES, "classify"),
@@ -54,9 +54,9 @@ def test_a_record_of_another_kind_is_a_damaged_golden_set(tmp_path):
 
 
 def test_what_a_model_gave_becomes_what_the_method_answers():
-    one_sided = tf_examples.answered("classify", {"scores": np.float32([[1, 2]])})
+    one_sided = tf_examples.method_outputs("classify", {"scores": np.float32([[1, 2]])})
     assert one_sided["classes"].tolist() == [[b"", b""]]
-    assert tf_examples.answered("regress", {"outputs": np.float32([[1], [2]])})["outputs"].tolist() == [1, 2]
+    assert tf_examples.method_outputs("regress", {"outputs": np.float32([[1], [2]])})["outputs"].tolist() == [1, 2]
 
 
 @pytest.mark.parametrize(
@@ -73,10 +73,10 @@ def test_what_a_model_gave_becomes_what_the_method_answers():
 )
 def test_what_the_server_would_refuse_to_answer_is_refused(method, outputs):
     with pytest.raises(MalformedTensor, match=method):
-        tf_examples.answered(method, outputs)
+        tf_examples.method_outputs(method, outputs)
 
 
 @pytest.mark.parametrize("results", [3, [["a"]], [[1]], None, [[["a", "b"]]]])
 def test_rest_results_of_another_form_are_refused(results):
     with pytest.raises(MalformedTensor, match="results do not form"):
-        tf_examples.of_json(results, "classify")
+        tf_examples.from_json(results, "classify")

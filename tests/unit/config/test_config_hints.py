@@ -56,7 +56,7 @@ def test_a_size_below_the_least_is_answered_with_the_least(tmp_path, key, least,
 
 
 TABLES = {"": Spec, **suggestions.TABLES}
-KEYS = [(table, name) for table, kind in TABLES.items() for name in documents.hints(kind)]
+KEYS = [(table, name) for table, kind in TABLES.items() for name in documents.field_types(kind)]
 
 
 def misspelt(name):

@@ -19,7 +19,7 @@ def vigil(*alive: bool) -> tuple[LivenessProbe, list[bool]]:
 
 def test_a_server_that_ended_is_told_at_the_first_look():
     watched, _ = vigil(False)
-    assert watched.check(LOADING) == Observation(Readiness.UNAVAILABLE, "it exited with code 1")
+    assert watched.check(LOADING) == Observation(Readiness.FAILED, "it exited with code 1")
 
 
 def test_the_engine_is_asked_seldom_and_never_about_a_server_that_answers(monkeypatch):

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.system.files import closed_level, opening, write_atomically
+from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
 
 def entries(folder: Path) -> list[str]:
@@ -156,22 +156,22 @@ def version(tmp_path: Path) -> Path:
 def test_the_level_that_is_closed_is_named_with_the_command_that_opens_it(version, level, mode, command):
     models = version.parents[1]
     (models / level).chmod(mode)
-    found = closed_level(version, models)
+    found = first_unreadable(version, models)
     assert found == models / level
-    assert opening(found, version) == command.format(models=models)
+    assert chmod_command(found, version) == command.format(models=models)
 
 
 def test_what_is_open_has_no_closed_level(version):
-    assert closed_level(version, version.parents[1]) is None
-    assert closed_level(version, version.parents[1], (65534, 65534)) is None
+    assert first_unreadable(version, version.parents[1]) is None
+    assert first_unreadable(version, version.parents[1], (65534, 65534)) is None
 
 
 def test_owner_and_group_are_let_in_by_their_own_bits(version):
     mine = version.stat()
     version.chmod(0o700)
-    assert closed_level(version, version, (mine.st_uid, 1)) is None
-    assert closed_level(version, version, (mine.st_uid + 1, mine.st_gid)) == version
+    assert first_unreadable(version, version, (mine.st_uid, 1)) is None
+    assert first_unreadable(version, version, (mine.st_uid + 1, mine.st_gid)) == version
     version.chmod(0o750)
-    assert closed_level(version, version, (mine.st_uid + 1, mine.st_gid)) is None
+    assert first_unreadable(version, version, (mine.st_uid + 1, mine.st_gid)) is None
     version.chmod(0o075)
-    assert closed_level(version, version, (mine.st_uid, mine.st_gid)) == version
+    assert first_unreadable(version, version, (mine.st_uid, mine.st_gid)) == version

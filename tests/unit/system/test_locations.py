@@ -11,7 +11,7 @@ from deployer.config import loader
 from deployer.errors import ConfigError, SourceNotFound
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import as_text
-from deployer.system.locations import local
+from deployer.system.locations import local_path
 
 
 @pytest.mark.parametrize(
@@ -31,20 +31,20 @@ from deployer.system.locations import local
     ],
 )
 def test_a_file_uri_is_a_path_and_other_texts_stay(place: str, path: str) -> None:
-    assert local(place) == path
+    assert local_path(place) == path
 
 
 def test_what_a_browser_writes_for_a_blank_is_found(tmp_path: Path) -> None:
     (tmp_path / "a b").mkdir()
-    assert local((tmp_path / "a b").as_uri()) == str(tmp_path / "a b")
+    assert local_path((tmp_path / "a b").as_uri()) == str(tmp_path / "a b")
     (tmp_path / "a%20b").mkdir()
-    assert local(f"file://{tmp_path}/a%20b") == str(tmp_path / "a%20b")
+    assert local_path(f"file://{tmp_path}/a%20b") == str(tmp_path / "a%20b")
 
 
 @pytest.mark.parametrize("scheme", ["s3", "gs", "hdfs", "http", "https", "hf", "az", "ftp", "git+ssh"])
 def test_what_lies_elsewhere_is_refused_with_a_command(scheme: str) -> None:
     with pytest.raises(SourceNotFound) as caught:
-        local(f"{scheme}://bucket/my model;rm")
+        local_path(f"{scheme}://bucket/my model;rm")
     assert f"{scheme}://bucket/my model" in caught.value.message
     command, _, _ = str(caught.value.hint).rpartition(", then")
     assert command == "copy the model to this machine" or "./my model;rm" in shlex.split(command)
@@ -53,13 +53,13 @@ def test_what_lies_elsewhere_is_refused_with_a_command(scheme: str) -> None:
 @pytest.mark.parametrize("place", ["file://models/m", "file://host/m"])
 def test_a_file_on_another_host_is_refused(place: str) -> None:
     with pytest.raises(SourceNotFound, match="names the host"):
-        local(place)
+        local_path(place)
 
 
 def test_a_folder_that_is_called_like_a_uri_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s3:/bucket").mkdir(parents=True)
-    assert local("s3://bucket") == "s3://bucket"
+    assert local_path("s3://bucket") == "s3://bucket"
 
 
 def test_targets_and_options_may_be_uris() -> None:

@@ -26,7 +26,7 @@ def test_what_is_refused_for_load_is_no_sign_of_readiness(world):
     world.server.answer({"error": "busy"}, 503)
     assert look(world).readiness is Readiness.NOT_READY
     wanted, gone = ServedModel("m", (2,)), ServedModel("m", (1,))
-    assert availability.withdrawn(world.client, [gone], [wanted]).readiness is Readiness.NOT_READY
+    assert availability.unloaded(world.client, [gone], [wanted]).readiness is Readiness.NOT_READY
     assert len(world.server.asked) == 2
 
 
@@ -39,7 +39,7 @@ def test_what_is_refused_for_load_is_no_sign_of_readiness(world):
         ([{"version": "1", "state": "START"}], Readiness.NOT_READY, "m:1 is START"),
         ([{"version": "1", "state": "UNLOADING"}], Readiness.NOT_READY, "m:1 is UNLOADING"),
         ([{"version": "1", "state": "END"}], Readiness.NOT_READY, "m:1 is END"),
-        ([ERROR], Readiness.UNAVAILABLE, "m:1 failed to load: no such file"),
+        ([ERROR], Readiness.FAILED, "m:1 failed to load: no such file"),
     ],
 )
 def test_readiness_has_three_values(world, states, readiness, says):

@@ -7,7 +7,7 @@ from support.fake_model import Outputs, Served, signature
 from support.proving import ALL, CASE, GRPC, REST, another_model, failed
 
 from deployer.client.client import Client
-from deployer.client.overload import EXHAUSTED
+from deployer.client.overload import THREADS_EXHAUSTED
 from deployer.results.model import GoldenSummary
 from deployer.verification import smoke
 from deployer.verification.golden import Tolerance
@@ -27,7 +27,7 @@ class Busy(Served):
 
     def call(self, method, message, context):
         if self._refuses("grpc"):
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, EXHAUSTED)
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, THREADS_EXHAUSTED)
         return super().call(method, message, context)
 
     def _refuses(self, api):
@@ -58,7 +58,7 @@ def test_a_wrong_answer_behind_a_refusal_is_wrong_and_asked_once(world):
 
 
 def test_a_server_that_refuses_to_the_end_is_overloaded_and_asked_no_more_over_that_api(world):
-    hasty = Client(world.client.endpoints, 5.0, patience=0.1)
+    hasty = Client(world.client.endpoints, 5.0, retry_seconds=0.1)
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     busy = Busy().refuse(over_grpc=1_000_000)
     world.server.rest, world.server.call = busy.rest, busy.call

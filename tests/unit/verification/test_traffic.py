@@ -59,7 +59,7 @@ def test_a_golden_answer_of_the_version_that_serves_is_good_and_any_other_a_fail
 
 
 EXAMPLES = GoldenCase(
-    "serving_default", {"inputs": tf_examples.strings([tf_examples.build({"x": [1.0]})])},
+    "serving_default", {"inputs": tf_examples.string_array([tf_examples.build({"x": [1.0]})])},
     {"outputs": np.float32([2.0])}, tf_examples.REGRESS,
 )  # fmt: skip
 

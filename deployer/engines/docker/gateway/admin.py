@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deployer.engines.docker.gateway.directory import SLOTS, SOCKET, other
 from deployer.errors import EngineError
-from deployer.system.wait import Deadline, until
+from deployer.system.wait import Deadline, wait_until
 
 SECONDS = 10.0
 BACKENDS = ("rest", "grpc")
@@ -47,7 +47,7 @@ class Admin:
 
     def drained(self, slot: str, seconds: float) -> bool:
         """Wait until nothing is in flight at a slot, and close it; whether that came true in time."""
-        done = until(lambda: self._busy(slot) == 0, Deadline.after(seconds))
+        done = wait_until(lambda: self._busy(slot) == 0, Deadline.after(seconds))
         self._set([f"set server {backend}/{slot} state maint" for backend in BACKENDS])
         return done
 
@@ -60,7 +60,7 @@ class Admin:
             except EngineError:
                 return True
 
-        until(is_quiet, Deadline.after(seconds))
+        wait_until(is_quiet, Deadline.after(seconds))
 
     def _busy(self, slot: str) -> int:
         return sum(count for (_, place), count in self._in_flight().items() if place == slot)

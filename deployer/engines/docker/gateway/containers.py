@@ -20,7 +20,7 @@ from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.state import DockerState
 from deployer.engines.ports import check_free
 from deployer.errors import EngineError, SettingRefused
-from deployer.system.wait import Deadline, until
+from deployer.system.wait import Deadline, wait_until
 
 STOP_SIGNAL = "SIGUSR1"
 ENDING = "container not running"
@@ -89,7 +89,7 @@ class GatewayContainers:
             _kept_from_coming_back(container)
             _told_to_stop(container)
         admin = self.admin(found)
-        until(lambda: not admin.answers(), Deadline.after(READY_SECONDS))
+        wait_until(lambda: not admin.answers(), Deadline.after(READY_SECONDS))
 
     def retire(self, found: GatewayContainer) -> None:
         """Let it end what it has, and remove it."""
@@ -159,14 +159,14 @@ class GatewayContainers:
             container.reload()
             return bool(container.status != "running")
 
-        until(ended, Deadline.after(seconds))
+        wait_until(ended, Deadline.after(seconds))
 
     def _started(self, container: Any) -> GatewayContainer:
         """Started, asked whether it takes requests, and told to come back after a restart."""
         container.start()
         found = gateways([{**_listed(container), "State": "running"}])[0]
         admin = self.admin(found)
-        until(lambda: admin.answers() or not self._runs(container), Deadline.after(READY_SECONDS))
+        wait_until(lambda: admin.answers() or not self._runs(container), Deadline.after(READY_SECONDS))
         if not admin.answers():
             said = container.logs(tail=LOG_LINES).decode("utf-8", "replace").splitlines()
             container.remove(force=True)
@@ -237,7 +237,7 @@ def _kept_from_coming_back(container: Any) -> None:
             return False
         return True
 
-    if not until(changed, Deadline.after(READY_SECONDS)):
+    if not wait_until(changed, Deadline.after(READY_SECONDS)):
         raise EngineError(f"{container.name} neither ends nor can be changed", hint="run the command again")
 
 
