@@ -278,7 +278,7 @@ def _build_spec(document: dict[str, Any], file: str, origins: Mapping[str, str])
     """The document as values; `origins` say which settings come from elsewhere than the file. Raises ConfigError."""
     check_name(document["env"], "environment")
     try:
-        return cast("Spec", documents.read(Spec, document, strict=True))
+        return documents.read(Spec, document, strict=True)
     except documents.UnknownKey as error:
         raise ConfigError(
             f"{_location(error.place, file, origins)}{error.reason}",

@@ -21,14 +21,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 from deployer.engines.ports import url_host
 from deployer.errors import LockHeld
 from deployer.results.deployment import Deployment, Endpoints, Rendered, ServedModel, models_from, models_text
 from deployer.system import documents
 from deployer.system.files import write_atomically
-from deployer.system.locks import folder_lock, lock_owner
+from deployer.system.locks import directory_lock, lock_owner
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
@@ -105,7 +104,7 @@ def homes(root: Path) -> Iterator[tuple[str, str, str]]:
 def locked(home: Path, name: str, env: str, wait_seconds: float) -> Iterator[None]:
     """Hold a deployment's folder for one command; it and the folders above it go again when nothing is in them."""
     try:
-        with folder_lock(home, f"deployment {name} [{env}]", wait_seconds):
+        with directory_lock(home, f"deployment {name} [{env}]", wait_seconds):
             yield
     finally:
         clear_empty(home)
@@ -168,7 +167,7 @@ def read(folder: Path) -> Release | None:
     """The labels, or None where a command died before it wrote them."""
     try:
         raw = json.loads((folder / RELEASE_FILE).read_text(encoding="utf-8"))
-        return cast("Release", documents.read(Release, raw))
+        return documents.read(Release, raw)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 

@@ -72,8 +72,8 @@ def find_breaking_changes(  # noqa: PLR0913
 ) -> Iterator[BreakingChange | IncomparableVersions]:
     """Compare the signatures of `observed` with those of a launch of `models`, for requests that change their version.
 
-    Signatures of a version that the store has lost are taken from `declared`, or else from the server. `retry_seconds` is
-    for how many seconds the server is asked again when it refuses for load; Overloaded is raised after that.
+    Signatures of a version that the store has lost are taken from `declared`, or else from the server. A request that
+    the server refuses for load is repeated for `retry_seconds`; Overloaded is raised after that.
     """
     desired = {model.name: model for model in launch.models}
     stored_models = {(model.name, model.version): model for model in models}

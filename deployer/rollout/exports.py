@@ -168,8 +168,8 @@ def _no_default_signature(info: SavedModelInfo) -> tuple[str, ...]:
     if DEFAULT_SIGNATURE in names or not names:
         return ()
     return (
-        f"there is no signature {DEFAULT_SIGNATURE}: every request has to name one of {', '.join(names)}; an export with "
-        f"--default-signature {names[0]} serves that one to requests that name none",
+        f"there is no signature {DEFAULT_SIGNATURE}: every request has to name one of {', '.join(names)}; an export "
+        f"with --default-signature {names[0]} serves that one to requests that name none",
     )
 
 

@@ -195,7 +195,7 @@ class Ledger:
 
     def _remedy(self) -> str:
         if is_full(self.path.parent):
-            return "the disk is full: make room on it"
+            return "the disk is full: free space on it"
         return "move it away if it is damaged: nothing but the history is lost"
 
 

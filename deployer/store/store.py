@@ -24,7 +24,7 @@ from deployer.savedmodel import reader
 from deployer.savedmodel.layout import MANIFEST_FILE, VERSION, misplaced, no_store
 from deployer.store import manifest
 from deployer.store.hashes import Hashes
-from deployer.system.locks import folder_lock
+from deployer.system.locks import directory_lock
 
 STAGE_PREFIX = ".stage-"
 LOCK_WAIT_SECONDS = 600.0
@@ -107,7 +107,7 @@ class Store:
             raise ExportFailed(wrong.reason, hint=wrong.remedy)
         missing = [folder for folder in (home, *home.parents) if not folder.exists()]
         try:
-            with folder_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
+            with directory_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
                 for folder in missing:
                     folder.chmod(0o755)  # whatever the umask: servers run as nobody
                 _sweep(home)
@@ -153,7 +153,7 @@ class Store:
     def remove(self, name: str, version: int) -> None:
         """Take a version away: gone at once for everybody, then deleted. Raises ModelNotFound, LockHeld."""
         path = self.get(name, version).path
-        with _disk_errors(path.parent), folder_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
+        with _disk_errors(path.parent), directory_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
             _sweep(path.parent)
             gone = path.parent / f"{STAGE_PREFIX}removed-{version}"
             path.rename(gone)

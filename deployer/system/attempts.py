@@ -1,4 +1,4 @@
-"""Does several things of which some may fail: the others are done all the same, and the failures are told together."""
+"""Attempts that may fail one by one: the others still run, and their errors are reported together."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ Result = TypeVar("Result")
 def collect_errors(
     attempts: Iterable[Callable[[], Iterable[Result]]],
 ) -> tuple[tuple[Result, ...], tuple[DeployerError, ...]]:
-    """The results of all attempts, and the errors of those that failed."""
+    """Run all attempts; return their results, and the errors of those that failed."""
     results: list[Result] = []
-    failures: list[DeployerError] = []
+    errors: list[DeployerError] = []
     for attempt in attempts:
         try:
             results += attempt()
-        except DeployerError as error:  # noqa: PERF203 - each on its own is the point
-            failures.append(error)
-    return tuple(results), tuple(failures)
+        except DeployerError as error:  # noqa: PERF203 - one failure must not stop the others
+            errors.append(error)
+    return tuple(results), tuple(errors)
 
 
-def merge_errors(failures: Sequence[DeployerError], results: tuple[object, ...]) -> DeployerError:
-    """Several failures as one, of the first one's kind, with what went well beside them."""
-    first = failures[0]
-    whole = type(first)("; ".join(failure.message for failure in failures), hint=first.hint, log=first.log)
-    whole.results = results
-    return whole
+def merge_errors(errors: Sequence[DeployerError], results: tuple[object, ...]) -> DeployerError:
+    """Return one error for several, of the first one's type, with the results of the attempts that succeeded."""
+    first = errors[0]
+    merged = type(first)("; ".join(error.message for error in errors), hint=first.hint, log=first.log)
+    merged.results = results
+    return merged

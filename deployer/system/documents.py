@@ -1,24 +1,27 @@
-"""Frozen values from parsed JSON or TOML, by their type hints: a damaged or hostile document becomes no value."""
+"""Reads parsed JSON or TOML into dataclasses by their type hints. A damaged document is refused, never guessed at."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 from deployer.errors import InvalidValue
 
 KeyPath = tuple[str, ...]
+Hints = tuple[object, ...]
+Reader = Callable[[Hints, object, bool, KeyPath], object]
+Value = TypeVar("Value")
 INT64 = 2**63
 INTEGER = re.compile(r"[+-]?[0-9]{1,40}")
 NUMBER = re.compile(r"[+-]?([0-9]{1,400}\.?[0-9]{0,400}|\.[0-9]{1,400})([eE][+-]?[0-9]{1,4})?")
 BOOLEANS = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-EXPECTED: dict[Any, str] = {
+EXPECTED: dict[object, str] = {
     bool: "true or false",
     int: "an integer",
     float: "a number",
@@ -30,7 +33,7 @@ EXPECTED: dict[Any, str] = {
 
 
 class Mismatch(TypeError):
-    """The document has another type than the value at `place`, the keys that lead there."""
+    """A value of the document has the wrong type. `place` is the path of keys that leads to it."""
 
     def __init__(self, reason: str, place: KeyPath = ()) -> None:
         super().__init__(f"{'.'.join(place)}: {reason}" if place else reason)
@@ -39,19 +42,23 @@ class Mismatch(TypeError):
 
 
 class UnknownKey(Mismatch):
-    """The document has a key that the value does not: the last one of `place`; `known` are those that it has."""
+    """The document has an unknown key, the last one of `place`. `known` are the keys of that table."""
 
     def __init__(self, place: KeyPath, known: KeyPath) -> None:
         super().__init__("there is no such setting", place)
         self.known = known
 
 
-def read(kind: Any, raw: Any, *, strict: bool = False, place: KeyPath = ()) -> Any:
-    """`raw` as `kind`: dataclasses from objects, tuples from lists, paths from texts, and plain types as they are.
+def read(kind: type[Value], raw: object, *, strict: bool = False) -> Value:
+    """Return `raw` as a `kind`: objects become dataclasses, lists tuples, strings paths; plain types stay as they are.
 
-    Keys that the dataclass does not know are left alone, or refused when `strict`. Raises Mismatch, and what a
-    dataclass raises at values that it does not take: an InvalidValue with the place added.
+    Unknown keys are ignored, or refused when `strict`. Raises Mismatch, and the InvalidValue that a dataclass raises,
+    with the path of keys added.
     """
+    return cast("Value", _read(kind, raw, strict, ()))
+
+
+def _read(kind: object, raw: object, strict: bool, place: KeyPath) -> object:
     if dataclasses.is_dataclass(kind):
         return _object(cast("type", kind), raw, strict, place)
     reader = _READERS.get(get_origin(kind) or kind)
@@ -62,25 +69,25 @@ def read(kind: Any, raw: Any, *, strict: bool = False, place: KeyPath = ()) -> A
     raise _mismatch(EXPECTED.get(kind, str(kind)), raw, place)
 
 
-def from_text(kind: Any, text: str, place: KeyPath = ()) -> Any:
-    """A text, as an environment variable has it, as what a document would hold for `kind`. Raises Mismatch."""
+def from_text(kind: object, text: str) -> object:
+    """Return the text of an environment variable as the value that a document has for `kind`. Raises Mismatch."""
     kinds = [each for each in get_args(kind) if each is not NoneType] if _is_union(kind) else [kind]
     reader = _FROM_TEXT.get(kinds[0])
     value = reader(text) if reader else text
     if value is None:
-        raise _mismatch(EXPECTED[kinds[0]], text, place)
+        raise _mismatch(EXPECTED[kinds[0]], text, ())
     return value
 
 
 @cache
-def field_types(kind: type) -> dict[str, Any]:
-    """The type of each field of a dataclass."""
-    found = get_type_hints(kind)
-    return {field.name: found[field.name] for field in dataclasses.fields(kind)}
+def field_types(kind: type) -> dict[str, object]:
+    """Return the type of each field of a dataclass."""
+    hints = get_type_hints(kind)
+    return {field.name: hints[field.name] for field in dataclasses.fields(kind)}
 
 
-def format_value(raw: Any) -> str:
-    """A value as it stands in a document, cut where it is long."""
+def format_value(raw: object) -> str:
+    """Return a value as JSON of at most 60 characters, for messages."""
     try:
         text = json.dumps(raw, ensure_ascii=False)
     except (TypeError, ValueError):
@@ -88,20 +95,18 @@ def format_value(raw: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _mismatch(expected: str, raw: Any, place: KeyPath) -> Mismatch:
+def _mismatch(expected: str, raw: object, place: KeyPath) -> Mismatch:
     return Mismatch(f"expected {expected}, got {format_value(raw)}", place)
 
 
-def _object(kind: type, raw: Any, strict: bool, place: KeyPath) -> Any:
+def _object(kind: type, raw: object, strict: bool, place: KeyPath) -> object:
     if not isinstance(raw, Mapping):
         raise _mismatch("a table", raw, place)
     fields = field_types(kind)
     unknown = next((key for key in raw if key not in fields), None) if strict else None
     if unknown is not None:
         raise UnknownKey((*place, str(unknown)), tuple(fields))
-    known = {
-        name: read(hint, raw[name], strict=strict, place=(*place, name)) for name, hint in fields.items() if name in raw
-    }
+    known = {name: _read(hint, raw[name], strict, (*place, name)) for name, hint in fields.items() if name in raw}
     try:
         return kind(**known)
     except InvalidValue as error:
@@ -111,45 +116,44 @@ def _object(kind: type, raw: Any, strict: bool, place: KeyPath) -> Any:
         raise Mismatch(str(error), place) from error
 
 
-def _tuple(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> tuple[Any, ...]:
+def _tuple(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> tuple[object, ...]:
     if not isinstance(raw, list):
         raise _mismatch("a list", raw, place)
     if kinds[-1] is Ellipsis:
-        return tuple(read(kinds[0], item, strict=strict, place=place) for item in raw)
+        return tuple(_read(kinds[0], item, strict, place) for item in raw)
     if len(raw) != len(kinds):
         raise _mismatch(f"a list of {len(kinds)}", raw, place)
-    return tuple(read(kind, item, strict=strict, place=place) for kind, item in zip(kinds, raw, strict=True))
+    return tuple(_read(kind, item, strict, place) for kind, item in zip(kinds, raw, strict=True))
 
 
-def _dict(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> dict[Any, Any]:
+def _dict(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> dict[object, object]:
     if not isinstance(raw, Mapping):
         raise _mismatch("a table", raw, place)
     of_key, of_value = kinds
     return {
-        read(of_key, key, strict=strict, place=place): read(of_value, value, strict=strict, place=(*place, str(key)))
+        _read(of_key, key, strict, place): _read(of_value, value, strict, (*place, str(key)))
         for key, value in raw.items()
     }
 
 
-def _union(kinds: tuple[Any, ...], raw: Any, strict: bool, place: KeyPath) -> Any:
-    """One of several plain types as it is; with None, the one other kind."""
+def _union(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> object:
     if raw is None and NoneType in kinds:
         return raw
     others = [kind for kind in kinds if kind is not NoneType]
     if len(others) == 1:
-        return read(others[0], raw, strict=strict, place=place)
+        return _read(others[0], raw, strict, place)
     if type(raw) in others:
         return raw
     raise _mismatch(" or ".join(EXPECTED.get(kind, str(kind)) for kind in others), raw, place)
 
 
-def _literal(values: tuple[Any, ...], raw: Any, _: bool, place: KeyPath) -> Any:
+def _literal(values: Hints, raw: object, _: bool, place: KeyPath) -> object:
     if isinstance(raw, str) and raw in values:
         return raw
-    raise _mismatch(f"one of {', '.join(values)}", raw, place)
+    raise _mismatch(f"one of {', '.join(map(str, values))}", raw, place)
 
 
-def _int(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> int:
+def _int(_: Hints, raw: object, __: bool, place: KeyPath) -> int:
     if type(raw) is not int:
         raise _mismatch("an integer", raw, place)
     if -INT64 <= raw < INT64:
@@ -157,23 +161,23 @@ def _int(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> int:
     raise _mismatch("an integer of 64 bits", raw, place)
 
 
-def _float(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> float:
+def _float(_: Hints, raw: object, __: bool, place: KeyPath) -> float:
     if type(raw) is float or (type(raw) is int and -INT64 <= raw < INT64):
         return float(raw)
     raise _mismatch("a number", raw, place)
 
 
-def _path(_: tuple[Any, ...], raw: Any, __: bool, place: KeyPath) -> Path:
+def _path(_: Hints, raw: object, __: bool, place: KeyPath) -> Path:
     if isinstance(raw, (str, Path)):
         return Path(raw)
     raise _mismatch("a path", raw, place)
 
 
-def _is_union(kind: Any) -> bool:
+def _is_union(kind: object) -> bool:
     return get_origin(kind) in (Union, UnionType)
 
 
-_READERS: dict[Any, Any] = {
+_READERS: dict[object, Reader] = {
     tuple: _tuple,
     dict: _dict,
     Union: _union,
@@ -183,7 +187,7 @@ _READERS: dict[Any, Any] = {
     float: _float,
     Path: _path,
 }
-_FROM_TEXT: dict[Any, Any] = {
+_FROM_TEXT: dict[object, Callable[[str], object]] = {
     bool: lambda text: BOOLEANS.get(text.lower()),
     int: lambda text: int(text) if INTEGER.fullmatch(text) else None,
     float: lambda text: float(text) if NUMBER.fullmatch(text) else None,

@@ -1,4 +1,4 @@
-"""Places as URIs: `file://` is a path, as TensorFlow Serving takes it; for all else, what brings the files here."""
+"""Paths that are given as URIs: `file://` is a local path; other schemes get the command that fetches the files."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from urllib.parse import unquote
 
 from deployer.errors import SourceNotFound
 
+# A Path object drops the second slash: one slash is enough.
 URI = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]+):(?P<slashes>/+)(?P<rest>.*)", re.DOTALL)
-"""Also with one slash: paths lose the second one."""
 FETCH_COMMANDS = {
     "s3": "aws s3 cp --recursive {uri} {name}",
     "gs": "gcloud storage cp --recursive {uri} {name}",
@@ -24,26 +24,26 @@ FETCH_COMMANDS = {
 }
 
 
-def local_path(place: str) -> str:
-    """The path that a place means. Raises SourceNotFound for what lies elsewhere, with a command that fetches it."""
-    uri = URI.fullmatch(place)
-    if uri is None or os.path.lexists(place):
-        return place
+def local_path(location: str) -> str:
+    """Return the path of a location. Raises SourceNotFound, with the command that fetches it, for a remote one."""
+    uri = URI.fullmatch(location)
+    if uri is None or os.path.lexists(location):
+        return location
     if uri["scheme"].lower() != "file":
         raise _remote_source(uri["scheme"], uri["rest"])
-    return _file_path(place, len(uri["slashes"]), uri["rest"])
+    return _file_path(location, len(uri["slashes"]), uri["rest"])
 
 
-def _file_path(place: str, slashes: int, rest: str) -> str:
+def _file_path(location: str, slashes: int, rest: str) -> str:
     host, _, below = rest.partition("/") if slashes == 2 else ("", "", rest)
     if host not in ("", "localhost"):
-        raise SourceNotFound(f"{place!r:.200} names the host {host!r:.80}", hint="file:///absolute/path")
+        raise SourceNotFound(f"{location!r:.200} names the host {host!r:.80}", hint="file:///absolute/path")
     path = f"/{below}"
     return path if "%" not in path or Path(path).exists() else _decode(path)
 
 
 def _decode(path: str) -> str:
-    """TensorFlow takes a URI's path as it is; browsers and Python's `as_uri` write `%20` for a blank."""
+    # TensorFlow takes the path of a URI as it is; browsers and Python's `as_uri` write `%20` for a blank.
     decoded = unquote(path)
     return decoded if "\0" not in decoded and Path(decoded).exists() else path
 
@@ -51,8 +51,8 @@ def _decode(path: str) -> str:
 def _remote_source(scheme: str, rest: str) -> SourceNotFound:
     uri = f"{scheme}://{rest}"
     name = rest.rstrip("/").rpartition("/")[2] or "model"
-    words = {"uri": uri, "name": f"./{name}", "repository": "/".join(rest.split("/")[:2])}
-    quoted = {word: shlex.quote(text) for word, text in words.items()}
+    values = {"uri": uri, "name": f"./{name}", "repository": "/".join(rest.split("/")[:2])}
+    quoted = {key: shlex.quote(value) for key, value in values.items()}
     command = FETCH_COMMANDS.get(scheme.lower())
     fetch = command.format(**quoted) if command else "copy the model to this machine"
     return SourceNotFound(

@@ -1,4 +1,4 @@
-"""One command at a time on one folder: an advisory lock that dies with its holder, and leaves no file behind."""
+"""A lock on a directory: one command at a time. The kernel releases it when the process ends."""
 
 from __future__ import annotations
 
@@ -19,41 +19,40 @@ MAX_TRIES = 20
 
 
 @contextmanager
-def folder_lock(folder: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
-    """Hold `folder` (made if missing, removed again if empty) for one command.
+def directory_lock(directory: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
+    """Lock a directory while the block runs. The directory is made if missing, and removed again if empty.
 
-    The kernel lets go when the holder dies, however it dies. Raises LockHeld with the holder's name when it is not
-    free within `wait_seconds`.
+    Raises LockHeld, with the owner, when the lock is not free within `wait_seconds`. `what` names the locked thing.
     """
     deadline = time.monotonic() + wait_seconds
-    while (descriptor := _try_lock(folder)) is None:
+    while (descriptor := _try_lock(directory)) is None:
         if time.monotonic() >= deadline:
             raise LockHeld(
-                f"{what} is being worked on by {_owner(folder) or 'another command'}",
+                f"{what} is being worked on by {_read_owner(directory) or 'another command'}",
                 hint="wait for it, or use --lock-wait SECONDS",
             )
         time.sleep(RETRY_SECONDS)
     try:
-        _write_owner(folder)
+        _write_owner(directory)
         yield
     finally:
-        _release(folder, descriptor)
+        _release(directory, descriptor)
 
 
-def _try_lock(folder: Path) -> int | None:
-    """Its descriptor, or None where another holds it; when its last holder removes it meanwhile, it is made again."""
-    for _ in range(MAX_TRIES):
+def _try_lock(directory: Path) -> int | None:
+    """Lock a directory and return its descriptor, or None when another process holds the lock."""
+    for _ in range(MAX_TRIES):  # the last owner may remove the directory between the calls: make it again
         with contextlib.suppress(FileNotFoundError, FileExistsError):
-            return _open_and_lock(folder)
+            return _open_and_lock(directory)
     return None
 
 
-def _open_and_lock(folder: Path) -> int | None:
-    folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def _open_and_lock(directory: Path) -> int | None:
+    directory.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if os.path.samestat(os.fstat(descriptor), folder.stat()):
+        if os.path.samestat(os.fstat(descriptor), directory.stat()):
             return descriptor
     except BlockingIOError:
         os.close(descriptor)
@@ -62,36 +61,36 @@ def _open_and_lock(folder: Path) -> int | None:
         os.close(descriptor)
         raise
     os.close(descriptor)
-    raise FileNotFoundError(str(folder))  # that name is another folder's by now
+    raise FileNotFoundError(str(directory))  # the path is a new directory by now
 
 
-def _release(folder: Path, descriptor: int) -> None:
-    (folder / OWNER_FILE).unlink(missing_ok=True)
+def _release(directory: Path, descriptor: int) -> None:
+    (directory / OWNER_FILE).unlink(missing_ok=True)
     with contextlib.suppress(OSError):
-        folder.rmdir()
+        directory.rmdir()
     os.close(descriptor)
 
 
-def lock_owner(folder: Path) -> Owner | None:
-    """Who works on the folder now. Raises LockHeld for one who cannot be told."""
-    if not folder.is_dir():
+def lock_owner(directory: Path) -> Owner | None:
+    """Return the owner of a directory's lock; None when it is free. Raises LockHeld when the owner is unknown."""
+    if not directory.is_dir():
         return None
-    descriptor = _try_lock(folder)
+    descriptor = _try_lock(directory)
     if descriptor is not None:
-        _release(folder, descriptor)
+        _release(directory, descriptor)
         return None
-    owner = _owner(folder)
+    owner = _read_owner(directory)
     if owner is None:
-        raise LockHeld(f"{folder} is being worked on by a command that does not tell its name", hint="try again")
+        raise LockHeld(f"{directory} is being worked on by a command that does not give its name", hint="try again")
     return owner
 
 
-def _write_owner(folder: Path) -> None:
+def _write_owner(directory: Path) -> None:
     with contextlib.suppress(OSError):
-        (folder / OWNER_FILE).write_text(current_owner().to_json())
+        (directory / OWNER_FILE).write_text(current_owner().to_json())
 
 
-def _owner(folder: Path) -> Owner | None:
+def _read_owner(directory: Path) -> Owner | None:
     with contextlib.suppress(OSError, UnicodeDecodeError):
-        return parse_owner((folder / OWNER_FILE).read_text())
+        return parse_owner((directory / OWNER_FILE).read_text())
     return None

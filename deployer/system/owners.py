@@ -1,4 +1,4 @@
-"""Who holds a lock: a process, told well enough to know later whether it is still there."""
+"""The owner of a lock: a process, described so that another process can tell later whether it has ended."""
 
 from __future__ import annotations
 
@@ -11,21 +11,20 @@ import time
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import cast
 
 from deployer.system import documents
 
 TERMINATE_SECONDS = 10.0
 POLL_SECONDS = 0.02
 PROC = Path("/proc")
+# Fields of /proc/PID/stat, counted from the one after the program's name.
 STATE, STARTED = 0, 19
-"""Of the words behind the program's name in /proc/PID/stat."""
 ENDED_STATES = ("Z", "X")
 
 
 @dataclass(frozen=True)
 class Owner:
-    """A process. `machine` is what its pid is unique in, together with `started`."""
+    """A process. Its pid and start time are unique on its `machine`."""
 
     pid: int
     user: str
@@ -39,20 +38,20 @@ class Owner:
 
     @property
     def is_local(self) -> bool:
-        """Whether it is, or was, a process of this very machine."""
+        """Whether the process belongs to this machine."""
         return self.machine == _machine_id()
 
     @property
     def has_ended(self) -> bool:
-        """Whether it has ended, as far as can be known here: a pid that was given again is another process."""
+        """Whether a process of this machine has ended. A new process with the same pid started at another time."""
         return self.is_local and _start_time(self.pid) != self.started
 
     def to_json(self) -> str:
-        """As JSON, for `owner_from`."""
+        """Return the owner as JSON, for `parse_owner`."""
         return json.dumps(asdict(self))
 
     def terminate(self) -> bool:
-        """Have a process of this machine undo what it began, or kill it; whether it is gone."""
+        """Terminate a process of this machine, which undoes its change, or kill it; return whether it ended."""
         for number in (signal.SIGTERM, signal.SIGKILL):
             if self.is_local and not self.has_ended:
                 os.kill(self.pid, number)
@@ -66,15 +65,15 @@ class Owner:
 
 
 def parse_owner(text: str) -> Owner | None:
-    """What `Owner.to_json` wrote, or None for anything else."""
+    """Return the owner that `Owner.to_json` wrote; None for any other text."""
     try:
-        return cast("Owner", documents.read(Owner, json.loads(text)))
+        return documents.read(Owner, json.loads(text))
     except (ValueError, TypeError, RecursionError):
         return None
 
 
 def current_owner() -> Owner:
-    """This process, now."""
+    """Return this process as an owner, from now on."""
     since = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())
     return Owner(
         os.getpid(), current_user(), socket.gethostname(), since, _machine_id(), _start_time(os.getpid()) or ""
@@ -82,7 +81,7 @@ def current_owner() -> Owner:
 
 
 def current_user() -> str:
-    """Who runs this process: a name, or the number of one who has none."""
+    """Return the name of the user who runs this process, or the number of a user without a name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -91,28 +90,26 @@ def current_user() -> str:
 
 @cache
 def _machine_id() -> str:
-    """This boot of the kernel and this namespace of pids: another container on the same kernel is another machine.
-
-    Elsewhere than on Linux the machine by its network card; one that has none to tell is taken for another each time.
-    """
+    # Pids are unique within a boot of the kernel and a namespace: another container is another machine.
     try:
         boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {(PROC / 'self/ns/pid').readlink()}"
     except OSError:
         import uuid
 
+        # Not Linux. Without a network card getnode() is a new random number in each process.
         return f"{socket.gethostname()} {uuid.getnode():x}"
 
 
 def _start_time(pid: int) -> str | None:
-    """When a process started, as the system tells it; None where there is none, or it has ended."""
+    """Return when a process started, in the system's own form; None when it has ended or never was."""
     if not PROC.is_dir():
         return _psutil_start_time(pid)
     try:
-        words = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = (PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
         return None
-    return words[STARTED] if words[STATE] not in ENDED_STATES else None
+    return fields[STARTED] if fields[STATE] not in ENDED_STATES else None
 
 
 def _psutil_start_time(pid: int) -> str | None:

@@ -1,4 +1,4 @@
-"""The one loop that waits: it asks often, knows a deadline, and stops at once when waiting is in vain."""
+"""Waiting with deadlines: poll often, and stop at once when the condition can never become true."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ Item = TypeVar("Item")
 
 
 class Readiness(Enum):
-    """Three values, because *not yet* and *never* end differently."""
+    """Whether a server is ready. FAILED ends a wait at once: it will never be ready."""
 
     NOT_READY = "not ready"
     READY = "ready"
-    FAILED = "never will be ready"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Observation:
-    """What one look found, and why."""
+    """The readiness at one moment, with the reason."""
 
     readiness: Readiness
     reason: str = ""
@@ -34,19 +34,19 @@ class Observation:
 
 @dataclass(frozen=True)
 class Deadline:
-    """A moment, so that several waits can share one allowance."""
+    """A moment that several waits can share."""
 
     moment: float
     seconds: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """`seconds` from now."""
+        """Return the deadline `seconds` from now."""
         return cls(time.monotonic() + seconds, seconds)
 
     @property
     def passed(self) -> bool:
-        """Whether it is over."""
+        """Whether the moment has passed."""
         return time.monotonic() >= self.moment
 
     @property
@@ -55,21 +55,21 @@ class Deadline:
         return max(0.0, self.moment - time.monotonic())
 
 
-def wait_until_ready(look: Callable[[], Observation], deadline: Deadline, what: str) -> None:
-    """Look until READY. Raises NotReady at the deadline, or at once when it never will be."""
-    while (seen := look()).readiness is not Readiness.READY:
-        if seen.readiness is Readiness.FAILED:
-            raise NotReady(f"{what} will not become ready: {seen.reason}")
+def wait_until_ready(observe: Callable[[], Observation], deadline: Deadline, what: str) -> None:
+    """Observe until READY. Raises NotReady at the deadline, or at once for FAILED."""
+    while (observed := observe()).readiness is not Readiness.READY:
+        if observed.readiness is Readiness.FAILED:
+            raise NotReady(f"{what} will not become ready: {observed.reason}")
         if deadline.passed:
             raise NotReady(
-                f"{what} was not ready within {deadline.seconds:g} s: {seen.reason}",
+                f"{what} was not ready within {deadline.seconds:g} s: {observed.reason}",
                 hint="allow more time with --timeout SECONDS, or look at the log",
             )
         time.sleep(POLL_SECONDS)
 
 
 def wait_until(condition: Callable[[], bool], deadline: Deadline) -> bool:
-    """Whether the condition came true before the deadline."""
+    """Wait for a condition; return whether it became true before the deadline."""
     while not condition():
         if deadline.passed:
             return False
@@ -78,38 +78,38 @@ def wait_until(condition: Callable[[], bool], deadline: Deadline) -> bool:
 
 
 def items_until(deadline: Deadline, start: Callable[[], Iterable[Item]]) -> Iterator[Item]:
-    """The items of `start()` as another thread gets them. Raises TimeoutError at the deadline, be it while none comes.
+    """Yield the items of `start()`, which another thread reads. Raises TimeoutError at the deadline.
 
-    What `start` or an item raises is raised here. That thread ends with the next item after the deadline, or after
-    the reader has gone.
+    What `start` or an item raises is raised here. The thread ends with the first item after the deadline, or after the
+    reader has gone.
     """
-    over = threading.Event()
-    got: queue.SimpleQueue[tuple[Item] | Exception | None] = queue.SimpleQueue()
+    stopped = threading.Event()
+    items: queue.SimpleQueue[tuple[Item] | Exception | None] = queue.SimpleQueue()
 
-    def get() -> None:
+    def read() -> None:
         try:
             for item in start():
-                if over.is_set():
+                if stopped.is_set():
                     return
-                got.put((item,))
-            got.put(None)
+                items.put((item,))
+            items.put(None)
         except Exception as error:  # noqa: BLE001 - raised where the items are read
-            got.put(error)
+            items.put(error)
 
-    threading.Thread(target=get, daemon=True).start()
+    threading.Thread(target=read, daemon=True).start()
     try:
-        while (found := _next(got, deadline)) is not None:
-            if isinstance(found, Exception):
-                raise found
-            yield found[0]
+        while (item := _next(items, deadline)) is not None:
+            if isinstance(item, Exception):
+                raise item
+            yield item[0]
     finally:
-        over.set()
+        stopped.set()
 
 
-def _next(got: queue.SimpleQueue[Item], deadline: Deadline) -> Item:
+def _next(items: queue.SimpleQueue[Item], deadline: Deadline) -> Item:
     try:
         if not deadline.passed:
-            return got.get(timeout=deadline.remaining)
+            return items.get(timeout=deadline.remaining)
     except queue.Empty:
         pass
     raise TimeoutError(f"not within {deadline.seconds:g} s")

@@ -94,7 +94,7 @@ def test_a_disk_that_becomes_full_while_a_candidate_is_proven_leaves_what_served
     assert redeploy.wait(120) not in (0, 70)
     assert ask(endpoints) in ANSWERS.values()
     refused = deployer("up", "half_plus_two:2", *ANY_PORTS, cwd=project)
-    assert (refused.code in (1, 6), "make room on" in refused.err) == (True, True), refused.err
+    assert (refused.code in (1, 6), "free space on" in refused.err) == (True, True), refused.err
     filler.unlink()
     assert run(project, "up", "half_plus_two:1", *ANY_PORTS)["endpoints"] == endpoints
     assert ask(endpoints) == ANSWERS[1]

@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import LockHeld
-from deployer.system.locks import OWNER_FILE, folder_lock
+from deployer.system.locks import OWNER_FILE, directory_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from deployer.system.locks import folder_lock
-with folder_lock(Path(sys.argv[1]), "model m"):
+from deployer.system.locks import directory_lock
+with directory_lock(Path(sys.argv[1]), "model m"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -37,22 +37,22 @@ def test_the_holder_is_named_and_its_death_frees_the_lock(tmp_path):
     try:
         with (
             pytest.raises(LockHeld, match=f"model m is being worked on by process {child.pid} of"),
-            folder_lock(folder, "model m"),
+            directory_lock(folder, "model m"),
         ):
             pass
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait(60)
         child.stdout.close()
-    with folder_lock(folder, "model m"):
+    with directory_lock(folder, "model m"):
         assert (folder / OWNER_FILE).is_file()
 
 
 def test_an_empty_folder_is_removed_again_and_a_full_one_stays(tmp_path):
-    with folder_lock(tmp_path / "a" / "m", "m"):
+    with directory_lock(tmp_path / "a" / "m", "m"):
         pass
     assert not (tmp_path / "a" / "m").exists()
-    with folder_lock(tmp_path / "n", "n"):
+    with directory_lock(tmp_path / "n", "n"):
         (tmp_path / "n" / "kept").touch()
     assert [path.name for path in (tmp_path / "n").iterdir()] == ["kept"]
 
@@ -66,7 +66,7 @@ def test_a_folder_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, m
         return opened(folder, flags)
 
     monkeypatch.setattr(os, "open", late)
-    with folder_lock(tmp_path / "m", "m"):
+    with directory_lock(tmp_path / "m", "m"):
         assert (tmp_path / "m" / OWNER_FILE).is_file()
 
 
@@ -74,7 +74,7 @@ def test_those_who_wait_get_it_one_after_the_other(tmp_path):
     inside, most = [], []
 
     def work() -> None:
-        with folder_lock(tmp_path / "m", "m", wait_seconds=30):
+        with directory_lock(tmp_path / "m", "m", wait_seconds=30):
             inside.append(1)
             most.append(len(inside))
             inside.pop()
@@ -89,7 +89,10 @@ def test_those_who_wait_get_it_one_after_the_other(tmp_path):
 
 @pytest.mark.parametrize("written", ["", "{", "[]", "7", "{}", "[" * 100_000])
 def test_a_garbled_note_of_the_holder_is_no_bug(tmp_path, written):
-    with folder_lock(tmp_path / "m", "m"):
+    with directory_lock(tmp_path / "m", "m"):
         (tmp_path / "m" / OWNER_FILE).write_text(written)
-        with pytest.raises(LockHeld, match="m is being worked on by another command"), folder_lock(tmp_path / "m", "m"):
+        with (
+            pytest.raises(LockHeld, match="m is being worked on by another command"),
+            directory_lock(tmp_path / "m", "m"),
+        ):
             pass
