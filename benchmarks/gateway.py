@@ -21,7 +21,7 @@ import numpy as np
 from measure import DEPLOYER, process
 
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 ROUNDS = 3000
 WARM = 300
@@ -125,10 +125,11 @@ def rest(address: str) -> Ask:
 
 def over_grpc(address: str) -> Ask:
     """Over one channel."""
-    messages = proto("tensorflow_serving.apis.predict_pb2")
-    request = messages.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "half"
     request.inputs["x"].CopyFrom(tensors.to_proto(np.float32([1])))
     channel = grpc.insecure_channel(address)
-    call = channel.unary_unary(PREDICT, type(request).SerializeToString, messages.PredictResponse.FromString)
+    call = channel.unary_unary(
+        PREDICT, type(request).SerializeToString, message_class("tensorflow.serving.PredictResponse").FromString
+    )
     return lambda: call(request, timeout=30)

@@ -13,7 +13,7 @@ import time
 import grpc
 import numpy as np
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 METHOD = "/tensorflow.serving.PredictionService/Predict"
 OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
@@ -21,7 +21,7 @@ OWN_CONNECTION = [("grpc.use_local_subchannel_pool", 1)]
 
 def request(rows: list[object]) -> bytes:
     """A Predict of model `m` with these rows of float."""
-    message = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+    message = message_class("tensorflow.serving.PredictRequest")()
     message.model_spec.name = "m"
     array = np.array(rows, np.float32)
     tensor = message.inputs["x"]

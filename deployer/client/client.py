@@ -24,7 +24,7 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Gateway
 from deployer.results.model import Signature, TensorSpec
 from deployer.results.running import ModelState
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.reader import INIT_SIGNATURE
 
 CHANNEL_OPTIONS = (
@@ -135,24 +135,21 @@ class Client:
 
     def examples_grpc(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
         """The same over gRPC, with the version that answered."""
-        kind = {tf_examples.CLASSIFY: "classification", tf_examples.REGRESS: "regression"}[method]
-        module = f"tensorflow_serving.apis.{kind}_pb2"
-        request = getattr(proto(module), f"{kind.title()}Request")()
+        kind = {tf_examples.CLASSIFY: "Classification", tf_examples.REGRESS: "Regression"}[method]
+        request = message_class(f"tensorflow.serving.{kind}Request")()
         _fill_model_spec(request.model_spec, target)
         tf_examples.fill_input(request.input, examples)
         called = f"PredictionService/{method.title()}"
-        answer = self._call(called, request, module, f"{kind.title()}Response")
+        answer = self._call(called, request, f"{kind}Response")
         return answer.model_spec.version.value, tf_examples.from_response(answer, method)
 
     def predict_grpc(self, target: ModelTarget, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Arrays in, arrays out with the version that answered. Raises RequestFailed, MalformedTensor."""
-        request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+        request = message_class("tensorflow.serving.PredictRequest")()
         _fill_model_spec(request.model_spec, target)
         for name, array in inputs.items():
             request.inputs[name].CopyFrom(tensors.to_proto(array))
-        answer = self._call(
-            "PredictionService/Predict", request, "tensorflow_serving.apis.predict_pb2", "PredictResponse"
-        )
+        answer = self._call("PredictionService/Predict", request, "PredictResponse")
         arrays = {name: tensors.from_proto(answer.outputs[name]) for name in answer.outputs}
         return answer.model_spec.version.value, arrays
 
@@ -163,15 +160,9 @@ class Client:
         """
         from google.protobuf import text_format
 
-        management = proto("tensorflow_serving.apis.model_management_pb2")
-        request = management.ReloadConfigRequest()
+        request = message_class("tensorflow.serving.ReloadConfigRequest")()
         text_format.Parse(model_config, request.config)
-        answer = self._call(
-            "ModelService/HandleReloadConfigRequest",
-            request,
-            "tensorflow_serving.apis.model_management_pb2",
-            "ReloadConfigResponse",
-        )
+        answer = self._call("ModelService/HandleReloadConfigRequest", request, "ReloadConfigResponse")
         if answer.status.error_code:
             raise RequestFailed(f"the server refused its new config: {answer.status.error_message}")
 
@@ -181,7 +172,7 @@ class Client:
         import grpc  # noqa: F401
         import urllib3  # noqa: F401
 
-        proto("tensorflow_serving.apis.predict_pb2")
+        message_class("tensorflow.serving.PredictRequest")
 
     def close(self) -> None:
         """Let go of connections."""
@@ -257,16 +248,16 @@ class Client:
     def _channel(self) -> Any:
         return access.grpc_channel(self.endpoints.grpc, self.gateway, CHANNEL_OPTIONS)
 
-    def _call(self, method: str, request: Any, module: str, answer: str) -> Any:
-        return self._with_retries(lambda: self._call_once(method, request, module, answer))
+    def _call(self, method: str, request: Any, answer: str) -> Any:
+        return self._with_retries(lambda: self._call_once(method, request, answer))
 
-    def _call_once(self, method: str, request: Any, module: str, answer: str) -> Any:
+    def _call_once(self, method: str, request: Any, answer: str) -> Any:
         import grpc
 
         call = self._channel.unary_unary(
             f"/tensorflow.serving.{method}",
             request_serializer=type(request).SerializeToString,
-            response_deserializer=getattr(proto(module), answer).FromString,
+            response_deserializer=message_class(f"tensorflow.serving.{answer}").FromString,
         )
         try:
             return call(request, timeout=self.seconds, metadata=access.metadata(self.gateway))

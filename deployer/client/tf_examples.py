@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.errors import MalformedTensor
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 PREDICT, CLASSIFY, REGRESS = "predict", "classify", "regress"
 INPUT = "inputs"
@@ -31,14 +31,14 @@ def parse(serialized: bytes) -> Any:
     from google.protobuf.message import DecodeError
 
     try:
-        return proto("tensorflow.core.example.example_pb2").Example.FromString(serialized)
+        return message_class("tensorflow.Example").FromString(serialized)
     except DecodeError as error:
         raise MalformedTensor(f"{serialized[:20]!r} is not a serialized tf.Example") from error
 
 
 def build(features: Mapping[str, Sequence[Any]], dtypes: Mapping[str, str] | None = None) -> bytes:
     """A serialized example; each feature has the dtype given for it, or that of its first value."""
-    example = proto("tensorflow.core.example.example_pb2").Example()
+    example = message_class("tensorflow.Example")()
     for name, values in features.items():
         dtype = (dtypes or {}).get(name) or _dtype_of(name, values)
         getattr(example.features.feature[name], _LISTS[dtype]).value.extend(_to_dtype(name, values, dtype))

@@ -15,7 +15,7 @@ from deployer.config.quoting import FILTERS
 from deployer.config.spec import Batching, Monitoring
 from deployer.errors import TemplateError
 from deployer.results.deployment import MODEL_CONFIG, Rendered, ServedModel
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.server import declared, text_syntax
 
 BATCHING = "batching_parameters.config"
@@ -111,7 +111,7 @@ def _check_models(text: str, models: Sequence[ServedModel], models_root: str) ->
 
 def _model_server_config(models: Sequence[ServedModel], models_root: str) -> Any:
     """What was asked for as TensorFlow Serving's own message."""
-    message = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
+    message = message_class("tensorflow.serving.ModelServerConfig")()
     for model in models:
         entry = message.model_config_list.config.add(
             name=model.name,

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from itertools import takewhile
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from deployer.errors import DeployerError, ExportFailed, ExtraMissing
 from deployer.export import backend
-from deployer.savedmodel.protos import bare_tensorflow
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
@@ -47,8 +47,31 @@ def part(name: str) -> Any:
     A process that has TensorFlow already, or imports it later, gets the same module.
     """
     _be_quiet()
-    with _descriptor_silenced(2), bare_tensorflow(), backend.tensorflow_chosen():
+    with _descriptor_silenced(2), _bare_tensorflow(), backend.tensorflow_chosen():
         return importlib.import_module(name)
+
+
+@contextmanager
+def _bare_tensorflow() -> Iterator[None]:
+    """While it lasts, parts of TensorFlow can be imported without the package around them."""
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    bare = ModuleType("tensorflow")
+    bare.__path__ = [str(_tensorflow_folder())]
+    sys.modules["tensorflow"] = bare
+    try:
+        yield
+    finally:
+        del sys.modules["tensorflow"]
+
+
+def _tensorflow_folder() -> Path:
+    for entry in sys.path:
+        folder = Path(entry or ".") / "tensorflow"
+        if (folder / "core" / "framework" / "tensor_pb2.py").is_file():
+            return folder
+    raise ExtraMissing("TensorFlow is not installed in this environment", hint="pip install tensorflow")
 
 
 def library(name: str) -> Any:

@@ -11,7 +11,7 @@ from deployer.errors import BrokenModel, MalformedTensor
 from deployer.results.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.savedmodel import pbtxt, pointers, tensors
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model, served_files
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.recognise import recognise
 from deployer.server.version_names import is_too_large, numbered, version_number
 
@@ -112,7 +112,7 @@ def parse(folder: Path) -> Any:
     if path is None:
         raise _no_saved_model(folder)
     pointers.check((path,))
-    message = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    message = message_class("tensorflow.SavedModel")()
     _parse_binary(path, message) if path.name == PB_FILE else pbtxt.parse(path, message)
     if not message.meta_graphs:
         raise BrokenModel(f"{path} holds no graph: it is empty or cut short", hint="copy or export the model again")
@@ -225,7 +225,7 @@ def _fingerprint(folder: Path) -> str | None:
     path = folder / "fingerprint.pb"
     if not path.is_file():
         return None
-    message = proto("tensorflow.core.protobuf.fingerprint_pb2").FingerprintDef()
+    message = message_class("tensorflow.FingerprintDef")()
     try:
         message.ParseFromString(path.read_bytes())
     except Exception as error:

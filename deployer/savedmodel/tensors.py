@@ -10,7 +10,7 @@ import math
 from typing import Any
 
 from deployer.errors import MalformedTensor
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import data_types, message_class
 
 MAX_ELEMENTS = 2**31
 _PROTO_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
@@ -33,10 +33,9 @@ REST_CANNOT_CARRY = frozenset({"float16", "bfloat16", "uint16", "complex64", "co
 
 def dtype_name(number: int) -> str:
     """`float32` for DT_FLOAT, and so on; a reference dtype counts as its base."""
-    types = proto("tensorflow.core.framework.types_pb2")
     try:
-        return dtype_from_text(types.DataType.Name(number % 100))
-    except ValueError as error:
+        return dtype_from_text(data_types().values_by_number[number % 100].name)
+    except KeyError as error:
         raise MalformedTensor(f"there is no dtype number {number}") from error
 
 
@@ -48,8 +47,10 @@ def dtype_from_text(text: str) -> str:
 
 def dtype_number(name: str) -> int:
     """DT_FLOAT's number for `float32`, and so on."""
-    types = proto("tensorflow.core.framework.types_pb2")
-    return int(types.DataType.Value("DT_" + _PROTO_NAMES.get(name, name.upper())))
+    value = data_types().values_by_name.get("DT_" + _PROTO_NAMES.get(name, name.upper()))
+    if value is None:
+        raise MalformedTensor(f"tensors of dtype {name} are not supported")
+    return int(value.number)
 
 
 def numpy_dtype(name: str) -> Any:
@@ -75,7 +76,7 @@ def dtype_of(array: Any) -> str:
 
 def to_proto(array: Any) -> Any:
     """A TensorProto with the array's dtype, shape and values."""
-    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(dtype=dtype_number(dtype_of(array)))
+    tensor = message_class("tensorflow.TensorProto")(dtype=dtype_number(dtype_of(array)))
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
     if dtype_of(array) == "string":

@@ -16,7 +16,7 @@ from deployer.client import tf_examples
 from deployer.errors import GoldenError
 from deployer.savedmodel import pointers, tensors
 from deployer.savedmodel.layout import GOLDEN_FILE
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 MAX_RECORD = 2**31
 
@@ -105,7 +105,7 @@ def to_record(case: GoldenCase) -> bytes:
 
 def request_log(case: GoldenCase) -> Any:
     """The question alone, as a `PredictionLog`: what a warm-up file holds."""
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log = message_class("tensorflow.serving.PredictionLog")()
     request = getattr(log, f"{case.method}_log").request
     request.model_spec.signature_name = case.signature
     if case.method == tf_examples.PREDICT:
@@ -117,7 +117,7 @@ def request_log(case: GoldenCase) -> Any:
 
 
 def _parsed(record: bytes) -> Any:
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
+    log = message_class("tensorflow.serving.PredictionLog").FromString(record)
     if log.WhichOneof("log_type") not in ("predict_log", "classify_log", "regress_log"):
         raise GoldenError("a record that is no predict, classify or regress")
     return log

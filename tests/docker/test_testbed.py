@@ -12,10 +12,12 @@ from typing import Any
 
 import pytest
 from contract.server.answers import grpc_fault, rest_fault
-from contract.server.server_process import MODELS, proto
+from contract.server.server_process import MODELS
 from contract.server.test_server_conformance import GRPC, REST, SETUP
 from support.containers import docker
 from support.docker import HARDENED, ContainerServer, container, left_behind, mounted
+
+from deployer.savedmodel.messages import message_class
 
 PORTS = ("-p", "127.0.0.1:{port}:8500", "-p", "127.0.0.1:{rest_port}:8501")
 HALF = ("-e", "MODEL_NAME=half_plus_two", *mounted(MODELS, "/models"))
@@ -62,13 +64,14 @@ def test_hardened_it_serves_both_apis_on_published_ports_and_hears_a_stop(run: A
 
 
 def _grpc_predict(server: ContainerServer, value: float) -> float:
-    predict = proto("tensorflow_serving.apis.predict_pb2")
-    request = predict.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "half_plus_two"
     request.inputs["x"].dtype = 1
     request.inputs["x"].tensor_shape.dim.add(size=1)
     request.inputs["x"].float_val.append(value)
-    answer = server.call("tensorflow.serving.PredictionService/Predict", request, predict.PredictResponse)
+    answer = server.call(
+        "tensorflow.serving.PredictionService/Predict", request, message_class("tensorflow.serving.PredictResponse")
+    )
     return answer.outputs["y"].float_val[0]
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 FIXED = """
 import tensorflow as tf
@@ -31,7 +31,7 @@ def with_op(op: str, folder: Path) -> None:
     """A SavedModel whose graph has a node of this op."""
     shutil.copytree(MODELS / "half_plus_two" / "1", folder)
     file = folder / "saved_model.pb"
-    saved = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel.FromString(file.read_bytes())
+    saved = message_class("tensorflow.SavedModel").FromString(file.read_bytes())
     saved.meta_graphs[0].graph_def.node.add(name="z", op=op)
     file.write_bytes(saved.SerializeToString())
 
@@ -90,7 +90,7 @@ def test_a_saved_model_that_cannot_be_asked_is_refused_with_the_op(custom):
 )
 def test_the_package_of_an_op_is_named_where_it_is_missing(empty_project, op, title, package):
     with_op(op, empty_project / "words")
-    graph = proto("tensorflow.core.framework.graph_pb2").GraphDef()
+    graph = message_class("tensorflow.GraphDef")()
     graph.node.add(name="y", op=op)
     (empty_project / "words.pb").write_bytes(graph.SerializeToString())
     for source, *options in (["words"], ["words.pb", "--graph-output", "y=y"]):

@@ -8,7 +8,7 @@ from deployer.client.client import Client, ModelTarget
 from deployer.results.deployment import Endpoints
 from deployer.results.model import TensorSpec
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from support.world import free_port
 
 QUESTION = ModelTarget("m", 2, "serving_default")
@@ -44,7 +44,7 @@ OVER_GRPC = [ask_grpc, ask_reload]
 
 
 def predict_response(**outputs: np.ndarray) -> object:
-    response = proto("tensorflow_serving.apis.predict_pb2").PredictResponse()
+    response = message_class("tensorflow.serving.PredictResponse")()
     for name, array in outputs.items():
         response.outputs[name].CopyFrom(tensors.to_proto(array))
     return response

@@ -11,7 +11,7 @@ import grpc
 
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from support.fake_server import Asked
 
 PREDICT = "tensorflow/serving/predict"
@@ -55,8 +55,10 @@ class Served:
         return {"metadata": {"signature_def": {"signature_def": {self.signature.name: declared}}}}
 
     def call(self, _method: str, message: bytes, _context: grpc.ServicerContext) -> bytes:
-        messages = proto("tensorflow_serving.apis.predict_pb2")
-        request, response = messages.PredictRequest.FromString(message), messages.PredictResponse()
+        request, response = (
+            message_class("tensorflow.serving.PredictRequest").FromString(message),
+            message_class("tensorflow.serving.PredictResponse")(),
+        )
         inputs = {name: tensors.from_proto(request.inputs[name]) for name in request.inputs}
         for name, array in self.over_grpc(inputs).items():
             response.outputs[name].CopyFrom(tensors.to_proto(array))

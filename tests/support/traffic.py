@@ -16,7 +16,7 @@ import grpc
 import numpy as np
 
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 ASKED = 2.0
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
@@ -163,8 +163,7 @@ def grpc_client(
 ) -> Callable[[], float]:
     """Asks over one channel for all its life, as gRPC is set: a call that a connection which says goodbye never took is
     sent again on the next one."""
-    messages = proto("tensorflow_serving.apis.predict_pb2")
-    request = messages.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "half_plus_two"
     request.inputs["x"].CopyFrom(tensors.to_proto(np.float32(values)))
     options = (("grpc.use_local_subchannel_pool", 1), ("grpc.service_config", service_config))
@@ -173,7 +172,9 @@ def grpc_client(
         channel = grpc.secure_channel(endpoints["grpc"], credentials, options=options)
     else:
         channel = grpc.insecure_channel(endpoints["grpc"], options=options)
-    call = channel.unary_unary(PREDICT, type(request).SerializeToString, messages.PredictResponse.FromString)
+    call = channel.unary_unary(
+        PREDICT, type(request).SerializeToString, message_class("tensorflow.serving.PredictResponse").FromString
+    )
     sent_with = (("authorization", f"Bearer {token}"),) if token else ()
 
     def ask() -> float:

@@ -14,7 +14,7 @@ import grpc
 from contract.server.server_process import HOST, ServerProcess
 from google.protobuf import json_format
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import POOL, message_class
 from deployer.server.tensors import to_array
 
 TOLERANCE = 1e-6
@@ -23,13 +23,13 @@ NOT_JSON = object()
 _OFFSET = re.compile(r" at offset: \d+$")
 _FRACTION = re.compile(r"-?\d+(?:\.\d+(?:e[+-]?\d+)?|e[+-]?\d+)")
 _METHODS = {
-    "Predict": ("predict_pb2", "PredictRequest", "PredictResponse"),
-    "Classify": ("classification_pb2", "ClassificationRequest", "ClassificationResponse"),
-    "Regress": ("regression_pb2", "RegressionRequest", "RegressionResponse"),
-    "MultiInference": ("inference_pb2", "MultiInferenceRequest", "MultiInferenceResponse"),
-    "GetModelMetadata": ("get_model_metadata_pb2", "GetModelMetadataRequest", "GetModelMetadataResponse"),
-    "GetModelStatus": ("get_model_status_pb2", "GetModelStatusRequest", "GetModelStatusResponse"),
-    "HandleReloadConfigRequest": ("model_management_pb2", "ReloadConfigRequest", "ReloadConfigResponse"),
+    "Predict": ("PredictRequest", "PredictResponse"),
+    "Classify": ("ClassificationRequest", "ClassificationResponse"),
+    "Regress": ("RegressionRequest", "RegressionResponse"),
+    "MultiInference": ("MultiInferenceRequest", "MultiInferenceResponse"),
+    "GetModelMetadata": ("GetModelMetadataRequest", "GetModelMetadataResponse"),
+    "GetModelStatus": ("GetModelStatusRequest", "GetModelStatusResponse"),
+    "HandleReloadConfigRequest": ("ReloadConfigRequest", "ReloadConfigResponse"),
 }
 
 
@@ -105,10 +105,9 @@ def _body_same(want: dict[str, Any], wanted: bytes, data: bytes) -> bool:
 
 def grpc_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
     """Ask a recorded gRPC request; None when the answer is the recorded one."""
-    module, request_name, response_name = _METHODS[case["method"].rpartition("/")[2]]
-    messages = proto(f"tensorflow_serving.apis.{module}")
-    response_type = getattr(messages, response_name)
-    request = json_format.ParseDict(case["request"], getattr(messages, request_name)())
+    names = _METHODS[case["method"].rpartition("/")[2]]
+    request_type, response_type = (message_class(f"tensorflow.serving.{name}") for name in names)
+    request = json_format.ParseDict(case["request"], request_type(), descriptor_pool=POOL)
     want = case["expect"]
     try:
         response = server.call(case["method"], request, response_type)
@@ -118,12 +117,12 @@ def grpc_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
         return None if ok else f"{told}, not {want}"
     if "code" in want:
         return f"answered, where {want} was due"
-    got, expected = _values(response), _values(json_format.ParseDict(want["response"], response_type()))
+    got, expected = _values(response), _values(json_format.ParseDict(want["response"], response_type(), descriptor_pool=POOL))
     return None if same(got, expected) else f"{str(got)[:500]}, not {str(expected)[:500]}"
 
 
 def _values(message: Any) -> Any:
-    return _tensors(json_format.MessageToDict(message, preserving_proto_field_name=True))
+    return _tensors(json_format.MessageToDict(message, preserving_proto_field_name=True, descriptor_pool=POOL))
 
 
 def _tensors(node: Any) -> Any:
@@ -134,6 +133,6 @@ def _tensors(node: Any) -> Any:
         return node
     if "dtype" not in node or "tensor_shape" not in node or "name" in node:
         return {key: _tensors(value) for key, value in node.items()}
-    tensor = json_format.ParseDict(node, proto("tensorflow.core.framework.tensor_pb2").TensorProto())
+    tensor = json_format.ParseDict(node, message_class("tensorflow.TensorProto")())
     array = to_array(tensor)
     return {"dtype": node["dtype"], "shape": list(array.shape), "values": array.astype(object).ravel().tolist()}

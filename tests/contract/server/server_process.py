@@ -16,7 +16,7 @@ from typing import Any
 import grpc
 from support.world import free_port
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 DATA = Path(__file__).parent / "data"
 MODELS = DATA / "models"
@@ -40,7 +40,7 @@ def model_config(name: str, base_path: Path, rest: str = "") -> str:
 def config_message(text: str) -> Any:
     from google.protobuf import text_format
 
-    message = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
+    message = message_class("tensorflow.serving.ModelServerConfig")()
     return text_format.Parse(f"model_config_list {{ {text} }}", message)
 
 
@@ -94,10 +94,9 @@ class ServerProcess:
         )(request, timeout=seconds)
 
     def reload(self, text: str, seconds: float = 30.0) -> Any:
-        management = proto("tensorflow_serving.apis.model_management_pb2")
-        request = management.ReloadConfigRequest(config=config_message(text))
+        request = message_class("tensorflow.serving.ReloadConfigRequest")(config=config_message(text))
         method = "tensorflow.serving.ModelService/HandleReloadConfigRequest"
-        return self.call(method, request, management.ReloadConfigResponse, seconds)
+        return self.call(method, request, message_class("tensorflow.serving.ReloadConfigResponse"), seconds)
 
     def wait_for_exit(self) -> int:
         return self.child.wait(PATIENCE)

@@ -16,12 +16,13 @@ import grpc
 import ml_dtypes
 import numpy as np
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, proto, serving
+from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, serving
 from contract.server.tensorflow_itself import TensorFlowItself
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from deployer.savedmodel.messages import message_class
 from deployer.server.tensors import to_array
 
 NAMES = ("half_plus_two", "several", "types", "text", "odd")
@@ -210,7 +211,6 @@ def test_rows_are_answered_as_tensorflow_answers(server, tensorflow, model: str,
 
 @pytest.mark.parametrize(("model", "signature"), IN_TENSORS, ids=map("-".join, IN_TENSORS))
 def test_tensors_are_answered_as_tensorflow_answers(server, tensorflow, model: str, signature: str) -> None:
-    messages = proto("tensorflow_serving.apis.predict_pb2")
 
     @LOOK
     @given(made=inputs(tensorflow.signatures(VERSIONS[model])[signature]))
@@ -218,15 +218,21 @@ def test_tensors_are_answered_as_tensorflow_answers(server, tensorflow, model: s
         outputs, protos = judged(tensorflow, model, signature, made)
         if isinstance(outputs, str):
             return
-        request = messages.PredictRequest()
+        request = message_class("tensorflow.serving.PredictRequest")()
         request.model_spec.name, request.model_spec.signature_name = model, signature
         for alias, serialized in protos.items():
             request.inputs[alias].MergeFromString(serialized)
         if refused(server, made, outputs):
             with pytest.raises(grpc.RpcError, match=r"Batching Run|Batched output"):
-                server.call("tensorflow.serving.PredictionService/Predict", request, messages.PredictResponse)
+                server.call(
+                    "tensorflow.serving.PredictionService/Predict",
+                    request,
+                    message_class("tensorflow.serving.PredictResponse"),
+                )
             return
-        answer = server.call("tensorflow.serving.PredictionService/Predict", request, messages.PredictResponse)
+        answer = server.call(
+            "tensorflow.serving.PredictionService/Predict", request, message_class("tensorflow.serving.PredictResponse")
+        )
         check_same({alias: to_array(answer.outputs[alias]) for alias in answer.outputs}, outputs)
 
     ask()

@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, proto, serving, until
+from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, serving, until
+
+from deployer.savedmodel.messages import message_class
 
 AN_HOUR = "batch_timeout_micros { value: 3600000000 }"
 MODEL = ("--model_name=counting", f"--model_base_path={MODELS / 'counting'}")
@@ -39,13 +41,14 @@ def predict(server: ServerProcess, values: list[Any], signature: str = "serving_
 
 
 def grpc_predict(server: ServerProcess, *values: float) -> Any:
-    messages = proto("tensorflow_serving.apis.predict_pb2")
-    request = messages.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "counting"
     request.inputs["x"].dtype = 1
     request.inputs["x"].tensor_shape.dim.add(size=len(values))
     request.inputs["x"].float_val.extend(values)
-    return server.call("tensorflow.serving.PredictionService/Predict", request, messages.PredictResponse)
+    return server.call(
+        "tensorflow.serving.PredictionService/Predict", request, message_class("tensorflow.serving.PredictResponse")
+    )
 
 
 def test_concurrent_requests_of_both_apis_are_one_run(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 from contract.server.answers import grpc_fault, rest_fault
-from contract.server.server_process import DATA, MODELS, ServerProcess, config_message, proto, serving, until
+from contract.server.server_process import DATA, MODELS, ServerProcess, config_message, serving, until
+
+from deployer.savedmodel.messages import message_class
 
 SETUP = json.loads((DATA / "setup.json").read_text().replace("{models}", str(MODELS)))
 
@@ -138,8 +140,7 @@ def test_a_batch_of_three_hundred_and_one_of_thirty_thousand(server: ServerProce
 
 
 def test_messages_beyond_four_mebibytes_are_taken(server: ServerProcess) -> None:
-    predict = proto("tensorflow_serving.apis.predict_pb2")
-    request = predict.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "half_plus_two"
     request.inputs["x"].dtype = 1
     request.inputs["x"].tensor_shape.dim.add(size=1_200_000)
@@ -147,7 +148,7 @@ def test_messages_beyond_four_mebibytes_are_taken(server: ServerProcess) -> None
     request.output_filter.append("nope")
     method = "tensorflow.serving.PredictionService/Predict"
     with pytest.raises(Exception, match="output tensor alias not found in signature: nope"):
-        server.call(method, request, predict.PredictResponse)
+        server.call(method, request, message_class("tensorflow.serving.PredictResponse"))
 
 
 @pytest.mark.parametrize("junk", [b"\0" * 100, b"GET /\r\n\r\n", b"POST /v1/models/odd:predict HTTP/1.1\r\nContent-Le"])

@@ -11,7 +11,9 @@ from typing import Any
 
 import grpc
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, proto, serving, until
+from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, serving, until
+
+from deployer.savedmodel.messages import message_class
 
 HALF = "/v1/models/half_plus_two/versions/1"
 SEVERAL, TEXT, TYPES = "/v1/models/several", "/v1/models/text", "/v1/models/types"
@@ -245,7 +247,7 @@ def test_methods_that_the_api_does_not_have(server: ServerProcess, method: str, 
 
 
 def count_to(number: int) -> Any:
-    request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "looping"
     request.inputs["x"].dtype = 9
     request.inputs["x"].tensor_shape.dim.add(size=1)
@@ -267,18 +269,17 @@ def test_a_run_without_end_ends_in_time_and_the_next_one_is_answered(server: Ser
 
 
 def predict(server: ServerProcess, request: Any, seconds: float = 30.0) -> list[int]:
-    response = proto("tensorflow_serving.apis.predict_pb2").PredictResponse
+    response = message_class("tensorflow.serving.PredictResponse")
     answer = server.call("tensorflow.serving.PredictionService/Predict", request, response, seconds)
     return list(answer.outputs["y"].int64_val)
 
 
 def test_grpc_answers_on_a_unix_socket_too(server: ServerProcess) -> None:
-    messages = proto("tensorflow_serving.apis.predict_pb2")
     with grpc.insecure_channel(f"unix:{server.log_file.parent}/grpc.sock") as channel:
         call = channel.unary_unary(
             "/tensorflow.serving.PredictionService/Predict",
-            request_serializer=messages.PredictRequest.SerializeToString,
-            response_deserializer=messages.PredictResponse.FromString,
+            request_serializer=message_class("tensorflow.serving.PredictRequest").SerializeToString,
+            response_deserializer=message_class("tensorflow.serving.PredictResponse").FromString,
         )
         assert list(call(count_to(5), timeout=60).outputs["y"].int64_val) == [5]
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract.server.server_process import MODELS, ServerProcess, proto, serving
+from contract.server.server_process import MODELS, ServerProcess, serving
 from google.protobuf import text_format
+
+from deployer.savedmodel.messages import message_class
 
 MODEL = MODELS / "counting"
 EXAMPLE = 'examples { features { feature { key: "x" value { float_list { value: %s } } } } }'
@@ -35,10 +37,10 @@ def both(*values: float) -> str:
 
 
 def call(server: ServerProcess, method: str, module: str, text: str) -> Any:
-    messages = proto(f"tensorflow_serving.apis.{module}")
     name = {"Classify": "Classification", "Regress": "Regression"}.get(method, method)
-    request = text_format.Parse(text, getattr(messages, f"{name}Request")())
-    return server.call(f"tensorflow.serving.PredictionService/{method}", request, getattr(messages, f"{name}Response"))
+    request = text_format.Parse(text, message_class(f"tensorflow.serving.{name}Request")())
+    response_type = message_class(f"tensorflow.serving.{name}Response")
+    return server.call(f"tensorflow.serving.PredictionService/{method}", request, response_type)
 
 
 def labels(result: Any) -> list[str]:
@@ -107,10 +109,12 @@ def framed(data: bytes) -> bytes:
 
 
 def version_with_records(base: Path, *records: str) -> Path:
-    messages = proto("tensorflow_serving.apis.prediction_log_pb2")
     shutil.copytree(MODEL / "1", base / "1")
     (base / "1" / "assets.extra").mkdir()
-    logs = [text_format.Parse(record, messages.PredictionLog()).SerializeToString() for record in records]
+    logs = [
+        text_format.Parse(record, message_class("tensorflow.serving.PredictionLog")()).SerializeToString()
+        for record in records
+    ]
     (base / "1" / "assets.extra" / "tf_serving_warmup_requests").write_bytes(b"".join(map(framed, logs)))
     return base
 

@@ -14,9 +14,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import grpc
-from contract.server.server_process import HOST, MODELS, free_port, proto, serving, until
+from contract.server.server_process import HOST, MODELS, free_port, serving, until
 from contract.server.small_server import METHOD
 from support.traffic import RETRIES
+
+from deployer.savedmodel.messages import message_class
 
 HALF = ("--model_name=m", f"--model_base_path={MODELS / 'half_plus_two'}", "--reuse_port=true")
 HANDOVERS = 10
@@ -91,7 +93,7 @@ def settled(clients: Clients, more: int) -> None:
 
 
 def predict_request() -> bytes:
-    request = proto("tensorflow_serving.apis.predict_pb2").PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "m"
     request.inputs["x"].dtype = 1
     request.inputs["x"].tensor_shape.dim.add(size=1)

@@ -9,7 +9,7 @@ from typing import Any
 import grpc
 import pytest
 import trustme
-from contract.server.server_process import HOST, MODELS, ServerProcess, proto, serving
+from contract.server.server_process import HOST, MODELS, ServerProcess, serving
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deployer.server.declared import message_class
@@ -90,16 +90,15 @@ def papers() -> Papers:
 
 
 def ask(server: ServerProcess, credentials: grpc.ChannelCredentials | None) -> Any:
-    messages = proto("tensorflow_serving.apis.get_model_status_pb2")
     target = f"{HOST}:{server.port}"
     channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
     with channel:
-        question = messages.GetModelStatusRequest()
+        question = message_class("tensorflow.serving.GetModelStatusRequest")()
         question.model_spec.name = "half_plus_two"
         return channel.unary_unary(
             "/tensorflow.serving.ModelService/GetModelStatus",
             request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=messages.GetModelStatusResponse.FromString,
+            response_deserializer=message_class("tensorflow.serving.GetModelStatusResponse").FromString,
         )(question, timeout=SECONDS)
 
 

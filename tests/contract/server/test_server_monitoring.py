@@ -8,9 +8,11 @@ from pathlib import Path
 
 import grpc
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, proto, serving
+from contract.server.server_process import HOST, MODELS, ServerProcess, serving
 from google.protobuf import text_format
 from prometheus_client.parser import text_string_to_metric_families
+
+from deployer.savedmodel.messages import message_class
 
 PATH = "/monitoring/prometheus/metrics"
 BASE = MODELS / "counting"
@@ -44,11 +46,10 @@ def samples(server: ServerProcess) -> dict[str, dict[tuple[str, ...], float]]:
     return found
 
 
-def call(server: ServerProcess, method: str, kind: str, text: str) -> None:
-    module, name = kind.split(".")
-    messages = proto(f"tensorflow_serving.apis.{module}")
-    request = text_format.Parse(text, getattr(messages, f"{name}Request")())
-    server.call(f"tensorflow.serving.PredictionService/{method}", request, getattr(messages, f"{name}Response"))
+def call(server: ServerProcess, method: str, name: str, text: str) -> None:
+    request = text_format.Parse(text, message_class(f"tensorflow.serving.{name}Request")())
+    response_type = message_class(f"tensorflow.serving.{name}Response")
+    server.call(f"tensorflow.serving.PredictionService/{method}", request, response_type)
 
 
 EXAMPLES = 'input { example_list { examples { features { feature { key: "x" value { float_list { value: 1 } } } } } } }'
@@ -63,13 +64,13 @@ def test_requests_of_both_apis_are_counted_by_model_and_status(server: ServerPro
     server.ask("POST", "/v1/models/counting:regress", {"signature_name": "regress", "examples": [{"x": 1.0}]})
     server.ask("DELETE", "/v1/models/counting")
     predict = f"{SPEC % ''} inputs {{ key: 'x' value {{ dtype: DT_FLOAT tensor_shape {{ dim {{ size: 1 }} }} }} }}"
-    call(server, "Predict", "predict_pb2.Predict", predict)
+    call(server, "Predict", "Predict", predict)
     with pytest.raises(grpc.RpcError):
-        call(server, "Predict", "predict_pb2.Predict", SPEC % "nope")
-    call(server, "Classify", "classification_pb2.Classification", f"{SPEC % 'classify'} {EXAMPLES}")
-    call(server, "Regress", "regression_pb2.Regression", f"{SPEC % 'regress'} {EXAMPLES}")
+        call(server, "Predict", "Predict", SPEC % "nope")
+    call(server, "Classify", "Classification", f"{SPEC % 'classify'} {EXAMPLES}")
+    call(server, "Regress", "Regression", f"{SPEC % 'regress'} {EXAMPLES}")
     tasks = f"tasks {{ {SPEC % 'classify'} method_name: 'tensorflow/serving/classify' }}"
-    call(server, "MultiInference", "inference_pb2.MultiInference", f"{tasks} {EXAMPLES}")
+    call(server, "MultiInference", "MultiInference", f"{tasks} {EXAMPLES}")
     found = samples(server)
     assert found["request_count"] == {
         ("counting", "OK"): 6,

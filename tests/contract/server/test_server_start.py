@@ -12,8 +12,10 @@ from pathlib import Path
 
 import grpc
 import pytest
-from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, model_config, proto, serving, until
+from contract.server.server_process import HOST, MODELS, ServerProcess, free_port, model_config, serving, until
 from support.files import as_text
+
+from deployer.savedmodel.messages import message_class
 
 
 def put(folder: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
@@ -141,14 +143,13 @@ def test_grpc_goes_on_alone_when_the_rest_port_is_taken(tmp_path: Path) -> None:
 
 def states_over_grpc(server: ServerProcess) -> list[tuple[int, int]]:
     """Version and state of model `m`, asked on a connection of its own."""
-    messages = proto("tensorflow_serving.apis.get_model_status_pb2")
-    request = messages.GetModelStatusRequest()
+    request = message_class("tensorflow.serving.GetModelStatusRequest")()
     request.model_spec.name = "m"
     with grpc.insecure_channel(f"{HOST}:{server.port}", [("grpc.use_local_subchannel_pool", 1)]) as channel:
         ask = channel.unary_unary(
             "/tensorflow.serving.ModelService/GetModelStatus",
-            request_serializer=messages.GetModelStatusRequest.SerializeToString,
-            response_deserializer=messages.GetModelStatusResponse.FromString,
+            request_serializer=message_class("tensorflow.serving.GetModelStatusRequest").SerializeToString,
+            response_deserializer=message_class("tensorflow.serving.GetModelStatusResponse").FromString,
         )
         return [(each.version, each.state) for each in ask(request, timeout=60).model_version_status]
 

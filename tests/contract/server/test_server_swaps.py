@@ -15,7 +15,7 @@ import psutil
 import pytest
 from contract.server.server_process import HOST, MODELS, ServerProcess, model_config, serving, until
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 SWAPS = 500
 SETTLED = 50
@@ -54,8 +54,7 @@ def rest(server: ServerProcess) -> Iterator[Callable[[], object]]:
 @contextlib.contextmanager
 def rpc(server: ServerProcess) -> Iterator[Callable[[], object]]:
     """A client on one gRPC channel."""
-    messages = proto("tensorflow_serving.apis.predict_pb2")
-    request = messages.PredictRequest()
+    request = message_class("tensorflow.serving.PredictRequest")()
     request.model_spec.name = "half"
     request.inputs["x"].dtype = 1
     request.inputs["x"].tensor_shape.dim.add(size=1)
@@ -63,8 +62,8 @@ def rpc(server: ServerProcess) -> Iterator[Callable[[], object]]:
     with grpc.insecure_channel(f"{HOST}:{server.port}") as channel:
         predict = channel.unary_unary(
             "/tensorflow.serving.PredictionService/Predict",
-            request_serializer=messages.PredictRequest.SerializeToString,
-            response_deserializer=messages.PredictResponse.FromString,
+            request_serializer=message_class("tensorflow.serving.PredictRequest").SerializeToString,
+            response_deserializer=message_class("tensorflow.serving.PredictResponse").FromString,
         )
         yield lambda: predict(request, timeout=60).outputs["y"].float_val[0]
 

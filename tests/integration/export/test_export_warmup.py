@@ -18,7 +18,7 @@ from deployer.export.golden import warmup
 from deployer.export.golden.records import write_records
 from deployer.savedmodel import tensors
 from deployer.savedmodel.layout import WARMUP_FILE
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.store.manifest import content_digest, folder_digests
 from deployer.verification import golden
 
@@ -36,7 +36,7 @@ EXAMPLES = str(MODELS / "examples" / "1")
 
 
 def logs(folder: Path) -> list[Any]:
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog
+    log = message_class("tensorflow.serving.PredictionLog")
     return [log.FromString(record) for record in golden.records(folder / WARMUP_FILE)]
 
 
@@ -136,7 +136,7 @@ def test_the_options_hold_for_the_file_that_a_source_brings(exporter: Exporter) 
 
 
 def predict_record(signature: str = "serving_default", name: str = "x", value: object = 1.0) -> Any:
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log = message_class("tensorflow.serving.PredictionLog")()
     request = log.predict_log.request
     request.model_spec.signature_name = signature
     request.inputs[name].CopyFrom(tensors.to_proto(np.array([value])))
@@ -144,13 +144,13 @@ def predict_record(signature: str = "serving_default", name: str = "x", value: o
 
 
 def classify_record(signature: str) -> Any:
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log = message_class("tensorflow.serving.PredictionLog")()
     log.classify_log.request.model_spec.signature_name = signature
     return log
 
 
 def session_record() -> Any:
-    log = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog()
+    log = message_class("tensorflow.serving.PredictionLog")()
     log.session_run_log.SetInParent()
     return log
 

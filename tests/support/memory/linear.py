@@ -11,7 +11,7 @@ import numpy as np
 
 from deployer.results.model import GoldenSummary, Model, Source
 from deployer.savedmodel.layout import GOLDEN_FILE, PB_FILE
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.store.store import Store
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase
@@ -70,7 +70,7 @@ def publish(
 
 def write(folder: Path, linear: Linear) -> None:
     """The SavedModel alone."""
-    content = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel(saved_model_schema_version=1)
+    content = message_class("tensorflow.SavedModel")(saved_model_schema_version=1)
     graph = content.meta_graphs.add()
     graph.meta_info_def.tags.append("serve")
     graph.meta_info_def.tensorflow_version = "2.15.0"

@@ -15,7 +15,7 @@ from google.protobuf import text_format
 
 from deployer.results.model import TensorSpec
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from support.fake_model import declare
 from support.fake_server import Asked
 from support.memory import linear
@@ -64,7 +64,7 @@ class ModelServer:
 
     def take_up(self, text: str) -> None:
         """Load and unload until just this config is served."""
-        config = proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig()
+        config = message_class("tensorflow.serving.ModelServerConfig")()
         text_format.Parse(text, config)
         self.take_up_message(config)
 
@@ -166,8 +166,10 @@ class ModelServer:
             raise
 
     def _predict(self, message: bytes) -> Any:
-        module = proto("tensorflow_serving.apis.predict_pb2")
-        request, response = module.PredictRequest.FromString(message), module.PredictResponse()
+        request, response = (
+            message_class("tensorflow.serving.PredictRequest").FromString(message),
+            message_class("tensorflow.serving.PredictResponse")(),
+        )
         spec = request.model_spec
         wanted = spec.version.value if spec.HasField("version") else None
         version = self._version(spec.name, wanted, spec.version_label or None)
@@ -178,13 +180,12 @@ class ModelServer:
         return response
 
     def _reload(self, message: bytes) -> Any:
-        module = proto("tensorflow_serving.apis.model_management_pb2")
-        response = module.ReloadConfigResponse()
+        response = message_class("tensorflow.serving.ReloadConfigResponse")()
         if self.faults.reload:
             response.status.error_code, response.status.error_message = 3, self.faults.reload
             self.faults.reload = ""
         else:
-            self.take_up_message(module.ReloadConfigRequest.FromString(message).config)
+            self.take_up_message(message_class("tensorflow.serving.ReloadConfigRequest").FromString(message).config)
         return response
 
     def _refuses(self) -> bool:

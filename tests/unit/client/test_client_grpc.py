@@ -17,14 +17,14 @@ from support.client_asks import (
 from deployer.client.client import ModelTarget
 from deployer.errors import MalformedTensor, RequestFailed
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 
 def test_a_question_over_grpc_carries_model_version_signature_and_tensors(server, client):
     seen = []
 
     def answer(method: str, request: bytes, _: object) -> bytes:
-        seen.append((method, proto("tensorflow_serving.apis.predict_pb2").PredictRequest.FromString(request)))
+        seen.append((method, message_class("tensorflow.serving.PredictRequest").FromString(request)))
         return predict_response(a=np.int64([[7]]), b=np.bool_([True])).SerializeToString()
 
     server.call = answer
@@ -65,7 +65,7 @@ def test_silence_over_grpc_ends_at_the_deadline(server, hasty, ask):
 @pytest.mark.parametrize("fields", [{"dtype": 99}, {"dtype": 1, "tensor_content": b"abc"}], ids=str)
 def test_a_malformed_tensor_over_grpc_is_refused(server, client, fields):
     response = predict_response(y=np.float32([1]))
-    response.outputs["y"].CopyFrom(proto("tensorflow.core.framework.tensor_pb2").TensorProto(**fields))
+    response.outputs["y"].CopyFrom(message_class("tensorflow.TensorProto")(**fields))
     response.outputs["y"].tensor_shape.dim.add(size=1)
     server.call = lambda *_: response.SerializeToString()
     with pytest.raises(MalformedTensor):
@@ -73,12 +73,11 @@ def test_a_malformed_tensor_over_grpc_is_refused(server, client, fields):
 
 
 def test_a_reload_hands_over_the_config_and_a_refusal_is_told(server, client):
-    management = proto("tensorflow_serving.apis.model_management_pb2")
     seen = []
 
     def answer(method: str, request: bytes, _: object) -> bytes:
-        seen.append((method, management.ReloadConfigRequest.FromString(request)))
-        answer = management.ReloadConfigResponse()
+        seen.append((method, message_class("tensorflow.serving.ReloadConfigRequest").FromString(request)))
+        answer = message_class("tensorflow.serving.ReloadConfigResponse")()
         answer.status.error_code, answer.status.error_message = (
             (0, "") if len(seen) == 1 else (3, "label has no version")
         )

@@ -10,7 +10,7 @@ import pytest
 
 from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase
 
@@ -41,7 +41,7 @@ def test_golden_cases_of_examples_are_read_back(tmp_path, case):
     assert {name: array.tolist() for name, array in found.outputs.items()} == {
         name: array.tolist() for name, array in case.outputs.items()
     }
-    message = proto("tensorflow_serving.apis.prediction_log_pb2").PredictionLog.FromString(record)
+    message = message_class("tensorflow.serving.PredictionLog").FromString(record)
     assert message.WhichOneof("log_type") == f"{case.method}_log"
 
 

@@ -11,12 +11,12 @@ from deployer.config import render
 from deployer.config.spec import Batching, Monitoring
 from deployer.errors import TemplateError
 from deployer.results.deployment import ServedModel
-from deployer.savedmodel.protos import proto
-from deployer.server.declared import message_class
+from deployer.savedmodel.messages import message_class
+from deployer.server import declared
 
 
 def config_of(text: str):
-    return text_format.Parse(text, proto("tensorflow_serving.config.model_server_config_pb2").ModelServerConfig())
+    return text_format.Parse(text, message_class("tensorflow.serving.ModelServerConfig")())
 
 
 def test_models_versions_and_labels_are_rendered_exactly():
@@ -46,9 +46,9 @@ def test_no_name_can_smuggle_in_a_field(name):
 def test_batching_and_monitoring_are_rendered_when_wanted():
     batching = Batching(max_batch_size=8, allowed_batch_sizes=(1, 8))
     files = render.render([ServedModel("a", (1,))], "/models", batching, Monitoring(path="/m")).files
-    parsed = text_format.Parse(files[render.BATCHING], message_class("tensorflow.serving.BatchingParameters")())
+    parsed = text_format.Parse(files[render.BATCHING], declared.message_class(declared.BATCHING)())
     assert (parsed.max_batch_size.value, list(parsed.allowed_batch_sizes)) == (8, [1, 8])
-    monitoring = text_format.Parse(files[render.MONITORING], message_class("tensorflow.serving.MonitoringConfig")())
+    monitoring = text_format.Parse(files[render.MONITORING], declared.message_class(declared.MONITORING)())
     assert (monitoring.prometheus_config.enable, monitoring.prometheus_config.path) == (True, "/m")
 
 

@@ -8,7 +8,7 @@ from google.protobuf import text_format
 
 from deployer.export.golden.graph_walk import behind
 from deployer.savedmodel import graph_defs
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 DEEP = 3000
 CALLS = """
@@ -26,7 +26,7 @@ def meta_graph(nodes: str, functions: dict[str, str]) -> Any:
         f'function {{ signature {{ name: "{name}" }} node_def {{ name: "in" op: "{op}" }} }}'
         for name, op in functions.items()
     )
-    message = proto("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef()
+    message = message_class("tensorflow.MetaGraphDef")()
     text_format.Parse(f"graph_def {{ {nodes} library {{ {library} }} }}", message)
     message.signature_def["serving_default"].outputs["y"].name = "by_op:0"
     return message

@@ -10,13 +10,13 @@ import pytest
 from support.world import MODELS
 
 from deployer.savedmodel import op_sets, reader
+from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.op_sets import Target, named, of_image
-from deployer.savedmodel.protos import proto
 
 
 def graph(*ops: str, **versions: int) -> Any:
     """A MetaGraph with a node of each op."""
-    made = proto("tensorflow.core.protobuf.meta_graph_pb2").MetaGraphDef()
+    made = message_class("tensorflow.MetaGraphDef")()
     for number, op in enumerate(ops):
         made.graph_def.node.add(name=f"n{number}", op=op)
     for name, value in {"producer": 1000, **versions}.items():

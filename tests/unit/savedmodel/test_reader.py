@@ -13,7 +13,7 @@ from deployer.errors import BrokenModel
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import is_saved_model
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 METHOD = "tensorflow/serving/predict"
 
@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
 
 def message() -> Any:
     """A SavedModel with one graph, no variables and no signature yet."""
-    made = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel(saved_model_schema_version=1)
+    made = message_class("tensorflow.SavedModel")(saved_model_schema_version=1)
     made.meta_graphs.add().meta_info_def.tags.append("serve")
     return made
 
@@ -158,7 +158,7 @@ def test_garbage_is_a_broken_model(folder):
 
 @pytest.mark.parametrize("tags", [("train",), ("serve", "gpu"), ()])
 def test_a_graph_of_other_tags_is_not_what_a_server_loads(folder, tags):
-    content = proto("tensorflow.core.protobuf.saved_model_pb2").SavedModel()
+    content = message_class("tensorflow.SavedModel")()
     content.ParseFromString((folder / "saved_model.pb").read_bytes())
     content.meta_graphs[0].meta_info_def.tags[:] = tags
     with pytest.raises(BrokenModel, match=r"no graph tagged \{serve\}") as refused:

@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as npst
 
 from deployer.errors import MalformedTensor
 from deployer.savedmodel import tensors
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 NUMBERS = ["float16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"]
 arrays = st.sampled_from([*NUMBERS, "bool"]).flatmap(
@@ -60,7 +60,7 @@ def test_listed_values_fill_up_with_the_last_one():
 
 
 def test_half_values_are_bits():
-    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(dtype=tensors.dtype_number("float16"))
+    tensor = message_class("tensorflow.TensorProto")(dtype=tensors.dtype_number("float16"))
     tensor.tensor_shape.dim.add(size=1)
     tensor.half_val.append(0x3E00)
     assert tensors.from_proto(tensor)[0] == 1.5
@@ -112,7 +112,7 @@ def test_json_integers_are_fine_for_floats():
     ],
 )
 def test_values_that_their_dtype_cannot_have_are_refused(fields, says):
-    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(**fields)
+    tensor = message_class("tensorflow.TensorProto")(**fields)
     tensor.tensor_shape.dim.add(size=1)
     with pytest.raises(MalformedTensor, match=says):
         tensors.from_proto(tensor)

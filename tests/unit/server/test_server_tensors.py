@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 from deployer.server.dtypes import BY_NUMPY, DTYPES, STRING
 from deployer.server.tensors import TensorError, fill_proto, to_array
 
 
 def message(dtype: int, shape: tuple[int, ...], **fields: Any) -> Any:
-    tensor = proto("tensorflow.core.framework.tensor_pb2").TensorProto(dtype=dtype, **fields)
+    tensor = message_class("tensorflow.TensorProto")(dtype=dtype, **fields)
     tensor.tensor_shape.SetInParent()
     for size in shape:
         tensor.tensor_shape.dim.add(size=size)
