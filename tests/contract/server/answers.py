@@ -117,7 +117,8 @@ def grpc_fault(server: ServerProcess, case: dict[str, Any]) -> str | None:
         return None if ok else f"{told}, not {want}"
     if "code" in want:
         return f"answered, where {want} was due"
-    got, expected = _values(response), _values(json_format.ParseDict(want["response"], response_type(), descriptor_pool=POOL))
+    recorded = json_format.ParseDict(want["response"], response_type(), descriptor_pool=POOL)
+    got, expected = _values(response), _values(recorded)
     return None if same(got, expected) else f"{str(got)[:500]}, not {str(expected)[:500]}"
 
 
