@@ -15,7 +15,7 @@ from deployer.errors import EngineError
 if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine
 
-ASK_SECONDS = 3.0
+SHORT_TIMEOUT_SECONDS = 3.0
 """How long an engine that was not asked for may take to answer."""
 
 
@@ -44,61 +44,69 @@ RENDERED_BY = {"compose": "docker", "docker-run": "docker"}
 
 
 @dataclass(frozen=True)
-class Usable:
-    """The engines that a verb looks at, the one for new deployments first; `absence` says why Docker is not among them,
-    where `auto` would have preferred it."""
+class EngineSelection:
+    """The engines that a verb looks at, the one for new deployments first.
+
+    `docker_problem` says why Docker is not among them where `auto` would have preferred it.
+    """
 
     engines: tuple[Engine, ...]
-    absence: str = ""
+    docker_problem: str = ""
 
 
-def usable(spec: Spec) -> Usable:
+def select_engines(spec: Spec) -> EngineSelection:
     """The named engine; with `auto` all of this machine, Docker first.
 
     A Docker Engine that DOCKER_HOST, `docker.host` or a docker context asks for is never left out: where it cannot be
     used, its own error says so when it is needed. The usual one is left out where it does not answer.
     """
     if spec.engine != "auto":
-        return Usable((ENGINES[spec.engine](spec),))
+        return EngineSelection((ENGINES[spec.engine](spec),))
     from deployer.engines.docker import api, context
 
-    absence = "" if context.chosen(spec.docker.host).by else api.absence()
-    return Usable(tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not absence), absence)
+    docker_problem = "" if context.chosen(spec.docker.host).by else api.docker_problem()
+    return EngineSelection(
+        tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not docker_problem), docker_problem
+    )
 
 
-def beside(spec: Spec) -> Usable:
+def unselected_engines(spec: Spec) -> EngineSelection:
     """The engines of this machine that a spec leaves out by naming another; they may be asked what they have, and not
-    for long. `absence` says why Docker is not among them."""
+    for long. `docker_problem` says why Docker is not among them."""
     if spec.engine == "auto":
-        return Usable(())
+        return EngineSelection(())
     if spec.engine == "docker":
-        return Usable((_embedded(spec),))
+        return EngineSelection((_embedded(spec),))
     from deployer.engines.docker import api, context
 
-    absence = "" if context.chosen(spec.docker.host).by else api.no_way_in()
-    return Usable((), absence) if absence else Usable((_asked_briefly(_docker(spec)),))
+    docker_problem = "" if context.chosen(spec.docker.host).by else api.no_way_in()
+    return (
+        EngineSelection((), docker_problem)
+        if docker_problem
+        else EngineSelection((_with_short_timeout(_docker(spec)),))
+    )
 
 
-def answering_soon(engine: Engine) -> Engine:
+def with_short_timeout(engine: Engine) -> Engine:
     """The same engine, waited for no longer than one that was not asked for."""
     if engine.traits.name != "docker":
         return engine
     from deployer.engines.docker.engine import DockerEngine
 
-    return _asked_briefly(engine) if isinstance(engine, DockerEngine) else engine
+    return _with_short_timeout(engine) if isinstance(engine, DockerEngine) else engine
 
 
-def _asked_briefly(engine: DockerEngine) -> DockerEngine:
-    return replace(engine, host=replace(engine.host, answer_seconds=ASK_SECONDS))
+def _with_short_timeout(engine: DockerEngine) -> DockerEngine:
+    return replace(engine, host=replace(engine.host, answer_seconds=SHORT_TIMEOUT_SECONDS))
 
 
 def port_holder(engine: Engine, port: int) -> str:
     """Who has a port of this machine, as an engine sees it; of a container that Docker's proxy stands for, its name."""
-    found = engine.inventory.port_holder(port)
-    if "docker-proxy" not in found:
-        return found
+    holder = engine.inventory.port_holder(port)
+    if "docker-proxy" not in holder:
+        return holder
     from deployer.engines.docker import api, placement
 
     with contextlib.suppress(EngineError):
-        return placement.publisher(api.connect(), port) or found
-    return found
+        return placement.publisher(api.connect(), port) or holder
+    return holder

@@ -30,7 +30,7 @@ CANDIDATE = "candidate"
 SERVING = "serving"
 
 
-def adoption(name: str, env: str, project: str) -> str:
+def adoption_note(name: str, env: str, project: str) -> str:
     """The note about a deployment that was made before there were projects."""
     return f"{name} [{env}] was deployed before there were projects: it belongs to project {project} now"
 
@@ -99,7 +99,7 @@ class Inventory(Protocol):
         """Return servers of the project, or of one deployment, that run though their state directory is gone. Of all
         methods only `discard` and `remove` end them."""
 
-    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+    def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """Report what looks like the project's and is not: edited labels, or, with a name, what is in the way of that
         deployment. One sentence each. The engine never changes any of it."""
 

@@ -15,24 +15,25 @@ EMBEDDED = "embedded"
 def check(engine: str, flags: Iterable[tuple[str, str]]) -> None:
     """Refuse what the engine's server would ignore or could not serve with, as texts. Raises SettingRefused."""
     for name, text in flags:
-        flag = known(name)
-        if reason := refusal(engine, flag):
+        flag = get_flag(name)
+        if reason := refusal_reason(engine, flag):
             raise SettingRefused(
                 f"{KEY}.{name}: the {engine} engine cannot honour the server flag {name}: {reason}", hint="take it out"
             )
-        least = flag.least_of_serving
-        if engine != EMBEDDED and least is not None and text.isdecimal() and int(text) < least:
+        minimum = flag.least_of_serving
+        if engine != EMBEDDED and minimum is not None and text.isdecimal() and int(text) < minimum:
             raise SettingRefused(
-                f"{KEY}.{name}: expected at least {least}, got {text}: {flag.why}", hint=f"{name} = {least}, or more"
+                f"{KEY}.{name}: expected at least {minimum}, got {text}: {flag.why}",
+                hint=f"{name} = {minimum}, or more",
             )
 
 
-def refusal(engine: str, flag: Flag) -> str:
+def refusal_reason(engine: str, flag: Flag) -> str:
     """Why no deployment on the engine can use a flag, or nothing."""
     return flag.ungated or (flag.idle if engine == EMBEDDED else "")
 
 
-def known(name: str) -> Flag:
+def get_flag(name: str) -> Flag:
     """The flag of that name. Raises SettingRefused with the nearest one that there is."""
     if name in FLAGS:
         return FLAGS[name]

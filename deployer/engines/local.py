@@ -22,7 +22,7 @@ class DirectoryLocks:
 
     def acquire(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
         """Hold the lock of a deployment. Raises LockHeld."""
-        return run_dir.locked(self.directory_of(name, env), name, env, wait_seconds)
+        return run_dir.hold_lock(self.directory_of(name, env), name, env, wait_seconds)
 
     def owner(self, name: str, env: str) -> Owner | None:
         """The command that holds it."""
@@ -30,7 +30,7 @@ class DirectoryLocks:
 
     def break_lock(self, name: str, env: str) -> None:
         """End the command that holds it. Raises LockHeld if that cannot be done."""
-        run_dir.end_holder(self.directory_of(name, env), name, env)
+        run_dir.end_lock_holder(self.directory_of(name, env), name, env)
 
 
 def check_address(address: Address, own: Iterable[Deployment]) -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from deployer.errors import EngineError, PortTaken
 
-LOWEST = 20_000
-TRIES = 20
-GIVEN_AWAY = Path("/proc/sys/net/ipv4/ip_local_port_range")
-RUN_FOLDER = "--run_dir="
+LOWEST_PORT = 20_000
+ATTEMPTS = 20
+EPHEMERAL_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
+RUN_DIR_FLAG = "--run_dir="
 """An embedded server's flag that says where its labels are: STATE_DIR/run/ENV/NAME/RELEASE."""
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
 
@@ -28,14 +28,14 @@ class HeldPort:
     sock: socket.socket
 
 
-def reachable(host: str) -> str:
+def client_host(host: str) -> str:
     """The address at which a client on this machine reaches a server bound to `host`."""
     return ANY_ADDRESS.get(host, host)
 
 
 def url_host(host: str) -> str:
     """The host as it stands in a URL."""
-    return f"[{reachable(host)}]" if ":" in host else reachable(host)
+    return f"[{client_host(host)}]" if ":" in host else client_host(host)
 
 
 def check_free(host: str, port: int) -> None:
@@ -58,26 +58,26 @@ def first_free(host: str, *preferred: int | None) -> int:
     return 0
 
 
-def any_free(host: str, but: int | None = None) -> int:
+def any_free(host: str, exclude: int | None = None) -> int:
     """A free port, another than `but`. It is not held: a container binds it later, and again whenever it restarts.
 
     The system gives ports of a range of its own to whoever connects to something; one below them stays free meanwhile.
     Raises EngineError.
     """
-    below = range(LOWEST, _first_given_away())
-    for port in random.sample(below, min(TRIES, len(below))):
+    range_below = range(LOWEST_PORT, _first_ephemeral_port())
+    for port in random.sample(range_below, min(ATTEMPTS, len(range_below))):
         with contextlib.suppress(PortTaken):
             check_free(host, port)
-            if port != but:
+            if port != exclude:
                 return port
     held = hold(host, 0)
     release([held])
     return held.port
 
 
-def _first_given_away() -> int:
+def _first_ephemeral_port() -> int:
     try:
-        return int(GIVEN_AWAY.read_text(encoding="ascii").split()[0])
+        return int(EPHEMERAL_RANGE_FILE.read_text(encoding="ascii").split()[0])
     except (OSError, ValueError, IndexError):
         return 1 << 15
 
@@ -111,12 +111,12 @@ def _bind(sock: socket.socket, host: str, port: int) -> None:
     try:
         sock.bind((host, port))
     except OSError as error:
-        raise _refusal(host, port, error) from error
+        raise _bind_error(host, port, error) from error
     except (TypeError, UnicodeError) as error:
         raise EngineError(f"cannot bind {host!r}:{port}: {error}", hint="check the host setting") from error
 
 
-def _refusal(host: str, port: int, error: OSError) -> EngineError:
+def _bind_error(host: str, port: int, error: OSError) -> EngineError:
     if error.errno == errno.EADDRINUSE:
         return PortTaken(
             f"port {port} on {host} is taken by {holder(port)}",
@@ -147,17 +147,17 @@ def _process_name(pid: int | None) -> str:
     if pid is None:
         return "another user's process"
     try:
-        found = psutil.Process(pid)
-        deployment = _deployment(found.cmdline())
-        return f"{deployment} (process {pid})" if deployment else f"process {pid} ({found.name()})"
+        process = psutil.Process(pid)
+        deployment = _deployment(process.cmdline())
+        return f"{deployment} (process {pid})" if deployment else f"process {pid} ({process.name()})"
     except psutil.Error:
         return f"process {pid}"
 
 
-def _deployment(words: Iterable[str]) -> str | None:
+def _deployment(arguments: Iterable[str]) -> str | None:
     """The deployment whose embedded server has such a command line: its run folder tells."""
-    folder = next((word.partition("=")[2] for word in words if word.startswith(RUN_FOLDER)), "")
-    match Path(folder).parts:
+    run_dir = next((word.partition("=")[2] for word in arguments if word.startswith(RUN_DIR_FLAG)), "")
+    match Path(run_dir).parts:
         case [*_, "run", env, name, _]:
             env, _, project = env.partition("@")
             return f"the deployment {name} [{env}]{f' of project {project}' if project else ''}"

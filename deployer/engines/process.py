@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     import psutil
 
 MODULE = "deployer.server"
-RUN_FOLDER = "--run_dir="
+RUN_DIR_FLAG = "--run_dir="
 """A server's argument that says where its labels are."""
 KILL_SECONDS = 5.0
-SHOWN_SECONDS = 5.0
+CMDLINE_SECONDS = 5.0
 
 
-def mark(folder: Path) -> str:
+def run_dir_argument(run_dir: Path) -> str:
     """The argument by which a server of this run folder is known."""
-    return f"{RUN_FOLDER}{folder}"
+    return f"{RUN_DIR_FLAG}{run_dir}"
 
 
-def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequence[int]) -> int:
+def start(arguments: Sequence[str], run_dir: Path, log: Path, descriptors: Sequence[int]) -> int:
     """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid, once `find` finds
     it, unless it has ended."""
-    command = [sys.executable, "-m", MODULE, *arguments, mark(folder)]
+    command = [sys.executable, "-m", MODULE, *arguments, run_dir_argument(run_dir)]
     try:
         with log.open("ab") as output:
             child = subprocess.Popen(
                 command,
-                cwd=folder,
+                cwd=run_dir,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -46,24 +46,24 @@ def start(arguments: Sequence[str], folder: Path, log: Path, descriptors: Sequen
             )
     except OSError as error:
         raise EngineError(f"the server cannot be started: {error}") from error
-    _await_arguments(child.pid, folder)
+    _await_arguments(child.pid, run_dir)
     return child.pid
 
 
-def _await_arguments(pid: int, folder: Path) -> None:
+def _await_arguments(pid: int, run_dir: Path) -> None:
     """Linux shows a process's arguments a moment after it runs its program: nobody shall take it for gone meanwhile."""
     import psutil
 
     from deployer.system.wait import Deadline, wait_until
 
-    def shown() -> bool:
+    def cmdline_visible() -> bool:
         try:
             process = psutil.Process(pid)
-            return mark(folder) in process.cmdline() or process.status() == psutil.STATUS_ZOMBIE
+            return run_dir_argument(run_dir) in process.cmdline() or process.status() == psutil.STATUS_ZOMBIE
         except psutil.Error:
             return True
 
-    wait_until(shown, Deadline.after(SHOWN_SECONDS))
+    wait_until(cmdline_visible, Deadline.after(CMDLINE_SECONDS))
 
 
 def used_bytes(server: psutil.Process) -> int:
@@ -83,21 +83,21 @@ def free_bytes() -> int:
     return int(psutil.virtual_memory().available)
 
 
-def find(folder: Path, pid: int | None) -> psutil.Process | None:
+def find(run_dir: Path, pid: int | None) -> psutil.Process | None:
     """The live server of a run folder. Without a recorded pid (the command died in between) all processes are asked."""
     import psutil
 
     if pid is not None:
-        return _ours(pid, folder)
-    return next(filter(None, (_ours(other, folder) for other in psutil.pids())), None)
+        return _own_process(pid, run_dir)
+    return next(filter(None, (_own_process(candidate, run_dir) for candidate in psutil.pids())), None)
 
 
-def _ours(pid: int, folder: Path) -> psutil.Process | None:
+def _own_process(pid: int, run_dir: Path) -> psutil.Process | None:
     import psutil
 
     try:
         process = psutil.Process(pid)
-        if mark(folder) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
+        if run_dir_argument(run_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
             return process
     except (psutil.Error, ValueError):  # gone, another user's, or no number that a process can have
         pass
@@ -110,25 +110,25 @@ def stop(process: psutil.Process, grace_seconds: float) -> None:
 
     try:
         process.terminate()
-        if not _gone(process, grace_seconds):
+        if not _await_exit(process, grace_seconds):
             process.kill()
-            _gone(process, KILL_SECONDS)
+            _await_exit(process, KILL_SECONDS)
     except psutil.NoSuchProcess:
         pass
 
 
-def _gone(process: psutil.Process, seconds: float) -> bool:
+def _await_exit(process: psutil.Process, seconds: float) -> bool:
     """A zombie whose parent has not looked yet is gone as far as ports and memory go, once its last thread has ended:
     they share its files."""
     import psutil
 
     from deployer.system.wait import Deadline, wait_until
 
-    def ended() -> bool:
+    def has_exited() -> bool:
         try:
-            dying = process.status() == psutil.STATUS_ZOMBIE
-            return not process.is_running() or (dying and process.num_threads() <= 1)
+            is_zombie = process.status() == psutil.STATUS_ZOMBIE
+            return not process.is_running() or (is_zombie and process.num_threads() <= 1)
         except psutil.NoSuchProcess:
             return True
 
-    return wait_until(ended, Deadline.after(seconds))
+    return wait_until(has_exited, Deadline.after(seconds))

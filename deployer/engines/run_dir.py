@@ -31,7 +31,7 @@ from deployer.system.locks import directory_lock, lock_owner
 
 RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
-CONFIG_FOLDER = "config"
+CONFIG_DIR = "config"
 RELOAD_FILE = "reload.json"
 
 
@@ -55,7 +55,7 @@ class Release:
     project: str = ""
     store: str = ""
 
-    def deployment(self, folder: Path, *, serving: bool, running: bool) -> Deployment:
+    def deployment(self, directory: Path, *, serving: bool, running: bool) -> Deployment:
         """The release as the world sees it: a serving one by its public ports, a candidate by its private ones."""
         host = url_host(self.host)
         rest = self.rest_port if serving else self.private_rest_port
@@ -74,52 +74,52 @@ class Release:
             created=self.created,
             running=running,
             pid=self.pid,
-            folder=folder,
+            folder=directory,
             store=Path(self.store) if self.store else None,
-            reloading_to=reload_target(folder),
+            reloading_to=reload_target(directory),
             host=self.host,
             project=self.project,
         )
 
 
-def place_of(project: str, env: str) -> str:
+def env_dir_name(project: str, env: str) -> str:
     """The name of the folder that holds a project's deployments of an environment."""
     return f"{env}@{project}" if project else env
 
 
-def state_dir(release: Path) -> Path:
+def state_dir(release_dir: Path) -> Path:
     """The state directory that a release's folder is in: it is STATE_DIR/ENGINE/ENV/NAME/RELEASE."""
-    return release.parents[3]
+    return release_dir.parents[3]
 
 
-def homes(root: Path) -> Iterator[tuple[str, str, str]]:
+def list_deployments(root: Path) -> Iterator[tuple[str, str, str]]:
     """(project, name, env) of every deployment that has a folder below `root`; no project before there were some."""
-    for home in sorted(root.glob("*/*")):
-        env, _, project = home.parent.name.partition("@")
-        if home.is_dir():
-            yield project, home.name, env
+    for deployment_dir in sorted(root.glob("*/*")):
+        env, _, project = deployment_dir.parent.name.partition("@")
+        if deployment_dir.is_dir():
+            yield project, deployment_dir.name, env
 
 
 @contextmanager
-def locked(home: Path, name: str, env: str, wait_seconds: float) -> Iterator[None]:
+def hold_lock(deployment_dir: Path, name: str, env: str, wait_seconds: float) -> Iterator[None]:
     """Hold a deployment's folder for one command; it and the folders above it go again when nothing is in them."""
     try:
-        with directory_lock(home, f"deployment {name} [{env}]", wait_seconds):
+        with directory_lock(deployment_dir, f"deployment {name} [{env}]", wait_seconds):
             yield
     finally:
-        clear_empty(home)
+        remove_empty_dirs(deployment_dir)
 
 
-def clear_empty(home: Path) -> None:
+def remove_empty_dirs(deployment_dir: Path) -> None:
     """Remove a deployment's folder and those above it, up to the state folder, where nothing is in them."""
-    for parent in (home, *list(home.parents)[:3]):
+    for parent in (deployment_dir, *list(deployment_dir.parents)[:3]):
         with contextlib.suppress(OSError):
             parent.rmdir()
 
 
-def end_holder(home: Path, name: str, env: str) -> None:
+def end_lock_holder(deployment_dir: Path, name: str, env: str) -> None:
     """End the command that holds a deployment's folder. Raises LockHeld when that cannot be done from here."""
-    owner = lock_owner(home)
+    owner = lock_owner(deployment_dir)
     if owner is not None and not owner.terminate():
         raise LockHeld(f"deployment {name} [{env}] is held by {owner}", hint=f"end it: kill {owner.pid}")
 
@@ -129,59 +129,61 @@ def new_release_id() -> str:
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09d}-{secrets.token_hex(2)}"
 
 
-def write(folder: Path, release: Release) -> None:
+def write_labels(directory: Path, release: Release) -> None:
     """Put the labels on."""
-    write_atomically(folder / RELEASE_FILE, json.dumps(dataclasses.asdict(release), indent=1) + "\n")
+    write_atomically(directory / RELEASE_FILE, json.dumps(dataclasses.asdict(release), indent=1) + "\n")
 
 
-def write_config(folder: Path, rendered: Rendered) -> None:
+def write_config(directory: Path, rendered: Rendered) -> None:
     """Put the server's files there, each whole or not at all, readable for any user whatever the umask."""
-    config = folder / CONFIG_FOLDER
+    config = directory / CONFIG_DIR
     for name, text in rendered.files.items():
         write_atomically(config / name, text)
     config.chmod(0o755)
 
 
-def begin_reload(folder: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
+def begin_reload(directory: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
     """Note what the server is about to take up, then put its files there."""
-    write_atomically(folder / RELOAD_FILE, models_text(models))
-    write_config(folder, rendered)
+    write_atomically(directory / RELOAD_FILE, models_text(models))
+    write_config(directory, rendered)
 
 
-def end_reload(folder: Path) -> None:
+def end_reload(directory: Path) -> None:
     """The server has taken up what its labels say."""
-    (folder / RELOAD_FILE).unlink(missing_ok=True)
+    (directory / RELOAD_FILE).unlink(missing_ok=True)
 
 
-def reload_target(folder: Path) -> tuple[ServedModel, ...] | None:
+def reload_target(directory: Path) -> tuple[ServedModel, ...] | None:
     """What a reload that has not ended was about to serve; nothing when its note is spoilt; None without one."""
     try:
-        return models_from((folder / RELOAD_FILE).read_text(encoding="utf-8"))
+        return models_from((directory / RELOAD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError):
         return ()
 
 
-def read(folder: Path) -> Release | None:
+def read_labels(directory: Path) -> Release | None:
     """The labels, or None where a command died before it wrote them."""
     try:
-        raw = json.loads((folder / RELEASE_FILE).read_text(encoding="utf-8"))
+        raw = json.loads((directory / RELEASE_FILE).read_text(encoding="utf-8"))
         return documents.read(Release, raw)
     except (OSError, ValueError, TypeError, RecursionError):
         return None
 
 
-def releases(home: Path) -> tuple[Path, ...]:
+def release_dirs(deployment_dir: Path) -> tuple[Path, ...]:
     """The release folders of a deployment, oldest first."""
-    return tuple(sorted(child for child in home.iterdir() if child.is_dir())) if home.is_dir() else ()
+    return (
+        tuple(sorted(child for child in deployment_dir.iterdir() if child.is_dir())) if deployment_dir.is_dir() else ()
+    )
 
 
-def delete(folder: Path) -> None:
+def delete(directory: Path) -> None:
     """Remove the folder; its labels go last, so that a killed removal is found and finished. No error when another
     removes it, too."""
     with contextlib.suppress(FileNotFoundError):
-        for child in folder.iterdir():
+        for child in directory.iterdir():
             if child.name != RELEASE_FILE:
                 shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
-    shutil.rmtree(folder, ignore_errors=True)
+    shutil.rmtree(directory, ignore_errors=True)

@@ -35,7 +35,7 @@ def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Return findings with severity and remedy. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
     return DoctorResult(
-        run_checks(DoctorContext(workspace.spec, workspace.store, workspace.engines, workspace.absence))
+        run_checks(DoctorContext(workspace.spec, workspace.store, workspace.engines, workspace.docker_problem))
     )
 
 
@@ -46,7 +46,7 @@ class DoctorContext:
     spec: Spec
     store: Store
     engines: Sequence[Engine]
-    absence: str = ""
+    docker_problem: str = ""
 
 
 def run_checks(context: DoctorContext) -> tuple[Finding, ...]:
@@ -62,9 +62,9 @@ def _run(check: Callable[[DoctorContext], Iterator[Finding]], context: DoctorCon
 
 
 def _engines(context: DoctorContext) -> Iterator[Finding]:
-    if context.absence:
+    if context.docker_problem:
         remedy = "start it, or say --engine embedded"
-        yield Finding("docker engine", "warning", f"engine auto does not use it: {context.absence}", remedy)
+        yield Finding("docker engine", "warning", f"engine auto does not use it: {context.docker_problem}", remedy)
     for engine in context.engines:
         found = engine.preflight.platform()
         yield from found or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)

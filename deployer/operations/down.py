@@ -114,7 +114,7 @@ def _other_state_dir(workspace: Workspace, engine: Engine) -> Path | None:
 
 
 def _foreign_notices(engine: Engine, *key: str) -> tuple[str, ...]:
-    return tuple(f"{stranger}; it is left alone" for stranger in engine.inventory.strangers(*key))
+    return tuple(f"{stranger}; it is left alone" for stranger in engine.inventory.conflicts(*key))
 
 
 def _down_one(

@@ -12,7 +12,7 @@ from typing import Any
 
 from deployer.client import sample_request, tf_examples
 from deployer.config.options import Settings
-from deployer.engines import loading
+from deployer.engines import compatibility
 from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.results.deployment import REST_PORT
 from deployer.results.model import GoldenSummary, Model, Signature, Source
@@ -103,7 +103,7 @@ def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:
     """Return the notes for serving the version and for its clients."""
     targets = dict.fromkeys(engine.traits.tensorflow for engine in workspace.engines)
     flags = workspace.spec.server.flags
-    return (*model.notes, *batchable.fixed(model.info.signatures), *loading.notes(model, targets, flags))
+    return (*model.notes, *batchable.fixed(model.info.signatures), *compatibility.notes(model, targets, flags))
 
 
 def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:

@@ -105,7 +105,7 @@ def _deployments(engine: Engine, all_projects: bool, progress: Progress) -> tupl
     )
     found += _lost(engine, "")
     found += tuple(lost for each in others for lost in _lost(each, _engine_options(each)))
-    for stranger in engine.inventory.strangers():
+    for stranger in engine.inventory.conflicts():
         progress(f"{stranger}; it is left alone")
     return found
 

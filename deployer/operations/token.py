@@ -29,8 +29,8 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     hashes = tokens.read(path) if path.exists() else {}
     if revoke and hashes.pop(name, None) is None:
         raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
-    created = None if revoke else tokens.new()
-    _write(path, hashes if created is None else {**hashes, name: tokens.hashed(created)})
+    created = None if revoke else tokens.generate()
+    _write(path, hashes if created is None else {**hashes, name: tokens.hash_token(created)})
     replaced = created is not None and name in hashes
     return TokenResult(name, created, path, (f"this replaces the former token of {name}",) if replaced else ())
 

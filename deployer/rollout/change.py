@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from deployer.config.spec import Spec
-from deployer.engines import loading
+from deployer.engines import compatibility
 from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
@@ -123,7 +123,7 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
     """Execute a plan that the gate admits: recorded in the history, and measured if asked for."""
     workspace, launch = gate.workspace, gate.launch
     if plan.change is not Change.NOTHING:
-        loading.check(gate.models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
+        compatibility.check(gate.models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     notices.extend(plan_notices.notices(gate, plan, observed, reason))
     note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
     engine = workspace.engine.traits.name

@@ -54,7 +54,9 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     state_dirs = {engine.traits.state_dir for engine in own}
     traits = other.traits
     if traits.name == "docker":
-        return traits.project in {project for path in state_dirs for project, _, _ in run_dir.homes(path / "docker")}
+        return traits.project in {
+            project for path in state_dirs for project, _, _ in run_dir.list_deployments(path / "docker")
+        }
     return bool(traits.project) and traits.state_dir in state_dirs
 
 
@@ -96,7 +98,7 @@ def _select_hint(options: list[str], whose: str = "") -> str:
 
 def all_engines(workspace: Workspace) -> tuple[Engine, ...]:
     """Return the engines of all environments of this project, also those that `--engine` excludes."""
-    found = [*workspace.engines, *engines.beside(workspace.spec).engines]
+    found = [*workspace.engines, *engines.unselected_engines(workspace.spec).engines]
     with contextlib.suppress(DeployerError):
         found += open_all_environments(workspace.settings).engines
     return unique_engines(found)

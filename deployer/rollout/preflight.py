@@ -50,19 +50,19 @@ def check_other_engines(workspace: Workspace, name: str) -> Workspace:
     with workspace.suggest_embedded(name):
         if workspace.engine.observe(*key) is not None:
             return workspace
-    excluded = engines.beside(workspace.spec)
-    absence = excluded.absence
+    excluded = engines.unselected_engines(workspace.spec)
+    docker_problem = excluded.docker_problem
     for other in excluded.engines:
         try:
             observed = other.observe(*key)
         except EngineError as error:
-            absence = error.message
+            docker_problem = error.message
             continue
         if observed is not None:
             raise _deployed_on(workspace, name, other)
-    if not absence or not workspace.was_on_docker(name):
+    if not docker_problem or not workspace.was_on_docker(name):
         return workspace
-    note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {absence}"
+    note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {docker_problem}"
     return dataclasses.replace(workspace, unchecked_engine=note)
 
 
@@ -98,7 +98,7 @@ def check_platform(workspace: Workspace) -> None:
     hosts.check_family(server.address)
     address = Address(server.address, server.rest_port, server.grpc_port)
     name, env = workspace.spec.deployment, workspace.spec.env
-    if strangers := workspace.engine.inventory.strangers(name, env):
+    if strangers := workspace.engine.inventory.conflicts(name, env):
         raise NotOurs("; ".join(strangers), hint=_FOREIGN_HINT)
     for lost in workspace.engine.inventory.lost(name, env):
         raise EngineError(

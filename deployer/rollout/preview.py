@@ -6,7 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from deployer.config.spec import ModelSpec
-from deployer.engines import loading
+from deployer.engines import compatibility
 from deployer.errors import ModelNotFound
 from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
@@ -46,7 +46,7 @@ def preview_change(workspace: Workspace, options: ExportOptions, observed: Deplo
     resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
     launch = resolve_launch(workspace.spec, workspace.engine, tuple(each.served for each in resolved))
     models = tuple(model for each in resolved for model in each.models)
-    loading.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
+    compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, observed))
 
 

@@ -38,7 +38,7 @@ def render_target(workspace: Workspace) -> RenderTarget:
 def _observe(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
     """Return the engine of the deployment, the deployment, and a notice if no engine answers."""
     name, env = workspace.spec.deployment, workspace.spec.env
-    workspace = dataclasses.replace(workspace, engines=tuple(map(engines.answering_soon, workspace.engines)))
+    workspace = dataclasses.replace(workspace, engines=tuple(map(engines.with_short_timeout, workspace.engines)))
     try:
         workspace = workspace.for_deployment(name)
         return workspace, workspace.engine.observe(name, env), ""

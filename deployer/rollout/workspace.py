@@ -49,7 +49,7 @@ class Workspace:
     """Several with `engine = "auto"`; new deployments go to the first."""
 
     settings: Settings
-    absence: str = ""
+    docker_problem: str = ""
     """Why the engine `auto` does not use Docker."""
 
     unchecked_engine: str = ""
@@ -97,9 +97,9 @@ class Workspace:
     def engines_with(self, name: str) -> tuple[Engine, ...]:
         """Return the engines that have a deployment; without any, the one with leftovers of it, or the first."""
         key = (name, self.spec.env)
-        if self.absence and self.was_on_docker(name):
+        if self.docker_problem and self.was_on_docker(name):
             raise EngineUnavailable(
-                f"{name} [{self.spec.env}] is on the Docker engine: {self.absence}",
+                f"{name} [{self.spec.env}] is on the Docker engine: {self.docker_problem}",
                 hint="start the Docker Engine: systemctl start docker, or open Docker Desktop",
             )
         with self.suggest_embedded(name):
@@ -150,7 +150,7 @@ class Workspace:
         from deployer.engines import run_dir
 
         mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
-        return not mine.isdisjoint(run_dir.homes(self.spec.state_dir / "docker"))
+        return not mine.isdisjoint(run_dir.list_deployments(self.spec.state_dir / "docker"))
 
     def with_spec(self, spec: Spec) -> Workspace:
         """Return the workspace with another spec."""
@@ -298,5 +298,5 @@ def open_workspace(settings: Settings) -> Workspace:
     from deployer.config import loader
 
     spec = loader.load(settings.config, settings.env, settings.overrides())
-    usable = engines.usable(spec)
-    return Workspace(spec, usable.engines, settings, usable.absence)
+    usable = engines.select_engines(spec)
+    return Workspace(spec, usable.engines, settings, usable.docker_problem)

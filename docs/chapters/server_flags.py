@@ -6,7 +6,7 @@ import json
 
 from chapters.markdown import code, table
 from deployer.config.flags import is_set_by_deployer
-from deployer.engines.flags import EMBEDDED, refusal
+from deployer.engines.flags import EMBEDDED, refusal_reason
 from deployer.server.flag_table import INT32, INT64, SERVING_FLAGS, Flag
 from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
 
@@ -65,6 +65,6 @@ def _type(flag: Flag) -> str:
 def _standing(flag: Flag) -> str:
     if is_set_by_deployer(flag):
         return f"set by deployer: {flag.setting}"
-    if reason := refusal(EMBEDDED, flag):
+    if reason := refusal_reason(EMBEDDED, flag):
         return f"refused: {reason}"
     return "honoured"

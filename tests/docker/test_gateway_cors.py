@@ -24,7 +24,7 @@ NAME = "deployer-test-cors"
 def gateway(request, tmp_path_factory: pytest.TempPathFactory, gateway_image: str) -> Iterator[tuple[str, bool]]:
     """Its REST address, and whether the server's flag lets scripts ask."""
     folder, port = tmp_path_factory.mktemp("gateway"), free_port()
-    tokens.write(folder / "known", {"me": tokens.hashed("known")})
+    tokens.write(folder / "known", {"me": tokens.hash_token("known")})
     settings = Gateway(enabled=True, tokens=folder / "known", max_body="2k", requests_per_second=20)
     place = Listen("127.0.0.1", port, free_port(), ("127.0.0.2", "127.0.0.2"))
     files = GatewayConfig(settings, cors=request.param).files(GatewayDir(folder / "home"), "g", place)

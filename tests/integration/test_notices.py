@@ -101,12 +101,12 @@ def test_an_adoption_and_what_was_killed_are_notices(project, verb, quiet):
     """A deployment from before there were projects, and a release that never ended."""
     labels = dataclasses.replace(OLD, name="half_plus_two")
     labels = dataclasses.replace(labels, models=(ServedModel("half_plus_two", (1,), (), ("d",)),))
-    run_dir.write(project / ".deployer/run/local/half_plus_two/1-old", labels)
+    run_dir.write_labels(project / ".deployer/run/local/half_plus_two/1-old", labels)
     ledger = Ledger(project / ".deployer" / LEDGER_FILE)
     for json_too in ((), ("--json",)):
         if json_too:
             in_process("down", "--all", cwd=project)
-            run_dir.write(project / ".deployer/run/local/half_plus_two/1-old", labels)
+            run_dir.write_labels(project / ".deployer/run/local/half_plus_two/1-old", labels)
         ledger.begin("half_plus_two", "local", "embedded", "create", MODELS)
         target = () if verb == "down --all" else ("half_plus_two",)
         ports = ANY_PORTS if verb == "up" else ()

@@ -36,11 +36,13 @@ def servers(folder: Path) -> list[psutil.Process]:
 
 def only_servers_below(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
     """Commands in this process see no embedded servers of other directories than those below a folder."""
-    from deployer.engines.embedded import running
+    from deployer.engines.embedded import processes
 
-    find = running.servers
+    find = processes.find_servers
     monkeypatch.setattr(
-        running, "servers", lambda: tuple(each for each in find() if each.state_dir.is_relative_to(folder.resolve()))
+        processes,
+        "find_servers",
+        lambda: tuple(each for each in find() if each.state_dir.is_relative_to(folder.resolve())),
     )
 
 
@@ -66,7 +68,7 @@ def free_port() -> int:
 @cache
 def _own_ports() -> Iterator[int]:
     """Endlessly. The first port of a range stays bound while the process lives: so others see that it is taken."""
-    for first in range(FIRST_PORT, ports.LOWEST, PORTS_EACH):
+    for first in range(FIRST_PORT, ports.LOWEST_PORT, PORTS_EACH):
         guard = socket.socket()
         try:
             guard.bind(("127.0.0.1", first))

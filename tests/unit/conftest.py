@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from deployer.engines.embedded import running
+from deployer.engines.embedded import processes
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,5 +22,5 @@ def _no_tensorflow() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _no_servers_of_others(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """No command of a unit test starts an embedded server, and to read every process costs more than most tests."""
-    if not request.node.path.name.startswith("test_running"):
-        monkeypatch.setattr(running, "servers", tuple)
+    if not request.node.path.name.startswith("test_processes"):
+        monkeypatch.setattr(processes, "find_servers", tuple)

@@ -106,7 +106,7 @@ def _without(by: str) -> str:
     return "docker context use default"
 
 
-def absence(address: str | None = None) -> str:
+def docker_problem(address: str | None = None) -> str:
     """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
     address = address or docker_context.USUAL
     if closed := no_way_in(address):

@@ -82,7 +82,7 @@ def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Pat
         labels=labels(launch, place, settings, models_dir, image),
         host=launch.host,
         ports=published,
-        binds=binds(models_dir, str(place.folder / run_dir.CONFIG_FOLDER)),
+        binds=binds(models_dir, str(place.folder / run_dir.CONFIG_DIR)),
         # A candidate that ends has failed; promoting sets the policy.
         settings=replace(settings, restart="no"),
     )

@@ -127,7 +127,7 @@ class DockerEngine:
     def _check_mounts(self, container: Any, launch: Launch, place: Placement) -> None:
         """Check that a container sees what is here, and may read it. Raises EngineError."""
         host, root = self.host, self.host.models_dir.resolve()
-        config = place.folder / run_dir.CONFIG_FOLDER
+        config = place.folder / run_dir.CONFIG_DIR
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
         mounted = [(CONFIG_MOUNT, config, next(iter(launch.rendered.files)))]
         visibility.check(container, mounted + [(MODELS_MOUNT, root, each) for each in versions[:CHECKED_VERSIONS]])

@@ -40,7 +40,7 @@ class DockerInventory:
         labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
         found = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
         found |= engine_lock.names(host.client, host.project)
-        homes = run_dir.homes(host.state_dir / "docker") if host.project else ()
+        homes = run_dir.list_deployments(host.state_dir / "docker") if host.project else ()
         found |= {(name, env) for project, name, env in homes if project in ("", host.project)}
         return tuple(sorted(found))
 
@@ -49,9 +49,9 @@ class DockerInventory:
         del name, env
         return ()
 
-    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+    def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """Containers whose labels cannot be believed, or that have the name of this deployment's server."""
-        return self.host.state.strangers(name, env)
+        return self.host.state.conflicts(name, env)
 
     def other_projects(self) -> tuple[Engine, ...]:
         """Those that have containers on the engine."""

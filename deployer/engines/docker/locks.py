@@ -27,7 +27,7 @@ class DockerLocks:
         """Hold both locks. Raises LockHeld."""
         deadline = Deadline.after(wait_seconds)
         with (
-            run_dir.locked(self.host.state.deployment_dir(name, env), name, env, wait_seconds),
+            run_dir.hold_lock(self.host.state.deployment_dir(name, env), name, env, wait_seconds),
             self._engine_lock(name, env).hold(deadline.remaining) as handle,
         ):
             self.held[name, env] = handle
@@ -43,7 +43,7 @@ class DockerLocks:
 
     def break_lock(self, name: str, env: str) -> None:
         """Release both."""
-        run_dir.end_holder(self.host.state.deployment_dir(name, env), name, env)
+        run_dir.end_lock_holder(self.host.state.deployment_dir(name, env), name, env)
         self._engine_lock(name, env).break_lock()
 
     def check(self, deployment: Deployment) -> None:

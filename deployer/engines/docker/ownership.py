@@ -14,7 +14,7 @@ from typing import Any
 
 from deployer.config.project import PROJECT as PROJECT_NAME
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
-from deployer.engines.run_dir import place_of
+from deployer.engines.run_dir import env_dir_name
 from deployer.results.model import NAME
 
 Listed = Mapping[str, Any]
@@ -89,7 +89,7 @@ def doubt(found: Listed, project: str) -> str | None:
     named = named_for(found)
     if named != project and not (named == "" and PROJECT not in labels):
         return "its name is not one that deployer gives it"
-    places = {place_of(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
+    places = {env_dir_name(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
     for key, kind in (("folder", "docker"), ("gateway", "gateway")):
         said = labels.get(f"{LABEL}{key}")
         if said is not None and not _leads_to(PurePath(said), kind, places, labels):

@@ -29,7 +29,7 @@ class Placer:
         old = observed if observed and answers_there(observed) else None
         rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
-        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, but=rest)
+        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, exclude=rest)
         if self.gated:  # an address that is none would be seen when the gateway is replaced, not before
             ports.any_free(launch.host)
         slot, address, network = self._slot() if self.gated else ("", "", self._network())

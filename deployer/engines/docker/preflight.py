@@ -43,15 +43,15 @@ class DockerPreflight:
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """By a container of the image where the engine has it, else by the image's name."""
 
-        from deployer.engines import loading
+        from deployer.engines import compatibility
 
         host = self.host
         target = of_image(host.settings.image)
         if host.image is None:
-            return tuple(loading.findings(target, models))
+            return tuple(compatibility.findings(target, models))
         unseen = tuple(visibility.findings(host.client, host.settings.image, (host.models_dir, host.state_dir)))
         if unseen or not models:
-            return (*unseen, *loading.findings(target, models))
+            return (*unseen, *compatibility.findings(target, models))
         return tuple(probe.findings(host.client, host.settings, host.models_dir, models))
 
     def address(self, name: str, env: str, address: Address) -> None:
@@ -64,7 +64,7 @@ class DockerPreflight:
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
         """A mount keeps the directory that it was made of, even when another has taken its place."""
-        config = deployment.folder / run_dir.CONFIG_FOLDER / MODEL_CONFIG
+        config = deployment.folder / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)
             return mounts.stale(container, self.host.models_dir.resolve(), config, models)

@@ -39,12 +39,12 @@ class Seen:
 
 def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     """What a server of this engine would see of these models, and whether it is of an age with them."""
-    from deployer.engines import loading
+    from deployer.engines import compatibility
 
     seen = look(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
     yield from _visible(seen, settings, models_dir, models)
     yield from _ages(seen, settings.image, models)
-    yield from loading.findings(_target(settings.image, seen), models)
+    yield from compatibility.findings(_target(settings.image, seen), models)
 
 
 def _visible(seen: Seen, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.engines.base import CANDIDATE, adoption
+from deployer.engines.base import CANDIDATE, adoption_note
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import Active
@@ -38,7 +38,7 @@ class Recovery:
         """; `listed` are the deployment's containers."""
         adopted = []
         if self.state.adopt(self.name, self.env):
-            adopted = [adoption(self.name, self.env, self.state.project)]
+            adopted = [adoption_note(self.name, self.env, self.state.project)]
             listed = self.state.containers(self.name, self.env)
         return (*adopted, *self._mended(listed))
 

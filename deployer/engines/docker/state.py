@@ -41,7 +41,7 @@ class DockerState:
 
     def deployment_dir(self, name: str, env: str) -> Path:
         """The config folders of a deployment's servers."""
-        return self.state_dir / "docker" / run_dir.place_of(self.project, env) / name
+        return self.state_dir / "docker" / run_dir.env_dir_name(self.project, env) / name
 
     def gateway_dir(self, name: str, env: str) -> GatewayDir:
         """The folder of its gateway: the one that its containers know, else one of this state folder."""
@@ -50,7 +50,7 @@ class DockerState:
     def gateway_dir_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> GatewayDir:
         """The same, by the containers of the deployment: two working copies must mean one folder."""
         known = (found["Labels"].get(f"{LABEL}gateway") for found in containers)
-        own = (self.state_dir / "gateway" / run_dir.place_of(self.project, env) / name).resolve()
+        own = (self.state_dir / "gateway" / run_dir.env_dir_name(self.project, env) / name).resolve()
         return GatewayDir(Path(next(filter(None, known), own)))
 
     def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
@@ -218,15 +218,15 @@ class DockerState:
             self.gateway_dir_of(left, name, env).delete()
 
     def _clear_folders(self, name: str, env: str, used: set[Path]) -> None:
-        old = self.state_dir / "docker" / run_dir.place_of("", env) / name
+        old = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
         if old.is_dir():  # other projects may have adopted what was made from this folder
             used = used | {Path(each["Labels"].get(f"{LABEL}folder", "")) for each in self.listed(name, env)}
         for home in (self.deployment_dir(name, env), old):
-            for folder in run_dir.releases(home):
+            for folder in run_dir.release_dirs(home):
                 if folder.resolve() not in used:
                     run_dir.delete(folder)
         if old.is_dir():
-            run_dir.clear_empty(old)
+            run_dir.remove_empty_dirs(old)
 
     def adopt(self, name: str, env: str) -> bool:
         """Give the containers of a deployment from before there were projects the names of this one's; whether there
@@ -240,7 +240,7 @@ class DockerState:
                 self.client.api.rename(found["Id"], now + name_of(found).removeprefix(before))
         return True
 
-    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+    def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """What says that it is this project's and cannot be believed, as the engine listed it last; with a name also
         what stands in its way."""
         listed = self.listed(name, env) if name else self._latest or self.listed()

@@ -14,8 +14,8 @@ from typing import TextIO
 
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.engines import process, run_dir
-from deployer.engines.base import SERVING, Traits, adoption
-from deployer.engines.embedded import releases, running, starting
+from deployer.engines.base import SERVING, Traits, adoption_note
+from deployer.engines.embedded import launcher, processes, releases
 from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectories
 from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
@@ -36,7 +36,7 @@ class EmbeddedEngine:
     """
 
     state_dir: Path
-    gated: bool = False
+    gateway_requested: bool = False
     project: str = FALLBACK_PROJECT
 
     @cached_property
@@ -60,13 +60,13 @@ class EmbeddedEngine:
     @cached_property
     def locks(self) -> DirectoryLocks:
         """In the run directories."""
-        return DirectoryLocks(self.directories.of)
+        return DirectoryLocks(self.directories.deployment_dir)
 
     @cached_property
     def inventory(self) -> EmbeddedInventory:
         """By run directories and processes."""
         return EmbeddedInventory(
-            self.state_dir, self.project, lambda path, project: EmbeddedEngine(path, self.gated, project)
+            self.state_dir, self.project, lambda path, project: EmbeddedEngine(path, self.gateway_requested, project)
         )
 
     @cached_property
@@ -85,44 +85,44 @@ class EmbeddedEngine:
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
         """Only a promoted server is labelled as serving: every other one is discarded."""
-        left = self._besides_serving(name, env)
-        for path in left:
+        leftovers = self._non_serving_dirs(name, env)
+        for path in leftovers:
             releases.discard(path)
-        removed = [f"the server {path.name} that a killed command left is removed" for path in left]
-        return (*self._adopted(name, env), *removed)
+        removed = [f"the server {path.name} that a killed command left is removed" for path in leftovers]
+        return (*self._adopt(name, env), *removed)
 
-    def _adopted(self, name: str, env: str) -> list[str]:
+    def _adopt(self, name: str, env: str) -> list[str]:
         """Label the servers that were started before there were projects."""
         notes = []
-        for path in run_dir.releases(self.directories.of(name, env, "")):
-            release = run_dir.read(path)
+        for path in run_dir.release_dirs(self.directories.deployment_dir(name, env, "")):
+            release = run_dir.read_labels(path)
             if release is not None and not release.project:
-                run_dir.write(path, dataclasses.replace(release, project=self.project))
-                notes = [adoption(name, env, self.project)]
+                run_dir.write_labels(path, dataclasses.replace(release, project=self.project))
+                notes = [adoption_note(name, env, self.project)]
         return notes
 
     def stage(self, launch: Launch) -> Deployment:
         """The candidate listens on private ports and holds its public ones, closed."""
-        starting.check_settings(launch)
-        for path in self._besides_serving(launch.name, launch.env):
+        launcher.check_settings(launch)
+        for path in self._non_serving_dirs(launch.name, launch.env):
             releases.discard(path)
-        path = self.directories.of(launch.name, launch.env) / run_dir.new_release_id()
+        path = self.directories.deployment_dir(launch.name, launch.env) / run_dir.new_release_id()
         launch = dataclasses.replace(launch, project=self.project)
-        return starting.candidate(launch, path, self.observe(launch.name, launch.env))
+        return launcher.start_candidate(launch, path, self.observe(launch.name, launch.env))
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """Both servers share the ports for the moment in which the old one begins to drain."""
-        child = process.find(candidate.folder, candidate.pid)
-        if child is None:
+        server = process.find(candidate.folder, candidate.pid)
+        if server is None:
             raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
-        child.send_signal(signal.SIGUSR1)
+        server.send_signal(signal.SIGUSR1)
         self._await_public(candidate, seconds)
         accept(candidate)
-        release = releases.known(candidate.folder)
-        run_dir.write(candidate.folder, dataclasses.replace(release, role=SERVING))
-        for path in self._besides(candidate):
+        release = releases.require_labels(candidate.folder)
+        run_dir.write_labels(candidate.folder, dataclasses.replace(release, role=SERVING))
+        for path in self._other_dirs(candidate):
             releases.discard(path)
-        return releases.observed(candidate.folder)
+        return releases.require_deployment(candidate.folder)
 
     def render(self, form: str, launch: Launch) -> Rendered:
         """A process has no file that starts it."""
@@ -132,7 +132,7 @@ class EmbeddedEngine:
     def gateway_digest(self, name: str, env: str, host: str) -> str:
         """A server hands its ports over by itself, and nothing here guards them."""
         del name, env, host
-        if self.gated:
+        if self.gateway_requested:
             raise SettingRefused("the embedded engine has no gateway", hint="--engine docker, or take [gateway] out")
         return ""
 
@@ -147,15 +147,15 @@ class EmbeddedEngine:
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         """In the labels."""
-        release = dataclasses.replace(releases.known(deployment.folder), models=models)
-        run_dir.write(deployment.folder, release)
+        release = dataclasses.replace(releases.require_labels(deployment.folder), models=models)
+        run_dir.write_labels(deployment.folder, release)
         run_dir.end_reload(deployment.folder)
-        return releases.observed(deployment.folder)
+        return releases.require_deployment(deployment.folder)
 
     def discard(self, deployment: Deployment) -> None:
         """End the process and delete its run directory, if it has one."""
         if deployment.role == LOST:
-            running.end(deployment, releases.STOP_SECONDS)
+            processes.stop_lost(deployment, releases.STOP_SECONDS)
         else:
             releases.discard(deployment.folder)
 
@@ -163,9 +163,9 @@ class EmbeddedEngine:
         """Lost servers, too."""
         for lost in self.inventory.lost(name, env):
             self.discard(lost)
-        for path in self.directories.releases(name, env):
+        for path in self.directories.release_dirs(name, env):
             releases.discard(path)
-        run_dir.clear_empty(self.directories.of(name, env, ""))
+        run_dir.remove_empty_dirs(self.directories.deployment_dir(name, env, ""))
 
     def exit_reason(self, deployment: Deployment) -> str | None:
         """A process leaves no exit code to those who did not start it."""
@@ -184,19 +184,19 @@ class EmbeddedEngine:
         if not path.is_file():
             return
         with path.open(encoding="utf-8", errors="replace") as file:
-            written = deque(file if tail is not None else (), maxlen=tail)
-            begun = written.pop() if follow and written and not written[-1].endswith("\n") else ""
-            yield from (line.rstrip("\n") for line in written)
-            yield from _lines(file, begun, lambda: follow and self.exit_reason(deployment) is None)
+            existing = deque(file if tail is not None else (), maxlen=tail)
+            partial = existing.pop() if follow and existing and not existing[-1].endswith("\n") else ""
+            yield from (line.rstrip("\n") for line in existing)
+            yield from _lines(file, partial, lambda: follow and self.exit_reason(deployment) is None)
 
-    def _besides_serving(self, name: str, env: str) -> tuple[Path, ...]:
+    def _non_serving_dirs(self, name: str, env: str) -> tuple[Path, ...]:
         current = self.observe(name, env)
-        return self._besides(current) if current else self.directories.releases(name, env)
+        return self._other_dirs(current) if current else self.directories.release_dirs(name, env)
 
-    def _besides(self, deployment: Deployment) -> tuple[Path, ...]:
+    def _other_dirs(self, deployment: Deployment) -> tuple[Path, ...]:
         """The directories of its other servers. A clock may have been put back: names do not tell which came later."""
-        found = self.directories.releases(deployment.name, deployment.env)
-        return tuple(path for path in found if path.resolve() != deployment.folder)
+        directories = self.directories.release_dirs(deployment.name, deployment.env)
+        return tuple(path for path in directories if path.resolve() != deployment.folder)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:
@@ -207,16 +207,16 @@ class EmbeddedEngine:
             raise NotReady(f"the candidate {candidate.release} did not open its public ports", log=tail)
 
 
-def _lines(file: TextIO, begun: str, alive: Callable[[], bool]) -> Iterator[str]:
+def _lines(file: TextIO, partial: str, is_running: Callable[[], bool]) -> Iterator[str]:
     """Whole lines as they are written, to the last one when the server is not alive; `begun` is half a line."""
-    goes_on = True
-    while goes_on:
-        goes_on = alive()
-        while piece := file.readline():
-            begun += piece
-            if begun.endswith("\n"):
-                yield begun.rstrip("\n")
-                begun = ""
-        time.sleep(POLL_SECONDS if goes_on else 0)
-    if begun:
-        yield begun
+    running = True
+    while running:
+        running = is_running()
+        while chunk := file.readline():
+            partial += chunk
+            if partial.endswith("\n"):
+                yield partial.rstrip("\n")
+                partial = ""
+        time.sleep(POLL_SECONDS if running else 0)
+    if partial:
+        yield partial

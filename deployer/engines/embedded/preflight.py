@@ -32,9 +32,9 @@ class EmbeddedPreflight:
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """The server is this very Python, and sees what it sees."""
-        from deployer.engines import loading
+        from deployer.engines import compatibility
 
-        return tuple(loading.findings(installed(), models))
+        return tuple(compatibility.findings(installed(), models))
 
     def address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken."""

@@ -14,35 +14,35 @@ DRAIN_SECONDS = 30.0
 STOP_SECONDS = DRAIN_SECONDS + 5.0
 
 
-def observe(folder: Path) -> Deployment | None:
+def read_deployment(directory: Path) -> Deployment | None:
     """The server of a folder, or None where a command died before it put the labels on."""
-    release = run_dir.read(folder)
-    return None if release is None else _deployment(folder.resolve(), release)
+    release = run_dir.read_labels(directory)
+    return None if release is None else _deployment(directory.resolve(), release)
 
 
-def observed(folder: Path) -> Deployment:
+def require_deployment(directory: Path) -> Deployment:
     """The same. Raises EngineError where there are no labels."""
-    return _deployment(folder.resolve(), known(folder))
+    return _deployment(directory.resolve(), require_labels(directory))
 
 
-def known(folder: Path) -> Release:
+def require_labels(directory: Path) -> Release:
     """The labels. Raises EngineError where there are none."""
-    release = run_dir.read(folder)
+    release = run_dir.read_labels(directory)
     if release is None:
-        raise EngineError(f"the run folder {folder} lost its {run_dir.RELEASE_FILE}", hint="run the command again")
+        raise EngineError(f"the run folder {directory} lost its {run_dir.RELEASE_FILE}", hint="run the command again")
     return release
 
 
-def _deployment(folder: Path, release: Release) -> Deployment:
-    running = process.find(folder, release.pid) is not None
-    return release.deployment(folder, serving=release.role == SERVING, running=running)
+def _deployment(directory: Path, release: Release) -> Deployment:
+    is_running = process.find(directory, release.pid) is not None
+    return release.deployment(directory, serving=release.role == SERVING, running=is_running)
 
 
-def discard(folder: Path) -> None:
+def discard(directory: Path) -> None:
     """Stop the server, once it has drained, and remove the folder; no error when they are gone."""
-    folder = folder.resolve()
-    release = run_dir.read(folder)
-    child = process.find(folder, release.pid if release else None)
-    if child is not None:
-        process.stop(child, STOP_SECONDS)
-    run_dir.delete(folder)
+    directory = directory.resolve()
+    release = run_dir.read_labels(directory)
+    server = process.find(directory, release.pid if release else None)
+    if server is not None:
+        process.stop(server, STOP_SECONDS)
+    run_dir.delete(directory)

@@ -50,8 +50,8 @@ def _environment(workspace: Workspace) -> str:
 
 
 def _engine(workspace: Workspace) -> str:
-    if workspace.absence:
-        return f"the embedded engine was chosen: {workspace.absence}"
+    if workspace.docker_problem:
+        return f"the embedded engine was chosen: {workspace.docker_problem}"
     chosen = workspace.spec.engine == "auto" and workspace.engine.traits.name == "docker"
     return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
 

@@ -59,7 +59,7 @@ def _before_labels(spec: Spec, name: str, env: str) -> None:
 def _before_the_pid_was_noted(spec: Spec, name: str, env: str) -> None:
     """A process with our mark passes for the server; its parent ends at once, as the killed command did."""
     folder = _release(spec, name, env)
-    inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.mark(folder)]
+    inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.run_dir_argument(folder)]
     outer = f"import subprocess; subprocess.Popen({inner!r}, start_new_session=True)"
     subprocess.run([sys.executable, "-S", "-c", outer], check=True, timeout=60)
     eventually(lambda: process.find(folder, None) is not None, "it runs", 60)

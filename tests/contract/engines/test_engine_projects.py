@@ -94,7 +94,7 @@ def test_a_project_that_is_named_sees_what_another_one_has(pair):
     two.serve(served(1))
     seen = other(one, two)
     assert [found.project for found in seen.inventory.observe_all()] == [two.project]
-    assert one.engine.inventory.strangers() == one.engine.inventory.strangers(NAME, ENV) == ()
+    assert one.engine.inventory.conflicts() == one.engine.inventory.conflicts(NAME, ENV) == ()
     with seen.locks.acquire(NAME, ENV, 30.0):
         seen.remove(NAME, ENV)
     assert two.engine.observe(NAME, ENV) is None
@@ -114,7 +114,7 @@ def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, m
         old = before.serve(served(1))
         assert fixture.engine.observe(name, ENV) == replace(old, project=ours)
         assert elsewhere.engine.observe(name, ENV) is None
-        assert bool(elsewhere.engine.inventory.strangers(name, ENV)) == (
+        assert bool(elsewhere.engine.inventory.conflicts(name, ENV)) == (
             row.name == "docker"
         )  # others see run folders nowhere
         with traffic(asdict(old.endpoints)) as seen:

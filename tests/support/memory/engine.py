@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.engines import base, flags, ports, run_dir
-from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption
+from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note
 from deployer.engines.local import DirectoryLocks, NoImages, check_address
 from deployer.errors import EngineError, SettingRefused
 from deployer.results.checks import Finding
@@ -90,7 +90,7 @@ class MemoryEngine:
             each.seen = dataclasses.replace(each.seen, project=self.project)
             self.platform.servers.setdefault((self.project, name, env), []).append(each)
         swept = tuple(f"the server {each.seen.release} that a killed command left is removed" for each in left)
-        return (*((adoption(name, env, self.project),) if adopted else ()), *swept)
+        return (*((adoption_note(name, env, self.project),) if adopted else ()), *swept)
 
     def stage(self, launch: Launch) -> Deployment:
         self.platform.does("stage")
@@ -222,7 +222,7 @@ class MemoryEngine:
         return [each for each in self.servers(name, env) if each.seen.release != release]
 
     def _home(self, name: str, env: str) -> Path:
-        return self.state_dir / "run" / run_dir.place_of(self.project, env) / name
+        return self.state_dir / "run" / run_dir.env_dir_name(self.project, env) / name
 
     def servers(self, name: str, env: str) -> list[Running]:
         """Of this project, and those from before there were projects."""
@@ -265,14 +265,14 @@ class MemoryInventory:
     def names(self) -> tuple[tuple[str, str], ...]:
         project = self.engine.project
         servers = [key for key, found in self.engine.platform.servers.items() if found and key[0] in ("", project)]
-        locks = [key for key in run_dir.homes(self.engine.state_dir / "run") if key[0] == project]
+        locks = [key for key in run_dir.list_deployments(self.engine.state_dir / "run") if key[0] == project]
         return tuple(sorted({(name, env) for _, name, env in (*servers, *locks)}))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
         del name, env
         return ()
 
-    def strangers(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
+    def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         del name, env
         return ()
 

@@ -10,7 +10,7 @@ import requests
 from support.fake_engine import INFO, fake_engine
 
 from deployer.config.spec import Docker
-from deployer.engines.docker.api import absence, connect, docker_errors
+from deployer.engines.docker.api import connect, docker_errors, docker_problem
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.errors import EngineError, EngineUnavailable
@@ -23,7 +23,7 @@ def test_an_engine_that_is_too_old_is_told_with_both_versions(tmp_path, version)
             connect(address)
         (finding,) = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address))).platform()
         assert (finding.severity, version in finding.message, "1.30" in finding.message) == ("error", True, True)
-        assert absence(address)
+        assert docker_problem(address)
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.41", "1.99", "2.0"])

@@ -32,9 +32,9 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 
 def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
-    folder = engine.traits.state_dir / "run" / run_dir.place_of(engine.traits.project, env) / name / release
+    folder = engine.traits.state_dir / "run" / run_dir.env_dir_name(engine.traits.project, env) / name / release
     folder.mkdir(parents=True)
-    run_dir.write(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
+    run_dir.write_labels(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
     return folder
 
 
@@ -68,7 +68,7 @@ def test_what_has_lost_its_labels_is_litter_and_is_swept(engine):
     spoiled = put(engine, "2", pid=0)
     (spoiled / run_dir.RELEASE_FILE).write_text("{")
     engine.recover("m", "local")
-    assert [folder.name for folder in run_dir.releases(spoiled.parent)] == ["1"]
+    assert [folder.name for folder in run_dir.release_dirs(spoiled.parent)] == ["1"]
 
 
 def test_labels_lost_under_our_hands_are_an_engine_error(engine):
@@ -96,9 +96,9 @@ class Talker:
 def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
     folder = put(engine, "1")
     with (folder / LOG_FILE).open("wb") as log:
-        command = [sys.executable, "-S", "-c", WRITE, process.mark(folder)]
+        command = [sys.executable, "-S", "-c", WRITE, process.run_dir_argument(folder)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, text=True)
-    run_dir.write(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
+    run_dir.write_labels(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
     eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 60)
     seen = engine.observe("m", "local")
     assert seen is not None
@@ -143,4 +143,4 @@ def test_a_server_without_a_log_has_no_lines(engine):
 def test_a_gateway_is_refused_rather_than_left_out(tmp_path):
     assert EmbeddedEngine(tmp_path).gateway_digest("m", "local", "127.0.0.1") == ""
     with pytest.raises(SettingRefused, match="has no gateway"):
-        EmbeddedEngine(tmp_path, gated=True).gateway_digest("m", "local", "127.0.0.1")
+        EmbeddedEngine(tmp_path, gateway_requested=True).gateway_digest("m", "local", "127.0.0.1")

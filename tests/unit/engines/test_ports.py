@@ -121,20 +121,20 @@ def test_a_child_that_inherits_it_can_share_it_and_keeps_it():
 
 
 def test_any_free_port_is_none_that_the_system_gives_to_those_who_connect(monkeypatch, tmp_path):
-    first = int(ports.GIVEN_AWAY.read_text().split()[0])
+    first = int(ports.EPHEMERAL_RANGE_FILE.read_text().split()[0])
     found = {ports.any_free(HOST) for _ in range(20)}
     assert len(found) > 1
-    assert all(ports.LOWEST <= port < first for port in found)
+    assert all(ports.LOWEST_PORT <= port < first for port in found)
     assert not any(map(listens, found))
-    monkeypatch.setattr(ports, "GIVEN_AWAY", tmp_path / "none")
+    monkeypatch.setattr(ports, "EPHEMERAL_RANGE_FILE", tmp_path / "none")
     assert ports.any_free(HOST) < 32_768
 
 
-@pytest.mark.parametrize("first", [0, ports.LOWEST + 1])
+@pytest.mark.parametrize("first", [0, ports.LOWEST_PORT + 1])
 def test_where_none_is_left_below_any_other_will_do(monkeypatch, tmp_path, first):
-    monkeypatch.setattr(ports, "GIVEN_AWAY", tmp_path / "range")
-    ports.GIVEN_AWAY.write_text(f"{first}\t60999\n")
-    assert ports.any_free(HOST, but=ports.LOWEST) != ports.LOWEST
+    monkeypatch.setattr(ports, "EPHEMERAL_RANGE_FILE", tmp_path / "range")
+    ports.EPHEMERAL_RANGE_FILE.write_text(f"{first}\t60999\n")
+    assert ports.any_free(HOST, exclude=ports.LOWEST_PORT) != ports.LOWEST_PORT
 
 
 def test_held_ports_are_all_different():
@@ -199,4 +199,4 @@ def test_ports_of_tests_are_those_of_one_process_and_none_that_the_tool_chooses(
     drawn.append({free_port() for _ in range(PORTS_EACH)})
     assert [len(each) > 1 for each in drawn] == [True] * 3
     assert sum(map(len, drawn)) == len(set.union(*drawn))
-    assert max(set.union(*drawn)) < ports.LOWEST
+    assert max(set.union(*drawn)) < ports.LOWEST_PORT

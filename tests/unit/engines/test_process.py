@@ -61,7 +61,7 @@ def spawn() -> Iterator[Spawn]:
 
 
 def test_a_server_is_found_by_its_pid_and_without_it(tmp_path, spawn):
-    child = spawn("--port=1", process.mark(tmp_path))
+    child = spawn("--port=1", process.run_dir_argument(tmp_path))
     for pid in (child.pid, None):
         found = process.find(tmp_path, pid)
         assert found is not None
@@ -71,9 +71,9 @@ def test_a_server_is_found_by_its_pid_and_without_it(tmp_path, spawn):
 def test_a_stranger_is_never_taken_for_ours(tmp_path, spawn):
     strangers = [
         spawn(),
-        spawn(process.mark(tmp_path / "other")),
-        spawn(process.mark(tmp_path) + "0"),
-        spawn("x" + process.mark(tmp_path)),
+        spawn(process.run_dir_argument(tmp_path / "other")),
+        spawn(process.run_dir_argument(tmp_path) + "0"),
+        spawn("x" + process.run_dir_argument(tmp_path)),
         spawn(str(tmp_path)),
     ]
     assert process.find(tmp_path, None) is None
@@ -87,7 +87,7 @@ def test_a_pid_that_is_none_or_anothers_finds_nothing(tmp_path, pid):
 
 
 def test_a_dead_child_that_nobody_has_looked_at_is_gone(tmp_path, spawn):
-    child = spawn(process.mark(tmp_path))
+    child = spawn(process.run_dir_argument(tmp_path))
     child.kill()
     eventually(lambda: psutil.Process(child.pid).status() == psutil.STATUS_ZOMBIE, "it is a zombie", 60)
     assert process.find(tmp_path, child.pid) is None
@@ -101,26 +101,26 @@ def ours(folder: Path, child: subprocess.Popen) -> psutil.Process:
 
 
 def test_stop_asks_first(tmp_path, spawn):
-    child = spawn(process.mark(tmp_path))
+    child = spawn(process.run_dir_argument(tmp_path))
     process.stop(ours(tmp_path, child), 10.0)
     assert child.wait(60) == -signal.SIGTERM
 
 
 def test_stop_insists_when_asking_does_not_help(tmp_path, spawn):
-    child = spawn(process.mark(tmp_path), script=STUBBORN)
+    child = spawn(process.run_dir_argument(tmp_path), script=STUBBORN)
     process.stop(ours(tmp_path, child), 0.1)
     assert child.wait(60) == -signal.SIGKILL
 
 
 def test_the_end_of_a_server_is_the_end_of_its_last_thread(tmp_path, spawn):
     port = free_port()
-    child = spawn(str(port), process.mark(tmp_path), script=LEAVES_A_THREAD)
+    child = spawn(str(port), process.run_dir_argument(tmp_path), script=LEAVES_A_THREAD)
     process.stop(ours(tmp_path, child), 60.0)
     socket.create_server(("127.0.0.1", port)).close()
 
 
 def test_stopping_what_has_ended_is_no_error(tmp_path, spawn):
-    child = spawn(process.mark(tmp_path))
+    child = spawn(process.run_dir_argument(tmp_path))
     found = ours(tmp_path, child)
     child.kill()
     child.wait(60)
@@ -134,7 +134,7 @@ def test_start_runs_the_server_in_a_session_of_its_own(tmp_path):
         pid = process.start(waits, tmp_path, tmp_path / "server.log", [held.fileno()])
     try:
         child = psutil.Process(pid)
-        assert process.mark(tmp_path) in child.cmdline()
+        assert process.run_dir_argument(tmp_path) in child.cmdline()
         assert child.cwd() == str(tmp_path)
         assert os.getsid(pid) == pid != os.getsid(0)
         assert str(tmp_path / "held") in set(map(_target, Path(f"/proc/{pid}/fd").iterdir()))

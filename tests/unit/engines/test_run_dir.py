@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deployer.engines import run_dir
-from deployer.engines.run_dir import CONFIG_FOLDER, LOG_FILE, RELEASE_FILE, Release
+from deployer.engines.run_dir import CONFIG_DIR, LOG_FILE, RELEASE_FILE, Release
 from deployer.results.deployment import Endpoints, Rendered, ServedModel
 
 RELEASE = Release(
@@ -31,10 +31,10 @@ RELEASE = Release(
 
 @pytest.mark.parametrize("release", [RELEASE, dataclasses.replace(RELEASE, pid=7, models=())])
 def test_labels_are_read_back(tmp_path, release):
-    run_dir.write(tmp_path, release)
-    assert run_dir.read(tmp_path) == release
-    run_dir.write(tmp_path, dataclasses.replace(release, role="serving"))
-    assert (run_dir.read(tmp_path) or release).role == "serving"
+    run_dir.write_labels(tmp_path, release)
+    assert run_dir.read_labels(tmp_path) == release
+    run_dir.write_labels(tmp_path, dataclasses.replace(release, role="serving"))
+    assert (run_dir.read_labels(tmp_path) or release).role == "serving"
     assert [path.name for path in tmp_path.iterdir()] == [RELEASE_FILE]
 
 
@@ -53,7 +53,7 @@ def test_a_candidate_is_seen_at_its_private_ports_and_a_serving_one_at_the_publi
 def test_a_half_written_or_garbled_release_is_nothing(tmp_path, text):
     if text is not None:
         (tmp_path / RELEASE_FILE).write_text(text)
-    assert run_dir.read(tmp_path) is None
+    assert run_dir.read_labels(tmp_path) is None
 
 
 @pytest.mark.parametrize(
@@ -63,31 +63,31 @@ def test_a_half_written_or_garbled_release_is_nothing(tmp_path, text):
 )  # fmt: skip
 def test_labels_of_other_types_are_nothing(tmp_path, key, value):
     (tmp_path / RELEASE_FILE).write_text(json.dumps({**dataclasses.asdict(RELEASE), key: value}))
-    assert run_dir.read(tmp_path) is None
+    assert run_dir.read_labels(tmp_path) is None
 
 
 def test_the_servers_files_are_put_there_whole_and_replaced_whole(tmp_path):
     run_dir.write_config(tmp_path, Rendered({"a.config": "one", "b.config": "two"}))
-    first = (tmp_path / CONFIG_FOLDER / "a.config").stat().st_ino
+    first = (tmp_path / CONFIG_DIR / "a.config").stat().st_ino
     run_dir.write_config(tmp_path, Rendered({"a.config": "new"}))
-    files = {path.name: path.read_text() for path in (tmp_path / CONFIG_FOLDER).iterdir()}
+    files = {path.name: path.read_text() for path in (tmp_path / CONFIG_DIR).iterdir()}
     assert files == {"a.config": "new", "b.config": "two"}
-    assert (tmp_path / CONFIG_FOLDER / "a.config").stat().st_ino != first
+    assert (tmp_path / CONFIG_DIR / "a.config").stat().st_ino != first
 
 
 def test_releases_are_folders_in_the_order_of_their_making(tmp_path):
     home = tmp_path / "m"
-    assert run_dir.releases(home) == ()
+    assert run_dir.release_dirs(home) == ()
     made = [run_dir.new_release_id() for _ in range(20)]
     for name in reversed(made):
         (home / name).mkdir(parents=True)
     (home / ".lock-owner").touch()
-    assert [folder.name for folder in run_dir.releases(home)] == made
+    assert [folder.name for folder in run_dir.release_dirs(home)] == made
     assert len(set(made)) == 20
 
 
 def full(folder: Path) -> Path:
-    run_dir.write(folder, RELEASE)
+    run_dir.write_labels(folder, RELEASE)
     run_dir.write_config(folder, Rendered({"a.config": "one"}))
     (folder / LOG_FILE).write_text("line")
     return folder
@@ -112,8 +112,8 @@ def test_the_labels_go_last_so_that_a_killed_removal_is_found_and_finished(tmp_p
         patched.setattr(run_dir.shutil, "rmtree", die_in_the_config)
         with pytest.raises(KeyboardInterrupt):
             run_dir.delete(folder)
-    assert removed == [CONFIG_FOLDER]
-    assert run_dir.read(folder) == RELEASE
+    assert removed == [CONFIG_DIR]
+    assert run_dir.read_labels(folder) == RELEASE
     run_dir.delete(folder)
     assert not folder.exists()
 
@@ -138,5 +138,5 @@ def test_a_servers_user_may_read_its_config_whatever_the_umask(tmp_path, umask):
         run_dir.write_config(tmp_path / "release", Rendered({"models.config": "x"}))
     finally:
         os.umask(before)
-    config = tmp_path / "release" / CONFIG_FOLDER
+    config = tmp_path / "release" / CONFIG_DIR
     assert (config.stat().st_mode & 0o777, (config / "models.config").stat().st_mode & 0o777) == (0o755, 0o644)

@@ -23,9 +23,9 @@ LABELS = Release("m", "local", "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d",
 
 def put(folder: Path, project: str, name: str = "m", said: str | None = None, env: str = "local") -> Path:
     """The run folder of a server that has ended; its labels say `said`."""
-    release = folder / ".deployer/run" / run_dir.place_of(project, env) / name / f"1-{env}-{project}"
+    release = folder / ".deployer/run" / run_dir.env_dir_name(project, env) / name / f"1-{env}-{project}"
     labels = dataclasses.replace(LABELS, name=name, env=env, release=release.name, project=project)
-    run_dir.write(release, labels if said is None else dataclasses.replace(labels, project=said))
+    run_dir.write_labels(release, labels if said is None else dataclasses.replace(labels, project=said))
     return release
 
 

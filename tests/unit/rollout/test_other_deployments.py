@@ -39,9 +39,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put(folder: Path, env: str, project: str = "shop", name: str = "m", state: str = ".deployer") -> None:
     """The run folder of a server that has ended."""
-    release = folder / state / "run" / run_dir.place_of(project, env) / name / "1"
+    release = folder / state / "run" / run_dir.env_dir_name(project, env) / name / "1"
     labels = Release(name, env, "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", (MODEL,), 0, project)
-    run_dir.write(release, labels)
+    run_dir.write_labels(release, labels)
 
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)

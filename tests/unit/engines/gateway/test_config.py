@@ -91,12 +91,12 @@ def test_every_setting_makes_another_gateway(tmp_path, settings):
 def test_another_token_or_certificate_makes_another_gateway_and_the_same_do_not(tmp_path):
     home, path = GatewayDir(tmp_path / "home"), tmp_path / "tokens"
     wanted = GatewayConfig(Gateway(enabled=True, tls=True, tokens=path))
-    tokens.write(path, {"a": tokens.hashed("1")})
+    tokens.write(path, {"a": tokens.hash_token("1")})
     files = wanted.files(home, "1", PLACE)
     digest = wanted.digest(home, PLACE.host)
     assert wanted.digest(home, PLACE.host) == digest
     assert files["server.pem"] == wanted.files(home, "2", PLACE)["server.pem"]
-    tokens.write(path, {"a": tokens.hashed("2")})
+    tokens.write(path, {"a": tokens.hash_token("2")})
     assert (changed := wanted.digest(home, PLACE.host)) != digest
     tls.make(home.self_signed, PLACE.host)
     assert wanted.digest(home, PLACE.host) not in (digest, changed)

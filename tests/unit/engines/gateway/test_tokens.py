@@ -15,8 +15,8 @@ from deployer.operations.token import token
 
 
 def test_a_file_has_hashes_and_is_its_owners_alone(tmp_path):
-    path, made = tmp_path / "deep" / "tokens", tokens.new()
-    tokens.write(path, {"alice": tokens.hashed(made)})
+    path, made = tmp_path / "deep" / "tokens", tokens.generate()
+    tokens.write(path, {"alice": tokens.hash_token(made)})
     assert tokens.read(path) == {"alice": hashlib.sha256(made.encode()).hexdigest()}
     assert made not in path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
@@ -54,7 +54,7 @@ def test_the_verb_makes_replaces_and_revokes(tmp_path):
     (said,) = second.notices
     assert "alice" in said
     assert first.token != second.token
-    assert tokens.read(first.file)["alice"] == tokens.hashed(second.token)
+    assert tokens.read(first.file)["alice"] == tokens.hash_token(second.token)
     revoked = token("alice", revoke=True, settings=settings)
     assert (revoked.token, revoked.notices) == (None, ())
     assert token("alice", settings=settings).notices == ()

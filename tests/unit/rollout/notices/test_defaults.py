@@ -29,8 +29,8 @@ def engine(name: str) -> Any:
     return SimpleNamespace(traits=SimpleNamespace(name=name), inventory=inventory)
 
 
-def workspace(absence: str = "", **spec: object) -> Workspace:
-    return Workspace(Spec(**spec), (engine("embedded"),), Settings(), absence)
+def workspace(docker_problem: str = "", **spec: object) -> Workspace:
+    return Workspace(Spec(**spec), (engine("embedded"),), Settings(), docker_problem)
 
 
 def test_the_engine_is_said_when_it_is_chosen_and_not_later():

@@ -15,7 +15,7 @@ import pytest
 from support.world import eventually
 
 from deployer.engines import run_dir
-from deployer.engines.embedded import running
+from deployer.engines.embedded import processes
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import Release
 
@@ -58,12 +58,12 @@ def server(state: Path, **parts: str) -> list[str]:
 def put(state: Path, pid: int | None, project: str = "shop", name: str = "m") -> Path:
     folder = state / "run" / "local@shop" / "m" / RELEASE
     labels = Release(name, "local", RELEASE, "serving", "", "127.0.0.1", 8501, 8500, 3, 4, "d", (), pid, project)
-    run_dir.write(folder, labels)
+    run_dir.write_labels(folder, labels)
     return folder
 
 
-def seen(child: subprocess.Popen[bytes]) -> list[running.Running]:
-    return [found for found in running.servers() if found.pid == child.pid]
+def seen(child: subprocess.Popen[bytes]) -> list[processes.ServerProcess]:
+    return [found for found in processes.find_servers() if found.pid == child.pid]
 
 
 def test_a_server_whose_state_directory_is_gone_is_seen_with_what_its_arguments_say(tmp_path, module):
@@ -90,7 +90,7 @@ def test_labels_that_agree_make_a_server_known_and_others_make_it_nobodys(tmp_pa
     with started(server(state), module) as child:
         for pid, project, name in ((child.pid, "shop", "m"), (None, "shop", "m")):
             put(state, pid, project, name)
-            assert [found.known for found in seen(child)] == [True]
+            assert [found.labels_agree for found in seen(child)] == [True]
         for pid, project, name in ((1, "shop", "m"), (child.pid, "else", "m"), (child.pid, "shop", "n")):
             put(state, pid, project, name)
             assert seen(child) == []
@@ -142,8 +142,8 @@ def test_a_program_that_is_no_python_is_none_of_ours(tmp_path):
     finally:
         os.killpg(child.pid, signal.SIGKILL)
         child.wait(60)
-    assert running.recognised(child.pid) is None
-    assert running.recognised(os.getpid()) is None
+    assert processes.identify(child.pid) is None
+    assert processes.identify(os.getpid()) is None
 
 
 def test_a_process_of_another_user_is_none_of_ours(tmp_path, module, monkeypatch):

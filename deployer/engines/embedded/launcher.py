@@ -24,13 +24,13 @@ def check_settings(launch: Launch) -> None:
     flags.check(flags.EMBEDDED, launch.flags)
 
 
-def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Deployment:
+def start_candidate(launch: Launch, directory: Path, observed: Deployment | None) -> Deployment:
     """A server that listens on private ports and holds its public ones, closed. Raises PortTaken, EngineError."""
-    with _held(launch, observed) as (rest, grpc, private_rest, private_grpc):
+    with _hold_ports(launch, observed) as (rest, grpc, private_rest, private_grpc):
         release = Release(
             name=launch.name,
             env=launch.env,
-            release=folder.name,
+            release=directory.name,
             role=CANDIDATE,
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             host=launch.host,
@@ -43,56 +43,58 @@ def candidate(launch: Launch, folder: Path, observed: Deployment | None) -> Depl
             project=launch.project,
             store=launch.models_root,
         )
-        return _start(folder.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
+        return _start(directory.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
 
 
 @contextmanager
-def _held(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
+def _hold_ports(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
     """REST and gRPC, public and private, held until the child has inherited them."""
     held: list[HeldPort] = []
     try:
         running = observed is not None and observed.running
         rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-        held.append(_public(launch.host, launch.rest_port, REST_PORT, rest, shared=running))
-        held.append(_public(launch.host, launch.grpc_port, GRPC_PORT, grpc, shared=running))
+        held.append(_hold_public_port(launch.host, launch.rest_port, REST_PORT, rest, shared=running))
+        held.append(_hold_public_port(launch.host, launch.grpc_port, GRPC_PORT, grpc, shared=running))
         held += [ports.hold(launch.host, 0), ports.hold(launch.host, 0)]
         yield held[0], held[1], held[2], held[3]
     finally:
         ports.release(held)
 
 
-def _public(host: str, wanted: int | None, usual: int, there: int | None, *, shared: bool) -> HeldPort:
+def _hold_public_port(host: str, requested: int | None, default: int, current: int | None, *, shared: bool) -> HeldPort:
     """The port of the deployment `there` when it will do, `shared` with a server that runs; else the wanted one; else
     the usual one; else any."""
-    if shared and there is not None and (not wanted or wanted == there):
-        return ports.hold(host, there)
-    if wanted:
-        ports.check_free(host, wanted)
-        return ports.hold(host, wanted)
-    return ports.hold(host, ports.first_free(host, there, usual if wanted is None else None))
+    if shared and current is not None and (not requested or requested == current):
+        return ports.hold(host, current)
+    if requested:
+        ports.check_free(host, requested)
+        return ports.hold(host, requested)
+    return ports.hold(host, ports.first_free(host, current, default if requested is None else None))
 
 
-def _start(folder: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
+def _start(directory: Path, release: Release, launch: Launch, held: tuple[HeldPort, ...]) -> Deployment:
     try:
-        folder.mkdir(parents=True, mode=0o700)
-        run_dir.write_config(folder, launch.rendered)
-        run_dir.write(folder, release)
-        log = folder / run_dir.LOG_FILE
-        pid = process.start(_arguments(folder, release, launch), folder, log, [port.sock.fileno() for port in held])
-        run_dir.write(folder, dataclasses.replace(release, pid=pid))
+        directory.mkdir(parents=True, mode=0o700)
+        run_dir.write_config(directory, launch.rendered)
+        run_dir.write_labels(directory, release)
+        log = directory / run_dir.LOG_FILE
+        pid = process.start(
+            _arguments(directory, release, launch), directory, log, [port.sock.fileno() for port in held]
+        )
+        run_dir.write_labels(directory, dataclasses.replace(release, pid=pid))
     except OSError as error:
-        releases.discard(folder)
-        problem = f"the run folder {folder} cannot be written: {error.strerror or error}"
+        releases.discard(directory)
+        problem = f"the run folder {directory} cannot be written: {error.strerror or error}"
         raise EngineError(problem, hint=os_error_hint(error)) from error
     except BaseException:
-        releases.discard(folder)
+        releases.discard(directory)
         raise
-    return releases.observed(folder)
+    return releases.require_deployment(directory)
 
 
-def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
-    config = folder / run_dir.CONFIG_FOLDER
-    given: dict[str, str] = {
+def _arguments(directory: Path, release: Release, launch: Launch) -> list[str]:
+    config_dir = directory / run_dir.CONFIG_DIR
+    arguments: dict[str, str] = {
         "listen_address": release.host,
         "port": str(release.private_grpc_port),
         "rest_api_port": str(release.private_rest_port),
@@ -100,13 +102,13 @@ def _arguments(folder: Path, release: Release, launch: Launch) -> list[str]:
         "public_rest_api_port": str(release.rest_port),
         "reuse_port": "true",
         "drain_seconds": f"{releases.DRAIN_SECONDS:g}",
-        "model_config_file": str(config / MODEL_CONFIG),
+        "model_config_file": str(config_dir / MODEL_CONFIG),
         "allow_version_labels_for_unavailable_models": "true",
         "max_num_load_retries": "0",
         **dict(launch.flags),
     }
     if BATCHING in launch.rendered.files:
-        given |= {"enable_batching": "true", "batching_parameters_file": str(config / BATCHING)}
+        arguments |= {"enable_batching": "true", "batching_parameters_file": str(config_dir / BATCHING)}
     if MONITORING in launch.rendered.files:
-        given["monitoring_config_file"] = str(config / MONITORING)
-    return [f"--{name}={value}" for name, value in given.items()]
+        arguments["monitoring_config_file"] = str(config_dir / MONITORING)
+    return [f"--{name}={value}" for name, value in arguments.items()]

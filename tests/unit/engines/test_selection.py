@@ -27,33 +27,33 @@ def no_docker(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-def names(found: engines.Usable) -> list[str]:
+def names(found: engines.EngineSelection) -> list[str]:
     return [engine.traits.name for engine in found.engines]
 
 
 def test_without_docker_auto_is_the_embedded_engine_and_says_why():
-    found = engines.usable(Spec())
+    found = engines.select_engines(Spec())
     assert names(found) == ["embedded"]
-    assert found.absence == "Docker is not installed"
+    assert found.docker_problem == "Docker is not installed"
 
 
 def test_docker_that_is_installed_and_not_running_is_told_apart(tmp_path):
     (tmp_path / "dockerd").touch(0o755)
-    assert "installed and not running" in engines.usable(Spec()).absence
+    assert "installed and not running" in engines.select_engines(Spec()).docker_problem
 
 
 def test_a_socket_that_nobody_answers_is_told(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "docker.sock"))
-    found = engines.usable(Spec())
-    assert (names(found), "Connection refused" in found.absence) == (["embedded"], True)
+    found = engines.select_engines(Spec())
+    assert (names(found), "Connection refused" in found.docker_problem) == (["embedded"], True)
 
 
 def test_a_socket_that_this_user_may_not_open_is_told(tmp_path, monkeypatch):
     (tmp_path / "docker.sock").touch()
     monkeypatch.setattr("os.access", lambda *_: False)
-    found = engines.usable(Spec())
-    assert (names(found), "may not open" in found.absence) == (["embedded"], True)
+    found = engines.select_engines(Spec())
+    assert (names(found), "may not open" in found.docker_problem) == (["embedded"], True)
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_socket_that_this_user_may_not_open_is_told(tmp_path, monkeypatch):
 )
 def test_an_engine_that_a_variable_asks_for_is_never_replaced(monkeypatch, variable, value, error):
     monkeypatch.setenv(variable, value)
-    found = engines.usable(Spec())
-    assert (names(found), found.absence) == (["docker", "embedded"], "")
+    found = engines.select_engines(Spec())
+    assert (names(found), found.docker_problem) == (["docker", "embedded"], "")
     with pytest.raises(error) as refused:
         found.engines[0].inventory.names()
     assert value in refused.value.message
@@ -77,31 +77,31 @@ def test_an_engine_that_a_variable_asks_for_is_never_replaced(monkeypatch, varia
 
 
 def test_nor_is_one_that_the_document_or_the_current_context_asks_for(monkeypatch, tmp_path):
-    asked = engines.usable(Spec(docker=Docker(host="unix:///nowhere.sock")))
+    asked = engines.select_engines(Spec(docker=Docker(host="unix:///nowhere.sock")))
     with pytest.raises(EngineUnavailable, match=r"docker\.host"):
         asked.engines[0].inventory.names()
     (tmp_path / "none").mkdir()
     (tmp_path / "none" / "config.json").write_text('{"currentContext": "far"}')
     with pytest.raises(EngineUnavailable, match="'far'"):
-        engines.usable(Spec()).engines[0].inventory.names()
+        engines.select_engines(Spec()).engines[0].inventory.names()
 
 
 def test_an_engine_that_was_named_is_the_only_one():
-    assert names(engines.usable(Spec(engine="embedded"))) == ["embedded"]
-    assert names(engines.usable(Spec(engine="docker"))) == ["docker"]
-    assert engines.usable(Spec(engine="embedded")).absence == ""
+    assert names(engines.select_engines(Spec(engine="embedded"))) == ["embedded"]
+    assert names(engines.select_engines(Spec(engine="docker"))) == ["docker"]
+    assert engines.select_engines(Spec(engine="embedded")).docker_problem == ""
 
 
 def test_engines_that_were_left_out_are_asked_for_a_moment(monkeypatch, tmp_path):
-    assert engines.beside(Spec()) == engines.Usable(())
-    assert names(engines.beside(Spec(engine="docker"))) == ["embedded"]
-    away = engines.beside(Spec(engine="embedded"))
-    assert (names(away), away.absence) == ([], "Docker is not installed")
+    assert engines.unselected_engines(Spec()) == engines.EngineSelection(())
+    assert names(engines.unselected_engines(Spec(engine="docker"))) == ["embedded"]
+    away = engines.unselected_engines(Spec(engine="embedded"))
+    assert (names(away), away.docker_problem) == ([], "Docker is not installed")
     monkeypatch.setattr(engines, "ASK_SECONDS", 0.2)
     with socket.socket(socket.AF_UNIX) as hanging:
         hanging.bind(str(tmp_path / "docker.sock"))
         hanging.listen()
-        (docker,) = engines.beside(Spec(engine="embedded")).engines
+        (docker,) = engines.unselected_engines(Spec(engine="embedded")).engines
         with pytest.raises(EngineUnavailable, match=r"0\.2 s"):
             docker.observe("m", "local")
 

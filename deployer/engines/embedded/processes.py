@@ -24,55 +24,55 @@ from deployer.results.model import NAME
 if TYPE_CHECKING:
     import psutil
 
-RELEASE = re.compile(r"\d{8}-\d{6}-\d{9}-[0-9a-f]{4}")
+RELEASE_ID = re.compile(r"\d{8}-\d{6}-\d{9}-[0-9a-f]{4}")
 PORT = re.compile(r"[1-9]\d{0,4}")
 OWN_ROOT = Path("/proc/self/root")
 
 
 @dataclass(frozen=True)
-class Running:
+class ServerProcess:
     """A server process by its command line, STATE_DIR/run/ENV@PROJECT/NAME/RELEASE in it."""
 
     pid: int
-    folder: Path
+    directory: Path
     host: str
     rest_port: int
     grpc_port: int
-    since: str
+    started: str
 
     @property
     def state_dir(self) -> Path:
         """The state directory that it was started from."""
-        return self.folder.parents[3]
+        return self.directory.parents[3]
 
     @property
     def project(self) -> str:
         """The project that it belongs to."""
-        return self.folder.parents[1].name.partition("@")[2]
+        return self.directory.parents[1].name.partition("@")[2]
 
     @property
     def env(self) -> str:
         """The environment of its deployment."""
-        return self.folder.parents[1].name.partition("@")[0]
+        return self.directory.parents[1].name.partition("@")[0]
 
     @property
     def name(self) -> str:
         """The name of its deployment."""
-        return self.folder.parent.name
+        return self.directory.parent.name
 
     @property
     def lost(self) -> bool:
         """Whether its run folder is gone: no command finds it there any more."""
-        return not os.path.lexists(self.folder)
+        return not os.path.lexists(self.directory)
 
     @property
-    def known(self) -> bool:
+    def labels_agree(self) -> bool:
         """Whether the labels in its run folder are this user's and agree with the process."""
-        labels = run_dir.read(self.folder)
-        if labels is None or not _is_mine(self.folder):
+        labels = run_dir.read_labels(self.directory)
+        if labels is None or not _is_owned(self.directory):
             return False
-        said = (labels.name, labels.env, labels.project, labels.release)
-        return said == (self.name, self.env, self.project, self.folder.name) and labels.pid in (None, self.pid)
+        labelled = (labels.name, labels.env, labels.project, labels.release)
+        return labelled == (self.name, self.env, self.project, self.directory.name) and labels.pid in (None, self.pid)
 
     def deployment(self) -> Deployment:
         """What can be told of a lost one: not its models, which its labels had."""
@@ -81,89 +81,89 @@ class Running:
             name=self.name,
             env=self.env,
             engine="embedded",
-            release=self.folder.name,
+            release=self.directory.name,
             role=LOST,
             models=(),
             endpoints=Endpoints(f"http://{host}:{self.rest_port}", f"{host}:{self.grpc_port}"),
             rest_port=self.rest_port,
             grpc_port=self.grpc_port,
             server_digest="",
-            created=self.since,
+            created=self.started,
             running=True,
             pid=self.pid,
-            folder=self.folder,
+            folder=self.directory,
             host=self.host,
             project=self.project,
         )
 
 
-def _is_mine(folder: Path) -> bool:
+def _is_owned(directory: Path) -> bool:
     try:
-        return folder.lstat().st_uid == os.getuid()
+        return directory.lstat().st_uid == os.getuid()
     except OSError:
         return False
 
 
-def servers() -> tuple[Running, ...]:
+def find_servers() -> tuple[ServerProcess, ...]:
     """Those whose labels agree, and those whose run folder is lost; of any project of this user."""
     import psutil
 
-    found = (recognised(pid) for pid in psutil.pids())
-    return tuple(each for each in found if each and (each.lost or each.known))
+    identified = (identify(pid) for pid in psutil.pids())
+    return tuple(server for server in identified if server and (server.lost or server.labels_agree))
 
 
-def recognised(pid: int) -> Running | None:
+def identify(pid: int) -> ServerProcess | None:
     """The server that a process is, or None for any other process."""
     import psutil
 
     try:
-        candidate = psutil.Process(pid)
-        words = candidate.cmdline()
-        if words[1:3] != ["-m", process.MODULE] or not _is_trusted(candidate):
+        server = psutil.Process(pid)
+        arguments = server.cmdline()
+        if arguments[1:3] != ["-m", process.MODULE] or not _is_trusted(server):
             return None
-        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(candidate.create_time()))
+        started = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(server.create_time()))
     except (psutil.Error, OSError):
         return None
-    return _read(pid, words[3:], since)
+    return _parse_arguments(pid, arguments[3:], started)
 
 
-def _is_trusted(candidate: psutil.Process) -> bool:
+def _is_trusted(server: psutil.Process) -> bool:
     """Whether it is a Python of this user that sees the files that we see: paths in a container are others."""
     import psutil
 
-    if candidate.status() == psutil.STATUS_ZOMBIE or set(candidate.uids()) != {os.getuid()}:
+    if server.status() == psutil.STATUS_ZOMBIE or set(server.uids()) != {os.getuid()}:
         return False
-    if not Path(candidate.exe()).name.startswith("python"):
+    if not Path(server.exe()).name.startswith("python"):
         return False
-    return not OWN_ROOT.exists() or OWN_ROOT.samefile(f"/proc/{candidate.pid}/root")
+    return not OWN_ROOT.exists() or OWN_ROOT.samefile(f"/proc/{server.pid}/root")
 
 
-def _read(pid: int, words: Sequence[str], since: str) -> Running | None:
+def _parse_arguments(pid: int, arguments: Sequence[str], started: str) -> ServerProcess | None:
     """What a server's arguments say, where this tool would have written them so."""
-    if [word.startswith(process.RUN_FOLDER) for word in words] != [False] * (len(words) - 1) + [True]:
+    if [argument.startswith(process.RUN_DIR_FLAG) for argument in arguments] != [False] * (len(arguments) - 1) + [True]:
         return None
-    folder = _run_folder(words[-1].removeprefix(process.RUN_FOLDER))
-    flags = dict(word.removeprefix("--").partition("=")[::2] for word in words)
+    directory = _parse_run_dir(arguments[-1].removeprefix(process.RUN_DIR_FLAG))
+    flags = dict(argument.removeprefix("--").partition("=")[::2] for argument in arguments)
     rest, grpc, host = (flags.get(name, "") for name in ("public_rest_api_port", "public_port", "listen_address"))
-    if folder is None or not (PORT.fullmatch(rest) and PORT.fullmatch(grpc)) or not host.isprintable():
+    if directory is None or not (PORT.fullmatch(rest) and PORT.fullmatch(grpc)) or not host.isprintable():
         return None
-    return Running(pid, folder, host, int(rest), int(grpc), since)
+    return ServerProcess(pid, directory, host, int(rest), int(grpc), started)
 
 
-def _run_folder(text: str) -> Path | None:
+def _parse_run_dir(text: str) -> Path | None:
     """The folder, if its path is one that this tool makes."""
-    folder = Path(text)
-    if not (text.isprintable() and folder.is_absolute() and str(folder) == text and ".." not in folder.parts):
+    directory = Path(text)
+    if not (text.isprintable() and directory.is_absolute() and str(directory) == text and ".." not in directory.parts):
         return None
-    match folder.parts[1:]:
-        case [_, *_, "run", place, name, release]:
-            env, _, project = place.partition("@")
-            forms = ((NAME, env), (PROJECT, project), (NAME, name), (RELEASE, release))
-            return folder if all(form.fullmatch(part) for form, part in forms) else None
+    match directory.parts[1:]:
+        case [_, *_, "run", env_dir, name, release]:
+            env, _, project = env_dir.partition("@")
+            forms = ((NAME, env), (PROJECT, project), (NAME, name), (RELEASE_ID, release))
+            return directory if all(form.fullmatch(part) for form, part in forms) else None
     return None
 
 
-def end(lost: Deployment, grace_seconds: float) -> None:
+def stop_lost(lost: Deployment, grace_seconds: float) -> None:
     """Stop a lost server, once it has drained, unless the process is another one by now."""
     import psutil
 
@@ -171,6 +171,6 @@ def end(lost: Deployment, grace_seconds: float) -> None:
         server = psutil.Process(lost.pid)
     except psutil.NoSuchProcess:
         return
-    there = recognised(server.pid)
-    if there is not None and there.folder == lost.folder and there.lost:
+    current = identify(server.pid)
+    if current is not None and current.directory == lost.folder and current.lost:
         process.stop(server, grace_seconds)
