@@ -64,7 +64,7 @@ def select_engines(spec: Spec) -> EngineSelection:
         return EngineSelection((ENGINES[spec.engine](spec),))
     from deployer.engines.docker import api, context
 
-    docker_problem = "" if context.chosen(spec.docker.host).by else api.docker_problem()
+    docker_problem = "" if context.choose(spec.docker.host).source else api.docker_problem()
     return EngineSelection(
         tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not docker_problem), docker_problem
     )
@@ -79,7 +79,7 @@ def unselected_engines(spec: Spec) -> EngineSelection:
         return EngineSelection((_embedded(spec),))
     from deployer.engines.docker import api, context
 
-    docker_problem = "" if context.chosen(spec.docker.host).by else api.no_way_in()
+    docker_problem = "" if context.choose(spec.docker.host).source else api.socket_problem()
     return (
         EngineSelection((), docker_problem)
         if docker_problem
@@ -108,5 +108,5 @@ def port_holder(engine: Engine, port: int) -> str:
     from deployer.engines.docker import api, placement
 
     with contextlib.suppress(EngineError):
-        return placement.publisher(api.connect(), port) or holder
+        return placement.port_publisher(api.connect(), port) or holder
     return holder

@@ -37,10 +37,8 @@ def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, ob
         pointers.check((model.path / EXTRA,))
         for problem in op_sets.unfit(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {problem.reason}", hint=problem.remedy)
-        if problem := xla_problem(graph, flags):
-            raise ConfigError(
-                f"{model.name}:{model.version} would answer nothing: {problem.reason}", hint=problem.remedy
-            )
+        if xla := xla_problem(graph, flags):
+            raise ConfigError(f"{model.name}:{model.version} would answer nothing: {xla.reason}", hint=xla.remedy)
 
 
 def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, object]) -> Iterator[str]:
@@ -49,8 +47,8 @@ def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, ob
     for target in targets:
         for problem in op_sets.unfit(graph, target) if target else ():
             yield f"it would not load: {problem.reason} ({problem.remedy})"
-    if problem := xla_problem(graph, flags):
-        yield f"{problem.reason} ({problem.remedy})"
+    if xla := xla_problem(graph, flags):
+        yield f"{xla.reason} ({xla.remedy})"
 
 
 def xla_problem(graph: Any, flags: Mapping[str, object]) -> Unfit | None:

@@ -96,11 +96,11 @@ def test_a_lock_can_be_taken_away(project, reloading_to):
 @pytest.fixture
 def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
     """A lock whose holders pass for processes of another machine, where times are short."""
-    mine = owners.current_owner
+    mine = owners.myself
     monkeypatch.setattr(
         engine_lock, "current_owner", lambda: dataclasses.replace(mine(), machine="far away", host="far")
     )
-    monkeypatch.setattr(engine_lock, "BEAT_SECONDS", 0.1)
+    monkeypatch.setattr(engine_lock, "HEARTBEAT_SECONDS", 0.1)
     monkeypatch.setattr(engine_lock, "EXPIRY_SECONDS", 3.0)
     return EngineLock(connect(), PROJECT, "half_plus_two", "local")
 
@@ -108,21 +108,21 @@ def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
 def test_a_holder_elsewhere_that_lives_is_respected(far):
     with far.hold(0.0), pytest.raises(LockHeld, match="on far, since"), far.hold(4.0):
         pass
-    assert far.look() is None
+    assert far.inspect() is None
 
 
 def test_a_holder_elsewhere_that_counts_no_more_is_not_waited_for(far, monkeypatch):
     with monkeypatch.context() as changed:
         changed.setattr(EngineLock, "_heartbeat", lambda *_: None)
         with far.hold(0.0):
-            dead = far.look()
+            dead = far.inspect()
             with pytest.raises(LockHeld), far.hold(0.0):
                 pass
             with far.hold(30.0):
-                assert far.look().id != dead.id
+                assert far.inspect().id != dead.id
                 far.remove(dead.id)  # the first one comes back to life, and lets go of what was its own
-                assert far.look() is not None
-    assert far.look() is None
+                assert far.inspect() is not None
+    assert far.inspect() is None
 
 
 def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
@@ -131,7 +131,7 @@ def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
         "half_plus_two", "local", "docker", "r", "candidate", (), Endpoints("", ""), 1, 2, "d", "", True, None, project
     )
     with engine.locks.acquire("half_plus_two", "local", 0.0):
-        far.remove(far.look().id)
+        far.remove(far.inspect().id)
         with pytest.raises(LockHeld, match=r"was taken away meanwhile$"):
             engine.promote(there, 1.0, lambda _: None)
         with far.hold(0.0), pytest.raises(LockHeld, match=r"meanwhile; it is held by process .* on far"):
@@ -142,7 +142,7 @@ def test_the_verb_takes_away_a_lock_from_elsewhere(far, project):
     with far.hold(0.0):
         assert "on far" in deployer("unlock", "half_plus_two", cwd=project).out
         assert "was taken from process" in deployer("unlock", "half_plus_two", "--force", cwd=project).out
-        assert far.look() is None
+        assert far.inspect() is None
 
 
 def test_a_container_of_that_name_that_is_no_lock_is_never_touched(far, project, server_image):
@@ -158,7 +158,7 @@ def test_a_container_of_that_name_that_is_no_lock_is_never_touched(far, project,
 
 def test_an_owner_that_cannot_be_read_is_one_that_nobody_knows(far, server_image, monkeypatch):
     docker("create", "--name", LOCK, "--label", 'deployer.lock.owner={"pid": []}', server_image)
-    assert far.look().whose == "another command"
+    assert far.inspect().owner_text == "another command"
     with far.hold(30.0):
         assert json.loads(inspect(LOCK)["Config"]["Labels"]["deployer.lock.owner"])["host"] == "far"
 

@@ -58,7 +58,7 @@ def configure(project, *, flags="", gateway="", enabled=True, drain_seconds=5):
 
 def write_tokens(path, *tokens):
     """As `deployer token` writes them."""
-    hashes.write(path, {f"client{number}": hashes.hashed(token) for number, token in enumerate(tokens)})
+    hashes.write(path, {f"client{number}": hashes.hash_token(token) for number, token in enumerate(tokens)})
 
 
 def assert_closed_without_token(endpoints, certificate):

@@ -19,11 +19,11 @@ CONFLICT = 409
 """How the engine tells that something is not as the call takes it to be."""
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
-NO_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
+MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
 """Of a mount whose source is not there, as the engine sees it."""
 
-LOCAL = "unix://"
-START = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
+UNIX_SCHEME = "unix://"
+START_HINT = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first that mounts folders by type, so that a missing one is an error."""
 
@@ -35,30 +35,30 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
     machine, because an engine must see this machine's folders. Each call may take so many `seconds`.
     """
     address = host or docker_context.address()
-    by = docker_context.chosen(host).by
-    what = f"the Docker Engine at {address}{f' ({by})' if by else ''}"
-    if not address.startswith(LOCAL):
+    source = docker_context.choose(host).source
+    action = f"the Docker Engine at {address}{f' ({source})' if source else ''}"
+    if not address.startswith(UNIX_SCHEME):
         raise EngineUnavailable(
-            f"{what} is on another machine, which does not see this machine's models",
-            hint=f"{_without(by)}; remote engines come later",
+            f"{action} is on another machine, which does not see this machine's models",
+            hint=f"{_switch_hint(source)}; remote engines come later",
         )
-    way = f"start it, or {_without(by)}; docker context ls lists others" if by else START
-    with docker_errors(what, seconds, way):
-        version = _spoken(address, seconds)
+    hint = f"start it, or {_switch_hint(source)}; docker context ls lists others" if source else START_HINT
+    with docker_errors(action, seconds, hint):
+        version = _ping_api_version(address, seconds)
         check_version(address, version)
         return _client_class()(base_url=address, version=version, timeout=seconds)
 
 
 def check_version(address: str, version: str) -> None:
     """Raise EngineUnavailable for an engine that speaks no API which the tool can use."""
-    if numbers(version) < numbers(OLDEST_API):
+    if parse_api_version(version) < parse_api_version(OLDEST_API):
         raise EngineUnavailable(
             f"the Docker Engine at {address} speaks API {version}, and deployer needs {OLDEST_API} or newer",
             hint=f"upgrade Docker to {OLDEST_ENGINE} or newer",
         )
 
 
-def numbers(version: str) -> tuple[float, ...]:
+def parse_api_version(version: str) -> tuple[float, ...]:
     """A version of the API, to be compared; what is none, such as `auto`, is newer than any."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else (float("inf"),)
@@ -75,8 +75,8 @@ def _client_class() -> Any:
             return dict(self.__dict__["read"])
 
         @_general_configs.setter
-        def _general_configs(self, found: object) -> None:
-            self.__dict__["read"] = credentials.settings(found)
+        def _general_configs(self, raw: object) -> None:
+            self.__dict__["read"] = credentials.sanitized_config(raw)
 
     class Client(docker.DockerClient):  # type: ignore[misc]
         def __init__(self, **arguments: Any) -> None:
@@ -85,7 +85,7 @@ def _client_class() -> Any:
     return Client
 
 
-def _spoken(address: str, seconds: float) -> str:
+def _ping_api_version(address: str, seconds: float) -> str:
     """The version of the API that an engine speaks, by its quickest answer: for `/version`, which the SDK would ask, it
     starts programs that tell theirs."""
     import requests
@@ -97,20 +97,20 @@ def _spoken(address: str, seconds: float) -> str:
     return str(answer.headers.get("Api-Version", "auto"))
 
 
-def _without(by: str) -> str:
+def _switch_hint(source: str) -> str:
     """How to have an engine of this machine instead of the one that was asked for."""
-    if by == "docker.host":
+    if source == "docker.host":
         return "take docker.host out"
-    if by.startswith("DOCKER_"):
-        return f"unset {by.partition('=')[0]}"
+    if source.startswith("DOCKER_"):
+        return f"unset {source.partition('=')[0]}"
     return "docker context use default"
 
 
 def docker_problem(address: str | None = None) -> str:
     """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
-    address = address or docker_context.USUAL
-    if closed := no_way_in(address):
-        return closed
+    address = address or docker_context.DEFAULT_ADDRESS
+    if problem := socket_problem(address):
+        return problem
     try:
         connect(address).close()
     except EngineError as error:
@@ -118,9 +118,9 @@ def docker_problem(address: str | None = None) -> str:
     return ""
 
 
-def no_way_in(address: str | None = None) -> str:
+def socket_problem(address: str | None = None) -> str:
     """Why nobody can ask the usual Docker Engine, by its socket alone; empty where it might answer."""
-    socket = (address or docker_context.USUAL).removeprefix(LOCAL)
+    socket = (address or docker_context.DEFAULT_ADDRESS).removeprefix(UNIX_SCHEME)
     if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
         import shutil
 
@@ -132,7 +132,7 @@ def no_way_in(address: str | None = None) -> str:
 
 
 @contextmanager
-def docker_errors(what: str, seconds: float = API_SECONDS, way: str = START) -> Iterator[None]:
+def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_HINT) -> Iterator[None]:
     """Whatever the SDK raises, as an EngineError that names what was being done; `way` is how an engine is reached."""
     import docker.errors
     import requests
@@ -141,64 +141,66 @@ def docker_errors(what: str, seconds: float = API_SECONDS, way: str = START) -> 
     try:
         yield
     except docker.errors.ImageNotFound as error:
-        raise EngineError(f"{what}: {_reason(error)}", hint="check docker.image, or pull it by hand") from error
+        raise EngineError(f"{action}: {_explanation(error)}", hint="check docker.image, or pull it by hand") from error
     except docker.errors.NotFound as error:
-        raise EngineError(f"{what}: {_reason(error)}", hint="run the command again") from error
+        raise EngineError(f"{action}: {_explanation(error)}", hint="run the command again") from error
     except docker.errors.APIError as error:
-        raise _api_failure(what, error) from error
+        raise _api_failure(action, error) from error
     except (requests.RequestException, HTTPError) as error:
-        raise _unreachable(what, error, seconds, way) from error
+        raise _unreachable(action, error, seconds, hint) from error
     except docker.errors.DockerException as error:
         if isinstance(error.__cause__ or error.__context__, OSError | HTTPError):
-            raise _unreachable(what, error, seconds, way) from error
-        raise EngineError(f"{what}: {_reason(error)}", hint="docker info and docker version tell more") from error
+            raise _unreachable(action, error, seconds, hint) from error
+        raise EngineError(
+            f"{action}: {_explanation(error)}", hint="docker info and docker version tell more"
+        ) from error
 
 
-def _api_failure(what: str, error: Any) -> EngineError:
-    reason = _reason(error)
+def _api_failure(action: str, error: Any) -> EngineError:
+    reason = _explanation(error)
     if PORT_TAKEN.search(reason):
         port = PORT.search(reason)
         return PortTaken(
-            f"{what}: port {port[1] if port else ''} is taken",
+            f"{action}: port {port[1] if port else ''} is taken",
             port=int(port[1]) if port else None,
             hint="choose another, or 0 for any free one",
         )
-    if missing := NO_SOURCE.search(reason):
-        return unseen(missing[1] or missing[2])
-    return EngineError(f"{what}: {reason}", hint="docker info and docker ps -a tell more")
+    if missing := MISSING_SOURCE.search(reason):
+        return invisible_directory(missing[1] or missing[2])
+    return EngineError(f"{action}: {reason}", hint="docker info and docker ps -a tell more")
 
 
-def unseen(folder: object) -> EngineError:
+def invisible_directory(directory: object) -> EngineError:
     """The error for a folder of this machine that is not there, or another one, for the engine."""
     return EngineError(
-        f"the Docker Engine does not see {folder} as it is here",
+        f"the Docker Engine does not see {directory} as it is here",
         hint="it may be a snap, have a /tmp of its own, or run on the other side of a shared socket: "
         "put the project where it sees it, or use --engine embedded",
     )
 
 
-def _reason(error: Any) -> str:
+def _explanation(error: Any) -> str:
     return str(getattr(error, "explanation", None) or error).strip()[:500]
 
 
-def _unreachable(what: str, error: Exception, seconds: float, way: str) -> EngineUnavailable:
+def _unreachable(action: str, error: Exception, seconds: float, hint: str) -> EngineUnavailable:
     text = str(error)
     if "Permission denied" in text:
         return EngineUnavailable(
-            f"{what} cannot be used: this user may not open its socket",
+            f"{action} cannot be used: this user may not open its socket",
             hint="join the docker group: sudo usermod -aG docker $USER, then log in again",
         )
     if "timed out" in text.lower():
         return EngineUnavailable(
-            f"{what} did not answer within {seconds:g} s", hint="docker info tells whether it hangs"
+            f"{action} did not answer within {seconds:g} s", hint="docker info tells whether it hangs"
         )
-    return EngineUnavailable(f"{what} cannot be reached: {_origin(error)[:200]}", hint=way)
+    return EngineUnavailable(f"{action} cannot be reached: {_root_cause(error)[:200]}", hint=hint)
 
 
-def _origin(error: BaseException) -> str:
+def _root_cause(error: BaseException) -> str:
     """What the system said, below what libraries made of it."""
-    while below := error.__cause__ or error.__context__:
-        error = below
+    while cause := error.__cause__ or error.__context__:
+        error = cause
     return getattr(error, "strerror", None) or str(error)
 
 
@@ -215,7 +217,7 @@ def remove_container(container: Any) -> None:
             container.wait(condition="removed", timeout=API_SECONDS)
 
 
-def lines(chunks: Iterator[bytes]) -> Iterator[str]:
+def decode_lines(chunks: Iterator[bytes]) -> Iterator[str]:
     """A log as it comes, in lines."""
     rest = b""
     for chunk in chunks:

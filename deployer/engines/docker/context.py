@@ -12,33 +12,28 @@ from typing import Any
 
 from deployer.errors import EngineUnavailable
 
-USUAL = "unix:///var/run/docker.sock"
-DEFAULT = "default"
+DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
+DEFAULT_CONTEXT = "default"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class EngineChoice:
     """What chose an engine, `DOCKER_HOST` for example; empty for the usual one, which nothing asked for."""
 
-    by: str
+    source: str
     context: str = ""
 
-    @property
-    def named(self) -> str:
-        """How an error names it."""
-        return f"the Docker Engine that {self.by} names" if self.by else "the Docker Engine"
 
-
-def chosen(host: str | None = None, environ: Mapping[str, str] = os.environ) -> Chosen:
+def choose(host: str | None = None, environ: Mapping[str, str] = os.environ) -> EngineChoice:
     """What says which engine is meant; `host` is the setting of that name. Nothing is looked at but names."""
     if host:
-        return Chosen("docker.host")
+        return EngineChoice("docker.host")
     if environ.get("DOCKER_HOST"):
-        return Chosen("DOCKER_HOST")
+        return EngineChoice("DOCKER_HOST")
     if name := environ.get("DOCKER_CONTEXT"):
-        return Chosen("" if name == DEFAULT else f"DOCKER_CONTEXT={name}", name)
-    name = _current(_folder(environ))
-    return Chosen("" if name == DEFAULT else f"the docker context {name}", name)
+        return EngineChoice("" if name == DEFAULT_CONTEXT else f"DOCKER_CONTEXT={name}", name)
+    name = _current_context(_config_dir(environ))
+    return EngineChoice("" if name == DEFAULT_CONTEXT else f"the docker context {name}", name)
 
 
 def address(environ: Mapping[str, str] = os.environ) -> str:
@@ -48,25 +43,25 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
-    name = chosen(None, environ).context
-    return USUAL if name == DEFAULT else _host(_folder(environ), name)
+    name = choose(None, environ).context
+    return DEFAULT_ADDRESS if name == DEFAULT_CONTEXT else _context_host(_config_dir(environ), name)
 
 
-def _folder(environ: Mapping[str, str]) -> Path:
+def _config_dir(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser())
 
 
-def _current(folder: Path) -> str:
+def _current_context(config_dir: Path) -> str:
     try:
-        return str(_object(folder / "config.json").get("currentContext") or DEFAULT)
+        return str(_read_object(config_dir / "config.json").get("currentContext") or DEFAULT_CONTEXT)
     except (OSError, ValueError, RecursionError):
-        return DEFAULT
+        return DEFAULT_CONTEXT
 
 
-def _host(folder: Path, name: str) -> str:
-    meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+def _context_host(config_dir: Path, name: str) -> str:
+    meta_file = config_dir / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     try:
-        return str(_object(meta)["Endpoints"]["docker"]["Host"] or USUAL)
+        return str(_read_object(meta_file)["Endpoints"]["docker"]["Host"] or DEFAULT_ADDRESS)
     except FileNotFoundError as error:
         raise EngineUnavailable(
             f"there is no docker context {name!r}", hint="docker context ls lists them; DOCKER_CONTEXT chooses one"
@@ -77,8 +72,8 @@ def _host(folder: Path, name: str) -> str:
         ) from error
 
 
-def _object(file: Path) -> dict[str, Any]:
-    found = json.loads(file.read_text(encoding="utf-8"))
-    if not isinstance(found, dict):
+def _read_object(file: Path) -> dict[str, Any]:
+    document = json.loads(file.read_text(encoding="utf-8"))
+    if not isinstance(document, dict):
         raise ValueError(f"{file} holds no object")
-    return found
+    return document

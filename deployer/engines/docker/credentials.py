@@ -41,19 +41,19 @@ def config_file(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()) / "config.json"
 
 
-def settings(raw: object) -> dict[str, Any]:
+def sanitized_config(raw: object) -> dict[str, Any]:
     """What the Docker SDK may read of a `config.json`: it fails at settings of other types than it expects."""
-    found = raw if isinstance(raw, Mapping) else {}
-    proxies = found.get("proxies")
-    kept: dict[str, Any] = {"auths": {}}
-    if _of_texts(headers := found.get("HttpHeaders")):
-        kept["HttpHeaders"] = headers
+    config = raw if isinstance(raw, Mapping) else {}
+    proxies = config.get("proxies")
+    sanitized: dict[str, Any] = {"auths": {}}
+    if _is_string_mapping(headers := config.get("HttpHeaders")):
+        sanitized["HttpHeaders"] = headers
     if isinstance(proxies, Mapping):
-        kept["proxies"] = {host: each for host, each in proxies.items() if _of_texts(each)}
-    return kept
+        sanitized["proxies"] = {host: proxy for host, proxy in proxies.items() if _is_string_mapping(proxy)}
+    return sanitized
 
 
-def faults(file: Path | None = None) -> Iterator[tuple[str, str]]:
+def config_problems(file: Path | None = None) -> Iterator[tuple[str, str]]:
     """What of the file is ignored, and what to do about it."""
     file = file or config_file()
     raw, problem = _read(file)
@@ -69,71 +69,71 @@ def faults(file: Path | None = None) -> Iterator[tuple[str, str]]:
             yield f"{program}, which {file} names, is not on PATH", f"install {program}, or take it out of {file}"
 
 
-def of_registry(registry: str, file: Path | None = None) -> Credentials:
+def for_registry(registry: str, file: Path | None = None) -> Credentials:
     """The credentials for a registry: `host[:port]`, or DOCKER_HUB."""
     file = file or config_file()
     raw, problem = _read(file)
     if problem:
-        return Credentials(problem=problem, remedy=f"correct {file}, then {_login(registry)}")
+        return Credentials(problem=problem, remedy=f"correct {file}, then {_login_command(registry)}")
     helpers, entries = (_mapping(raw.get(key)) for key in ("credHelpers", "auths"))
     key = "credHelpers" if registry in helpers else "credsStore"
     helper = helpers.get(registry) if registry in helpers else raw.get("credsStore")
     if isinstance(helper, str) and helper:
-        return _asked(helper, registry, f"{key} in {file}")
-    return _kept(entries, registry, file)
+        return _from_helper(helper, registry, f"{key} in {file}")
+    return _from_file(entries, registry, file)
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
     """The settings, or none and why."""
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}, ""
     except OSError as error:
         return {}, f"{file} cannot be read: {error.strerror}"
     except (ValueError, RecursionError):
         return {}, f"{file} is not JSON, and is ignored"
-    return (found, "") if isinstance(found, dict) else ({}, f"{file} holds no JSON object, and is ignored")
+    return (document, "") if isinstance(document, dict) else ({}, f"{file} holds no JSON object, and is ignored")
 
 
-def _asked(helper: str, registry: str, where: str) -> Credentials:
+def _from_helper(helper: str, registry: str, origin: str) -> Credentials:
     """A helper's answer. Nothing of a secret goes into a message."""
     program = f"docker-credential-{helper}"
     try:
-        return Credentials(_answer(program, registry))
-    except _Unusable as error:
+        return Credentials(_helper_auth(program, registry))
+    except _HelperError as error:
         verb = "install" if isinstance(error.__cause__, FileNotFoundError) else "mend"
-        remedy = f"{verb} {program}, or take it out of {where}; then {_login(registry)}"
-        return Credentials(problem=f"{program}, which {where} names, {error}", remedy=remedy)
+        remedy = f"{verb} {program}, or take it out of {origin}; then {_login_command(registry)}"
+        return Credentials(problem=f"{program}, which {origin} names, {error}", remedy=remedy)
 
 
-class _Unusable(Exception):
+class _HelperError(Exception):
     """What a helper did instead of answering."""
 
 
-def _answer(program: str, registry: str) -> dict[str, str]:
+def _helper_auth(program: str, registry: str) -> dict[str, str]:
     """The credentials, none where the helper has none. Raises _Unusable."""
     try:
-        code, out, err = _run(program, registry)
+        code, out, err = _run_helper(program, registry)
     except FileNotFoundError as error:
-        raise _Unusable("is not on PATH") from error
+        raise _HelperError("is not on PATH") from error
     except subprocess.TimeoutExpired as error:
-        raise _Unusable(f"did not answer within {HELPER_SECONDS} s") from error
+        raise _HelperError(f"did not answer within {HELPER_SECONDS} s") from error
     except (OSError, ValueError) as error:
-        raise _Unusable(f"cannot be run: {error}") from error
-    said = (out or err).strip()
-    if code and said.startswith(NOT_FOUND):
+        raise _HelperError(f"cannot be run: {error}") from error
+    reply = (out or err).strip()
+    if code and reply.startswith(NOT_FOUND):
         return {}
     if code:
-        raise _Unusable(f"failed: {said.splitlines()[0][:200] if said else f'exit code {code}'}")
+        raise _HelperError(f"failed: {reply.splitlines()[0][:200] if reply else f'exit code {code}'}")
     try:
         answer = json.loads(out)
         return _auth(registry, str(answer["Username"]), str(answer["Secret"]))
     except (ValueError, RecursionError, TypeError, LookupError) as error:
-        raise _Unusable("answered without JSON of a Username and a Secret") from error
+        raise _HelperError("answered without JSON of a Username and a Secret") from error
 
 
-def _run(program: str, registry: str) -> tuple[int, str, str]:
+def _run_helper(program: str, registry: str) -> tuple[int, str, str]:
     """Exit code and output; what it started ends with it at the deadline."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
@@ -154,9 +154,16 @@ def _auth(registry: str, user: str, secret: str) -> dict[str, str]:
     return {"username": user, "password": secret, "serveraddress": registry}
 
 
-def _kept(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
+def _from_file(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
     """What `docker login` wrote into the file itself."""
-    name = next((each for each in (registry, *entries) if each in entries and _host(each) == _host(registry)), None)
+    name = next(
+        (
+            entry_name
+            for entry_name in (registry, *entries)
+            if entry_name in entries and _host(entry_name) == _host(registry)
+        ),
+        None,
+    )
     if name is None:
         return Credentials()
     entry = _mapping(entries[name])
@@ -173,7 +180,7 @@ def _kept(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
         colon = ""
     if not colon:
         problem = f"auths.{name} in {file} holds no user and password"
-        return Credentials(problem=problem, remedy=f"{_login(registry)} writes it again")
+        return Credentials(problem=problem, remedy=f"{_login_command(registry)} writes it again")
     return Credentials(_auth(registry, user, secret.rstrip("\0")))
 
 
@@ -181,7 +188,7 @@ def _host(name: str) -> str:
     return name.removeprefix("https://").removeprefix("http://").partition("/")[0]
 
 
-def _login(registry: str) -> str:
+def _login_command(registry: str) -> str:
     return "docker login" if registry == DOCKER_HUB else f"docker login {registry}"
 
 
@@ -189,5 +196,5 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _of_texts(value: object) -> bool:
+def _is_string_mapping(value: object) -> bool:
     return isinstance(value, Mapping) and all(isinstance(each, str) for each in value.values())

@@ -15,11 +15,10 @@ from typing import Any
 
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
-from deployer.engines.docker import containers, exit_codes, listing, probe, starters, visibility
-from deployer.engines.docker.api import docker_errors, lines
-from deployer.engines.docker.blueprint import CONFIG_MOUNT
-from deployer.engines.docker.containers import Image, Placement
-from deployer.engines.docker.fitness import labelling, listed_dirs
+from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
+from deployer.engines.docker.api import decode_lines, docker_errors
+from deployer.engines.docker.container_spec import CONFIG_MOUNT
+from deployer.engines.docker.findings import join_paths, relabel_command
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.images import DockerImages, architecture_mismatch
 from deployer.engines.docker.inventory import DockerInventory
@@ -29,6 +28,7 @@ from deployer.engines.docker.placement import Placer
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.engines.docker.promotion import Promotion
 from deployer.engines.docker.recovery import Recovery
+from deployer.engines.docker.sdk_arguments import Image, Placement
 from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
@@ -101,7 +101,7 @@ class DockerEngine:
         """By the names of containers, and the links in the gateway's directory."""
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
-        return Recovery(self.host.state, gateways).carry_out(listed)
+        return Recovery(self.host.state, gateways).run(listed)
 
     def stage(self, launch: Launch) -> Deployment:
         """On the final ports where nothing serves yet, on free ones beside a server that does."""
@@ -109,31 +109,35 @@ class DockerEngine:
         flags.check(NAME, launch.flags)
         launch = dataclasses.replace(launch, project=host.project)
         observed = host.state.sweep(launch.name, launch.env)
-        place = Placer(host.state, launch, gated=host.gateway.enabled).place(run_dir.new_release_id(), observed)
-        run_dir.write_config(place.folder, launch.rendered)
-        with docker_errors(f"starting {place.container}"):
-            wanted = containers.creation(launch, place, host.settings, host.models_dir.resolve(), self._image())
-            container = host.client.containers.create(**wanted)
+        placement = Placer(host.state, launch, has_gateway=host.gateway.enabled).place(
+            run_dir.new_release_id(), observed
+        )
+        run_dir.write_config(placement.folder, launch.rendered)
+        with docker_errors(f"starting {placement.container}"):
+            arguments = sdk_arguments.create_arguments(
+                launch, placement, host.settings, host.models_dir.resolve(), self._image()
+            )
+            container = host.client.containers.create(**arguments)
             container.start()
-        self._check_mounts(container, launch, place)
-        return host.state.known(launch.name, launch.env, place.release)
+        self._check_mounts(container, launch, placement)
+        return host.state.require_server(launch.name, launch.env, placement.release)
 
     def _image(self) -> Image:
-        found = self.host.image
-        if found is None:
+        image = self.host.image
+        if image is None:
             raise EngineError(f"the engine does not have {self.host.settings.image}", hint="run the command again")
-        return Image(str(found.id), tuple(found.attrs.get("RepoDigests") or ()))
+        return Image(str(image.id), tuple(image.attrs.get("RepoDigests") or ()))
 
-    def _check_mounts(self, container: Any, launch: Launch, place: Placement) -> None:
+    def _check_mounts(self, container: Any, launch: Launch, placement: Placement) -> None:
         """Check that a container sees what is here, and may read it. Raises EngineError."""
         host, root = self.host, self.host.models_dir.resolve()
-        config = place.folder / run_dir.CONFIG_DIR
+        config_dir = placement.folder / run_dir.CONFIG_DIR
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
-        mounted = [(CONFIG_MOUNT, config, next(iter(launch.rendered.files)))]
+        mounted = [(CONFIG_MOUNT, config_dir, next(iter(launch.rendered.files)))]
         visibility.check(container, mounted + [(MODELS_MOUNT, root, each) for each in versions[:CHECKED_VERSIONS]])
         for version in versions:
             path = root / version
-            level = first_unreadable(path, root, probe.ids(host.settings.user))
+            level = first_unreadable(path, root, probe.parse_user(host.settings.user))
             if level and not probe.may_read(host.client, host.settings, root, level):
                 raise EngineError(
                     f"the server's user {host.settings.user} may not read {level}",
@@ -141,7 +145,9 @@ class DockerEngine:
                 )
             if visibility.is_confined(container) and not probe.may_read(host.client, host.settings, root, path):
                 dirs = (root, host.state_dir.resolve())
-                raise EngineError(f"SELinux keeps containers from reading {listed_dirs(dirs)}", hint=labelling(dirs))
+                raise EngineError(
+                    f"SELinux keeps containers from reading {join_paths(dirs)}", hint=relabel_command(dirs)
+                )
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """Through the gateway, or by starting the container again on the final ports."""
@@ -158,12 +164,12 @@ class DockerEngine:
                 self.discard(old)
                 old = None
             gateways = host.gateways(candidate.name, candidate.env, directory)
-            Promotion(host.state, gateways, candidate, old, accept, host.settings.restart).carry_out()
-        return host.state.known(candidate.name, candidate.env, candidate.release)
+            Promotion(host.state, gateways, candidate, old, accept, host.settings.restart).run()
+        return host.state.require_server(candidate.name, candidate.env, candidate.release)
 
     def render(self, form: str, launch: Launch) -> Rendered:
         """As Compose or `docker run` would start the container."""
-        return starters.render(self.host, form, launch)
+        return start_files.render(self.host, form, launch)
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
         """Of the settings, the template, the certificate and the tokens."""
@@ -178,8 +184,8 @@ class DockerEngine:
         self.locks.check(deployment)
         gateways = host.gateways(deployment.name, deployment.env)
         with docker_errors(f"replacing the gateway of {deployment.name}"):
-            Promotion(host.state, gateways, deployment, deployment, accept, host.settings.restart).renew_gateway()
-        return host.state.known(deployment.name, deployment.env, deployment.release)
+            Promotion(host.state, gateways, deployment, deployment, accept, host.settings.restart).replace_gateway()
+        return host.state.require_server(deployment.name, deployment.env, deployment.release)
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         """The directory is mounted, not the file: a renamed file is seen inside."""
@@ -206,21 +212,21 @@ class DockerEngine:
 
     def exit_reason(self, deployment: Deployment) -> str | None:
         """By the exit code. A container that restarts after a failure counts as ended."""
-        if self.host.state.alive(deployment):
+        if self.host.state.is_running(deployment):
             return None
         container_state = self.host.state.inspect_state(deployment)
         if not container_state:
             return "its container is gone"
         image = self.host.image
-        return exit_codes.cause(container_state, architecture_mismatch(self.host.info(), image) if image else "")
+        return exit_codes.exit_reason(container_state, architecture_mismatch(self.host.info(), image) if image else "")
 
     def memory(self, deployment: Deployment) -> Memory | None:
         """What is free is known of this machine, and of no other."""
-        return self.host.state.memory(deployment, here=self.host.address.startswith("unix://"))
+        return self.host.state.memory(deployment, local=self.host.address.startswith("unix://"))
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
         """Those of its container."""
         with docker_errors(f"reading the log of {deployment.release}"):
             container = self.host.state.container(deployment)
             chunks = container.logs(stream=True, follow=follow, tail="all" if tail is None else tail)
-            yield from lines(chunks)
+            yield from decode_lines(chunks)

@@ -23,7 +23,7 @@ from deployer.system.owners import Owner, current_owner, parse_owner
 from deployer.system.wait import Deadline
 
 LOCK = f"{LABEL}lock."
-BEAT_SECONDS = 5.0
+HEARTBEAT_SECONDS = 5.0
 EXPIRY_SECONDS = 20.0
 POLL_SECONDS = 0.1
 RELEASE_SECONDS = 5.0
@@ -36,10 +36,10 @@ class LockInfo:
 
     id: str
     owner: Owner | None
-    beats: int
+    heartbeats: int
 
     @property
-    def whose(self) -> str:
+    def owner_text(self) -> str:
         """In words."""
         return str(self.owner or "another command")
 
@@ -55,8 +55,8 @@ class ExpiryTracker:
         """Whether it has died: known at once of a process of this machine, of others when they count no more."""
         if held.owner is not None and held.owner.is_local:
             return held.owner.has_ended
-        if self._seen != (held.id, held.beats):
-            self._seen, self._since = (held.id, held.beats), time.monotonic()
+        if self._seen != (held.id, held.heartbeats):
+            self._seen, self._since = (held.id, held.heartbeats), time.monotonic()
         return time.monotonic() - self._since >= EXPIRY_SECONDS
 
 
@@ -78,69 +78,69 @@ class EngineLock:
     @contextmanager
     def hold(self, wait_seconds: float) -> Iterator[LockHandle]:
         """One command at a time. Raises LockHeld when it cannot be had within `wait_seconds`."""
-        identity = self._take(Deadline.after(wait_seconds))
+        container_id = self._acquire(Deadline.after(wait_seconds))
         released = threading.Event()
         try:
-            threading.Thread(target=self._heartbeat, args=(identity, released), daemon=True).start()
-            yield LockHandle(self, identity)
+            threading.Thread(target=self._heartbeat, args=(container_id, released), daemon=True).start()
+            yield LockHandle(self, container_id)
         finally:
             released.set()
             with contextlib.suppress(EngineError):  # an engine that is gone: the next command finds a dead holder
-                self.remove(identity)
+                self.remove(container_id)
 
-    def look(self) -> LockInfo | None:
+    def inspect(self) -> LockInfo | None:
         """Who holds it, or None. Raises EngineError for a container that is no lock."""
         import docker.errors
 
         with docker_errors(f"looking at {self.container}"):
             try:
-                found = self.client.api.inspect_container(self.container)
+                container = self.client.api.inspect_container(self.container)
             except docker.errors.NotFound:
                 return None
-        labels = found["Config"].get("Labels") or {}
+        labels = container["Config"].get("Labels") or {}
         if f"{LOCK}owner" not in labels:
             raise EngineError(f"there is a container {self.container} that is not deployer's", hint="rename it")
-        beats = found["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
-        return LockInfo(found["Id"], parse_owner(labels[f"{LOCK}owner"]), int(beats))
+        heartbeats = container["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
+        return LockInfo(container["Id"], parse_owner(labels[f"{LOCK}owner"]), int(heartbeats))
 
     def break_lock(self) -> None:
         """End who holds it, when that is a process of this machine; nobody holds it then."""
-        held = self.look()
+        held = self.inspect()
         if held is None:
             return
         if held.owner is not None:
             held.owner.terminate()
         self.remove(held.id)
 
-    def remove(self, identity: str) -> None:
+    def remove(self, container_id: str) -> None:
         """Take away one holder's lock, and nobody else's; no error when it is gone, or going."""
         import docker.errors
 
         with docker_errors(f"removing {self.container}"):
             try:
-                self.client.api.remove_container(identity, force=True, v=True)
+                self.client.api.remove_container(container_id, force=True, v=True)
             except docker.errors.NotFound:
                 pass
             except docker.errors.APIError as error:
                 if error.status_code != CONFLICT:
                     raise
 
-    def _take(self, deadline: Deadline) -> str:
-        watch, releasing = ExpiryTracker(), Deadline.after(RELEASE_SECONDS)
-        while (identity := self._create()) is None:
-            held = self.look()
-            if held and watch.expired(held):
+    def _acquire(self, deadline: Deadline) -> str:
+        expiry, releasing = ExpiryTracker(), Deadline.after(RELEASE_SECONDS)
+        while (container_id := self._create()) is None:
+            held = self.inspect()
+            if held and expiry.expired(held):
                 self.remove(held.id)
             elif deadline.passed and (held or releasing.passed):
                 raise self._refusal(held)
             else:
                 time.sleep(POLL_SECONDS)
-        return identity
+        return container_id
 
     def _refusal(self, held: LockInfo | None) -> LockHeld:
-        whose = held.whose if held else "another command"
+        owner_text = held.owner_text if held else "another command"
         return LockHeld(
-            f"deployment {self.name} [{self.env}] is being worked on by {whose}",
+            f"deployment {self.name} [{self.env}] is being worked on by {owner_text}",
             hint="wait for it with --lock-wait SECONDS: the lock of a command that died elsewhere is free after "
             f"{EXPIRY_SECONDS:g} s, and deployer unlock {cli_name(self.name, self.env)} takes one away",
         )
@@ -161,14 +161,14 @@ class EngineLock:
                     return None
                 raise
 
-    def _heartbeat(self, identity: str, released: threading.Event) -> None:
+    def _heartbeat(self, container_id: str, released: threading.Event) -> None:
         """Count, where an engine keeps a number for whoever wants one: how often a failed container is restarted."""
-        beats = 0
-        while not released.wait(BEAT_SECONDS):
-            beats += 1
-            policy = {"Name": "on-failure", "MaximumRetryCount": beats}
+        heartbeats = 0
+        while not released.wait(HEARTBEAT_SECONDS):
+            heartbeats += 1
+            policy = {"Name": "on-failure", "MaximumRetryCount": heartbeats}
             with contextlib.suppress(EngineError), docker_errors(f"holding {self.container}"):
-                self.client.api.update_container(identity, restart_policy=policy)
+                self.client.api.update_container(container_id, restart_policy=policy)
 
 
 @dataclass(frozen=True)
@@ -176,20 +176,20 @@ class LockHandle:
     """One holder's hold on a lock, which it may lose unseen: suspended for long, or to `deployer unlock --force`."""
 
     lock: EngineLock
-    identity: str
+    container_id: str
 
     def check(self) -> None:
         """Raises LockHeld when it is another's now, or nobody's."""
-        held = self.lock.look()
-        if held is None or held.id != self.identity:
-            now = f"; it is held by {held.whose}" if held else ""
+        held = self.lock.inspect()
+        if held is None or held.id != self.container_id:
+            holder = f"; it is held by {held.owner_text}" if held else ""
             raise LockHeld(
-                f"the lock on {self.lock.name} [{self.lock.env}] was taken away meanwhile{now}", hint="run it again"
+                f"the lock on {self.lock.name} [{self.lock.env}] was taken away meanwhile{holder}", hint="run it again"
             )
 
 
-def names(client: Any, project: str) -> set[tuple[str, str]]:
+def locked_deployments(client: Any, project: str) -> set[tuple[str, str]]:
     """(name, env) of every lock of a project on an engine."""
     with docker_errors("listing locks"):
         listed = client.api.containers(all=True, filters={"label": [f"{LOCK}name", f"{LOCK}project={project}"]})
-    return {(found["Labels"][f"{LOCK}name"], found["Labels"].get(f"{LOCK}env", "")) for found in listed}
+    return {(container["Labels"][f"{LOCK}name"], container["Labels"].get(f"{LOCK}env", "")) for container in listed}

@@ -14,10 +14,10 @@ MEANINGS = {
 }
 
 
-def cause(state: Mapping[str, Any], processors: str = "") -> str:
+def exit_reason(state: Mapping[str, Any], mismatch: str = "") -> str:
     """In one sentence. `processors` says that image and machine do not fit, and explains more than any exit code."""
     code = state.get("ExitCode", 0)
     if state.get("OOMKilled"):
         return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
-    why = processors or MEANINGS.get(code) or state.get("Error") or "see its log"
-    return f"its container ended with exit code {code}: {why}"
+    reason = mismatch or MEANINGS.get(code) or state.get("Error") or "see its log"
+    return f"its container ended with exit code {code}: {reason}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deployer.engines.docker.api import docker_errors
-from deployer.engines.docker.pulling import pull, tagged
+from deployer.engines.docker.image_pull import familiar_name, pull
 from deployer.results.deployment import NamedImage
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ class DockerImages:
 
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """One call, however many names there are."""
-        ids = _tags(self.host.client, [tagged(name) for name in names]) if names else {}
-        return {name: NamedImage(name, ids[tag]) for name in names if (tag := tagged(name)) in ids}
+        ids = _ids_by_tag(self.host.client, [familiar_name(name) for name in names]) if names else {}
+        return {name: NamedImage(name, ids[tag]) for name in names if (tag := familiar_name(name)) in ids}
 
     def current(self) -> NamedImage:
         """The image of new servers; without an id while the engine does not have it."""
-        found = self.host.image
-        return NamedImage(self.host.settings.image, "" if found is None else str(found.id))
+        image = self.host.image
+        return NamedImage(self.host.settings.image, "" if image is None else str(image.id))
 
     def pull(self, progress: Callable[[str], None]) -> None:
         """The server's image, and the gateway's where there is one."""
@@ -62,14 +62,14 @@ def find_image(client: Any, name: str) -> Any:
 def architecture_mismatch(info: Mapping[str, Any], image: Any) -> str:
     """Why an image is for another processor than the engine's; empty where it is for the same one."""
     host = str(info.get("Architecture", ""))
-    host, wanted = ARCHITECTURES.get(host, host), str(image.attrs.get("Architecture", ""))
-    if not wanted or not host or wanted == host:
+    host, required = ARCHITECTURES.get(host, host), str(image.attrs.get("Architecture", ""))
+    if not required or not host or required == host:
         return ""
-    return f"the image is for {wanted}, and the engine's machine is {host}"
+    return f"the image is for {required}, and the engine's machine is {host}"
 
 
-def _tags(client: Any, wanted: Sequence[str]) -> dict[str, str]:
+def _ids_by_tag(client: Any, tags: Sequence[str]) -> dict[str, str]:
     """The id of the image that each of these tags is on, of those that the engine has."""
     with docker_errors("listing images"):
-        listed = client.api.images(filters={"reference": sorted(set(wanted))})
-    return {tag: str(found["Id"]) for found in listed for tag in found.get("RepoTags") or () if tag in wanted}
+        listed = client.api.images(filters={"reference": sorted(set(tags))})
+    return {tag: str(image["Id"]) for image in listed for tag in image.get("RepoTags") or () if tag in tags}

@@ -13,7 +13,7 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.names import LABEL
 from deployer.engines.docker.ownership import is_started_by_us, project_of
-from deployer.engines.docker.placement import publisher
+from deployer.engines.docker.placement import port_publisher
 from deployer.results.deployment import Deployment
 
 
@@ -26,23 +26,23 @@ class DockerInventory:
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """One call, however many there are."""
-        found = sorted(self.host.state.servers(), key=lambda each: (each.env, each.name, each.running))
-        serving = {(each.env, each.name): each for each in found if each.role == SERVING}
+        servers = sorted(self.host.state.servers(), key=lambda server: (server.env, server.name, server.running))
+        serving = {(server.env, server.name): server for server in servers if server.role == SERVING}
         return tuple(serving.values())
 
     def names(self) -> tuple[tuple[str, str], ...]:
         """By containers, networks, locks, and the directories of this working copy."""
         host = self.host
         with docker_errors("listing networks"):
-            listed = host.client.api.networks(filters=networks.labelled(None, None))
+            listed = host.client.api.networks(filters=networks.label_filter(None, None))
         owns = host.state.owner.owns_network
         labels = [each["Labels"] for each in host.state.containers()]
         labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
-        found = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
-        found |= engine_lock.names(host.client, host.project)
-        homes = run_dir.list_deployments(host.state_dir / "docker") if host.project else ()
-        found |= {(name, env) for project, name, env in homes if project in ("", host.project)}
-        return tuple(sorted(found))
+        keys = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
+        keys |= engine_lock.locked_deployments(host.client, host.project)
+        directories = run_dir.list_deployments(host.state_dir / "docker") if host.project else ()
+        keys |= {(name, env) for project, name, env in directories if project in ("", host.project)}
+        return tuple(sorted(keys))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
         """None: a container carries its labels itself."""
@@ -56,8 +56,12 @@ class DockerInventory:
     def other_projects(self) -> tuple[Engine, ...]:
         """Those that have containers on the engine."""
         owner = self.host.state.owner
-        listed = [found for found in self.host.state.listed() if is_started_by_us(found) and not owner.claimed(found)]
-        projects = {project for project in map(project_of, listed) if project is not None}
+        unclaimed = [
+            container
+            for container in self.host.state.listed()
+            if is_started_by_us(container) and not owner.claimed(container)
+        ]
+        projects = {project for project in map(project_of, unclaimed) if project is not None}
         return tuple(
             self.engine(dataclasses.replace(self.host, project=project))
             for project in sorted(projects - {self.host.project})
@@ -65,4 +69,4 @@ class DockerInventory:
 
     def port_holder(self, port: int) -> str:
         """A deployment or a container of the engine; a process otherwise."""
-        return publisher(self.host.client, port) or ports.holder(port)
+        return port_publisher(self.host.client, port) or ports.holder(port)

@@ -41,7 +41,7 @@ class GatewayContainer:
     running: bool
 
     @property
-    def in_force(self) -> bool:
+    def active(self) -> bool:
         """Whether it is the one that holds the ports."""
         active = self.directory.active()
         return active is not None and active.generation == self.generation
@@ -49,29 +49,29 @@ class GatewayContainer:
 
 def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...]:
     """Those among a list of containers."""
-    found = []
+    parsed = []
     for container in listed:
         with contextlib.suppress(KeyError, ValueError):
-            found.append(_gateway(container))
-    return tuple(found)
+            parsed.append(_parse_gateway(container))
+    return tuple(parsed)
 
 
 def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
     """The model servers among a list of containers, newest first; a spoilt one is none of ours."""
     containers = list(listed)
-    fronts = {(found.name, found.env): found for found in gateways(containers) if found.in_force}
-    found = []
+    active_gateways = {(parsed.name, parsed.env): parsed for parsed in gateways(containers) if parsed.active}
+    parsed = []
     for container in containers:
         with contextlib.suppress(KeyError, ValueError, TypeError):
-            found.append(_server(container, fronts))
-    return found
+            parsed.append(_parse_server(container, active_gateways))
+    return parsed
 
 
-def fault(container: Mapping[str, Any]) -> str | None:
+def label_problem(container: Mapping[str, Any]) -> str | None:
     """Why the labels of a server or a gateway cannot be read, or None."""
     try:
         labels = _labels(container)
-        _gateway(container) if "generation" in labels else _alone(container, labels)
+        _parse_gateway(container) if "generation" in labels else _direct_deployment(container, labels)
     except KeyError as error:
         return f"its label {LABEL}{error.args[0]} is missing"
     except (ValueError, TypeError) as error:
@@ -79,33 +79,33 @@ def fault(container: Mapping[str, Any]) -> str | None:
     return None
 
 
-def held(listed: Iterable[Mapping[str, Any]]) -> set[int]:
+def held_ports(listed: Iterable[Mapping[str, Any]]) -> set[int]:
     """The ports that running containers of a list hold: published ones, and those of gateways."""
     running = [container for container in listed if container["State"] == "running"]
     published = {int(port.get("PublicPort", 0)) for container in running for port in container.get("Ports") or ()}
-    return published | {port for found in gateways(running) for port in (found.rest_port, found.grpc_port)}
+    return published | {port for gateway in gateways(running) for port in (gateway.rest_port, gateway.grpc_port)}
 
 
 def gateway_of(directory: GatewayDir, generation: str, digest: str, *, running: bool) -> Gateway:
     """How the tool gets through a gateway."""
-    folder = directory.folder(generation)
-    certificate = folder / CERTIFICATE
-    guarded = (folder / TOKENS).exists()
-    return Gateway(digest, running, directory.token, certificate if certificate.exists() else None, guarded)
+    files = directory.generation_dir(generation)
+    certificate = files / CERTIFICATE
+    has_tokens = (files / TOKENS).exists()
+    return Gateway(digest, running, directory.token, certificate if certificate.exists() else None, has_tokens)
 
 
-def behind(found: Deployment, host: str, through: Gateway) -> Deployment:
+def behind_gateway(server: Deployment, host: str, gateway: Gateway) -> Deployment:
     """A server as it is reached through a gateway."""
-    where, scheme = url_host(host), "https" if through.certificate else "http"
-    endpoints = Endpoints(f"{scheme}://{where}:{found.rest_port}", f"{where}:{found.grpc_port}")
-    return replace(found, role=SERVING, endpoints=endpoints, gateway=through)
+    host_in_url, scheme = url_host(host), "https" if gateway.certificate else "http"
+    endpoints = Endpoints(f"{scheme}://{host_in_url}:{server.rest_port}", f"{host_in_url}:{server.grpc_port}")
+    return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway)
 
 
 def _labels(container: Mapping[str, Any]) -> dict[str, str]:
     return {name.removeprefix(LABEL): value for name, value in container["Labels"].items() if name.startswith(LABEL)}
 
 
-def _gateway(container: Mapping[str, Any]) -> GatewayContainer:
+def _parse_gateway(container: Mapping[str, Any]) -> GatewayContainer:
     labels = _labels(container)
     return GatewayContainer(
         id=container["Id"],
@@ -121,21 +121,23 @@ def _gateway(container: Mapping[str, Any]) -> GatewayContainer:
     )
 
 
-def _server(container: Mapping[str, Any], fronts: Mapping[tuple[str, str], GatewayContainer]) -> Deployment:
+def _parse_server(
+    container: Mapping[str, Any], active_gateways: Mapping[tuple[str, str], GatewayContainer]
+) -> Deployment:
     labels = _labels(container)
-    found = _alone(container, labels)
-    active = GatewayDir(Path(labels["gateway"])).active() if found.slot else None
-    if active is None or active.slot != found.slot:
-        return found
-    gateway = fronts.get((found.name, found.env))
-    digest, running = (gateway.digest, gateway.running) if gateway else ("", False)
-    through = gateway_of(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
-    return behind(found, labels["host"], through)
+    server = _direct_deployment(container, labels)
+    active = GatewayDir(Path(labels["gateway"])).active() if server.slot else None
+    if active is None or active.slot != server.slot:
+        return server
+    active_gateway = active_gateways.get((server.name, server.env))
+    digest, running = (active_gateway.digest, active_gateway.running) if active_gateway else ("", False)
+    gateway = gateway_of(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
+    return behind_gateway(server, labels["host"], gateway)
 
 
-def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deployment:
+def _direct_deployment(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deployment:
     """A server as it is reached by itself."""
-    slot, folder = labels.get("slot", ""), Path(labels["folder"])
+    slot, directory = labels.get("slot", ""), Path(labels["folder"])
     host = url_host(labels["address"] if slot else labels["host"])
     rest, grpc = int(labels["own_rest_port"]), int(labels["own_grpc_port"])
     return Deployment(
@@ -144,7 +146,7 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         engine="docker",
         release=labels["release"],
         role=CANDIDATE if slot else _role(container["Names"], labels),
-        models=_current_models(folder, labels["models"]),
+        models=_current_models(directory, labels["models"]),
         endpoints=Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}"),
         rest_port=int(labels["rest_port"]),
         grpc_port=int(labels["grpc_port"]),
@@ -152,23 +154,23 @@ def _alone(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deploymen
         created=str(container.get("Created", "")),
         running=container["State"] == "running",
         pid=None,
-        folder=folder,
+        folder=directory,
         image=labels.get("image_digest", ""),
         image_id=labels.get("image", ""),
         image_name=labels.get("image_name", ""),
         store=Path(labels["store"]) if labels.get("store") else None,
-        reloading_to=run_dir.reload_target(folder),
+        reloading_to=run_dir.reload_target(directory),
         slot=slot,
         host=labels["host"],
         project=labels.get("project", ""),
-        config_lost=_is_lost(folder),
+        config_lost=_is_lost(directory),
     )
 
 
-def _is_lost(folder: Path) -> bool:
+def _is_lost(directory: Path) -> bool:
     """Whether the directory that the container reads is gone: labels say what it started with, not what it has now."""
     try:
-        return not folder.is_dir()
+        return not directory.is_dir()
     except OSError:
         return False
 
@@ -183,7 +185,7 @@ def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
     return SERVING if serving & set(names) else CANDIDATE
 
 
-def _current_models(folder: Path, label: str) -> tuple[ServedModel, ...]:
+def _current_models(directory: Path, label: str) -> tuple[ServedModel, ...]:
     """Labels cannot change: what a reload changed stands beside the config that the container reads."""
-    changed = folder / MODELS_FILE
-    return models_from(changed.read_text() if changed.is_file() else label)
+    reloaded = directory / MODELS_FILE
+    return models_from(reloaded.read_text() if reloaded.is_file() else label)

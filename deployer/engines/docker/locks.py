@@ -38,7 +38,7 @@ class DockerLocks:
 
     def owner(self, name: str, env: str) -> Owner | None:
         """The command that holds the engine's lock, or the working copy's."""
-        held = self._engine_lock(name, env).look()
+        held = self._engine_lock(name, env).inspect()
         return held.owner if held else lock_owner(self.host.state.deployment_dir(name, env))
 
     def break_lock(self, name: str, env: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from deployer.engines.docker.blueprint import CONFIG_MOUNT
+from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.results.deployment import MODEL_CONFIG, ServedModel
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
@@ -22,36 +22,36 @@ CONFIG = f"{CONFIG_MOUNT}/{MODEL_CONFIG}"
 def stale(container: Any, models_dir: Path, config: Path, models: Iterable[ServedModel]) -> str:
     """Why the container cannot take up these models from the store, as a sentence; empty where it can, or where its
     image has nothing to ask with. Raises the SDK's errors."""
-    wanted = dict(_versions(models_dir, models))
-    seen = _seen(container, (*wanted, CONFIG))
-    if seen is None:
+    expected = dict(_version_files(models_dir, models))
+    visible = _visible_files(container, (*expected, CONFIG))
+    if visible is None:
         return ""
-    if any(seen.get(inside) != _figures(outside) for inside, outside in wanted.items()):
+    if any(visible.get(container_path) != _size_and_mtime(host_path) for container_path, host_path in expected.items()):
         return f"its container does not see {models_dir} as it is: the folder was removed and made again"
-    if CONFIG not in seen or (config.is_file() and seen[CONFIG] != _figures(config)):
+    if CONFIG not in visible or (config.is_file() and visible[CONFIG] != _size_and_mtime(config)):
         return f"its container does not see {config.parent} as it is: the folder was removed"
     return ""
 
 
-def _versions(models_dir: Path, models: Iterable[ServedModel]) -> Iterator[tuple[str, Path]]:
+def _version_files(models_dir: Path, models: Iterable[ServedModel]) -> Iterator[tuple[str, Path]]:
     """A file of each version, by its path in the container."""
     for model in models:
         for version in model.versions:
-            place = f"{model.name}/{version}"
+            version_dir = f"{model.name}/{version}"
             for name in (PB_FILE, PBTXT_FILE):
-                if (models_dir / place / name).is_file():
-                    yield f"{MODELS_MOUNT}/{place}/{name}", models_dir / place / name
+                if (models_dir / version_dir / name).is_file():
+                    yield f"{MODELS_MOUNT}/{version_dir}/{name}", models_dir / version_dir / name
 
 
-def _seen(container: Any, paths: Iterable[str]) -> Mapping[str, str] | None:
+def _visible_files(container: Any, paths: Iterable[str]) -> Mapping[str, str] | None:
     """Size and date of those that the container has; None where its image cannot tell."""
-    code, said = container.exec_run(["stat", "-L", "-c", "%n %s %Y", *paths], stderr=False)
+    code, output = container.exec_run(["stat", "-L", "-c", "%n %s %Y", *paths], stderr=False)
     if code in NOT_FOUND:
         return None
-    rows = (line.partition(" ") for line in said.decode("utf-8", "replace").splitlines())
-    return {name: figures for name, _, figures in rows}
+    rows = (line.partition(" ") for line in output.decode("utf-8", "replace").splitlines())
+    return {name: size_and_mtime for name, _, size_and_mtime in rows}
 
 
-def _figures(file: Path) -> str:
-    found = file.stat()
-    return f"{found.st_size} {int(found.st_mtime)}"
+def _size_and_mtime(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size} {int(status.st_mtime)}"

@@ -17,15 +17,15 @@ from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.ownership import Ownership
 from deployer.errors import EngineError
 
-TRIES = 5
-MARK = f"{LABEL}network"
+ATTEMPTS = 5
+KIND_LABEL = f"{LABEL}network"
 PLAIN, SLOTTED = "plain", "slots"
 
 
-def labelled(name: str | None, env: str | None) -> dict[str, list[str]]:
+def label_filter(name: str | None, env: str | None) -> dict[str, list[str]]:
     """A filter for what bears the name of a deployment, in any project."""
-    wanted = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
-    return {"label": wanted + ([f"{LABEL}env={env}"] if env else [])}
+    labels = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
+    return {"label": labels + ([f"{LABEL}env={env}"] if env else [])}
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Networks:
 
     def ensure(self) -> str:
         """A network for one server; its name."""
-        if found := self.find(PLAIN):
-            return str(found.name)
+        if network := self.find(PLAIN):
+            return str(network.name)
         name = container_name(self.owner.project, self.name, self.env)
         self.client.api.create_network(name, driver="bridge", labels=self._labels(PLAIN), check_duplicate=True)
         return name
@@ -49,36 +49,38 @@ class Networks:
     def ensure_slots(self) -> tuple[str, tuple[str, str]]:
         """A network with two fixed addresses for servers; its name, and the addresses."""
         name = f"{container_name(self.owner.project, self.name, self.env)}-slots"
-        found = self.find(SLOTTED) or _create_slotted(self.client, name, self._labels(SLOTTED))
-        return str(found.name), slots(found)
+        network = self.find(SLOTTED) or _create_slotted(self.client, name, self._labels(SLOTTED))
+        return str(network.name), slot_addresses(network)
 
     def find(self, kind: str) -> Any:
         """The network of that kind, or None."""
-        return next((network for network in self._there() if network.attrs["Labels"].get(MARK, PLAIN) == kind), None)
+        return next(
+            (network for network in self._owned() if network.attrs["Labels"].get(KIND_LABEL, PLAIN) == kind), None
+        )
 
     def remove(self, *, keep: Set[str] = frozenset()) -> None:
         """All but the kinds that are kept; no error when another removes them at the same time."""
         import docker.errors
 
-        for network in self._there():
-            if network.attrs["Labels"].get(MARK, PLAIN) not in keep:
+        for network in self._owned():
+            if network.attrs["Labels"].get(KIND_LABEL, PLAIN) not in keep:
                 with contextlib.suppress(docker.errors.NotFound):
                     network.remove()
 
-    def _there(self) -> list[Any]:
-        listed = self.client.networks.list(filters=labelled(self.name, self.env))
+    def _owned(self) -> list[Any]:
+        networks = self.client.networks.list(filters=label_filter(self.name, self.env))
         return [
-            each
-            for each in listed
-            if each.id in self.adopted or self.owner.owns_network(each.attrs["Labels"], str(each.name))
+            network
+            for network in networks
+            if network.id in self.adopted or self.owner.owns_network(network.attrs["Labels"], str(network.name))
         ]
 
     def _labels(self, kind: str) -> dict[str, str]:
         project = {PROJECT: self.owner.project} if self.owner.project else {}
-        return {**project, f"{LABEL}name": self.name, f"{LABEL}env": self.env, MARK: kind}
+        return {**project, f"{LABEL}name": self.name, f"{LABEL}env": self.env, KIND_LABEL: kind}
 
 
-def slots(network: Any) -> tuple[str, str]:
+def slot_addresses(network: Any) -> tuple[str, str]:
     """The two fixed addresses."""
     pool = network.attrs["IPAM"]["Config"][0]
     hosts = (str(host) for host in ipaddress.ip_network(pool["Subnet"]).hosts())
@@ -91,7 +93,7 @@ def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
     import docker.errors
     from docker.types import IPAMConfig
 
-    for _ in range(TRIES):
+    for _ in range(ATTEMPTS):
         pool = _free_pool(client, network, labels)
         try:
             ipam = IPAMConfig(pool_configs=[pool])
@@ -105,10 +107,10 @@ def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
 def _free_pool(client: Any, network: str, labels: dict[str, str]) -> Any:
     from docker.types import IPAMPool
 
-    probe = client.networks.create(f"{network}-probe", driver="bridge", labels={**labels, MARK: "probe"})
+    probe = client.networks.create(f"{network}-probe", driver="bridge", labels={**labels, KIND_LABEL: "probe"})
     try:
-        found = _reloaded(probe).attrs["IPAM"]["Config"][0]
-        return IPAMPool(subnet=found["Subnet"], gateway=found.get("Gateway"))
+        config = _reloaded(probe).attrs["IPAM"]["Config"][0]
+        return IPAMPool(subnet=config["Subnet"], gateway=config.get("Gateway"))
     finally:
         probe.remove()
 

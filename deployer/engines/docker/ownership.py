@@ -18,7 +18,7 @@ from deployer.engines.run_dir import env_dir_name
 from deployer.results.model import NAME
 
 Listed = Mapping[str, Any]
-OF_PROJECT = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")
+PROJECT_PREFIX = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")
 
 
 @dataclass(frozen=True)
@@ -28,24 +28,26 @@ class Ownership:
     project: str
     state_dir: Path
 
-    def owns(self, found: Listed) -> bool:
+    def owns(self, container: Listed) -> bool:
         """Whether a container is a server or gateway of this project, and may be changed."""
-        return self.claimed(found) and not doubt(found, self.project)
+        return self.claimed(container) and not label_conflict(container, self.project)
 
     def owns_network(self, labels: Mapping[str, str], name: str) -> bool:
         """Whether a network was made for a deployment of this project."""
-        return labels.get(PROJECT) == self.project and _is_for(labels, name, self.project)
+        return labels.get(PROJECT) == self.project and _is_named_for(labels, name, self.project)
 
-    def claimed(self, found: Listed) -> bool:
+    def claimed(self, container: Listed) -> bool:
         """Whether a container says that it is this project's, or was made from this state folder before projects."""
-        if not is_started_by_us(found):
+        if not is_started_by_us(container):
             return False
-        labels = found["Labels"]
+        labels = container["Labels"]
         if PROJECT in labels:
             return bool(labels[PROJECT] == self.project)
         if not self.project:
-            return not self.is_from_here(labels) and named_for(found) == ""
-        return named_for(found) == self.project or (named_for(found) == "" and self.is_from_here(labels))
+            return not self.is_from_here(labels) and project_from_name(container) == ""
+        return project_from_name(container) == self.project or (
+            project_from_name(container) == "" and self.is_from_here(labels)
+        )
 
     def is_from_here(self, labels: Mapping[str, str]) -> bool:
         """Whether its files lie in this state folder."""
@@ -53,62 +55,62 @@ class Ownership:
         return any(PurePath(labels.get(f"{LABEL}{key}", "")).is_relative_to(root) for key in ("folder", "gateway"))
 
 
-def is_started_by_us(found: Listed) -> bool:
+def is_started_by_us(container: Listed) -> bool:
     """Whether a command of this tool started it: a rendered container has a name, but neither release nor gateway."""
-    labels = found["Labels"] or {}
+    labels = container["Labels"] or {}
     return f"{LABEL}name" in labels and bool({f"{LABEL}release", f"{LABEL}generation"} & set(labels))
 
 
-def named_for(found: Listed) -> str | None:
+def project_from_name(container: Listed) -> str | None:
     """The project that the name of a container is made of, empty for the form without one; None for another name."""
-    name = name_of(found)
-    match = OF_PROJECT.match(name)
+    name = name_of(container)
+    match = PROJECT_PREFIX.match(name)
     for project in ([match[1]] if match else []) + [""]:
-        if _is_for(found["Labels"], name, project):
+        if _is_named_for(container["Labels"], name, project):
             return project
     return None
 
 
-def name_of(found: Listed) -> str:
+def name_of(container: Listed) -> str:
     """The name of a listed container."""
-    return str(found["Names"][0]).lstrip("/")
+    return str(container["Names"][0]).lstrip("/")
 
 
-def project_of(found: Listed) -> str | None:
+def project_of(container: Listed) -> str | None:
     """The project of a container that a command of this tool started; None where that cannot be told."""
-    said = found["Labels"].get(PROJECT)
-    project = named_for(found) if said is None else said
-    if project is None or doubt(found, project) or (project and not PROJECT_NAME.fullmatch(project)):
+    labelled = container["Labels"].get(PROJECT)
+    project = project_from_name(container) if labelled is None else labelled
+    if project is None or label_conflict(container, project) or (project and not PROJECT_NAME.fullmatch(project)):
         return None
     return project
 
 
-def doubt(found: Listed, project: str) -> str | None:
+def label_conflict(container: Listed, project: str) -> str | None:
     """Why the labels of a container cannot be believed, or None."""
-    labels = found["Labels"]
-    named = named_for(found)
+    labels = container["Labels"]
+    named = project_from_name(container)
     if named != project and not (named == "" and PROJECT not in labels):
         return "its name is not one that deployer gives it"
-    places = {env_dir_name(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
-    for key, kind in (("folder", "docker"), ("gateway", "gateway")):
-        said = labels.get(f"{LABEL}{key}")
-        if said is not None and not _leads_to(PurePath(said), kind, places, labels):
+    env_dirs = {env_dir_name(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
+    for key, directory_kind in (("folder", "docker"), ("gateway", "gateway")):
+        value = labels.get(f"{LABEL}{key}")
+        if value is not None and not _is_managed_path(PurePath(value), directory_kind, env_dirs, labels):
             return f"its label {LABEL}{key} leads elsewhere"
     return None
 
 
-def _leads_to(path: PurePath, kind: str, places: set[str], labels: Mapping[str, str]) -> bool:
+def _is_managed_path(path: PurePath, directory_kind: str, env_dirs: set[str], labels: Mapping[str, str]) -> bool:
     """Whether a folder is one that deployer makes: STATE_DIR/KIND/PLACE/NAME, and in it a release's."""
-    tail = path.parts[-4:-1] if kind == "docker" else path.parts[-3:]
+    tail = path.parts[-4:-1] if directory_kind == "docker" else path.parts[-3:]
     if ".." in path.parts or not path.is_absolute() or len(tail) < 3:
         return False
-    return tail[0] == kind and tail[1] in places and tail[2] == labels[f"{LABEL}name"]
+    return tail[0] == directory_kind and tail[1] in env_dirs and tail[2] == labels[f"{LABEL}name"]
 
 
-def _is_for(labels: Mapping[str, str], text: str, project: str) -> bool:
+def _is_named_for(labels: Mapping[str, str], full_name: str, project: str) -> bool:
     """Whether the name of a container or a network is that of the deployment in its labels."""
     name, env = labels.get(f"{LABEL}name", ""), labels.get(f"{LABEL}env", "")
     if not NAME.fullmatch(name) or not NAME.fullmatch(env):
         return False
     base = container_name(project, name, env)
-    return text == base or text.startswith(f"{base}-")
+    return full_name == base or full_name.startswith(f"{base}-")

@@ -7,9 +7,9 @@ from typing import Any
 
 from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
-from deployer.engines.docker.containers import Placement
-from deployer.engines.docker.gateway.directory import SLOTS, other
+from deployer.engines.docker.gateway.directory import SLOTS, other_slot
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
+from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import DockerState
 from deployer.errors import PortTaken
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
@@ -21,19 +21,19 @@ class Placer:
 
     state: DockerState
     launch: Launch
-    gated: bool
+    has_gateway: bool
 
     def place(self, release: str, observed: Deployment | None) -> Placement:
         """A place beside what is there, with its network made. Raises PortTaken, EngineError."""
         launch = self.launch
-        old = observed if observed and answers_there(observed) else None
-        rest_there, grpc_there = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-        rest = self._port(launch.rest_port, REST_PORT, rest_there, held=old is not None)
-        grpc = self._port(launch.grpc_port, GRPC_PORT, grpc_there, held=old is not None, exclude=rest)
-        if self.gated:  # an address that is none would be seen when the gateway is replaced, not before
+        old = observed if observed and holds_ports(observed) else None
+        current_rest, current_grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
+        rest = self._port(launch.rest_port, REST_PORT, current_rest, held=old is not None)
+        grpc = self._port(launch.grpc_port, GRPC_PORT, current_grpc, held=old is not None, exclude=rest)
+        if self.has_gateway:  # an address that is none would be seen when the gateway is replaced, not before
             ports.any_free(launch.host)
-        slot, address, network = self._slot() if self.gated else ("", "", self._network())
-        own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._own(old, rest, grpc)
+        slot, address, network = self._slot() if self.has_gateway else ("", "", self._network())
+        own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(old, rest, grpc)
         return Placement(
             release=release,
             container=container_name(self.state.project, launch.name, launch.env, release),
@@ -51,7 +51,7 @@ class Placer:
     def _slot(self) -> tuple[str, str, str]:
         """The slot that the gateway does not send to, its address, and their network."""
         active = self.state.gateway_dir(self.launch.name, self.launch.env).active()
-        slot = other(active.slot) if active else SLOTS[0]
+        slot = other_slot(active.slot) if active else SLOTS[0]
         with docker_errors(f"creating the network of {self.launch.name}"):
             network, addresses = self.state.networks(self.launch.name, self.launch.env).ensure_slots()
         return slot, addresses[SLOTS.index(slot)], network
@@ -60,39 +60,41 @@ class Placer:
         with docker_errors(f"creating the network of {self.launch.name}"):
             return self.state.networks(self.launch.name, self.launch.env).ensure()
 
-    def _own(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
+    def _direct_ports(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
         """The final ports where nobody serves yet."""
         if old is None:
             return rest, grpc
         own = ports.any_free(self.launch.host)
         return own, ports.any_free(self.launch.host, own)
 
-    def _port(self, wanted: int | None, usual: int, there: int | None, *, held: bool, but: int | None = None) -> int:
+    def _port(
+        self, requested: int | None, default: int, current: int | None, *, held: bool, exclude: int | None = None
+    ) -> int:
         """A definite port: one that Docker chose would change whenever the container restarts. That of the deployment
         `there`, where it will do: it is `held`, or a server that is dead has left it."""
         host = self.launch.host
-        if held and there is not None and wanted in (None, 0, there):
-            return there
-        if wanted:
-            check_free(self.state.client, host, wanted)
-            return wanted
-        return ports.first_free(host, there, usual if wanted is None else None) or ports.any_free(host, but)
+        if held and current is not None and requested in (None, 0, current):
+            return current
+        if requested:
+            check_free(self.state.client, host, requested)
+            return requested
+        return ports.first_free(host, current, default if requested is None else None) or ports.any_free(host, exclude)
 
 
-def answers_there(observed: Deployment) -> bool:
+def holds_ports(observed: Deployment) -> bool:
     """Whether the deployment's ports are held by itself: by its server, or by a gateway whose server may be down."""
     return observed.gateway.running if observed.gateway else observed.running
 
 
 def check_free(client: Any, host: str, port: int) -> None:
     """Raise PortTaken when a port cannot be had, with its holder."""
-    if holder := publisher(client, port):
+    if holder := port_publisher(client, port):
         hint = "choose another, or 0 for any free one"
         raise PortTaken(f"port {port} is taken by {holder}", port=port, hint=hint)
     ports.check_free(host, port)
 
 
-def publisher(client: Any, port: int) -> str | None:
+def port_publisher(client: Any, port: int) -> str | None:
     """The container that has a port of the engine's machine, or the deployment that it belongs to."""
     with docker_errors("listing containers"):
         listed = client.api.containers(filters={"publish": str(port)})
@@ -106,7 +108,7 @@ def publisher(client: Any, port: int) -> str | None:
         ):
             continue
         if f"{LABEL}name" in labels:
-            of = f" of project {labels[PROJECT]}" if PROJECT in labels else ""
-            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]{of}"
+            project_suffix = f" of project {labels[PROJECT]}" if PROJECT in labels else ""
+            return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]{project_suffix}"
         return f"the container {container['Names'][0].lstrip('/')}"
     return None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deployer.engines import run_dir
 from deployer.engines.base import Address
-from deployer.engines.docker import fitness, listing, mounts, probe, visibility
+from deployer.engines.docker import findings, listing, mounts, probe, visibility
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.placement import check_free
@@ -30,14 +30,14 @@ class DockerPreflight:
         try:
             info = host.info()
         except EngineError as error:
-            return (Finding(fitness.ENGINE, "error", error.message, error.hint or ""),)
+            return (Finding(findings.ENGINE, "error", error.message, error.hint or ""),)
         return (
-            *fitness.of_engine(info, host.settings),
-            *fitness.of_image(host.image, info, host.settings),
-            *fitness.of_api(host.client.api.api_version, host.settings),
-            *fitness.of_config(),
-            *fitness.of_selinux(info, (host.models_dir.resolve(), host.state_dir.resolve())),
-            *fitness.of_gateway(host.client, info, host.gateway),
+            *findings.of_engine(info, host.settings),
+            *findings.of_image(host.image, info, host.settings),
+            *findings.of_api(host.client.api.api_version, host.settings),
+            *findings.of_config(),
+            *findings.of_selinux(info, (host.models_dir.resolve(), host.state_dir.resolve())),
+            *findings.of_gateway(host.client, info, host.gateway),
         )
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
@@ -56,9 +56,9 @@ class DockerPreflight:
 
     def address(self, name: str, env: str, address: Address) -> None:
         """Raise PortTaken."""
-        wanted = [port for port in (address.rest_port, address.grpc_port) if port]
-        ours = listing.held(self.host.state.containers(name, env)) if wanted else ()
-        for port in wanted:
+        requested = [port for port in (address.rest_port, address.grpc_port) if port]
+        ours = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
+        for port in requested:
             if port not in ours:
                 check_free(self.host.client, address.host, port)
 

@@ -18,9 +18,9 @@ from deployer.savedmodel.op_sets import Target, named
 from deployer.system.files import chmod_command, first_unreadable
 
 SECONDS = 30
-MARK = f"{LABEL}doctor"
-READABLE = '[ -r "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }'
-SCRIPT = f"""
+PROBE_LABEL = f"{LABEL}doctor"
+READABLE_SCRIPT = '[ -r "$1" ] && { [ ! -d "$1" ] || [ -x "$1" ]; }'
+PROBE_SCRIPT = f"""
 tensorflow_model_server --version
 for version in "$@"; do
     model="{MODELS_MOUNT}/$version/saved_model"
@@ -30,7 +30,7 @@ done
 
 
 @dataclass(frozen=True)
-class Seen:
+class ProbeResult:
     """From inside: the numbers of the image's TensorFlow, where it tells them, and the versions that can be read."""
 
     tensorflow: tuple[int, ...]
@@ -41,71 +41,78 @@ def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[M
     """What a server of this engine would see of these models, and whether it is of an age with them."""
     from deployer.engines import compatibility
 
-    seen = look(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
-    yield from _visible(seen, settings, models_dir, models)
-    yield from _ages(seen, settings.image, models)
-    yield from compatibility.findings(_target(settings.image, seen), models)
+    result = run_probe(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
+    yield from _visibility_findings(result, settings, models_dir, models)
+    yield from _version_findings(result, settings.image, models)
+    yield from compatibility.findings(_target(settings.image, result), models)
 
 
-def _visible(seen: Seen, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
-    hidden = [model for model in models if f"{model.name}/{model.version}" not in seen.versions]
+def _visibility_findings(
+    result: ProbeResult, settings: Docker, models_dir: Path, models: Sequence[Model]
+) -> Iterator[Finding]:
+    hidden = [model for model in models if f"{model.name}/{model.version}" not in result.versions]
     for model in hidden:
-        level = first_unreadable(model.path, model.path.parents[1], ids(settings.user))
+        closed = first_unreadable(model.path, model.path.parents[1], parse_user(settings.user))
         text = f"a container does not see {model.name}:{model.version} below {models_dir}, or may not read it"
-        remedy = chmod_command(level, model.path) if level else f"share {models_dir} with the engine's machine"
+        remedy = chmod_command(closed, model.path) if closed else f"share {models_dir} with the engine's machine"
         yield Finding("models folder", "error", text, remedy)
     if not hidden:
         yield Finding("models folder", "ok", f"containers see {models_dir}")
 
 
-def _ages(seen: Seen, image: str, models: Sequence[Model]) -> Iterator[Finding]:
-    if not seen.tensorflow:
+def _version_findings(result: ProbeResult, image: str, models: Sequence[Model]) -> Iterator[Finding]:
+    if not result.tensorflow:
         yield Finding("image", "warning", f"{image} does not tell its TensorFlow's version", "check docker.image")
         return
-    has = ".".join(map(str, seen.tensorflow))
-    newer = [model for model in models if numbers(model.info.tensorflow) > seen.tensorflow]
+    installed = ".".join(map(str, result.tensorflow))
+    newer = [model for model in models if major_minor(model.info.tensorflow) > result.tensorflow]
     for model in newer:
-        text = f"{model.name}:{model.version} was written by TensorFlow {model.info.tensorflow}, and {image} has {has}"
+        text = (
+            f"{model.name}:{model.version} was written by TensorFlow {model.info.tensorflow}, "
+            f"and {image} has {installed}"
+        )
         yield Finding("image", "warning", text, "take a newer docker.image, or leave out ops that it does not know")
     if not newer:
-        yield Finding("image", "ok", f"its TensorFlow {has} is as new as every model's")
+        yield Finding("image", "ok", f"its TensorFlow {installed} is as new as every model's")
 
 
-def _target(image: str, seen: Seen) -> Target | None:
-    return named(image, ".".join(map(str, seen.tensorflow))) if seen.tensorflow else None
+def _target(image: str, result: ProbeResult) -> Target | None:
+    return named(image, ".".join(map(str, result.tensorflow))) if result.tensorflow else None
 
 
-def ids(user: str) -> tuple[int, int]:
+def parse_user(user: str) -> tuple[int, int]:
     """User and group of docker.user."""
     uid, _, gid = user.partition(":")
     return int(uid), int(gid or uid)
 
 
-def numbers(version: str) -> tuple[int, ...]:
+def major_minor(version: str) -> tuple[int, ...]:
     """Major and minor of a version, or nothing."""
-    found = re.match(r"(\d+)\.(\d+)", version)
-    return (int(found[1]), int(found[2])) if found else ()
+    match = re.match(r"(\d+)\.(\d+)", version)
+    return (int(match[1]), int(match[2])) if match else ()
 
 
-def look(client: Any, settings: Docker, models_dir: Path, versions: Sequence[str]) -> Seen:
+def run_probe(client: Any, settings: Docker, models_dir: Path, versions: Sequence[str]) -> ProbeResult:
     """Run it, as a server would be run, and take it away. Raises EngineError."""
-    _, said = _run(client, settings, models_dir, SCRIPT, versions)
-    library = re.search(r"TensorFlow Library: (\S+)", said)
-    return Seen(numbers(library[1]) if library else (), frozenset(re.findall(r"^sees (.+)$", said, re.MULTILINE)))
+    _, output = _run(client, settings, models_dir, PROBE_SCRIPT, versions)
+    match = re.search(r"TensorFlow Library: (\S+)", output)
+    return ProbeResult(
+        major_minor(match[1]) if match else (), frozenset(re.findall(r"^sees (.+)$", output, re.MULTILINE))
+    )
 
 
 def may_read(client: Any, settings: Docker, models_dir: Path, path: Path) -> bool:
     """Whether the server's user may: access lists and mapped users can allow what modes deny. Raises EngineError."""
-    inside = Path(MODELS_MOUNT, path.relative_to(models_dir))
-    code, _ = _run(client, settings, models_dir, READABLE, [str(inside)])
+    container_path = Path(MODELS_MOUNT, path.relative_to(models_dir))
+    code, _ = _run(client, settings, models_dir, READABLE_SCRIPT, [str(container_path)])
     return code == 0
 
 
-def _run(client: Any, settings: Docker, models_dir: Path, script: str, words: Sequence[str]) -> tuple[int, str]:
+def _run(client: Any, settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> tuple[int, str]:
     """A script in a container like a server's: its exit code and what it says. Raises EngineError."""
     with docker_errors(f"looking into {settings.image}"):
-        _clear(client)
-        container = client.containers.create(**_creation(settings, models_dir, script, words))
+        _remove_stale(client)
+        container = client.containers.create(**_creation(settings, models_dir, script, arguments))
         try:
             container.start()
             code = int(container.wait(timeout=SECONDS)["StatusCode"])
@@ -114,14 +121,14 @@ def _run(client: Any, settings: Docker, models_dir: Path, script: str, words: Se
             container.remove(force=True)
 
 
-def _creation(settings: Docker, models_dir: Path, script: str, words: Sequence[str]) -> dict[str, Any]:
+def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> dict[str, Any]:
     from docker.types import Mount
 
     return {
         "image": settings.image,
         "entrypoint": ["bash", "-c", script, "bash"],
-        "command": list(words),
-        "labels": {MARK: str(int(time.time()))},
+        "command": list(arguments),
+        "labels": {PROBE_LABEL: str(int(time.time()))},
         "mounts": [Mount(target=MODELS_MOUNT, source=str(models_dir.resolve()), type="bind", read_only=True)],
         "network_mode": "none",
         "init": True,
@@ -133,9 +140,9 @@ def _creation(settings: Docker, models_dir: Path, script: str, words: Sequence[s
     }
 
 
-def _clear(client: Any) -> None:
+def _remove_stale(client: Any) -> None:
     """What a doctor left that was killed; one that is at work has begun a moment ago."""
-    for container in client.containers.list(all=True, filters={"label": MARK}):
-        began = container.labels[MARK]
-        if began.isdecimal() and time.time() - int(began) > 2 * SECONDS:
+    for container in client.containers.list(all=True, filters={"label": PROBE_LABEL}):
+        started = container.labels[PROBE_LABEL]
+        if started.isdecimal() and time.time() - int(started) > 2 * SECONDS:
             container.remove(force=True)

@@ -15,11 +15,11 @@ from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import remove_container
 from deployer.engines.docker.gateway.config import Listen
 from deployer.engines.docker.gateway.containers import GatewayContainers
-from deployer.engines.docker.gateway.directory import other
+from deployer.engines.docker.gateway.directory import other_slot
 from deployer.engines.docker.images import find_image
 from deployer.engines.docker.listing import RETIRING, GatewayContainer
 from deployer.engines.docker.names import LABEL, container_name
-from deployer.engines.docker.state import STOP_SECONDS, DockerState, named
+from deployer.engines.docker.state import STOP_SECONDS, DockerState, listed_name
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 
@@ -42,89 +42,89 @@ class Promotion:
         """The container's name of who serves."""
         return self._name(self.candidate)
 
-    def _name(self, found: Deployment, *more: str) -> str:
-        return container_name(self.state.project, found.name, found.env, *more)
+    def _name(self, deployment: Deployment, *suffix: str) -> str:
+        return container_name(self.state.project, deployment.name, deployment.env, *suffix)
 
-    def carry_out(self) -> None:
+    def run(self) -> None:
         """Raises what `accept` raises; then the old server serves."""
         if self.candidate.slot:
-            self._behind_a_gateway()
+            self._promote_behind_gateway()
         elif self.old is None:
-            self._first()
+            self._promote_first()
         else:
-            self._in_place_of(self.old)
+            self._replace(self.old)
 
-    def _first(self) -> None:
+    def _promote_first(self) -> None:
         """It is on its final ports since it was staged."""
         self.accept(self.candidate)
-        self._kept_running().rename(self.serving_name)
+        self._enable_restart().rename(self.serving_name)
 
-    def _kept_running(self) -> Any:
+    def _enable_restart(self) -> Any:
         """Its container, which is to come back from now on."""
         container = self.state.container(self.candidate)
         container.update(restart_policy={"Name": self.restart})
         return container
 
-    def _behind_a_gateway(self) -> None:
-        self._kept_running()
-        place, before = self._place(), self.gateways.in_force()
-        before = before if before and before.running else None
-        with self._ports_given_up():
-            if before is not None and self.gateways.fits(before, place):
-                self._switch(before)
+    def _promote_behind_gateway(self) -> None:
+        self._enable_restart()
+        listen, predecessor = self._listen(), self.gateways.active()
+        predecessor = predecessor if predecessor and predecessor.running else None
+        with self._release_ports():
+            if predecessor is not None and self.gateways.matches(predecessor, listen):
+                self._switch_slot(predecessor)
             else:
-                before = self._new_gateway(before, place)
-        settle(self.state, self.candidate)
-        self.gateways.settle(before)
+                predecessor = self._new_gateway(predecessor, listen)
+        finalize(self.state, self.candidate)
+        self.gateways.finalize(predecessor)
 
-    def renew_gateway(self) -> None:
+    def replace_gateway(self) -> None:
         """Put what is wanted in front of a server that goes on serving: here it is candidate and old server in one."""
-        place, before = self._place(), self.gateways.in_force()
-        new = self._new_gateway(before if before and before.running else None, place)
-        self.gateways.settle(new)
+        listen, predecessor = self._listen(), self.gateways.active()
+        new = self._new_gateway(predecessor if predecessor and predecessor.running else None, listen)
+        self.gateways.finalize(new)
 
-    def _place(self) -> Listen:
+    def _listen(self) -> Listen:
         labels = self.state.container(self.candidate).attrs["Labels"]
-        slotted = self.state.networks(self.candidate.name, self.candidate.env).find(networks.SLOTTED)
+        network = self.state.networks(self.candidate.name, self.candidate.env).find(networks.SLOTTED)
         host = labels[f"{LABEL}host"]
-        return Listen(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slots(slotted))
+        return Listen(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slot_addresses(network))
 
-    def _switch(self, gateway: GatewayContainer) -> None:
+    def _switch_slot(self, gateway: GatewayContainer) -> None:
         """New requests go to the candidate from one moment to the next; those at the old server end there."""
         admin, slot = self.gateways.admin(gateway), self.candidate.slot
         seconds = self.gateways.config.settings.drain_seconds
         try:
-            admin.send_to(slot)
-            self.accept(self._reached_through(gateway))
+            admin.route_to(slot)
+            self.accept(self._behind(gateway))
             self.gateways.directory.set_slot(gateway.generation, slot)
         except BaseException:
-            admin.send_to(other(slot))
-            admin.drained(slot, seconds)
+            admin.route_to(other_slot(slot))
+            admin.drain(slot, seconds)
             raise
-        admin.drained(other(slot), seconds)
+        admin.drain(other_slot(slot), seconds)
 
-    def _new_gateway(self, before: GatewayContainer | None, place: Listen) -> GatewayContainer:
+    def _new_gateway(self, predecessor: GatewayContainer | None, listen: Listen) -> GatewayContainer:
         """A gateway that sends to the candidate takes the ports, from the one before or from nobody."""
-        new = self.gateways.start(place, self.candidate.slot, before)
+        new = self.gateways.start(listen, self.candidate.slot, predecessor)
         try:
-            if before is not None:
-                self.gateways.stop_taking(before)
-            self.accept(self._reached_through(new))
+            if predecessor is not None:
+                self.gateways.stop_accepting(predecessor)
+            self.accept(self._behind(new))
             self.gateways.directory.activate(new.generation)
         except BaseException:
-            if before is not None:
-                self.gateways.revive(before)
+            if predecessor is not None:
+                self.gateways.revive(predecessor)
             self.gateways.discard(new.generation)
             raise
         self.gateways.retire_others(keep=new)
         return new
 
-    def _reached_through(self, gateway: GatewayContainer) -> Deployment:
-        through = listing.gateway_of(gateway.directory, gateway.generation, gateway.digest, running=True)
-        return listing.behind(self.candidate, gateway.host, through)
+    def _behind(self, gateway: GatewayContainer) -> Deployment:
+        proxy = listing.gateway_of(gateway.directory, gateway.generation, gateway.digest, running=True)
+        return listing.behind_gateway(self.candidate, gateway.host, proxy)
 
     @contextmanager
-    def _ports_given_up(self) -> Iterator[None]:
+    def _release_ports(self) -> Iterator[None]:
         """By an old server that publishes them itself: until a gateway has them, they are closed."""
         if self.old is None or self.old.slot:
             yield
@@ -135,40 +135,40 @@ class Promotion:
     @contextmanager
     def _retiring(self, old: Deployment) -> Iterator[None]:
         """The old server stops, and starts again when what follows fails."""
-        before = self.state.container(old)
-        before.rename(self._name(old, old.release, RETIRING))
+        container = self.state.container(old)
+        container.rename(self._name(old, old.release, RETIRING))
         try:
-            before.stop(timeout=STOP_SECONDS)
+            container.stop(timeout=STOP_SECONDS)
             yield
         except BaseException:
-            before.rename(self.serving_name)
-            before.start()
+            container.rename(self.serving_name)
+            container.start()
             raise
 
-    def _in_place_of(self, old: Deployment) -> None:
+    def _replace(self, old: Deployment) -> None:
         """Start the proven server again on the ports of the old one; when that fails, the old one is started again."""
-        way = self._gateway_put_aside(old) if old.slot else self._retiring(old)
-        proven = self.state.container(self.candidate)
-        proven.reload()
-        with way:
-            self._started_again(proven)
+        handover = self._suspend_gateway(old) if old.slot else self._retiring(old)
+        verified = self.state.container(self.candidate)
+        verified.reload()
+        with handover:
+            self._recreate(verified)
             if old.slot:
                 self.gateways.directory.deactivate()
             else:
                 self.state.container(old).rename(self._name(old, old.release))
         if old.slot:
             self.gateways.remove()  # what it has not answered yet, the old server answers
-        remove_container(proven)
+        remove_container(verified)
         self.state.discard(old)
 
     @contextmanager
-    def _gateway_put_aside(self, old: Deployment) -> Iterator[None]:
+    def _suspend_gateway(self, old: Deployment) -> Iterator[None]:
         """The gateway lets go of the ports and ends what it has; it takes them again when what follows fails."""
-        gateway, server = self.gateways.in_force(), self.state.container(old)
+        gateway, server = self.gateways.active(), self.state.container(old)
         server.rename(self._name(old, old.release))
         try:
             if gateway is not None:
-                self.gateways.stop_taking(gateway)
+                self.gateways.stop_accepting(gateway)
             yield
         except BaseException:
             server.rename(self.serving_name)
@@ -176,13 +176,13 @@ class Promotion:
                 self.gateways.revive(gateway)
             raise
 
-    def _started_again(self, proven: Any) -> None:
-        from deployer.engines.docker import containers
+    def _recreate(self, verified: Any) -> None:
+        from deployer.engines.docker import sdk_arguments
 
-        config, host = containers.moved(proven.attrs, self.restart)
-        config["Image"] = self._image(proven)
+        config, host = sdk_arguments.recreation_config(verified.attrs, self.restart)
+        config["Image"] = self._image(verified)
         endpoints: dict[str, Any] = {
-            "EndpointsConfig": {name: {} for name in proven.attrs["NetworkSettings"]["Networks"]}
+            "EndpointsConfig": {name: {} for name in verified.attrs["NetworkSettings"]["Networks"]}
         }
         api = self.state.client.api
         created = api.create_container_from_config(
@@ -190,30 +190,30 @@ class Promotion:
         )
         try:
             api.start(created["Id"])
-            self.accept(self._moved(created["Id"]))
+            self.accept(self._recreated_deployment(created["Id"]))
         except BaseException:
             api.remove_container(created["Id"], force=True)
             raise
 
-    def _image(self, proven: Any) -> str:
+    def _image(self, verified: Any) -> str:
         """What its image is called; the image's id, when that name has come to mean another since it was proven."""
-        name, image = str(proven.attrs["Config"]["Image"]), str(proven.attrs["Image"])
-        found = find_image(self.state.client, name)
-        return name if found is not None and found.id == image else image
+        name, image_id = str(verified.attrs["Config"]["Image"]), str(verified.attrs["Image"])
+        image = find_image(self.state.client, name)
+        return name if image is not None and image.id == image_id else image_id
 
-    def _moved(self, container: str) -> Deployment:
+    def _recreated_deployment(self, container: str) -> Deployment:
         listed = self.state.containers(self.candidate.name, self.candidate.env)
-        found = listing.servers(each for each in listed if each["Id"] == container)
-        if not found:
+        servers = listing.servers(each for each in listed if each["Id"] == container)
+        if not servers:
             raise EngineError(f"the container of {self.candidate.name} is gone", hint="run the command again")
-        return found[0]
+        return servers[0]
 
 
-def settle(state: DockerState, serving: Deployment) -> None:
+def finalize(state: DockerState, serving: Deployment) -> None:
     """Nothing but this server is left of the deployment's, under its usual name."""
-    for found in state.servers(serving.name, serving.env):
-        if found.release != serving.release:
-            state.discard(found)
+    for server in state.servers(serving.name, serving.env):
+        if server.release != serving.release:
+            state.discard(server)
     container = state.container(serving)
-    if named(container) != (name := container_name(state.project, serving.name, serving.env)):
+    if listed_name(container) != (name := container_name(state.project, serving.name, serving.env)):
         container.rename(name)

@@ -13,7 +13,7 @@ from deployer.engines.docker.gateway.directory import Active
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
 from deployer.engines.docker.ownership import name_of
-from deployer.engines.docker.state import DockerState, named
+from deployer.engines.docker.state import DockerState, listed_name
 from deployer.results.deployment import Deployment
 
 
@@ -34,98 +34,98 @@ class Recovery:
         """The deployment's."""
         return self.gateways.env
 
-    def carry_out(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def run(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         """; `listed` are the deployment's containers."""
         adopted = []
         if self.state.adopt(self.name, self.env):
             adopted = [adoption_note(self.name, self.env, self.state.project)]
             listed = self.state.containers(self.name, self.env)
-        return (*adopted, *self._mended(listed))
+        return (*adopted, *self._repair(listed))
 
-    def _mended(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        if self._is_well(listed):
+    def _repair(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+        if self._is_clean(listed):
             self.state.clear_unused(self.name, self.env, listed)
             return ()
         active = self.gateways.directory.active()
         with docker_errors(f"mending {self.name} [{self.env}]"):
-            told = self._without_gateway() if active is None else self._behind_gateway(active)
-        return (*told, *self._candidates())
+            notes = self._repair_without_gateway() if active is None else self._repair_behind_gateway(active)
+        return (*notes, *self._discard_candidates())
 
-    def _is_well(self, listed: Sequence[Mapping[str, Any]]) -> bool:
+    def _is_clean(self, listed: Sequence[Mapping[str, Any]]) -> bool:
         """At a glance, for what is nearly always so: a server without a gateway, or nothing."""
-        usual = [f"/{self._serving_name}"]
-        return all(found["Names"] == usual for found in listed) and not self.gateways.directory.path.exists()
+        expected = [f"/{self._serving_name}"]
+        return all(container["Names"] == expected for container in listed) and not self.gateways.directory.path.exists()
 
-    def _without_gateway(self) -> list[str]:
+    def _repair_without_gateway(self) -> list[str]:
         """A gateway that was never accepted goes; a server that gave way to what was never accepted comes back."""
-        told = []
+        notes = []
         if self.gateways.all():
-            told.append("a gateway that is not in force is removed")
+            notes.append("a gateway that is not in force is removed")
         self.gateways.remove()
-        retiring = (found for found in self._servers() if self._container_name(found) == self._retiring_name(found))
-        return [*told, *map(self._bring_back, retiring)]
+        retiring = (server for server in self._servers() if self._container_name(server) == self._retiring_name(server))
+        return [*notes, *map(self._restore, retiring)]
 
-    def _bring_back(self, old: Deployment) -> str:
+    def _restore(self, old: Deployment) -> str:
         serving = self._serving_name
-        for found in self.state.containers(self.name, self.env):
-            if name_of(found) == serving:
-                remove_container(self.state.client.containers.get(found["Id"]))
-        container = self.state.container(old)
-        container.rename(serving)
-        container.start()
+        for container in self.state.containers(self.name, self.env):
+            if name_of(container) == serving:
+                remove_container(self.state.client.containers.get(container["Id"]))
+        restored = self.state.container(old)
+        restored.rename(serving)
+        restored.start()
         return f"release {old.release} serves again: what was to replace it was not accepted yet"
 
-    def _behind_gateway(self, active: Active) -> list[str]:
-        told = []
-        for found in self._servers():
-            if not found.slot:
-                self.state.discard(found)
-                told.append(f"release {found.release}, which does not serve, is removed")
-        return [*told, *self._gateway(active), *self._name_of_who_serves(active)]
+    def _repair_behind_gateway(self, active: Active) -> list[str]:
+        notes = []
+        for server in self._servers():
+            if not server.slot:
+                self.state.discard(server)
+                notes.append(f"release {server.release}, which does not serve, is removed")
+        return [*notes, *self._repair_gateway(active), *self._rename_serving(active)]
 
-    def _gateway(self, active: Active) -> list[str]:
-        there = self.gateways.all()
-        gateway = next((found for found in there if found.generation == active.generation), None)
+    def _repair_gateway(self, active: Active) -> list[str]:
+        gateways = self.gateways.all()
+        gateway = next((container for container in gateways if container.generation == active.generation), None)
         if gateway is None:  # its folder still tells who serves
-            for found in there:
-                self.gateways.retire(found)
+            for container in gateways:
+                self.gateways.retire(container)
             return []
-        told = []
-        if not self.gateways.admin(gateway).answers():
+        notes = []
+        if not self.gateways.admin(gateway).accepts_requests():
             self.gateways.revive(gateway)
-            told.append("the gateway takes requests again")
-        if len(there) > 1:
-            told.append("a gateway that is not in force is removed")
-        self.gateways.settle(gateway)
-        self._send_back(gateway_slot=active.slot)
-        return told
+            notes.append("the gateway takes requests again")
+        if len(gateways) > 1:
+            notes.append("a gateway that is not in force is removed")
+        self.gateways.finalize(gateway)
+        self._restore_slot(gateway_slot=active.slot)
+        return notes
 
-    def _send_back(self, gateway_slot: str) -> None:
-        gateway = self.gateways.in_force()
+    def _restore_slot(self, gateway_slot: str) -> None:
+        gateway = self.gateways.active()
         if gateway is not None:
-            self.gateways.admin(gateway).send_to(gateway_slot)
+            self.gateways.admin(gateway).route_to(gateway_slot)
 
-    def _name_of_who_serves(self, active: Active) -> list[str]:
+    def _rename_serving(self, active: Active) -> list[str]:
         serving = self._serving_name
-        for found in self._servers():
-            container = self.state.container(found)
-            if found.slot != active.slot and named(container) == serving:
-                self.state.discard(found)
-        for found in self._servers():
-            container = self.state.container(found)
-            if found.slot == active.slot and named(container) != serving:
+        for server in self._servers():
+            container = self.state.container(server)
+            if server.slot != active.slot and listed_name(container) == serving:
+                self.state.discard(server)
+        for server in self._servers():
+            container = self.state.container(server)
+            if server.slot == active.slot and listed_name(container) != serving:
                 container.rename(serving)
-                return [f"release {found.release} serves"]
+                return [f"release {server.release} serves"]
         return []
 
-    def _candidates(self) -> list[str]:
-        told = []
-        for found in self._servers():
-            if found.role == CANDIDATE:
-                self.state.discard(found)
-                told.append(f"the candidate {found.release} that a killed command left is removed")
+    def _discard_candidates(self) -> list[str]:
+        notes = []
+        for server in self._servers():
+            if server.role == CANDIDATE:
+                self.state.discard(server)
+                notes.append(f"the candidate {server.release} that a killed command left is removed")
         self.state.clear_unused(self.name, self.env, self.state.containers(self.name, self.env))
-        return told
+        return notes
 
     @property
     def _serving_name(self) -> str:
@@ -134,8 +134,8 @@ class Recovery:
     def _servers(self) -> list[Deployment]:
         return self.state.servers(self.name, self.env)
 
-    def _container_name(self, found: Deployment) -> str:
-        return named(self.state.container(found))
+    def _container_name(self, server: Deployment) -> str:
+        return listed_name(self.state.container(server))
 
-    def _retiring_name(self, found: Deployment) -> str:
-        return container_name(self.state.project, self.name, self.env, found.release, RETIRING)
+    def _retiring_name(self, server: Deployment) -> str:
+        return container_name(self.state.project, self.name, self.env, server.release, RETIRING)

@@ -19,7 +19,7 @@ from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
-from deployer.engines.docker.ownership import Ownership, doubt, is_started_by_us, name_of, named_for
+from deployer.engines.docker.ownership import Ownership, is_started_by_us, label_conflict, name_of, project_from_name
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Memory
 
@@ -49,38 +49,38 @@ class DockerState:
 
     def gateway_dir_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> GatewayDir:
         """The same, by the containers of the deployment: two working copies must mean one folder."""
-        known = (found["Labels"].get(f"{LABEL}gateway") for found in containers)
+        recorded = (container["Labels"].get(f"{LABEL}gateway") for container in containers)
         own = (self.state_dir / "gateway" / run_dir.env_dir_name(self.project, env) / name).resolve()
-        return GatewayDir(Path(next(filter(None, known), own)))
+        return GatewayDir(Path(next(filter(None, recorded), own)))
 
     def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
         """As the engine lists them: every one of a deployment of this project, running or not."""
-        return [self._ours(found) for found in self.listed(name, env) if self.owns(found)]
+        return [self._with_project(container) for container in self.listed(name, env) if self.owns(container)]
 
-    def owns(self, found: Mapping[str, Any]) -> bool:
+    def owns(self, container: Mapping[str, Any]) -> bool:
         """Whether a container is this project's, with labels that can be read."""
-        return self.owner.owns(found) and listing.fault(found) is None
+        return self.owner.owns(container) and listing.label_problem(container) is None
 
     def listed(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
         """Every container with our labels, of any project."""
         with docker_errors("listing containers"):
-            found = list(self.client.api.containers(all=True, filters=networks.labelled(name, env)))
+            containers = list(self.client.api.containers(all=True, filters=networks.label_filter(name, env)))
         if name is None:
-            self._latest[:] = found
-        return found
+            self._last_listing[:] = containers
+        return containers
 
     @cached_property
-    def _latest(self) -> list[dict[str, Any]]:
+    def _last_listing(self) -> list[dict[str, Any]]:
         """What the engine listed last of all deployments."""
         return []
 
-    def _ours(self, found: dict[str, Any]) -> dict[str, Any]:
+    def _with_project(self, container: dict[str, Any]) -> dict[str, Any]:
         """One from before there were projects gets the project as if it had the label."""
-        if PROJECT in found["Labels"] or not self.project:
-            return found
-        there = (found.get("NetworkSettings") or {}).get("Networks") or {}
-        self._adopted_networks.update(each["NetworkID"] for each in there.values() if each.get("NetworkID"))
-        return {**found, "Labels": {**found["Labels"], PROJECT: self.project}}
+        if PROJECT in container["Labels"] or not self.project:
+            return container
+        attached = (container.get("NetworkSettings") or {}).get("Networks") or {}
+        self._adopted_networks.update(each["NetworkID"] for each in attached.values() if each.get("NetworkID"))
+        return {**container, "Labels": {**container["Labels"], PROJECT: self.project}}
 
     @cached_property
     def _adopted_networks(self) -> set[str]:
@@ -98,7 +98,7 @@ class DockerState:
         """The gateways of a deployment: one, but for the moment of an update."""
         return listing.gateways(self.containers(name, env))
 
-    def memory(self, deployment: Deployment, *, here: bool) -> Memory | None:
+    def memory(self, deployment: Deployment, *, local: bool) -> Memory | None:
         """What a server's container uses, what of that the kernel can take back, and its limit."""
         with docker_errors(f"measuring {deployment.release}"):
             container = self.container(deployment)
@@ -110,17 +110,17 @@ class DockerState:
         container.reload()
         limit = container.attrs["HostConfig"].get("Memory") or None
         used = max(0, measured["usage"] - cached)
-        return Memory(used, limit, process.free_bytes() if here else None, cached)
+        return Memory(used, limit, process.free_bytes() if local else None, cached)
 
     def serving(self, name: str, env: str) -> Deployment | None:
         """The server that serves: of two, in the middle of a change, the one that runs."""
         return first_serving(self.servers(name, env))
 
-    def known(self, name: str, env: str, release: str) -> Deployment:
+    def require_server(self, name: str, env: str, release: str) -> Deployment:
         """The server of a release. Raises EngineError."""
-        for found in self.servers(name, env):
-            if found.release == release:
-                return found
+        for server in self.servers(name, env):
+            if server.release == release:
+                return server
         raise EngineError(f"the container of release {release} is gone", hint="run the command again")
 
     def container(self, deployment: Deployment) -> Any:
@@ -131,13 +131,13 @@ class DockerState:
         """
         import docker.errors
 
-        wanted = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
-        listed = self.client.containers.list(all=True, filters=wanted, sparse=True)
-        found = [each for each in listed if self.owns(each.attrs)]
-        if not found:
+        filters = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
+        listed = self.client.containers.list(all=True, filters=filters, sparse=True)
+        owned = [container for container in listed if self.owns(container.attrs)]
+        if not owned:
             raise docker.errors.NotFound(f"no container of release {deployment.release}")
         serving = {container_name(project, deployment.name, deployment.env) for project in (self.project, "")}
-        return max(found, key=lambda each: (named(each) in serving) == (deployment.role == SERVING))
+        return max(owned, key=lambda container: (listed_name(container) in serving) == (deployment.role == SERVING))
 
     def inspect_state(self, deployment: Deployment) -> dict[str, Any]:
         """Of a server's container; nothing when it is gone."""
@@ -151,7 +151,7 @@ class DockerState:
             except docker.errors.NotFound:
                 return {}
 
-    def alive(self, deployment: Deployment) -> bool:
+    def is_running(self, deployment: Deployment) -> bool:
         """Whether a server runs. A container that restarts after a failure counts as gone."""
         import docker.errors
 
@@ -163,19 +163,19 @@ class DockerState:
 
     def stop_and_remove(self, deployment: Deployment) -> None:
         """Stop a server and remove its container."""
-        self._remove(deployment, self._stopped(deployment))
+        self._remove(deployment, self._stop(deployment))
 
     def remove_all(self, name: str, env: str, servers: Sequence[Deployment]) -> None:
         """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
         go at the same time, for each takes the engine a while."""
-        stopped = [(found, self._stopped(found)) for found in servers]
+        stopped = [(server, self._stop(server)) for server in servers]
         with ThreadPoolExecutor(1) as pool:
-            going = [pool.submit(self._remove, *each) for each in stopped]
+            removals = [pool.submit(self._remove, *removal) for removal in stopped]
             self.clear_unused(name, env, ())
-            for each in going:
-                each.result()
+            for removal in removals:
+                removal.result()
 
-    def _stopped(self, deployment: Deployment) -> Any:
+    def _stop(self, deployment: Deployment) -> Any:
         """Its container; None when it is gone."""
         import docker.errors
 
@@ -201,84 +201,84 @@ class DockerState:
         """What serves, once all other servers of that name are gone."""
         containers = self.containers(name, env)
         servers = listing.servers(containers)
-        candidates = [found for found in servers if found.role == CANDIDATE]
-        for found in candidates:
-            self.stop_and_remove(found)
+        candidates = [candidate for candidate in servers if candidate.role == CANDIDATE]
+        for candidate in candidates:
+            self.stop_and_remove(candidate)
         self.clear_unused(name, env, self.containers(name, env) if candidates else containers)
         return first_serving(servers)
 
-    def clear_unused(self, name: str, env: str, left: Sequence[Mapping[str, Any]]) -> None:
+    def clear_unused(self, name: str, env: str, remaining: Sequence[Mapping[str, Any]]) -> None:
         """Config folders of containers that are gone, and networks that none of those `left` is in."""
-        servers = listing.servers(left)
-        self._clear_folders(name, env, {found.folder for found in servers})
-        kinds = frozenset(networks.SLOTTED if found.slot else networks.PLAIN for found in servers)
+        servers = listing.servers(remaining)
+        self._delete_unused_dirs(name, env, {server.folder for server in servers})
+        kinds = frozenset(networks.SLOTTED if server.slot else networks.PLAIN for server in servers)
         with docker_errors(f"removing the network of {name} [{env}]"):
             self.networks(name, env).remove(keep=kinds)
-        if not left:
-            self.gateway_dir_of(left, name, env).delete()
+        if not remaining:
+            self.gateway_dir_of(remaining, name, env).delete()
 
-    def _clear_folders(self, name: str, env: str, used: set[Path]) -> None:
-        old = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
-        if old.is_dir():  # other projects may have adopted what was made from this folder
-            used = used | {Path(each["Labels"].get(f"{LABEL}folder", "")) for each in self.listed(name, env)}
-        for home in (self.deployment_dir(name, env), old):
-            for folder in run_dir.release_dirs(home):
-                if folder.resolve() not in used:
-                    run_dir.delete(folder)
-        if old.is_dir():
-            run_dir.remove_empty_dirs(old)
+    def _delete_unused_dirs(self, name: str, env: str, used: set[Path]) -> None:
+        unowned_dir = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
+        if unowned_dir.is_dir():  # other projects may have adopted what was made from this folder
+            used = used | {Path(container["Labels"].get(f"{LABEL}folder", "")) for container in self.listed(name, env)}
+        for deployment_dir in (self.deployment_dir(name, env), unowned_dir):
+            for directory in run_dir.release_dirs(deployment_dir):
+                if directory.resolve() not in used:
+                    run_dir.delete(directory)
+        if unowned_dir.is_dir():
+            run_dir.remove_empty_dirs(unowned_dir)
 
     def adopt(self, name: str, env: str) -> bool:
         """Give the containers of a deployment from before there were projects the names of this one's; whether there
         were any. Labels cannot be changed: a name can, and tells other projects whose it is."""
-        before, now = container_name("", name, env), container_name(self.project, name, env)
-        old = [found for found in self.containers(name, env) if name_of(found).startswith(before)]
-        if before == now or not old:
+        unowned_name, owned_name = container_name("", name, env), container_name(self.project, name, env)
+        old = [container for container in self.containers(name, env) if name_of(container).startswith(unowned_name)]
+        if unowned_name == owned_name or not old:
             return False
-        for found in old:
-            with docker_errors(f"renaming {name_of(found)}"):
-                self.client.api.rename(found["Id"], now + name_of(found).removeprefix(before))
+        for container in old:
+            with docker_errors(f"renaming {name_of(container)}"):
+                self.client.api.rename(container["Id"], owned_name + name_of(container).removeprefix(unowned_name))
         return True
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """What says that it is this project's and cannot be believed, as the engine listed it last; with a name also
         what stands in its way."""
-        listed = self.listed(name, env) if name else self._latest or self.listed()
-        there = {found["Id"]: found for found in listed}
+        listed = self.listed(name, env) if name else self._last_listing or self.listed()
+        by_id = {container["Id"]: container for container in listed}
         base = container_name(self.project, name, env or "") if name else ""
         if name:
             with docker_errors("listing containers"):
-                named_so = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
-            there |= {found["Id"]: found for found in named_so}
-        told = (self._stranger(found, base) for found in there.values())
-        return tuple(sorted(filter(None, told)))
+                same_name = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
+            by_id |= {container["Id"]: container for container in same_name}
+        conflicts = (self._conflict(container, base) for container in by_id.values())
+        return tuple(sorted(filter(None, conflicts)))
 
-    def _stranger(self, found: Mapping[str, Any], base: str) -> str | None:
+    def _conflict(self, container: Mapping[str, Any], base: str) -> str | None:
         """Why a container is in the way of a deployment and none of it, or None."""
-        if self.owns(found):
+        if self.owns(container):
             return None
-        what = f"the container {name_of(found)}"
-        if self.owner.claimed(found):
-            reason = doubt(found, self.project) or listing.fault(found)
-            return f"{what} says that it is of project {self.project or '-'}, but {reason}"
-        said = (found["Labels"] or {}).get(PROJECT)
-        if base and name_of(found) == base:
-            started = is_started_by_us(found) and said is not None
-            return f"{what} has this deployment's name and " + (
-                f"belongs to project {said}" if started else "is not deployer's"
+        subject = f"the container {name_of(container)}"
+        if self.owner.claimed(container):
+            reason = label_conflict(container, self.project) or listing.label_problem(container)
+            return f"{subject} says that it is of project {self.project or '-'}, but {reason}"
+        project = (container["Labels"] or {}).get(PROJECT)
+        if base and name_of(container) == base:
+            started = is_started_by_us(container) and project is not None
+            return f"{subject} has this deployment's name and " + (
+                f"belongs to project {project}" if started else "is not deployer's"
             )
-        if base and said is None and is_started_by_us(found) and named_for(found) == "":
-            folder = found["Labels"].get(f"{LABEL}folder") or found["Labels"].get(f"{LABEL}gateway")
-            return f"{what} is of this name and of no project, and was deployed from another folder: {folder}"
+        if base and project is None and is_started_by_us(container) and project_from_name(container) == "":
+            directory = container["Labels"].get(f"{LABEL}folder") or container["Labels"].get(f"{LABEL}gateway")
+            return f"{subject} is of this name and of no project, and was deployed from another folder: {directory}"
         return None
 
 
-def named(container: Any) -> str:
+def listed_name(container: Any) -> str:
     """The name of a container as the engine lists it."""
     return str(container.attrs["Names"][0]).lstrip("/")
 
 
 def first_serving(servers: Iterable[Deployment]) -> Deployment | None:
     """Of two that serve, in the middle of a change, the one that runs."""
-    serving = [found for found in servers if found.role == SERVING]
+    serving = [server for server in servers if server.role == SERVING]
     return next((server for server in serving if server.running), serving[0] if serving else None)

@@ -13,19 +13,19 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from deployer.engines.docker.api import API_SECONDS, docker_errors, unseen
+from deployer.engines.docker.api import API_SECONDS, docker_errors, invisible_directory
 from deployer.errors import EngineError
 from deployer.results.checks import Finding
 
 ABSENT = 404
 
 
-def check(container: Any, folders: Iterable[tuple[str, Path, str]]) -> None:
+def check(container: Any, directories: Iterable[tuple[str, Path, str]]) -> None:
     """Look for what lies in each folder: where it is mounted, the folder here, and a path in it. Raises EngineError."""
-    for mount, folder, inside in folders:
+    for mount, directory, path in directories:
         with docker_errors(f"looking into {container.name}"):
-            if not _has(container, f"{mount}/{inside}"):
-                raise unseen(folder)
+            if not _path_exists(container, f"{mount}/{path}"):
+                raise invisible_directory(directory)
 
 
 def is_confined(container: Any) -> bool:
@@ -33,39 +33,39 @@ def is_confined(container: Any) -> bool:
     return bool(container.attrs.get("MountLabel"))
 
 
-def findings(client: Any, image: str, folders: Sequence[Path]) -> Iterator[Finding]:
+def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[Finding]:
     """An error for each of these folders that the engine does not see; none is told of one that does not exist."""
-    for folder in folders:
-        if not folder.is_dir():
+    for directory in directories:
+        if not directory.is_dir():
             continue
         try:
-            _probe(client, image, folder.resolve())
+            _probe(client, image, directory.resolve())
         except EngineError as error:
             yield Finding("shared folders", "error", error.message, error.hint or "")
 
 
-def _probe(client: Any, image: str, folder: Path) -> None:
+def _probe(client: Any, image: str, directory: Path) -> None:
     """By a container that is never started. Raises EngineError."""
     from docker.types import Mount
 
-    with ExitStack() as stack, docker_errors(f"looking from a container into {folder}"):
-        marker = stack.enter_context(_marked(folder))
+    with ExitStack() as stack, docker_errors(f"looking from a container into {directory}"):
+        marker = stack.enter_context(_marker_file(directory))
         if marker is None:
             return
-        mount = Mount(target="/probe", source=str(folder), type="bind", read_only=True)
+        mount = Mount(target="/probe", source=str(directory), type="bind", read_only=True)
         container = client.containers.create(image, command=["true"], mounts=[mount], network_mode="none")
         stack.callback(container.remove, force=True)
-        check(container, [("/probe", folder, marker)])
+        check(container, [("/probe", directory, marker)])
 
 
 @contextmanager
-def _marked(folder: Path) -> Iterator[str | None]:
+def _marker_file(directory: Path) -> Iterator[str | None]:
     """The name of something in the folder: a file that is made for the moment, else what is there, or None."""
-    marker = folder / f".deployer-probe-{secrets.token_hex(8)}"
+    marker = directory / f".deployer-probe-{secrets.token_hex(8)}"
     try:
         marker.touch(mode=0o600, exist_ok=False)
     except OSError:
-        yield next((each.name for each in folder.iterdir()), None) if os.access(folder, os.R_OK) else None
+        yield next((each.name for each in directory.iterdir()), None) if os.access(directory, os.R_OK) else None
         return
     try:
         yield marker.name
@@ -74,7 +74,7 @@ def _marked(folder: Path) -> Iterator[str | None]:
             marker.unlink()
 
 
-def _has(container: Any, path: str) -> bool:
+def _path_exists(container: Any, path: str) -> bool:
     """Whether a container has something at a path; so too where the engine does not say."""
     api = container.client.api
     answer = api.head(

@@ -29,7 +29,7 @@ def test_a_connection_is_kept_but_not_when_it_was_idle(monkeypatch: pytest.Monke
 
 def test_nor_when_it_is_one_to_a_gateway_that_speaks_tls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pem, certificate = tmp_path / "own.pem", tmp_path / "certificate"
-    certificate.write_text(tls.make(pem, "127.0.0.1").certificate)
+    certificate.write_text(tls.create_self_signed(pem, "127.0.0.1").certificate)
     (tmp_path / "token").write_text("secret")
     with fake_server(pem) as server:
         assert_given_up_when_idle(server, Gateway("", True, tmp_path / "token", certificate), monkeypatch)

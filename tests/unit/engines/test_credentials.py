@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.engines.docker import credentials
-from deployer.engines.docker.credentials import DOCKER_HUB, Credentials, faults, of_registry, settings
+from deployer.engines.docker.credentials import DOCKER_HUB, Credentials, config_problems, for_registry, sanitized_config
 
 HOST = "registry.example:5000"
 WORKS = 'read server\necho "{\\"ServerURL\\": \\"$server\\", \\"Username\\": \\"me\\", \\"Secret\\": \\"s\\"}"'
@@ -35,8 +35,8 @@ def helper(config: Path, name: str, script: str) -> None:
 
 
 def test_without_settings_there_are_no_credentials_and_no_problem(config):
-    assert of_registry(HOST) == Credentials()
-    assert list(faults()) == []
+    assert for_registry(HOST) == Credentials()
+    assert list(config_problems()) == []
 
 
 @pytest.mark.parametrize(
@@ -52,13 +52,13 @@ def test_without_settings_there_are_no_credentials_and_no_problem(config):
 )
 def test_what_a_login_wrote_is_taken(config, registry, entry, auth):
     config.write_text(json.dumps({"auths": {"other.example": {"auth": "!"}, **entry}}))
-    assert of_registry(registry) == Credentials({**auth, "serveraddress": registry})
+    assert for_registry(registry) == Credentials({**auth, "serveraddress": registry})
 
 
 @pytest.mark.parametrize("entry", [{"auth": "not base64"}, {"auth": b64("nocolon")}, {"auth": 7}, "text", None, []])
 def test_a_login_that_cannot_be_read_is_a_problem_with_its_remedy(config, entry):
     config.write_text(json.dumps({"auths": {HOST: entry}}))
-    found = of_registry(HOST)
+    found = for_registry(HOST)
     assert not found.auth
     assert f"auths.{HOST} in {config}" in found.problem
     assert f"docker login {HOST}" in found.remedy
@@ -67,8 +67,8 @@ def test_a_login_that_cannot_be_read_is_a_problem_with_its_remedy(config, entry)
 @pytest.mark.parametrize("text", ["[]", "null", "7", '"x"', "{", "", "\x00", "[" * 100_000])
 def test_a_file_that_is_no_object_is_told(config, text):
     config.write_text(text)
-    assert str(config) in of_registry(HOST).problem
-    assert [str(config) in problem for problem, _ in faults()] == [True]
+    assert str(config) in for_registry(HOST).problem
+    assert [str(config) in problem for problem, _ in config_problems()] == [True]
 
 
 @pytest.mark.parametrize(
@@ -76,33 +76,33 @@ def test_a_file_that_is_no_object_is_told(config, text):
 )
 def test_settings_of_other_types_are_told_and_keep_nothing_from_working(config, raw):
     config.write_text(json.dumps(raw))
-    assert of_registry(HOST) == Credentials()
-    assert [next(iter(raw)) in problem for problem, _ in faults()] == [True]
+    assert for_registry(HOST) == Credentials()
+    assert [next(iter(raw)) in problem for problem, _ in config_problems()] == [True]
 
 
 def test_a_helper_is_asked_for_the_registry(config):
     config.write_text(json.dumps({"credsStore": "mine", "auths": {HOST: {}}}))
     helper(config, "mine", WORKS)
-    assert of_registry(HOST).auth == {"username": "me", "password": "s", "serveraddress": HOST}
+    assert for_registry(HOST).auth == {"username": "me", "password": "s", "serveraddress": HOST}
 
 
 @pytest.mark.parametrize("raw", [{"credsStore": "mine"}, {"credHelpers": {HOST: "mine", "other.example": "own"}}])
 def test_a_helper_that_is_not_installed_is_told_before_it_is_needed(config, raw):
     config.write_text(json.dumps(raw))
     helper(config, "own", WORKS)
-    assert ["docker-credential-mine" in problem for problem, _ in faults()] == [True]
+    assert ["docker-credential-mine" in problem for problem, _ in config_problems()] == [True]
 
 
 def test_the_helper_of_a_registry_comes_first_and_may_give_a_token(config):
     config.write_text(json.dumps({"credsStore": "missing", "credHelpers": {HOST: "own"}}))
     helper(config, "own", WORKS.replace('"me\\"', '"<token>\\"'))
-    assert of_registry(HOST).auth == {"identitytoken": "s", "serveraddress": HOST}
+    assert for_registry(HOST).auth == {"identitytoken": "s", "serveraddress": HOST}
 
 
 def test_a_helper_that_has_none_for_the_registry_is_no_problem(config):
     config.write_text(json.dumps({"credsStore": "mine"}))
     helper(config, "mine", "echo credentials not found in native keychain; exit 1")
-    assert of_registry(HOST) == Credentials()
+    assert for_registry(HOST) == Credentials()
 
 
 @pytest.mark.parametrize(
@@ -126,7 +126,7 @@ def test_a_helper_that_does_not_work_is_a_problem_with_its_name_and_file(config,
         helper(config, "mine", script)
     if "sleep" in (script or ""):
         monkeypatch.setattr(credentials, "HELPER_SECONDS", 0.2)
-    found = of_registry(HOST)
+    found = for_registry(HOST)
     assert not found.auth
     for part in ("docker-credential-mine", f"{key} in {config}", says):
         assert part in found.problem
@@ -136,11 +136,11 @@ def test_a_helper_that_does_not_work_is_a_problem_with_its_name_and_file(config,
 
 @pytest.mark.parametrize("raw", [[], None, "x", {"proxies": "x"}, {"proxies": {"default": 3}}, {"HttpHeaders": ["x"]}])
 def test_the_sdk_reads_just_what_it_understands(raw):
-    kept = settings(raw)
+    kept = sanitized_config(raw)
     assert isinstance(kept.get("proxies", {}), dict)
     assert "HttpHeaders" not in kept
 
 
 def test_the_sdk_still_reads_proxies_and_headers():
     raw = {"proxies": {"default": {"httpProxy": "http://p"}}, "HttpHeaders": {"X": "1"}, "credsStore": "mine"}
-    assert settings(raw) == {"auths": {}, "proxies": raw["proxies"], "HttpHeaders": {"X": "1"}}
+    assert sanitized_config(raw) == {"auths": {}, "proxies": raw["proxies"], "HttpHeaders": {"X": "1"}}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from deployer.engines.docker.context import USUAL, address
+from deployer.engines.docker.context import DEFAULT_ADDRESS, address
 from deployer.errors import EngineUnavailable
 
 
@@ -29,8 +29,8 @@ def settings(tmp_path: Path) -> dict[str, str]:
 
 
 def test_without_any_setting_it_is_the_usual_one(tmp_path):
-    assert address({"DOCKER_CONFIG": str(tmp_path)}) == USUAL
-    assert address({"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}) == USUAL
+    assert address({"DOCKER_CONFIG": str(tmp_path)}) == DEFAULT_ADDRESS
+    assert address({"DOCKER_CONFIG": str(tmp_path), "DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}) == DEFAULT_ADDRESS
 
 
 def test_docker_host_comes_before_docker_context_and_that_before_the_current_one(settings):
@@ -59,4 +59,4 @@ def test_a_damaged_context_is_told(settings, text):
 @pytest.mark.parametrize("text", ["{", "[]", '{"currentContext": ""}'])
 def test_a_damaged_config_file_names_no_context(tmp_path, text):
     (tmp_path / "config.json").write_text(text)
-    assert address({"DOCKER_CONFIG": str(tmp_path)}) == USUAL
+    assert address({"DOCKER_CONFIG": str(tmp_path)}) == DEFAULT_ADDRESS

@@ -23,7 +23,7 @@ def no_docker(monkeypatch, tmp_path):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "none"))
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(context, "USUAL", f"unix://{tmp_path}/docker.sock")
+    monkeypatch.setattr(context, "DEFAULT_ADDRESS", f"unix://{tmp_path}/docker.sock")
     monkeypatch.chdir(tmp_path)
 
 
@@ -115,9 +115,9 @@ def test_an_engine_that_hangs_keeps_no_deploy_on_another_one_waiting(monkeypatch
 
 
 def test_what_chose_the_engine_is_known():
-    assert context.chosen(None, {"DOCKER_HOST": "x"}).by == "DOCKER_HOST"
-    assert context.chosen("unix:///x", {"DOCKER_HOST": "x"}).by == "docker.host"
-    assert context.chosen(None, {"DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}).by == ""
+    assert context.choose(None, {"DOCKER_HOST": "x"}).source == "DOCKER_HOST"
+    assert context.choose("unix:///x", {"DOCKER_HOST": "x"}).source == "docker.host"
+    assert context.choose(None, {"DOCKER_HOST": "", "DOCKER_CONTEXT": "default"}).source == ""
 
 
 def test_verbs_that_need_no_engine_ask_for_none(monkeypatch):

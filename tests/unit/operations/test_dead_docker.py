@@ -27,7 +27,7 @@ def project(tmp_path, monkeypatch):
     (home / ".deployer" / "docker" / "local@shop" / "net").mkdir(parents=True)
     (home / "deployer.toml").write_text("")
     with fake_engine(answers=NOTHING_THERE) as address:
-        monkeypatch.setattr(context, "USUAL", address)
+        monkeypatch.setattr(context, "DEFAULT_ADDRESS", address)
         yield home
 
 
@@ -89,6 +89,6 @@ def test_the_embedded_engine_is_offered_for_what_is_not_on_docker(project, monke
 
 
 def test_the_usual_engine_that_has_gone_is_to_be_started(project, monkeypatch):
-    monkeypatch.setattr(context, "USUAL", f"unix://{project}/gone.sock")
+    monkeypatch.setattr(context, "DEFAULT_ADDRESS", f"unix://{project}/gone.sock")
     ended = in_process("down", "net", cwd=project)
     assert (ended.code, "systemctl start docker" in ended.err, "embedded" in ended.err) == (6, True, False)

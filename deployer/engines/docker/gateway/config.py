@@ -42,9 +42,9 @@ class GatewayConfig:
     templates_dir: Path | None = None
     cors: bool = False
 
-    def digest(self, home: GatewayDir, host: str) -> str:
+    def digest(self, directory: GatewayDir, host: str) -> str:
         """Of all that a running gateway cannot take up; makes nothing. Raises ConfigError, TemplateError."""
-        certificate = self._certificate(home, host)
+        certificate = self._certificate(directory, host)
         return digest(
             [
                 self.settings.image,
@@ -55,42 +55,44 @@ class GatewayConfig:
             ]
         )
 
-    def files(self, home: GatewayDir, generation: str, place: Listen) -> dict[str, str]:
+    def files(self, directory: GatewayDir, generation: str, listen: Listen) -> dict[str, str]:
         """By their names in the generation's folder; makes the tool's token and certificate where they are missing."""
-        own = tokens.hashed(tokens.own(home.token))
+        tool_token_hash = tokens.hash_token(tokens.read_or_create(directory.token))
         folder = f"{MOUNT}/{generation}"
-        files = {f"{slot}.cfg": self._config(place, folder, slot, own) for slot in SLOTS}
+        files = {f"{slot}.cfg": self._config(listen, folder, slot, tool_token_hash) for slot in SLOTS}
         if self.settings.tokens:
-            files[TOKENS] = "".join(f"{kept}\n" for kept in self._hashes())
+            files[TOKENS] = "".join(f"{token_hash}\n" for token_hash in self._hashes())
         if self.settings.tls:
-            material = self._certificate(home, place.host) or tls.make(home.self_signed, place.host)
+            pair = self._certificate(directory, listen.host) or tls.create_self_signed(
+                directory.self_signed, listen.host
+            )
             files |= {
-                "server.pem": material.pem,
-                CERTIFICATE: material.certificate,
-                SERVER_NAME: material.name,
+                "server.pem": pair.pem,
+                CERTIFICATE: pair.certificate,
+                SERVER_NAME: pair.name,
             }
         return files
 
     def _hashes(self) -> list[str]:
         return sorted(tokens.read(self.settings.tokens).values()) if self.settings.tokens else []
 
-    def _certificate(self, home: GatewayDir, host: str) -> tls.Material | None:
+    def _certificate(self, directory: GatewayDir, host: str) -> tls.KeyPair | None:
         settings = self.settings
         if settings.certificate and settings.key:
-            return tls.given(settings.certificate, settings.key)
-        return tls.own(home.self_signed, host) if settings.tls else None
+            return tls.load_key_pair(settings.certificate, settings.key)
+        return tls.load_self_signed(directory.self_signed, host) if settings.tls else None
 
-    def _config(self, place: Listen, folder: str, slot: str, own: str) -> str:
+    def _config(self, listen: Listen, folder: str, slot: str, tool_token_hash: str) -> str:
         return text(
             "haproxy.cfg",
             self.templates_dir,
             gateway={**asdict(self.settings), "max_body_bytes": self.settings.max_body_bytes},
-            rest_address=_address(place.host, place.rest_port),
-            grpc_address=_address(place.host, place.grpc_port),
-            slots=list(zip(SLOTS, place.slots, strict=True)),
+            rest_address=_address(listen.host, listen.rest_port),
+            grpc_address=_address(listen.host, listen.grpc_port),
+            slots=list(zip(SLOTS, listen.slots, strict=True)),
             slot=slot,
             folder=folder,
-            tool_token_hash=own,
+            tool_token_hash=tool_token_hash,
             cors=self.cors,
         )
 

@@ -14,7 +14,7 @@ from deployer.engines import run_dir
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.gateway.admin import Admin
 from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
-from deployer.engines.docker.gateway.directory import ACTIVE, BEFORE, SOCKET, GatewayDir, owner
+from deployer.engines.docker.gateway.directory import ACTIVE, PREDECESSOR, SOCKET, GatewayDir, owner
 from deployer.engines.docker.listing import GatewayContainer, gateways
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.state import DockerState
@@ -23,7 +23,7 @@ from deployer.errors import EngineError, SettingRefused
 from deployer.system.wait import Deadline, wait_until
 
 STOP_SIGNAL = "SIGUSR1"
-ENDING = "container not running"
+ALREADY_EXITED = "container not running"
 """What the engine says of a container that has ended, which it has not noticed yet."""
 READY_SECONDS = 20.0
 GRACE_SECONDS = 5
@@ -31,7 +31,7 @@ LOG_LINES = 15
 FILES_PER_CONNECTION = 3
 SCRIPT = f"""
 cd "$1" || exit
-if [ -S {BEFORE}/{SOCKET} ]; then exec haproxy -db -f "$1/{ACTIVE}" -x "$1/{BEFORE}/{SOCKET}"; fi
+if [ -S {PREDECESSOR}/{SOCKET} ]; then exec haproxy -db -f "$1/{ACTIVE}" -x "$1/{PREDECESSOR}/{SOCKET}"; fi
 exec haproxy -db -f "$1/{ACTIVE}"
 """
 """HAProxy ends at once when it is told to take sockets from one that is gone, as after a restart."""
@@ -52,105 +52,109 @@ class GatewayContainers:
         """Every container of it."""
         return self.state.gateways(self.name, self.env)
 
-    def in_force(self) -> GatewayContainer | None:
+    def active(self) -> GatewayContainer | None:
         """The one that holds the ports, running or not."""
-        return next((found for found in self.all() if found.in_force), None)
+        return next((gateway for gateway in self.all() if gateway.active), None)
 
-    def fits(self, found: GatewayContainer, place: Listen) -> bool:
+    def matches(self, gateway: GatewayContainer, listen: Listen) -> bool:
         """Whether it runs and is what is wanted, where it is wanted."""
-        listens = (found.host, found.rest_port, found.grpc_port) == (place.host, place.rest_port, place.grpc_port)
-        return listens and found.running and found.digest == self.config.digest(self.directory, place.host)
+        listens = (gateway.host, gateway.rest_port, gateway.grpc_port) == (
+            listen.host,
+            listen.rest_port,
+            listen.grpc_port,
+        )
+        return listens and gateway.running and gateway.digest == self.config.digest(self.directory, listen.host)
 
-    def start(self, place: Listen, slot: str, before: GatewayContainer | None) -> GatewayContainer:
+    def start(self, listen: Listen, slot: str, predecessor: GatewayContainer | None) -> GatewayContainer:
         """A new one, on the ports of the one before where there is one. Raises EngineError with its own words."""
-        for port in (place.rest_port, place.grpc_port):
+        for port in (listen.rest_port, listen.grpc_port):
             _check_unprivileged(port)
-            if before is None:
-                check_free(place.host, port)
+            if predecessor is None:
+                check_free(listen.host, port)
         generation = run_dir.new_release_id()
         try:
-            self.directory.make(generation, slot, self.config.files(self.directory, generation, place))
-            self.directory.set_predecessor(generation, before.generation if before else None)
+            self.directory.make(generation, slot, self.config.files(self.directory, generation, listen))
+            self.directory.set_predecessor(generation, predecessor.generation if predecessor else None)
             with docker_errors(f"starting the gateway of {self.name}"):
-                created = self.state.client.containers.create(**self._creation(place, generation))
-                return self._started(created)
+                created = self.state.client.containers.create(**self._creation(listen, generation))
+                return self._start(created)
         except BaseException:
             self.discard(generation)
             raise
 
-    def admin(self, found: GatewayContainer) -> Admin:
+    def admin(self, gateway: GatewayContainer) -> Admin:
         """Speaks to it."""
-        return Admin(self.directory.folder(found.generation))
+        return Admin(self.directory.generation_dir(gateway.generation))
 
-    def stop_taking(self, found: GatewayContainer) -> None:
+    def stop_accepting(self, gateway: GatewayContainer) -> None:
         """It takes no more connections, and ends when its last request has ended."""
         with docker_errors(f"stopping the gateway of {self.name}"):
-            container = self.state.client.containers.get(found.id)
-            _kept_from_coming_back(container)
-            _told_to_stop(container)
-        admin = self.admin(found)
-        wait_until(lambda: not admin.answers(), Deadline.after(READY_SECONDS))
+            container = self.state.client.containers.get(gateway.id)
+            _disable_restart(container)
+            _signal_stop(container)
+        admin = self.admin(gateway)
+        wait_until(lambda: not admin.accepts_requests(), Deadline.after(READY_SECONDS))
 
-    def retire(self, found: GatewayContainer) -> None:
+    def retire(self, gateway: GatewayContainer) -> None:
         """Let it end what it has, and remove it."""
         import docker.errors
 
         with docker_errors(f"stopping a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            self._end(self.state.client.containers.get(found.id), found)
-        self._take_away(found)
+            self._stop(self.state.client.containers.get(gateway.id), gateway)
+        self._remove_container(gateway)
 
-    def _take_away(self, found: GatewayContainer) -> None:
+    def _remove_container(self, gateway: GatewayContainer) -> None:
         import docker.errors
 
         with docker_errors(f"removing a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
-            remove_container(self.state.client.containers.get(found.id))
+            remove_container(self.state.client.containers.get(gateway.id))
 
     def discard(self, generation: str) -> None:
         """One that was not accepted, with its folder."""
-        for found in self.all():
-            if found.generation == generation:
-                self.retire(found)
+        for gateway in self.all():
+            if gateway.generation == generation:
+                self.retire(gateway)
         self.directory.drop(generation)
 
     def retire_others(self, keep: GatewayContainer | None) -> None:
         """All but one, with their folders."""
-        for found in self.all():
-            if keep is None or found.id != keep.id:
-                self.retire(found)
+        for gateway in self.all():
+            if keep is None or gateway.id != keep.id:
+                self.retire(gateway)
         self.directory.prune({keep.generation} if keep else set())
 
-    def revive(self, found: GatewayContainer) -> None:
+    def revive(self, gateway: GatewayContainer) -> None:
         """Have it take requests again, from the sockets of one that does where there is one."""
-        taking = [each for each in self.all() if each.id != found.id and self.admin(each).answers()]
+        accepting = [other for other in self.all() if other.id != gateway.id and self.admin(other).accepts_requests()]
         with docker_errors(f"bringing the gateway of {self.name} back"):
-            container = self.state.client.containers.get(found.id)
-            self._end(container, found)
-            self.directory.set_predecessor(found.generation, taking[0].generation if taking else None)
-            self._started(container)
+            container = self.state.client.containers.get(gateway.id)
+            self._stop(container, gateway)
+            self.directory.set_predecessor(gateway.generation, accepting[0].generation if accepting else None)
+            self._start(container)
 
-    def settle(self, found: GatewayContainer) -> None:
+    def finalize(self, gateway: GatewayContainer) -> None:
         """Nothing but this one is left, under its usual name."""
-        self.retire_others(keep=found)
+        self.retire_others(keep=gateway)
         with docker_errors(f"naming the gateway of {self.name}"):
-            container = self.state.client.containers.get(found.id)
+            container = self.state.client.containers.get(gateway.id)
             if container.name != (name := f"{container_name(self.state.project, self.name, self.env)}-gateway"):
                 container.rename(name)
 
     def remove(self) -> None:
         """Every container, then the folder. Nobody takes the ports over: idle connections need not be waited for."""
         self.directory.deactivate()
-        for found in self.all():
-            if found.running:
-                self.stop_taking(found)
-                self.admin(found).quiet(self.config.settings.drain_seconds)
-            self._take_away(found)
+        for gateway in self.all():
+            if gateway.running:
+                self.stop_accepting(gateway)
+                self.admin(gateway).await_idle(self.config.settings.drain_seconds)
+            self._remove_container(gateway)
         self.directory.delete()
 
-    def _end(self, container: Any, found: GatewayContainer) -> None:
+    def _stop(self, container: Any, gateway: GatewayContainer) -> None:
         """Stopped softly, and killed when its requests last longer than they may; told to stop already, waited for."""
         allowed = self.config.settings.drain_seconds + GRACE_SECONDS
         container.reload()
-        if container.status == "running" and not self.admin(found).answers():
+        if container.status == "running" and not self.admin(gateway).accepts_requests():
             self._wait_for(container, allowed)
         container.stop(timeout=allowed)
 
@@ -161,26 +165,26 @@ class GatewayContainers:
 
         wait_until(ended, Deadline.after(seconds))
 
-    def _started(self, container: Any) -> GatewayContainer:
+    def _start(self, container: Any) -> GatewayContainer:
         """Started, asked whether it takes requests, and told to come back after a restart."""
         container.start()
-        found = gateways([{**_listed(container), "State": "running"}])[0]
-        admin = self.admin(found)
-        wait_until(lambda: admin.answers() or not self._runs(container), Deadline.after(READY_SECONDS))
-        if not admin.answers():
-            said = container.logs(tail=LOG_LINES).decode("utf-8", "replace").splitlines()
+        gateway = gateways([{**_listed(container), "State": "running"}])[0]
+        admin = self.admin(gateway)
+        wait_until(lambda: admin.accepts_requests() or not self._runs(container), Deadline.after(READY_SECONDS))
+        if not admin.accepts_requests():
+            log = container.logs(tail=LOG_LINES).decode("utf-8", "replace").splitlines()
             container.remove(force=True)
-            raise EngineError(f"the gateway of {self.name} did not start", hint=_remedy(said), log=tuple(said))
+            raise EngineError(f"the gateway of {self.name} did not start", hint=_remedy(log), log=tuple(log))
         admin.check()
-        self.directory.set_predecessor(found.generation, None)
+        self.directory.set_predecessor(gateway.generation, None)
         container.update(restart_policy={"Name": self.restart})
-        return found
+        return gateway
 
     def _runs(self, container: Any) -> bool:
         container.reload()
         return bool(container.status == "running")
 
-    def _creation(self, place: Listen, generation: str) -> dict[str, Any]:
+    def _creation(self, listen: Listen, generation: str) -> dict[str, Any]:
         """Hardened as the servers are. On the machine's own network: a published port costs more than the proxy."""
         from docker.types import Mount, Ulimit
 
@@ -190,7 +194,7 @@ class GatewayContainers:
             "name": f"{container_name(self.state.project, self.name, self.env)}-gateway-{generation}",
             "entrypoint": ["sh", "-c", SCRIPT, "gateway"],
             "command": [f"{MOUNT}/{generation}"],
-            "labels": self._labels(place, generation),
+            "labels": self._labels(listen, generation),
             "network_mode": "host",
             "userns_mode": "host",
             "mounts": [Mount(target=MOUNT, source=str(self.directory.run), type="bind")],
@@ -205,7 +209,7 @@ class GatewayContainers:
             "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}},
         }
 
-    def _labels(self, place: Listen, generation: str) -> dict[str, str]:
+    def _labels(self, listen: Listen, generation: str) -> dict[str, str]:
         return {
             **({PROJECT: self.state.project} if self.state.project else {}),
             f"{LABEL}name": self.name,
@@ -213,10 +217,10 @@ class GatewayContainers:
             f"{LABEL}role": "gateway",
             f"{LABEL}generation": generation,
             f"{LABEL}gateway": str(self.directory.path),
-            f"{LABEL}gateway_digest": self.config.digest(self.directory, place.host),
-            f"{LABEL}host": place.host,
-            f"{LABEL}rest_port": str(place.rest_port),
-            f"{LABEL}grpc_port": str(place.grpc_port),
+            f"{LABEL}gateway_digest": self.config.digest(self.directory, listen.host),
+            f"{LABEL}host": listen.host,
+            f"{LABEL}rest_port": str(listen.rest_port),
+            f"{LABEL}grpc_port": str(listen.grpc_port),
         }
 
 
@@ -224,7 +228,7 @@ def _listed(container: Any) -> dict[str, Any]:
     return {"Id": container.id, "Labels": container.labels}
 
 
-def _kept_from_coming_back(container: Any) -> None:
+def _disable_restart(container: Any) -> None:
     """One that a killed command has told to stop may end at this very moment: it can be changed a moment later."""
     import docker.errors
 
@@ -232,7 +236,7 @@ def _kept_from_coming_back(container: Any) -> None:
         try:
             container.update(restart_policy={"Name": "no"})
         except docker.errors.APIError as error:
-            if ENDING not in str(error.explanation):
+            if ALREADY_EXITED not in str(error.explanation):
                 raise
             return False
         return True
@@ -241,7 +245,7 @@ def _kept_from_coming_back(container: Any) -> None:
         raise EngineError(f"{container.name} neither ends nor can be changed", hint="run the command again")
 
 
-def _told_to_stop(container: Any) -> None:
+def _signal_stop(container: Any) -> None:
     """One that a killed command has told already may have ended since."""
     import docker.errors
 
@@ -263,7 +267,7 @@ def _check_unprivileged(port: int) -> None:
         raise SettingRefused(f"a gateway cannot listen on port {port}", hint=f"choose one from {first} up")
 
 
-def _remedy(said: list[str]) -> str:
-    if any("cannot bind" in line for line in said):
+def _remedy(log: list[str]) -> str:
+    if any("cannot bind" in line for line in log):
         return "somebody else listens there: choose another port"
     return "check [gateway], gateway.image, and haproxy.cfg.j2 if it is your own"

@@ -24,7 +24,7 @@ from deployer.errors import EngineError
 
 SLOTS = ("a", "b")
 NOBODY = 65534
-CURRENT, ACTIVE, BEFORE, SOCKET = "current", "active.cfg", "before", "admin.sock"
+CURRENT, ACTIVE, PREDECESSOR, SOCKET = "current", "active.cfg", "before", "admin.sock"
 GENERATION = re.compile(r"[0-9a-z-]{1,64}")
 CONFIG = re.compile(r"([ab])\.cfg")
 
@@ -42,7 +42,7 @@ def owner() -> tuple[int, int]:
     return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
-def other(slot: str) -> str:
+def other_slot(slot: str) -> str:
     """The slot that this one is not."""
     return SLOTS[1 - SLOTS.index(slot)]
 
@@ -68,7 +68,7 @@ class GatewayDir:
         """Key and certificate of the tool's own making."""
         return self.path / "self-signed.pem"
 
-    def folder(self, generation: str) -> Path:
+    def generation_dir(self, generation: str) -> Path:
         """All that one gateway reads."""
         return self.run / generation
 
@@ -78,8 +78,8 @@ class GatewayDir:
         Raises EngineError where that cannot be told: a server that serves must not pass for one that does not.
         """
         try:
-            generation = _link(self.run / CURRENT, GENERATION)[0]
-            return Active(generation, _link(self.folder(generation) / ACTIVE, CONFIG)[1])
+            generation = _read_link(self.run / CURRENT, GENERATION)[0]
+            return Active(generation, _read_link(self.generation_dir(generation) / ACTIVE, CONFIG)[1])
         except (FileNotFoundError, NotADirectoryError, ValueError):
             return None
         except OSError as error:
@@ -90,42 +90,42 @@ class GatewayDir:
 
     def make(self, generation: str, slot: str, files: Mapping[str, str]) -> None:
         """A gateway's files; it is not in force yet."""
-        _private_folder(self.path, os.geteuid(), os.getegid())
-        for folder in (self.run, self.folder(generation)):
-            _private_folder(folder, *owner())
+        _make_private_dir(self.path, os.geteuid(), os.getegid())
+        for directory in (self.run, self.generation_dir(generation)):
+            _make_private_dir(directory, *owner())
         for name, text in files.items():
-            write_private(self.folder(generation) / name, text, *owner())
+            write_private(self.generation_dir(generation) / name, text, *owner())
         self.set_slot(generation, slot)
 
     def set_slot(self, generation: str, slot: str) -> None:
         """Have a gateway send to a slot when it starts again."""
-        _link_to(self.folder(generation) / ACTIVE, f"{slot}.cfg")
+        _replace_link(self.generation_dir(generation) / ACTIVE, f"{slot}.cfg")
 
     def activate(self, generation: str) -> None:
         """Put a gateway in force."""
-        _link_to(self.run / CURRENT, generation)
+        _replace_link(self.run / CURRENT, generation)
 
     def deactivate(self) -> None:
         """Have no gateway in force."""
         (self.run / CURRENT).unlink(missing_ok=True)
 
-    def set_predecessor(self, generation: str, before: str | None) -> None:
+    def set_predecessor(self, generation: str, predecessor: str | None) -> None:
         """Have a gateway take the ports from the one before when it starts; from nobody with None."""
-        link = self.folder(generation) / BEFORE
-        if before is None:
+        link = self.generation_dir(generation) / PREDECESSOR
+        if predecessor is None:
             link.unlink(missing_ok=True)
         else:
-            _link_to(link, f"../{before}")
+            _replace_link(link, f"../{predecessor}")
 
     def drop(self, generation: str) -> None:
         """Delete a gateway's files."""
-        shutil.rmtree(self.folder(generation), ignore_errors=True)
+        shutil.rmtree(self.generation_dir(generation), ignore_errors=True)
 
     def prune(self, kept: set[str]) -> None:
         """Delete the generations that are not kept."""
-        for folder in self.run.iterdir() if self.run.is_dir() else ():
-            if folder.is_dir() and not folder.is_symlink() and folder.name not in kept:
-                self.drop(folder.name)
+        for directory in self.run.iterdir() if self.run.is_dir() else ():
+            if directory.is_dir() and not directory.is_symlink() and directory.name not in kept:
+                self.drop(directory.name)
 
     def delete(self) -> None:
         """All of it, what is in force first; the folders above go when nothing else is in them."""
@@ -141,35 +141,35 @@ def write_private(path: Path, text: str, user: int, group: int) -> None:
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        _give(descriptor, user, group)
+        _chown(descriptor, user, group)
         file.write(text)
         file.flush()
         os.fsync(descriptor)
 
 
-def _private_folder(path: Path, user: int, group: int) -> None:
+def _make_private_dir(path: Path, user: int, group: int) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     path.chmod(0o700)
-    _give(path, user, group)
+    _chown(path, user, group)
 
 
-def _give(what: int | Path, user: int, group: int) -> None:
+def _chown(target: int | Path, user: int, group: int) -> None:
     if os.geteuid() == 0:
-        os.chown(what, user, group)
+        os.chown(target, user, group)
 
 
-def _link(path: Path, pattern: re.Pattern[str]) -> re.Match[str]:
+def _read_link(path: Path, pattern: re.Pattern[str]) -> re.Match[str]:
     target = str(path.readlink())
-    if found := pattern.fullmatch(target):
-        return found
+    if match := pattern.fullmatch(target):
+        return match
     raise ValueError(f"{path} leads to {target!r}")
 
 
-def _link_to(path: Path, target: str) -> None:
-    beside = path.with_name(f".{path.name}.new")
-    beside.unlink(missing_ok=True)
-    beside.symlink_to(target)
-    beside.replace(path)
+def _replace_link(path: Path, target: str) -> None:
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(target)
+    temporary.replace(path)
     descriptor = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(descriptor)

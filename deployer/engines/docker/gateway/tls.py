@@ -13,13 +13,13 @@ from typing import Any
 from deployer.engines.docker.gateway.directory import write_private
 from deployer.errors import ConfigError
 
-VALID = timedelta(days=730)
-RENEWED = timedelta(days=30)
-LOCAL = ("127.0.0.1", "::1", "localhost")
+VALIDITY = timedelta(days=730)
+RENEW_BEFORE = timedelta(days=30)
+LOCAL_NAMES = ("127.0.0.1", "::1", "localhost")
 
 
 @dataclass(frozen=True)
-class Material:
+class KeyPair:
     """`pem` holds chain and key; `certificate` is the one at its head, and `name` one that it is for."""
 
     pem: str
@@ -32,11 +32,11 @@ class Material:
         return hashlib.sha256(self.pem.encode()).hexdigest()
 
 
-def given(certificate: Path, key: Path) -> Material:
+def load_key_pair(certificate: Path, key: Path) -> KeyPair:
     """Somebody's own. Raises ConfigError when they cannot be used together, or any more."""
     try:
-        chain, secret = certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8")
-        return _material(f"{chain.rstrip()}\n{secret}")
+        chain, private_key = certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8")
+        return _parse_pem(f"{chain.rstrip()}\n{private_key}")
     except OSError as error:
         raise ConfigError(f"the gateway's certificate cannot be read: {error}") from error
     except (ValueError, TypeError) as error:
@@ -44,29 +44,29 @@ def given(certificate: Path, key: Path) -> Material:
         raise ConfigError(f"gateway.certificate {certificate} and gateway.key cannot be used: {reason}") from error
 
 
-def own(path: Path, host: str) -> Material | None:
+def load_self_signed(path: Path, host: str) -> KeyPair | None:
     """The self-signed one in the file, if it is for this host and good for a while."""
     try:
-        found = _material(path.read_text(encoding="ascii"))
+        pair = _parse_pem(path.read_text(encoding="ascii"))
     except (OSError, ValueError, TypeError):
         return None
-    certificate = _read(found.certificate)
-    fresh = certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEWED
-    return found if fresh and set(_names(host)) <= set(_names_of(certificate)) else None
+    certificate = _parse_certificate(pair.certificate)
+    fresh = certificate.not_valid_after_utc - datetime.now(timezone.utc) > RENEW_BEFORE
+    return pair if fresh and set(_host_names(host)) <= set(_certificate_names(certificate)) else None
 
 
-def make(path: Path, host: str) -> Material:
+def create_self_signed(path: Path, host: str) -> KeyPair:
     """A self-signed one for the host and this machine's own names, in a file for its owner alone."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(path, text := _signed(_names(host)), os.geteuid(), os.getegid())
-    return _material(text)
+    write_private(path, text := _self_signed_pem(_host_names(host)), os.geteuid(), os.getegid())
+    return _parse_pem(text)
 
 
-def _names(host: str) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((host, *LOCAL)))
+def _host_names(host: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((host, *LOCAL_NAMES)))
 
 
-def _signed(names: tuple[str, ...]) -> str:
+def _self_signed_pem(names: tuple[str, ...]) -> str:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -82,17 +82,17 @@ def _signed(names: tuple[str, ...]) -> str:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))  # clocks differ
-        .not_valid_after(now + VALID)
-        .add_extension(x509.SubjectAlternativeName([_alternative(name) for name in names]), critical=False)
+        .not_valid_after(now + VALIDITY)
+        .add_extension(x509.SubjectAlternativeName([_subject_name(name) for name in names]), critical=False)
         .sign(key, hashes.SHA256())
     )
-    secret = key.private_bytes(
+    private_key = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return str(certificate.public_bytes(serialization.Encoding.PEM).decode() + secret.decode())
+    return str(certificate.public_bytes(serialization.Encoding.PEM).decode() + private_key.decode())
 
 
-def _alternative(name: str) -> Any:
+def _subject_name(name: str) -> Any:
     from cryptography import x509
 
     try:
@@ -101,34 +101,34 @@ def _alternative(name: str) -> Any:
         return x509.DNSName(name)
 
 
-def _material(pem: str) -> Material:
+def _parse_pem(pem: str) -> KeyPair:
     """Raises ValueError and TypeError for what is no certificate with its key, or is over."""
     from cryptography.hazmat.primitives import serialization
 
-    certificate = _read(pem)
+    certificate = _parse_certificate(pem)
     key = serialization.load_pem_private_key(pem[pem.index("-----BEGIN", pem.rindex("-----END CERT")) :].encode(), None)
     if key.public_key() != certificate.public_key():
         raise ValueError("the key is another certificate's")
     if certificate.not_valid_after_utc < datetime.now(timezone.utc):
         raise ValueError(f"it was valid until {certificate.not_valid_after_utc:%Y-%m-%d}")
-    names = _names_of(certificate)
+    names = _certificate_names(certificate)
     if not names:
         raise ValueError("it names no host (subject alternative names)")
     head = certificate.public_bytes(serialization.Encoding.PEM).decode()
-    return Material(pem, head, names[0].replace("*", "any"))
+    return KeyPair(pem, head, names[0].replace("*", "any"))
 
 
-def _read(pem: str) -> Any:
+def _parse_certificate(pem: str) -> Any:
     from cryptography import x509
 
     return x509.load_pem_x509_certificates(pem.encode())[0]
 
 
-def _names_of(certificate: Any) -> tuple[str, ...]:
+def _certificate_names(certificate: Any) -> tuple[str, ...]:
     from cryptography import x509
 
     try:
-        found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return ()
-    return (*found.get_values_for_type(x509.DNSName), *map(str, found.get_values_for_type(x509.IPAddress)))
+    return (*names.get_values_for_type(x509.DNSName), *map(str, names.get_values_for_type(x509.IPAddress)))

@@ -16,12 +16,12 @@ LINE = re.compile(r"([0-9a-f]{64}) ([A-Za-z0-9][A-Za-z0-9_.-]{0,63})")
 HEAD = "# SHA-256 of the bearer tokens that a gateway lets in, and whose they are; `deployer token` writes this file.\n"
 
 
-def new() -> str:
+def generate() -> str:
     """256 bits, in characters that a header takes."""
     return secrets.token_urlsafe(32)
 
 
-def hashed(token: str) -> str:
+def hash_token(token: str) -> str:
     """What is kept of it, and what the gateway compares with."""
     return hashlib.sha256(token.encode()).hexdigest()
 
@@ -33,31 +33,31 @@ def read(path: Path) -> dict[str, str]:
     except (OSError, UnicodeDecodeError) as error:
         hint = "deployer token NAME makes a token, and the file"
         raise ConfigError(f"the tokens file {path} cannot be read: {error}", hint=hint) from error
-    found = {}
+    hashes = {}
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):
             continue
         match = LINE.fullmatch(line.strip())
         if not match:
             raise ConfigError(f"{path}, line {number} is not a hash and a name", hint="deployer token NAME writes it")
-        found[match[2]] = match[1]
-    return found
+        hashes[match[2]] = match[1]
+    return hashes
 
 
 def write(path: Path, hashes: Mapping[str, str]) -> None:
     """The whole file anew, for its owner alone; a reader sees the old one or the new one. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.name}.new")
-    lines = (f"{kept} {name}\n" for name, kept in sorted(hashes.items()))
-    write_private(beside, HEAD + "".join(lines), os.geteuid(), os.getegid())
-    beside.replace(path)
+    temporary = path.with_name(f".{path.name}.new")
+    lines = (f"{token_hash} {name}\n" for name, token_hash in sorted(hashes.items()))
+    write_private(temporary, HEAD + "".join(lines), os.geteuid(), os.getegid())
+    temporary.replace(path)
 
 
-def own(path: Path) -> str:
+def read_or_create(path: Path) -> str:
     """The tool's own token in the file, made when it is not there."""
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_private(path, token := new(), os.geteuid(), os.getegid())
+        write_private(path, token := generate(), os.geteuid(), os.getegid())
         return token

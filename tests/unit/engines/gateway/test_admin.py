@@ -52,7 +52,7 @@ def folder(tmp_path, monkeypatch):
 
 def test_new_requests_go_to_one_slot_and_the_other_drains(folder):
     peer = Peer(folder, {})
-    Admin(folder).send_to("b")
+    Admin(folder).route_to("b")
     assert peer.said == [
         "set server rest/b state ready;set server grpc/b state ready;"
         "set server rest/a state drain;set server grpc/a state drain"
@@ -63,7 +63,7 @@ def test_new_requests_go_to_one_slot_and_the_other_drains(folder):
 def test_a_refusal_is_told(folder):
     peer = Peer(folder, {"server": "No such server.\n"})
     with pytest.raises(EngineError, match="No such server"):
-        Admin(folder).send_to("a")
+        Admin(folder).route_to("a")
     peer.close()
 
 
@@ -71,17 +71,17 @@ def test_a_slot_is_drained_when_nothing_is_in_flight_over_either_protocol(folder
     rows = "rest,a,0,{},\nrest,b,0,9,\ngrpc,a,0,{},\ngrpc,b,0,9,\n"
     for counts, drained in (((0, 0), True), ((1, 0), False), ((0, 1), False)):
         peer = Peer(folder, {"stat": HEAD + rows.format(*counts)})
-        assert Admin(folder).drained("a", 0.05) is drained
+        assert Admin(folder).drain("a", 0.05) is drained
         assert peer.said[-1] == "set server rest/a state maint;set server grpc/a state maint"
         peer.close()
         (folder / "admin.sock").unlink()
 
 
 def test_one_that_has_ended_is_quiet_and_one_that_is_busy_is_waited_for(folder):
-    Admin(folder).quiet(60.0)
+    Admin(folder).await_idle(60.0)
     looks = iter(["rest,a,0,1,\n", "rest,a,0,0,\n"])
     peer = Peer(folder, Answers(looks))
-    Admin(folder).quiet(60.0)
+    Admin(folder).await_idle(60.0)
     assert [*looks] == []
     peer.close()
 
@@ -107,11 +107,11 @@ def test_a_config_without_the_slots_is_refused(folder):
 @pytest.mark.parametrize(("said", "answers"), [("Stopping: 0\n", True), ("Stopping: 1\n", False), ("", False)])
 def test_one_that_was_told_to_stop_does_not_answer(folder, said, answers):
     peer = Peer(folder, {"info": said})
-    assert Admin(folder).answers() is answers
+    assert Admin(folder).accepts_requests() is answers
     peer.close()
 
 
 def test_nobody_there(folder):
-    assert not Admin(folder).answers()
+    assert not Admin(folder).accepts_requests()
     with pytest.raises(EngineError, match="cannot be spoken to"):
-        Admin(folder).send_to("a")
+        Admin(folder).route_to("a")

@@ -98,23 +98,23 @@ def test_another_token_or_certificate_makes_another_gateway_and_the_same_do_not(
     assert files["server.pem"] == wanted.files(home, "2", PLACE)["server.pem"]
     tokens.write(path, {"a": tokens.hash_token("2")})
     assert (changed := wanted.digest(home, PLACE.host)) != digest
-    tls.make(home.self_signed, PLACE.host)
+    tls.create_self_signed(home.self_signed, PLACE.host)
     assert wanted.digest(home, PLACE.host) not in (digest, changed)
 
 
 def test_a_certificate_of_ones_own_must_fit_its_key(tmp_path):
-    one, two = (tls.make(tmp_path / name, "127.0.0.1").pem for name in ("one", "two"))
+    one, two = (tls.create_self_signed(tmp_path / name, "127.0.0.1").pem for name in ("one", "two"))
     certificate, key = tmp_path / "certificate", tmp_path / "key"
     certificate.write_text(one[: one.index("-----BEGIN PRIVATE")])
     key.write_text(two[two.index("-----BEGIN PRIVATE") :])
     with pytest.raises(ConfigError, match="another certificate's"):
-        tls.given(certificate, key)
+        tls.load_key_pair(certificate, key)
     key.write_text(one[one.index("-----BEGIN PRIVATE") :])
-    assert tls.given(certificate, key).name == "localhost"
+    assert tls.load_key_pair(certificate, key).name == "localhost"
     for broken in ("", "garbage", one.replace("A", "B")):
         certificate.write_text(broken)
         with pytest.raises(ConfigError) as refusal:
-            tls.given(certificate, key)
+            tls.load_key_pair(certificate, key)
         assert "PRIVATE" not in refusal.value.message
 
 

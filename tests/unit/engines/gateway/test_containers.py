@@ -38,7 +38,7 @@ def stopped(container: Container, folder: Path) -> list[Any]:
     state: Any = SimpleNamespace(client=client)
     wanted: Any = None
     found: Any = SimpleNamespace(id="1", generation="1")
-    GatewayContainers(state, wanted, "m", "local", GatewayDir(folder), "no").stop_taking(found)
+    GatewayContainers(state, wanted, "m", "local", GatewayDir(folder), "no").stop_accepting(found)
     return container.done
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from deployer.engines.docker.gateway.directory import Active, GatewayDir, other, owner
+from deployer.engines.docker.gateway.directory import Active, GatewayDir, other_slot, owner
 from deployer.errors import EngineError
 
 FILES = {"a.cfg": "A", "b.cfg": "B", "tokens": "secret"}
@@ -23,14 +23,14 @@ def test_nothing_is_in_force_before_it_is_committed(home):
     assert home.active() == Active("1", "a")
     home.set_slot("1", "b")
     assert home.active() == Active("1", "b")
-    assert (home.folder("1") / "active.cfg").read_text() == "B"
+    assert (home.generation_dir("1") / "active.cfg").read_text() == "B"
     home.deactivate()
     assert home.active() is None
 
 
 def test_another_gateway_is_in_force_with_its_own_slot_at_once(home):
     home.activate("1")
-    home.make("2", other("a"), FILES)
+    home.make("2", other_slot("a"), FILES)
     assert home.active() == Active("1", "a")
     home.activate("2")
     assert home.active() == Active("2", "b")
@@ -63,9 +63,9 @@ def test_files_and_folders_are_their_owners_alone(home):
 def test_a_gateway_takes_the_ports_from_the_one_before_only_while_it_shall(home):
     home.make("2", "a", FILES)
     home.set_predecessor("2", "1")
-    assert (home.folder("2") / "before" / "tokens").read_text() == "secret"
+    assert (home.generation_dir("2") / "before" / "tokens").read_text() == "secret"
     home.set_predecessor("2", None)
-    assert not (home.folder("2") / "before").exists()
+    assert not (home.generation_dir("2") / "before").exists()
 
 
 def test_nothing_is_left_of_it(home, tmp_path):

@@ -41,7 +41,7 @@ def test_a_missing_file_is_told_with_what_makes_it(tmp_path):
 
 def test_the_tools_own_token_is_made_once(tmp_path):
     path = tmp_path / "token"
-    assert tokens.own(path) == tokens.own(path) == path.read_text()
+    assert tokens.read_or_create(path) == tokens.read_or_create(path) == path.read_text()
     assert path.stat().st_mode & 0o777 == 0o600
 
 

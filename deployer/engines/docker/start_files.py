@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from deployer.config import render as rendering
-from deployer.engines.docker import blueprint
+from deployer.engines.docker import container_spec
 from deployer.engines.docker.host import DockerHost
 from deployer.results.deployment import Launch, Rendered
 
@@ -14,7 +14,7 @@ CONFIG = "config"
 
 def render(host: DockerHost, form: str, launch: Launch) -> Rendered:
     """The file of a form, with what the server reads in a directory beside it. Raises TemplateError."""
-    container = blueprint.owned(launch, host.settings, host.models_dir.resolve(), f"./{CONFIG}")
+    container = container_spec.standalone(launch, host.settings, host.models_dir.resolve(), f"./{CONFIG}")
     text = rendering.text(FILES[form], host.templates_dir, container=container)
     config = {f"{CONFIG}/{name}": content for name, content in launch.rendered.files.items()}
     return Rendered({FILES[form]: text, **config})

@@ -45,7 +45,7 @@ class Health:
 
 
 @dataclass(frozen=True)
-class Container:
+class ContainerSpec:
     """One model server's container.
 
     Hardened: read-only root, no capabilities, no new privileges, an unprivileged user, a limit on processes, a
@@ -71,7 +71,7 @@ class Container:
     log_options: Mapping[str, str] = field(default_factory=lambda: {"max-size": "10m", "max-file": "3"})
 
 
-def owned(launch: Launch, settings: Docker, models_dir: Path, config_folder: str) -> Container:
+def standalone(launch: Launch, settings: Docker, models_dir: Path, config_dir: str) -> ContainerSpec:
     """The container of a launch as whoever starts it by hand has it: no release, so that no verb takes it for its own.
 
     Ports that are left open are the usual ones; nobody looks whether they are free.
@@ -79,21 +79,21 @@ def owned(launch: Launch, settings: Docker, models_dir: Path, config_folder: str
     rest = REST_PORT if launch.rest_port is None else launch.rest_port
     grpc = GRPC_PORT if launch.grpc_port is None else launch.grpc_port
     name = container_name(launch.project, launch.name, launch.env)
-    return Container(
+    return ContainerSpec(
         name=name,
         network=name,
         arguments=tuple(arguments(launch)),
-        labels=description(launch),
+        labels=deployment_labels(launch),
         host=launch.host,
         ports=(Port(rest, REST_PORT), Port(grpc, GRPC_PORT)),
-        binds=binds(models_dir, config_folder),
+        binds=binds(models_dir, config_dir),
         settings=settings,
     )
 
 
-def binds(models_dir: Path, config_folder: str) -> tuple[Bind, ...]:
+def binds(models_dir: Path, config_dir: str) -> tuple[Bind, ...]:
     """The store, and the folder (not the file: that would pin its inode) of what the server reads."""
-    return Bind(str(models_dir), MODELS_MOUNT), Bind(config_folder, CONFIG_MOUNT)
+    return Bind(str(models_dir), MODELS_MOUNT), Bind(config_dir, CONFIG_MOUNT)
 
 
 def arguments(launch: Launch) -> list[str]:
@@ -111,7 +111,7 @@ def arguments(launch: Launch) -> list[str]:
     return [f"--{name}={value}" for name, value in flags.items()]
 
 
-def description(launch: Launch) -> dict[str, str]:
+def deployment_labels(launch: Launch) -> dict[str, str]:
     """The labels that say what is served under which name."""
     project = {PROJECT: launch.project} if launch.project else {}
     return {

@@ -10,7 +10,7 @@ from typing import Any
 
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import credentials
-from deployer.engines.docker.api import numbers
+from deployer.engines.docker.api import parse_api_version
 from deployer.engines.docker.images import architecture_mismatch, find_image
 from deployer.results.checks import Finding
 
@@ -38,55 +38,55 @@ def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
 def of_api(version: str, settings: Docker) -> Iterator[Finding]:
     """What the engine's API is too old for, of the settings."""
     for name, needed in API_OF_SETTINGS.items():
-        if getattr(settings, name) is not None and numbers(version) < numbers(needed):
+        if getattr(settings, name) is not None and parse_api_version(version) < parse_api_version(needed):
             text = f"docker.{name} needs API {needed}, and the Docker Engine speaks {version}"
             yield Finding(ENGINE, "error", text, f"upgrade Docker, or take docker.{name} out")
 
 
-def of_selinux(info: Mapping[str, Any], folders: Sequence[Path]) -> Iterator[Finding]:
+def of_selinux(info: Mapping[str, Any], directories: Sequence[Path]) -> Iterator[Finding]:
     """Folders that containers may not read for want of a label, where the engine confines them with SELinux."""
     if not any("name=selinux" in option for option in info.get("SecurityOptions") or ()):
         return
-    if unlabelled := [folder for folder in folders if folder.is_dir() and not _is_labelled(folder)]:
+    if unlabelled := [directory for directory in directories if directory.is_dir() and not _is_labelled(directory)]:
         text = (
-            f"the Docker Engine confines containers with SELinux, and no label lets them read {listed_dirs(unlabelled)}"
+            f"the Docker Engine confines containers with SELinux, and no label lets them read {join_paths(unlabelled)}"
         )
-        yield Finding(ENGINE, "warning", text, labelling(unlabelled))
+        yield Finding(ENGINE, "warning", text, relabel_command(unlabelled))
 
 
-def labelling(folders: Sequence[Path]) -> str:
+def relabel_command(directories: Sequence[Path]) -> str:
     """The command that lets containers read folders where SELinux is enforced."""
-    return f"chcon -R -t {CONTAINER_LABELS[0]} {' '.join(shlex.quote(str(folder)) for folder in folders)}"
+    return f"chcon -R -t {CONTAINER_LABELS[0]} {' '.join(shlex.quote(str(directory)) for directory in directories)}"
 
 
-def listed_dirs(folders: Sequence[Path]) -> str:
+def join_paths(directories: Sequence[Path]) -> str:
     """Folders in a sentence."""
-    return " and ".join(map(str, folders))
+    return " and ".join(map(str, directories))
 
 
-def _is_labelled(folder: Path) -> bool:
+def _is_labelled(directory: Path) -> bool:
     try:
-        label = os.getxattr(folder, "security.selinux").decode("utf-8", "replace")
+        label = os.getxattr(directory, "security.selinux").decode("utf-8", "replace")
     except (OSError, AttributeError):  # a system without such labels has no such call
         return False
-    return any(f":{known}:" in label for known in CONTAINER_LABELS)
+    return any(f":{label_type}:" in label for label_type in CONTAINER_LABELS)
 
 
 def of_config() -> Iterator[Finding]:
     """The docker command line's own settings, where a part of them cannot be used."""
-    for fault, remedy in credentials.faults():
-        yield Finding(CONFIG, "warning", fault, remedy)
+    for problem, remedy in credentials.config_problems():
+        yield Finding(CONFIG, "warning", problem, remedy)
 
 
-def of_image(found: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
     """The image that is wanted, None where the engine lacks it: there, for this processor, a model server's."""
-    if found is None:
+    if image is None:
         yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
         return
-    faults = [fault for fault in (architecture_mismatch(info, found), _stranger(found)) if fault]
-    for fault in faults:
-        yield Finding(IMAGE, "warning", f"{settings.image}: {fault}", "check docker.image")
-    if not faults:
+    problems = [problem for problem in (architecture_mismatch(info, image), _entrypoint_problem(image)) if problem]
+    for problem in problems:
+        yield Finding(IMAGE, "warning", f"{settings.image}: {problem}", "check docker.image")
+    if not problems:
         yield Finding(IMAGE, "ok", f"the engine has {settings.image}")
 
 
@@ -94,15 +94,15 @@ def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Itera
     """The gateway, where one is wanted: it shares the network of the engine's machine, which must be this one."""
     if not settings.enabled:
         return
-    foreign = _foreign_network(info)
-    if foreign:
-        yield Finding(GATEWAY, "error", f"a gateway cannot be had: {foreign}", "take [gateway] out")
+    problem = _network_problem(info)
+    if problem:
+        yield Finding(GATEWAY, "error", f"a gateway cannot be had: {problem}", "take [gateway] out")
     elif find_image(client, settings.image) is None:
         text = f"the engine does not have {settings.image}"
         yield Finding(GATEWAY, "warning", text, f"docker pull {settings.image}")
 
 
-def _foreign_network(info: Mapping[str, Any]) -> str:
+def _network_problem(info: Mapping[str, Any]) -> str:
     if any("rootless" in option for option in info.get("SecurityOptions") or ()):
         return "a rootless engine has a network of its own"
     if "Docker Desktop" in str(info.get("OperatingSystem", "")):
@@ -110,10 +110,10 @@ def _foreign_network(info: Mapping[str, Any]) -> str:
     return ""
 
 
-def _stranger(found: Any) -> str:
+def _entrypoint_problem(image: Any) -> str:
     """That an image does not start a model server, as far as its own words tell."""
-    config = found.attrs.get("Config") or {}
-    words = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
-    if any(word in text for text in words for word in SERVER_WORDS):
+    config = image.attrs.get("Config") or {}
+    command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+    if any(word in text for text in command for word in SERVER_WORDS):
         return ""
-    return f"its entrypoint {words} is not TensorFlow Serving's"
+    return f"its entrypoint {command} is not TensorFlow Serving's"

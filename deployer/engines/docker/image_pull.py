@@ -14,7 +14,7 @@ from deployer.system.wait import Deadline, items_until
 
 DONE = 100
 PROGRESS_STEP = 5
-CLOSED = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
+AUTH_ERROR = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
 """How a registry says that it wants credentials, or other ones."""
 
 HUB_HOSTS = ("Docker Hub", "docker.io", "index.docker.io")
@@ -39,16 +39,16 @@ def pull(client: Any, image: str, platform: str | None, seconds: float, progress
     import docker.errors
 
     progress(f"pulling {image}")
-    known = credentials.of_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
-    if known.problem:
-        progress(f"{known.problem}: pulling {image} without credentials")
+    login = credentials.for_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
+    if login.problem:
+        progress(f"{login.problem}: pulling {image} without credentials")
     try:
-        with _patience(client.api, seconds):
-            _follow(_events(client, image, platform, known, seconds), image, progress)
+        with _api_timeout(client.api, seconds):
+            _report_progress(_events(client, image, platform, login, seconds), image, progress)
     except docker.errors.APIError as error:
-        raise _failure(image, str(error.explanation or error).strip(), known) from error
-    except _Failed as error:
-        raise _failure(image, str(error), known) from error
+        raise _pull_error(image, str(error.explanation or error).strip(), login) from error
+    except _PullFailed as error:
+        raise _pull_error(image, str(error), login) from error
     except TimeoutError as error:
         raise EngineError(
             f"pulling {image} from {registry(image)} took more than {seconds:g} s",
@@ -57,43 +57,43 @@ def pull(client: Any, image: str, platform: str | None, seconds: float, progress
 
 
 @contextmanager
-def _patience(api: Any, seconds: float) -> Iterator[None]:
+def _api_timeout(api: Any, seconds: float) -> Iterator[None]:
     """The engine may be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
-    before, api.timeout = api.timeout, seconds
+    previous, api.timeout = api.timeout, seconds
     try:
         yield
     finally:
-        api.timeout = before
+        api.timeout = previous
 
 
-class _Failed(Exception):
+class _PullFailed(Exception):
     """The engine said so on the way."""
 
 
 def _events(
-    client: Any, image: str, platform: str | None, known: Credentials, seconds: float
+    client: Any, image: str, platform: str | None, login: Credentials, seconds: float
 ) -> Iterator[dict[str, Any]]:
-    repository, tag = split(image)
+    repository, tag = split_reference(image)
 
     def start() -> Any:
         return client.api.pull(
-            repository, tag=tag, stream=True, decode=True, platform=platform, auth_config=dict(known.auth)
+            repository, tag=tag, stream=True, decode=True, platform=platform, auth_config=dict(login.auth)
         )
 
     return items_until(Deadline.after(seconds), start)
 
 
-def _follow(events: Iterator[dict[str, Any]], image: str, progress: Callable[[str], None]) -> None:
+def _report_progress(events: Iterator[dict[str, Any]], image: str, progress: Callable[[str], None]) -> None:
     layers: dict[str, tuple[int, int]] = {}
-    said = 0
+    reported = 0
     for event in events:
         if "error" in event:
-            raise _Failed(str(event["error"]))
+            raise _PullFailed(str(event["error"]))
         percent = _percent(event, layers)
-        if percent >= said + PROGRESS_STEP:
-            said = percent
+        if percent >= reported + PROGRESS_STEP:
+            reported = percent
             progress(f"pulling {image}: {percent} %")
-    if said < DONE:  # what is small, or mostly there, comes without a word of the engine's
+    if reported < DONE:  # what is small, or mostly there, comes without a word of the engine's
         progress(f"pulling {image}: {DONE} %")
 
 
@@ -108,10 +108,10 @@ def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
     return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
 
 
-def _failure(image: str, reason: str, known: Credentials) -> EngineError:
-    if known.problem and CLOSED.search(reason):
-        text = f"pulling {image} from {registry(image)} without credentials failed: {reason[:300]}; {known.problem}"
-        return EngineError(text, hint=known.remedy)
+def _pull_error(image: str, reason: str, login: Credentials) -> EngineError:
+    if login.problem and AUTH_ERROR.search(reason):
+        text = f"pulling {image} from {registry(image)} without credentials failed: {reason[:300]}; {login.problem}"
+        return EngineError(text, hint=login.remedy)
     remedy = next(
         (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason)), "check docker.image, or pull it by hand"
     )
@@ -126,7 +126,7 @@ def registry(image: str) -> str:
     return host if slash and (host == "localhost" or "." in host or ":" in host) else "Docker Hub"
 
 
-def split(image: str) -> tuple[str, str | None]:
+def split_reference(image: str) -> tuple[str, str | None]:
     """Repository and tag; a digest stays with its repository."""
     if "@" in image:
         return image, None
@@ -134,8 +134,8 @@ def split(image: str) -> tuple[str, str | None]:
     return (head, tag) if colon and "/" not in tag else (image, "latest")
 
 
-def tagged(image: str) -> str:
+def familiar_name(image: str) -> str:
     """A name as an engine lists it: with its tag, and without the registry that is meant where none is named."""
-    repository, tag = split(image)
+    repository, tag = split_reference(image)
     familiar = repository.removeprefix("docker.io/").removeprefix("library/")
     return f"{familiar}:{tag}" if tag else familiar

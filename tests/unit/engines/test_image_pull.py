@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from deployer.engines.docker.containers import Image
 from deployer.engines.docker.credentials import DOCKER_HUB
-from deployer.engines.docker.pulling import pull, registry, split, tagged
+from deployer.engines.docker.image_pull import familiar_name, pull, registry, split_reference
+from deployer.engines.docker.sdk_arguments import Image
 from deployer.errors import EngineError
 
 
@@ -27,7 +27,7 @@ from deployer.errors import EngineError
     ],
 )
 def test_a_name_has_a_repository_a_tag_and_a_registry(image, repository, tag, host):
-    assert (split(image), registry(image)) == ((repository, tag), host)
+    assert (split_reference(image), registry(image)) == ((repository, tag), host)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_name_has_a_repository_a_tag_and_a_registry(image, repository, tag, ho
     ],
 )
 def test_an_engine_lists_a_name_with_its_tag(name, listed):
-    assert tagged(name) == listed
+    assert familiar_name(name) == listed
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,17 @@ from typing import Any
 
 from deployer.config.spec import Docker
 from deployer.engines import run_dir
-from deployer.engines.docker.blueprint import Bind, Container, Health, Port, arguments, binds, description
+from deployer.engines.docker.container_spec import (
+    Bind,
+    ContainerSpec,
+    Health,
+    Port,
+    arguments,
+    binds,
+    deployment_labels,
+)
+from deployer.engines.docker.image_pull import split_reference
 from deployer.engines.docker.names import LABEL
-from deployer.engines.docker.pulling import split
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
 
 REST = f"{REST_PORT}/tcp"
@@ -49,56 +57,60 @@ class Image:
 
     def resolved(self, name: str) -> str:
         """`repository@digest` for the repository of a name; the id of an image that no registry knows."""
-        repository = split(name.partition("@")[0])[0].removeprefix("docker.io/").removeprefix("library/")
+        repository = split_reference(name.partition("@")[0])[0].removeprefix("docker.io/").removeprefix("library/")
         return next((digest for digest in self.digests if digest.partition("@")[0] == repository), self.id)
 
 
-def labels(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
+def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
     """All that is known about the container, on the container."""
     return {
-        **description(launch),
-        f"{LABEL}release": place.release,
+        **deployment_labels(launch),
+        f"{LABEL}release": placement.release,
         f"{LABEL}image": image.id,
         f"{LABEL}image_digest": image.resolved(settings.image),
         f"{LABEL}image_name": settings.image,
-        f"{LABEL}rest_port": str(place.rest_port),
-        f"{LABEL}grpc_port": str(place.grpc_port),
-        f"{LABEL}own_rest_port": str(place.own_rest_port),
-        f"{LABEL}own_grpc_port": str(place.own_grpc_port),
-        f"{LABEL}folder": str(place.folder),
+        f"{LABEL}rest_port": str(placement.rest_port),
+        f"{LABEL}grpc_port": str(placement.grpc_port),
+        f"{LABEL}own_rest_port": str(placement.own_rest_port),
+        f"{LABEL}own_grpc_port": str(placement.own_grpc_port),
+        f"{LABEL}folder": str(placement.folder),
         f"{LABEL}store": str(models_dir),
-        **({f"{LABEL}slot": place.slot, f"{LABEL}address": place.address} if place.slot else {}),
-        **({f"{LABEL}gateway": str(place.gateway)} if place.gateway else {}),
+        **({f"{LABEL}slot": placement.slot, f"{LABEL}address": placement.address} if placement.slot else {}),
+        **({f"{LABEL}gateway": str(placement.gateway)} if placement.gateway else {}),
     }
 
 
-def creation(launch: Launch, place: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, Any]:
+def create_arguments(
+    launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image
+) -> dict[str, Any]:
     """The keyword arguments with which the SDK creates the container of a candidate."""
-    published = () if place.slot else (Port(place.own_rest_port, REST_PORT), Port(place.own_grpc_port, GRPC_PORT))
-    container = Container(
-        name=place.container,
-        network=place.network,
+    published = (
+        () if placement.slot else (Port(placement.own_rest_port, REST_PORT), Port(placement.own_grpc_port, GRPC_PORT))
+    )
+    container = ContainerSpec(
+        name=placement.container,
+        network=placement.network,
         arguments=tuple(arguments(launch)),
-        labels=labels(launch, place, settings, models_dir, image),
+        labels=labels(launch, placement, settings, models_dir, image),
         host=launch.host,
         ports=published,
-        binds=binds(models_dir, str(place.folder / run_dir.CONFIG_DIR)),
+        binds=binds(models_dir, str(placement.folder / run_dir.CONFIG_DIR)),
         # A candidate that ends has failed; promoting sets the policy.
         settings=replace(settings, restart="no"),
     )
-    return {**sdk_arguments(container), **_address(place)}
+    return {**sdk_arguments(container), **_address(placement)}
 
 
-def _address(place: Placement) -> dict[str, Any]:
+def _address(placement: Placement) -> dict[str, Any]:
     """A fixed address, which outlives a restart."""
-    if not place.address:
+    if not placement.address:
         return {}
     from docker.types import EndpointConfig
 
-    return {"networking_config": {place.network: EndpointConfig("1.44", ipv4_address=place.address)}}
+    return {"networking_config": {placement.network: EndpointConfig("1.44", ipv4_address=placement.address)}}
 
 
-def sdk_arguments(container: Container) -> dict[str, Any]:
+def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
     """The container in the words of the SDK."""
     settings = container.settings
     return {
@@ -156,7 +168,7 @@ def _limits(settings: Docker) -> dict[str, Any]:
     return limits
 
 
-def moved(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def recreation_config(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Config and HostConfig of a container like the inspected one, on the deployment's own ports, to stay."""
     config, host = dict(attributes["Config"]), dict(attributes["HostConfig"])
     del config["Hostname"]  # the other container's own
