@@ -1,4 +1,7 @@
-"""The engines, by name. A new engine is one folder, one entry here, and one row in the contract suite."""
+"""The engines by name, and which of them a command uses.
+
+A new engine is one package, one entry in ENGINES, and one row in the contract suite.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ if TYPE_CHECKING:
     from deployer.engines.docker.engine import DockerEngine
 
 SHORT_TIMEOUT_SECONDS = 3.0
-"""How long an engine that was not asked for may take to answer."""
+"""The time limit for each answer of an engine that the user did not select."""
 
 
 def _embedded(spec: Spec) -> Engine:
@@ -40,12 +43,12 @@ ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _
 
 
 RENDERED_BY = {"compose": "docker", "docker-run": "docker"}
-"""The forms in which a deployment can be rendered to be started without this tool, and the engine that knows each."""
+"""The forms in which a deployment can be rendered, and the engine that renders each."""
 
 
 @dataclass(frozen=True)
 class EngineSelection:
-    """The engines that a verb looks at, the one for new deployments first.
+    """The engines that a command looks at; the first one takes new deployments.
 
     `docker_problem` says why Docker is not among them where `auto` would have preferred it.
     """
@@ -55,10 +58,10 @@ class EngineSelection:
 
 
 def select_engines(spec: Spec) -> EngineSelection:
-    """The named engine; with `auto` all of this machine, Docker first.
+    """Return the engine that the settings name, or, with `auto`, all engines of this machine, Docker first.
 
-    A Docker Engine that DOCKER_HOST, `docker.host` or a docker context asks for is never left out: where it cannot be
-    used, its own error says so when it is needed. The usual one is left out where it does not answer.
+    With `auto`, a Docker Engine at the default address is left out if it does not answer. One that DOCKER_HOST,
+    `docker.host` or a docker context selects is always included: its error is raised when it is used.
     """
     if spec.engine != "auto":
         return EngineSelection((ENGINES[spec.engine](spec),))
@@ -71,8 +74,10 @@ def select_engines(spec: Spec) -> EngineSelection:
 
 
 def unselected_engines(spec: Spec) -> EngineSelection:
-    """The engines of this machine that a spec leaves out by naming another; they may be asked what they have, and not
-    for long. `docker_problem` says why Docker is not among them."""
+    """Return the engines of this machine that the settings leave out by naming another one.
+
+    They are asked only for what they run, with a short timeout. `docker_problem` says why Docker is not among them.
+    """
     if spec.engine == "auto":
         return EngineSelection(())
     if spec.engine == "docker":
@@ -88,7 +93,7 @@ def unselected_engines(spec: Spec) -> EngineSelection:
 
 
 def with_short_timeout(engine: Engine) -> Engine:
-    """The same engine, waited for no longer than one that was not asked for."""
+    """Return the engine with a short timeout for each of its answers."""
     if engine.traits.name != "docker":
         return engine
     from deployer.engines.docker.engine import DockerEngine
@@ -101,7 +106,10 @@ def _with_short_timeout(engine: DockerEngine) -> DockerEngine:
 
 
 def port_holder(engine: Engine, port: int) -> str:
-    """Who has a port of this machine, as an engine sees it; of a container that Docker's proxy stands for, its name."""
+    """Return who holds a port of this machine, as an engine sees it.
+
+    Where Docker's proxy holds it, that is the container behind the proxy.
+    """
     holder = engine.inventory.port_holder(port)
     if "docker-proxy" not in holder:
         return holder

@@ -1,4 +1,4 @@
-"""The Engine interface: a platform that runs model servers and never talks to them; `client` does that.
+"""The Engine interface: a platform that runs model servers.
 
 The life of a server:
 
@@ -6,9 +6,9 @@ The life of a server:
                   │                     │
                   └──────discard────────┴──> gone
 
-`stage` disturbs nothing that runs. `discard` may be called after a half-finished `stage`, and twice.
-All that an engine knows about a server is written on the server itself (labels, or the run directory): a command that
-was killed leaves a candidate, and the next one removes it.
+An engine never talks to the servers that it runs; `client` does. `stage` disturbs no running server. `discard` may be
+called after an incomplete `stage`, and twice. Everything that an engine knows about a server is stored with the server
+(labels, or the run directory): a command that was killed leaves a candidate, and the next command removes it.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ SERVING = "serving"
 
 
 def adoption_note(name: str, env: str, project: str) -> str:
-    """The note about a deployment that was made before there were projects."""
+    """Return the note about a deployment that was made before there were projects."""
     return f"{name} [{env}] was deployed before there were projects: it belongs to project {project} now"
 
 
 @dataclass(frozen=True)
 class Address:
-    """Where a deployment's ports are to be bound; None or 0 for any free port."""
+    """The host and ports to bind for a deployment; a port of None or 0 stands for any free one."""
 
     host: str
     rest_port: int | None
@@ -46,13 +46,13 @@ class Address:
 
 @dataclass(frozen=True)
 class Traits:
-    """What an engine is, known without asking the platform.
+    """Properties of an engine that are known without asking the platform.
 
-    Two engines of one `name`, `id` and `project` have the same deployments. `project` is empty for what was made
-    before there were projects. `state_dir` has the history, and a directory for what each deployment runs with.
-    `models_mount` is where servers see the store; None where they see this machine's disk. `image` is the name of the
-    image of new servers; empty where the engine has no images. `fingerprint` is plain data: the settings of the engine
-    that a running server cannot take up.
+    Two engines with equal `name`, `id` and `project` have the same deployments. `project` is empty for deployments that
+    were made before there were projects. `state_dir` holds the history and a directory for each deployment.
+    `models_mount` is where servers see the store; None where they read this machine's file system. `image` is the name
+    of the image of new servers, empty on an engine without images. `fingerprint` is plain data: the settings that take
+    effect only when a server is started.
     """
 
     name: str
@@ -60,84 +60,96 @@ class Traits:
     project: str
     state_dir: Path
     zero_downtime: bool
-    """Whether a server can be replaced without its ports being closed for a moment."""
+    """Whether a server can be replaced while its ports stay open."""
     can_restart: bool
-    """Whether a server that has ended can be started again, as it was."""
+    """Whether a server that has ended can be started again."""
     tensorflow: Target | None = None
     models_mount: str | None = None
     image: str = ""
     fingerprint: object = None
 
     def models_root(self, models_dir: Path) -> str:
-        """The directory of the store as a server of this engine sees it."""
+        """Return the path of the store as a server of this engine sees it."""
         return self.models_mount or str(models_dir.resolve())
 
 
 class Locks(Protocol):
-    """One command at a time per deployment."""
+    """The locks of deployments: one command at a time changes a deployment."""
 
     def acquire(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
-        """Hold the lock of a deployment. Raises LockHeld."""
+        """Hold the lock of a deployment. Raise LockHeld after `wait_seconds`."""
 
     def owner(self, name: str, env: str) -> Owner | None:
-        """The command that holds the lock of a deployment now."""
+        """Return the command that holds the lock of a deployment."""
 
     def break_lock(self, name: str, env: str) -> None:
-        """Release the lock. A command of this machine that holds it is ended. Raises LockHeld if it cannot be."""
+        """Release the lock of a deployment, and end the command of this machine that holds it.
+
+        Raises LockHeld if the command cannot be ended.
+        """
 
 
 class Inventory(Protocol):
-    """What an engine has, of this project and of others."""
+    """The deployments of a project on an engine, and what else runs there."""
 
     def observe_all(self) -> tuple[Deployment, ...]:
-        """Return every deployment of the project, in order of environment and name."""
+        """Return every deployment of the project, ordered by environment and name."""
 
     def names(self) -> tuple[tuple[str, str], ...]:
-        """Return (name, env) of everything that the project has, even if a killed command left it."""
+        """Return (name, env) of everything that the project has, including the remains of killed commands."""
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
-        """Return servers of the project, or of one deployment, that run though their state directory is gone. Of all
-        methods only `discard` and `remove` end them."""
+        """Return the running servers of the project, or of one deployment, whose state directory is gone.
+
+        Only `discard` and `remove` end them.
+        """
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        """Report what looks like the project's and is not: edited labels, or, with a name, what is in the way of that
-        deployment. One sentence each. The engine never changes any of it."""
+        """Describe what looks like the project's and is not, such as a container with edited labels, one sentence each.
+
+        With a name, also what occupies the name of that deployment. The engine never changes any of it.
+        """
 
     def other_projects(self) -> tuple[Engine, ...]:
-        """Return the same platform, once for each other project that has something on it."""
+        """Return the engine once for each other project that has deployments on the platform."""
 
     def port_holder(self, port: int) -> str:
-        """Name the deployment, container or process that has a port, as far as this user may know."""
+        """Return which deployment, container or process holds a port, as far as this user may see it."""
 
 
 class Images(Protocol):
-    """The images of an engine; one without images finds none, and has nothing to pull."""
+    """The images of an engine. An engine without images finds none and pulls none."""
 
     def current(self) -> NamedImage | None:
-        """Return the image of new servers; without an id while the engine does not have it, None without images."""
+        """Return the image of new servers, or None on an engine without images.
+
+        Its id is empty if the engine does not have the image.
+        """
 
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
-        """Return what these names of images mean now, of those that the engine has."""
+        """Return the images that the engine has under these names."""
 
     def pull(self, progress: Callable[[str], None]) -> None:
-        """Pull what every launch needs and the engine does not have."""
+        """Pull the images that a launch needs and the engine does not have."""
 
 
 class Preflight(Protocol):
-    """Checks that an engine makes before anything is started."""
+    """The checks that an engine makes before it starts a server."""
 
     def platform(self) -> tuple[Finding, ...]:
-        """Check whether the platform can be used. Every `up` asks this, so it is quick."""
+        """Check whether the platform can be used. Every `up` calls it, so it is quick."""
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
-        """Check whether a server would see these versions and whether its TensorFlow loads them. May take seconds."""
+        """Check whether a server can read these versions and its TensorFlow can load them. Takes up to some seconds."""
 
     def address(self, name: str, env: str, address: Address) -> None:
-        """Raise PortTaken when a port is held by anyone but this deployment: by its server, or by what a killed
-        command left, which is removed before anything is started."""
+        """Raise PortTaken if another deployment or process holds a port.
+
+        A port that the deployment's own server or the remains of a killed command hold counts as free.
+        """
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
-        """Return why a running server would not find these models where the store has them; empty where it would."""
+        """Return why a running server would not find these models in the store; empty if it would."""
 
 
 class Engine(Protocol):
@@ -145,7 +157,7 @@ class Engine(Protocol):
 
     @property
     def traits(self) -> Traits:
-        """What the engine is."""
+        """The properties of the engine."""
 
     @property
     def locks(self) -> Locks:
@@ -153,7 +165,7 @@ class Engine(Protocol):
 
     @property
     def inventory(self) -> Inventory:
-        """What it has."""
+        """Its deployments."""
 
     @property
     def images(self) -> Images:
@@ -164,57 +176,57 @@ class Engine(Protocol):
         """Its checks before a launch."""
 
     def observe(self, name: str, env: str) -> Deployment | None:
-        """Return what serves under this name, or what is left of it."""
+        """Return the serving server of a deployment, running or ended; None without one."""
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
-        """Finish or undo what a killed command left, so that the last verified server serves, and discard everything
-        else of the deployment. Returns what was done, as sentences.
+        """Finish or undo what a killed command left, and return what was done, one sentence each.
 
-        Every command that changes a deployment calls it first, with the lock held.
+        Afterwards the last verified server serves, and everything else of the deployment is discarded. Every command
+        that changes a deployment calls it first, with the lock held.
         """
 
     def stage(self, launch: Launch) -> Deployment:
-        """Start a candidate beside what runs, on ports of its own."""
+        """Start a candidate on ports of its own, next to the running server."""
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
-        """Give the address to the candidate; drain and retire what served before.
+        """Give the deployment's address to the candidate; drain and remove the old server.
 
-        `seconds` is how long it may take to open its ports, where that is asked of a server. `accept` is called before
-        the old server is given up: when it raises, that one serves on, or serves again.
+        The candidate may take `seconds` to open its ports, on engines that have it open them. `accept` is called before
+        the old server is removed: if it raises, the old server keeps serving or serves again.
         """
 
     def render(self, form: str, launch: Launch) -> Rendered:
-        """Return the files that start the server of a launch without this tool, in one of the forms of the engine."""
+        """Return the files that start the server of a launch without this tool, in one of the engine's forms."""
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """Return a digest of the gateway that the settings ask for in front of a deployment; empty without one.
+        """Return a digest of the gateway that the settings describe for a deployment; empty without a gateway.
 
-        Raises ConfigError for files that it cannot be made of, SettingRefused where the engine can have none.
+        Raises ConfigError for unusable files, SettingRefused on an engine without gateways.
         """
 
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """Put that gateway in front of a server that goes on serving; `accept` is called as in `promote`."""
+        """Replace the gateway of a server that keeps serving; `accept` is called as in `promote`."""
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-        """Replace the files that the server reads, each whole or not at all, by what `rendered` makes of `models`.
+        """Replace the server's configuration files, each atomically, with those rendered for `models`.
 
-        Noted first: `observe` shows these models as `reloading_to` until `mark_serving`.
+        Until `mark_serving` is called, `observe` reports these models as `reloading_to`.
         """
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
-        """Record that the server now serves these models: the reload has ended."""
+        """Record that the server serves these models: the reload is complete."""
 
     def discard(self, deployment: Deployment) -> None:
-        """Stop a server and remove all that was made for it."""
+        """Stop a server and remove everything that was made for it."""
 
     def remove(self, name: str, env: str) -> None:
-        """Discard every server under this name, candidates too."""
+        """Discard every server of a deployment, including candidates."""
 
     def exit_reason(self, deployment: Deployment) -> str | None:
         """Return why a server ended; None while its process or container runs."""
 
     def memory(self, deployment: Deployment) -> Memory | None:
-        """Return what its server uses now, and what another one could use; None where that is unknown."""
+        """Return the memory that a server uses and the memory that another one could use; None if unknown."""
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
-        """Yield the server's log lines; with `follow` until the server ends."""
+        """Yield the lines of the server's log; with `follow`, until the server ends."""

@@ -1,4 +1,4 @@
-"""Whether a server would load a version: what the version's graph needs against what the server's TensorFlow knows."""
+"""Whether a server can load a version: the ops of the version's graph against those of the server's TensorFlow."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ XLA_REMEDY = "xla_cpu_compilation_enabled = true under [server.flags] in deploye
 
 
 def unfit(model: Model, target: Target | None) -> tuple[Unfit, ...]:
-    """Why the target would not load it; nothing where nothing is known of the target. Raises BrokenModel."""
+    """Return why the target would not load the version; empty if nothing is known of the target. Raise BrokenModel."""
     if target is None:
         return ()
     return op_sets.unfit(_meta_graph(model), target)
@@ -29,8 +29,10 @@ def _meta_graph(model: Model) -> Any:
 
 
 def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, object]) -> None:
-    """Raises UnknownOp for the first version that the target would not load, ConfigError for one that needs a flag,
-    BrokenModel for one that lacks files."""
+    """Raise UnknownOp for the first version that the target would not load.
+
+    Raises ConfigError for a version that needs a flag, BrokenModel for one with missing files.
+    """
     for model in models:
         graph = _meta_graph(model)
         reader.check_files(model.path, graph)
@@ -42,7 +44,7 @@ def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, ob
 
 
 def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, object]) -> Iterator[str]:
-    """The same as lines, for a version that nobody is about to serve."""
+    """Yield the reasons why targets would not load or answer with the version, as lines of text."""
     graph = _meta_graph(model)
     for target in targets:
         for problem in op_sets.unfit(graph, target) if target else ():
@@ -52,7 +54,7 @@ def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, ob
 
 
 def xla_problem(graph: Any, flags: Mapping[str, object]) -> Unfit | None:
-    """What of a graph XLA has to compile, where the server's flags leave that off."""
+    """Return the part of a graph that needs XLA compilation, if the server's flags do not enable it."""
     allowed = any(str(flags.get(name, "false")).lower() in ("true", "1") for name in XLA_FLAGS)
     compiled_part = "" if allowed else op_sets.compiled_by_xla(graph)
     return (
@@ -63,7 +65,7 @@ def xla_problem(graph: Any, flags: Mapping[str, object]) -> Unfit | None:
 
 
 def findings(target: Target | None, models: Sequence[Model]) -> Iterator[Finding]:
-    """What keeps these versions from being loaded, or that nothing does."""
+    """Yield a finding for each reason why the target would not load these versions, or one that it loads them all."""
     if target is None:
         return
     problems = [(model, problem) for model in models for problem in unfit(model, target)]

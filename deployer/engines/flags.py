@@ -1,4 +1,4 @@
-"""The server's flags on each engine: what one cannot honour is refused before anything starts."""
+"""The server's flags: an engine refuses those that its server cannot honour before it starts anything."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ EMBEDDED = "embedded"
 
 
 def check(engine: str, flags: Iterable[tuple[str, str]]) -> None:
-    """Refuse what the engine's server would ignore or could not serve with, as texts. Raises SettingRefused."""
+    """Raise SettingRefused for a flag that the engine's server would ignore or could not serve with."""
     for name, text in flags:
         flag = get_flag(name)
         if reason := refusal_reason(engine, flag):
@@ -29,12 +29,12 @@ def check(engine: str, flags: Iterable[tuple[str, str]]) -> None:
 
 
 def refusal_reason(engine: str, flag: Flag) -> str:
-    """Why no deployment on the engine can use a flag, or nothing."""
+    """Return why no deployment on the engine can use a flag; empty if one can."""
     return flag.ungated or (flag.idle if engine == EMBEDDED else "")
 
 
 def get_flag(name: str) -> Flag:
-    """The flag of that name. Raises SettingRefused with the nearest one that there is."""
+    """Return the flag of that name. Raise SettingRefused with the nearest name if there is none."""
     if name in FLAGS:
         return FLAGS[name]
     raise SettingRefused(f"{KEY}.{name}: tensorflow_model_server has no flag {name}", hint=suggest_flag(name))

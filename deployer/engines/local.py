@@ -1,4 +1,4 @@
-"""Parts of engines whose servers are processes of this machine: locks in directories, ports, and no images."""
+"""Parts for engines whose servers are processes of this machine: locks in directories, port checks, no images."""
 
 from __future__ import annotations
 
@@ -16,25 +16,22 @@ from deployer.system.owners import Owner
 
 @dataclass(frozen=True)
 class DirectoryLocks:
-    """Locks of deployments, each in the deployment's own directory, which `directory_of` names."""
+    """Locks in the directories of the deployments, which `directory_of` returns."""
 
     directory_of: Callable[[str, str], Path]
 
     def acquire(self, name: str, env: str, wait_seconds: float) -> AbstractContextManager[None]:
-        """Hold the lock of a deployment. Raises LockHeld."""
         return run_dir.hold_lock(self.directory_of(name, env), name, env, wait_seconds)
 
     def owner(self, name: str, env: str) -> Owner | None:
-        """The command that holds it."""
         return lock_owner(self.directory_of(name, env))
 
     def break_lock(self, name: str, env: str) -> None:
-        """End the command that holds it. Raises LockHeld if that cannot be done."""
         run_dir.end_lock_holder(self.directory_of(name, env), name, env)
 
 
 def check_address(address: Address, own: Iterable[Deployment]) -> None:
-    """Raise PortTaken when a port is held by anyone but these servers, the running ones of the deployment."""
+    """Raise PortTaken if a port of the address is held by anything but `own`, the running servers of the deployment."""
     held = {port for each in own for port in (each.rest_port, each.grpc_port)}
     for port in (address.rest_port, address.grpc_port):
         if port and port not in held:
@@ -42,15 +39,15 @@ def check_address(address: Address, own: Iterable[Deployment]) -> None:
 
 
 class NoImages:
-    """The images of an engine that has none."""
+    """The images of an engine without images."""
 
     def current(self) -> None:
-        """There is no image of new servers."""
+        """Return None."""
 
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
-        """No name means anything here."""
+        """Return an empty mapping."""
         del names
         return {}
 
     def pull(self, progress: Callable[[str], None]) -> None:
-        """Nothing to pull."""
+        """Do nothing."""

@@ -1,4 +1,4 @@
-"""Ports: is one free, who has it, and holding it until the server that shall have it has started."""
+"""TCP ports: find a free one, name the holder of one, and hold one until the server has started."""
 
 from __future__ import annotations
 
@@ -10,46 +10,45 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.engines.process import RUN_DIR_FLAG
 from deployer.errors import EngineError, PortTaken
 
 LOWEST_PORT = 20_000
 ATTEMPTS = 20
 EPHEMERAL_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-RUN_DIR_FLAG = "--run_dir="
-"""An embedded server's flag that says where its labels are: STATE_DIR/run/ENV/NAME/RELEASE."""
+
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
+"""The wildcard addresses, and the loopback address that reaches a server bound to each."""
 
 
 @dataclass(frozen=True)
 class HeldPort:
-    """A port bound but not listened on: nobody else gets it, and a child that inherits `sock` can share it."""
+    """A port that is bound but not listened on; a child process that inherits `sock` can share it."""
 
     port: int
     sock: socket.socket
 
 
 def client_host(host: str) -> str:
-    """The address at which a client on this machine reaches a server bound to `host`."""
+    """Return the address at which a client on this machine reaches a server bound to `host`."""
     return ANY_ADDRESS.get(host, host)
 
 
 def url_host(host: str) -> str:
-    """The host as it stands in a URL."""
+    """Return the address of a server bound to `host`, as it is written in a URL."""
     return f"[{client_host(host)}]" if ":" in host else client_host(host)
 
 
 def check_free(host: str, port: int) -> None:
-    """Raise PortTaken with the holder's name when the port cannot be had. Sharing is not asked for: servers
-    that share a port would mix their answers silently."""
+    """Raise PortTaken, which names the holder, if the port cannot be bound."""
+    # The probe does not share the port: servers that share one would mix their answers.
     with _socket(host, share=False) as probe:
         _bind(probe, host, port)
 
 
 def first_free(host: str, *preferred: int | None) -> int:
-    """The first of the preferred ports that is free and can be held, else 0: any.
-
-    Connections of a server that did not share its port keep it from being held for a minute after their end.
-    """
+    """Return the first of the preferred ports that is free and can be held, or 0."""
+    # Connections of a server that did not share its port block it for a minute after their end.
     for port in filter(None, preferred):
         with contextlib.suppress(PortTaken):
             check_free(host, port)
@@ -59,10 +58,10 @@ def first_free(host: str, *preferred: int | None) -> int:
 
 
 def any_free(host: str, exclude: int | None = None) -> int:
-    """A free port, another than `but`. It is not held: a container binds it later, and again whenever it restarts.
+    """Return a free port other than `exclude`. Raise EngineError.
 
-    The system gives ports of a range of its own to whoever connects to something; one below them stays free meanwhile.
-    Raises EngineError.
+    The port is not held: a container binds it later, and again on each restart. It is taken from below the ephemeral
+    range, from which the system serves outgoing connections, so it stays free.
     """
     range_below = range(LOWEST_PORT, _first_ephemeral_port())
     for port in random.sample(range_below, min(ATTEMPTS, len(range_below))):
@@ -83,7 +82,7 @@ def _first_ephemeral_port() -> int:
 
 
 def hold(host: str, port: int) -> HeldPort:
-    """Bind the port (0: a free one) so that only our own children can share it."""
+    """Bind a port, or a free one for 0, such that only this process and its children can share it."""
     sock = _socket(host, share=True)
     try:
         _bind(sock, host, port)
@@ -95,7 +94,7 @@ def hold(host: str, port: int) -> HeldPort:
 
 
 def release(held: Iterable[HeldPort]) -> None:
-    """Let go in this process; a child that inherited them still holds them."""
+    """Close the held ports in this process; a child that inherited them keeps them."""
     for port in held:
         port.sock.close()
 
@@ -129,7 +128,7 @@ def _bind_error(host: str, port: int, error: OSError) -> EngineError:
 
 
 def holder(port: int) -> str:
-    """Who listens on a port, as far as this user may know."""
+    """Return which process listens on a port, as far as this user may see it."""
     import psutil
 
     try:
@@ -155,7 +154,7 @@ def _process_name(pid: int | None) -> str:
 
 
 def _deployment(arguments: Iterable[str]) -> str | None:
-    """The deployment whose embedded server has such a command line: its run folder tells."""
+    """Return the deployment whose embedded server has these arguments, by its run directory."""
     run_dir = next((word.partition("=")[2] for word in arguments if word.startswith(RUN_DIR_FLAG)), "")
     match Path(run_dir).parts:
         case [*_, "run", env, name, _]:

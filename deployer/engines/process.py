@@ -1,7 +1,7 @@
-"""Server processes: started to outlive the command, found again by their command line, never a stranger's.
+"""Server processes, which outlive the command that started them and are identified by their command line.
 
-A process is ours when its command line names its run folder: a pid that was reused, after a reboot or otherwise, does
-not match.
+A process is a server of this tool if its command line names the run directory. A pid that was reused, after a reboot
+for example, does not match.
 """
 
 from __future__ import annotations
@@ -19,19 +19,21 @@ if TYPE_CHECKING:
 
 MODULE = "deployer.server"
 RUN_DIR_FLAG = "--run_dir="
-"""A server's argument that says where its labels are."""
+"""The server's flag with the path of its run directory, STATE_DIR/run/ENV@PROJECT/NAME/RELEASE."""
 KILL_SECONDS = 5.0
 CMDLINE_SECONDS = 5.0
 
 
 def run_dir_argument(run_dir: Path) -> str:
-    """The argument by which a server of this run folder is known."""
+    """Return the argument that identifies the server of a run directory."""
     return f"{RUN_DIR_FLAG}{run_dir}"
 
 
 def start(arguments: Sequence[str], run_dir: Path, log: Path, descriptors: Sequence[int]) -> int:
-    """Start `python -m deployer.server` in a session of its own, logging to a file. Returns its pid, once `find` finds
-    it, unless it has ended."""
+    """Start `python -m deployer.server` in its own session, with its output in `log`, and return its pid.
+
+    `find` finds the process on return, unless it has ended. Raises EngineError.
+    """
     command = [sys.executable, "-m", MODULE, *arguments, run_dir_argument(run_dir)]
     try:
         with log.open("ab") as output:
@@ -51,7 +53,6 @@ def start(arguments: Sequence[str], run_dir: Path, log: Path, descriptors: Seque
 
 
 def _await_arguments(pid: int, run_dir: Path) -> None:
-    """Linux shows a process's arguments a moment after it runs its program: nobody shall take it for gone meanwhile."""
     import psutil
 
     from deployer.system.wait import Deadline, wait_until
@@ -63,11 +64,12 @@ def _await_arguments(pid: int, run_dir: Path) -> None:
         except psutil.Error:
             return True
 
+    # Linux shows the arguments of a process a moment after it has started: until then `find` would miss it.
     wait_until(cmdline_visible, Deadline.after(CMDLINE_SECONDS))
 
 
 def used_bytes(server: psutil.Process) -> int:
-    """The memory that a process has in use; 0 of one that has just ended."""
+    """Return the resident memory of a process; 0 if it has just ended."""
     import psutil
 
     try:
@@ -77,14 +79,14 @@ def used_bytes(server: psutil.Process) -> int:
 
 
 def free_bytes() -> int:
-    """The memory that this machine can give without swapping."""
+    """Return the memory that this machine can allocate without swapping."""
     import psutil
 
     return int(psutil.virtual_memory().available)
 
 
 def find(run_dir: Path, pid: int | None) -> psutil.Process | None:
-    """The live server of a run folder. Without a recorded pid (the command died in between) all processes are asked."""
+    """Return the running server of a run directory, or None. Without a recorded pid, search all processes."""
     import psutil
 
     if pid is not None:
@@ -99,13 +101,13 @@ def _own_process(pid: int, run_dir: Path) -> psutil.Process | None:
         process = psutil.Process(pid)
         if run_dir_argument(run_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
             return process
-    except (psutil.Error, ValueError):  # gone, another user's, or no number that a process can have
+    except (psutil.Error, ValueError):  # ended, another user's, or no valid pid
         pass
     return None
 
 
 def stop(process: psutil.Process, grace_seconds: float) -> None:
-    """Let it drain, then insist. Returns when it is gone."""
+    """Terminate a process, kill it after `grace_seconds`, and wait for its end."""
     import psutil
 
     try:
@@ -118,14 +120,13 @@ def stop(process: psutil.Process, grace_seconds: float) -> None:
 
 
 def _await_exit(process: psutil.Process, seconds: float) -> bool:
-    """A zombie whose parent has not looked yet is gone as far as ports and memory go, once its last thread has ended:
-    they share its files."""
     import psutil
 
     from deployer.system.wait import Deadline, wait_until
 
     def has_exited() -> bool:
         try:
+            # A zombie has released its ports and memory once its last thread has ended.
             is_zombie = process.status() == psutil.STATUS_ZOMBIE
             return not process.is_running() or (is_zombie and process.num_threads() <= 1)
         except psutil.NoSuchProcess:

@@ -1,12 +1,12 @@
-"""The folder of a server: its config, and of an embedded one the label set and the log. A container has those itself.
+"""The run directory of a server: its configuration and, on the embedded engine, its labels and log.
 
 STATE_DIR/run/ENV@PROJECT/NAME/RELEASE/release.json   labels
-                                       reload.json    the models of a reload that has not ended
-                                       config/        what the server reads
+                                       reload.json    the models of a reload in progress
+                                       config/        the server's configuration files
                                        server.log
 STATE_DIR/docker/ENV@PROJECT/NAME/RELEASE/reload.json, config/
 
-Releases of this tool before projects had ENV in the place of ENV@PROJECT.
+A container has its labels and log itself. Versions of this tool before projects wrote ENV instead of ENV@PROJECT.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class Release:
     store: str = ""
 
     def deployment(self, directory: Path, *, serving: bool, running: bool) -> Deployment:
-        """The release as the world sees it: a serving one by its public ports, a candidate by its private ones."""
+        """Return the release as a Deployment: a serving one at its public ports, a candidate at its private ones."""
         host = url_host(self.host)
         rest = self.rest_port if serving else self.private_rest_port
         grpc = self.grpc_port if serving else self.private_grpc_port
@@ -83,17 +83,17 @@ class Release:
 
 
 def env_dir_name(project: str, env: str) -> str:
-    """The name of the folder that holds a project's deployments of an environment."""
+    """Return the name of the directory that holds a project's deployments of an environment."""
     return f"{env}@{project}" if project else env
 
 
 def state_dir(release_dir: Path) -> Path:
-    """The state directory that a release's folder is in: it is STATE_DIR/ENGINE/ENV/NAME/RELEASE."""
+    """Return the state directory of a release directory, STATE_DIR/ENGINE/ENV/NAME/RELEASE."""
     return release_dir.parents[3]
 
 
 def list_deployments(root: Path) -> Iterator[tuple[str, str, str]]:
-    """(project, name, env) of every deployment that has a folder below `root`; no project before there were some."""
+    """Yield (project, name, env) of every deployment with a directory below `root`; project is empty for old ones."""
     for deployment_dir in sorted(root.glob("*/*")):
         env, _, project = deployment_dir.parent.name.partition("@")
         if deployment_dir.is_dir():
@@ -102,7 +102,7 @@ def list_deployments(root: Path) -> Iterator[tuple[str, str, str]]:
 
 @contextmanager
 def hold_lock(deployment_dir: Path, name: str, env: str, wait_seconds: float) -> Iterator[None]:
-    """Hold a deployment's folder for one command; it and the folders above it go again when nothing is in them."""
+    """Hold the lock of a deployment's directory; remove the directory afterwards if it is empty."""
     try:
         with directory_lock(deployment_dir, f"deployment {name} [{env}]", wait_seconds):
             yield
@@ -111,31 +111,31 @@ def hold_lock(deployment_dir: Path, name: str, env: str, wait_seconds: float) ->
 
 
 def remove_empty_dirs(deployment_dir: Path) -> None:
-    """Remove a deployment's folder and those above it, up to the state folder, where nothing is in them."""
+    """Remove the directory of a deployment and its parents up to the state directory, as far as they are empty."""
     for parent in (deployment_dir, *list(deployment_dir.parents)[:3]):
         with contextlib.suppress(OSError):
             parent.rmdir()
 
 
 def end_lock_holder(deployment_dir: Path, name: str, env: str) -> None:
-    """End the command that holds a deployment's folder. Raises LockHeld when that cannot be done from here."""
+    """End the command that holds the lock of a deployment's directory. Raise LockHeld if it cannot be ended."""
     owner = lock_owner(deployment_dir)
     if owner is not None and not owner.terminate():
         raise LockHeld(f"deployment {name} [{env}] is held by {owner}", hint=f"end it: kill {owner.pid}")
 
 
 def new_release_id() -> str:
-    """Sorts by time; unique without asking anyone."""
+    """Return a unique id that sorts by time."""
     return f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{time.time_ns() % 10**9:09d}-{secrets.token_hex(2)}"
 
 
 def write_labels(directory: Path, release: Release) -> None:
-    """Put the labels on."""
+    """Write the labels."""
     write_atomically(directory / RELEASE_FILE, json.dumps(dataclasses.asdict(release), indent=1) + "\n")
 
 
 def write_config(directory: Path, rendered: Rendered) -> None:
-    """Put the server's files there, each whole or not at all, readable for any user whatever the umask."""
+    """Write the server's configuration files, each atomically and readable by every user."""
     config = directory / CONFIG_DIR
     for name, text in rendered.files.items():
         write_atomically(config / name, text)
@@ -143,18 +143,18 @@ def write_config(directory: Path, rendered: Rendered) -> None:
 
 
 def begin_reload(directory: Path, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-    """Note what the server is about to take up, then put its files there."""
+    """Record the models that the server is about to load, then write its configuration."""
     write_atomically(directory / RELOAD_FILE, models_text(models))
     write_config(directory, rendered)
 
 
 def end_reload(directory: Path) -> None:
-    """The server has taken up what its labels say."""
+    """Remove the record of a reload in progress."""
     (directory / RELOAD_FILE).unlink(missing_ok=True)
 
 
 def reload_target(directory: Path) -> tuple[ServedModel, ...] | None:
-    """What a reload that has not ended was about to serve; nothing when its note is spoilt; None without one."""
+    """Return the models of a reload in progress; empty if its record is damaged, None without one."""
     try:
         return models_from((directory / RELOAD_FILE).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -164,7 +164,7 @@ def reload_target(directory: Path) -> tuple[ServedModel, ...] | None:
 
 
 def read_labels(directory: Path) -> Release | None:
-    """The labels, or None where a command died before it wrote them."""
+    """Return the labels; None if a command was killed before it wrote them."""
     try:
         raw = json.loads((directory / RELEASE_FILE).read_text(encoding="utf-8"))
         return documents.read(Release, raw)
@@ -173,15 +173,17 @@ def read_labels(directory: Path) -> Release | None:
 
 
 def release_dirs(deployment_dir: Path) -> tuple[Path, ...]:
-    """The release folders of a deployment, oldest first."""
+    """Return the release directories of a deployment, oldest first."""
     return (
         tuple(sorted(child for child in deployment_dir.iterdir() if child.is_dir())) if deployment_dir.is_dir() else ()
     )
 
 
 def delete(directory: Path) -> None:
-    """Remove the folder; its labels go last, so that a killed removal is found and finished. No error when another
-    removes it, too."""
+    """Delete a run directory, its labels last, so that an interrupted deletion is found and finished.
+
+    It is no error if the directory is missing or deleted at the same time.
+    """
     with contextlib.suppress(FileNotFoundError):
         for child in directory.iterdir():
             if child.name != RELEASE_FILE:

@@ -1,1 +1,1 @@
-"""Containers through the Docker SDK: `engine` is the Engine; the other modules are what it does."""
+"""The Docker engine: model servers are containers, created through the Docker SDK."""

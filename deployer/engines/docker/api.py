@@ -1,4 +1,4 @@
-"""The Docker SDK: one connection, and its failures in the tool's words."""
+"""The connection to a Docker Engine, and its failures as errors of this tool."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from deployer.errors import EngineError, EngineUnavailable, PortTaken
 
 API_SECONDS = 30
 CONFLICT = 409
-"""How the engine tells that something is not as the call takes it to be."""
+"""The status code of a call that does not fit the state of its container."""
 PORT_TAKEN = re.compile(r"port is already allocated|address already in use|failed to bind host port")
 PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
-"""Of a mount whose source is not there, as the engine sees it."""
+"""The messages about a bind mount whose source the engine does not see."""
 
 UNIX_SCHEME = "unix://"
 START_HINT = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
-"""The first that mounts folders by type, so that a missing one is an error."""
+"""The first version with typed bind mounts, which make a missing source an error."""
 
 
 def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
-    """A client of the engine at `host`, else of the one that DOCKER_HOST or the current `docker context` names.
+    """Return a client of the engine at `host`, or of the one that DOCKER_HOST or the docker context selects.
 
-    Raises EngineUnavailable with what is wrong: not running, no permission, not installed, too old, or on another
-    machine, because an engine must see this machine's folders. Each call may take so many `seconds`.
+    Each call may take `seconds`. Raises EngineUnavailable, with the cause, if the engine does not run, is too old, is
+    on another machine, or may not be used: an engine must see this machine's directories.
     """
     address = host or docker_context.address()
     source = docker_context.choose(host).source
@@ -50,7 +50,7 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
 
 
 def check_version(address: str, version: str) -> None:
-    """Raise EngineUnavailable for an engine that speaks no API which the tool can use."""
+    """Raise EngineUnavailable for an API that is too old for this tool."""
     if parse_api_version(version) < parse_api_version(OLDEST_API):
         raise EngineUnavailable(
             f"the Docker Engine at {address} speaks API {version}, and deployer needs {OLDEST_API} or newer",
@@ -59,16 +59,16 @@ def check_version(address: str, version: str) -> None:
 
 
 def parse_api_version(version: str) -> tuple[float, ...]:
-    """A version of the API, to be compared; what is none, such as `auto`, is newer than any."""
+    """Return a version of the API as numbers; one that is none, such as `auto`, is newer than any."""
     parts = version.split(".")
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else (float("inf"),)
 
 
 @cache
 def _client_class() -> Any:
-    """The SDK's client, which reads the user's `config.json` at once, and would fail at what it does not expect."""
     import docker
 
+    # The SDK reads the user's `config.json` at once, and fails at values that it does not expect.
     class Api(docker.APIClient):  # type: ignore[misc]
         @property
         def _general_configs(self) -> dict[str, Any]:
@@ -86,11 +86,11 @@ def _client_class() -> Any:
 
 
 def _ping_api_version(address: str, seconds: float) -> str:
-    """The version of the API that an engine speaks, by its quickest answer: for `/version`, which the SDK would ask, it
-    starts programs that tell theirs."""
+    """Return the API version of an engine from its quickest answer."""
     import requests
     from docker.transport import UnixHTTPAdapter
 
+    # The SDK would ask `/version`, for which the engine starts programs.
     with requests.Session() as session:
         session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", seconds))
         answer = session.get("http+docker://engine/_ping", timeout=seconds)
@@ -98,7 +98,7 @@ def _ping_api_version(address: str, seconds: float) -> str:
 
 
 def _switch_hint(source: str) -> str:
-    """How to have an engine of this machine instead of the one that was asked for."""
+    """Return how to use an engine of this machine instead of the selected one."""
     if source == "docker.host":
         return "take docker.host out"
     if source.startswith("DOCKER_"):
@@ -107,7 +107,7 @@ def _switch_hint(source: str) -> str:
 
 
 def docker_problem(address: str | None = None) -> str:
-    """Why the usual Docker Engine cannot be used, quickly where it is not there; empty where it answers."""
+    """Return why the default Docker Engine cannot be used; empty if it answers."""
     address = address or docker_context.DEFAULT_ADDRESS
     if problem := socket_problem(address):
         return problem
@@ -119,7 +119,7 @@ def docker_problem(address: str | None = None) -> str:
 
 
 def socket_problem(address: str | None = None) -> str:
-    """Why nobody can ask the usual Docker Engine, by its socket alone; empty where it might answer."""
+    """Return why the socket of the default Docker Engine cannot be opened; empty if it can. Asks no engine."""
     socket = (address or docker_context.DEFAULT_ADDRESS).removeprefix(UNIX_SCHEME)
     if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
         import shutil
@@ -133,7 +133,10 @@ def socket_problem(address: str | None = None) -> str:
 
 @contextmanager
 def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_HINT) -> Iterator[None]:
-    """Whatever the SDK raises, as an EngineError that names what was being done; `way` is how an engine is reached."""
+    """Raise the SDK's errors as EngineErrors that name the action.
+
+    `hint` is for an engine that cannot be reached.
+    """
     import docker.errors
     import requests
     from urllib3.exceptions import HTTPError
@@ -171,7 +174,7 @@ def _api_failure(action: str, error: Any) -> EngineError:
 
 
 def invisible_directory(directory: object) -> EngineError:
-    """The error for a folder of this machine that is not there, or another one, for the engine."""
+    """Return the error for a directory that the engine does not see, or sees with other contents."""
     return EngineError(
         f"the Docker Engine does not see {directory} as it is here",
         hint="it may be a snap, have a /tmp of its own, or run on the other side of a shared socket: "
@@ -198,14 +201,14 @@ def _unreachable(action: str, error: Exception, seconds: float, hint: str) -> En
 
 
 def _root_cause(error: BaseException) -> str:
-    """What the system said, below what libraries made of it."""
+    """Return the message of the operating system below the libraries' own."""
     while cause := error.__cause__ or error.__context__:
         error = cause
     return getattr(error, "strerror", None) or str(error)
 
 
 def remove_container(container: Any) -> None:
-    """Wait for its end where a command that was killed has asked for it already: the engine goes on removing."""
+    """Remove a container; wait for its end if a killed command has asked for the removal already."""
     import docker.errors
 
     try:
@@ -218,7 +221,7 @@ def remove_container(container: Any) -> None:
 
 
 def decode_lines(chunks: Iterator[bytes]) -> Iterator[str]:
-    """A log as it comes, in lines."""
+    """Yield the lines of a log from its chunks."""
     rest = b""
     for chunk in chunks:
         *whole, rest = (rest + chunk).split(b"\n")

@@ -1,4 +1,4 @@
-"""What a model server's container is, whoever makes it: the SDK, a compose file, a shell script. Plain data."""
+"""The specification of a model server's container, from which the SDK's arguments and rendered files are made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CONFIG_MOUNT = "/config"
 
 @dataclass(frozen=True)
 class Bind:
-    """A folder of the engine's machine that the container may read and not write."""
+    """A directory of the engine's machine that is mounted read-only."""
 
     source: str
     target: str
@@ -25,7 +25,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class Port:
-    """One of the container's ports, and the one of the engine's machine that leads to it; 0 is any free one."""
+    """A published port: `public` on the engine's machine, or any free one for 0, leads to `inside` in the container."""
 
     public: int
     inside: int
@@ -33,11 +33,9 @@ class Port:
 
 @dataclass(frozen=True)
 class Health:
-    """How the engine asks whether the server is well, in seconds.
+    """The container's health check, with times in seconds: a TCP connection to the REST port."""
 
-    The image has bash and neither curl nor wget: a port that accepts a connection is what can be asked for.
-    """
-
+    # The image has bash, and neither curl nor wget.
     command: str = f"bash -c 'exec 3<>/dev/tcp/127.0.0.1/{REST_PORT}'"
     interval: int = 10
     timeout: int = 10
@@ -46,10 +44,10 @@ class Health:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """One model server's container.
+    """The container of one model server.
 
-    Hardened: read-only root, no capabilities, no new privileges, an unprivileged user, a limit on processes, a
-    network of its own, an init that passes signals on (the image's bash would swallow them).
+    It is hardened: a read-only root file system, no capabilities, no new privileges, an unprivileged user, a limit on
+    processes, a network of its own, and an init process that forwards signals, which the image's bash does not.
     """
 
     name: str
@@ -72,9 +70,10 @@ class ContainerSpec:
 
 
 def standalone(launch: Launch, settings: Docker, models_dir: Path, config_dir: str) -> ContainerSpec:
-    """The container of a launch as whoever starts it by hand has it: no release, so that no verb takes it for its own.
+    """Return the container of a launch for a user who starts it without this tool.
 
-    Ports that are left open are the usual ones; nobody looks whether they are free.
+    It has no release label, so commands do not take it for a server of the tool. Ports that the settings leave open are
+    the default ones; whether they are free is not checked.
     """
     rest = REST_PORT if launch.rest_port is None else launch.rest_port
     grpc = GRPC_PORT if launch.grpc_port is None else launch.grpc_port
@@ -92,16 +91,17 @@ def standalone(launch: Launch, settings: Docker, models_dir: Path, config_dir: s
 
 
 def binds(models_dir: Path, config_dir: str) -> tuple[Bind, ...]:
-    """The store, and the folder (not the file: that would pin its inode) of what the server reads."""
+    """Return the bind mounts of the store and of the configuration directory."""
+    # The configuration's directory: a mounted file would be pinned to its inode.
     return Bind(str(models_dir), MODELS_MOUNT), Bind(config_dir, CONFIG_MOUNT)
 
 
 def arguments(launch: Launch) -> list[str]:
-    """The server's flags, always `--name=value`. A bad model must fail in seconds, not after five minutes of tries."""
+    """Return the server's flags as `--name=value`."""
     flags: dict[str, str] = {
         "model_config_file": f"{CONFIG_MOUNT}/{MODEL_CONFIG}",
         "allow_version_labels_for_unavailable_models": "true",
-        "max_num_load_retries": "0",
+        "max_num_load_retries": "0",  # a broken model fails in seconds, not after five minutes of retries
         **dict(launch.flags),
     }
     if BATCHING in launch.rendered.files:
@@ -112,7 +112,7 @@ def arguments(launch: Launch) -> list[str]:
 
 
 def deployment_labels(launch: Launch) -> dict[str, str]:
-    """The labels that say what is served under which name."""
+    """Return the labels with the deployment's name, address and models."""
     project = {PROJECT: launch.project} if launch.project else {}
     return {
         **project,

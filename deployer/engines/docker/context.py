@@ -1,4 +1,4 @@
-"""Which Docker Engine is meant, as `docker` itself reads it: DOCKER_HOST, DOCKER_CONTEXT, the current context."""
+"""The selected Docker Engine, as `docker` reads it: DOCKER_HOST, DOCKER_CONTEXT, the current context."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ DEFAULT_CONTEXT = "default"
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """What chose an engine, `DOCKER_HOST` for example; empty for the usual one, which nothing asked for."""
+    """The setting that selects an engine, such as `DOCKER_HOST`, empty for the default engine; and the context."""
 
     source: str
     context: str = ""
 
 
 def choose(host: str | None = None, environ: Mapping[str, str] = os.environ) -> EngineChoice:
-    """What says which engine is meant; `host` is the setting of that name. Nothing is looked at but names."""
+    """Return which setting selects an engine; `host` is `docker.host`. Nothing is looked up."""
     if host:
         return EngineChoice("docker.host")
     if environ.get("DOCKER_HOST"):
@@ -37,9 +37,9 @@ def choose(host: str | None = None, environ: Mapping[str, str] = os.environ) -> 
 
 
 def address(environ: Mapping[str, str] = os.environ) -> str:
-    """The engine's address, such as unix:///var/run/docker.sock. Raises EngineUnavailable for no such context.
+    """Return the engine's address, such as unix:///var/run/docker.sock. Raise EngineUnavailable for a missing context.
 
-    Read here, because the SDK takes the usual engine where it does not find the context that is named.
+    The SDK does not read contexts as `docker` does: it falls back to the default engine.
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]

@@ -1,7 +1,7 @@
 """Credentials for a registry, from the `config.json` of the docker command line and its credential helpers.
 
-What is wrong there never keeps a command from running: a public image needs no credentials. It is said where a
-registry asks for them.
+A public image needs no credentials. So a problem in the file never stops a command: it is reported when a registry asks
+for credentials.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ from typing import Any
 
 HELPER_SECONDS = 20
 DOCKER_HUB = "https://index.docker.io/v1/"
-"""The name that Docker Hub has in `config.json` and for helpers."""
+"""Docker Hub's name in `config.json` and for credential helpers."""
 
 TOKEN_USER = "<token>"  # noqa: S105 - the user name by which a helper says that its secret is a token
 NOT_FOUND = "credentials not found"
-"""In the answer of a helper that works and has none for this registry."""
+"""Part of the answer of a helper that has no credentials for a registry."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the engine is given for a registry: nothing for none. `problem` says why there may be some after all."""
+    """The `auth` for a registry, empty without credentials; `problem` says why some could not be read."""
 
     auth: Mapping[str, str] = field(default_factory=dict, repr=False)
     problem: str = ""
@@ -37,12 +37,12 @@ class Credentials:
 
 
 def config_file(environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the docker command line keeps its settings."""
+    """Return the path of the docker command line's `config.json`."""
     return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()) / "config.json"
 
 
 def sanitized_config(raw: object) -> dict[str, Any]:
-    """What the Docker SDK may read of a `config.json`: it fails at settings of other types than it expects."""
+    """Return the settings of a `config.json` that have the types which the Docker SDK expects; it fails at others."""
     config = raw if isinstance(raw, Mapping) else {}
     proxies = config.get("proxies")
     sanitized: dict[str, Any] = {"auths": {}}
@@ -54,7 +54,7 @@ def sanitized_config(raw: object) -> dict[str, Any]:
 
 
 def config_problems(file: Path | None = None) -> Iterator[tuple[str, str]]:
-    """What of the file is ignored, and what to do about it."""
+    """Yield what is ignored of the file, and how to correct it."""
     file = file or config_file()
     raw, problem = _read(file)
     if problem:
@@ -70,7 +70,7 @@ def config_problems(file: Path | None = None) -> Iterator[tuple[str, str]]:
 
 
 def for_registry(registry: str, file: Path | None = None) -> Credentials:
-    """The credentials for a registry: `host[:port]`, or DOCKER_HUB."""
+    """Return the credentials for a registry: `host[:port]`, or DOCKER_HUB."""
     file = file or config_file()
     raw, problem = _read(file)
     if problem:
@@ -84,7 +84,7 @@ def for_registry(registry: str, file: Path | None = None) -> Credentials:
 
 
 def _read(file: Path) -> tuple[dict[str, Any], str]:
-    """The settings, or none and why."""
+    """Return the settings, or none and the problem."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -97,7 +97,7 @@ def _read(file: Path) -> tuple[dict[str, Any], str]:
 
 
 def _from_helper(helper: str, registry: str, origin: str) -> Credentials:
-    """A helper's answer. Nothing of a secret goes into a message."""
+    """Return a helper's answer; secrets appear in no message."""
     program = f"docker-credential-{helper}"
     try:
         return Credentials(_helper_auth(program, registry))
@@ -108,11 +108,11 @@ def _from_helper(helper: str, registry: str, origin: str) -> Credentials:
 
 
 class _HelperError(Exception):
-    """What a helper did instead of answering."""
+    """A helper that gave no usable answer."""
 
 
 def _helper_auth(program: str, registry: str) -> dict[str, str]:
-    """The credentials, none where the helper has none. Raises _Unusable."""
+    """Return the credentials, empty if the helper has none. Raise _HelperError."""
     try:
         code, out, err = _run_helper(program, registry)
     except FileNotFoundError as error:
@@ -134,7 +134,7 @@ def _helper_auth(program: str, registry: str) -> dict[str, str]:
 
 
 def _run_helper(program: str, registry: str) -> tuple[int, str, str]:
-    """Exit code and output; what it started ends with it at the deadline."""
+    """Return the exit code and output; at the deadline, kill the helper and its children."""
     pipe = subprocess.PIPE
     with subprocess.Popen(
         [program, "get"], stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True
@@ -155,7 +155,7 @@ def _auth(registry: str, user: str, secret: str) -> dict[str, str]:
 
 
 def _from_file(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
-    """What `docker login` wrote into the file itself."""
+    """Return the credentials that `docker login` wrote into the file."""
     name = next(
         (
             entry_name

@@ -1,8 +1,8 @@
-"""The Docker engine: model servers are containers of `tensorflow/serving`, or of an image that keeps its contract.
+"""The Docker engine: model servers are containers of `tensorflow/serving`, or of a compatible image.
 
-Two containers cannot publish one port. So the first server of a deployment is started on its final ports and verified
-there, where nobody expects it yet; a server that replaces another is verified on free ports and then started again on
-the final ones. That is a gap, and the plan says so; with a gateway that holds the ports there is none.
+Two containers cannot publish one port. So the first server of a deployment starts on its final ports and is verified
+there. A server that replaces another is verified on free ports and then started again on the final ones: this leaves a
+gap, which the plan announces. Behind a gateway, which holds the ports, there is no gap.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ from deployer.system.files import chmod_command, first_unreadable, write_atomica
 
 NAME = "docker"
 NOT_OF_A_SERVER = ("host", "pull_seconds")
-"""Settings that say where and how a container is made, and not what it is."""
+"""Settings about how a container is made; they do not change the server."""
 CHECKED_VERSIONS = 10
-"""Versions that a new container is asked for: they are in one directory, and each takes some milliseconds."""
+"""The number of versions that are looked up in a new container; each takes some milliseconds."""
 
 
 @dataclass(frozen=True)
 class DockerEngine:
-    """The Engine interface on a Docker Engine; configs lie below the host's state directory."""
+    """The Engine of a Docker host; configurations are stored below the host's state directory."""
 
     host: DockerHost
 
     @cached_property
     def traits(self) -> Traits:
-        """Read from the settings. A server that has another store mounted would not find a version of this one."""
+        """The traits, from the settings alone. The store is part of the fingerprint: it is mounted at the start."""
         host = self.host
         settings = {name: value for name, value in asdict(host.settings).items() if name not in NOT_OF_A_SERVER}
         return Traits(
@@ -67,7 +67,7 @@ class DockerEngine:
         )
 
     def _id(self) -> str:
-        """The engine's address; where it cannot be told, why: the same error comes when the engine is asked."""
+        """Return the engine's address, or the error that every call to the engine will raise."""
         try:
             return self.host.address
         except EngineError as error:
@@ -75,36 +75,30 @@ class DockerEngine:
 
     @cached_property
     def locks(self) -> DockerLocks:
-        """On this working copy and on the engine."""
         return DockerLocks(self.host)
 
     @cached_property
     def inventory(self) -> DockerInventory:
-        """By the labels of containers."""
         return DockerInventory(self.host, DockerEngine)
 
     @cached_property
     def images(self) -> DockerImages:
-        """The engine's."""
         return DockerImages(self.host)
 
     @cached_property
     def preflight(self) -> DockerPreflight:
-        """Of the engine, the image, the models and the address."""
         return DockerPreflight(self.host)
 
     def observe(self, name: str, env: str) -> Deployment | None:
-        """By the labels of its container."""
         return self.host.state.serving(name, env)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
-        """By the names of containers, and the links in the gateway's directory."""
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
         return Recovery(self.host.state, gateways).run(listed)
 
     def stage(self, launch: Launch) -> Deployment:
-        """On the final ports where nothing serves yet, on free ones beside a server that does."""
+        """Start a candidate on the final ports if nothing serves yet, else on free ones."""
         host = self.host
         flags.check(NAME, launch.flags)
         launch = dataclasses.replace(launch, project=host.project)
@@ -129,7 +123,7 @@ class DockerEngine:
         return Image(str(image.id), tuple(image.attrs.get("RepoDigests") or ()))
 
     def _check_mounts(self, container: Any, launch: Launch, placement: Placement) -> None:
-        """Check that a container sees what is here, and may read it. Raises EngineError."""
+        """Raise EngineError if a container does not see the mounted directories, or may not read them."""
         host, root = self.host, self.host.models_dir.resolve()
         config_dir = placement.folder / run_dir.CONFIG_DIR
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
@@ -150,7 +144,7 @@ class DockerEngine:
                 )
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
-        """Through the gateway, or by starting the container again on the final ports."""
+        """Switch the gateway to the candidate, or start its container again on the final ports."""
         del seconds
         host = self.host
         self.locks.check(candidate)
@@ -168,18 +162,16 @@ class DockerEngine:
         return host.state.require_server(candidate.name, candidate.env, candidate.release)
 
     def render(self, form: str, launch: Launch) -> Rendered:
-        """As Compose or `docker run` would start the container."""
         return start_files.render(self.host, form, launch)
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """Of the settings, the template, the certificate and the tokens."""
         if not self.host.gateway.enabled:
             return ""
         gateways = self.host.gateways(name, env)
         return gateways.config.digest(gateways.directory, host)
 
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """The new one takes the listening sockets of the old one."""
+        """Start a gateway that takes the listening sockets of the old one."""
         host = self.host
         self.locks.check(deployment)
         gateways = host.gateways(deployment.name, deployment.env)
@@ -188,22 +180,21 @@ class DockerEngine:
         return host.state.require_server(deployment.name, deployment.env, deployment.release)
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-        """The directory is mounted, not the file: a renamed file is seen inside."""
         self.locks.check(deployment)
+        # The directory is mounted, not the files: the container sees those that replace them.
         run_dir.begin_reload(deployment.folder, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
-        """Labels cannot be changed: a file beside the config says what the server has now."""
+        # The labels of a container cannot be changed.
         write_atomically(deployment.folder / listing.MODELS_FILE, models_text(models))
         run_dir.end_reload(deployment.folder)
         return dataclasses.replace(deployment, models=models, reloading_to=None)
 
     def discard(self, deployment: Deployment) -> None:
-        """Its container, its config, and the network when it was the last."""
         self.host.state.discard(deployment)
 
     def remove(self, name: str, env: str) -> None:
-        """The gateway lets requests in flight end first; then containers, networks and config."""
+        """Drain the gateway, then remove containers, networks and configuration."""
         listed = self.host.state.containers(name, env)
         gateways = self.host.gateways(name, env, self.host.state.gateway_dir_of(listed, name, env))
         if gateways.directory.path.exists() or listing.gateways(listed):
@@ -211,7 +202,7 @@ class DockerEngine:
         self.host.state.remove_all(name, env, listing.servers(listed))
 
     def exit_reason(self, deployment: Deployment) -> str | None:
-        """By the exit code. A container that restarts after a failure counts as ended."""
+        """Return the meaning of the exit code. A container that restarts after a failure counts as ended."""
         if self.host.state.is_running(deployment):
             return None
         container_state = self.host.state.inspect_state(deployment)
@@ -221,11 +212,10 @@ class DockerEngine:
         return exit_codes.exit_reason(container_state, architecture_mismatch(self.host.info(), image) if image else "")
 
     def memory(self, deployment: Deployment) -> Memory | None:
-        """What is free is known of this machine, and of no other."""
+        """Return the container's memory. Free memory is known of this machine only."""
         return self.host.state.memory(deployment, local=self.host.address.startswith("unix://"))
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
-        """Those of its container."""
         with docker_errors(f"reading the log of {deployment.release}"):
             container = self.host.state.container(deployment)
             chunks = container.logs(stream=True, follow=follow, tail="all" if tail is None else tail)

@@ -1,8 +1,8 @@
-"""A lock on a Docker Engine, where two machines that deploy one name to it meet: a container that never starts.
+"""A lock on a Docker Engine, for commands on several machines: a container that is never started.
 
-Its name can be had once: who creates it holds the lock, and removes it at the end. Its labels tell whose it is. While
-the holder lives, it counts up a number on the container; who waits watches that number by a clock of its own, and takes
-the lock from a holder that has stopped counting. Clocks of day are not asked.
+Its name is unique: the command that creates the container holds the lock, and removes it at the end. Its labels name
+the owner. The holder increases a number on the container while it lives. A command that waits watches that number with
+its own monotonic clock, and takes over the lock of a holder that has stopped; the time of day does not matter.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ HEARTBEAT_SECONDS = 5.0
 EXPIRY_SECONDS = 20.0
 POLL_SECONDS = 0.1
 RELEASE_SECONDS = 5.0
-"""A container that is being removed has its name for a moment longer."""
+"""The time that a container which is being removed may still occupy its name."""
 
 
 @dataclass(frozen=True)
 class LockInfo:
-    """A lock as the engine shows it. `id` is of this one holder's container: removing it harms no later one."""
+    """A lock as the engine shows it. `id` is the holder's container, so removing it leaves a later lock alone."""
 
     id: str
     owner: Owner | None
@@ -40,19 +40,19 @@ class LockInfo:
 
     @property
     def owner_text(self) -> str:
-        """In words."""
+        """The owner in words."""
         return str(self.owner or "another command")
 
 
 class ExpiryTracker:
-    """Tells whether a holder still counts, by this process's own clock: one that jumps does no harm."""
+    """Tells whether a lock's holder is alive, by this process's monotonic clock."""
 
     def __init__(self) -> None:
         self._seen: tuple[str, int] | None = None
         self._since = 0.0
 
     def expired(self, held: LockInfo) -> bool:
-        """Whether it has died: known at once of a process of this machine, of others when they count no more."""
+        """Return whether the holder has ended: at once for a process of this machine, else after EXPIRY_SECONDS."""
         if held.owner is not None and held.owner.is_local:
             return held.owner.has_ended
         if self._seen != (held.id, held.heartbeats):
@@ -62,7 +62,7 @@ class ExpiryTracker:
 
 @dataclass(frozen=True)
 class EngineLock:
-    """The lock of one deployment on the engine of `client`. `image` is any that the engine has, or empty."""
+    """The lock of one deployment on the engine of `client`. `image` is any image of the engine, or empty."""
 
     client: Any
     project: str
@@ -72,12 +72,12 @@ class EngineLock:
 
     @property
     def container(self) -> str:
-        """A name that no server's container can have."""
+        """The name of the lock's container, which no server's container can have."""
         return container_name(self.project, self.name, self.env).replace("deployer-", "deployer.lock-", 1)
 
     @contextmanager
     def hold(self, wait_seconds: float) -> Iterator[LockHandle]:
-        """One command at a time. Raises LockHeld when it cannot be had within `wait_seconds`."""
+        """Hold the lock. Raise LockHeld after `wait_seconds`."""
         container_id = self._acquire(Deadline.after(wait_seconds))
         released = threading.Event()
         try:
@@ -85,11 +85,11 @@ class EngineLock:
             yield LockHandle(self, container_id)
         finally:
             released.set()
-            with contextlib.suppress(EngineError):  # an engine that is gone: the next command finds a dead holder
+            with contextlib.suppress(EngineError):  # engine unreachable: for the next command the lock expires
                 self.remove(container_id)
 
     def inspect(self) -> LockInfo | None:
-        """Who holds it, or None. Raises EngineError for a container that is no lock."""
+        """Return the current lock, or None. Raise EngineError for a container that is not a lock."""
         import docker.errors
 
         with docker_errors(f"looking at {self.container}"):
@@ -104,7 +104,7 @@ class EngineLock:
         return LockInfo(container["Id"], parse_owner(labels[f"{LOCK}owner"]), int(heartbeats))
 
     def break_lock(self) -> None:
-        """End who holds it, when that is a process of this machine; nobody holds it then."""
+        """Release the lock, and end its holder if that is a process of this machine."""
         held = self.inspect()
         if held is None:
             return
@@ -113,7 +113,7 @@ class EngineLock:
         self.remove(held.id)
 
     def remove(self, container_id: str) -> None:
-        """Take away one holder's lock, and nobody else's; no error when it is gone, or going."""
+        """Remove the lock of one holder and no other; no error if it is gone or being removed."""
         import docker.errors
 
         with docker_errors(f"removing {self.container}"):
@@ -146,7 +146,7 @@ class EngineLock:
         )
 
     def _create(self) -> str | None:
-        """The id of the container, or None when there is one of its name."""
+        """Return the id of the new container, or None if the name exists."""
         import docker.errors
 
         labels = {f"{LOCK}project": self.project, f"{LOCK}name": self.name, f"{LOCK}env": self.env}
@@ -162,7 +162,7 @@ class EngineLock:
                 raise
 
     def _heartbeat(self, container_id: str, released: threading.Event) -> None:
-        """Count, where an engine keeps a number for whoever wants one: how often a failed container is restarted."""
+        """Increase the container's restart limit, a number that an engine lets anyone change."""
         heartbeats = 0
         while not released.wait(HEARTBEAT_SECONDS):
             heartbeats += 1
@@ -173,13 +173,13 @@ class EngineLock:
 
 @dataclass(frozen=True)
 class LockHandle:
-    """One holder's hold on a lock, which it may lose unseen: suspended for long, or to `deployer unlock --force`."""
+    """A held lock, which can be lost: to another command after a long suspension, or to `deployer unlock --force`."""
 
     lock: EngineLock
     container_id: str
 
     def check(self) -> None:
-        """Raises LockHeld when it is another's now, or nobody's."""
+        """Raise LockHeld if the lock is lost."""
         held = self.lock.inspect()
         if held is None or held.id != self.container_id:
             holder = f"; it is held by {held.owner_text}" if held else ""
@@ -189,7 +189,7 @@ class LockHandle:
 
 
 def locked_deployments(client: Any, project: str) -> set[tuple[str, str]]:
-    """(name, env) of every lock of a project on an engine."""
+    """Return (name, env) of every lock of a project on an engine."""
     with docker_errors("listing locks"):
         listed = client.api.containers(all=True, filters={"label": [f"{LOCK}name", f"{LOCK}project={project}"]})
     return {(container["Labels"][f"{LOCK}name"], container["Labels"].get(f"{LOCK}env", "")) for container in listed}

@@ -1,4 +1,4 @@
-"""Why a container ended, from its state as the engine inspects it."""
+"""Why a container ended, from its inspected state."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ MEANINGS = {
 
 
 def exit_reason(state: Mapping[str, Any], mismatch: str = "") -> str:
-    """In one sentence. `processors` says that image and machine do not fit, and explains more than any exit code."""
+    """Return the reason in one sentence.
+
+    `mismatch` says that the image does not fit the machine, which explains more than any exit code.
+    """
     code = state.get("ExitCode", 0)
     if state.get("OOMKilled"):
         return f"its container was killed for want of memory (exit code {code}): raise docker.memory"

@@ -1,4 +1,4 @@
-"""Whether a Docker Engine and an image are fit for what is asked of them: findings, each with its remedy."""
+"""Findings about a Docker Engine and its images: whether they can do what the settings ask for, and the remedy."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from deployer.results.checks import Finding
 
 ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
 CONTAINER_LABELS = ("container_file_t", "container_ro_file_t", "svirt_sandbox_file_t")
-"""The types of files that SELinux lets containers read; the first is what Docker's own relabelling sets."""
+"""The SELinux types of files that containers may read; the first is the one that Docker sets itself."""
 
 API_OF_SETTINGS = {"gpus": "1.40", "platform": "1.41"}
-"""The API that a setting needs, beyond the oldest that is driven at all."""
+"""The API version that a setting needs, where that is newer than the oldest supported one."""
 
 SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
 
 
 def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
-    """What the engine says of itself against the limits that are wanted."""
+    """Check the engine's machine against the requested limits."""
     yield Finding(ENGINE, "ok", f"Docker Engine {info.get('ServerVersion')} answers")
     if settings.gpus is not None and "nvidia" not in info.get("Runtimes", {}):
         remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
@@ -36,7 +36,7 @@ def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
 
 
 def of_api(version: str, settings: Docker) -> Iterator[Finding]:
-    """What the engine's API is too old for, of the settings."""
+    """Yield the settings for which the engine's API is too old."""
     for name, needed in API_OF_SETTINGS.items():
         if getattr(settings, name) is not None and parse_api_version(version) < parse_api_version(needed):
             text = f"docker.{name} needs API {needed}, and the Docker Engine speaks {version}"
@@ -44,7 +44,7 @@ def of_api(version: str, settings: Docker) -> Iterator[Finding]:
 
 
 def of_selinux(info: Mapping[str, Any], directories: Sequence[Path]) -> Iterator[Finding]:
-    """Folders that containers may not read for want of a label, where the engine confines them with SELinux."""
+    """Yield the directories that containers may not read because of their SELinux labels."""
     if not any("name=selinux" in option for option in info.get("SecurityOptions") or ()):
         return
     if unlabelled := [directory for directory in directories if directory.is_dir() and not _is_labelled(directory)]:
@@ -55,31 +55,31 @@ def of_selinux(info: Mapping[str, Any], directories: Sequence[Path]) -> Iterator
 
 
 def relabel_command(directories: Sequence[Path]) -> str:
-    """The command that lets containers read folders where SELinux is enforced."""
+    """Return the command that lets containers read directories under SELinux."""
     return f"chcon -R -t {CONTAINER_LABELS[0]} {' '.join(shlex.quote(str(directory)) for directory in directories)}"
 
 
 def join_paths(directories: Sequence[Path]) -> str:
-    """Folders in a sentence."""
+    """Return the paths as part of a sentence."""
     return " and ".join(map(str, directories))
 
 
 def _is_labelled(directory: Path) -> bool:
     try:
         label = os.getxattr(directory, "security.selinux").decode("utf-8", "replace")
-    except (OSError, AttributeError):  # a system without such labels has no such call
+    except (OSError, AttributeError):  # not Linux: there is no getxattr
         return False
     return any(f":{label_type}:" in label for label_type in CONTAINER_LABELS)
 
 
 def of_config() -> Iterator[Finding]:
-    """The docker command line's own settings, where a part of them cannot be used."""
+    """Yield the problems of the docker command line's configuration."""
     for problem, remedy in credentials.config_problems():
         yield Finding(CONFIG, "warning", problem, remedy)
 
 
 def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
-    """The image that is wanted, None where the engine lacks it: there, for this processor, a model server's."""
+    """Check whether the engine has the image, and whether it is a model server's, for this architecture."""
     if image is None:
         yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
         return
@@ -91,7 +91,7 @@ def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[
 
 
 def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Iterator[Finding]:
-    """The gateway, where one is wanted: it shares the network of the engine's machine, which must be this one."""
+    """Check whether the requested gateway is possible: the engine's host network must be this machine's."""
     if not settings.enabled:
         return
     problem = _network_problem(info)
@@ -111,7 +111,7 @@ def _network_problem(info: Mapping[str, Any]) -> str:
 
 
 def _entrypoint_problem(image: Any) -> str:
-    """That an image does not start a model server, as far as its own words tell."""
+    """Return that an image does not start a model server, as far as its configuration shows."""
     config = image.attrs.get("Config") or {}
     command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
     if any(word in text for text in command for word in SERVER_WORDS):

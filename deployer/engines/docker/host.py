@@ -1,4 +1,4 @@
-"""One Docker Engine, as a project uses it from one state directory: the connection and what was read through it."""
+"""One Docker Engine, as a project uses it from a state directory: the connection and what was read through it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from deployer.engines.docker.state import DockerState
 
 @dataclass(frozen=True)
 class DockerHost:
-    """The engine that `docker.host`, DOCKER_HOST or `docker context` names.
+    """The engine that `docker.host`, DOCKER_HOST or the docker context selects.
 
-    `cors` is whether the servers allow requests from other origins, which the gateway has to know. Each answer of the
+    `cors` is whether the servers allow requests from other origins, which the gateway needs to know. Each call to the
     engine may take `answer_seconds`.
     """
 
@@ -38,7 +38,7 @@ class DockerHost:
 
     @property
     def address(self) -> str:
-        """Where the engine answers, such as `unix:///var/run/docker.sock`. Raises EngineUnavailable."""
+        """The address of the engine, such as `unix:///var/run/docker.sock`. Raises EngineUnavailable."""
         return self.settings.host or docker_context.address()
 
     @cached_property
@@ -53,20 +53,20 @@ class DockerHost:
 
     @cached_property
     def image(self) -> Any:
-        """The SDK's image of new servers; None where the engine does not have it."""
+        """The SDK's image of new servers; None if the engine does not have it."""
         return find_image(self.client, self.settings.image)
 
     def forget_image(self) -> None:
-        """Look for the image again when it is next asked for: it was pulled."""
+        """Look the image up again on the next access, after a pull."""
         vars(self).pop("image", None)
 
     def info(self) -> Mapping[str, Any]:
-        """What the engine reports about itself."""
+        """Return what the engine reports about itself."""
         with docker_errors(f"the Docker Engine at {self.address}"):
             return dict(self.client.info())
 
     def gateways(self, name: str, env: str, directory: GatewayDir | None = None) -> GatewayContainers:
-        """The gateway of a deployment, as it should be and as it is."""
+        """Return the gateway of a deployment, with its configuration and its containers."""
         known = directory or self.state.gateway_dir(name, env)
         config = GatewayConfig(self.gateway, self.templates_dir, self.cors)
         return GatewayContainers(self.state, config, name, env, known, self.settings.restart)

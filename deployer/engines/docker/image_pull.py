@@ -1,4 +1,4 @@
-"""Pulling an image: how far it is, a deadline that holds when nobody answers, and what a refusal means."""
+"""Pulling an image: its progress, its deadline, and the remedy when a registry refuses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deployer.system.wait import Deadline, items_until
 DONE = 100
 PROGRESS_STEP = 5
 AUTH_ERROR = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
-"""How a registry says that it wants credentials, or other ones."""
+"""A registry's messages that ask for credentials, or for other ones."""
 
 HUB_HOSTS = ("Docker Hub", "docker.io", "index.docker.io")
 REMEDIES = (
@@ -35,7 +35,7 @@ REMEDIES = (
 
 
 def pull(client: Any, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]) -> None:
-    """Pull an image, saying how far it is. Raises EngineError when it cannot be had, or takes more than `seconds`."""
+    """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`."""
     import docker.errors
 
     progress(f"pulling {image}")
@@ -58,7 +58,7 @@ def pull(client: Any, image: str, platform: str | None, seconds: float, progress
 
 @contextmanager
 def _api_timeout(api: Any, seconds: float) -> Iterator[None]:
-    """The engine may be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
+    """Let the engine be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
     previous, api.timeout = api.timeout, seconds
     try:
         yield
@@ -67,7 +67,7 @@ def _api_timeout(api: Any, seconds: float) -> Iterator[None]:
 
 
 class _PullFailed(Exception):
-    """The engine said so on the way."""
+    """An error that the engine reported during the pull."""
 
 
 def _events(
@@ -93,12 +93,12 @@ def _report_progress(events: Iterator[dict[str, Any]], image: str, progress: Cal
         if percent >= reported + PROGRESS_STEP:
             reported = percent
             progress(f"pulling {image}: {percent} %")
-    if reported < DONE:  # what is small, or mostly there, comes without a word of the engine's
+    if reported < DONE:  # the engine reports no progress for small or mostly present images
         progress(f"pulling {image}: {DONE} %")
 
 
 def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
-    """Of the bytes of all layers that have been heard of."""
+    """Return the downloaded percentage of the layers that are known so far."""
     layer, detail = str(event.get("id", "")), event.get("progressDetail") or {}
     if event.get("status") == "Downloading" and detail.get("total"):
         layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
@@ -121,13 +121,13 @@ def _pull_error(image: str, reason: str, login: Credentials) -> EngineError:
 
 
 def registry(image: str) -> str:
-    """Where an image comes from: the first part of its name, when that can be a host."""
+    """Return the registry of an image: the first part of its name, if that can be a host."""
     host, slash, _ = image.partition("/")
     return host if slash and (host == "localhost" or "." in host or ":" in host) else "Docker Hub"
 
 
 def split_reference(image: str) -> tuple[str, str | None]:
-    """Repository and tag; a digest stays with its repository."""
+    """Return repository and tag; a digest stays with its repository."""
     if "@" in image:
         return image, None
     head, colon, tag = image.rpartition(":")
@@ -135,7 +135,7 @@ def split_reference(image: str) -> tuple[str, str | None]:
 
 
 def familiar_name(image: str) -> str:
-    """A name as an engine lists it: with its tag, and without the registry that is meant where none is named."""
+    """Return the name as an engine lists it: with a tag, and without the default registry."""
     repository, tag = split_reference(image)
     familiar = repository.removeprefix("docker.io/").removeprefix("library/")
     return f"{familiar}:{tag}" if tag else familiar

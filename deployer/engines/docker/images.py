@@ -1,4 +1,4 @@
-"""The images of a Docker Engine: which it has, and how it gets those that it lacks."""
+"""The images of a Docker Engine: look them up and pull them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from deployer.engines.docker.host import DockerHost
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
-"""The kernel's names of processors, and those of images."""
+"""The kernel's names of architectures, and Docker's."""
 
 
 @dataclass(frozen=True)
@@ -24,17 +24,15 @@ class DockerImages:
     host: DockerHost
 
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
-        """One call, however many names there are."""
         ids = _ids_by_tag(self.host.client, [familiar_name(name) for name in names]) if names else {}
         return {name: NamedImage(name, ids[tag]) for name in names if (tag := familiar_name(name)) in ids}
 
     def current(self) -> NamedImage:
-        """The image of new servers; without an id while the engine does not have it."""
         image = self.host.image
         return NamedImage(self.host.settings.image, "" if image is None else str(image.id))
 
     def pull(self, progress: Callable[[str], None]) -> None:
-        """The server's image, and the gateway's where there is one."""
+        """Pull the server's image and, if there is one, the gateway's."""
         settings, gateway = self.host.settings, self.host.gateway
         if self.host.image is None:
             self._pull(settings.image, progress)
@@ -49,7 +47,7 @@ class DockerImages:
 
 
 def find_image(client: Any, name: str) -> Any:
-    """The engine's image of that name, or None."""
+    """Return the engine's image of that name, or None."""
     import docker.errors
 
     with docker_errors(f"looking for image {name}"):
@@ -60,7 +58,7 @@ def find_image(client: Any, name: str) -> Any:
 
 
 def architecture_mismatch(info: Mapping[str, Any], image: Any) -> str:
-    """Why an image is for another processor than the engine's; empty where it is for the same one."""
+    """Return that an image is for another architecture than the engine's; empty if it is not."""
     host = str(info.get("Architecture", ""))
     host, required = ARCHITECTURES.get(host, host), str(image.attrs.get("Architecture", ""))
     if not required or not host or required == host:
@@ -69,7 +67,7 @@ def architecture_mismatch(info: Mapping[str, Any], image: Any) -> str:
 
 
 def _ids_by_tag(client: Any, tags: Sequence[str]) -> dict[str, str]:
-    """The id of the image that each of these tags is on, of those that the engine has."""
+    """Return the image id of each of these tags that the engine has."""
     with docker_errors("listing images"):
         listed = client.api.images(filters={"reference": sorted(set(tags))})
     return {tag: str(image["Id"]) for image in listed for tag in image.get("RepoTags") or () if tag in tags}

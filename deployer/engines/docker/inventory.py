@@ -1,4 +1,4 @@
-"""What a Docker Engine has of a project, and of others."""
+"""The deployments of a project on a Docker Engine, and what else runs on it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,11 @@ class DockerInventory:
     engine: Callable[[DockerHost], Engine]
 
     def observe_all(self) -> tuple[Deployment, ...]:
-        """One call, however many there are."""
         servers = sorted(self.host.state.servers(), key=lambda server: (server.env, server.name, server.running))
         serving = {(server.env, server.name): server for server in servers if server.role == SERVING}
         return tuple(serving.values())
 
     def names(self) -> tuple[tuple[str, str], ...]:
-        """By containers, networks, locks, and the directories of this working copy."""
         host = self.host
         with docker_errors("listing networks"):
             listed = host.client.api.networks(filters=networks.label_filter(None, None))
@@ -45,16 +43,14 @@ class DockerInventory:
         return tuple(sorted(keys))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
-        """None: a container carries its labels itself."""
+        """Return nothing: a container carries its labels itself."""
         del name, env
         return ()
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        """Containers whose labels cannot be believed, or that have the name of this deployment's server."""
         return self.host.state.conflicts(name, env)
 
     def other_projects(self) -> tuple[Engine, ...]:
-        """Those that have containers on the engine."""
         owner = self.host.state.owner
         unclaimed = [
             container
@@ -68,5 +64,4 @@ class DockerInventory:
         )
 
     def port_holder(self, port: int) -> str:
-        """A deployment or a container of the engine; a process otherwise."""
         return port_publisher(self.host.client, port) or ports.holder(port)

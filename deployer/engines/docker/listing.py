@@ -1,7 +1,7 @@
-"""What an engine's list of containers says: which deployments there are, and the gateways in front of them.
+"""Deployments and gateways from an engine's list of containers.
 
-Where no gateway is, a server's role is in its container's name. Behind one it is in the gateway's folder: the server
-serves whose slot that gateway sends to.
+Without a gateway, a server's role is part of its container's name. Behind a gateway, the gateway's directory records
+it: the server in the active slot serves.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from deployer.results.deployment import Deployment, Endpoints, Gateway, ServedMo
 
 MODELS_FILE = "models.json"
 RETIRING = "retiring"
-"""In the name of a server that was stopped so that another could have its ports, until that one is accepted."""
+"""Part of the name of a server that was stopped to free its ports, until its successor is accepted."""
 
 
 @dataclass(frozen=True)
 class GatewayContainer:
-    """One container of a gateway; `generation` is its folder's name in `directory`."""
+    """One container of a gateway; `generation` is its subdirectory of `directory`."""
 
     id: str
     name: str
@@ -42,13 +42,13 @@ class GatewayContainer:
 
     @property
     def active(self) -> bool:
-        """Whether it is the one that holds the ports."""
+        """Whether this container holds the ports."""
         active = self.directory.active()
         return active is not None and active.generation == self.generation
 
 
 def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...]:
-    """Those among a list of containers."""
+    """Return the gateways in a list of containers."""
     parsed = []
     for container in listed:
         with contextlib.suppress(KeyError, ValueError):
@@ -57,7 +57,7 @@ def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...
 
 
 def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
-    """The model servers among a list of containers, newest first; a spoilt one is none of ours."""
+    """Return the model servers in a list of containers, newest first; those with unreadable labels are left out."""
     containers = list(listed)
     active_gateways = {(parsed.name, parsed.env): parsed for parsed in gateways(containers) if parsed.active}
     parsed = []
@@ -68,7 +68,7 @@ def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
 
 
 def label_problem(container: Mapping[str, Any]) -> str | None:
-    """Why the labels of a server or a gateway cannot be read, or None."""
+    """Return why the labels of a server or gateway cannot be read, or None."""
     try:
         labels = _labels(container)
         _parse_gateway(container) if "generation" in labels else _direct_deployment(container, labels)
@@ -80,14 +80,14 @@ def label_problem(container: Mapping[str, Any]) -> str | None:
 
 
 def held_ports(listed: Iterable[Mapping[str, Any]]) -> set[int]:
-    """The ports that running containers of a list hold: published ones, and those of gateways."""
+    """Return the ports that running containers hold: published ones, and those of gateways."""
     running = [container for container in listed if container["State"] == "running"]
     published = {int(port.get("PublicPort", 0)) for container in running for port in container.get("Ports") or ()}
     return published | {port for gateway in gateways(running) for port in (gateway.rest_port, gateway.grpc_port)}
 
 
 def gateway_of(directory: GatewayDir, generation: str, digest: str, *, running: bool) -> Gateway:
-    """How the tool gets through a gateway."""
+    """Return how clients reach a server through a gateway."""
     files = directory.generation_dir(generation)
     certificate = files / CERTIFICATE
     has_tokens = (files / TOKENS).exists()
@@ -95,7 +95,7 @@ def gateway_of(directory: GatewayDir, generation: str, digest: str, *, running: 
 
 
 def behind_gateway(server: Deployment, host: str, gateway: Gateway) -> Deployment:
-    """A server as it is reached through a gateway."""
+    """Return a server with the address and role that it has behind a gateway."""
     host_in_url, scheme = url_host(host), "https" if gateway.certificate else "http"
     endpoints = Endpoints(f"{scheme}://{host_in_url}:{server.rest_port}", f"{host_in_url}:{server.grpc_port}")
     return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway)
@@ -136,7 +136,7 @@ def _parse_server(
 
 
 def _direct_deployment(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deployment:
-    """A server as it is reached by itself."""
+    """Return a server with its own address."""
     slot, directory = labels.get("slot", ""), Path(labels["folder"])
     host = url_host(labels["address"] if slot else labels["host"])
     rest, grpc = int(labels["own_rest_port"]), int(labels["own_grpc_port"])
@@ -168,7 +168,7 @@ def _direct_deployment(container: Mapping[str, Any], labels: Mapping[str, str]) 
 
 
 def _is_lost(directory: Path) -> bool:
-    """Whether the directory that the container reads is gone: labels say what it started with, not what it has now."""
+    """Return whether the directory that the container reads is gone: labels show only what it started with."""
     try:
         return not directory.is_dir()
     except OSError:
@@ -186,6 +186,6 @@ def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
 
 
 def _current_models(directory: Path, label: str) -> tuple[ServedModel, ...]:
-    """Labels cannot change: what a reload changed stands beside the config that the container reads."""
+    # Labels cannot be changed: a reload records its models next to the container's configuration.
     reloaded = directory / MODELS_FILE
     return models_from(reloaded.read_text() if reloaded.is_file() else label)

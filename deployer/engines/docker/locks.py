@@ -1,4 +1,4 @@
-"""The locks of a Docker Engine: this working copy's own comes first, for it costs nothing; then the engine's."""
+"""The locks of a Docker Engine: this working copy's, which is cheap, and then the engine's."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from deployer.system.wait import Deadline
 
 @dataclass(frozen=True)
 class DockerLocks:
-    """The Locks of a Docker Engine, where the commands of several machines meet."""
+    """The Locks of a Docker Engine, which commands on several machines share."""
 
     host: DockerHost
     held: dict[tuple[str, str], LockHandle] = field(default_factory=dict)
 
     @contextmanager
     def acquire(self, name: str, env: str, wait_seconds: float) -> Iterator[None]:
-        """Hold both locks. Raises LockHeld."""
         deadline = Deadline.after(wait_seconds)
         with (
             run_dir.hold_lock(self.host.state.deployment_dir(name, env), name, env, wait_seconds),
@@ -37,17 +36,15 @@ class DockerLocks:
                 del self.held[name, env]
 
     def owner(self, name: str, env: str) -> Owner | None:
-        """The command that holds the engine's lock, or the working copy's."""
         held = self._engine_lock(name, env).inspect()
         return held.owner if held else lock_owner(self.host.state.deployment_dir(name, env))
 
     def break_lock(self, name: str, env: str) -> None:
-        """Release both."""
         run_dir.end_lock_holder(self.host.state.deployment_dir(name, env), name, env)
         self._engine_lock(name, env).break_lock()
 
     def check(self, deployment: Deployment) -> None:
-        """Raise LockHeld where this command held the lock of a deployment and another has taken it since."""
+        """Raise LockHeld if this command held the lock of a deployment and has lost it."""
         handle = self.held.get((deployment.name, deployment.env))
         if handle is not None:
             handle.check()

@@ -1,6 +1,7 @@
-"""Whether a running container still sees the folders of its binds: a bind is a folder, and not the path that it had.
+"""Whether a running container still sees the mounted directories.
 
-Where a folder was removed and made again, the container has the removed one until it ends.
+A bind mount refers to a directory, not to a path: after the directory was deleted and created again, the container
+still has the deleted one until it ends.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from deployer.results.deployment import MODEL_CONFIG, ServedModel
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
 NOT_FOUND = (126, 127)
-"""What an engine answers where an image does not have the program."""
+"""The exit codes of a command that the image does not have."""
 CONFIG = f"{CONFIG_MOUNT}/{MODEL_CONFIG}"
 
 
 def stale(container: Any, models_dir: Path, config: Path, models: Iterable[ServedModel]) -> str:
-    """Why the container cannot take up these models from the store, as a sentence; empty where it can, or where its
-    image has nothing to ask with. Raises the SDK's errors."""
+    """Return why the container cannot load these models from the store; empty if it can.
+
+    Also empty if the image lacks the command to check it. Raises the SDK's errors.
+    """
     expected = dict(_version_files(models_dir, models))
     visible = _visible_files(container, (*expected, CONFIG))
     if visible is None:
@@ -34,7 +37,7 @@ def stale(container: Any, models_dir: Path, config: Path, models: Iterable[Serve
 
 
 def _version_files(models_dir: Path, models: Iterable[ServedModel]) -> Iterator[tuple[str, Path]]:
-    """A file of each version, by its path in the container."""
+    """Yield a file of each version, by its path in the container."""
     for model in models:
         for version in model.versions:
             version_dir = f"{model.name}/{version}"
@@ -44,7 +47,7 @@ def _version_files(models_dir: Path, models: Iterable[ServedModel]) -> Iterator[
 
 
 def _visible_files(container: Any, paths: Iterable[str]) -> Mapping[str, str] | None:
-    """Size and date of those that the container has; None where its image cannot tell."""
+    """Return size and modification time of the files that the container has; None if its image cannot tell."""
     code, output = container.exec_run(["stat", "-L", "-c", "%n %s %Y", *paths], stderr=False)
     if code in NOT_FOUND:
         return None

@@ -1,4 +1,4 @@
-"""What all modules of this engine call things: containers, labels, and what is fixed inside a container."""
+"""Names that the modules of this engine share: containers, labels, and paths inside a container."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ MODELS_MOUNT = "/models"
 
 
 def container_name(project: str, name: str, env: str, release: str | None = None, role: str = "candidate") -> str:
-    """`deployer-PROJECT.ENV-NAME` for the one that serves, with role and release behind it for another.
+    """Return `deployer-PROJECT.ENV-NAME` for the serving container, with role and release appended for another one.
 
-    No project's name has a dot, so those of two projects differ. Without a project it is `deployer-ENV-NAME`: what
-    releases of this tool before projects made.
+    A project's name has no dot, so the names of two projects differ. Without a project it is `deployer-ENV-NAME`, as
+    made before there were projects.
     """
     base = f"deployer-{project}.{env}-{name}" if project else f"deployer-{env}-{name}"
     return f"{base}-{role}-{release}" if release else base

@@ -1,7 +1,7 @@
-"""The networks of a deployment: a plain one, and behind a gateway one with two fixed addresses.
+"""The networks of a deployment: a plain one and, behind a gateway, one with two fixed addresses.
 
-A fixed address outlives a restart of its container, and no other container can inherit it meanwhile. Docker grants one
-only in a subnet that was named when the network was created: so a free one is taken that Docker itself chose.
+A fixed address outlives a restart of its container and goes to no other container. Docker assigns one only in a subnet
+that was specified when the network was created: so the network gets a subnet that Docker has chosen before.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ PLAIN, SLOTTED = "plain", "slots"
 
 
 def label_filter(name: str | None, env: str | None) -> dict[str, list[str]]:
-    """A filter for what bears the name of a deployment, in any project."""
+    """Return the filter for objects with the labels of a deployment, in any project."""
     labels = [f"{LABEL}name={name}" if name else f"{LABEL}name"]
     return {"label": labels + ([f"{LABEL}env={env}"] if env else [])}
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Those of one deployment. `adopted` are the ids of those that its containers had before there were projects."""
+    """The networks of one deployment. `adopted` are the ids of those from before there were projects."""
 
     client: Any
     owner: Ownership
@@ -39,7 +39,7 @@ class Networks:
     adopted: Set[str] = frozenset()
 
     def ensure(self) -> str:
-        """A network for one server; its name."""
+        """Return the name of the network for one server; create it if it is missing."""
         if network := self.find(PLAIN):
             return str(network.name)
         name = container_name(self.owner.project, self.name, self.env)
@@ -47,19 +47,19 @@ class Networks:
         return name
 
     def ensure_slots(self) -> tuple[str, tuple[str, str]]:
-        """A network with two fixed addresses for servers; its name, and the addresses."""
+        """Return the name of the network with two fixed addresses, and the addresses; create it if it is missing."""
         name = f"{container_name(self.owner.project, self.name, self.env)}-slots"
         network = self.find(SLOTTED) or _create_slotted(self.client, name, self._labels(SLOTTED))
         return str(network.name), slot_addresses(network)
 
     def find(self, kind: str) -> Any:
-        """The network of that kind, or None."""
+        """Return the network of that kind, or None."""
         return next(
             (network for network in self._owned() if network.attrs["Labels"].get(KIND_LABEL, PLAIN) == kind), None
         )
 
     def remove(self, *, keep: Set[str] = frozenset()) -> None:
-        """All but the kinds that are kept; no error when another removes them at the same time."""
+        """Remove all networks but those of the kinds in `keep`."""
         import docker.errors
 
         for network in self._owned():
@@ -81,7 +81,7 @@ class Networks:
 
 
 def slot_addresses(network: Any) -> tuple[str, str]:
-    """The two fixed addresses."""
+    """Return the two fixed addresses of a network."""
     pool = network.attrs["IPAM"]["Config"][0]
     hosts = (str(host) for host in ipaddress.ip_network(pool["Subnet"]).hosts())
     first, second = itertools.islice((host for host in hosts if host != pool.get("Gateway", "").split("/")[0]), 2)
@@ -89,7 +89,6 @@ def slot_addresses(network: Any) -> tuple[str, str]:
 
 
 def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
-    """Between the look at a free subnet and its use another may take it: then the next one."""
     import docker.errors
     from docker.types import IPAMConfig
 
@@ -97,6 +96,7 @@ def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
         pool = _free_pool(client, network, labels)
         try:
             ipam = IPAMConfig(pool_configs=[pool])
+            # Another network may have taken the subnet in between; then the next one is tried.
             return _reloaded(client.networks.create(network, driver="bridge", labels=labels, ipam=ipam))
         except docker.errors.APIError as error:
             if "overlap" not in str(error.explanation).lower():

@@ -1,7 +1,7 @@
-"""Whose a container or a network is, by its labels and its name: what is not this project's is never changed.
+"""Which project a container or network belongs to, by labels and name. Those of other projects are never changed.
 
-Labels can be written by anybody. So they count only where they agree with one another, with the name of the container,
-and with the folders that they lead to: one of these is deleted with the deployment.
+Anybody can write labels. So they count only if they agree with one another, with the container's name, and with the
+directories that they name: one of these is deleted with the deployment.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ PROJECT_PREFIX = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")
 
 @dataclass(frozen=True)
 class Ownership:
-    """One project, seen from one state folder. An empty project has what was made before there were projects."""
+    """One project in one state directory. The empty project has what was made before there were projects."""
 
     project: str
     state_dir: Path
 
     def owns(self, container: Listed) -> bool:
-        """Whether a container is a server or gateway of this project, and may be changed."""
+        """Return whether a container is a server or gateway of this project, and may be changed."""
         return self.claimed(container) and not label_conflict(container, self.project)
 
     def owns_network(self, labels: Mapping[str, str], name: str) -> bool:
-        """Whether a network was made for a deployment of this project."""
+        """Return whether a network was made for a deployment of this project."""
         return labels.get(PROJECT) == self.project and _is_named_for(labels, name, self.project)
 
     def claimed(self, container: Listed) -> bool:
-        """Whether a container says that it is this project's, or was made from this state folder before projects."""
+        """Return whether a container's labels name this project, or it is from this directory and before projects."""
         if not is_started_by_us(container):
             return False
         labels = container["Labels"]
@@ -50,19 +50,19 @@ class Ownership:
         )
 
     def is_from_here(self, labels: Mapping[str, str]) -> bool:
-        """Whether its files lie in this state folder."""
+        """Return whether the directories in the labels lie in this state directory."""
         root = self.state_dir.resolve()
         return any(PurePath(labels.get(f"{LABEL}{key}", "")).is_relative_to(root) for key in ("folder", "gateway"))
 
 
 def is_started_by_us(container: Listed) -> bool:
-    """Whether a command of this tool started it: a rendered container has a name, but neither release nor gateway."""
+    """Return whether a command of this tool started a container: a rendered one has neither release nor gateway."""
     labels = container["Labels"] or {}
     return f"{LABEL}name" in labels and bool({f"{LABEL}release", f"{LABEL}generation"} & set(labels))
 
 
 def project_from_name(container: Listed) -> str | None:
-    """The project that the name of a container is made of, empty for the form without one; None for another name."""
+    """Return the project in a container's name, empty for a name without one; None for any other name."""
     name = name_of(container)
     match = PROJECT_PREFIX.match(name)
     for project in ([match[1]] if match else []) + [""]:
@@ -72,12 +72,12 @@ def project_from_name(container: Listed) -> str | None:
 
 
 def name_of(container: Listed) -> str:
-    """The name of a listed container."""
+    """Return the name of a listed container."""
     return str(container["Names"][0]).lstrip("/")
 
 
 def project_of(container: Listed) -> str | None:
-    """The project of a container that a command of this tool started; None where that cannot be told."""
+    """Return the project of a container that a command of this tool started; None if that is unknown."""
     labelled = container["Labels"].get(PROJECT)
     project = project_from_name(container) if labelled is None else labelled
     if project is None or label_conflict(container, project) or (project and not PROJECT_NAME.fullmatch(project)):
@@ -86,12 +86,14 @@ def project_of(container: Listed) -> str | None:
 
 
 def label_conflict(container: Listed, project: str) -> str | None:
-    """Why the labels of a container cannot be believed, or None."""
+    """Return why the labels of a container are not trusted, or None."""
     labels = container["Labels"]
     named = project_from_name(container)
     if named != project and not (named == "" and PROJECT not in labels):
         return "its name is not one that deployer gives it"
-    env_dirs = {env_dir_name(each, labels[f"{LABEL}env"]) for each in (project, "")}  # a gateway keeps its folder
+    env_dirs = {
+        env_dir_name(each, labels[f"{LABEL}env"]) for each in (project, "")
+    }  # an adopted gateway keeps its directory
     for key, directory_kind in (("folder", "docker"), ("gateway", "gateway")):
         value = labels.get(f"{LABEL}{key}")
         if value is not None and not _is_managed_path(PurePath(value), directory_kind, env_dirs, labels):
@@ -100,7 +102,7 @@ def label_conflict(container: Listed, project: str) -> str | None:
 
 
 def _is_managed_path(path: PurePath, directory_kind: str, env_dirs: set[str], labels: Mapping[str, str]) -> bool:
-    """Whether a folder is one that deployer makes: STATE_DIR/KIND/PLACE/NAME, and in it a release's."""
+    """Return whether a path is one that deployer makes: STATE_DIR/KIND/ENV@PROJECT/NAME, with the release below it."""
     tail = path.parts[-4:-1] if directory_kind == "docker" else path.parts[-3:]
     if ".." in path.parts or not path.is_absolute() or len(tail) < 3:
         return False
@@ -108,7 +110,7 @@ def _is_managed_path(path: PurePath, directory_kind: str, env_dirs: set[str], la
 
 
 def _is_named_for(labels: Mapping[str, str], full_name: str, project: str) -> bool:
-    """Whether the name of a container or a network is that of the deployment in its labels."""
+    """Return whether a container or network has the name of the deployment in its labels."""
     name, env = labels.get(f"{LABEL}name", ""), labels.get(f"{LABEL}env", "")
     if not NAME.fullmatch(name) or not NAME.fullmatch(env):
         return False

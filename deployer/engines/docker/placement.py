@@ -1,4 +1,4 @@
-"""Where a candidate's container goes: names, ports that are free, or a slot behind the gateway."""
+"""The placement of a candidate's container: its name, its ports or its slot behind the gateway."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT, Deployment, Launch
 
 @dataclass(frozen=True)
 class Placer:
-    """Of one launch; `gated` when it shall be behind a gateway."""
+    """Finds the placement for one launch; with `has_gateway`, in a slot behind the gateway."""
 
     state: DockerState
     launch: Launch
     has_gateway: bool
 
     def place(self, release: str, observed: Deployment | None) -> Placement:
-        """A place beside what is there, with its network made. Raises PortTaken, EngineError."""
+        """Return a free placement, with its network created. Raise PortTaken, EngineError."""
         launch = self.launch
         old = observed if observed and holds_ports(observed) else None
         current_rest, current_grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, current_rest, held=old is not None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, current_grpc, held=old is not None, exclude=rest)
-        if self.has_gateway:  # an address that is none would be seen when the gateway is replaced, not before
+        if self.has_gateway:  # else an invalid address would be noticed only when the gateway is replaced
             ports.any_free(launch.host)
         slot, address, network = self._slot() if self.has_gateway else ("", "", self._network())
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(old, rest, grpc)
@@ -49,7 +49,7 @@ class Placer:
         )
 
     def _slot(self) -> tuple[str, str, str]:
-        """The slot that the gateway does not send to, its address, and their network."""
+        """Return the inactive slot, its address and the network."""
         active = self.state.gateway_dir(self.launch.name, self.launch.env).active()
         slot = other_slot(active.slot) if active else SLOTS[0]
         with docker_errors(f"creating the network of {self.launch.name}"):
@@ -61,7 +61,7 @@ class Placer:
             return self.state.networks(self.launch.name, self.launch.env).ensure()
 
     def _direct_ports(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
-        """The final ports where nobody serves yet."""
+        """Return the final ports if nothing serves yet, else free ones."""
         if old is None:
             return rest, grpc
         own = ports.any_free(self.launch.host)
@@ -70,8 +70,8 @@ class Placer:
     def _port(
         self, requested: int | None, default: int, current: int | None, *, held: bool, exclude: int | None = None
     ) -> int:
-        """A definite port: one that Docker chose would change whenever the container restarts. That of the deployment
-        `there`, where it will do: it is `held`, or a server that is dead has left it."""
+        """Return the current port if the deployment holds it, else the requested one, the default, or any free one."""
+        # Always a definite port: one that Docker chooses would change whenever the container restarts.
         host = self.launch.host
         if held and current is not None and requested in (None, 0, current):
             return current
@@ -82,12 +82,12 @@ class Placer:
 
 
 def holds_ports(observed: Deployment) -> bool:
-    """Whether the deployment's ports are held by itself: by its server, or by a gateway whose server may be down."""
+    """Return whether the deployment itself holds its ports, by its server or by a gateway whose server may be down."""
     return observed.gateway.running if observed.gateway else observed.running
 
 
 def check_free(client: Any, host: str, port: int) -> None:
-    """Raise PortTaken when a port cannot be had, with its holder."""
+    """Raise PortTaken, which names the holder, if a port cannot be bound."""
     if holder := port_publisher(client, port):
         hint = "choose another, or 0 for any free one"
         raise PortTaken(f"port {port} is taken by {holder}", port=port, hint=hint)
@@ -95,10 +95,10 @@ def check_free(client: Any, host: str, port: int) -> None:
 
 
 def port_publisher(client: Any, port: int) -> str | None:
-    """The container that has a port of the engine's machine, or the deployment that it belongs to."""
+    """Return the container or deployment that has a port of the engine's machine, or None."""
     with docker_errors("listing containers"):
         listed = client.api.containers(filters={"publish": str(port)})
-        # A gateway is in the machine's own network, and publishes nothing.
+        # A gateway uses the host network and publishes no ports.
         listed += client.api.containers(filters={"label": [f"{LABEL}role=gateway"]})
     for container in listed:
         labels = container["Labels"]

@@ -1,4 +1,4 @@
-"""What a Docker Engine checks before anything is started: itself, the image, the models, the address."""
+"""The checks of a Docker Engine before it starts a server: platform, image, models and address."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class DockerPreflight:
     host: DockerHost
 
     def platform(self) -> tuple[Finding, ...]:
-        """The engine, its API, the image, the gateway, and whether SELinux lets containers read the directories."""
+        """Check the engine, its API, the image, the gateway, and the SELinux labels of the directories."""
         host = self.host
         try:
             info = host.info()
@@ -41,8 +41,7 @@ class DockerPreflight:
         )
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
-        """By a container of the image where the engine has it, else by the image's name."""
-
+        """Check the models with a container of the image; by the image's name alone if the engine does not have it."""
         from deployer.engines import compatibility
 
         host = self.host
@@ -55,7 +54,6 @@ class DockerPreflight:
         return tuple(probe.findings(host.client, host.settings, host.models_dir, models))
 
     def address(self, name: str, env: str, address: Address) -> None:
-        """Raise PortTaken."""
         requested = [port for port in (address.rest_port, address.grpc_port) if port]
         ours = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
         for port in requested:
@@ -63,7 +61,6 @@ class DockerPreflight:
                 check_free(self.host.client, address.host, port)
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
-        """A mount keeps the directory that it was made of, even when another has taken its place."""
         config = deployment.folder / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)

@@ -1,4 +1,4 @@
-"""A container that lives for a moment and tells what a server would see: the store's versions, its own TensorFlow."""
+"""A short-lived container that reports what a server would see: the store's versions and the TensorFlow version."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ done
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """From inside: the numbers of the image's TensorFlow, where it tells them, and the versions that can be read."""
+    """The image's TensorFlow version, empty if unknown, and the versions that are readable in the container."""
 
     tensorflow: tuple[int, ...]
     versions: frozenset[str]
 
 
 def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
-    """What a server of this engine would see of these models, and whether it is of an age with them."""
+    """Check whether a server of this engine can read these models and its TensorFlow is new enough for them."""
     from deployer.engines import compatibility
 
     result = run_probe(client, settings, models_dir, [f"{model.name}/{model.version}" for model in models])
@@ -81,19 +81,19 @@ def _target(image: str, result: ProbeResult) -> Target | None:
 
 
 def parse_user(user: str) -> tuple[int, int]:
-    """User and group of docker.user."""
+    """Return user and group id of `docker.user`."""
     uid, _, gid = user.partition(":")
     return int(uid), int(gid or uid)
 
 
 def major_minor(version: str) -> tuple[int, ...]:
-    """Major and minor of a version, or nothing."""
+    """Return the first two numbers of a version, or an empty tuple."""
     match = re.match(r"(\d+)\.(\d+)", version)
     return (int(match[1]), int(match[2])) if match else ()
 
 
 def run_probe(client: Any, settings: Docker, models_dir: Path, versions: Sequence[str]) -> ProbeResult:
-    """Run it, as a server would be run, and take it away. Raises EngineError."""
+    """Run the probe as a server would run, and remove it. Raise EngineError."""
     _, output = _run(client, settings, models_dir, PROBE_SCRIPT, versions)
     match = re.search(r"TensorFlow Library: (\S+)", output)
     return ProbeResult(
@@ -102,14 +102,14 @@ def run_probe(client: Any, settings: Docker, models_dir: Path, versions: Sequenc
 
 
 def may_read(client: Any, settings: Docker, models_dir: Path, path: Path) -> bool:
-    """Whether the server's user may: access lists and mapped users can allow what modes deny. Raises EngineError."""
+    """Return whether the server's user may read a path, access lists and mapped users included. Raise EngineError."""
     container_path = Path(MODELS_MOUNT, path.relative_to(models_dir))
     code, _ = _run(client, settings, models_dir, READABLE_SCRIPT, [str(container_path)])
     return code == 0
 
 
 def _run(client: Any, settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> tuple[int, str]:
-    """A script in a container like a server's: its exit code and what it says. Raises EngineError."""
+    """Return exit code and output of a script in a container like a server's. Raise EngineError."""
     with docker_errors(f"looking into {settings.image}"):
         _remove_stale(client)
         container = client.containers.create(**_creation(settings, models_dir, script, arguments))
@@ -141,7 +141,7 @@ def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequen
 
 
 def _remove_stale(client: Any) -> None:
-    """What a doctor left that was killed; one that is at work has begun a moment ago."""
+    """Remove the containers of killed probes; one that is in use started a moment ago."""
     for container in client.containers.list(all=True, filters={"label": PROBE_LABEL}):
         started = container.labels[PROBE_LABEL]
         if started.isdecimal() and time.time() - int(started) > 2 * SECONDS:

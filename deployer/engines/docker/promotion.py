@@ -1,7 +1,7 @@
-"""How a proven candidate takes the address, and what served before gives way; each way can be gone back until `accept`.
+"""Promotion of a verified candidate to the deployment's address; until `accept` returns, it can be undone.
 
-Killed in between, a command leaves marks that tell how far it was: the name of a container that was told to give way,
-and the links in the gateway's folder (see gateway.directory). `recovering` reads them.
+A killed command leaves marks of its progress: the name of a container that was stopped for its successor, and the links
+in the gateway's directory (see gateway.directory). `recovery` reads them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Accept = Callable[[Deployment], None]
 
 @dataclass(frozen=True)
 class Promotion:
-    """One candidate on its way; `old` is what runs and serves now, if anything does."""
+    """The promotion of one candidate; `old` is the server that serves now, if there is one."""
 
     state: DockerState
     gateways: GatewayContainers
@@ -39,14 +39,14 @@ class Promotion:
 
     @property
     def serving_name(self) -> str:
-        """The container's name of who serves."""
+        """The name of the serving container."""
         return self._name(self.candidate)
 
     def _name(self, deployment: Deployment, *suffix: str) -> str:
         return container_name(self.state.project, deployment.name, deployment.env, *suffix)
 
     def run(self) -> None:
-        """Raises what `accept` raises; then the old server serves."""
+        """Promote the candidate. If `accept` raises, the old server serves again and the error is raised."""
         if self.candidate.slot:
             self._promote_behind_gateway()
         elif self.old is None:
@@ -55,12 +55,12 @@ class Promotion:
             self._replace(self.old)
 
     def _promote_first(self) -> None:
-        """It is on its final ports since it was staged."""
+        # The candidate has used its final ports since it was staged.
         self.accept(self.candidate)
         self._enable_restart().rename(self.serving_name)
 
     def _enable_restart(self) -> Any:
-        """Its container, which is to come back from now on."""
+        """Return the candidate's container, which restarts from now on."""
         container = self.state.container(self.candidate)
         container.update(restart_policy={"Name": self.restart})
         return container
@@ -78,7 +78,7 @@ class Promotion:
         self.gateways.finalize(predecessor)
 
     def replace_gateway(self) -> None:
-        """Put what is wanted in front of a server that goes on serving: here it is candidate and old server in one."""
+        """Put the configured gateway in front of a server that keeps serving: it is candidate and old server in one."""
         listen, predecessor = self._listen(), self.gateways.active()
         new = self._new_gateway(predecessor if predecessor and predecessor.running else None, listen)
         self.gateways.finalize(new)
@@ -90,7 +90,7 @@ class Promotion:
         return Listen(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slot_addresses(network))
 
     def _switch_slot(self, gateway: GatewayContainer) -> None:
-        """New requests go to the candidate from one moment to the next; those at the old server end there."""
+        """Route new requests to the candidate's slot and drain the other one."""
         admin, slot = self.gateways.admin(gateway), self.candidate.slot
         seconds = self.gateways.config.settings.drain_seconds
         try:
@@ -104,7 +104,7 @@ class Promotion:
         admin.drain(other_slot(slot), seconds)
 
     def _new_gateway(self, predecessor: GatewayContainer | None, listen: Listen) -> GatewayContainer:
-        """A gateway that sends to the candidate takes the ports, from the one before or from nobody."""
+        """Start a gateway that routes to the candidate and takes the ports over from its predecessor, if any."""
         new = self.gateways.start(listen, self.candidate.slot, predecessor)
         try:
             if predecessor is not None:
@@ -125,7 +125,7 @@ class Promotion:
 
     @contextmanager
     def _release_ports(self) -> Iterator[None]:
-        """By an old server that publishes them itself: until a gateway has them, they are closed."""
+        """Stop an old server that publishes the ports itself: they are closed until a gateway has them."""
         if self.old is None or self.old.slot:
             yield
             return
@@ -134,7 +134,7 @@ class Promotion:
 
     @contextmanager
     def _retiring(self, old: Deployment) -> Iterator[None]:
-        """The old server stops, and starts again when what follows fails."""
+        """Stop the old server, and start it again if the block raises."""
         container = self.state.container(old)
         container.rename(self._name(old, old.release, RETIRING))
         try:
@@ -146,7 +146,7 @@ class Promotion:
             raise
 
     def _replace(self, old: Deployment) -> None:
-        """Start the proven server again on the ports of the old one; when that fails, the old one is started again."""
+        """Start the verified server again on the old one's ports; start the old one again if that fails."""
         handover = self._suspend_gateway(old) if old.slot else self._retiring(old)
         verified = self.state.container(self.candidate)
         verified.reload()
@@ -157,13 +157,13 @@ class Promotion:
             else:
                 self.state.container(old).rename(self._name(old, old.release))
         if old.slot:
-            self.gateways.remove()  # what it has not answered yet, the old server answers
+            self.gateways.remove()  # the old server answers the requests that the gateway still has
         remove_container(verified)
         self.state.discard(old)
 
     @contextmanager
     def _suspend_gateway(self, old: Deployment) -> Iterator[None]:
-        """The gateway lets go of the ports and ends what it has; it takes them again when what follows fails."""
+        """Have the gateway release the ports and end its requests; have it take them again if the block raises."""
         gateway, server = self.gateways.active(), self.state.container(old)
         server.rename(self._name(old, old.release))
         try:
@@ -196,7 +196,7 @@ class Promotion:
             raise
 
     def _image(self, verified: Any) -> str:
-        """What its image is called; the image's id, when that name has come to mean another since it was proven."""
+        """Return the image's name, or its id if the name means another image since the verification."""
         name, image_id = str(verified.attrs["Config"]["Image"]), str(verified.attrs["Image"])
         image = find_image(self.state.client, name)
         return name if image is not None and image.id == image_id else image_id
@@ -210,7 +210,7 @@ class Promotion:
 
 
 def finalize(state: DockerState, serving: Deployment) -> None:
-    """Nothing but this server is left of the deployment's, under its usual name."""
+    """Discard every other server of the deployment, and give this one the usual name."""
     for server in state.servers(serving.name, serving.env):
         if server.release != serving.release:
             state.discard(server)

@@ -1,4 +1,4 @@
-"""What a killed command left of a promotion: gone back where nothing was accepted, finished where it was."""
+"""Recovery of a promotion that was killed: undone before its acceptance, completed after it."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ from deployer.results.deployment import Deployment
 
 @dataclass(frozen=True)
 class Recovery:
-    """Of one deployment, with its lock held. What is mended is told in sentences."""
+    """The recovery of one deployment, with its lock held."""
 
     state: DockerState
     gateways: GatewayContainers
 
     @property
     def name(self) -> str:
-        """The deployment's."""
+        """The name of the deployment."""
         return self.gateways.name
 
     @property
     def env(self) -> str:
-        """The deployment's."""
+        """The environment of the deployment."""
         return self.gateways.env
 
     def run(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-        """; `listed` are the deployment's containers."""
+        """Recover the deployment whose containers are `listed`, and return what was done, one sentence each."""
         adopted = []
         if self.state.adopt(self.name, self.env):
             adopted = [adoption_note(self.name, self.env, self.state.project)]
@@ -52,12 +52,12 @@ class Recovery:
         return (*notes, *self._discard_candidates())
 
     def _is_clean(self, listed: Sequence[Mapping[str, Any]]) -> bool:
-        """At a glance, for what is nearly always so: a server without a gateway, or nothing."""
+        """Return whether there is nothing to recover: one server without a gateway, or none. This is the usual case."""
         expected = [f"/{self._serving_name}"]
         return all(container["Names"] == expected for container in listed) and not self.gateways.directory.path.exists()
 
     def _repair_without_gateway(self) -> list[str]:
-        """A gateway that was never accepted goes; a server that gave way to what was never accepted comes back."""
+        """Remove gateways that were never accepted; restart a server that was stopped for a successor."""
         notes = []
         if self.gateways.all():
             notes.append("a gateway that is not in force is removed")
@@ -86,7 +86,7 @@ class Recovery:
     def _repair_gateway(self, active: Active) -> list[str]:
         gateways = self.gateways.all()
         gateway = next((container for container in gateways if container.generation == active.generation), None)
-        if gateway is None:  # its folder still tells who serves
+        if gateway is None:  # its directory still records the serving slot
             for container in gateways:
                 self.gateways.retire(container)
             return []

@@ -1,4 +1,4 @@
-"""Between containers and the Docker SDK: what it is told to create, and what its lists and inspections say."""
+"""The arguments with which the Docker SDK creates a container."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
 REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"
 SECOND = 10**9
-"""Docker's API counts times in nanoseconds."""
+"""Docker's API measures times in nanoseconds."""
 
 
 @dataclass(frozen=True)
 class Placement:
-    """Where one container goes: its names, the deployment's ports, and those by which it is reached itself.
+    """The names, directory and ports of one container: the deployment's, and its own for the verification.
 
-    Behind a gateway that is a `slot` with an `address` of its own; otherwise it publishes its ports.
+    Behind a gateway it has a `slot` with an `address` and publishes no ports.
     """
 
     release: str
@@ -50,19 +50,19 @@ class Placement:
 
 @dataclass(frozen=True)
 class Image:
-    """An image as the engine has it: its own id, and the names by which registries know it, each with a digest."""
+    """An image of the engine: its id, and the `repository@digest` names that registries know."""
 
     id: str
     digests: tuple[str, ...] = ()
 
     def resolved(self, name: str) -> str:
-        """`repository@digest` for the repository of a name; the id of an image that no registry knows."""
+        """Return `repository@digest` for the repository of a name, or the id of an image without one."""
         repository = split_reference(name.partition("@")[0])[0].removeprefix("docker.io/").removeprefix("library/")
         return next((digest for digest in self.digests if digest.partition("@")[0] == repository), self.id)
 
 
 def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
-    """All that is known about the container, on the container."""
+    """Return the labels, which carry everything that is known about the container."""
     return {
         **deployment_labels(launch),
         f"{LABEL}release": placement.release,
@@ -83,7 +83,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
 def create_arguments(
     launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image
 ) -> dict[str, Any]:
-    """The keyword arguments with which the SDK creates the container of a candidate."""
+    """Return the SDK's arguments for the container of a candidate."""
     published = (
         () if placement.slot else (Port(placement.own_rest_port, REST_PORT), Port(placement.own_grpc_port, GRPC_PORT))
     )
@@ -95,23 +95,23 @@ def create_arguments(
         host=launch.host,
         ports=published,
         binds=binds(models_dir, str(placement.folder / run_dir.CONFIG_DIR)),
-        # A candidate that ends has failed; promoting sets the policy.
+        # A candidate that ends has failed; the promotion sets the restart policy.
         settings=replace(settings, restart="no"),
     )
     return {**sdk_arguments(container), **_address(placement)}
 
 
 def _address(placement: Placement) -> dict[str, Any]:
-    """A fixed address, which outlives a restart."""
     if not placement.address:
         return {}
     from docker.types import EndpointConfig
 
+    # A fixed address outlives a restart.
     return {"networking_config": {placement.network: EndpointConfig("1.44", ipv4_address=placement.address)}}
 
 
 def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
-    """The container in the words of the SDK."""
+    """Return the SDK's arguments for a container."""
     settings = container.settings
     return {
         "image": settings.image,
@@ -138,9 +138,9 @@ def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
 
 
 def _mount(bind: Bind) -> Any:
-    """Typed, so that a missing source is an error and not an empty folder."""
     from docker.types import Mount
 
+    # With a typed mount a missing source is an error and not an empty directory.
     return Mount(target=bind.target, source=bind.source, type="bind", read_only=True)
 
 
@@ -169,9 +169,9 @@ def _limits(settings: Docker) -> dict[str, Any]:
 
 
 def recreation_config(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Config and HostConfig of a container like the inspected one, on the deployment's own ports, to stay."""
+    """Return Config and HostConfig of an inspected container, with the deployment's ports and restart policy."""
     config, host = dict(attributes["Config"]), dict(attributes["HostConfig"])
-    del config["Hostname"]  # the other container's own
+    del config["Hostname"]  # it is the id of the inspected container
     config["Labels"] = {
         **config["Labels"],
         f"{LABEL}own_rest_port": config["Labels"][f"{LABEL}rest_port"],

@@ -1,4 +1,4 @@
-"""Files that start a server's container without this tool: a Compose file, a shell script."""
+"""Files that start a server's container without this tool: a Compose file and a shell script."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from deployer.engines.docker.host import DockerHost
 from deployer.results.deployment import Launch, Rendered
 
 FILES = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
-"""The form, and the name of its file."""
+"""The forms, and the file of each."""
 CONFIG = "config"
 
 
 def render(host: DockerHost, form: str, launch: Launch) -> Rendered:
-    """The file of a form, with what the server reads in a directory beside it. Raises TemplateError."""
+    """Return the file of a form, with the server's configuration in a directory next to it. Raise TemplateError."""
     container = container_spec.standalone(launch, host.settings, host.models_dir.resolve(), f"./{CONFIG}")
     text = rendering.text(FILES[form], host.templates_dir, container=container)
     config = {f"{CONFIG}/{name}": content for name, content in launch.rendered.files.items()}

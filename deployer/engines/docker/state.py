@@ -1,4 +1,4 @@
-"""What a Docker Engine has of the deployments, and the folders of this working copy that go with it."""
+"""The containers and networks of a project on a Docker Engine, with the directories of this working copy."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STOP_SECONDS = 10
 
 @dataclass(frozen=True)
 class DockerState:
-    """One engine, as a project sees it from one state folder."""
+    """One engine, as a project sees it from one state directory."""
 
     client: Any
     state_dir: Path
@@ -36,33 +36,34 @@ class DockerState:
 
     @cached_property
     def owner(self) -> Ownership:
-        """Tells what is the project's."""
+        """The rules that tell which objects are the project's."""
         return Ownership(self.project, self.state_dir)
 
     def deployment_dir(self, name: str, env: str) -> Path:
-        """The config folders of a deployment's servers."""
+        """Return the directory with the configurations of a deployment's servers."""
         return self.state_dir / "docker" / run_dir.env_dir_name(self.project, env) / name
 
     def gateway_dir(self, name: str, env: str) -> GatewayDir:
-        """The folder of its gateway: the one that its containers know, else one of this state folder."""
+        """Return the directory of a deployment's gateway."""
         return self.gateway_dir_of(self.containers(name, env), name, env)
 
     def gateway_dir_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> GatewayDir:
-        """The same, by the containers of the deployment: two working copies must mean one folder."""
+        """Return the gateway's directory that the containers name, else the default one."""
+        # Two working copies must use one directory.
         recorded = (container["Labels"].get(f"{LABEL}gateway") for container in containers)
         own = (self.state_dir / "gateway" / run_dir.env_dir_name(self.project, env) / name).resolve()
         return GatewayDir(Path(next(filter(None, recorded), own)))
 
     def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
-        """As the engine lists them: every one of a deployment of this project, running or not."""
+        """Return the containers of the project, or of one deployment, as the engine lists them, running or not."""
         return [self._with_project(container) for container in self.listed(name, env) if self.owns(container)]
 
     def owns(self, container: Mapping[str, Any]) -> bool:
-        """Whether a container is this project's, with labels that can be read."""
+        """Return whether a container is this project's and has readable labels."""
         return self.owner.owns(container) and listing.label_problem(container) is None
 
     def listed(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
-        """Every container with our labels, of any project."""
+        """Return the containers with this tool's labels, of any project."""
         with docker_errors("listing containers"):
             containers = list(self.client.api.containers(all=True, filters=networks.label_filter(name, env)))
         if name is None:
@@ -71,11 +72,11 @@ class DockerState:
 
     @cached_property
     def _last_listing(self) -> list[dict[str, Any]]:
-        """What the engine listed last of all deployments."""
+        """The last list of all deployments' containers."""
         return []
 
     def _with_project(self, container: dict[str, Any]) -> dict[str, Any]:
-        """One from before there were projects gets the project as if it had the label."""
+        """Return a container from before there were projects with the label of this project."""
         if PROJECT in container["Labels"] or not self.project:
             return container
         attached = (container.get("NetworkSettings") or {}).get("Networks") or {}
@@ -87,19 +88,19 @@ class DockerState:
         return set()
 
     def networks(self, name: str, env: str) -> Networks:
-        """Those of a deployment."""
+        """Return the networks of a deployment."""
         return Networks(self.client, self.owner, name, env, self._adopted_networks)
 
     def servers(self, name: str | None = None, env: str | None = None) -> list[Deployment]:
-        """The model servers, newest first."""
+        """Return the model servers, newest first."""
         return listing.servers(self.containers(name, env))
 
     def gateways(self, name: str, env: str) -> tuple[GatewayContainer, ...]:
-        """The gateways of a deployment: one, but for the moment of an update."""
+        """Return the gateways of a deployment: one, or two during a replacement."""
         return listing.gateways(self.containers(name, env))
 
     def memory(self, deployment: Deployment, *, local: bool) -> Memory | None:
-        """What a server's container uses, what of that the kernel can take back, and its limit."""
+        """Return the memory of a server's container, its reclaimable part and its limit; None if unknown."""
         with docker_errors(f"measuring {deployment.release}"):
             container = self.container(deployment)
             measured = container.client.api.stats(container.id, stream=False, one_shot=True).get("memory_stats", {})
@@ -113,21 +114,21 @@ class DockerState:
         return Memory(used, limit, process.free_bytes() if local else None, cached)
 
     def serving(self, name: str, env: str) -> Deployment | None:
-        """The server that serves: of two, in the middle of a change, the one that runs."""
+        """Return the serving server of a deployment."""
         return first_serving(self.servers(name, env))
 
     def require_server(self, name: str, env: str, release: str) -> Deployment:
-        """The server of a release. Raises EngineError."""
+        """Return the server of a release. Raise EngineError."""
         for server in self.servers(name, env):
             if server.release == release:
                 return server
         raise EngineError(f"the container of release {release} is gone", hint="run the command again")
 
     def container(self, deployment: Deployment) -> Any:
-        """The SDK's object of a server as the engine lists it: what only an inspection tells is there after `reload`.
+        """Return the SDK's container of a server from the engine's list; `reload` adds the inspected attributes.
 
-        While a proven candidate is started again in place of another server, two containers are of one release: the one
-        that has the serving name is asked for by role. Raises the SDK's NotFound.
+        While a verified candidate is started again in place of the old server, two containers have its release: the
+        role tells which is meant. Raises the SDK's NotFound.
         """
         import docker.errors
 
@@ -140,7 +141,7 @@ class DockerState:
         return max(owned, key=lambda container: (listed_name(container) in serving) == (deployment.role == SERVING))
 
     def inspect_state(self, deployment: Deployment) -> dict[str, Any]:
-        """Of a server's container; nothing when it is gone."""
+        """Return the inspected state of a server's container; empty if it is gone."""
         import docker.errors
 
         with docker_errors(f"looking at {deployment.release}"):
@@ -152,7 +153,7 @@ class DockerState:
                 return {}
 
     def is_running(self, deployment: Deployment) -> bool:
-        """Whether a server runs. A container that restarts after a failure counts as gone."""
+        """Return whether a server runs. A container that restarts after a failure counts as ended."""
         import docker.errors
 
         with docker_errors(f"looking at {deployment.release}"):
@@ -166,8 +167,8 @@ class DockerState:
         self._remove(deployment, self._stop(deployment))
 
     def remove_all(self, name: str, env: str, servers: Sequence[Deployment]) -> None:
-        """Every server of a deployment, its config and its networks: once all have stopped, containers and networks
-        go at the same time, for each takes the engine a while."""
+        """Remove every server of a deployment, its configuration and its networks."""
+        # Containers and networks are removed at the same time: each takes the engine a while.
         stopped = [(server, self._stop(server)) for server in servers]
         with ThreadPoolExecutor(1) as pool:
             removals = [pool.submit(self._remove, *removal) for removal in stopped]
@@ -176,7 +177,7 @@ class DockerState:
                 removal.result()
 
     def _stop(self, deployment: Deployment) -> Any:
-        """Its container; None when it is gone."""
+        """Return the stopped container; None if it is gone."""
         import docker.errors
 
         with docker_errors(f"stopping {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
@@ -193,12 +194,12 @@ class DockerState:
                 remove_container(container)
 
     def discard(self, deployment: Deployment) -> None:
-        """Stop a server and remove it, its config, and the network when it was the last."""
+        """Stop a server; remove its container, its configuration, and the network after the last one."""
         self.stop_and_remove(deployment)
         self.clear_unused(deployment.name, deployment.env, self.containers(deployment.name, deployment.env))
 
     def sweep(self, name: str, env: str) -> Deployment | None:
-        """What serves, once all other servers of that name are gone."""
+        """Discard the candidates of a deployment, and return its serving server."""
         containers = self.containers(name, env)
         servers = listing.servers(containers)
         candidates = [candidate for candidate in servers if candidate.role == CANDIDATE]
@@ -208,7 +209,7 @@ class DockerState:
         return first_serving(servers)
 
     def clear_unused(self, name: str, env: str, remaining: Sequence[Mapping[str, Any]]) -> None:
-        """Config folders of containers that are gone, and networks that none of those `left` is in."""
+        """Remove the configurations and networks that none of the remaining containers uses."""
         servers = listing.servers(remaining)
         self._delete_unused_dirs(name, env, {server.folder for server in servers})
         kinds = frozenset(networks.SLOTTED if server.slot else networks.PLAIN for server in servers)
@@ -219,7 +220,7 @@ class DockerState:
 
     def _delete_unused_dirs(self, name: str, env: str, used: set[Path]) -> None:
         unowned_dir = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
-        if unowned_dir.is_dir():  # other projects may have adopted what was made from this folder
+        if unowned_dir.is_dir():  # other projects may have adopted containers of this directory
             used = used | {Path(container["Labels"].get(f"{LABEL}folder", "")) for container in self.listed(name, env)}
         for deployment_dir in (self.deployment_dir(name, env), unowned_dir):
             for directory in run_dir.release_dirs(deployment_dir):
@@ -229,20 +230,19 @@ class DockerState:
             run_dir.remove_empty_dirs(unowned_dir)
 
     def adopt(self, name: str, env: str) -> bool:
-        """Give the containers of a deployment from before there were projects the names of this one's; whether there
-        were any. Labels cannot be changed: a name can, and tells other projects whose it is."""
+        """Rename the containers of a deployment from before there were projects; return whether there were any."""
         unowned_name, owned_name = container_name("", name, env), container_name(self.project, name, env)
         old = [container for container in self.containers(name, env) if name_of(container).startswith(unowned_name)]
         if unowned_name == owned_name or not old:
             return False
+        # Labels cannot be changed. A name can, and tells other projects whose container it is.
         for container in old:
             with docker_errors(f"renaming {name_of(container)}"):
                 self.client.api.rename(container["Id"], owned_name + name_of(container).removeprefix(unowned_name))
         return True
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        """What says that it is this project's and cannot be believed, as the engine listed it last; with a name also
-        what stands in its way."""
+        """Describe what claims to be the project's and is not trusted; with a name, also what occupies it."""
         listed = self.listed(name, env) if name else self._last_listing or self.listed()
         by_id = {container["Id"]: container for container in listed}
         base = container_name(self.project, name, env or "") if name else ""
@@ -254,7 +254,7 @@ class DockerState:
         return tuple(sorted(filter(None, conflicts)))
 
     def _conflict(self, container: Mapping[str, Any], base: str) -> str | None:
-        """Why a container is in the way of a deployment and none of it, or None."""
+        """Return why a container conflicts with a deployment, or None."""
         if self.owns(container):
             return None
         subject = f"the container {name_of(container)}"
@@ -274,11 +274,11 @@ class DockerState:
 
 
 def listed_name(container: Any) -> str:
-    """The name of a container as the engine lists it."""
+    """Return the name of a container as the engine lists it."""
     return str(container.attrs["Names"][0]).lstrip("/")
 
 
 def first_serving(servers: Iterable[Deployment]) -> Deployment | None:
-    """Of two that serve, in the middle of a change, the one that runs."""
+    """Return the serving server; of two during a change, the one that runs."""
     serving = [server for server in servers if server.role == SERVING]
     return next((server for server in serving if server.running), serving[0] if serving else None)

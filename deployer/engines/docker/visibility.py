@@ -1,7 +1,7 @@
-"""Whether the Docker Engine sees this machine's folders as they are here.
+"""Whether the Docker Engine sees this machine's directories.
 
-An engine may run where a path leads to another folder, or to none: as a snap, as a service with a /tmp of its own, or
-on another side of a shared socket. The archive call tells what a container sees without running anything in it.
+An engine may see another directory under a path, or none: as a snap, as a service with its own /tmp, or on another
+machine behind a forwarded socket. The archive call looks into a container without running anything in it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ ABSENT = 404
 
 
 def check(container: Any, directories: Iterable[tuple[str, Path, str]]) -> None:
-    """Look for what lies in each folder: where it is mounted, the folder here, and a path in it. Raises EngineError."""
+    """Raise EngineError if a path of a mounted directory is missing in the container.
+
+    `directories` are (mount point, directory, path below it).
+    """
     for mount, directory, path in directories:
         with docker_errors(f"looking into {container.name}"):
             if not _path_exists(container, f"{mount}/{path}"):
@@ -29,12 +32,12 @@ def check(container: Any, directories: Iterable[tuple[str, Path, str]]) -> None:
 
 
 def is_confined(container: Any) -> bool:
-    """Whether SELinux decides what a container may read: the engine gives it a label then."""
+    """Return whether SELinux confines a container: the engine gives it a label then."""
     return bool(container.attrs.get("MountLabel"))
 
 
 def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[Finding]:
-    """An error for each of these folders that the engine does not see; none is told of one that does not exist."""
+    """Yield an error for each of these directories that exists and that the engine does not see."""
     for directory in directories:
         if not directory.is_dir():
             continue
@@ -45,7 +48,7 @@ def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[F
 
 
 def _probe(client: Any, image: str, directory: Path) -> None:
-    """By a container that is never started. Raises EngineError."""
+    """Check a directory with a container that is never started. Raise EngineError."""
     from docker.types import Mount
 
     with ExitStack() as stack, docker_errors(f"looking from a container into {directory}"):
@@ -60,7 +63,7 @@ def _probe(client: Any, image: str, directory: Path) -> None:
 
 @contextmanager
 def _marker_file(directory: Path) -> Iterator[str | None]:
-    """The name of something in the folder: a file that is made for the moment, else what is there, or None."""
+    """Create a file in the directory for the block and return its name, or that of an existing file, or None."""
     marker = directory / f".deployer-probe-{secrets.token_hex(8)}"
     try:
         marker.touch(mode=0o600, exist_ok=False)
@@ -75,7 +78,7 @@ def _marker_file(directory: Path) -> Iterator[str | None]:
 
 
 def _path_exists(container: Any, path: str) -> bool:
-    """Whether a container has something at a path; so too where the engine does not say."""
+    """Return whether a container has a path; also if the engine does not say."""
     api = container.client.api
     answer = api.head(
         api._url("/containers/{0}/archive", container.id),

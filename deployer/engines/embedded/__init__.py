@@ -1,1 +1,1 @@
-"""Model servers as child processes of this machine: `engine` is the Engine."""
+"""The embedded engine: model servers are child processes of this machine."""

@@ -1,4 +1,4 @@
-"""The embedded engine: servers are child processes of this machine that outlive the command. No Docker needed."""
+"""The embedded engine: servers are processes of this machine that outlive the command. It needs no Docker."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ PUBLIC_LINE = "Serving on public ports"
 
 @dataclass(frozen=True)
 class EmbeddedEngine:
-    """Runs `python -m deployer.server`; its run directories lie below `state_dir`.
+    """The Engine that runs `python -m deployer.server`, with run directories below `state_dir`.
 
-    `gated` is whether the settings ask for a gateway, which this engine cannot have.
+    `gateway_requested` is whether the settings ask for a gateway, which this engine does not support.
     """
 
     state_dir: Path
@@ -41,7 +41,7 @@ class EmbeddedEngine:
 
     @cached_property
     def traits(self) -> Traits:
-        """Old and new server share the ports while the old one drains; a process that has ended is gone."""
+        """The traits: old and new server share the ports while the old one drains; an ended process stays ended."""
         return Traits(
             name=NAME,
             id=str(self.state_dir.resolve()),
@@ -54,37 +54,32 @@ class EmbeddedEngine:
 
     @cached_property
     def directories(self) -> RunDirectories:
-        """Those of the project's servers."""
+        """The run directories of the project's servers."""
         return RunDirectories(self.state_dir, self.project)
 
     @cached_property
     def locks(self) -> DirectoryLocks:
-        """In the run directories."""
         return DirectoryLocks(self.directories.deployment_dir)
 
     @cached_property
     def inventory(self) -> EmbeddedInventory:
-        """By run directories and processes."""
         return EmbeddedInventory(
             self.state_dir, self.project, lambda path, project: EmbeddedEngine(path, self.gateway_requested, project)
         )
 
     @cached_property
     def images(self) -> NoImages:
-        """A server is this very Python."""
         return NoImages()
 
     @cached_property
     def preflight(self) -> EmbeddedPreflight:
-        """Of the packages, the models and the ports."""
         return EmbeddedPreflight(self.directories.servers)
 
     def observe(self, name: str, env: str) -> Deployment | None:
-        """By the labels in its run directory."""
         return self.directories.serving(name, env)
 
     def recover(self, name: str, env: str) -> tuple[str, ...]:
-        """Only a promoted server is labelled as serving: every other one is discarded."""
+        """Discard every server that is not labelled as serving: only a promoted one is."""
         leftovers = self._non_serving_dirs(name, env)
         for path in leftovers:
             releases.discard(path)
@@ -92,7 +87,7 @@ class EmbeddedEngine:
         return (*self._adopt(name, env), *removed)
 
     def _adopt(self, name: str, env: str) -> list[str]:
-        """Label the servers that were started before there were projects."""
+        """Label servers from before there were projects with this project."""
         notes = []
         for path in run_dir.release_dirs(self.directories.deployment_dir(name, env, "")):
             release = run_dir.read_labels(path)
@@ -102,7 +97,7 @@ class EmbeddedEngine:
         return notes
 
     def stage(self, launch: Launch) -> Deployment:
-        """The candidate listens on private ports and holds its public ones, closed."""
+        """Start a candidate that listens on private ports and holds the public ones, closed."""
         launcher.check_settings(launch)
         for path in self._non_serving_dirs(launch.name, launch.env):
             releases.discard(path)
@@ -111,7 +106,7 @@ class EmbeddedEngine:
         return launcher.start_candidate(launch, path, self.observe(launch.name, launch.env))
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
-        """Both servers share the ports for the moment in which the old one begins to drain."""
+        """Have the candidate open the public ports, which both servers share until the old one drains."""
         server = process.find(candidate.folder, candidate.pid)
         if server is None:
             raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
@@ -125,42 +120,38 @@ class EmbeddedEngine:
         return releases.require_deployment(candidate.folder)
 
     def render(self, form: str, launch: Launch) -> Rendered:
-        """A process has no file that starts it."""
+        """Raise SettingRefused: no file starts a process."""
         del launch
         raise SettingRefused(f"the embedded engine renders no {form}", hint="--engine docker does")
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """A server hands its ports over by itself, and nothing here guards them."""
+        """Return an empty digest. Raise SettingRefused if the settings ask for a gateway."""
         del name, env, host
         if self.gateway_requested:
             raise SettingRefused("the embedded engine has no gateway", hint="--engine docker, or take [gateway] out")
         return ""
 
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
-        """There is none."""
+        """Call `accept` only: the engine has no gateway."""
         accept(deployment)
         return deployment
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-        """Into the run directory."""
         run_dir.begin_reload(deployment.folder, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
-        """In the labels."""
         release = dataclasses.replace(releases.require_labels(deployment.folder), models=models)
         run_dir.write_labels(deployment.folder, release)
         run_dir.end_reload(deployment.folder)
         return releases.require_deployment(deployment.folder)
 
     def discard(self, deployment: Deployment) -> None:
-        """End the process and delete its run directory, if it has one."""
         if deployment.role == LOST:
             processes.stop_lost(deployment, releases.STOP_SECONDS)
         else:
             releases.discard(deployment.folder)
 
     def remove(self, name: str, env: str) -> None:
-        """Lost servers, too."""
         for lost in self.inventory.lost(name, env):
             self.discard(lost)
         for path in self.directories.release_dirs(name, env):
@@ -168,18 +159,16 @@ class EmbeddedEngine:
         run_dir.remove_empty_dirs(self.directories.deployment_dir(name, env, ""))
 
     def exit_reason(self, deployment: Deployment) -> str | None:
-        """A process leaves no exit code to those who did not start it."""
+        """Return that the process ended: its exit code is known to its parent only."""
         if process.find(deployment.folder, deployment.pid) is not None:
             return None
         return f"the process of release {deployment.release} ended"
 
     def memory(self, deployment: Deployment) -> Memory | None:
-        """Of its process; free is what the machine has."""
         server = process.find(deployment.folder, deployment.pid)
         return None if server is None else Memory(process.used_bytes(server), free=process.free_bytes())
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
-        """From the file in its run directory."""
         path = deployment.folder / run_dir.LOG_FILE
         if not path.is_file():
             return
@@ -194,7 +183,7 @@ class EmbeddedEngine:
         return self._other_dirs(current) if current else self.directories.release_dirs(name, env)
 
     def _other_dirs(self, deployment: Deployment) -> tuple[Path, ...]:
-        """The directories of its other servers. A clock may have been put back: names do not tell which came later."""
+        # Names do not tell which release came later: the clock may have been set back.
         directories = self.directories.release_dirs(deployment.name, deployment.env)
         return tuple(path for path in directories if path.resolve() != deployment.folder)
 
@@ -208,7 +197,7 @@ class EmbeddedEngine:
 
 
 def _lines(file: TextIO, partial: str, is_running: Callable[[], bool]) -> Iterator[str]:
-    """Whole lines as they are written, to the last one when the server is not alive; `begun` is half a line."""
+    """Yield complete lines as they are written, until the server ends; `partial` is the start of the first one."""
     running = True
     while running:
         running = is_running()

@@ -1,4 +1,4 @@
-"""What the embedded engine has of a project, and of others: run directories, and processes that run without one."""
+"""The deployments of the embedded engine, by run directories, and by processes that have lost theirs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from deployer.results.deployment import Deployment
 
 @dataclass(frozen=True)
 class RunDirectories:
-    """The directories of one project's servers below a state directory."""
+    """The run directories of one project below a state directory."""
 
     state_dir: Path
     project: str
 
     def deployment_dir(self, name: str, env: str, project: str | None = None) -> Path:
-        """The directory of a deployment."""
+        """Return the directory of a deployment."""
         env_dir = run_dir.env_dir_name(self.project if project is None else project, env)
         return self.state_dir / "run" / env_dir / name
 
     def release_dirs(self, name: str, env: str) -> tuple[Path, ...]:
-        """The directories of a deployment's servers, with those from before there were projects."""
+        """Return the run directories of a deployment, including those from before there were projects."""
         parents = (self.deployment_dir(name, env), self.deployment_dir(name, env, ""))
         directories = (path for home in parents for path in run_dir.release_dirs(home))
         return tuple(
@@ -39,24 +39,24 @@ class RunDirectories:
         )
 
     def servers(self, name: str, env: str) -> list[Deployment]:
-        """The servers of a deployment whose labels can be read, oldest first."""
+        """Return the servers of a deployment that have labels, oldest first."""
         return [observed for observed in map(releases.read_deployment, self.release_dirs(name, env)) if observed]
 
     def serving(self, name: str, env: str) -> Deployment | None:
-        """The newest release that serves; when none runs, the newest that did."""
+        """Return the newest release that serves and runs, or else the newest that served."""
         serving = [observed for observed in self.servers(name, env) if observed.role == SERVING]
         running = [observed for observed in serving if observed.running]
         newest = next(reversed(running or serving), None)
         return newest and dataclasses.replace(newest, project=self.project)
 
     def owns(self, release: Release | None) -> bool:
-        """One without labels is half made, and was made here."""
+        """Return whether a release is the project's. One without labels was never completed, and is."""
         return release is None or release.project in ("", self.project)
 
 
 @dataclass(frozen=True)
 class EmbeddedInventory:
-    """The Inventory of the embedded engine; `engine` makes that of another state directory and project."""
+    """The Inventory of the embedded engine; `engine` makes the engine of another state directory and project."""
 
     state_dir: Path
     project: str
@@ -64,30 +64,29 @@ class EmbeddedInventory:
 
     @cached_property
     def directories(self) -> RunDirectories:
-        """Those of the project."""
+        """The run directories of the project."""
         return RunDirectories(self.state_dir, self.project)
 
     def observe_all(self) -> tuple[Deployment, ...]:
-        """By the labels in their run directories."""
         observed = (self.directories.serving(name, env) for name, env in self.names())
         return tuple(deployment for deployment in observed if deployment)
 
     def names(self) -> tuple[tuple[str, str], ...]:
-        """By run directories and processes."""
         deployments = run_dir.list_deployments(self.state_dir / "run")
         owned = {(name, env) for project, name, env in deployments if self._owns_deployment(project, name, env)}
         return tuple(sorted(owned | {(lost.name, lost.env) for lost in self.lost()}))
 
     def _owns_deployment(self, project: str, name: str, env: str) -> bool:
-        """Whether a deployment's directory is this project's: one without a project when it has something of it, or
-        nothing."""
+        """Return whether a deployment's directory is the project's.
+
+        One without a project is if it is empty or has a release of the project.
+        """
         if project:
             return project == self.project
         empty = not run_dir.release_dirs(self.directories.deployment_dir(name, env, ""))
         return empty or bool(self.directories.release_dirs(name, env))
 
     def lost(self, name: str | None = None, env: str | None = None) -> tuple[Deployment, ...]:
-        """By their processes."""
         own = (self.state_dir.resolve(), self.project)
         servers = [
             server for server in processes.find_servers() if server.lost and (server.state_dir, server.project) == own
@@ -97,7 +96,7 @@ class EmbeddedInventory:
         )
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
-        """Run directories of this project whose labels name another one."""
+        """Describe the run directories of this project whose labels name another one."""
         return tuple(
             f"the server in {path} says that it is of project {release.project}"
             for path, release in self._labelled_releases([(name, env)] if name and env else self.names())
@@ -111,7 +110,7 @@ class EmbeddedInventory:
                     yield path, release
 
     def other_projects(self) -> tuple[Engine, ...]:
-        """Those that share the state directory, and those whose servers run."""
+        """Return the engines of projects that share the state directory, and of those whose servers run."""
         deployments = tuple(run_dir.list_deployments(self.state_dir / "run"))
         projects = {project for project, _, _ in deployments}
         for _, name, env in (deployment for deployment in deployments if not deployment[0]):
@@ -126,5 +125,4 @@ class EmbeddedInventory:
         )
 
     def port_holder(self, port: int) -> str:
-        """A process of this machine."""
         return ports.holder(port)

@@ -1,4 +1,4 @@
-"""Starts an embedded server: its ports are held until the child has inherited them, its settings become flags."""
+"""Starting an embedded server: its ports are held until the child has inherited them, its settings become flags."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from deployer.system.files import os_error_hint
 
 
 def check_settings(launch: Launch) -> None:
-    """Refuse what this server would not honour, with the nearest flag that it knows."""
+    """Raise SettingRefused for a flag that the server would not honour."""
     flags.check(flags.EMBEDDED, launch.flags)
 
 
 def start_candidate(launch: Launch, directory: Path, observed: Deployment | None) -> Deployment:
-    """A server that listens on private ports and holds its public ones, closed. Raises PortTaken, EngineError."""
+    """Start a server that listens on private ports and holds its public ones, closed. Raise PortTaken, EngineError."""
     with _hold_ports(launch, observed) as (rest, grpc, private_rest, private_grpc):
         release = Release(
             name=launch.name,
@@ -48,7 +48,7 @@ def start_candidate(launch: Launch, directory: Path, observed: Deployment | None
 
 @contextmanager
 def _hold_ports(launch: Launch, observed: Deployment | None) -> Iterator[tuple[HeldPort, HeldPort, HeldPort, HeldPort]]:
-    """REST and gRPC, public and private, held until the child has inherited them."""
+    """Hold the public and private REST and gRPC ports until the child has inherited them."""
     held: list[HeldPort] = []
     try:
         running = observed is not None and observed.running
@@ -62,8 +62,10 @@ def _hold_ports(launch: Launch, observed: Deployment | None) -> Iterator[tuple[H
 
 
 def _hold_public_port(host: str, requested: int | None, default: int, current: int | None, *, shared: bool) -> HeldPort:
-    """The port of the deployment `there` when it will do, `shared` with a server that runs; else the wanted one; else
-    the usual one; else any."""
+    """Hold the current port if it can be kept, else the requested one, else the default, else any free one.
+
+    With `shared`, a running server of the deployment holds the current port.
+    """
     if shared and current is not None and (not requested or requested == current):
         return ports.hold(host, current)
     if requested:

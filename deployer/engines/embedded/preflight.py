@@ -1,4 +1,4 @@
-"""What the embedded engine checks before anything is started."""
+"""The checks of the embedded engine before it starts a server."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ MODULES = ("tensorflow", "grpc", "httptools")
 
 @dataclass(frozen=True)
 class EmbeddedPreflight:
-    """The Preflight of the embedded engine; `servers` lists those of a deployment."""
+    """The Preflight of the embedded engine; `servers` returns the servers of a deployment."""
 
     servers: Callable[[str, str], Iterable[Deployment]]
 
     def platform(self) -> tuple[Finding, ...]:
-        """The engine needs nothing but Python and TensorFlow, which the package depends on."""
+        """Check that TensorFlow and the other packages of the server are installed."""
         missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
         return tuple(
             Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
@@ -31,16 +31,15 @@ class EmbeddedPreflight:
         )
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
-        """The server is this very Python, and sees what it sees."""
+        """Check the models against the installed TensorFlow, which the server will use."""
         from deployer.engines import compatibility
 
         return tuple(compatibility.findings(installed(), models))
 
     def address(self, name: str, env: str, address: Address) -> None:
-        """Raise PortTaken."""
         check_address(address, (each for each in self.servers(name, env) if each.running))
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
-        """A process finds by its path what is there now."""
+        """Return an empty reason: the process reads the store by its path."""
         del deployment, models
         return ""

@@ -1,8 +1,8 @@
-"""Embedded servers that run, found by their command lines: in any state directory, or with theirs lost.
+"""Embedded servers by their processes, in any state directory, including servers whose run directory was deleted.
 
-Anybody can write a command line. It counts only for a process of this user that sees the same files as this one, runs
-`deployer.server` in Python, and names a run folder of the form that this tool makes. Where that folder is there, its
-labels have to agree.
+A process counts only if it runs `deployer.server` in Python, belongs to this user, sees the same files as this process,
+and names a run directory of the form that this tool makes. If the directory exists, its labels must agree: anybody can
+write a command line.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OWN_ROOT = Path("/proc/self/root")
 
 @dataclass(frozen=True)
 class ServerProcess:
-    """A server process by its command line, STATE_DIR/run/ENV@PROJECT/NAME/RELEASE in it."""
+    """A server process and its run directory, STATE_DIR/run/ENV@PROJECT/NAME/RELEASE."""
 
     pid: int
     directory: Path
@@ -42,32 +42,28 @@ class ServerProcess:
 
     @property
     def state_dir(self) -> Path:
-        """The state directory that it was started from."""
         return self.directory.parents[3]
 
     @property
     def project(self) -> str:
-        """The project that it belongs to."""
         return self.directory.parents[1].name.partition("@")[2]
 
     @property
     def env(self) -> str:
-        """The environment of its deployment."""
         return self.directory.parents[1].name.partition("@")[0]
 
     @property
     def name(self) -> str:
-        """The name of its deployment."""
         return self.directory.parent.name
 
     @property
     def lost(self) -> bool:
-        """Whether its run folder is gone: no command finds it there any more."""
+        """Whether the run directory was deleted, so that no command finds the server there."""
         return not os.path.lexists(self.directory)
 
     @property
     def labels_agree(self) -> bool:
-        """Whether the labels in its run folder are this user's and agree with the process."""
+        """Whether the labels in the run directory belong to this user and to this process."""
         labels = run_dir.read_labels(self.directory)
         if labels is None or not _is_owned(self.directory):
             return False
@@ -75,7 +71,7 @@ class ServerProcess:
         return labelled == (self.name, self.env, self.project, self.directory.name) and labels.pid in (None, self.pid)
 
     def deployment(self) -> Deployment:
-        """What can be told of a lost one: not its models, which its labels had."""
+        """Return the lost server as a Deployment, without models: only its labels named them."""
         host = url_host(self.host)
         return Deployment(
             name=self.name,
@@ -105,7 +101,7 @@ def _is_owned(directory: Path) -> bool:
 
 
 def find_servers() -> tuple[ServerProcess, ...]:
-    """Those whose labels agree, and those whose run folder is lost; of any project of this user."""
+    """Return the servers of this user, of any project, whose labels agree or whose run directory was deleted."""
     import psutil
 
     identified = (identify(pid) for pid in psutil.pids())
@@ -113,7 +109,7 @@ def find_servers() -> tuple[ServerProcess, ...]:
 
 
 def identify(pid: int) -> ServerProcess | None:
-    """The server that a process is, or None for any other process."""
+    """Return the server that a process runs; None for any other process."""
     import psutil
 
     try:
@@ -128,7 +124,7 @@ def identify(pid: int) -> ServerProcess | None:
 
 
 def _is_trusted(server: psutil.Process) -> bool:
-    """Whether it is a Python of this user that sees the files that we see: paths in a container are others."""
+    """Return whether a process is a Python of this user that sees the same files, and no container's."""
     import psutil
 
     if server.status() == psutil.STATUS_ZOMBIE or set(server.uids()) != {os.getuid()}:
@@ -139,7 +135,7 @@ def _is_trusted(server: psutil.Process) -> bool:
 
 
 def _parse_arguments(pid: int, arguments: Sequence[str], started: str) -> ServerProcess | None:
-    """What a server's arguments say, where this tool would have written them so."""
+    """Return the server with these arguments; None if this tool does not write them so."""
     if [argument.startswith(process.RUN_DIR_FLAG) for argument in arguments] != [False] * (len(arguments) - 1) + [True]:
         return None
     directory = _parse_run_dir(arguments[-1].removeprefix(process.RUN_DIR_FLAG))
@@ -151,7 +147,7 @@ def _parse_arguments(pid: int, arguments: Sequence[str], started: str) -> Server
 
 
 def _parse_run_dir(text: str) -> Path | None:
-    """The folder, if its path is one that this tool makes."""
+    """Return the path if it is one that this tool makes."""
     directory = Path(text)
     if not (text.isprintable() and directory.is_absolute() and str(directory) == text and ".." not in directory.parts):
         return None
@@ -164,7 +160,7 @@ def _parse_run_dir(text: str) -> Path | None:
 
 
 def stop_lost(lost: Deployment, grace_seconds: float) -> None:
-    """Stop a lost server, once it has drained, unless the process is another one by now."""
+    """Stop a lost server once it has drained, unless its pid was reused."""
     import psutil
 
     try:

@@ -1,4 +1,4 @@
-"""Embedded servers by their run folders: what is there, whether it runs, how it goes away."""
+"""Embedded servers by their run directories: read, require and discard them."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ STOP_SECONDS = DRAIN_SECONDS + 5.0
 
 
 def read_deployment(directory: Path) -> Deployment | None:
-    """The server of a folder, or None where a command died before it put the labels on."""
+    """Return the server of a run directory; None if a command was killed before it wrote the labels."""
     release = run_dir.read_labels(directory)
     return None if release is None else _deployment(directory.resolve(), release)
 
 
 def require_deployment(directory: Path) -> Deployment:
-    """The same. Raises EngineError where there are no labels."""
+    """Return the server of a run directory. Raise EngineError if it has no labels."""
     return _deployment(directory.resolve(), require_labels(directory))
 
 
 def require_labels(directory: Path) -> Release:
-    """The labels. Raises EngineError where there are none."""
+    """Return the labels of a run directory. Raise EngineError if it has none."""
     release = run_dir.read_labels(directory)
     if release is None:
         raise EngineError(f"the run folder {directory} lost its {run_dir.RELEASE_FILE}", hint="run the command again")
@@ -39,7 +39,7 @@ def _deployment(directory: Path, release: Release) -> Deployment:
 
 
 def discard(directory: Path) -> None:
-    """Stop the server, once it has drained, and remove the folder; no error when they are gone."""
+    """Stop the server once it has drained, and delete its run directory; no error if either is gone."""
     directory = directory.resolve()
     release = run_dir.read_labels(directory)
     server = process.find(directory, release.pid if release else None)

@@ -1,6 +1,5 @@
-"""The gateway: a proxy (HAProxy) that holds a deployment's ports while the servers behind it change, and guards them.
+"""The gateway: an HAProxy that holds a deployment's ports while its servers change, and authenticates clients.
 
-It knows two places for a server, the slots `a` and `b`, at addresses that do not change. What it is told lies in a
-folder of its own (`home`), it is spoken to through its runtime socket there (`admin`), and which container runs it is
-the engine's affair.
+It routes to one of two slots, `a` and `b`, at fixed addresses. Its files are in a directory of its own (`directory`);
+its runtime socket is there, too (`admin`).
 """

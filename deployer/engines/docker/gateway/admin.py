@@ -1,4 +1,4 @@
-"""Speaks to a running gateway through its runtime socket: which slot takes new requests, what is still in flight."""
+"""The runtime socket of a running gateway: route requests to a slot, and count those in flight."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SERVERS_ONLY = "show stat -1 4 -1"
 
 @dataclass(frozen=True)
 class Admin:
-    """The gateway whose socket is in `folder`."""
+    """The runtime interface of the gateway whose socket is in `directory`."""
 
     directory: Path
 
     def accepts_requests(self) -> bool:
-        """Whether it is there and goes on taking requests: one that was told to stop does not."""
+        """Return whether the gateway runs and has not been told to stop."""
         try:
             reply = self._execute("show info")
         except OSError:
@@ -34,27 +34,27 @@ class Admin:
         return "Stopping: 0" in reply.splitlines()
 
     def check(self) -> None:
-        """Raise EngineError unless both slots are there: the template may be somebody's own."""
+        """Raise EngineError unless both slots exist: the template may be the user's own."""
         expected = {(backend, slot) for backend in BACKENDS for slot in SLOTS}
         if missing := expected - set(self._in_flight()):
             names = ", ".join(sorted("/".join(pair) for pair in missing))
             raise EngineError(f"the gateway's config lacks the servers {names}", hint="check haproxy.cfg.j2")
 
     def route_to(self, slot: str) -> None:
-        """New requests go to this slot; those in flight at the other one end there. Raises EngineError."""
+        """Route new requests to a slot; requests in flight finish at the other one. Raise EngineError."""
         states = ((slot, "ready"), (other_slot(slot), "drain"))
         self._set_states(
             [f"set server {backend}/{server} state {state}" for server, state in states for backend in BACKENDS]
         )
 
     def drain(self, slot: str, seconds: float) -> bool:
-        """Wait until nothing is in flight at a slot, and close it; whether that came true in time."""
+        """Wait until a slot has no requests in flight, then disable it; return whether it was in time."""
         done = wait_until(lambda: self._in_flight_at(slot) == 0, Deadline.after(seconds))
         self._set_states([f"set server {backend}/{slot} state maint" for backend in BACKENDS])
         return done
 
     def await_idle(self, seconds: float) -> None:
-        """Wait until nothing is in flight anywhere; one that has ended is quiet."""
+        """Wait until no request is in flight, or the gateway has ended."""
 
         def is_quiet() -> bool:
             try:
@@ -68,7 +68,7 @@ class Admin:
         return sum(count for (_, server), count in self._in_flight().items() if server == slot)
 
     def _in_flight(self) -> dict[tuple[str, str], int]:
-        """Requests by (backend, slot)."""
+        """Return the number of requests by (backend, slot)."""
         with _socket_errors():
             rows = [line.split(",") for line in self._execute(SERVERS_ONLY).splitlines() if line]
         columns = {name: number for number, name in enumerate(rows[0])} if rows else {}
@@ -76,14 +76,14 @@ class Admin:
         return {(row[name], row[server]): int(row[current] or 0) for row in rows[1:]}
 
     def _set_states(self, commands: list[str]) -> None:
-        """Commands that say nothing when all is well."""
+        """Execute commands that answer nothing on success."""
         with _socket_errors():
             reply = self._execute(";".join(commands)).strip()
         if reply:
             raise EngineError(f"the gateway refused to switch: {reply[:200]}", hint="deployer up again makes it anew")
 
     def _execute(self, command: str) -> str:
-        """Through the open folder: a socket's own path may be longer than the kernel takes."""
+        # The socket is opened through its directory: its own path may be longer than the kernel accepts.
         directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY)
         try:
             with socket.socket(socket.AF_UNIX) as sock:

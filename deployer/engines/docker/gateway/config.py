@@ -1,4 +1,4 @@
-"""What a gateway is to be: its config and secrets as files, and a digest that changes with any of them."""
+"""The configuration of a gateway: its files and secrets, and a digest that changes with any of them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOKENS = "tokens"
 
 @dataclass(frozen=True)
 class Listen:
-    """Where it listens, and the addresses of its slots."""
+    """The address on which a gateway listens, and the addresses of its slots."""
 
     host: str
     rest_port: int
@@ -31,19 +31,22 @@ class Listen:
 
 
 PLACEHOLDER = Listen("localhost", 1, 2, ("192.0.2.1", "192.0.2.2"))
-"""A place that stands for any, in a digest that shall not change with it."""
+"""The address in a digest, which must not change with the real one."""
 
 
 @dataclass(frozen=True)
 class GatewayConfig:
-    """The settings, where the templates are, and whether the server lets scripts of any web page ask it (`cors`)."""
+    """The settings of a gateway; `cors` is whether the server answers scripts of any web page."""
 
     settings: Gateway
     templates_dir: Path | None = None
     cors: bool = False
 
     def digest(self, directory: GatewayDir, host: str) -> str:
-        """Of all that a running gateway cannot take up; makes nothing. Raises ConfigError, TemplateError."""
+        """Return a digest of everything that a running gateway cannot reload; create no file.
+
+        Raises ConfigError, TemplateError.
+        """
         certificate = self._certificate(directory, host)
         return digest(
             [
@@ -56,7 +59,7 @@ class GatewayConfig:
         )
 
     def files(self, directory: GatewayDir, generation: str, listen: Listen) -> dict[str, str]:
-        """By their names in the generation's folder; makes the tool's token and certificate where they are missing."""
+        """Return the files of a generation by name; create the tool's token and certificate if they are missing."""
         tool_token_hash = tokens.hash_token(tokens.read_or_create(directory.token))
         folder = f"{MOUNT}/{generation}"
         files = {f"{slot}.cfg": self._config(listen, folder, slot, tool_token_hash) for slot in SLOTS}
@@ -98,7 +101,7 @@ class GatewayConfig:
 
 
 def _address(host: str, port: int) -> str:
-    """As HAProxy reads it: a host that is none could name a socket, or several."""
+    """Return the address for HAProxy. Raise ConfigError for a host that HAProxy would read as a socket or a list."""
     if not HOST.fullmatch(host):
         raise ConfigError(f"server.host {host[:80]!r} is no address that a gateway can be bound to")
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,7 +1,7 @@
-"""The containers of a deployment's gateway: started, replaced without a closed port, brought back, removed.
+"""The containers of a deployment's gateway: started, replaced without closing a port, revived, removed.
 
-A gateway that replaces another gets its listening sockets from it, through the kernel; then the other one is told to
-stop, finishes what it has, and ends. So nobody finds the ports closed.
+A gateway that replaces another takes its listening sockets through the kernel. Then the old one is told to stop,
+finishes its requests, and ends. So clients never find the ports closed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from deployer.system.wait import Deadline, wait_until
 
 STOP_SIGNAL = "SIGUSR1"
 ALREADY_EXITED = "container not running"
-"""What the engine says of a container that has ended, which it has not noticed yet."""
+"""The engine's message about a container that has ended unnoticed."""
 READY_SECONDS = 20.0
 GRACE_SECONDS = 5
 LOG_LINES = 15
@@ -34,12 +34,12 @@ cd "$1" || exit
 if [ -S {PREDECESSOR}/{SOCKET} ]; then exec haproxy -db -f "$1/{ACTIVE}" -x "$1/{PREDECESSOR}/{SOCKET}"; fi
 exec haproxy -db -f "$1/{ACTIVE}"
 """
-"""HAProxy ends at once when it is told to take sockets from one that is gone, as after a restart."""
+"""The entrypoint. HAProxy ends if it is told to take sockets from a missing process, as after a restart."""
 
 
 @dataclass(frozen=True)
 class GatewayContainers:
-    """The gateway of one deployment; `config` is what it should be."""
+    """The gateway of one deployment; `config` is its configuration, `directory` its files."""
 
     state: DockerState
     config: GatewayConfig
@@ -49,15 +49,15 @@ class GatewayContainers:
     restart: str
 
     def all(self) -> tuple[GatewayContainer, ...]:
-        """Every container of it."""
+        """Return every container of the gateway."""
         return self.state.gateways(self.name, self.env)
 
     def active(self) -> GatewayContainer | None:
-        """The one that holds the ports, running or not."""
+        """Return the container that holds the ports, running or not."""
         return next((gateway for gateway in self.all() if gateway.active), None)
 
     def matches(self, gateway: GatewayContainer, listen: Listen) -> bool:
-        """Whether it runs and is what is wanted, where it is wanted."""
+        """Return whether a container runs with the current configuration and address."""
         listens = (gateway.host, gateway.rest_port, gateway.grpc_port) == (
             listen.host,
             listen.rest_port,
@@ -66,7 +66,7 @@ class GatewayContainers:
         return listens and gateway.running and gateway.digest == self.config.digest(self.directory, listen.host)
 
     def start(self, listen: Listen, slot: str, predecessor: GatewayContainer | None) -> GatewayContainer:
-        """A new one, on the ports of the one before where there is one. Raises EngineError with its own words."""
+        """Start a gateway, which takes over the ports of its predecessor. Raise EngineError with the gateway's log."""
         for port in (listen.rest_port, listen.grpc_port):
             _check_unprivileged(port)
             if predecessor is None:
@@ -83,11 +83,11 @@ class GatewayContainers:
             raise
 
     def admin(self, gateway: GatewayContainer) -> Admin:
-        """Speaks to it."""
+        """Return the runtime interface of a container."""
         return Admin(self.directory.generation_dir(gateway.generation))
 
     def stop_accepting(self, gateway: GatewayContainer) -> None:
-        """It takes no more connections, and ends when its last request has ended."""
+        """Stop new connections; the container ends after its last request."""
         with docker_errors(f"stopping the gateway of {self.name}"):
             container = self.state.client.containers.get(gateway.id)
             _disable_restart(container)
@@ -96,7 +96,7 @@ class GatewayContainers:
         wait_until(lambda: not admin.accepts_requests(), Deadline.after(READY_SECONDS))
 
     def retire(self, gateway: GatewayContainer) -> None:
-        """Let it end what it has, and remove it."""
+        """Let a container finish its requests, and remove it."""
         import docker.errors
 
         with docker_errors(f"stopping a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
@@ -110,21 +110,21 @@ class GatewayContainers:
             remove_container(self.state.client.containers.get(gateway.id))
 
     def discard(self, generation: str) -> None:
-        """One that was not accepted, with its folder."""
+        """Remove a gateway that was not accepted, and its files."""
         for gateway in self.all():
             if gateway.generation == generation:
                 self.retire(gateway)
         self.directory.drop(generation)
 
     def retire_others(self, keep: GatewayContainer | None) -> None:
-        """All but one, with their folders."""
+        """Remove all containers but one, and their files."""
         for gateway in self.all():
             if keep is None or gateway.id != keep.id:
                 self.retire(gateway)
         self.directory.prune({keep.generation} if keep else set())
 
     def revive(self, gateway: GatewayContainer) -> None:
-        """Have it take requests again, from the sockets of one that does where there is one."""
+        """Have a container accept requests again, with the sockets of another one that does."""
         accepting = [other for other in self.all() if other.id != gateway.id and self.admin(other).accepts_requests()]
         with docker_errors(f"bringing the gateway of {self.name} back"):
             container = self.state.client.containers.get(gateway.id)
@@ -133,7 +133,7 @@ class GatewayContainers:
             self._start(container)
 
     def finalize(self, gateway: GatewayContainer) -> None:
-        """Nothing but this one is left, under its usual name."""
+        """Remove every other container, and give this one the usual name."""
         self.retire_others(keep=gateway)
         with docker_errors(f"naming the gateway of {self.name}"):
             container = self.state.client.containers.get(gateway.id)
@@ -141,7 +141,7 @@ class GatewayContainers:
                 container.rename(name)
 
     def remove(self) -> None:
-        """Every container, then the folder. Nobody takes the ports over: idle connections need not be waited for."""
+        """Remove every container and the directory; idle connections are not waited for."""
         self.directory.deactivate()
         for gateway in self.all():
             if gateway.running:
@@ -151,7 +151,7 @@ class GatewayContainers:
         self.directory.delete()
 
     def _stop(self, container: Any, gateway: GatewayContainer) -> None:
-        """Stopped softly, and killed when its requests last longer than they may; told to stop already, waited for."""
+        """Stop a container once its requests have ended; kill it after the drain time."""
         allowed = self.config.settings.drain_seconds + GRACE_SECONDS
         container.reload()
         if container.status == "running" and not self.admin(gateway).accepts_requests():
@@ -166,7 +166,7 @@ class GatewayContainers:
         wait_until(ended, Deadline.after(seconds))
 
     def _start(self, container: Any) -> GatewayContainer:
-        """Started, asked whether it takes requests, and told to come back after a restart."""
+        """Start a container, wait until it accepts requests, and enable its restart."""
         container.start()
         gateway = gateways([{**_listed(container), "State": "running"}])[0]
         admin = self.admin(gateway)
@@ -185,9 +185,9 @@ class GatewayContainers:
         return bool(container.status == "running")
 
     def _creation(self, listen: Listen, generation: str) -> dict[str, Any]:
-        """Hardened as the servers are. On the machine's own network: a published port costs more than the proxy."""
         from docker.types import Mount, Ulimit
 
+        # Hardened as the servers are.
         files = FILES_PER_CONNECTION * self.config.settings.max_connections + 256
         return {
             "image": self.config.settings.image,
@@ -195,7 +195,7 @@ class GatewayContainers:
             "entrypoint": ["sh", "-c", SCRIPT, "gateway"],
             "command": [f"{MOUNT}/{generation}"],
             "labels": self._labels(listen, generation),
-            "network_mode": "host",
+            "network_mode": "host",  # a published port costs more than the proxy
             "userns_mode": "host",
             "mounts": [Mount(target=MOUNT, source=str(self.directory.run), type="bind")],
             "init": True,
@@ -229,7 +229,7 @@ def _listed(container: Any) -> dict[str, Any]:
 
 
 def _disable_restart(container: Any) -> None:
-    """One that a killed command has told to stop may end at this very moment: it can be changed a moment later."""
+    """Disable the restart of a container, also of one that is ending: the engine refuses that for a moment."""
     import docker.errors
 
     def changed() -> bool:
@@ -246,7 +246,7 @@ def _disable_restart(container: Any) -> None:
 
 
 def _signal_stop(container: Any) -> None:
-    """One that a killed command has told already may have ended since."""
+    """Tell a container to stop; no error if it has ended."""
     import docker.errors
 
     try:
@@ -257,7 +257,7 @@ def _signal_stop(container: Any) -> None:
 
 
 def _check_unprivileged(port: int) -> None:
-    """Its process has no capability, not even the one for low ports."""
+    """Raise SettingRefused for a port that needs a privilege, which the gateway does not have."""
     try:
         with open("/proc/sys/net/ipv4/ip_unprivileged_port_start", encoding="ascii") as file:  # noqa: PTH123
             first = int(file.read())

@@ -1,13 +1,13 @@
-"""The folder of a deployment's gateway. Its symbolic links say what is in force, and each changes in one step.
+"""The directory of a deployment's gateway. Its symbolic links record what is active, and each changes atomically.
 
-STATE_DIR/gateway/ENV/NAME/token         the tool's own bearer token
-                           self-signed.pem  the tool's own certificate, where there is no other
-                           run/          what the gateway's container sees
+STATE_DIR/gateway/ENV/NAME/token         the tool's bearer token
+                           self-signed.pem  the tool's certificate, without one of the user
+                           run/          the directory that the gateway's container sees
                                current -> GENERATION
                                GENERATION/{a,b}.cfg, active.cfg -> one of them, tokens, server.pem, admin.sock
 
-A generation is one gateway: other settings are another generation. The link `current` names the one that holds the
-ports, its link `active.cfg` the slot that serves; so a gateway that starts again serves what it served.
+A generation is one gateway; changed settings make a new one. The link `current` names the generation that holds the
+ports, and its link `active.cfg` the slot that serves: so a gateway that is restarted serves the same slot.
 """
 
 from __future__ import annotations
@@ -31,51 +31,51 @@ CONFIG = re.compile(r"([ab])\.cfg")
 
 @dataclass(frozen=True)
 class Active:
-    """What is in force: which gateway holds the ports, and which slot it sends to."""
+    """The generation that holds the ports, and the slot that it routes to."""
 
     generation: str
     slot: str
 
 
 def owner() -> tuple[int, int]:
-    """User and group of the gateway's process: whoever calls, because the folder is closed to others; never root."""
+    """Return user and group of the gateway's process: the caller's, because the directory is private; never root's."""
     return (NOBODY, NOBODY) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
 
 
 def other_slot(slot: str) -> str:
-    """The slot that this one is not."""
+    """Return the other slot."""
     return SLOTS[1 - SLOTS.index(slot)]
 
 
 @dataclass(frozen=True)
 class GatewayDir:
-    """The folder at `path`, which need not exist."""
+    """The gateway's directory at `path`, which need not exist."""
 
     path: Path
 
     @property
     def run(self) -> Path:
-        """What the gateway's container sees."""
+        """The directory that the gateway's container sees."""
         return self.path / "run"
 
     @property
     def token(self) -> Path:
-        """The file of the tool's own bearer token."""
+        """The file of the tool's bearer token."""
         return self.path / "token"
 
     @property
     def self_signed(self) -> Path:
-        """Key and certificate of the tool's own making."""
+        """The file of the tool's key and certificate."""
         return self.path / "self-signed.pem"
 
     def generation_dir(self, generation: str) -> Path:
-        """All that one gateway reads."""
+        """Return the directory of one generation."""
         return self.run / generation
 
     def active(self) -> Active | None:
-        """What is in force, or None where nothing was ever accepted.
+        """Return the active generation and slot; None if none was ever accepted.
 
-        Raises EngineError where that cannot be told: a server that serves must not pass for one that does not.
+        Raises EngineError if the links cannot be read: a serving server must not be taken for one that does not serve.
         """
         try:
             generation = _read_link(self.run / CURRENT, GENERATION)[0]
@@ -89,7 +89,7 @@ class GatewayDir:
             ) from error
 
     def make(self, generation: str, slot: str, files: Mapping[str, str]) -> None:
-        """A gateway's files; it is not in force yet."""
+        """Write the files of a generation, which is not active yet."""
         _make_private_dir(self.path, os.geteuid(), os.getegid())
         for directory in (self.run, self.generation_dir(generation)):
             _make_private_dir(directory, *owner())
@@ -98,19 +98,19 @@ class GatewayDir:
         self.set_slot(generation, slot)
 
     def set_slot(self, generation: str, slot: str) -> None:
-        """Have a gateway send to a slot when it starts again."""
+        """Set the slot to which a gateway routes after its next start."""
         _replace_link(self.generation_dir(generation) / ACTIVE, f"{slot}.cfg")
 
     def activate(self, generation: str) -> None:
-        """Put a gateway in force."""
+        """Make a generation the active one."""
         _replace_link(self.run / CURRENT, generation)
 
     def deactivate(self) -> None:
-        """Have no gateway in force."""
+        """Make no generation active."""
         (self.run / CURRENT).unlink(missing_ok=True)
 
     def set_predecessor(self, generation: str, predecessor: str | None) -> None:
-        """Have a gateway take the ports from the one before when it starts; from nobody with None."""
+        """Set the generation from which a gateway takes its ports at the next start; None for none."""
         link = self.generation_dir(generation) / PREDECESSOR
         if predecessor is None:
             link.unlink(missing_ok=True)
@@ -118,17 +118,17 @@ class GatewayDir:
             _replace_link(link, f"../{predecessor}")
 
     def drop(self, generation: str) -> None:
-        """Delete a gateway's files."""
+        """Delete the files of a generation."""
         shutil.rmtree(self.generation_dir(generation), ignore_errors=True)
 
     def prune(self, kept: set[str]) -> None:
-        """Delete the generations that are not kept."""
+        """Delete the generations that are not in `kept`."""
         for directory in self.run.iterdir() if self.run.is_dir() else ():
             if directory.is_dir() and not directory.is_symlink() and directory.name not in kept:
                 self.drop(directory.name)
 
     def delete(self) -> None:
-        """All of it, what is in force first; the folders above go when nothing else is in them."""
+        """Delete the directory, and its parents if they are empty."""
         self.deactivate()
         shutil.rmtree(self.path, ignore_errors=True)
         for parent in list(self.path.parents)[:2]:
@@ -137,7 +137,7 @@ class GatewayDir:
 
 
 def write_private(path: Path, text: str, user: int, group: int) -> None:
-    """A new file that only its owner may read. Raises OSError."""
+    """Write a new file that only its owner may read. Raise OSError."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

@@ -1,4 +1,4 @@
-"""Certificates: somebody's own, checked before they are used, or one that the tool signs itself."""
+"""The certificate of a gateway: the user's own, which is checked, or one that the tool signs itself."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LOCAL_NAMES = ("127.0.0.1", "::1", "localhost")
 
 @dataclass(frozen=True)
 class KeyPair:
-    """`pem` holds chain and key; `certificate` is the one at its head, and `name` one that it is for."""
+    """A certificate with its key: `pem` is chain and key, `certificate` the first certificate, `name` a host of it."""
 
     pem: str
     certificate: str
@@ -28,12 +28,12 @@ class KeyPair:
 
     @property
     def identity(self) -> str:
-        """Changes with certificate and key, and tells nothing of either."""
+        """A digest that changes with certificate and key, and reveals neither."""
         return hashlib.sha256(self.pem.encode()).hexdigest()
 
 
 def load_key_pair(certificate: Path, key: Path) -> KeyPair:
-    """Somebody's own. Raises ConfigError when they cannot be used together, or any more."""
+    """Return the user's certificate and key. Raise ConfigError if they are unreadable, invalid or expired."""
     try:
         chain, private_key = certificate.read_text(encoding="utf-8"), key.read_text(encoding="utf-8")
         return _parse_pem(f"{chain.rstrip()}\n{private_key}")
@@ -45,7 +45,7 @@ def load_key_pair(certificate: Path, key: Path) -> KeyPair:
 
 
 def load_self_signed(path: Path, host: str) -> KeyPair | None:
-    """The self-signed one in the file, if it is for this host and good for a while."""
+    """Return the self-signed certificate in a file, if it is valid for this host and for a while; else None."""
     try:
         pair = _parse_pem(path.read_text(encoding="ascii"))
     except (OSError, ValueError, TypeError):
@@ -56,7 +56,7 @@ def load_self_signed(path: Path, host: str) -> KeyPair | None:
 
 
 def create_self_signed(path: Path, host: str) -> KeyPair:
-    """A self-signed one for the host and this machine's own names, in a file for its owner alone."""
+    """Create a self-signed certificate for the host and the local names, in a private file."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, text := _self_signed_pem(_host_names(host)), os.geteuid(), os.getegid())
     return _parse_pem(text)
@@ -102,7 +102,7 @@ def _subject_name(name: str) -> Any:
 
 
 def _parse_pem(pem: str) -> KeyPair:
-    """Raises ValueError and TypeError for what is no certificate with its key, or is over."""
+    """Return the first certificate and its key. Raise ValueError or TypeError if they do not fit or have expired."""
     from cryptography.hazmat.primitives import serialization
 
     certificate = _parse_certificate(pem)

@@ -1,4 +1,4 @@
-"""Bearer tokens: made by the system's source of chance, and kept as hashes alone."""
+"""Bearer tokens: random, and stored as hashes."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ HEAD = "# SHA-256 of the bearer tokens that a gateway lets in, and whose they ar
 
 
 def generate() -> str:
-    """256 bits, in characters that a header takes."""
+    """Return a random token of 256 bits, in characters that a header may have."""
     return secrets.token_urlsafe(32)
 
 
 def hash_token(token: str) -> str:
-    """What is kept of it, and what the gateway compares with."""
+    """Return the hash that is stored, and that the gateway compares."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def read(path: Path) -> dict[str, str]:
-    """Hashes by the names of their holders. Raises ConfigError."""
+    """Return the hashes by the names of their holders. Raise ConfigError."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -45,7 +45,7 @@ def read(path: Path) -> dict[str, str]:
 
 
 def write(path: Path, hashes: Mapping[str, str]) -> None:
-    """The whole file anew, for its owner alone; a reader sees the old one or the new one. Raises OSError."""
+    """Write the file atomically, readable only by its owner. Raise OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.new")
     lines = (f"{token_hash} {name}\n" for name, token_hash in sorted(hashes.items()))
@@ -54,7 +54,7 @@ def write(path: Path, hashes: Mapping[str, str]) -> None:
 
 
 def read_or_create(path: Path) -> str:
-    """The tool's own token in the file, made when it is not there."""
+    """Return the tool's own token in the file; create it if it is missing."""
     try:
         return path.read_text(encoding="ascii").strip()
     except FileNotFoundError:
