@@ -58,7 +58,7 @@ def xla_problem(graph: Any, flags: Mapping[str, object]) -> Unfit | None:
     allowed = any(str(flags.get(name, "false")).lower() in ("true", "1") for name in XLA_FLAGS)
     compiled_part = "" if allowed else op_sets.compiled_by_xla(graph)
     return (
-        Unfit(f"it has {compiled_part}, and servers do not compile with XLA unless told", XLA_REMEDY)
+        Unfit(f"it has {compiled_part}, and servers compile with XLA only where a flag enables it", XLA_REMEDY)
         if compiled_part
         else None
     )

@@ -132,7 +132,7 @@ def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
     )
     with engine.locks.acquire("half_plus_two", "local", 0.0):
         far.remove(far.inspect().id)
-        with pytest.raises(LockHeld, match=r"was taken away meanwhile$"):
+        with pytest.raises(LockHeld, match=r"was lost$"):
             engine.promote(there, 1.0, lambda _: None)
         with far.hold(0.0), pytest.raises(LockHeld, match=r"meanwhile; it is held by process .* on far"):
             engine.write_config(there, Rendered({}), ())

@@ -154,9 +154,7 @@ def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_H
     except docker.errors.DockerException as error:
         if isinstance(error.__cause__ or error.__context__, OSError | HTTPError):
             raise _unreachable(action, error, seconds, hint) from error
-        raise EngineError(
-            f"{action}: {_explanation(error)}", hint="docker info and docker version tell more"
-        ) from error
+        raise EngineError(f"{action}: {_explanation(error)}", hint="see docker info and docker version") from error
 
 
 def _api_failure(action: str, error: Any) -> EngineError:
@@ -170,7 +168,7 @@ def _api_failure(action: str, error: Any) -> EngineError:
         )
     if missing := MISSING_SOURCE.search(reason):
         return invisible_directory(missing[1] or missing[2])
-    return EngineError(f"{action}: {reason}", hint="docker info and docker ps -a tell more")
+    return EngineError(f"{action}: {reason}", hint="see docker info and docker ps -a")
 
 
 def invisible_directory(directory: object) -> EngineError:
@@ -195,7 +193,7 @@ def _unreachable(action: str, error: Exception, seconds: float, hint: str) -> En
         )
     if "timed out" in text.lower():
         return EngineUnavailable(
-            f"{action} did not answer within {seconds:g} s", hint="docker info tells whether it hangs"
+            f"{action} did not answer within {seconds:g} s", hint="docker info shows whether it hangs"
         )
     return EngineUnavailable(f"{action} cannot be reached: {_root_cause(error)[:200]}", hint=hint)
 

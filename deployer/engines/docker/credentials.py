@@ -61,9 +61,9 @@ def config_problems(file: Path | None = None) -> Iterator[tuple[str, str]]:
         yield problem, f"correct {file}"
     for key in ("auths", "credHelpers", "proxies", "HttpHeaders"):
         if not isinstance(raw.get(key, {}), Mapping):
-            yield f"{key} in {file} is no object, and is ignored", f"correct {file}"
+            yield f"{key} in {file} is not an object, and is ignored", f"correct {file}"
     if not isinstance(raw.get("credsStore", ""), str):
-        yield f"credsStore in {file} is no text, and is ignored", f"correct {file}"
+        yield f"credsStore in {file} is not a string, and is ignored", f"correct {file}"
     for helper in {raw.get("credsStore"), *_mapping(raw.get("credHelpers")).values()}:
         if isinstance(helper, str) and helper and shutil.which(program := f"docker-credential-{helper}") is None:
             yield f"{program}, which {file} names, is not on PATH", f"install {program}, or take it out of {file}"

@@ -99,7 +99,7 @@ class EngineLock:
                 return None
         labels = container["Config"].get("Labels") or {}
         if f"{LOCK}owner" not in labels:
-            raise EngineError(f"there is a container {self.container} that is not deployer's", hint="rename it")
+            raise EngineError(f"the container {self.container} is not deployer's", hint="rename it")
         heartbeats = container["HostConfig"].get("RestartPolicy", {}).get("MaximumRetryCount", 0)
         return LockInfo(container["Id"], parse_owner(labels[f"{LOCK}owner"]), int(heartbeats))
 
@@ -183,9 +183,7 @@ class LockHandle:
         held = self.lock.inspect()
         if held is None or held.id != self.container_id:
             holder = f"; it is held by {held.owner_text}" if held else ""
-            raise LockHeld(
-                f"the lock on {self.lock.name} [{self.lock.env}] was taken away meanwhile{holder}", hint="run it again"
-            )
+            raise LockHeld(f"the lock on {self.lock.name} [{self.lock.env}] was lost{holder}", hint="run it again")
 
 
 def locked_deployments(client: Any, project: str) -> set[tuple[str, str]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 MEANINGS = {
-    137: "killed, most likely for want of memory: raise docker.memory",
+    137: "killed, most likely because memory ran out: raise docker.memory",
     132: "it needs CPU instructions that this machine lacks: the image is for another processor",
     126: "its entrypoint cannot be run: the image is not a model server's, or for another processor",
     127: "its entrypoint does not exist: the image is not a model server's",
@@ -21,6 +21,6 @@ def exit_reason(state: Mapping[str, Any], mismatch: str = "") -> str:
     """
     code = state.get("ExitCode", 0)
     if state.get("OOMKilled"):
-        return f"its container was killed for want of memory (exit code {code}): raise docker.memory"
+        return f"its container ran out of memory (exit code {code}): raise docker.memory"
     reason = mismatch or MEANINGS.get(code) or state.get("Error") or "see its log"
     return f"its container ended with exit code {code}: {reason}"

@@ -96,7 +96,7 @@ def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Itera
         return
     problem = _network_problem(info)
     if problem:
-        yield Finding(GATEWAY, "error", f"a gateway cannot be had: {problem}", "take [gateway] out")
+        yield Finding(GATEWAY, "error", f"a gateway is not possible: {problem}", "take [gateway] out")
     elif find_image(client, settings.image) is None:
         text = f"the engine does not have {settings.image}"
         yield Finding(GATEWAY, "warning", text, f"docker pull {settings.image}")

@@ -30,9 +30,9 @@ def stale(container: Any, models_dir: Path, config: Path, models: Iterable[Serve
     if visible is None:
         return ""
     if any(visible.get(container_path) != _size_and_mtime(host_path) for container_path, host_path in expected.items()):
-        return f"its container does not see {models_dir} as it is: the folder was removed and made again"
+        return f"its container does not see {models_dir} as it is: the directory was deleted and created again"
     if CONFIG not in visible or (config.is_file() and visible[CONFIG] != _size_and_mtime(config)):
-        return f"its container does not see {config.parent} as it is: the folder was removed"
+        return f"its container does not see {config.parent} as it is: the directory was deleted"
     return ""
 
 

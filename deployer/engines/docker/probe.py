@@ -62,7 +62,7 @@ def _visibility_findings(
 
 def _version_findings(result: ProbeResult, image: str, models: Sequence[Model]) -> Iterator[Finding]:
     if not result.tensorflow:
-        yield Finding("image", "warning", f"{image} does not tell its TensorFlow's version", "check docker.image")
+        yield Finding("image", "warning", f"{image} does not report its TensorFlow version", "check docker.image")
         return
     installed = ".".join(map(str, result.tensorflow))
     newer = [model for model in models if major_minor(model.info.tensorflow) > result.tensorflow]

@@ -269,7 +269,7 @@ class DockerState:
             )
         if base and project is None and is_started_by_us(container) and project_from_name(container) == "":
             directory = container["Labels"].get(f"{LABEL}folder") or container["Labels"].get(f"{LABEL}gateway")
-            return f"{subject} is of this name and of no project, and was deployed from another folder: {directory}"
+            return f"{subject} is of this name and of no project, and was deployed from another directory: {directory}"
         return None
 
 

@@ -86,7 +86,7 @@ def _start(directory: Path, release: Release, launch: Launch, held: tuple[HeldPo
         run_dir.write_labels(directory, dataclasses.replace(release, pid=pid))
     except OSError as error:
         releases.discard(directory)
-        problem = f"the run folder {directory} cannot be written: {error.strerror or error}"
+        problem = f"the run directory {directory} cannot be written: {error.strerror or error}"
         raise EngineError(problem, hint=os_error_hint(error)) from error
     except BaseException:
         releases.discard(directory)

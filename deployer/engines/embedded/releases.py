@@ -29,7 +29,9 @@ def require_labels(directory: Path) -> Release:
     """Return the labels of a run directory. Raise EngineError if it has none."""
     release = run_dir.read_labels(directory)
     if release is None:
-        raise EngineError(f"the run folder {directory} lost its {run_dir.RELEASE_FILE}", hint="run the command again")
+        raise EngineError(
+            f"the run directory {directory} lost its {run_dir.RELEASE_FILE}", hint="run the command again"
+        )
     return release
 
 

@@ -80,7 +80,7 @@ class Admin:
         with _socket_errors():
             reply = self._execute(";".join(commands)).strip()
         if reply:
-            raise EngineError(f"the gateway refused to switch: {reply[:200]}", hint="deployer up again makes it anew")
+            raise EngineError(f"the gateway refused to switch: {reply[:200]}", hint="deployer up replaces it")
 
     def _execute(self, command: str) -> str:
         # The socket is opened through its directory: its own path may be longer than the kernel accepts.
@@ -100,4 +100,6 @@ def _socket_errors() -> Iterator[None]:
     try:
         yield
     except (OSError, ValueError, IndexError) as error:
-        raise EngineError(f"the gateway cannot be spoken to: {error}", hint="run the command again") from error
+        raise EngineError(
+            f"the gateway's admin socket cannot be used: {error}", hint="run the command again"
+        ) from error

@@ -269,5 +269,5 @@ def _check_unprivileged(port: int) -> None:
 
 def _remedy(log: list[str]) -> str:
     if any("cannot bind" in line for line in log):
-        return "somebody else listens there: choose another port"
+        return "another process listens on the port: choose another one"
     return "check [gateway], gateway.image, and haproxy.cfg.j2 if it is your own"

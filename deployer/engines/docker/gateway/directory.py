@@ -85,7 +85,7 @@ class GatewayDir:
         except OSError as error:
             hint = "it is its owner's alone: run the command as the user who deployed it"
             raise EngineError(
-                f"the gateway's folder {self.path} cannot be read: {error.strerror}", hint=hint
+                f"the gateway's directory {self.path} cannot be read: {error.strerror}", hint=hint
             ) from error
 
     def make(self, generation: str, slot: str, files: Mapping[str, str]) -> None:

@@ -113,5 +113,5 @@ def test_one_that_was_told_to_stop_does_not_answer(folder, said, answers):
 
 def test_nobody_there(folder):
     assert not Admin(folder).accepts_requests()
-    with pytest.raises(EngineError, match="cannot be spoken to"):
+    with pytest.raises(EngineError, match="admin socket cannot be used"):
         Admin(folder).route_to("a")
