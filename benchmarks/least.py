@@ -10,9 +10,8 @@ from __future__ import annotations
 import time
 import urllib.request
 
-import typer
-
 import docker
+import typer
 
 NAME, MODEL = "least", "table"
 app = typer.Typer()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Spec
 from deployer.engines.base import Engine
+from deployer.engines.docker import context
 from deployer.errors import EngineError
 
 if TYPE_CHECKING:
@@ -65,12 +66,19 @@ def select_engines(spec: Spec) -> EngineSelection:
     """
     if spec.engine != "auto":
         return EngineSelection((ENGINES[spec.engine](spec),))
-    from deployer.engines.docker import api, context
-
-    docker_problem = "" if context.choose(spec.docker.host).source else api.docker_problem()
+    docker_problem = "" if context.choose(spec.docker.host).source else _docker_problem()
     return EngineSelection(
         tuple(make(spec) for name, make in ENGINES.items() if name != "docker" or not docker_problem), docker_problem
     )
+
+
+def _docker_problem() -> str:
+    # The SDK is imported only where there is an engine to ask.
+    if problem := context.socket_problem():
+        return problem
+    from deployer.engines.docker import api
+
+    return api.docker_problem()
 
 
 def unselected_engines(spec: Spec) -> EngineSelection:
@@ -82,14 +90,8 @@ def unselected_engines(spec: Spec) -> EngineSelection:
         return EngineSelection(())
     if spec.engine == "docker":
         return EngineSelection((_embedded(spec),))
-    from deployer.engines.docker import api, context
-
-    docker_problem = "" if context.choose(spec.docker.host).source else api.socket_problem()
-    return (
-        EngineSelection((), docker_problem)
-        if docker_problem
-        else EngineSelection((_with_short_timeout(_docker(spec)),))
-    )
+    docker_problem = "" if context.choose(spec.docker.host).source else context.socket_problem()
+    return EngineSelection(() if docker_problem else (_with_short_timeout(_docker(spec)),), docker_problem)
 
 
 def with_short_timeout(engine: Engine) -> Engine:

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from deployer.engines.process import RUN_DIR_FLAG
 from deployer.errors import EngineError, PortTaken
 
@@ -129,8 +131,6 @@ def _bind_error(host: str, port: int, error: OSError) -> EngineError:
 
 def holder(port: int) -> str:
     """Return which process listens on a port, as far as this user may see it."""
-    import psutil
-
     try:
         for connection in psutil.net_connections("tcp"):
             if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
@@ -141,8 +141,6 @@ def holder(port: int) -> str:
 
 
 def _process_name(pid: int | None) -> str:
-    import psutil
-
     if pid is None:
         return "another user's process"
     try:

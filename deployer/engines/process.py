@@ -10,12 +10,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import psutil
 
 from deployer.errors import EngineError
-
-if TYPE_CHECKING:
-    import psutil
+from deployer.system.wait import Deadline, wait_until
 
 MODULE = "deployer.server"
 RUN_DIR_FLAG = "--run_dir="
@@ -53,10 +52,6 @@ def start(arguments: Sequence[str], run_dir: Path, log: Path, descriptors: Seque
 
 
 def _await_arguments(pid: int, run_dir: Path) -> None:
-    import psutil
-
-    from deployer.system.wait import Deadline, wait_until
-
     def cmdline_visible() -> bool:
         try:
             process = psutil.Process(pid)
@@ -70,8 +65,6 @@ def _await_arguments(pid: int, run_dir: Path) -> None:
 
 def used_bytes(server: psutil.Process) -> int:
     """Return the resident memory of a process; 0 if it has just ended."""
-    import psutil
-
     try:
         return int(server.memory_info().rss)
     except psutil.Error:
@@ -80,23 +73,17 @@ def used_bytes(server: psutil.Process) -> int:
 
 def free_bytes() -> int:
     """Return the memory that this machine can allocate without swapping."""
-    import psutil
-
     return int(psutil.virtual_memory().available)
 
 
 def find(run_dir: Path, pid: int | None) -> psutil.Process | None:
     """Return the running server of a run directory, or None. Without a recorded pid, search all processes."""
-    import psutil
-
     if pid is not None:
         return _own_process(pid, run_dir)
     return next(filter(None, (_own_process(candidate, run_dir) for candidate in psutil.pids())), None)
 
 
 def _own_process(pid: int, run_dir: Path) -> psutil.Process | None:
-    import psutil
-
     try:
         process = psutil.Process(pid)
         if run_dir_argument(run_dir) in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE:
@@ -108,8 +95,6 @@ def _own_process(pid: int, run_dir: Path) -> psutil.Process | None:
 
 def stop(process: psutil.Process, grace_seconds: float) -> None:
     """Terminate a process, kill it after `grace_seconds`, and wait for its end."""
-    import psutil
-
     try:
         process.terminate()
         if not _await_exit(process, grace_seconds):
@@ -120,10 +105,6 @@ def stop(process: psutil.Process, grace_seconds: float) -> None:
 
 
 def _await_exit(process: psutil.Process, seconds: float) -> bool:
-    import psutil
-
-    from deployer.system.wait import Deadline, wait_until
-
     def has_exited() -> bool:
         try:
             # A zombie has released its ports and memory once its last thread has ended.

@@ -16,7 +16,7 @@ from support.world import free_port, servers
 def test_a_taken_port_is_said_with_the_process_that_has_it_and_once(project, monkeypatch):
     usual = free_port()
     monkeypatch.setattr("deployer.rollout.notices.defaults.REST_PORT", usual)
-    monkeypatch.setattr("deployer.engines.embedded.starting.REST_PORT", usual)
+    monkeypatch.setattr("deployer.engines.embedded.launcher.REST_PORT", usual)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", usual))
         taken.listen()

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
 from typing import Any
+
+import docker.errors
+import requests
+from docker import APIClient, DockerClient
+from docker.transport import UnixHTTPAdapter
+from urllib3.exceptions import HTTPError
 
 from deployer.engines.docker import context as docker_context
 from deployer.engines.docker import credentials
@@ -22,7 +26,6 @@ PORT = re.compile(r"(?:\d+\.\d+\.\d+\.\d+|\[[0-9a-f:]*\]):(\d+)")
 MISSING_SOURCE = re.compile(r"bind source path does not exist: (.+)|error while creating mount source path '(.+?)'")
 """The messages about a bind mount whose source the engine does not see."""
 
-UNIX_SCHEME = "unix://"
 START_HINT = "start the Docker Engine: systemctl start docker, or open Docker Desktop"
 OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first version with typed bind mounts, which make a missing source an error."""
@@ -37,7 +40,7 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
     address = host or docker_context.address()
     source = docker_context.choose(host).source
     action = f"the Docker Engine at {address}{f' ({source})' if source else ''}"
-    if not address.startswith(UNIX_SCHEME):
+    if not address.startswith(docker_context.UNIX_SCHEME):
         raise EngineUnavailable(
             f"{action} is on another machine, which does not see this machine's models",
             hint=f"{_switch_hint(source)}; remote engines come later",
@@ -46,7 +49,7 @@ def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
     with docker_errors(action, seconds, hint):
         version = _ping_api_version(address, seconds)
         check_version(address, version)
-        return _client_class()(base_url=address, version=version, timeout=seconds)
+        return _Client(address, version, seconds)
 
 
 def check_version(address: str, version: str) -> None:
@@ -64,32 +67,25 @@ def parse_api_version(version: str) -> tuple[float, ...]:
     return tuple(map(int, parts)) if all(part.isdecimal() for part in parts) else (float("inf"),)
 
 
-@cache
-def _client_class() -> Any:
-    import docker
+class _Api(APIClient):  # type: ignore[misc]
+    """The SDK's API client. It reads the user's `config.json` at once, and fails at values that it does not expect."""
 
-    # The SDK reads the user's `config.json` at once, and fails at values that it does not expect.
-    class Api(docker.APIClient):  # type: ignore[misc]
-        @property
-        def _general_configs(self) -> dict[str, Any]:
-            return dict(self.__dict__["read"])
+    @property
+    def _general_configs(self) -> dict[str, object]:
+        return dict(self.__dict__["read"])
 
-        @_general_configs.setter
-        def _general_configs(self, raw: object) -> None:
-            self.__dict__["read"] = credentials.sanitized_config(raw)
+    @_general_configs.setter
+    def _general_configs(self, raw: object) -> None:
+        self.__dict__["read"] = credentials.sanitized_config(raw)
 
-    class Client(docker.DockerClient):  # type: ignore[misc]
-        def __init__(self, **arguments: Any) -> None:
-            self.api = Api(**arguments)
 
-    return Client
+class _Client(DockerClient):  # type: ignore[misc]
+    def __init__(self, address: str, version: str, seconds: float) -> None:
+        self.api = _Api(base_url=address, version=version, timeout=seconds)
 
 
 def _ping_api_version(address: str, seconds: float) -> str:
     """Return the API version of an engine from its quickest answer."""
-    import requests
-    from docker.transport import UnixHTTPAdapter
-
     # The SDK would ask `/version`, for which the engine starts programs.
     with requests.Session() as session:
         session.mount("http+docker://", UnixHTTPAdapter(f"http+{address}", seconds))
@@ -109,25 +105,12 @@ def _switch_hint(source: str) -> str:
 def docker_problem(address: str | None = None) -> str:
     """Return why the default Docker Engine cannot be used; empty if it answers."""
     address = address or docker_context.DEFAULT_ADDRESS
-    if problem := socket_problem(address):
+    if problem := docker_context.socket_problem(address):
         return problem
     try:
         connect(address).close()
     except EngineError as error:
         return f"Docker cannot be used: {error.message}"
-    return ""
-
-
-def socket_problem(address: str | None = None) -> str:
-    """Return why the socket of the default Docker Engine cannot be opened; empty if it can. Asks no engine."""
-    socket = (address or docker_context.DEFAULT_ADDRESS).removeprefix(UNIX_SCHEME)
-    if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
-        import shutil
-
-        installed = shutil.which("dockerd") or shutil.which("docker")
-        return f"Docker is installed and not running: no {socket}" if installed else "Docker is not installed"
-    if not os.access(socket, os.R_OK | os.W_OK):
-        return f"Docker cannot be used: this user may not open {socket}"
     return ""
 
 
@@ -137,10 +120,6 @@ def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_H
 
     `hint` is for an engine that cannot be reached.
     """
-    import docker.errors
-    import requests
-    from urllib3.exceptions import HTTPError
-
     try:
         yield
     except docker.errors.ImageNotFound as error:
@@ -207,8 +186,6 @@ def _root_cause(error: BaseException) -> str:
 
 def remove_container(container: Any) -> None:
     """Remove a container; wait for its end if a killed command has asked for the removal already."""
-    import docker.errors
-
     try:
         container.remove(force=True)
     except docker.errors.APIError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from deployer.errors import EngineUnavailable
 
+UNIX_SCHEME = "unix://"
 DEFAULT_ADDRESS = "unix:///var/run/docker.sock"
 DEFAULT_CONTEXT = "default"
 
@@ -45,6 +47,17 @@ def address(environ: Mapping[str, str] = os.environ) -> str:
         return environ["DOCKER_HOST"]
     name = choose(None, environ).context
     return DEFAULT_ADDRESS if name == DEFAULT_CONTEXT else _context_host(_config_dir(environ), name)
+
+
+def socket_problem(address: str | None = None) -> str:
+    """Return why the socket of the default Docker Engine cannot be opened; empty if it can. Asks no engine."""
+    socket = (address or DEFAULT_ADDRESS).removeprefix(UNIX_SCHEME)
+    if not os.path.exists(socket):  # noqa: PTH110 - a socket that may not be looked at is none
+        installed = shutil.which("dockerd") or shutil.which("docker")
+        return f"Docker is installed and not running: no {socket}" if installed else "Docker is not installed"
+    if not os.access(socket, os.R_OK | os.W_OK):
+        return f"Docker cannot be used: this user may not open {socket}"
+    return ""
 
 
 def _config_dir(environ: Mapping[str, str]) -> Path:

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import docker.errors
+
 from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
@@ -90,8 +92,6 @@ class EngineLock:
 
     def inspect(self) -> LockInfo | None:
         """Return the current lock, or None. Raise EngineError for a container that is not a lock."""
-        import docker.errors
-
         with docker_errors(f"looking at {self.container}"):
             try:
                 container = self.client.api.inspect_container(self.container)
@@ -114,8 +114,6 @@ class EngineLock:
 
     def remove(self, container_id: str) -> None:
         """Remove the lock of one holder and no other; no error if it is gone or being removed."""
-        import docker.errors
-
         with docker_errors(f"removing {self.container}"):
             try:
                 self.client.api.remove_container(container_id, force=True, v=True)
@@ -147,8 +145,6 @@ class EngineLock:
 
     def _create(self) -> str | None:
         """Return the id of the new container, or None if the name exists."""
-        import docker.errors
-
         labels = {f"{LOCK}project": self.project, f"{LOCK}name": self.name, f"{LOCK}env": self.env}
         labels[f"{LOCK}owner"] = current_owner().to_json()
         host = {"NetworkMode": "none", "LogConfig": {"Type": "none"}}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import docker.errors
+
 from deployer.engines.docker import credentials
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
@@ -36,8 +38,6 @@ REMEDIES = (
 
 def pull(client: Any, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]) -> None:
     """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`."""
-    import docker.errors
-
     progress(f"pulling {image}")
     login = credentials.for_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
     if login.problem:

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import docker.errors
+
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import familiar_name, pull
 from deployer.results.deployment import NamedImage
@@ -48,8 +50,6 @@ class DockerImages:
 
 def find_image(client: Any, name: str) -> Any:
     """Return the engine's image of that name, or None."""
-    import docker.errors
-
     with docker_errors(f"looking for image {name}"):
         try:
             return client.images.get(name)

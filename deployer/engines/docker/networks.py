@@ -13,6 +13,9 @@ from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
+import docker.errors
+from docker.types import IPAMConfig, IPAMPool
+
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.ownership import Ownership
 from deployer.errors import EngineError
@@ -60,8 +63,6 @@ class Networks:
 
     def remove(self, *, keep: Set[str] = frozenset()) -> None:
         """Remove all networks but those of the kinds in `keep`."""
-        import docker.errors
-
         for network in self._owned():
             if network.attrs["Labels"].get(KIND_LABEL, PLAIN) not in keep:
                 with contextlib.suppress(docker.errors.NotFound):
@@ -89,9 +90,6 @@ def slot_addresses(network: Any) -> tuple[str, str]:
 
 
 def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
-    import docker.errors
-    from docker.types import IPAMConfig
-
     for _ in range(ATTEMPTS):
         pool = _free_pool(client, network, labels)
         try:
@@ -105,8 +103,6 @@ def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
 
 
 def _free_pool(client: Any, network: str, labels: dict[str, str]) -> Any:
-    from docker.types import IPAMPool
-
     probe = client.networks.create(f"{network}-probe", driver="bridge", labels={**labels, KIND_LABEL: "probe"})
     try:
         config = _reloaded(probe).attrs["IPAM"]["Config"][0]

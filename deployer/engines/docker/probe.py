@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from docker.types import Mount
+
 from deployer.config.spec import Docker
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
@@ -122,8 +124,6 @@ def _run(client: Any, settings: Docker, models_dir: Path, script: str, arguments
 
 
 def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> dict[str, Any]:
-    from docker.types import Mount
-
     return {
         "image": settings.image,
         "entrypoint": ["bash", "-c", script, "bash"],

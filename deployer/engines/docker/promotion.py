@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from deployer.engines.docker import listing, networks
+from deployer.engines.docker import listing, networks, sdk_arguments
 from deployer.engines.docker.api import remove_container
 from deployer.engines.docker.gateway.config import Listen
 from deployer.engines.docker.gateway.containers import GatewayContainers
@@ -177,8 +177,6 @@ class Promotion:
             raise
 
     def _recreate(self, verified: Any) -> None:
-        from deployer.engines.docker import sdk_arguments
-
         config, host = sdk_arguments.recreation_config(verified.attrs, self.restart)
         config["Image"] = self._image(verified)
         endpoints: dict[str, Any] = {

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from docker.types import DeviceRequest, EndpointConfig, Mount
+
 from deployer.config.spec import Docker
 from deployer.engines import run_dir
 from deployer.engines.docker.container_spec import (
@@ -104,8 +106,6 @@ def create_arguments(
 def _address(placement: Placement) -> dict[str, Any]:
     if not placement.address:
         return {}
-    from docker.types import EndpointConfig
-
     # A fixed address outlives a restart.
     return {"networking_config": {placement.network: EndpointConfig("1.44", ipv4_address=placement.address)}}
 
@@ -138,8 +138,6 @@ def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
 
 
 def _mount(bind: Bind) -> Any:
-    from docker.types import Mount
-
     # With a typed mount a missing source is an error and not an empty directory.
     return Mount(target=bind.target, source=bind.source, type="bind", read_only=True)
 
@@ -162,8 +160,6 @@ def _limits(settings: Docker) -> dict[str, Any]:
     if settings.shm_size is not None:
         limits["shm_size"] = settings.shm_size
     if settings.gpus is not None:
-        from docker.types import DeviceRequest
-
         limits["device_requests"] = [DeviceRequest(count=settings.gpus, capabilities=[["gpu"]])]
     return limits
 

@@ -11,6 +11,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import docker.errors
+
 from deployer.engines import process, run_dir
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
@@ -130,8 +132,6 @@ class DockerState:
         While a verified candidate is started again in place of the old server, two containers have its release: the
         role tells which is meant. Raises the SDK's NotFound.
         """
-        import docker.errors
-
         filters = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
         listed = self.client.containers.list(all=True, filters=filters, sparse=True)
         owned = [container for container in listed if self.owns(container.attrs)]
@@ -142,8 +142,6 @@ class DockerState:
 
     def inspect_state(self, deployment: Deployment) -> dict[str, Any]:
         """Return the inspected state of a server's container; empty if it is gone."""
-        import docker.errors
-
         with docker_errors(f"looking at {deployment.release}"):
             try:
                 container = self.container(deployment)
@@ -154,8 +152,6 @@ class DockerState:
 
     def is_running(self, deployment: Deployment) -> bool:
         """Return whether a server runs. A container that restarts after a failure counts as ended."""
-        import docker.errors
-
         with docker_errors(f"looking at {deployment.release}"):
             try:
                 return bool(self.container(deployment).status in ("running", "created"))
@@ -178,8 +174,6 @@ class DockerState:
 
     def _stop(self, deployment: Deployment) -> Any:
         """Return the stopped container; None if it is gone."""
-        import docker.errors
-
         with docker_errors(f"stopping {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             container = self.container(deployment)
             container.stop(timeout=STOP_SECONDS)
@@ -187,8 +181,6 @@ class DockerState:
         return None
 
     def _remove(self, deployment: Deployment, container: Any) -> None:
-        import docker.errors
-
         with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             if container is not None:
                 remove_container(container)

@@ -13,6 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from docker.types import Mount
+
 from deployer.engines.docker.api import API_SECONDS, docker_errors, invisible_directory
 from deployer.errors import EngineError
 from deployer.results.checks import Finding
@@ -49,8 +51,6 @@ def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[F
 
 def _probe(client: Any, image: str, directory: Path) -> None:
     """Check a directory with a container that is never started. Raise EngineError."""
-    from docker.types import Mount
-
     with ExitStack() as stack, docker_errors(f"looking from a container into {directory}"):
         marker = stack.enter_context(_marker_file(directory))
         if marker is None:

@@ -13,16 +13,14 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import psutil
 
 from deployer.config.project import PROJECT
 from deployer.engines import process, run_dir
 from deployer.engines.ports import url_host
 from deployer.results.deployment import LOST, Deployment, Endpoints
 from deployer.results.model import NAME
-
-if TYPE_CHECKING:
-    import psutil
 
 RELEASE_ID = re.compile(r"\d{8}-\d{6}-\d{9}-[0-9a-f]{4}")
 PORT = re.compile(r"[1-9]\d{0,4}")
@@ -102,16 +100,12 @@ def _is_owned(directory: Path) -> bool:
 
 def find_servers() -> tuple[ServerProcess, ...]:
     """Return the servers of this user, of any project, whose labels agree or whose run directory was deleted."""
-    import psutil
-
     identified = (identify(pid) for pid in psutil.pids())
     return tuple(server for server in identified if server and (server.lost or server.labels_agree))
 
 
 def identify(pid: int) -> ServerProcess | None:
     """Return the server that a process runs; None for any other process."""
-    import psutil
-
     try:
         server = psutil.Process(pid)
         arguments = server.cmdline()
@@ -125,8 +119,6 @@ def identify(pid: int) -> ServerProcess | None:
 
 def _is_trusted(server: psutil.Process) -> bool:
     """Return whether a process is a Python of this user that sees the same files, and no container's."""
-    import psutil
-
     if server.status() == psutil.STATUS_ZOMBIE or set(server.uids()) != {os.getuid()}:
         return False
     if not Path(server.exe()).name.startswith("python"):
@@ -161,8 +153,6 @@ def _parse_run_dir(text: str) -> Path | None:
 
 def stop_lost(lost: Deployment, grace_seconds: float) -> None:
     """Stop a lost server once it has drained, unless its pid was reused."""
-    import psutil
-
     try:
         server = psutil.Process(lost.pid)
     except psutil.NoSuchProcess:

@@ -97,7 +97,7 @@ def test_engines_that_were_left_out_are_asked_for_a_moment(monkeypatch, tmp_path
     assert names(engines.unselected_engines(Spec(engine="docker"))) == ["embedded"]
     away = engines.unselected_engines(Spec(engine="embedded"))
     assert (names(away), away.docker_problem) == ([], "Docker is not installed")
-    monkeypatch.setattr(engines, "ASK_SECONDS", 0.2)
+    monkeypatch.setattr(engines, "SHORT_TIMEOUT_SECONDS", 0.2)
     with socket.socket(socket.AF_UNIX) as hanging:
         hanging.bind(str(tmp_path / "docker.sock"))
         hanging.listen()

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deployer.client.access import SERVER_NAME
 from deployer.config.render import text
 from deployer.config.spec import Gateway
-from deployer.engines.docker.gateway import tls, tokens
+from deployer.engines.docker.gateway import tokens
 from deployer.engines.docker.gateway.directory import SLOTS, GatewayDir
 from deployer.errors import ConfigError
 from deployer.results.deployment import digest
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.gateway.tls import KeyPair
 
 MOUNT = "/gateway"
 HOST = re.compile(r"[A-Za-z0-9_.:-]{1,255}")
@@ -47,7 +51,7 @@ class GatewayConfig:
 
         Raises ConfigError, TemplateError.
         """
-        certificate = self._certificate(directory, host)
+        certificate = self._certificate(directory, host, create=False)
         return digest(
             [
                 self.settings.image,
@@ -65,10 +69,7 @@ class GatewayConfig:
         files = {f"{slot}.cfg": self._config(listen, folder, slot, tool_token_hash) for slot in SLOTS}
         if self.settings.tokens:
             files[TOKENS] = "".join(f"{token_hash}\n" for token_hash in self._hashes())
-        if self.settings.tls:
-            pair = self._certificate(directory, listen.host) or tls.create_self_signed(
-                directory.self_signed, listen.host
-            )
+        if pair := self._certificate(directory, listen.host, create=True):
             files |= {
                 "server.pem": pair.pem,
                 CERTIFICATE: pair.certificate,
@@ -79,11 +80,16 @@ class GatewayConfig:
     def _hashes(self) -> list[str]:
         return sorted(tokens.read(self.settings.tokens).values()) if self.settings.tokens else []
 
-    def _certificate(self, directory: GatewayDir, host: str) -> tls.KeyPair | None:
+    def _certificate(self, directory: GatewayDir, host: str, *, create: bool) -> KeyPair | None:
         settings = self.settings
+        if not settings.tls:
+            return None
+        from deployer.engines.docker.gateway import tls  # imports cryptography
+
         if settings.certificate and settings.key:
             return tls.load_key_pair(settings.certificate, settings.key)
-        return tls.load_self_signed(directory.self_signed, host) if settings.tls else None
+        pair = tls.load_self_signed(directory.self_signed, host)
+        return tls.create_self_signed(directory.self_signed, host) if pair is None and create else pair
 
     def _config(self, listen: Listen, folder: str, slot: str, tool_token_hash: str) -> str:
         return text(

@@ -10,6 +10,9 @@ import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+import docker.errors
+from docker.types import Mount, Ulimit
+
 from deployer.engines import run_dir
 from deployer.engines.docker.api import CONFLICT, docker_errors, remove_container
 from deployer.engines.docker.gateway.admin import Admin
@@ -97,15 +100,11 @@ class GatewayContainers:
 
     def retire(self, gateway: GatewayContainer) -> None:
         """Let a container finish its requests, and remove it."""
-        import docker.errors
-
         with docker_errors(f"stopping a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
             self._stop(self.state.client.containers.get(gateway.id), gateway)
         self._remove_container(gateway)
 
     def _remove_container(self, gateway: GatewayContainer) -> None:
-        import docker.errors
-
         with docker_errors(f"removing a gateway of {self.name}"), contextlib.suppress(docker.errors.NotFound):
             remove_container(self.state.client.containers.get(gateway.id))
 
@@ -185,8 +184,6 @@ class GatewayContainers:
         return bool(container.status == "running")
 
     def _creation(self, listen: Listen, generation: str) -> dict[str, Any]:
-        from docker.types import Mount, Ulimit
-
         # Hardened as the servers are.
         files = FILES_PER_CONNECTION * self.config.settings.max_connections + 256
         return {
@@ -230,7 +227,6 @@ def _listed(container: Any) -> dict[str, Any]:
 
 def _disable_restart(container: Any) -> None:
     """Disable the restart of a container, also of one that is ending: the engine refuses that for a moment."""
-    import docker.errors
 
     def changed() -> bool:
         try:
@@ -247,8 +243,6 @@ def _disable_restart(container: Any) -> None:
 
 def _signal_stop(container: Any) -> None:
     """Tell a container to stop; no error if it has ended."""
-    import docker.errors
-
     try:
         container.kill(STOP_SIGNAL)
     except docker.errors.APIError as error:

@@ -10,6 +10,11 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
 from deployer.engines.docker.gateway.directory import write_private
 from deployer.errors import ConfigError
 
@@ -67,11 +72,6 @@ def _host_names(host: str) -> tuple[str, ...]:
 
 
 def _self_signed_pem(names: tuple[str, ...]) -> str:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "deployer gateway")])
     now = datetime.now(timezone.utc)
@@ -93,8 +93,6 @@ def _self_signed_pem(names: tuple[str, ...]) -> str:
 
 
 def _subject_name(name: str) -> Any:
-    from cryptography import x509
-
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -103,8 +101,6 @@ def _subject_name(name: str) -> Any:
 
 def _parse_pem(pem: str) -> KeyPair:
     """Return the first certificate and its key. Raise ValueError or TypeError if they do not fit or have expired."""
-    from cryptography.hazmat.primitives import serialization
-
     certificate = _parse_certificate(pem)
     key = serialization.load_pem_private_key(pem[pem.index("-----BEGIN", pem.rindex("-----END CERT")) :].encode(), None)
     if key.public_key() != certificate.public_key():
@@ -119,14 +115,10 @@ def _parse_pem(pem: str) -> KeyPair:
 
 
 def _parse_certificate(pem: str) -> Any:
-    from cryptography import x509
-
     return x509.load_pem_x509_certificates(pem.encode())[0]
 
 
 def _certificate_names(certificate: Any) -> tuple[str, ...]:
-    from cryptography import x509
-
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
