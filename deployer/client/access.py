@@ -1,6 +1,6 @@
-"""How the tool's own requests get through a gateway: with its bearer token, trusting just the gateway's certificate.
+"""Connections to a server, through the gateway in front of it: with its bearer token and its certificate.
 
-Without a gateway nothing is added. Files are read anew for each client: a gateway's update may change them.
+The files of both are read for each client: an update of the gateway may change them.
 """
 
 from __future__ import annotations
@@ -8,29 +8,34 @@ from __future__ import annotations
 import ssl
 import time
 from functools import cache
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deployer.errors import RequestFailed
 from deployer.results.deployment import Gateway
 
+if TYPE_CHECKING:
+    from grpc import Channel
+    from urllib3 import HTTPConnectionPool
+
 IDLE_SECONDS = 0.5
+# The file next to the certificate with a name that the certificate is for. It may be none that this machine has.
 SERVER_NAME = "server-name"
-"""Beside the certificate: a name that it is for. It may be for none that this machine is reached by."""
 
 
 def headers(gateway: Gateway | None) -> dict[str, str]:
-    """For REST. Raises RequestFailed without its token."""
+    """Return the headers of a REST request. Raises RequestFailed when the token cannot be read."""
     return {"Authorization": f"Bearer {_token(gateway)}"} if gateway else {}
 
 
 def metadata(gateway: Gateway | None) -> tuple[tuple[str, str], ...]:
-    """For gRPC."""
+    """Return the metadata of a gRPC call. Raises RequestFailed when the token cannot be read."""
     return (("authorization", f"Bearer {_token(gateway)}"),) if gateway else ()
 
 
-def tls_context(gateway: Gateway | None) -> Any:
-    """None without TLS. That very certificate is trusted, whatever it calls the host, and no other."""
+def tls_context(gateway: Gateway | None) -> ssl.SSLContext | None:
+    """Return a context that trusts the gateway's certificate alone, for any host name; None without TLS."""
     if gateway is None or gateway.certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -40,42 +45,42 @@ def tls_context(gateway: Gateway | None) -> Any:
     return context
 
 
-def connection_pool(rest: str, gateway: Gateway | None, seconds: float, size: int) -> Any:
-    """Connections to the REST base URL, kept for the next request; nothing is tried again."""
+def connection_pool(rest: str, gateway: Gateway | None, seconds: float, size: int) -> HTTPConnectionPool:
+    """Return a pool of at most `size` connections to a REST base URL. Nothing is retried."""
     from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
-    where, context = urlsplit(rest), tls_context(gateway)
+    url, context = urlsplit(rest), tls_context(gateway)
     sent = {"Content-Type": "application/json", **headers(gateway)}
     settings: dict[str, Any] = {"timeout": seconds, "maxsize": size, "retries": False, "headers": sent}
     if context is None:
-        return short_keepalive_pool(HTTPConnectionPool)(where.hostname or "", where.port, **settings)
+        return short_keepalive_pool(HTTPConnectionPool)(url.hostname or "", url.port, **settings)
     settings |= {"ssl_context": context, "assert_hostname": False}
-    return short_keepalive_pool(HTTPSConnectionPool)(where.hostname or "", where.port, **settings)
+    return short_keepalive_pool(HTTPSConnectionPool)(url.hostname or "", url.port, **settings)
 
 
 @cache
-def short_keepalive_pool(pool: Any) -> Any:
-    """Lets idle connections go before a server does: a request that crosses its goodbye would be lost."""
+def short_keepalive_pool(pool: type[HTTPConnectionPool]) -> type[HTTPConnectionPool]:
+    """Return a pool class that closes an idle connection before a server does: else a request could get lost."""
 
-    class Connection(pool.ConnectionCls):  # type: ignore[misc]
-        asked = 0.0
+    class Connection(pool.ConnectionCls):  # type: ignore[name-defined,misc]
+        last_request = 0.0
 
-        def request(self, *given: Any, **named: Any) -> None:
-            self.asked = time.monotonic()
-            super().request(*given, **named)
+        def request(self, *args: Any, **kwargs: Any) -> None:
+            self.last_request = time.monotonic()
+            super().request(*args, **kwargs)
 
         @property
         def is_connected(self) -> bool:
-            return time.monotonic() - self.asked < IDLE_SECONDS and super().is_connected
+            return time.monotonic() - self.last_request < IDLE_SECONDS and super().is_connected
 
-    class Pool(pool):  # type: ignore[misc]
+    class Pool(pool):  # type: ignore[valid-type,misc]
         ConnectionCls = Connection
 
     return Pool
 
 
-def grpc_channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, Any], ...]) -> Any:
-    """A gRPC channel."""
+def grpc_channel(address: str, gateway: Gateway | None, options: tuple[tuple[str, int], ...]) -> Channel:
+    """Return a gRPC channel to `host:port`."""
     import grpc
 
     if gateway is None or gateway.certificate is None:
@@ -89,8 +94,8 @@ def _token(gateway: Gateway) -> str:
     return _read(gateway.token).strip()
 
 
-def _read(path: Any) -> str:
+def _read(path: Path) -> str:
     try:
-        return str(path.read_text(encoding="ascii"))
+        return path.read_text(encoding="ascii")
     except OSError as error:
         raise RequestFailed(f"the gateway's {path.name} cannot be read: {error.strerror}") from error

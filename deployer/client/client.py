@@ -1,7 +1,7 @@
-"""Speaks to a model server, over REST (urllib3) and gRPC, and knows nothing of engines.
+"""The client of a model server, over REST and gRPC. It knows no engine.
 
-Answers are hostile input: they become values here or raise RequestFailed. Every call has a deadline. What a server
-refuses for load is asked again until then.
+Responses are untrusted input: they become values here, or RequestFailed is raised. Every call has a deadline, and is
+repeated until then while the server refuses it for load.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from functools import cached_property
 from http.client import HTTPConnection, HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from deployer.client import access, overload, tf_examples
-from deployer.client.overload import Retries
+from deployer.client.overload import Answer, Retries
 from deployer.errors import RequestFailed, RequestRefused
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Endpoints, Gateway
 from deployer.results.model import Signature, TensorSpec
@@ -27,28 +27,35 @@ from deployer.savedmodel import tensors
 from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.reader import INIT_SIGNATURE
 
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from grpc import Channel
+    from urllib3 import HTTPConnectionPool
+
+    from deployer.client.tf_examples import Array
+
 CHANNEL_OPTIONS = (
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts travel there, and can be long
+    ("grpc.max_metadata_size", 1 << 20),  # TensorFlow's error texts are sent there, and can be long
     ("grpc.enable_http_proxy", 0),
-    ("grpc.use_local_subchannel_pool", 1),  # else what `--measure` meets in a gap keeps a proof from connecting
+    ("grpc.use_local_subchannel_pool", 1),  # else a failed connection of `--measure` delays those of the gate
 )
 POOL_SIZE = 32
+# A kernel accepts a connection at once, however busy its processes are. One SYN may get lost.
 CONNECT_SECONDS = 3.0
-"""A kernel that is there takes a connection at once, however busy its processes are; a SYN may get lost once."""
+# A gRPC port answers a REST request with HTTP/2's first frame, which is no status line.
 HTTP2_SETTINGS_FRAME = re.compile(r"BadStatusLine\('\\x00\\x00.{1,4}\\x04")
-"""How a gRPC port answers a REST request: with HTTP/2's first frame, which is no status line."""
+# gRPC's errors for a server that answers in HTTP/1.1.
 HTTP1_ERROR = re.compile(r"http1\.x server|Failed parsing HTTP/2|Expected SETTINGS frame")
-"""What gRPC says of a server that answers in HTTP/1.1."""
 DEFAULT_PORTS_HINT = f"TensorFlow Serving's REST port is {REST_PORT} and its gRPC port {GRPC_PORT} by default"
+# The errors of reading a document that has another shape than expected.
 INVALID_RESPONSE = (KeyError, TypeError, ValueError, AttributeError, OverflowError)
-"""What reading a document raises when it has another shape than it should."""
 
 
 @dataclass(frozen=True)
 class ModelTarget:
-    """What a prediction is asked of; version None is the server's choice."""
+    """The signature of a model that a request is for. The server chooses the version where it is None."""
 
     model: str
     version: int | None
@@ -87,7 +94,7 @@ class Client:
             raise RequestFailed(f"the status of {model} cannot be understood: {str(body)[:200]}") from error
 
     def signatures(self, model: str, version: int) -> tuple[Signature, ...]:
-        """The signatures that the server declares for a version."""
+        """Return the signatures of a version. Raises RequestFailed."""
         body = self._get_json(f"/v1/models/{model}/versions/{version}/metadata")
         try:
             definitions = body["metadata"]["signature_def"]["signature_def"]
@@ -97,35 +104,37 @@ class Client:
         except INVALID_RESPONSE as error:
             raise RequestFailed(f"the metadata of {model} cannot be understood: {str(body)[:200]}") from error
 
-    def post_predict(self, model: str, version: int | str | None, body: bytes) -> Any:
-        """A predict request with a body as it stands; the parsed answer. `version` may be a label. Raises
-        RequestFailed, RequestRefused."""
+    def post_predict(self, model: str, version: int | str | None, body: bytes) -> object:
+        """Send a predict request in JSON; return the parsed answer. `version` may be a label.
+
+        Raises RequestFailed, and RequestRefused for an answer that is an error.
+        """
         return self._ask(model, version, tf_examples.PREDICT, body)
 
-    def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> Any:
+    def _ask(self, model: str, version: int | str | None, method: str, body: bytes) -> object:
         kind = "labels" if isinstance(version, str) else "versions"
         where = f"/{kind}/{version}" if version is not None else ""
         return self._post(f"/v1/models/{model}{where}:{method}", body)
 
     def predict_rest(
-        self, target: ModelTarget, inputs: Mapping[str, Any], outputs: tuple[TensorSpec, ...]
-    ) -> dict[str, Any]:
-        """Arrays in, arrays out, in column form; `outputs` says which dtypes the numbers in JSON stand for.
+        self, target: ModelTarget, inputs: Mapping[str, Array], outputs: tuple[TensorSpec, ...]
+    ) -> dict[str, Array]:
+        """Predict over REST: arrays by input name to arrays by output name. JSON has no dtypes: `outputs` gives them.
 
-        Raises RequestFailed, and MalformedTensor for values that do not form them.
+        Raises RequestFailed, and MalformedTensor for values that form no such array.
         """
         columns = {name: tensors.to_json(array) for name, array in inputs.items()}
         body = json.dumps({"signature_name": target.signature, "inputs": columns}).encode()
         answer = self.post_predict(target.model, target.version, body)
-        found = answer.get("outputs") if isinstance(answer, dict) else None
+        values = answer.get("outputs") if isinstance(answer, dict) else None
         if len(outputs) == 1:
-            found = {outputs[0].name: found}
-        if not isinstance(found, dict) or set(found) != {spec.name for spec in outputs}:
+            values = {outputs[0].name: values}
+        if not isinstance(values, dict) or set(values) != {spec.name for spec in outputs}:
             raise RequestFailed(f"the answer lacks outputs of signature {target.signature}: {str(answer)[:200]}")
-        return {spec.name: tensors.from_json(found[spec.name], spec.dtype) for spec in outputs}
+        return {spec.name: tensors.from_json(values[spec.name], spec.dtype) for spec in outputs}
 
-    def examples_rest(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> dict[str, Any]:
-        """Serialized tf.Example messages in, the answer of classify or regress out, as arrays."""
+    def examples_rest(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> dict[str, Array]:
+        """Classify or regress over REST: serialized tf.Example messages to arrays by output name."""
         rows = [tf_examples.to_json(example) for example in examples]
         body = json.dumps({"signature_name": target.signature, "examples": rows}).encode()
         answer = self._ask(target.model, target.version, method, body)
@@ -133,18 +142,22 @@ class Client:
             raise RequestFailed(f"the {method} answer lacks results: {str(answer)[:200]}")
         return tf_examples.from_json(answer["results"], method)
 
-    def examples_grpc(self, target: ModelTarget, method: str, examples: Sequence[bytes]) -> tuple[int, dict[str, Any]]:
-        """The same over gRPC, with the version that answered."""
+    def examples_grpc(
+        self, target: ModelTarget, method: str, examples: Sequence[bytes]
+    ) -> tuple[int, dict[str, Array]]:
+        """Classify or regress over gRPC; return the version that answered, and arrays by output name."""
         kind = {tf_examples.CLASSIFY: "Classification", tf_examples.REGRESS: "Regression"}[method]
         request = message_class(f"tensorflow.serving.{kind}Request")()
         _fill_model_spec(request.model_spec, target)
         tf_examples.fill_input(request.input, examples)
-        called = f"PredictionService/{method.title()}"
-        answer = self._call(called, request, f"{kind}Response")
+        answer = self._call(f"PredictionService/{method.title()}", request, f"{kind}Response")
         return answer.model_spec.version.value, tf_examples.from_response(answer, method)
 
-    def predict_grpc(self, target: ModelTarget, inputs: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Arrays in, arrays out with the version that answered. Raises RequestFailed, MalformedTensor."""
+    def predict_grpc(self, target: ModelTarget, inputs: Mapping[str, Array]) -> tuple[int, dict[str, Array]]:
+        """Predict over gRPC; return the version that answered, and arrays by output name.
+
+        Raises RequestFailed, MalformedTensor.
+        """
         request = message_class("tensorflow.serving.PredictRequest")()
         _fill_model_spec(request.model_spec, target)
         for name, array in inputs.items():
@@ -154,7 +167,7 @@ class Client:
         return answer.model_spec.version.value, arrays
 
     def reload(self, model_config: str) -> None:
-        """Hand the server a new ModelServerConfig, as text proto. Known models switch a moment later.
+        """Send the server a new ModelServerConfig, in text proto. It takes effect a moment later.
 
         Raises RequestFailed.
         """
@@ -168,44 +181,44 @@ class Client:
 
     @staticmethod
     def preload() -> None:
-        """Import what requests need. Done while a server loads, it costs nothing later."""
+        """Import what requests need, in the time that a server takes to load."""
         import grpc  # noqa: F401
         import urllib3  # noqa: F401
 
         message_class("tensorflow.serving.PredictRequest")
 
     def close(self) -> None:
-        """Let go of connections."""
+        """Close all connections."""
         if "_pool" in vars(self):
             self._pool.close()
         if "_channel" in vars(self):
             self._channel.close()
 
-    def _with_retries(self, ask: Callable[[], Any]) -> Any:
+    def _with_retries(self, request: Callable[[], Answer]) -> Answer:
         seconds = self.seconds if self.retry_seconds is None else self.retry_seconds
-        return overload.call_with_retries(ask, seconds, self.retries, self.exit_reason)
+        return overload.call_with_retries(request, seconds, self.retries, self.exit_reason)
 
     def _get_json(self, path: str) -> Any:
         return self._with_retries(lambda: self._get_json_once(path))
 
     def _get_json_once(self, path: str) -> Any:
-        """A GET by the standard library alone: readiness is asked for often, and by verbs that must start quickly."""
+        # http.client and not requests or urllib3: `status` must start quickly.
         try:
             return _parse_response(f"GET {path}", *self._get(path))
         except ConnectionRefusedError as error:
-            raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nobody listens there") from error
+            raise RequestFailed(f"{self.endpoints.rest} cannot be reached: nothing listens there") from error
         except TimeoutError as error:
             raise RequestFailed(f"{self.endpoints.rest} did not answer within {self.seconds:g} s") from error
         except (OSError, HTTPException, ValueError) as error:
             raise _connection_error(self.endpoints.rest, repr(error)) from error
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        """Status and body."""
-        where = urlsplit(self.endpoints.rest)
-        host, context = where.hostname or "", access.tls_context(self.gateway)
-        connection = HTTPConnection(host, where.port)
+        """Return the status and the body."""
+        url = urlsplit(self.endpoints.rest)
+        host, context = url.hostname or "", access.tls_context(self.gateway)
+        connection = HTTPConnection(host, url.port)
         with closing(connection):
-            connection.sock = self._connect(host, where.port)
+            connection.sock = self._connect(host, url.port)
             if context:
                 connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
             connection.request("GET", path, headers=access.headers(self.gateway))
@@ -213,15 +226,15 @@ class Client:
             return answer.status, answer.read()
 
     def _connect(self, host: str, port: int | None) -> socket.socket:
-        """Of a server that has gone with its address, as containers do, nothing comes back, not even a refusal."""
+        # A container that is gone took its address with it: a connection to it is not even refused.
         seconds = min(CONNECT_SECONDS, self.seconds)
         try:
-            connected = socket.create_connection((host, port or 80), seconds)
+            connection = socket.create_connection((host, port or 80), seconds)
         except TimeoutError as error:
             text = f"{self.endpoints.rest} cannot be reached: no connection within {seconds:g} s"
             raise RequestFailed(text) from error
-        connected.settimeout(self.seconds)
-        return connected
+        connection.settimeout(self.seconds)
+        return connection
 
     def _post(self, path: str, body: bytes) -> Any:
         return self._with_retries(lambda: self._post_once(path, body))
@@ -232,7 +245,7 @@ class Client:
         url = self.endpoints.rest + path
         try:
             answer = self._pool.urlopen("POST", path, body=body, redirect=False)
-        except exceptions.NewConnectionError as error:  # a TimeoutError of urllib3's, though nobody waited
+        except exceptions.NewConnectionError as error:  # urllib3 counts it as a TimeoutError
             raise _connection_error(url, str(error)) from error
         except exceptions.TimeoutError as error:
             raise RequestFailed(f"{url} did not answer within {self.seconds:g} s") from error
@@ -241,17 +254,17 @@ class Client:
         return _parse_response(f"POST {path}", answer.status, answer.data)
 
     @cached_property
-    def _pool(self) -> Any:
+    def _pool(self) -> HTTPConnectionPool:
         return access.connection_pool(self.endpoints.rest, self.gateway, self.seconds, POOL_SIZE)
 
     @cached_property
-    def _channel(self) -> Any:
+    def _channel(self) -> Channel:
         return access.grpc_channel(self.endpoints.grpc, self.gateway, CHANNEL_OPTIONS)
 
-    def _call(self, method: str, request: Any, answer: str) -> Any:
+    def _call(self, method: str, request: Message, answer: str) -> Message:
         return self._with_retries(lambda: self._call_once(method, request, answer))
 
-    def _call_once(self, method: str, request: Any, answer: str) -> Any:
+    def _call_once(self, method: str, request: Message, answer: str) -> Message:
         import grpc
 
         call = self._channel.unary_unary(
@@ -282,7 +295,7 @@ def _connection_error(url: str, reason: str) -> RequestFailed:
     return RequestFailed(f"{url} cannot be reached, or broke off: {reason}")
 
 
-def _fill_model_spec(model_spec: Any, target: ModelTarget) -> None:
+def _fill_model_spec(model_spec: Message, target: ModelTarget) -> None:
     model_spec.name = target.model
     model_spec.signature_name = target.signature
     if target.version is not None:
@@ -290,7 +303,7 @@ def _fill_model_spec(model_spec: Any, target: ModelTarget) -> None:
 
 
 def _parse_response(request: str, status: int, body: bytes) -> Any:
-    """The JSON of an answer. Raises RequestFailed for any other, and with the server's text for an error."""
+    """Return the JSON of a response. Raises RequestFailed for other text, and for an error of the server."""
     try:
         parsed = json.loads(body)
     except (ValueError, RecursionError) as error:

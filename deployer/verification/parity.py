@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployer.client import tf_examples
@@ -12,7 +12,7 @@ from deployer.savedmodel.tensors import REST_CANNOT_CARRY
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase, Tolerance
 
-Ask = Callable[[GoldenCase], dict[str, object]]
+Ask = Callable[[GoldenCase], Mapping[str, object]]
 
 
 class ParityError(Exception):
@@ -29,7 +29,7 @@ def grpc(client: Client, model: Model) -> Ask:
     return lambda case: by_grpc(client, model, model.version, case)[1]
 
 
-def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> dict[str, object]:
+def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, object]:
     """What a server answers over REST, by the version that is named, or by one of its choice."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -37,7 +37,7 @@ def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase)
     return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
 
 
-def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, dict[str, object]]:
+def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, object]]:
     """The same over gRPC, with the version that answered."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -80,7 +80,7 @@ def shapes_only(model: Model, case: GoldenCase) -> tuple[str, ...]:
     return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
 
 
-def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance: Tolerance) -> float | None:
+def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolerance: Tolerance) -> float | None:
     """The largest distance over all outputs; None where no values were compared. Raises ParityError at the first
     output that is too far off."""
     if set(answer) != set(case.outputs):
@@ -96,7 +96,7 @@ def compare(case: GoldenCase, answer: dict[str, object], model: Model, tolerance
     return worst
 
 
-def _as_empty(answer: dict[str, Any], case: GoldenCase) -> dict[str, object]:
+def _as_empty(answer: dict[str, Any], case: GoldenCase) -> Mapping[str, object]:
     """JSON ends the shape of an array without values at its first 0: what follows is not compared."""
     return {name: _reshaped(array, case.outputs.get(name)) for name, array in answer.items()}
 

@@ -65,7 +65,7 @@ def test_what_cannot_be_understood_is_not_yet_ready(world):
     assert look(world).readiness is Readiness.NOT_READY
     nobody = Client(Endpoints(f"http://127.0.0.1:{free_port()}", ""), 1.0)
     seen = availability.readiness(nobody, (ServedModel("m", (1,)),))
-    assert (seen.readiness, "nobody listens there" in seen.reason) == (Readiness.NOT_READY, True)
+    assert (seen.readiness, "nothing listens there" in seen.reason) == (Readiness.NOT_READY, True)
 
 
 def test_the_short_proof_looks_at_states_alone(world):
