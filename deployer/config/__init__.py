@@ -1,1 +1,1 @@
-"""deployer.toml: its dataclasses, reading it, and the files that are rendered from it."""
+"""deployer.toml: its dataclasses, its loader, and the files that are rendered from it."""

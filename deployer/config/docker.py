@@ -1,11 +1,11 @@
-"""Containers of the Docker engine."""
+"""The settings of containers: `[docker]`."""
 
 from __future__ import annotations
 
 import difflib
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from deployer.config.fields import STRICT, check_image, check_positive, doc, with_default
 from deployer.config.options import DockerOptions
@@ -15,9 +15,10 @@ from deployer.errors import InvalidValue
 RestartPolicy = Literal["no", "on-failure", "always", "unless-stopped"]
 HOST = re.compile(r"[a-z]{2,10}://[^\s\x00]{0,255}")
 USER = re.compile(r"[0-9]{1,10}(:[0-9]{1,10})?")
+# TensorFlow Serving's own image by tag. A digest says nothing about the image.
 STOCK_IMAGE = re.compile(r"(?P<name>((index\.)?docker\.io/)?tensorflow/serving)(:(?P<tag>[^@/]+))?")
-"""TensorFlow Serving's image by its tag; one that is pinned by a digest is what its owner says."""
 PLATFORM = re.compile(r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(/[a-z0-9.]{1,20})?")
+# The architectures of Linux images, each with its variants.
 ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "amd64": ("v1", "v2", "v3", "v4"),
     "arm64": ("v8",),
@@ -27,7 +28,6 @@ ARCHITECTURES: dict[str, tuple[str, ...]] = {
     "riscv64": (),
     "s390x": (),
 }
-"""Those that images for Linux are made for, with their variants."""
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 
 
@@ -35,7 +35,7 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,254}")
 class Docker(DockerOptions):
     """Containers of the Docker engine: `[docker]`."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     host: str | None = doc(
         "address of the Docker Engine, such as unix:///run/user/1000/docker.sock; unset: DOCKER_HOST, or the current "
@@ -68,7 +68,7 @@ class Docker(DockerOptions):
 
     @property
     def memory_bytes(self) -> int | None:
-        """The limit as a number; None without one."""
+        """The memory limit in bytes; None without a limit."""
         return None if self.memory is None else size_in_bytes(self.memory)
 
     def _check_limits(self) -> None:
@@ -83,13 +83,13 @@ class Docker(DockerOptions):
 
 
 def _check_gpu_image(image: str) -> None:
-    """TensorFlow Serving's own images come in two kinds, and the tag tells which. Of other images nothing is known."""
-    named = STOCK_IMAGE.fullmatch(image)
-    if named is None or "gpu" in (tag := named["tag"] or "latest"):
+    """Raise InvalidValue for a TensorFlow Serving image without GPU support, by its tag. Other images pass."""
+    match = STOCK_IMAGE.fullmatch(image)
+    if match is None or "gpu" in (tag := match["tag"] or "latest"):
         return
     raise InvalidValue(
         f"gpus is set, and the image {image} computes on the CPU alone",
-        hint=f'docker.image = "{named["name"]}:{tag}-gpu" or --image {named["name"]}:{tag}-gpu, or no gpus',
+        hint=f'docker.image = "{match["name"]}:{tag}-gpu" or --image {match["name"]}:{tag}-gpu, or no gpus',
         place=("image",),
     )
 
@@ -101,7 +101,7 @@ def _check_variable(name: str, value: str) -> None:
 
 
 def _check_platform(platform: str | None) -> None:
-    """Raises InvalidValue for what no image of a model server is for: it runs on Linux alone."""
+    """Raise InvalidValue for a platform that no model server runs on."""
     if platform is None:
         return
     system, *rest = platform.split("/")
@@ -116,7 +116,7 @@ def _check_platform(platform: str | None) -> None:
         known = ", ".join(ARCHITECTURES[rest[0]]) or "none"
         fault = f"has no variant that {rest[0]} is known to have: {known}"
     if fault:
-        words = [f"linux/{name}" for name in ARCHITECTURES]
-        close = difflib.get_close_matches(platform.lower(), words, n=1, cutoff=0.6)
-        hint = f"did you mean {close[0]}?" if close else "linux/amd64, or linux/arm64/v8"
+        platforms = [f"linux/{name}" for name in ARCHITECTURES]
+        matches = difflib.get_close_matches(platform.lower(), platforms, n=1, cutoff=0.6)
+        hint = f"did you mean {matches[0]}?" if matches else "linux/amd64, or linux/arm64/v8"
         raise InvalidValue(f"platform {platform[:40]!r} {fault}", hint=hint, place=("platform",))

@@ -1,4 +1,4 @@
-"""What every table of the document is written with: fields with help texts, and checks that several share."""
+"""Fields of the tables of `deployer.toml`, with their help texts and options, and checks that several tables share."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
 
 class Group(NamedTuple):
-    """Options that a command takes together; `--help` shows them in a panel. Those that are `always` taken need no
-    mention by a command."""
+    """Options that a command takes together, in a panel of `--help`. Every command takes the `always` groups."""
 
     name: str
     panel: str
@@ -26,10 +25,10 @@ class Group(NamedTuple):
 
 
 class Option(NamedTuple):
-    """How a field is typed on the command line.
+    """A field as an option of the command line.
 
-    `parse` makes the field's value of the text, of the list of texts where the option is `repeated`. Two fields may
-    have one spelling: each parses its own part of what was typed.
+    `parse` takes the text that was typed, or the list of texts of a `repeated` option, and returns the field's value.
+    Two fields may share a spelling: each parses its own part of the texts.
     """
 
     group: Group
@@ -40,7 +39,7 @@ class Option(NamedTuple):
     parse: Callable[[Any], Any] | None
 
 
-def doc(  # noqa: PLR0913 - what a field can say of itself
+def doc(  # noqa: PLR0913 - all that a field declares
     text: str,
     group: Group | None = None,
     *,
@@ -51,10 +50,10 @@ def doc(  # noqa: PLR0913 - what a field can say of itself
     parse: Callable[[Any], Any] | None = None,
     **more: Any,
 ) -> Any:
-    """A field with its text, which the reference, the schema and `--help` show.
+    """Return a dataclass field with a text for the reference, the schema and `--help`.
 
-    With a `group` it is an option, too: spelled like the field unless `names` says otherwise ("--quiet -q"), with the
-    text as its help unless `help` is another.
+    With a `group` it is also an option, spelled like the field unless `names` are given ("--quiet -q"). `help` replaces
+    the text in `--help`.
     """
     metadata: dict[str, Any] = {"doc": text}
     if group is not None:
@@ -62,25 +61,25 @@ def doc(  # noqa: PLR0913 - what a field can say of itself
     return field(metadata=metadata, **more)
 
 
-def with_default(base: Any, name: str, default: Any) -> Any:
-    """A field of a base again, with another default."""
+def with_default(base: Any, name: str, default: object) -> Any:
+    """Return a field of a base class with another default."""
     return field(metadata=base.__dataclass_fields__[name].metadata, default=default)
 
 
 def own_fields_first(kind: Any) -> list[dataclasses.Field[Any]]:
-    """The fields of a dataclass for readers: its own before those of its bases."""
+    """Return the fields of a dataclass, its own before those of its bases."""
     return sorted(dataclasses.fields(kind), key=lambda each: each.name not in kind.__annotations__)
 
 
 def option_name(kind: Any, name: str) -> str:
-    """The option that sets a field, as it is typed."""
+    """Return the option that sets a field, such as `--rest-port`."""
     option: Option | None = kind.__dataclass_fields__[name].metadata.get("option")
     return option.names[0].partition("/")[0] if option and option.names else f"--{name.replace('_', '-')}"
 
 
 @contextmanager
 def at(*place: str) -> Iterator[None]:
-    """Name the key that is being checked in an InvalidValue."""
+    """Add the key that the block checks to the place of an InvalidValue."""
     try:
         yield
     except InvalidValue as error:
@@ -89,18 +88,18 @@ def at(*place: str) -> Iterator[None]:
 
 
 def check_positive(name: str, value: float) -> None:
-    """Raises InvalidValue for what is no number above 0, or endless."""
+    """Raise InvalidValue unless the value is finite and above 0."""
     if not 0 < value < math.inf:
         raise InvalidValue(f"{name} {value:g} must be above 0 and finite", place=(name,))
 
 
-def check_whole(name: str, value: int, least: int, most: int) -> None:
-    """Raises InvalidValue for a number outside of what works."""
-    if not least <= value <= most:
-        raise InvalidValue(f"{name} {value} must be an integer from {least} to {most}", place=(name,))
+def check_whole(name: str, value: int, minimum: int, maximum: int) -> None:
+    """Raise InvalidValue unless the value is within the range."""
+    if not minimum <= value <= maximum:
+        raise InvalidValue(f"{name} {value} must be an integer from {minimum} to {maximum}", place=(name,))
 
 
 def check_image(name: str) -> None:
-    """Raises InvalidValue for what no registry could have."""
+    """Raise InvalidValue for a malformed image name."""
     if not IMAGE.fullmatch(name):
         raise InvalidValue(f"image {name[:80]!r} is not an image name", place=("image",))

@@ -1,6 +1,6 @@
-"""The server's flags under `[server]`: which there are, their types and the values that work.
+"""The flags of the model server, `[server.flags]`: their names, types and ranges.
 
-The table of them is that of the embedded server, which reads its command line by it.
+They come from the embedded server's own table, by which it parses its command line.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def check_flags(flags: Mapping[str, Value]) -> None:
-    """Refuse what no server could honour: unknown names, wrong types, values that cannot work. Raises InvalidValue."""
+    """Raise InvalidValue for an unknown flag, a value of the wrong type, and one that no server accepts."""
     for name, value in flags.items():
         with at(name):
             _check_type(_settable_flag(name), value)
@@ -32,14 +32,14 @@ def check_flags(flags: Mapping[str, Value]) -> None:
 
 
 def is_set_by_deployer(flag: Flag) -> bool:
-    """Whether `deployer` sets the flag by itself."""
+    """Return whether `deployer` sets the flag by itself, from another setting."""
     return bool(flag.setting)
 
 
 def suggest_flag(name: str) -> str:
-    """The hint that names the flag that was probably meant."""
-    close = difflib.get_close_matches(name, FLAGS, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else "docs/reference.md lists the flags"
+    """Return the hint for an unknown flag."""
+    matches = difflib.get_close_matches(name, FLAGS, n=1, cutoff=0.5)
+    return f"did you mean {matches[0]}?" if matches else "docs/reference.md lists the flags"
 
 
 def _settable_flag(name: str) -> Flag:

@@ -1,10 +1,10 @@
-"""What a change must show before it takes traffic, and while it is made."""
+"""The settings of verification and of measurements during a change: `[gate]`."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deployer.config.fields import STRICT, check_positive, doc
 from deployer.config.options import GateOptions
@@ -18,7 +18,7 @@ MAX_RATE = 1000.0
 class Gate(GateOptions):
     """What a candidate must pass before it takes traffic: `[gate]`."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     relative_tolerance: float | None = doc(
         "allowed relative distance from the golden answers; unset: per dtype", default=None
@@ -38,7 +38,7 @@ class Gate(GateOptions):
 
     @property
     def measure_rate(self) -> float | None:
-        """Requests a second, or None when nothing is measured."""
+        """The rate of requests during a change, per second; None when nothing is measured."""
         limited = self.max_failures is not None or self.max_gap_ms is not None
         return self.measure or (DEFAULT_RATE if limited else None)
 

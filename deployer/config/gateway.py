@@ -1,10 +1,10 @@
-"""The proxy that holds and guards the ports of a deployment on Docker."""
+"""The settings of the gateway, the proxy that holds the ports of a deployment on Docker: `[gateway]`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deployer.config.fields import STRICT, check_image, check_whole, doc
 from deployer.config.sizes import check_size, size_in_bytes
@@ -23,7 +23,7 @@ LIMITS = {
 class Gateway:
     """A proxy that holds the ports while servers behind it change, and guards them: `[gateway]`. Docker engine only."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     enabled: bool = doc("put a gateway in front of the server", default=False)
     image: str = doc("HAProxy's image, 2.6 or later; pin a tag or a digest", default="haproxy:3.0.5-bookworm")
@@ -52,16 +52,16 @@ class Gateway:
 
     @property
     def max_body_bytes(self) -> int | None:
-        """The limit as a number; None without one."""
+        """The limit of a request's body in bytes; None without a limit."""
         return None if self.max_body is None else size_in_bytes(self.max_body)
 
     def _check_certificate(self) -> None:
         if (self.certificate is None) != (self.key is None):
-            lacking = "key" if self.key is None else "certificate"
+            missing = "key" if self.key is None else "certificate"
             raise InvalidValue(
                 "certificate and key go together",
                 hint="give both, or neither for one of the tool's",
-                place=(lacking,),
+                place=(missing,),
             )
         if self.certificate is not None and not self.tls:
             raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", place=("tls",))

@@ -1,7 +1,6 @@
-"""The address that ports are bound to: what was typed becomes an IP address, or an error.
+"""The host that ports are bound to: a name or an address becomes an IP address, or is refused.
 
-Docker publishes a port on every interface when it does not understand the address, and so do some C libraries. So a
-name travels no further than this module.
+Docker and some C libraries bind to every interface when they cannot parse an address. So no other module sees a name.
 """
 
 from __future__ import annotations
@@ -19,16 +18,15 @@ EVERY_INTERFACE = ("0.0.0.0", "::")  # noqa: S104 - read, never bound unasked
 RESOLVE_SECONDS = 3.0
 LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
 HOST_NAME = re.compile(rf"(?=.{{1,253}}\Z){LABEL}(\.{LABEL})*\.?")
+# C parses these as addresses although parts are missing: 0, 127.1, 0x7f000001.
 NUMERIC = re.compile(r"(0[xX][0-9A-Fa-f]*|[0-9]+)(\.(0[xX][0-9A-Fa-f]*|[0-9]+))*\.?")
-"""What C reads as an address, though parts of it are missing: 0, 127.1, 0x7f000001."""
 QUAD, OCTET = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9}){3}"), 255
 WITH_PORT = re.compile(r"(?P<host>[^:]+|\[.*\]):\d{1,5}")
 HINT = "127.0.0.1 for this machine alone, 0.0.0.0 for every network that it is in"
 
 
 def resolve_host(host: str) -> str:
-    """The IP address that `host` means. Raises InvalidValue for what is no address, and for a name that does not
-    resolve to loopback."""
+    """Return the IP address of `host`. Raises InvalidValue for a malformed one, and for a name outside of loopback."""
     try:
         return _check_ip(ipaddress.ip_address(host))
     except ValueError:
@@ -51,12 +49,12 @@ def resolve_host(host: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches an address."""
+    """Return whether only this machine can reach an address."""
     return ipaddress.ip_address(host).is_loopback
 
 
 def check_family(host: str) -> None:
-    """Refuse an IPv6 address on a machine that has none. Raises ConfigError."""
+    """Raise ConfigError for an IPv6 address on a machine without IPv6."""
     if ":" not in host:
         return
     try:
@@ -67,30 +65,29 @@ def check_family(host: str) -> None:
             raise ConfigError(f"server.host: this machine has no IPv6, and {host} needs it", hint=HINT) from error
 
 
-def _check_ip(found: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.scope_id:
-            raise InvalidValue(f"host {found} names an interface: an address with a scope cannot be bound", hint=HINT)
-        found = found.ipv4_mapped or found
-    if found.is_multicast or found == ipaddress.IPv4Address("255.255.255.255"):
-        raise InvalidValue(f"host {found} is an address of several machines: no server listens there", hint=HINT)
-    return str(found)
+def _check_ip(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> str:
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.scope_id:
+            raise InvalidValue(f"host {address} names an interface: an address with a scope cannot be bound", hint=HINT)
+        address = address.ipv4_mapped or address
+    if address.is_multicast or address == ipaddress.IPv4Address("255.255.255.255"):
+        raise InvalidValue(f"host {address} is an address of several machines: no server listens there", hint=HINT)
+    return str(address)
 
 
 def _resolve_loopback(name: str) -> str:
-    """IPv4 first, as clients of `localhost` try it."""
-    found = [ipaddress.ip_address(text) for text in _resolve(name)]
-    foreign = [each for each in found if not each.is_loopback]
-    if foreign:
+    addresses = [ipaddress.ip_address(text) for text in _resolve(name)]
+    other = [address for address in addresses if not address.is_loopback]
+    if other:
         raise InvalidValue(
-            f"host {name!r} is the name of {foreign[0]}: only names of this machine's loopback are taken",
-            hint=f"to listen there, write the address: {foreign[0]}",
+            f"host {name!r} is the name of {other[0]}: only names of this machine's loopback are taken",
+            hint=f"to listen there, write the address: {other[0]}",
         )
-    return str(min(found, key=lambda each: each.version))
+    return str(min(addresses, key=lambda address: address.version))  # IPv4 first, as clients of `localhost` try it
 
 
 def _resolve(name: str) -> list[str]:
-    """Its addresses. The resolver has no deadline of its own, and the thread does not keep the process from ending."""
+    # The resolver has no deadline of its own. A daemon thread does not keep the process from ending.
     found: list[str] = []
 
     def resolve() -> None:

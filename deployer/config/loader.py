@@ -1,6 +1,6 @@
-"""Reads `deployer.toml` into a Spec: base, then `[env.NAME]`, then `DEPLOYER_*` variables, then options.
+"""Loads `deployer.toml` into a Spec: the base, then `[env.NAME]`, then `DEPLOYER_*` variables, then options.
 
-Raises ConfigError with file, key and reason; an unknown key is answered with the nearest known one.
+A ConfigError names the file, the key and the reason; for an unknown key its hint is the nearest known one.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 from deployer.config import hosts, sizes, suggestions
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
@@ -26,11 +25,13 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+Table = dict[str, object]
+
 CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 FILE_VARIABLE = "DEPLOYER_CONFIG"
 TEST_PREFIXES = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
-SECTIONS: dict[str, Any] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
+SECTIONS: dict[str, type] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
 HOST = "server.host"
 PATHS = ("models_dir", "state_dir", "templates_dir")
 PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
@@ -39,40 +40,40 @@ PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "token
 def load(
     path: Path | None = None,
     env: str | None = None,
-    overrides: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> Spec:
-    """The Spec that file, overlay, variables and options give together. A missing default file is an empty one.
+    """Load the Spec from file, overlay, variables and options. Without `path` the file may be missing.
 
-    `overrides` are options, by key or `section.key`; None values count as not given. Raises ConfigError.
+    `overrides` are options, by key or `section.key`; None is an option that is not set. Raises ConfigError.
     """
     environ = os.environ if environ is None else environ
     options = {key: _local_path(key, value) for key, value in (overrides or {}).items() if value is not None}
     return _load(_find(path, environ), env, options, environ)
 
 
-def _load(file: Path | None, env: str | None, options: Mapping[str, Any], environ: Mapping[str, str]) -> Spec:
+def _load(file: Path | None, env: str | None, options: Mapping[str, object], environ: Mapping[str, str]) -> Spec:
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
     variables = _variables(environ)
     layers = {key: _local_path(key, value) for key, (_, value) in variables.items()}
-    chosen = env or layers.pop("env", None) or DEFAULT_ENV
-    home = file.parent if file else Path()
+    chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
+    directory = file.parent if file else Path()
     document = _merge(raw, _overlay(overlays, chosen, file))
     if file or layers:
-        document = _resolve_paths(document, home)
-    document = {"project": default_project(home), **document}
+        document = _resolve_paths(document, directory)
+    document = {"project": default_project(directory), **document}
     _check_projects(document, layers, options, file)
     for key, value in {**layers, **options}.items():
         _set(document, key, value)
     origins = {**{key: name for key, (name, _) in variables.items()}, **dict.fromkeys(options, "options")}
     spec = _build_spec({**document, "env": chosen}, str(file or "options"), origins)
-    where = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
-    return _with_ip_address(spec, where)
+    origin = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
+    return _with_ip_address(spec, origin)
 
 
 def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
-    """Raises ConfigError for what is wrong in a document, if there is one, in its overlays, and in the variables."""
+    """Raise ConfigError for an error in a file, if there is one, in any of its overlays, or in a variable."""
     environ = os.environ if environ is None else environ
     variables = {name: text for name, text in environ.items() if name not in (FILE_VARIABLE, f"{PREFIX}ENV")}
     if path is None:
@@ -82,127 +83,127 @@ def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:
             _load(path, env, {}, variables)
 
 
-def _with_ip_address(spec: Spec, where: str) -> Spec:
-    """The spec with the IP address that its host means. Raises ConfigError that names `where` the host was set."""
+def _with_ip_address(spec: Spec, origin: str) -> Spec:
+    """Return the spec with the IP address of its host. Raises ConfigError with the `origin` of the host."""
     if spec.server.host is None:
         return spec
     try:
-        found = hosts.resolve_host(spec.server.host)
+        address = hosts.resolve_host(spec.server.host)
     except InvalidValue as error:
-        raise ConfigError(f"{where}: {error.message}", hint=error.hint) from error
-    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=found))
+        raise ConfigError(f"{origin}: {error.message}", hint=error.hint) from error
+    return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=address))
 
 
 def environments(path: Path | None = None, environ: Mapping[str, str] | None = None) -> tuple[str, ...]:
-    """`local`, and those that the document has an overlay for. Raises ConfigError."""
+    """Return `local` and the environments that the file has an overlay for. Raises ConfigError."""
     file = _find(path, os.environ if environ is None else environ)
     overlays = _read(file).get("env", {}) if file else {}
     return tuple(dict.fromkeys((DEFAULT_ENV, *overlays))) if isinstance(overlays, dict) else (DEFAULT_ENV,)
 
 
 def _check_projects(
-    document: Mapping[str, Any], layers: Mapping[str, Any], options: Mapping[str, Any], file: Path | None
+    document: Mapping[str, object], layers: Mapping[str, object], options: Mapping[str, object], file: Path | None
 ) -> None:
-    """Refuse the name of a project wherever it stands, even where another one wins. Raises ConfigError."""
-    places = ((document, f"{file}: project"), (layers, f"{PREFIX}PROJECT"), (options, "--project"))
-    for found, place in places:
-        _check_project(found.get("project", FALLBACK_PROJECT), place)
+    """Raise ConfigError for a malformed project name, even where another one overrides it."""
+    for values, origin in ((document, f"{file}: project"), (layers, f"{PREFIX}PROJECT"), (options, "--project")):
+        _check_project(values.get("project", FALLBACK_PROJECT), origin)
 
 
-def _check_project(name: object, place: str) -> None:
+def _check_project(name: object, origin: str) -> None:
     try:
         check_project(name)
     except InvalidValue as error:
-        raise ConfigError(f"{place}: {error.message}", hint=error.hint) from error
+        raise ConfigError(f"{origin}: {error.message}", hint=error.hint) from error
 
 
 def _find(path: Path | None, environ: Mapping[str, str]) -> Path | None:
     text = path or environ.get(FILE_VARIABLE)
-    named = Path(text) if text else None
-    if named is None:
+    file = Path(text) if text else None
+    if file is None:
         return CONFIG_FILE if CONFIG_FILE.is_file() else None
-    if not named.is_file():
-        raise ConfigError(f"there is no configuration file {named}", hint="deployer init writes one")
-    return named
+    if not file.is_file():
+        raise ConfigError(f"there is no configuration file {file}", hint="deployer init writes one")
+    return file
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Table:
     try:
-        return cast("dict[str, Any]", tomllib.loads(file.read_text(encoding="utf-8")))
+        document: Table = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:  # of TOML, and of Python for a number or a nesting without end
+    except (ValueError, RecursionError) as error:  # ValueError also for a number with too many digits
         raise ConfigError(f"{file} is not valid TOML: {error}") from error
+    return document
 
 
-def _overlay(overlays: Any, env: str, file: Path | None) -> dict[str, Any]:
+def _overlay(overlays: object, env: str, file: Path | None) -> Table:
     if not isinstance(overlays, dict) or not all(isinstance(table, dict) for table in overlays.values()):
         raise ConfigError(f"{file}: env: should hold tables, such as [env.staging]")
     if env in overlays:
-        return cast("dict[str, Any]", overlays[env])
+        overlay: Table = overlays[env]
+        return overlay
     if env == DEFAULT_ENV or not overlays:
         return {}
-    there = ", ".join(sorted(overlays))
-    raise ConfigError(f"{file} has no [env.{env}]; it has: {there}", hint=_suggest_environments(env, overlays))
+    known = ", ".join(sorted(overlays))
+    raise ConfigError(f"{file} has no [env.{env}]; it has: {known}", hint=_suggest_environments(env, overlays))
 
 
-def _suggest_environments(env: str, overlays: Mapping[str, Any]) -> str:
-    """What to add to the command instead: an option wins over the variable."""
-    if near := suggestions.closest_match(env, overlays):
-        return f"did you mean {near}? --env {near}"
+def _suggest_environments(env: str, overlays: Mapping[str, object]) -> str:
+    # The hint is an option: it overrides the variable that may have set the environment.
+    if match := suggestions.closest_match(env, overlays):
+        return f"did you mean {match}? --env {match}"
     options = " or ".join(f"--env {name}" for name in dict.fromkeys((DEFAULT_ENV, *sorted(overlays))))
     return f"{options} takes one that there is; [env.{env}] in {CONFIG_FILE} adds this one"
 
 
-def _merge(base: dict[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def _merge(base: Mapping[str, object], overlay: Mapping[str, object]) -> Table:
     merged = dict(base)
-    for key, value in over.items():
-        both_tables = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _merge(merged[key], value) if both_tables else value
+    for key, value in overlay.items():
+        under = merged.get(key)
+        both_tables = isinstance(value, dict) and isinstance(under, dict)
+        merged[key] = _merge(under, value) if both_tables else value  # type: ignore[arg-type]
     return merged
 
 
-def _resolve_paths(document: dict[str, Any], home: Path) -> dict[str, Any]:
-    """Paths in the file are meant from the file's own folder."""
-    paths = {key: _path(home, key, document[key]) for key in PATHS if isinstance(document.get(key), str)}
-    defaults = {key: str(home / _default(key)) for key in ("models_dir", "state_dir") if key not in document}
+def _resolve_paths(document: Table, directory: Path) -> Table:
+    """Return the document with its relative paths resolved from the directory of the file."""
+    resolved = _resolve_keys(document, PATHS, directory)
+    for key in ("models_dir", "state_dir"):
+        if key not in document:
+            resolved[key] = str(directory / str(Spec.__dataclass_fields__[key].default))
     models, gateway = document.get("models"), document.get("gateway")
-    anchored = {**document, **paths, **defaults}
     if isinstance(gateway, dict):
-        anchored["gateway"] = _resolve_keys(gateway, ("certificate", "key", "tokens"), home)
+        resolved["gateway"] = _resolve_keys(gateway, ("certificate", "key", "tokens"), directory)
     if isinstance(models, dict):
-        anchored["models"] = {name: _resolve_model_paths(model, home) for name, model in models.items()}
-    return anchored
+        resolved["models"] = {name: _resolve_model_paths(model, directory) for name, model in models.items()}
+    return resolved
 
 
-def _default(key: str) -> Any:
-    return next(spec_field.default for spec_field in dataclasses.fields(Spec) if spec_field.name == key)
-
-
-def _resolve_model_paths(model: Any, home: Path) -> Any:
+def _resolve_model_paths(model: object, directory: Path) -> object:
     if not isinstance(model, dict):
         return model
-    anchored = _resolve_keys(model, ("examples", "weights"), home)
+    resolved = _resolve_keys(model, ("examples", "weights"), directory)
     if isinstance(model.get("signatures"), list):
-        anchored["signatures"] = [_resolve_signature(text, home) for text in model["signatures"]]
-    if _is_in_file(model.get("custom_objects"), home):
-        anchored["custom_objects"] = str(home / model["custom_objects"])
+        resolved["signatures"] = [_resolve_signature(text, directory) for text in model["signatures"]]
+    if _is_in_file(model.get("custom_objects"), directory):
+        resolved["custom_objects"] = str(directory / model["custom_objects"])
     source = model.get("source")
-    if isinstance(source, str) and ("/" in source or (home / source.partition(":")[0]).exists()):
-        anchored["source"] = _path(home, "source", source)
-    return anchored
+    if isinstance(source, str) and ("/" in source or (directory / source.partition(":")[0]).exists()):
+        resolved["source"] = _resolve(directory, "source", source)
+    return resolved
 
 
-def _resolve_keys(table: Mapping[str, Any], keys: tuple[str, ...], home: Path) -> dict[str, Any]:
-    return {**table, **{key: _path(home, key, table[key]) for key in keys if isinstance(table.get(key), str)}}
+def _resolve_keys(table: Mapping[str, object], keys: tuple[str, ...], directory: Path) -> Table:
+    texts = {key: text for key in keys if isinstance(text := table.get(key), str)}
+    return {**table, **{key: _resolve(directory, key, text) for key, text in texts.items()}}
 
 
-def _path(home: Path, key: str, text: str) -> str:
-    return str(home / _local_path(key, text))
+def _resolve(directory: Path, key: str, text: str) -> str:
+    return str(directory / str(_local_path(key, text)))
 
 
-def _local_path(key: str, value: Any) -> Any:
-    """A path without `file://`; other values as they are. Raises ConfigError for what is on another machine."""
+def _local_path(key: str, value: object) -> object:
+    """Return the value of a path key without `file://`. Raises ConfigError for a path on another machine."""
     if key not in (*PATHS, *PATHS_IN_TABLES) or not isinstance(value, (str, Path)):
         return value
     try:
@@ -211,19 +212,19 @@ def _local_path(key: str, value: Any) -> Any:
         raise ConfigError(f"{key}: {error.message}", hint=error.hint) from error
 
 
-def _resolve_signature(text: Any, home: Path) -> Any:
-    """`name=place:function`, with a place that is a file below the document's folder found from anywhere."""
-    name, _, place = text.partition("=") if isinstance(text, str) else ("", "", "")
-    return f"{name}={home / place}" if _is_in_file(place, home) else text
+def _resolve_signature(text: object, directory: Path) -> object:
+    """Return `name=file.py:function` with the path of the file resolved."""
+    name, _, location = text.partition("=") if isinstance(text, str) else ("", "", "")
+    return f"{name}={directory / location}" if _is_in_file(location, directory) else text
 
 
-def _is_in_file(place: Any, home: Path) -> bool:
-    """Whether the text is `file:name` with a file below the document's folder."""
-    return isinstance(place, str) and "\0" not in place and (home / place.rpartition(":")[0]).is_file()
+def _is_in_file(text: object, directory: Path) -> bool:
+    """Return whether the text is `file:name` with a file in the directory."""
+    return isinstance(text, str) and "\0" not in text and (directory / text.rpartition(":")[0]).is_file()
 
 
-def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
-    """The settings that variables give, each with the variable's name and the value of the setting's type."""
+def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, object]]:
+    """Return the settings of the variables by key, each with the variable's name and its typed value."""
     found = {}
     for name, text in sorted(environ.items()):
         if name.startswith(PREFIX) and name != FILE_VARIABLE and not name.startswith(TEST_PREFIXES):
@@ -234,13 +235,13 @@ def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, Any]]:
 
 def _variable_key(name: str) -> str:
     known = {key.replace(".", "_").upper(): key for key in variable_keys()}
-    wanted = name.removeprefix(PREFIX)
-    if wanted in known:
-        return known[wanted]
-    raise ConfigError(f"the variable {name} is not a setting", hint=suggestions.suggest(wanted, known, PREFIX))
+    suffix = name.removeprefix(PREFIX)
+    if suffix in known:
+        return known[suffix]
+    raise ConfigError(f"the variable {name} is not a setting", hint=suggestions.suggest(suffix, known, PREFIX))
 
 
-def _parse_variable(name: str, key: str, text: str) -> Any:
+def _parse_variable(name: str, key: str, text: str) -> object:
     section, _, field = key.rpartition(".")
     try:
         return documents.from_text(documents.field_types(SECTIONS.get(section, Spec))[field], text)
@@ -249,22 +250,16 @@ def _parse_variable(name: str, key: str, text: str) -> Any:
 
 
 def variable_keys() -> tuple[str, ...]:
-    """The keys that a `DEPLOYER_*` variable can set: those with a single value."""
-    keys = [
-        found.name
-        for found in dataclasses.fields(Spec)
-        if found.name not in ("models", "batching", "monitoring", *SECTIONS)
-    ]
+    """Return the keys that a `DEPLOYER_*` variable can set: those with a single value."""
+    tables = ("models", "batching", "monitoring", *SECTIONS)
+    keys = [name for name in documents.field_types(Spec) if name not in tables]
     for section, kind in SECTIONS.items():
-        keys += [
-            f"{section}.{found.name}"
-            for found in dataclasses.fields(kind)
-            if found.name not in ("flags", "environment")
-        ]
+        names = documents.field_types(kind)
+        keys += [f"{section}.{name}" for name in names if name not in ("flags", "environment")]
     return tuple(keys)
 
 
-def _set(document: dict[str, Any], key: str, value: Any) -> None:
+def _set(document: Table, key: str, value: object) -> None:
     section, _, name = key.rpartition(".")
     if not section:
         document[name] = value
@@ -274,19 +269,17 @@ def _set(document: dict[str, Any], key: str, value: Any) -> None:
         document[section] = {**table, name: value}
 
 
-def _build_spec(document: dict[str, Any], file: str, origins: Mapping[str, str]) -> Spec:
-    """The document as values; `origins` say which settings come from elsewhere than the file. Raises ConfigError."""
-    check_name(document["env"], "environment")
+def _build_spec(document: Table, file: str, origins: Mapping[str, str]) -> Spec:
+    """Return the document as a Spec. `origins` name what set a key instead of the file. Raises ConfigError."""
+    check_name(str(document["env"]), "environment")
     try:
         return documents.read(Spec, document, strict=True)
     except documents.UnknownKey as error:
-        raise ConfigError(
-            f"{_location(error.place, file, origins)}{error.reason}",
-            hint=suggestions.suggest_key(error.place[-1], error.known),
-        ) from error
-    except documents.Mismatch as error:
-        hint = sizes.size_hint_at(error.place, document)
+        hint = suggestions.suggest_key(error.place[-1], error.known)
         raise ConfigError(f"{_location(error.place, file, origins)}{error.reason}", hint=hint) from error
+    except documents.Mismatch as error:
+        size_hint = sizes.size_hint_at(error.place, document)
+        raise ConfigError(f"{_location(error.place, file, origins)}{error.reason}", hint=size_hint) from error
     except InvalidValue as error:
         raise ConfigError(f"{_location(error.place, file, origins)}{error.message}", hint=error.hint) from error
 

@@ -1,10 +1,10 @@
-"""The models of a deployment."""
+"""The models of a deployment: `[models.NAME]`."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deployer.config.fields import STRICT, at, doc
 from deployer.config.options import ExportFields
@@ -15,7 +15,7 @@ LABEL = re.compile(r"[A-Za-z0-9_]{1,64}")
 
 
 def check_label(name: str) -> str:
-    """A name for a version as a URL and a text proto can hold it. Raises InvalidValue."""
+    """Return a label that URLs and text protos can hold. Raises InvalidValue for any other."""
     if not LABEL.fullmatch(name):
         raise InvalidValue(f"label {name[:40]!r} is not allowed: 1 to 64 letters, digits and '_'")
     return name
@@ -25,7 +25,7 @@ def check_label(name: str) -> str:
 class ModelSpec(ExportFields):
     """One model of a deployment: `[models.NAME]`."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     source: str | None = doc(
         "what `up` exports from: a model file, a SavedModel folder or archive, a graph (.pb, .meta), `file.py:name` or "

@@ -1,8 +1,7 @@
-"""What both the command line and `deployer.toml` can set, each declared once: a field with its text and its default.
+"""The settings that both the command line and `deployer.toml` have, each declared once: a field with text and default.
 
-The tables of the document inherit these fields, and so does Settings. One more field here is a key of the document, a
-variable, an option of every command that takes its group, a row of the reference, and a field of Settings. The bases
-are never made by themselves, so that Python need not write their methods: that takes it a millisecond for each.
+The tables of the document inherit these fields, and so does Settings. A field here is a key of the document, a
+variable, an option of every command that takes its group, a row of the reference, and a field of Settings.
 """
 
 from __future__ import annotations
@@ -11,7 +10,6 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from deployer.config.fields import Group, doc
 from deployer.errors import InvalidValue, UsageError
@@ -46,9 +44,10 @@ def _parse_tags(text: str) -> tuple[str, ...]:
     return tuple(sorted({tag for tag in text.split(",") if tag}))
 
 
+# The base classes have no generated methods: they have no instances, and each set of methods takes a millisecond.
 @dataclass(frozen=True, kw_only=True, init=False, repr=False, eq=False)
 class ExportFields:
-    """What shapes an export: keys of `[models.NAME]` and options of the commands that export."""
+    """The settings of an export: keys of `[models.NAME]` and options of the commands that export."""
 
     inputs: tuple[str, ...] = doc(
         "inputs of `serving_default`, each `name:dtype[shape]`", MODEL, names="--input", repeated=True, default=()
@@ -129,7 +128,7 @@ class ExportFields:
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class TopLevelOptions:
-    """Keys at the top of the document that are options."""
+    """The keys at the top of the document that are options."""
 
     project: str | None = doc(
         "what keeps this folder's deployments apart from others; unset: the name of the folder",
@@ -149,7 +148,7 @@ class TopLevelOptions:
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class ServerOptions:
-    """Keys of `[server]` that are options."""
+    """The keys of `[server]` that are options."""
 
     host: str | None = doc(
         "address that the ports are bound to; unset: the one that the deployment has, else 127.0.0.1; 0.0.0.0 opens "
@@ -167,7 +166,7 @@ class ServerOptions:
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class GateOptions:
-    """Keys of `[gate]` that are options."""
+    """The keys of `[gate]` that are options."""
 
     allow_breaking: bool = doc(
         "let signatures change so that clients of the serving version break", COMPARISON, default=False
@@ -192,7 +191,7 @@ class GateOptions:
 
 @dataclass(frozen=True, init=False, repr=False, eq=False)
 class DockerOptions:
-    """Keys of `[docker]` that are options."""
+    """The keys of `[docker]` that are options."""
 
     image: str | None = doc("image of the server; pin a tag or a digest", CONTAINER, metavar="NAME", default=None)
     gpus: int | None = doc(
@@ -207,12 +206,12 @@ class DockerOptions:
     )
 
 
-TABLES: dict[str, Any] = {"": TopLevelOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
+TABLES: dict[str, type] = {"": TopLevelOptions, "server": ServerOptions, "gate": GateOptions, "docker": DockerOptions}
 
 
 @dataclass(frozen=True)
 class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
-    """What options can set over `deployer.toml`; None leaves it as it is there."""
+    """The options that override `deployer.toml`. None does not override."""
 
     config: Path | None = doc(
         "configuration file; unset: deployer.toml here, if there is one", FILE, metavar="FILE", default=None
@@ -225,12 +224,11 @@ class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
     )
 
     def __post_init__(self) -> None:
-        """Raises InvalidValue for a wait that would never end."""
         if not 0.0 <= self.lock_wait < math.inf:
             raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
 
-    def overrides(self) -> dict[str, Any]:
-        """By their keys in the document; None for what is not set."""
+    def overrides(self) -> dict[str, object]:
+        """Return the options by their keys in the document; None is one that is not set."""
         same = {
             f"{table}.{field.name}".lstrip("."): getattr(self, field.name)
             for table, kind in TABLES.items()

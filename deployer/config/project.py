@@ -1,4 +1,4 @@
-"""The project that a deployment belongs to: its name, as in Docker Compose, and the one that a folder suggests."""
+"""The project that a deployment belongs to. Its name defaults to the directory's, as in Docker Compose."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from deployer.errors import InvalidValue
 
 PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 MAX_LENGTH = 63
+# For a directory whose name has none of the allowed characters.
 FALLBACK_PROJECT = "default"
-"""The project of a folder whose name has no character that a project's name may have."""
 
 
 def check_project(name: object) -> str:
-    """The name itself. Raises InvalidValue for what cannot be part of container and folder names."""
+    """Return the name. Raises InvalidValue where it cannot be a part of container and directory names."""
     if isinstance(name, str) and PROJECT.fullmatch(name):
         return name
     shown = repr(name if not isinstance(name, str) or len(name) <= 40 else f"{name[:37]}...")
@@ -26,8 +26,8 @@ def check_project(name: object) -> str:
     )
 
 
-def default_project(folder: Path) -> str:
-    """The project that a folder's name suggests: in lower case, without the characters that are not allowed."""
-    name = os.path.basename(os.path.abspath(folder)).lower()  # noqa: PTH100, PTH119 - a link keeps its own name
+def default_project(directory: Path) -> str:
+    """Return the name of a directory in lower case, without the characters that a project's name may not have."""
+    name = os.path.basename(os.path.abspath(directory)).lower()  # noqa: PTH100, PTH119 - a link keeps its own name
     allowed = re.sub(r"[^a-z0-9_-]", "", name).lstrip("_-")
     return allowed[:MAX_LENGTH] or FALLBACK_PROJECT

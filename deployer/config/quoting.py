@@ -1,6 +1,6 @@
-"""Strings as literals of the languages that templates write: a name or a path cannot become anything else there.
+"""Filters that quote strings for the languages of the templates: a name or a path cannot become anything else.
 
-Each raises ValueError for text that its language cannot hold.
+Each filter raises ValueError for text that its language cannot hold.
 """
 
 from __future__ import annotations
@@ -13,16 +13,18 @@ PLAIN = re.compile(r"[A-Za-z0-9_./ -]*")
 
 
 def pbtxt(value: object) -> str:
-    """Text proto: printable ASCII as it is, everything else as octal escapes of its UTF-8."""
+    """Return a string of text proto, with octal escapes of the UTF-8 of all but printable ASCII."""
     text = str(value)
     if PLAIN.fullmatch(text):
         return f'"{text}"'
-    plain = (chr(byte) if 32 <= byte < 127 and chr(byte) not in "\"'\\" else f"\\{byte:03o}" for byte in text.encode())
-    return f'"{"".join(plain)}"'
+    escaped = (
+        chr(byte) if 32 <= byte < 127 and chr(byte) not in "\"'\\" else f"\\{byte:03o}" for byte in text.encode()
+    )
+    return f'"{"".join(escaped)}"'
 
 
 def yaml(value: object) -> str:
-    """A YAML string in a Compose file, where a doubled `$` is one that names no variable."""
+    """Return a YAML string for a Compose file, where `$$` is a `$` that begins no variable."""
     text = _argument_text(value)
     return '"' + "".join(_escape_yaml(character) for character in text) + '"'
 
@@ -34,12 +36,12 @@ def _escape_yaml(character: str) -> str:
 
 
 def sh(value: object) -> str:
-    """One word of a shell command."""
+    """Return a word of a shell command."""
     return shlex.quote(_argument_text(value))
 
 
 def _argument_text(value: object) -> str:
-    """What a process can be given as an argument: UTF-8 without NUL."""
+    """Return the text of an argument of a process. Raises ValueError for NUL, and for text that is not UTF-8."""
     text = str(value)
     if b"\0" in text.encode():
         raise ValueError(f"{text[:40]!r} holds a NUL character")
@@ -47,15 +49,15 @@ def _argument_text(value: object) -> str:
 
 
 def haproxy(value: object) -> str:
-    """One word of HAProxy's configuration, in which nothing is expanded. A line ends there, whatever is quoted."""
+    """Return a word of HAProxy's configuration in which nothing is expanded."""
     text = _argument_text(value)
     if "\n" in text or "\r" in text:
-        raise ValueError(f"{text[:40]!r} holds a line break")
+        raise ValueError(f"{text[:40]!r} holds a line break")  # it ends the line also within quotes
     return "'" + text.replace("'", "'\\''") + "'"
 
 
 def bracketed(host: object) -> str:
-    """An address as it stands before a port: one of IPv6 in brackets."""
+    """Return an address for use before a port, with an IPv6 address in brackets."""
     text = str(host)
     return f"[{text}]" if ":" in text and not text.startswith("[") else text
 

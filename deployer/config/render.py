@@ -1,7 +1,7 @@
-"""Renders the files that a server reads, and checks each against TensorFlow Serving's own messages before use.
+"""Renders the files that a server reads, and parses each with TensorFlow Serving's own messages before it is used.
 
-Templates come from the user's folder first, then from deployer's own. Every string goes in quoted as text proto, so
-that no name can smuggle in a field.
+Templates in the user's directory override those of deployer. Filters quote every string, so that no name can inject a
+field.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deployer.config.quoting import FILTERS
 from deployer.config.spec import Batching, Monitoring
@@ -17,6 +17,10 @@ from deployer.errors import TemplateError
 from deployer.results.deployment import MODEL_CONFIG, Rendered, ServedModel
 from deployer.savedmodel.messages import message_class
 from deployer.server import declared, text_syntax
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
+    from jinja2 import Environment
 
 BATCHING = "batching_parameters.config"
 MONITORING = "monitoring.config"
@@ -29,7 +33,7 @@ def render(
     monitoring: Monitoring | None = None,
     templates_dir: Path | None = None,
 ) -> Rendered:
-    """The config folder of a server that finds models below `models_root`. Raises TemplateError."""
+    """Render the config directory of a server with its models in `models_root`. Raises TemplateError."""
     entries = [
         {
             "name": model.name,
@@ -51,27 +55,27 @@ def render(
     return Rendered(files)
 
 
-def text(template: str, /, templates_dir: Path | None = None, **values: Any) -> str:
-    """A file for a person, such as `deployer.toml`. Raises TemplateError."""
+def text(template: str, /, templates_dir: Path | None = None, **values: object) -> str:
+    """Render a file that no server reads, such as `deployer.toml`. Raises TemplateError."""
     return _render(_environment(templates_dir), template, **values)
 
 
 def builtin_templates() -> Path:
-    """deployer's own templates: inside the installed package, or beside it in a checkout."""
+    """Return the directory of deployer's templates: in the installed package, or next to it in a checkout."""
     package = Path(__file__).parents[1]
-    return next(folder for folder in (package / "_templates", package.parent / "templates") if folder.is_dir())
+    return next(path for path in (package / "_templates", package.parent / "templates") if path.is_dir())
 
 
 @lru_cache(maxsize=8)
-def _environment(templates_dir: Path | None) -> Any:
+def _environment(templates_dir: Path | None) -> Environment:
     from jinja2 import FileSystemLoader, StrictUndefined
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     if templates_dir and not templates_dir.is_dir():
         raise TemplateError(f"the templates folder {templates_dir} does not exist", hint="check templates_dir")
-    folders = [folder for folder in (templates_dir, builtin_templates()) if folder]
+    directories = [path for path in (templates_dir, builtin_templates()) if path]
     environment = ImmutableSandboxedEnvironment(
-        loader=FileSystemLoader(folders),
+        loader=FileSystemLoader(directories),
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -82,11 +86,11 @@ def _environment(templates_dir: Path | None) -> Any:
     return environment
 
 
-def _render(environment: Any, template: str, /, **values: Any) -> str:
+def _render(environment: Environment, template: str, /, **values: object) -> str:
     import jinja2
 
     try:
-        return str(environment.get_template(f"{template}.j2").render(values))
+        return environment.get_template(f"{template}.j2").render(values)
     except jinja2.TemplateSyntaxError as error:
         raise TemplateError(f"{error.filename or template + '.j2'}, line {error.lineno}: {error.message}") from error
     except jinja2.TemplateError as error:
@@ -96,21 +100,20 @@ def _render(environment: Any, template: str, /, **values: Any) -> str:
 
 
 def _check_models(text: str, models: Sequence[ServedModel], models_root: str) -> None:
-    """The text must say what was asked: these models, exactly these versions and labels, nothing more."""
-    asked = _model_server_config(models, models_root)
-    # The message's own print comes from protobuf's C code; parsing text is fifty times slower. Several labels of one
-    # model are printed in no fixed order, and then it is parsed.
-    if text == str(asked):
+    """Raise TemplateError unless the text has exactly these models, versions and labels."""
+    expected = _model_server_config(models, models_root)
+    # protobuf prints a message in C code; parsing text is fifty times slower. Several labels of a model are printed in
+    # no fixed order: then the text is parsed.
+    if text == str(expected):
         return
-    if _served_models(_parse(MODEL_CONFIG, text, type(asked))) != _served_models(asked):
+    if _served_models(_parse(MODEL_CONFIG, text, type(expected))) != _served_models(expected):
         raise TemplateError(
-            f"{MODEL_CONFIG}.j2 renders other models, versions or labels than were asked for",
+            f"{MODEL_CONFIG}.j2 renders other models, versions or labels than requested",
             hint="compare `deployer render NAME` with the template in your templates folder",
         )
 
 
-def _model_server_config(models: Sequence[ServedModel], models_root: str) -> Any:
-    """What was asked for as TensorFlow Serving's own message."""
+def _model_server_config(models: Sequence[ServedModel], models_root: str) -> Message:
     message = message_class("tensorflow.serving.ModelServerConfig")()
     for model in models:
         entry = message.model_config_list.config.add(
@@ -123,8 +126,8 @@ def _model_server_config(models: Sequence[ServedModel], models_root: str) -> Any
     return message
 
 
-def _served_models(config: Any) -> list[ServedModel]:
-    """The models, versions and labels of a ModelServerConfig; base paths and platforms are a template's own choice."""
+def _served_models(config: Message) -> list[ServedModel]:
+    """Return the models, versions and labels of a ModelServerConfig. Templates may choose base paths and platforms."""
     return [
         ServedModel(
             entry.name,
@@ -135,8 +138,8 @@ def _served_models(config: Any) -> list[ServedModel]:
     ]
 
 
-def _parse(name: str, text: str, message: Any) -> Any:
+def _parse(name: str, text: str, message_class: type[Message]) -> Message:
     try:
-        return text_syntax.parse(text.encode(), message())
+        return text_syntax.parse(text.encode(), message_class())
     except (text_syntax.TextSyntaxError, UnicodeEncodeError) as error:
         raise TemplateError(f"{name}.j2 renders what TensorFlow Serving cannot parse: {error}") from error

@@ -1,10 +1,10 @@
-"""How the model server listens and runs: its ports, its flags, its batches, its metrics."""
+"""The settings of the model server: ports and flags, `[batching]`, `[monitoring]`."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from deployer.config.fields import STRICT, at, check_whole, doc
 from deployer.config.flags import check_flags
@@ -15,25 +15,24 @@ from deployer.results.deployment import LOOPBACK
 MAX_SIZE = 2**31 - 1
 MAX_THREADS = 32_768
 DAY_MICROS = 86_400_000_000
-"""In microseconds."""
 METRICS_PATH = re.compile(r"/[A-Za-z0-9_./-]{1,200}")
+# The paths of the REST API, which ignores case.
 API_PATH = re.compile(r"/v1/.*", re.IGNORECASE)
-"""Where the REST API answers, whatever the case."""
+# Clients and servers remove such segments from a path, or take one for a host.
 DOT_OR_EMPTY = re.compile(r".*//.*|.*/\.{1,2}(/.*)?")
-"""Segments that clients and servers take out of a path, or take for a host."""
 
 
 @dataclass(frozen=True)
 class Server(ServerOptions):
     """How the model server listens and runs: `[server]`."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     flags: dict[str, str | int | float | bool] = doc("more flags of tensorflow_model_server", default_factory=dict)
 
     @property
     def address(self) -> str:
-        """The host, or the usual one where none is set."""
+        """The address that ports are bound to."""
         return self.host or LOOPBACK
 
     def __post_init__(self) -> None:
@@ -51,10 +50,12 @@ class Server(ServerOptions):
 class Batching:
     """TensorFlow Serving's batching parameters: `[batching]`. Without this table there is no batching."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     max_batch_size: int = doc("the largest batch that is run at once", default=32)
-    batch_timeout_micros: int = doc("how long a request waits for company, in microseconds", default=1000)
+    batch_timeout_micros: int = doc(
+        "how long a request waits for others to form a batch, in microseconds", default=1000
+    )
     max_enqueued_batches: int = doc("batches that may wait before requests are refused", default=100)
     num_batch_threads: int = doc("batches run in parallel", default=2)
     allowed_batch_sizes: tuple[int, ...] = doc(
@@ -76,7 +77,7 @@ class Batching:
 
     @property
     def sizes(self) -> tuple[int, ...]:
-        """The batch sizes that are run: those allowed, or else the smallest and the largest."""
+        """The batch sizes that run: the allowed ones, or else the smallest and the largest."""
         return self.allowed_batch_sizes or tuple(sorted({1, self.max_batch_size}))
 
 
@@ -84,7 +85,7 @@ class Batching:
 class Monitoring:
     """Prometheus metrics on the REST port: `[monitoring]`. Without this table there are none."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     enabled: bool = doc("serve metrics", default=True)
     path: str = doc("their path", default="/monitoring/prometheus/metrics")

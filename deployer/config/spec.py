@@ -1,13 +1,13 @@
-"""What is wanted: `deployer.toml` as one typed, frozen document. Defaults, help texts and the schema come from here.
+"""The desired state: `deployer.toml` as one frozen value. Defaults, help texts and the schema come from here.
 
-`documents.read` makes these of raw documents (config.py), with strict types. Each table has a file.
+Each table has a module of its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, get_args
+from typing import ClassVar, Literal, get_args
 
 from deployer.config.docker import Docker, RestartPolicy
 from deployer.config.fields import STRICT, at, doc, with_default
@@ -42,7 +42,7 @@ EngineName = Literal["auto", "docker", "embedded"]
 class Spec(TopLevelOptions):
     """The whole document. `[env.NAME]` tables overlay it; `DEPLOYER_*` variables and options win over both."""
 
-    __pydantic_config__: ClassVar[Any] = STRICT
+    __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
     env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
@@ -53,9 +53,9 @@ class Spec(TopLevelOptions):
     server: Server = doc("the model server", default_factory=Server)
     batching: Batching | None = doc("request batching", default=None)
     monitoring: Monitoring | None = doc("metrics", default=None)
-    gate: Gate = doc("proof before traffic", default_factory=Gate)
+    gate: Gate = doc("verification before a server takes traffic", default_factory=Gate)
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
-    gateway: Gateway = doc("what holds and guards the ports of a deployment on Docker", default_factory=Gateway)
+    gateway: Gateway = doc("the proxy that holds the ports of a deployment on Docker", default_factory=Gateway)
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
@@ -75,7 +75,7 @@ class Spec(TopLevelOptions):
 
     @property
     def deployment(self) -> str:
-        """The deployment's name. Raises InvalidValue when several models leave it open."""
+        """The deployment's name, by default that of its only model. Raises InvalidValue without a name."""
         if self.name is not None:
             return self.name
         if len(self.models) == 1:
