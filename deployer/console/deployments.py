@@ -1,4 +1,4 @@
-"""What is deployed, what was proven of it and what became of it, as text."""
+"""Prints deployments: their changes, states, history, locks and tokens."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 
 def show_up(result: UpResult, *, verbose: bool = False) -> None:
-    """The plan after a dry run; after a deploy what was verified, and the endpoint. `verbose` lists every check."""
-    out(str(result.plan) if result.plan.is_change else f"{result.name} is up to date: {_served(result)}")
+    """Print the plan of a dry run, or the verification and the endpoint of a deploy. `verbose` lists every check."""
+    out(str(result.plan) if result.plan.is_change else f"{result.name} is up to date: {_served_text(result)}")
     if result.report is None:
         out(f"digest {result.plan.digest}")
     else:
@@ -34,15 +34,15 @@ def show_up(result: UpResult, *, verbose: bool = False) -> None:
     show_notices(result.notices)
 
 
-def _served(result: UpResult) -> str:
-    """`version 1` where that says all."""
-    one = result.models[0]
-    alone = len(result.models) == 1 and one.name == result.name and len(one.versions) == 1 and not one.labels
-    return f"version {one.versions[0]}" if alone else format_models(result.models)
+def _served_text(result: UpResult) -> str:
+    """Return `version 1` for one version of one model without labels, and all models otherwise."""
+    first = result.models[0]
+    single = len(result.models) == 1 and first.name == result.name and len(first.versions) == 1 and not first.labels
+    return f"version {first.versions[0]}" if single else format_models(result.models)
 
 
 def show_up_quietly(result: UpResult) -> None:
-    """The endpoint alone, and what was measured as notes; after a dry run, which has no endpoint, the plan."""
+    """Print the endpoint alone, with measurements as notes; for a dry run, which has no endpoint, the plan."""
     if result.endpoints is None:
         show_up(result)
         return
@@ -60,60 +60,60 @@ def _show_endpoint(result: UpResult) -> None:
 
 
 def show_next_steps(result: UpResult) -> None:
-    """What to do with an endpoint."""
+    """Print the commands that use and stop the deployment."""
     if result.endpoints is not None:
         name = cli_name(result.name, result.env)
-        which = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
-        print(f"\nask it:   deployer predict {name}{which}\nstop it:  deployer down {name}", file=sys.stderr)
+        model = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
+        print(f"\nask it:   deployer predict {name}{model}\nstop it:  deployer down {name}", file=sys.stderr)
 
 
-def show_traffic(seen: TrafficFigures) -> None:
-    """What clients would have noticed of a change."""
-    summary, *failures = _traffic_lines(seen)
+def show_traffic(figures: TrafficFigures) -> None:
+    """Print the errors, the longest gap and the latency of the requests during a change."""
+    summary, *failures = _traffic_lines(figures)
     out(f"\n{summary}")
-    for name, phase in (("before", seen.before), ("during", seen.during), ("after", seen.after)):
-        took = "" if phase.p50_ms is None else f"  p50 {phase.p50_ms:.1f} ms  p99 {phase.p99_ms:.1f} ms"
-        out(f"  {name:<6} {phase.requests:>6} requests, {phase.failures} failed{took}")
+    for name, phase in (("before", figures.before), ("during", figures.during), ("after", figures.after)):
+        latency = "" if phase.p50_ms is None else f"  p50 {phase.p50_ms:.1f} ms  p99 {phase.p99_ms:.1f} ms"
+        out(f"  {name:<6} {phase.requests:>6} requests, {phase.failures} failed{latency}")
     for failure in failures:
         out(f"  {failure}")
 
 
-def _traffic_lines(seen: TrafficFigures) -> tuple[str, ...]:
-    failures = (f"the first failure: {seen.first_failure}",) if seen.first_failure else ()
-    return (f"{_traffic(seen)}, at {seen.rate:g} requests a second", *failures)
+def _traffic_lines(figures: TrafficFigures) -> tuple[str, ...]:
+    failures = (f"the first failure: {figures.first_failure}",) if figures.first_failure else ()
+    return (f"{_traffic_text(figures)}, at {figures.rate:g} requests a second", *failures)
 
 
-def _traffic(seen: TrafficFigures) -> str:
-    return f"{seen.failures} of {seen.requests} requests failed, longest gap {seen.longest_gap_ms:.0f} ms"
+def _traffic_text(figures: TrafficFigures) -> str:
+    return f"{figures.failures} of {figures.requests} requests failed, longest gap {figures.longest_gap_ms:.0f} ms"
 
 
 def show_down(results: Sequence[DownResult]) -> None:
-    """What is gone."""
-    several = len({result.project for result in results}) > 1
+    """Print the deployments that were removed."""
+    several_projects = len({result.project for result in results}) > 1
     for result in results:
-        of = f" of {_project(result.project)}" if several else ""
-        place = f" from {shlex.quote(str(result.state_dir))}" if result.state_dir else ""
-        out(f"{result.name} [{result.env}]{of}{place} on {result.engine} is down")
+        project = f" of {_project_text(result.project)}" if several_projects else ""
+        directory = f" from {shlex.quote(str(result.state_dir))}" if result.state_dir else ""
+        out(f"{result.name} [{result.env}]{project}{directory} on {result.engine} is down")
         show_notices(result.notices)
 
 
-def _project(name: str) -> str:
+def _project_text(name: str) -> str:
     return f"project {name}" if name else "no project"
 
 
 def show_unlock(result: UnlockResult) -> None:
-    """Whose lock it is, or was."""
-    what = f"{result.name} [{result.env}]"
+    """Print the owner of a lock, or the one that it was taken from."""
+    deployment = f"{result.name} [{result.env}]"
     if result.owner is None:
-        out(f"nobody works on {what}: there is no lock")
+        out(f"{deployment} is not locked")
     elif result.taken:
-        out(f"the lock on {what} was taken from {result.owner}")
+        out(f"the lock on {deployment} was taken from {result.owner}")
     else:
-        out(f"{what} is being worked on by {result.owner}")
+        out(f"{deployment} is being worked on by {result.owner}")
 
 
 def show_history(result: HistoryResult) -> None:
-    """A table, a line for each release; why one failed stands below. Where there is none, a note has said so."""
+    """Print a table of releases, and below it why some failed. Without releases the notices say so."""
     show_notices(result.notices)
     if not result.releases:
         return
@@ -124,30 +124,27 @@ def show_history(result: HistoryResult) -> None:
         ]
     )
     for release in result.releases:
-        for text in (release.detail, _traffic(release.traffic) if release.traffic else ""):
+        for text in (release.detail, _traffic_text(release.traffic) if release.traffic else ""):
             if text:
                 print(f"{release.number}: {text}", file=sys.stderr)
 
 
 def _history_row(release: Release) -> tuple[str, ...]:
-    seconds = "-" if release.seconds is None else f"{release.seconds:.1f}"
-    where = f"{release.name} [{release.env}]"
-    outcome = release.outcome.value
     return (
         str(release.number),
-        where,
+        f"{release.name} [{release.env}]",
         release.engine,
         release.change,
         format_models(release.models),
-        outcome,
-        seconds,
+        release.outcome.value,
+        "-" if release.seconds is None else f"{release.seconds:.1f}",
         release.began,
         release.who,
     )
 
 
 def show_status(statuses: Sequence[DeploymentStatus]) -> None:
-    """A table, a line for each deployment; where there is none, a note has said so."""
+    """Print a table of deployments, and below it what is wrong with some. Without deployments print nothing."""
     if not statuses:
         return
     table([("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
@@ -158,24 +155,24 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
 
 
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
-    found = status.deployment
-    state = "serving" if status.healthy else ("not healthy" if found.running else "not running")
-    if found.role == LOST:
+    deployment = status.deployment
+    state = "serving" if status.healthy else ("not healthy" if deployment.running else "not running")
+    if deployment.role == LOST:
         state = LOST
     return (
-        found.project or "-",
-        found.name,
-        found.env,
-        found.engine if found.gateway is None else f"{found.engine}, gateway",
-        format_models(found.models),
+        deployment.project or "-",
+        deployment.name,
+        deployment.env,
+        deployment.engine if deployment.gateway is None else f"{deployment.engine}, gateway",
+        format_models(deployment.models),
         state,
-        found.endpoints.rest,
-        found.endpoints.grpc,
+        deployment.endpoints.rest,
+        deployment.endpoints.grpc,
     )
 
 
 def show_token(result: TokenResult) -> None:
-    """The token alone, so that it can be caught."""
+    """Print the token alone to stdout, for scripts."""
     if result.token is not None:
         out(result.token)
     show_notices(result.notices)
@@ -183,7 +180,7 @@ def show_token(result: TokenResult) -> None:
 
 
 def show_doctor(result: DoctorResult) -> None:
-    """A line for each finding, with its remedy."""
+    """Print each finding, with its remedy."""
     marks = {"ok": colored("ok  ", GREEN), "warning": colored("warn", BOLD), "error": colored("FAIL", RED)}
     for finding in result.findings:
         out(f"  {marks[finding.severity]}  {finding.check:<16} {finding.message}")

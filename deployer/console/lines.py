@@ -1,4 +1,4 @@
-"""The two streams, line by line: data, progress, what went wrong."""
+"""Lines on stdout and stderr: data, tables, progress, notes and errors."""
 
 from __future__ import annotations
 
@@ -13,35 +13,35 @@ GREEN, RED, BOLD, PLAIN = "\033[32m", "\033[31m", "\033[1m", "\033[0m"
 
 
 def progress(text: str) -> None:
-    """A step that has begun."""
+    """Print a step that has begun, to stderr."""
     print(f"… {text}", file=sys.stderr, flush=True)
 
 
 def out(text: str) -> None:
-    """A line of data."""
+    """Print a line of data, to stdout."""
     print(text, flush=True)
 
 
 def table(rows: Sequence[tuple[str, ...]]) -> None:
-    """Rows in columns as wide as their widest cell."""
+    """Print rows as a table with aligned columns, to stdout."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         out("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def show_notices(notices: Sequence[str]) -> None:
-    """What was chosen, left out or found without being asked for: it is no data, and no progress either."""
+    """Print the notices of a result as notes."""
     for notice in notices:
         note(notice)
 
 
 def note(text: str) -> None:
-    """One of them, as soon as it is known."""
+    """Print a note, to stderr."""
     print(f"{colored('note:', BOLD)} {text}", file=sys.stderr)
 
 
 def error(failure: DeployerError) -> None:
-    """What failed, the server's last lines where they help, and the next thing to type; the notices come first."""
+    """Print an error to stderr: its notices, its message, lines of the server's log, and the hint."""
     show_notices(failure.notices)
     print(f"{colored('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
@@ -51,12 +51,12 @@ def error(failure: DeployerError) -> None:
 
 
 def bug(report: Path) -> None:
-    """An error of ours: one line on the screen, the rest in a file."""
+    """Print that deployer has a bug, with the file of the traceback."""
     print(f"{colored('bug:', RED)} deployer failed unexpectedly; the traceback is in {report}", file=sys.stderr)
 
 
 def colored(text: str, color: str) -> str:
-    """In colour where a person reads both streams and has not asked for none."""
+    """Return the text in a colour where both streams are terminals and NO_COLOR is not set."""
     if os.environ.get("NO_COLOR") or not sys.stdout.isatty() or not sys.stderr.isatty():
         return text
     return f"{color}{text}{PLAIN}"

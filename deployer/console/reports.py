@@ -1,4 +1,4 @@
-"""What was verified, as text: one line for each model, or every check."""
+"""Prints reports of the verification: one line for each model, or every check."""
 
 from __future__ import annotations
 
@@ -15,15 +15,17 @@ APIS = ("REST", "gRPC")
 
 
 def show_report(report: Report, *, verbose: bool = True) -> None:
-    """A line for each check: `part` where something was not asked or not compared. Without `verbose` one line sums up
-    what passed of a model, and only the others are listed."""
+    """Print a line for each check; `part` marks one that did not request or compare everything.
+
+    Without `verbose` one line for each model sums up the checks that passed, and only the others are listed.
+    """
     for model in dict.fromkeys(check.model for check in report.checks):
         checks = [check for check in report.checks if check.model == model]
-        whole = [] if verbose else [check for check in checks if check.ok and not check.partial]
-        if whole:
-            out(f"verified {model}: {_summary(whole)}")
+        passed = [] if verbose else [check for check in checks if check.ok and not check.partial]
+        if passed:
+            out(f"verified {model}: {_summary(passed)}")
         for check in checks:
-            if check not in whole:
+            if check not in passed:
                 _show_check(check)
 
 
@@ -34,7 +36,7 @@ def _show_check(check: Check) -> None:
 
 
 def _summary(checks: Sequence[Check]) -> str:
-    """`8 checks, 52 answers over REST and gRPC, max diff 0`."""
+    """Return `8 checks, 52 answers over REST and gRPC, max diff 0`."""
     answers, retried = sum(check.answers for check in checks), sum(check.retried for check in checks)
     apis = [api for api in APIS if any(check.answers and check.name.endswith(api) for check in checks)]
     over = f" over {' and '.join(apis)}" if apis else ""
@@ -54,6 +56,6 @@ def _counted(number: int, noun: str) -> str:
 
 
 def show_smoke(result: SmokeResult) -> None:
-    """Every check, and where it was made."""
+    """Print the endpoint, and every check."""
     out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
     show_report(result.report)

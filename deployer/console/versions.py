@@ -1,4 +1,4 @@
-"""Models and versions of the store, and files, as text."""
+"""Prints versions of the store, and files that were rendered or written."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def show_export(result: ExportResult) -> None:
-    """The version, and whether it is new."""
+    """Print the version, and whether it is new."""
     model = result.model
     out(f"{model.name}:{model.version}  {'exported' if result.created else 'unchanged'}  {model.path}")
     _show_golden(model)
@@ -25,13 +25,13 @@ def show_export(result: ExportResult) -> None:
 
 
 def show_init(path: Path, command: str) -> None:
-    """The file that was written, and what comes next."""
+    """Print the file that was written, and the command that deploys."""
     out(f"wrote {path}")
     print(f"\ndeploy it:  {command}", file=sys.stderr)
 
 
 def show_versions(result: VersionsResult) -> None:
-    """A line for each version."""
+    """Print a table of versions."""
     if not result.models:
         _print_empty_store()
         return
@@ -56,37 +56,36 @@ def _print_empty_store() -> None:
 
 
 def show_prune(result: PruneResult) -> None:
-    """A line for each version that goes, and what that frees."""
+    """Print the versions that are removed, and how much space that frees."""
     if not (result.kept or result.removed):
         _print_empty_store()
         return
-    what = "removed" if result.done else "would be removed"
-    table([(f"{model.name}:{model.version}", what) for model in result.removed])
+    action = "removed" if result.done else "would be removed"
+    table([(f"{model.name}:{model.version}", action) for model in result.removed])
     size = sum(model.info.size_bytes for model in result.removed) / 2**20
-    gone = "are gone" if result.done else "would go"
-    out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {gone}")
+    out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {action}")
 
 
 def show_diff(result: DiffResult) -> None:
-    """Each change with its verdict, how far the answers are apart, and both versions' figures."""
+    """Print the changes of signatures, the differences of answers, and the size and latency of both versions."""
     verdict = colored("breaking", RED) if result.breaking else colored("compatible", GREEN)
     out(f"{result.name}:{result.before.version} -> {result.name}:{result.after.version}  {verdict}")
     for change in result.changes:
         mark = colored("breaking  ", RED) if change.breaking else colored("compatible", GREEN)
         out(f"  {mark}  {change.signature}  {change.place or 'signature'}: {change.detail}")
-    for apart in result.distances:
-        far = "no distance" if apart.worst is None else f"worst {apart.worst:.3g}, mean {apart.mean:.3g}"
-        detail = f"  ({apart.detail})" if apart.detail else ""
-        out(f"  {apart.signature}/{apart.output}: {far}, {apart.differing} of {apart.values} differ{detail}")
+    for each in result.distances:
+        distance = "no distance" if each.worst is None else f"worst {each.worst:.3g}, mean {each.mean:.3g}"
+        detail = f"  ({each.detail})" if each.detail else ""
+        out(f"  {each.signature}/{each.output}: {distance}, {each.differing} of {each.values} differ{detail}")
     for reason in result.refused:
         out(f"  no answer: {reason}")
     for figures in (result.before, result.after):
-        took = "" if figures.milliseconds is None else f"  {figures.milliseconds:.2f} ms"
-        out(f"  {result.name}:{figures.version}  {figures.size_bytes / 2**20:.2f} MiB{took}")
+        latency = "" if figures.milliseconds is None else f"  {figures.milliseconds:.2f} ms"
+        out(f"  {result.name}:{figures.version}  {figures.size_bytes / 2**20:.2f} MiB{latency}")
 
 
 def show_inspect(result: InspectResult) -> None:
-    """Signatures with names, dtypes and shapes, and a request for each that works."""
+    """Print the signatures with names, dtypes and shapes, and a sample request for each."""
     model = result.model
     out(f"{model.name}:{model.version}  {model.path}" if result.stored else str(model.path))
     size = model.info.size_bytes / 2**20
@@ -119,20 +118,20 @@ def _show_golden(model: Model) -> None:
     for name in golden.random_outputs:
         out(f"    random by nature, values not compared: {name}")
     for reason in golden.skipped:
-        out(f"    not proven: {reason}")
+        out(f"    not verified: {reason}")
     for note in golden.notes:
         out(f"    {colored('note:', BOLD)} {note}")
 
 
 def show_rendered(rendered: Rendered) -> None:
-    """Every file, each under its name."""
+    """Print every file under its name."""
     for name, text in rendered.files.items():
         out(f"# {name}\n{text}")
     show_notices(rendered.notices)
 
 
 def show_written(paths: Sequence[Path], notices: Sequence[str] = ()) -> None:
-    """The files that were written."""
+    """Print the paths of the files that were written."""
     for path in paths:
         out(f"wrote {path}")
     show_notices(notices)

@@ -68,9 +68,7 @@ def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, 
     assert reloading_to.wait(60) == 0
     assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another folder
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
-    assert deployer("unlock", "half_plus_two", cwd=project).out == (
-        "nobody works on half_plus_two [local]: there is no lock\n"
-    )
+    assert deployer("unlock", "half_plus_two", cwd=project).out == ("half_plus_two [local] is not locked\n")
 
 
 def test_a_killed_command_of_another_working_copy_holds_nobody_up(project, elsewhere, reloading_to):

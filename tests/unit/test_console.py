@@ -372,7 +372,7 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
 @pytest.mark.parametrize(
     ("owner", "taken", "said"),
     [
-        (None, False, "nobody works on m [local]: there is no lock"),
+        (None, False, "m [local] is not locked"),
         ("process 7 of me", False, "m [local] is being worked on by process 7 of me"),
         ("process 7 of me", True, "the lock on m [local] was taken from process 7 of me"),
     ],
@@ -404,7 +404,7 @@ def test_a_model_is_shown_with_what_is_not_proven(capsys):
     shown = capsys.readouterr().out
     for line in ("  s  (predict)", "    in  x: float32[?,3]", "    out y: string of any shape",
                  "  golden set: 3 cases, made", "    random by nature, values not compared: s/y",
-                 "    not proven: t: no examples", "  curl -d '{}'"):  # fmt: skip
+                 "    not verified: t: no examples", "  curl -d '{}'"):  # fmt: skip
         assert line in shown.splitlines()
     console.versions.show_inspect(dataclasses.replace(RESULTS[12], stored=False))
     head, *_, line = capsys.readouterr().out.splitlines()
