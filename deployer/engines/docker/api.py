@@ -6,11 +6,11 @@ import contextlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import docker.errors
 import requests
 from docker import APIClient, DockerClient
+from docker.models.containers import Container
 from docker.transport import UnixHTTPAdapter
 from urllib3.exceptions import HTTPError
 
@@ -31,7 +31,7 @@ OLDEST_API, OLDEST_ENGINE = "1.30", "17.06"
 """The first version with typed bind mounts, which make a missing source an error."""
 
 
-def connect(host: str | None = None, seconds: float = API_SECONDS) -> Any:
+def connect(host: str | None = None, seconds: float = API_SECONDS) -> DockerClient:
     """Return a client of the engine at `host`, or of the one that DOCKER_HOST or the docker context selects.
 
     Each call may take `seconds`. Raises EngineUnavailable, with the cause, if the engine does not run, is too old, is
@@ -136,7 +136,7 @@ def docker_errors(action: str, seconds: float = API_SECONDS, hint: str = START_H
         raise EngineError(f"{action}: {_explanation(error)}", hint="see docker info and docker version") from error
 
 
-def _api_failure(action: str, error: Any) -> EngineError:
+def _api_failure(action: str, error: docker.errors.APIError) -> EngineError:
     reason = _explanation(error)
     if PORT_TAKEN.search(reason):
         port = PORT.search(reason)
@@ -159,7 +159,7 @@ def invisible_directory(directory: object) -> EngineError:
     )
 
 
-def _explanation(error: Any) -> str:
+def _explanation(error: docker.errors.DockerException) -> str:
     return str(getattr(error, "explanation", None) or error).strip()[:500]
 
 
@@ -184,7 +184,7 @@ def _root_cause(error: BaseException) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def remove_container(container: Any) -> None:
+def remove_container(container: Container) -> None:
     """Remove a container; wait for its end if a killed command has asked for the removal already."""
     try:
         container.remove(force=True)

@@ -11,7 +11,8 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import Any
+
+from docker.models.containers import Container
 
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
@@ -122,7 +123,7 @@ class DockerEngine:
             raise EngineError(f"the engine does not have {self.host.settings.image}", hint="run the command again")
         return Image(str(image.id), tuple(image.attrs.get("RepoDigests") or ()))
 
-    def _check_mounts(self, container: Any, launch: Launch, placement: Placement) -> None:
+    def _check_mounts(self, container: Container, launch: Launch, placement: Placement) -> None:
         """Raise EngineError if a container does not see the mounted directories, or may not read them."""
         host, root = self.host, self.host.models_dir.resolve()
         config_dir = placement.folder / run_dir.CONFIG_DIR

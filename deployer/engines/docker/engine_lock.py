@@ -13,9 +13,9 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import docker.errors
+from docker import DockerClient
 
 from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
@@ -66,7 +66,7 @@ class ExpiryTracker:
 class EngineLock:
     """The lock of one deployment on the engine of `client`. `image` is any image of the engine, or empty."""
 
-    client: Any
+    client: DockerClient
     project: str
     name: str
     env: str
@@ -182,7 +182,7 @@ class LockHandle:
             raise LockHeld(f"the lock on {self.lock.name} [{self.lock.env}] was lost{holder}", hint="run it again")
 
 
-def locked_deployments(client: Any, project: str) -> set[tuple[str, str]]:
+def locked_deployments(client: DockerClient, project: str) -> set[tuple[str, str]]:
     """Return (name, env) of every lock of a project on an engine."""
     with docker_errors("listing locks"):
         listed = client.api.containers(all=True, filters={"label": [f"{LOCK}name", f"{LOCK}project={project}"]})

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from docker import DockerClient
+
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import credentials
 from deployer.engines.docker.api import parse_api_version
@@ -90,7 +92,7 @@ def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[
         yield Finding(IMAGE, "ok", f"the engine has {settings.image}")
 
 
-def of_gateway(client: Any, info: Mapping[str, Any], settings: Gateway) -> Iterator[Finding]:
+def of_gateway(client: DockerClient, info: Mapping[str, Any], settings: Gateway) -> Iterator[Finding]:
     """Check whether the requested gateway is possible: the engine's host network must be this machine's."""
     if not settings.enabled:
         return

@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from docker import DockerClient
+
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import context as docker_context
@@ -42,7 +44,7 @@ class DockerHost:
         return self.settings.host or docker_context.address()
 
     @cached_property
-    def client(self) -> Any:
+    def client(self) -> DockerClient:
         """The SDK's client. Raises EngineUnavailable."""
         return connect(self.settings.host, self.answer_seconds)
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import docker.errors
+from docker import APIClient, DockerClient
 
 from deployer.engines.docker import credentials
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
@@ -36,7 +37,9 @@ REMEDIES = (
 )
 
 
-def pull(client: Any, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]) -> None:
+def pull(
+    client: DockerClient, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]
+) -> None:
     """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`."""
     progress(f"pulling {image}")
     login = credentials.for_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
@@ -57,7 +60,7 @@ def pull(client: Any, image: str, platform: str | None, seconds: float, progress
 
 
 @contextmanager
-def _api_timeout(api: Any, seconds: float) -> Iterator[None]:
+def _api_timeout(api: APIClient, seconds: float) -> Iterator[None]:
     """Let the engine be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
     previous, api.timeout = api.timeout, seconds
     try:
@@ -71,7 +74,7 @@ class _PullFailed(Exception):
 
 
 def _events(
-    client: Any, image: str, platform: str | None, login: Credentials, seconds: float
+    client: DockerClient, image: str, platform: str | None, login: Credentials, seconds: float
 ) -> Iterator[dict[str, Any]]:
     repository, tag = split_reference(image)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
+from docker import DockerClient
 
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import familiar_name, pull
@@ -48,7 +49,7 @@ class DockerImages:
             pull(self.host.client, image, settings.platform, settings.pull_seconds, progress)
 
 
-def find_image(client: Any, name: str) -> Any:
+def find_image(client: DockerClient, name: str) -> Any:
     """Return the engine's image of that name, or None."""
     with docker_errors(f"looking for image {name}"):
         try:
@@ -66,7 +67,7 @@ def architecture_mismatch(info: Mapping[str, Any], image: Any) -> str:
     return f"the image is for {required}, and the engine's machine is {host}"
 
 
-def _ids_by_tag(client: Any, tags: Sequence[str]) -> dict[str, str]:
+def _ids_by_tag(client: DockerClient, tags: Sequence[str]) -> dict[str, str]:
     """Return the image id of each of these tags that the engine has."""
     with docker_errors("listing images"):
         listed = client.api.images(filters={"reference": sorted(set(tags))})

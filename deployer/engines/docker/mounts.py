@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+
+from docker.models.containers import Container
 
 from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.names import MODELS_MOUNT
@@ -20,7 +21,7 @@ NOT_FOUND = (126, 127)
 CONFIG = f"{CONFIG_MOUNT}/{MODEL_CONFIG}"
 
 
-def stale(container: Any, models_dir: Path, config: Path, models: Iterable[ServedModel]) -> str:
+def stale(container: Container, models_dir: Path, config: Path, models: Iterable[ServedModel]) -> str:
     """Return why the container cannot load these models from the store; empty if it can.
 
     Also empty if the image lacks the command to check it. Raises the SDK's errors.
@@ -46,7 +47,7 @@ def _version_files(models_dir: Path, models: Iterable[ServedModel]) -> Iterator[
                     yield f"{MODELS_MOUNT}/{version_dir}/{name}", models_dir / version_dir / name
 
 
-def _visible_files(container: Any, paths: Iterable[str]) -> Mapping[str, str] | None:
+def _visible_files(container: Container, paths: Iterable[str]) -> Mapping[str, str] | None:
     """Return size and modification time of the files that the container has; None if its image cannot tell."""
     code, output = container.exec_run(["stat", "-L", "-c", "%n %s %Y", *paths], stderr=False)
     if code in NOT_FOUND:

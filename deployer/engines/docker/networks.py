@@ -11,9 +11,10 @@ import ipaddress
 import itertools
 from collections.abc import Set
 from dataclasses import dataclass
-from typing import Any
 
 import docker.errors
+from docker import DockerClient
+from docker.models.networks import Network
 from docker.types import IPAMConfig, IPAMPool
 
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
@@ -35,7 +36,7 @@ def label_filter(name: str | None, env: str | None) -> dict[str, list[str]]:
 class Networks:
     """The networks of one deployment. `adopted` are the ids of those from before there were projects."""
 
-    client: Any
+    client: DockerClient
     owner: Ownership
     name: str
     env: str
@@ -55,7 +56,7 @@ class Networks:
         network = self.find(SLOTTED) or _create_slotted(self.client, name, self._labels(SLOTTED))
         return str(network.name), slot_addresses(network)
 
-    def find(self, kind: str) -> Any:
+    def find(self, kind: str) -> Network | None:
         """Return the network of that kind, or None."""
         return next(
             (network for network in self._owned() if network.attrs["Labels"].get(KIND_LABEL, PLAIN) == kind), None
@@ -68,7 +69,7 @@ class Networks:
                 with contextlib.suppress(docker.errors.NotFound):
                     network.remove()
 
-    def _owned(self) -> list[Any]:
+    def _owned(self) -> list[Network]:
         networks = self.client.networks.list(filters=label_filter(self.name, self.env))
         return [
             network
@@ -81,7 +82,7 @@ class Networks:
         return {**project, f"{LABEL}name": self.name, f"{LABEL}env": self.env, KIND_LABEL: kind}
 
 
-def slot_addresses(network: Any) -> tuple[str, str]:
+def slot_addresses(network: Network) -> tuple[str, str]:
     """Return the two fixed addresses of a network."""
     pool = network.attrs["IPAM"]["Config"][0]
     hosts = (str(host) for host in ipaddress.ip_network(pool["Subnet"]).hosts())
@@ -89,7 +90,7 @@ def slot_addresses(network: Any) -> tuple[str, str]:
     return first, second
 
 
-def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
+def _create_slotted(client: DockerClient, network: str, labels: dict[str, str]) -> Network:
     for _ in range(ATTEMPTS):
         pool = _free_pool(client, network, labels)
         try:
@@ -102,7 +103,7 @@ def _create_slotted(client: Any, network: str, labels: dict[str, str]) -> Any:
     raise EngineError(f"the network {network} found no free subnet", hint="docker network ls; docker network prune")
 
 
-def _free_pool(client: Any, network: str, labels: dict[str, str]) -> Any:
+def _free_pool(client: DockerClient, network: str, labels: dict[str, str]) -> IPAMPool:
     probe = client.networks.create(f"{network}-probe", driver="bridge", labels={**labels, KIND_LABEL: "probe"})
     try:
         config = _reloaded(probe).attrs["IPAM"]["Config"][0]
@@ -111,6 +112,6 @@ def _free_pool(client: Any, network: str, labels: dict[str, str]) -> Any:
         probe.remove()
 
 
-def _reloaded(network: Any) -> Any:
+def _reloaded(network: Network) -> Network:
     network.reload()
     return network

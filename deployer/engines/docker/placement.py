@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+
+from docker import DockerClient
 
 from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
@@ -86,7 +87,7 @@ def holds_ports(observed: Deployment) -> bool:
     return observed.gateway.running if observed.gateway else observed.running
 
 
-def check_free(client: Any, host: str, port: int) -> None:
+def check_free(client: DockerClient, host: str, port: int) -> None:
     """Raise PortTaken, which names the holder, if a port cannot be bound."""
     if holder := port_publisher(client, port):
         hint = "choose another, or 0 for any free one"
@@ -94,7 +95,7 @@ def check_free(client: Any, host: str, port: int) -> None:
     ports.check_free(host, port)
 
 
-def port_publisher(client: Any, port: int) -> str | None:
+def port_publisher(client: DockerClient, port: int) -> str | None:
     """Return the container or deployment that has a port of the engine's machine, or None."""
     with docker_errors("listing containers"):
         listed = client.api.containers(filters={"publish": str(port)})

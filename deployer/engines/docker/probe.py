@@ -7,8 +7,8 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from docker import DockerClient
 from docker.types import Mount
 
 from deployer.config.spec import Docker
@@ -39,7 +39,7 @@ class ProbeResult:
     versions: frozenset[str]
 
 
-def findings(client: Any, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
+def findings(client: DockerClient, settings: Docker, models_dir: Path, models: Sequence[Model]) -> Iterator[Finding]:
     """Check whether a server of this engine can read these models and its TensorFlow is new enough for them."""
     from deployer.engines import compatibility
 
@@ -94,7 +94,7 @@ def major_minor(version: str) -> tuple[int, ...]:
     return (int(match[1]), int(match[2])) if match else ()
 
 
-def run_probe(client: Any, settings: Docker, models_dir: Path, versions: Sequence[str]) -> ProbeResult:
+def run_probe(client: DockerClient, settings: Docker, models_dir: Path, versions: Sequence[str]) -> ProbeResult:
     """Run the probe as a server would run, and remove it. Raise EngineError."""
     _, output = _run(client, settings, models_dir, PROBE_SCRIPT, versions)
     match = re.search(r"TensorFlow Library: (\S+)", output)
@@ -103,14 +103,16 @@ def run_probe(client: Any, settings: Docker, models_dir: Path, versions: Sequenc
     )
 
 
-def may_read(client: Any, settings: Docker, models_dir: Path, path: Path) -> bool:
+def may_read(client: DockerClient, settings: Docker, models_dir: Path, path: Path) -> bool:
     """Return whether the server's user may read a path, access lists and mapped users included. Raise EngineError."""
     container_path = Path(MODELS_MOUNT, path.relative_to(models_dir))
     code, _ = _run(client, settings, models_dir, READABLE_SCRIPT, [str(container_path)])
     return code == 0
 
 
-def _run(client: Any, settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> tuple[int, str]:
+def _run(
+    client: DockerClient, settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]
+) -> tuple[int, str]:
     """Return exit code and output of a script in a container like a server's. Raise EngineError."""
     with docker_errors(f"looking into {settings.image}"):
         _remove_stale(client)
@@ -123,7 +125,7 @@ def _run(client: Any, settings: Docker, models_dir: Path, script: str, arguments
             container.remove(force=True)
 
 
-def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> dict[str, Any]:
+def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequence[str]) -> dict[str, object]:
     return {
         "image": settings.image,
         "entrypoint": ["bash", "-c", script, "bash"],
@@ -140,7 +142,7 @@ def _creation(settings: Docker, models_dir: Path, script: str, arguments: Sequen
     }
 
 
-def _remove_stale(client: Any) -> None:
+def _remove_stale(client: DockerClient) -> None:
     """Remove the containers of killed probes; one that is in use started a moment ago."""
     for container in client.containers.list(all=True, filters={"label": PROBE_LABEL}):
         started = container.labels[PROBE_LABEL]

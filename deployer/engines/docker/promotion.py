@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+
+from docker.models.containers import Container
 
 from deployer.engines.docker import listing, networks, sdk_arguments
 from deployer.engines.docker.api import remove_container
@@ -59,7 +60,7 @@ class Promotion:
         self.accept(self.candidate)
         self._enable_restart().rename(self.serving_name)
 
-    def _enable_restart(self) -> Any:
+    def _enable_restart(self) -> Container:
         """Return the candidate's container, which restarts from now on."""
         container = self.state.container(self.candidate)
         container.update(restart_policy={"Name": self.restart})
@@ -176,10 +177,10 @@ class Promotion:
                 self.gateways.revive(gateway)
             raise
 
-    def _recreate(self, verified: Any) -> None:
+    def _recreate(self, verified: Container) -> None:
         config, host = sdk_arguments.recreation_config(verified.attrs, self.restart)
         config["Image"] = self._image(verified)
-        endpoints: dict[str, Any] = {
+        endpoints: dict[str, dict[str, object]] = {
             "EndpointsConfig": {name: {} for name in verified.attrs["NetworkSettings"]["Networks"]}
         }
         api = self.state.client.api
@@ -193,7 +194,7 @@ class Promotion:
             api.remove_container(created["Id"], force=True)
             raise
 
-    def _image(self, verified: Any) -> str:
+    def _image(self, verified: Container) -> str:
         """Return the image's name, or its id if the name means another image since the verification."""
         name, image_id = str(verified.attrs["Config"]["Image"]), str(verified.attrs["Image"])
         image = find_image(self.state.client, name)

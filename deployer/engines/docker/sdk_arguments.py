@@ -84,7 +84,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
 
 def create_arguments(
     launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image
-) -> dict[str, Any]:
+) -> dict[str, object]:
     """Return the SDK's arguments for the container of a candidate."""
     published = (
         () if placement.slot else (Port(placement.own_rest_port, REST_PORT), Port(placement.own_grpc_port, GRPC_PORT))
@@ -103,14 +103,14 @@ def create_arguments(
     return {**sdk_arguments(container), **_address(placement)}
 
 
-def _address(placement: Placement) -> dict[str, Any]:
+def _address(placement: Placement) -> dict[str, object]:
     if not placement.address:
         return {}
     # A fixed address outlives a restart.
     return {"networking_config": {placement.network: EndpointConfig("1.44", ipv4_address=placement.address)}}
 
 
-def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
+def sdk_arguments(container: ContainerSpec) -> dict[str, object]:
     """Return the SDK's arguments for a container."""
     settings = container.settings
     return {
@@ -137,12 +137,12 @@ def sdk_arguments(container: ContainerSpec) -> dict[str, Any]:
     }
 
 
-def _mount(bind: Bind) -> Any:
+def _mount(bind: Bind) -> Mount:
     # With a typed mount a missing source is an error and not an empty directory.
     return Mount(target=bind.target, source=bind.source, type="bind", read_only=True)
 
 
-def _healthcheck(health: Health) -> dict[str, Any]:
+def _healthcheck(health: Health) -> dict[str, object]:
     return {
         "test": ["CMD-SHELL", health.command],
         "interval": health.interval * SECOND,
@@ -151,8 +151,8 @@ def _healthcheck(health: Health) -> dict[str, Any]:
     }
 
 
-def _limits(settings: Docker) -> dict[str, Any]:
-    limits: dict[str, Any] = {}
+def _limits(settings: Docker) -> dict[str, object]:
+    limits: dict[str, object] = {}
     if settings.cpus is not None:
         limits["nano_cpus"] = int(settings.cpus * 10**9)
     if settings.memory is not None:
@@ -164,7 +164,7 @@ def _limits(settings: Docker) -> dict[str, Any]:
     return limits
 
 
-def recreation_config(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def recreation_config(attributes: Mapping[str, Any], restart: str) -> tuple[dict[str, object], dict[str, object]]:
     """Return Config and HostConfig of an inspected container, with the deployment's ports and restart policy."""
     config, host = dict(attributes["Config"]), dict(attributes["HostConfig"])
     del config["Hostname"]  # it is the id of the inspected container

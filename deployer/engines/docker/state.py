@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import docker.errors
+from docker import DockerClient
+from docker.models.containers import Container
 
 from deployer.engines import process, run_dir
 from deployer.engines.base import CANDIDATE, SERVING
@@ -32,7 +34,7 @@ STOP_SECONDS = 10
 class DockerState:
     """One engine, as a project sees it from one state directory."""
 
-    client: Any
+    client: DockerClient
     state_dir: Path
     project: str
 
@@ -126,7 +128,7 @@ class DockerState:
                 return server
         raise EngineError(f"the container of release {release} is gone", hint="run the command again")
 
-    def container(self, deployment: Deployment) -> Any:
+    def container(self, deployment: Deployment) -> Container:
         """Return the SDK's container of a server from the engine's list; `reload` adds the inspected attributes.
 
         While a verified candidate is started again in place of the old server, two containers have its release: the
@@ -172,7 +174,7 @@ class DockerState:
             for removal in removals:
                 removal.result()
 
-    def _stop(self, deployment: Deployment) -> Any:
+    def _stop(self, deployment: Deployment) -> Container | None:
         """Return the stopped container; None if it is gone."""
         with docker_errors(f"stopping {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             container = self.container(deployment)
@@ -180,7 +182,7 @@ class DockerState:
             return container
         return None
 
-    def _remove(self, deployment: Deployment, container: Any) -> None:
+    def _remove(self, deployment: Deployment, container: Container | None) -> None:
         with docker_errors(f"removing {deployment.release}"), contextlib.suppress(docker.errors.NotFound):
             if container is not None:
                 remove_container(container)
@@ -265,7 +267,7 @@ class DockerState:
         return None
 
 
-def listed_name(container: Any) -> str:
+def listed_name(container: Container) -> str:
     """Return the name of a container as the engine lists it."""
     return str(container.attrs["Names"][0]).lstrip("/")
 

@@ -11,8 +11,9 @@ import secrets
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
+from docker import DockerClient
+from docker.models.containers import Container
 from docker.types import Mount
 
 from deployer.engines.docker.api import API_SECONDS, docker_errors, invisible_directory
@@ -22,7 +23,7 @@ from deployer.results.checks import Finding
 ABSENT = 404
 
 
-def check(container: Any, directories: Iterable[tuple[str, Path, str]]) -> None:
+def check(container: Container, directories: Iterable[tuple[str, Path, str]]) -> None:
     """Raise EngineError if a path of a mounted directory is missing in the container.
 
     `directories` are (mount point, directory, path below it).
@@ -33,12 +34,12 @@ def check(container: Any, directories: Iterable[tuple[str, Path, str]]) -> None:
                 raise invisible_directory(directory)
 
 
-def is_confined(container: Any) -> bool:
+def is_confined(container: Container) -> bool:
     """Return whether SELinux confines a container: the engine gives it a label then."""
     return bool(container.attrs.get("MountLabel"))
 
 
-def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[Finding]:
+def findings(client: DockerClient, image: str, directories: Sequence[Path]) -> Iterator[Finding]:
     """Yield an error for each of these directories that exists and that the engine does not see."""
     for directory in directories:
         if not directory.is_dir():
@@ -49,7 +50,7 @@ def findings(client: Any, image: str, directories: Sequence[Path]) -> Iterator[F
             yield Finding("shared folders", "error", error.message, error.hint or "")
 
 
-def _probe(client: Any, image: str, directory: Path) -> None:
+def _probe(client: DockerClient, image: str, directory: Path) -> None:
     """Check a directory with a container that is never started. Raise EngineError."""
     with ExitStack() as stack, docker_errors(f"looking from a container into {directory}"):
         marker = stack.enter_context(_marker_file(directory))
@@ -77,7 +78,7 @@ def _marker_file(directory: Path) -> Iterator[str | None]:
             marker.unlink()
 
 
-def _path_exists(container: Any, path: str) -> bool:
+def _path_exists(container: Container, path: str) -> bool:
     """Return whether a container has a path; also if the engine does not say."""
     api = container.client.api
     answer = api.head(

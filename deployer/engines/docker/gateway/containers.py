@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import docker.errors
+from docker.models.containers import Container
 from docker.types import Mount, Ulimit
 
 from deployer.engines import run_dir
@@ -149,7 +150,7 @@ class GatewayContainers:
             self._remove_container(gateway)
         self.directory.delete()
 
-    def _stop(self, container: Any, gateway: GatewayContainer) -> None:
+    def _stop(self, container: Container, gateway: GatewayContainer) -> None:
         """Stop a container once its requests have ended; kill it after the drain time."""
         allowed = self.config.settings.drain_seconds + GRACE_SECONDS
         container.reload()
@@ -157,14 +158,14 @@ class GatewayContainers:
             self._wait_for(container, allowed)
         container.stop(timeout=allowed)
 
-    def _wait_for(self, container: Any, seconds: float) -> None:
+    def _wait_for(self, container: Container, seconds: float) -> None:
         def ended() -> bool:
             container.reload()
             return bool(container.status != "running")
 
         wait_until(ended, Deadline.after(seconds))
 
-    def _start(self, container: Any) -> GatewayContainer:
+    def _start(self, container: Container) -> GatewayContainer:
         """Start a container, wait until it accepts requests, and enable its restart."""
         container.start()
         gateway = gateways([{**_listed(container), "State": "running"}])[0]
@@ -179,11 +180,11 @@ class GatewayContainers:
         container.update(restart_policy={"Name": self.restart})
         return gateway
 
-    def _runs(self, container: Any) -> bool:
+    def _runs(self, container: Container) -> bool:
         container.reload()
         return bool(container.status == "running")
 
-    def _creation(self, listen: Listen, generation: str) -> dict[str, Any]:
+    def _creation(self, listen: Listen, generation: str) -> dict[str, object]:
         # Hardened as the servers are.
         files = FILES_PER_CONNECTION * self.config.settings.max_connections + 256
         return {
@@ -221,11 +222,11 @@ class GatewayContainers:
         }
 
 
-def _listed(container: Any) -> dict[str, Any]:
+def _listed(container: Container) -> dict[str, Any]:
     return {"Id": container.id, "Labels": container.labels}
 
 
-def _disable_restart(container: Any) -> None:
+def _disable_restart(container: Container) -> None:
     """Disable the restart of a container, also of one that is ending: the engine refuses that for a moment."""
 
     def changed() -> bool:
@@ -241,7 +242,7 @@ def _disable_restart(container: Any) -> None:
         raise EngineError(f"{container.name} neither ends nor can be changed", hint="run the command again")
 
 
-def _signal_stop(container: Any) -> None:
+def _signal_stop(container: Container) -> None:
     """Tell a container to stop; no error if it has ended."""
     try:
         container.kill(STOP_SIGNAL)

@@ -8,7 +8,6 @@ import os
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
-from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -92,7 +91,7 @@ def _self_signed_pem(names: tuple[str, ...]) -> str:
     return str(certificate.public_bytes(serialization.Encoding.PEM).decode() + private_key.decode())
 
 
-def _subject_name(name: str) -> Any:
+def _subject_name(name: str) -> x509.GeneralName:
     try:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
@@ -114,11 +113,11 @@ def _parse_pem(pem: str) -> KeyPair:
     return KeyPair(pem, head, names[0].replace("*", "any"))
 
 
-def _parse_certificate(pem: str) -> Any:
+def _parse_certificate(pem: str) -> x509.Certificate:
     return x509.load_pem_x509_certificates(pem.encode())[0]
 
 
-def _certificate_names(certificate: Any) -> tuple[str, ...]:
+def _certificate_names(certificate: x509.Certificate) -> tuple[str, ...]:
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
