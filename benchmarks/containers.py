@@ -18,7 +18,8 @@ from measure import DEPLOYER, alternate, milliseconds, process, show
 import deployer
 from deployer.config.spec import Docker
 from deployer.engines import ports
-from deployer.engines.docker import containers
+from deployer.engines.docker import sdk_arguments
+from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import container_name
 from deployer.results.deployment import Launch, Rendered, ServedModel
 
@@ -146,8 +147,8 @@ def _stand_ins(size: int, folder: Path) -> Iterator[None]:
 def _labels(name: str, folder: Path) -> dict[str, str]:
     models = (ServedModel(name, (1,)),)
     launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None, project=PROJECT)
-    place = containers.Placement(name, name, name, folder, 1, 1, 1, 1)
-    return containers.labels(launch, place, Docker(image=IMAGE), folder, containers.Image("none"))
+    place = sdk_arguments.Placement(name, name, name, folder, 1, 1, 1, 1)
+    return sdk_arguments.labels(launch, place, Docker(image=IMAGE), folder, Image("none"))
 
 
 def _docker(*arguments: str) -> str:

@@ -22,6 +22,7 @@ from deployer.engines.docker.container_spec import CONFIG_MOUNT
 from deployer.engines.docker.findings import join_paths, relabel_command
 from deployer.engines.docker.host import DockerHost
 from deployer.engines.docker.images import DockerImages, architecture_mismatch
+from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.inventory import DockerInventory
 from deployer.engines.docker.locks import DockerLocks
 from deployer.engines.docker.names import MODELS_MOUNT
@@ -29,7 +30,7 @@ from deployer.engines.docker.placement import Placer
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.engines.docker.promotion import Promotion
 from deployer.engines.docker.recovery import Recovery
-from deployer.engines.docker.sdk_arguments import Image, Placement
+from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
@@ -121,7 +122,7 @@ class DockerEngine:
         image = self.host.image
         if image is None:
             raise EngineError(f"the engine does not have {self.host.settings.image}", hint="run the command again")
-        return Image(str(image.id), tuple(image.attrs.get("RepoDigests") or ()))
+        return image
 
     def _check_mounts(self, container: Container, launch: Launch, placement: Placement) -> None:
         """Raise EngineError if a container does not see the mounted directories, or may not read them."""

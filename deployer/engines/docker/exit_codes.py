@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from deployer.engines.docker.inspection import ContainerState
 
 MEANINGS = {
     137: "killed, most likely because memory ran out: raise docker.memory",
@@ -14,13 +13,13 @@ MEANINGS = {
 }
 
 
-def exit_reason(state: Mapping[str, Any], mismatch: str = "") -> str:
+def exit_reason(state: ContainerState, mismatch: str = "") -> str:
     """Return the reason in one sentence.
 
     `mismatch` says that the image does not fit the machine, which explains more than any exit code.
     """
-    code = state.get("ExitCode", 0)
-    if state.get("OOMKilled"):
+    code = state.exit_code
+    if state.out_of_memory:
         return f"its container ran out of memory (exit code {code}): raise docker.memory"
-    reason = mismatch or MEANINGS.get(code) or state.get("Error") or "see its log"
+    reason = mismatch or MEANINGS.get(code) or state.error or "see its log"
     return f"its container ended with exit code {code}: {reason}"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from docker import DockerClient
 
@@ -14,6 +13,7 @@ from deployer.config.spec import Docker, Gateway
 from deployer.engines.docker import credentials
 from deployer.engines.docker.api import parse_api_version
 from deployer.engines.docker.images import architecture_mismatch, find_image
+from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.results.checks import Finding
 
 ENGINE, IMAGE, GATEWAY, CONFIG = "docker engine", "image", "gateway", "docker config"
@@ -26,14 +26,14 @@ API_OF_SETTINGS = {"gpus": "1.40", "platform": "1.41"}
 SERVER_WORDS = ("tf_serving_entrypoint", "tensorflow_model_server")
 
 
-def of_engine(info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+def of_engine(info: EngineInfo, settings: Docker) -> Iterator[Finding]:
     """Check the engine's machine against the requested limits."""
-    yield Finding(ENGINE, "ok", f"Docker Engine {info.get('ServerVersion')} answers")
-    if settings.gpus is not None and "nvidia" not in info.get("Runtimes", {}):
+    yield Finding(ENGINE, "ok", f"Docker Engine {info.version} answers")
+    if settings.gpus is not None and "nvidia" not in info.runtimes:
         remedy = "install the NVIDIA container toolkit, or take docker.gpus out"
         yield Finding(ENGINE, "error", "docker.gpus is set, and the Docker Engine has no GPU runtime", remedy)
-    if settings.cpus is not None and settings.cpus > info.get("NCPU", settings.cpus):
-        text = f"docker.cpus is {settings.cpus:g}, and the engine's machine has {info['NCPU']}"
+    if settings.cpus is not None and info.cpus is not None and settings.cpus > info.cpus:
+        text = f"docker.cpus is {settings.cpus:g}, and the engine's machine has {info.cpus}"
         yield Finding(ENGINE, "error", text, "lower docker.cpus")
 
 
@@ -45,9 +45,9 @@ def of_api(version: str, settings: Docker) -> Iterator[Finding]:
             yield Finding(ENGINE, "error", text, f"upgrade Docker, or take docker.{name} out")
 
 
-def of_selinux(info: Mapping[str, Any], directories: Sequence[Path]) -> Iterator[Finding]:
+def of_selinux(info: EngineInfo, directories: Sequence[Path]) -> Iterator[Finding]:
     """Yield the directories that containers may not read because of their SELinux labels."""
-    if not any("name=selinux" in option for option in info.get("SecurityOptions") or ()):
+    if not any("name=selinux" in option for option in info.security_options):
         return
     if unlabelled := [directory for directory in directories if directory.is_dir() and not _is_labelled(directory)]:
         text = (
@@ -80,7 +80,7 @@ def of_config() -> Iterator[Finding]:
         yield Finding(CONFIG, "warning", problem, remedy)
 
 
-def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[Finding]:
+def of_image(image: Image | None, info: EngineInfo, settings: Docker) -> Iterator[Finding]:
     """Check whether the engine has the image, and whether it is a model server's, for this architecture."""
     if image is None:
         yield Finding(IMAGE, "warning", f"the engine does not have {settings.image}", f"docker pull {settings.image}")
@@ -92,7 +92,7 @@ def of_image(image: Any, info: Mapping[str, Any], settings: Docker) -> Iterator[
         yield Finding(IMAGE, "ok", f"the engine has {settings.image}")
 
 
-def of_gateway(client: DockerClient, info: Mapping[str, Any], settings: Gateway) -> Iterator[Finding]:
+def of_gateway(client: DockerClient, info: EngineInfo, settings: Gateway) -> Iterator[Finding]:
     """Check whether the requested gateway is possible: the engine's host network must be this machine's."""
     if not settings.enabled:
         return
@@ -104,18 +104,16 @@ def of_gateway(client: DockerClient, info: Mapping[str, Any], settings: Gateway)
         yield Finding(GATEWAY, "warning", text, f"docker pull {settings.image}")
 
 
-def _network_problem(info: Mapping[str, Any]) -> str:
-    if any("rootless" in option for option in info.get("SecurityOptions") or ()):
+def _network_problem(info: EngineInfo) -> str:
+    if any("rootless" in option for option in info.security_options):
         return "a rootless engine has a network of its own"
-    if "Docker Desktop" in str(info.get("OperatingSystem", "")):
+    if "Docker Desktop" in info.operating_system:
         return "Docker Desktop runs containers in a machine of their own"
     return ""
 
 
-def _entrypoint_problem(image: Any) -> str:
+def _entrypoint_problem(image: Image) -> str:
     """Return that an image does not start a model server, as far as its configuration shows."""
-    config = image.attrs.get("Config") or {}
-    command = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
-    if any(word in text for text in command for word in SERVER_WORDS):
+    if any(word in text for text in image.command for word in SERVER_WORDS):
         return ""
-    return f"its entrypoint {command} is not TensorFlow Serving's"
+    return f"its entrypoint {list(image.command)} is not TensorFlow Serving's"

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from docker import DockerClient
 
@@ -18,6 +16,7 @@ from deployer.engines.docker.gateway.config import GatewayConfig
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.images import find_image
+from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.engines.docker.state import DockerState
 
 
@@ -54,18 +53,18 @@ class DockerHost:
         return DockerState(self.client, self.state_dir, self.project)
 
     @cached_property
-    def image(self) -> Any:
-        """The SDK's image of new servers; None if the engine does not have it."""
+    def image(self) -> Image | None:
+        """The image of new servers; None if the engine does not have it."""
         return find_image(self.client, self.settings.image)
 
     def forget_image(self) -> None:
         """Look the image up again on the next access, after a pull."""
         vars(self).pop("image", None)
 
-    def info(self) -> Mapping[str, Any]:
+    def info(self) -> EngineInfo:
         """Return what the engine reports about itself."""
         with docker_errors(f"the Docker Engine at {self.address}"):
-            return dict(self.client.info())
+            return EngineInfo.parse(self.client.info())
 
     def gateways(self, name: str, env: str, directory: GatewayDir | None = None) -> GatewayContainers:
         """Return the gateway of a deployment, with its configuration and its containers."""

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import docker.errors
 from docker import DockerClient
 
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import familiar_name, pull
+from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.results.deployment import NamedImage
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class DockerImages:
 
     def current(self) -> NamedImage:
         image = self.host.image
-        return NamedImage(self.host.settings.image, "" if image is None else str(image.id))
+        return NamedImage(self.host.settings.image, "" if image is None else image.id)
 
     def pull(self, progress: Callable[[str], None]) -> None:
         """Pull the server's image and, if there is one, the gateway's."""
@@ -49,19 +50,18 @@ class DockerImages:
             pull(self.host.client, image, settings.platform, settings.pull_seconds, progress)
 
 
-def find_image(client: DockerClient, name: str) -> Any:
+def find_image(client: DockerClient, name: str) -> Image | None:
     """Return the engine's image of that name, or None."""
     with docker_errors(f"looking for image {name}"):
         try:
-            return client.images.get(name)
+            return Image.parse(client.images.get(name).attrs)
         except docker.errors.ImageNotFound:
             return None
 
 
-def architecture_mismatch(info: Mapping[str, Any], image: Any) -> str:
+def architecture_mismatch(info: EngineInfo, image: Image) -> str:
     """Return that an image is for another architecture than the engine's; empty if it is not."""
-    host = str(info.get("Architecture", ""))
-    host, required = ARCHITECTURES.get(host, host), str(image.attrs.get("Architecture", ""))
+    host, required = ARCHITECTURES.get(info.architecture, info.architecture), image.architecture
     if not required or not host or required == host:
         return ""
     return f"the image is for {required}, and the engine's machine is {host}"

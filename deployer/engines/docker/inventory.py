@@ -34,7 +34,7 @@ class DockerInventory:
         with docker_errors("listing networks"):
             listed = host.client.api.networks(filters=networks.label_filter(None, None))
         owns = host.state.owner.owns_network
-        labels = [each["Labels"] for each in host.state.containers()]
+        labels = [container.labels for container in host.state.containers()]
         labels += [each["Labels"] for each in listed if owns(each["Labels"], each["Name"])]
         keys = {(each[f"{LABEL}name"], each[f"{LABEL}env"]) for each in labels}
         keys |= engine_lock.locked_deployments(host.client, host.project)

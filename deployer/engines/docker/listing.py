@@ -10,12 +10,12 @@ import contextlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from deployer.engines import run_dir
 from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker.gateway.config import CERTIFICATE, TOKENS
 from deployer.engines.docker.gateway.directory import GatewayDir
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.engines.ports import url_host
 from deployer.results.deployment import Deployment, Endpoints, Gateway, ServedModel, models_from
@@ -47,7 +47,7 @@ class GatewayContainer:
         return active is not None and active.generation == self.generation
 
 
-def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...]:
+def gateways(listed: Iterable[ContainerSummary]) -> tuple[GatewayContainer, ...]:
     """Return the gateways in a list of containers."""
     parsed = []
     for container in listed:
@@ -56,7 +56,7 @@ def gateways(listed: Iterable[Mapping[str, Any]]) -> tuple[GatewayContainer, ...
     return tuple(parsed)
 
 
-def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
+def servers(listed: Iterable[ContainerSummary]) -> list[Deployment]:
     """Return the model servers in a list of containers, newest first; those with unreadable labels are left out."""
     containers = list(listed)
     active_gateways = {(parsed.name, parsed.env): parsed for parsed in gateways(containers) if parsed.active}
@@ -67,7 +67,7 @@ def servers(listed: Iterable[Mapping[str, Any]]) -> list[Deployment]:
     return parsed
 
 
-def label_problem(container: Mapping[str, Any]) -> str | None:
+def label_problem(container: ContainerSummary) -> str | None:
     """Return why the labels of a server or gateway cannot be read, or None."""
     try:
         labels = _labels(container)
@@ -79,10 +79,10 @@ def label_problem(container: Mapping[str, Any]) -> str | None:
     return None
 
 
-def held_ports(listed: Iterable[Mapping[str, Any]]) -> set[int]:
+def held_ports(listed: Iterable[ContainerSummary]) -> set[int]:
     """Return the ports that running containers hold: published ones, and those of gateways."""
-    running = [container for container in listed if container["State"] == "running"]
-    published = {int(port.get("PublicPort", 0)) for container in running for port in container.get("Ports") or ()}
+    running = [container for container in listed if container.running]
+    published = {port for container in running for port in container.ports}
     return published | {port for gateway in gateways(running) for port in (gateway.rest_port, gateway.grpc_port)}
 
 
@@ -101,14 +101,14 @@ def behind_gateway(server: Deployment, host: str, gateway: Gateway) -> Deploymen
     return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway)
 
 
-def _labels(container: Mapping[str, Any]) -> dict[str, str]:
-    return {name.removeprefix(LABEL): value for name, value in container["Labels"].items() if name.startswith(LABEL)}
+def _labels(container: ContainerSummary) -> dict[str, str]:
+    return {name.removeprefix(LABEL): value for name, value in container.labels.items() if name.startswith(LABEL)}
 
 
-def _parse_gateway(container: Mapping[str, Any]) -> GatewayContainer:
+def _parse_gateway(container: ContainerSummary) -> GatewayContainer:
     labels = _labels(container)
     return GatewayContainer(
-        id=container["Id"],
+        id=container.id,
         name=labels["name"],
         env=labels["env"],
         generation=labels["generation"],
@@ -117,12 +117,12 @@ def _parse_gateway(container: Mapping[str, Any]) -> GatewayContainer:
         rest_port=int(labels["rest_port"]),
         grpc_port=int(labels["grpc_port"]),
         directory=GatewayDir(Path(labels["gateway"])),
-        running=container["State"] == "running",
+        running=container.running,
     )
 
 
 def _parse_server(
-    container: Mapping[str, Any], active_gateways: Mapping[tuple[str, str], GatewayContainer]
+    container: ContainerSummary, active_gateways: Mapping[tuple[str, str], GatewayContainer]
 ) -> Deployment:
     labels = _labels(container)
     server = _direct_deployment(container, labels)
@@ -135,7 +135,7 @@ def _parse_server(
     return behind_gateway(server, labels["host"], gateway)
 
 
-def _direct_deployment(container: Mapping[str, Any], labels: Mapping[str, str]) -> Deployment:
+def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -> Deployment:
     """Return a server with its own address."""
     slot, directory = labels.get("slot", ""), Path(labels["folder"])
     host = url_host(labels["address"] if slot else labels["host"])
@@ -145,14 +145,14 @@ def _direct_deployment(container: Mapping[str, Any], labels: Mapping[str, str]) 
         env=labels["env"],
         engine="docker",
         release=labels["release"],
-        role=CANDIDATE if slot else _role(container["Names"], labels),
+        role=CANDIDATE if slot else _role(container.names, labels),
         models=_current_models(directory, labels["models"]),
         endpoints=Endpoints(f"http://{host}:{rest}", f"{host}:{grpc}"),
         rest_port=int(labels["rest_port"]),
         grpc_port=int(labels["grpc_port"]),
         server_digest=labels["digest"],
-        created=str(container.get("Created", "")),
-        running=container["State"] == "running",
+        created=container.created,
+        running=container.running,
         pid=None,
         folder=directory,
         image=labels.get("image_digest", ""),
@@ -178,7 +178,7 @@ def _is_lost(directory: Path) -> bool:
 def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
     name, env, release = labels["name"], labels["env"], labels["release"]
     serving = {
-        f"/{container_name(project, name, env, *more)}"
+        container_name(project, name, env, *more)
         for project in (labels.get("project", ""), "")
         for more in ((), (release, RETIRING))
     }

@@ -51,4 +51,4 @@ class DockerLocks:
 
     def _engine_lock(self, name: str, env: str) -> EngineLock:
         host = self.host
-        return EngineLock(host.client, host.project, name, env, str(host.image.id) if host.image else "")
+        return EngineLock(host.client, host.project, name, env, host.image.id if host.image else "")

@@ -10,14 +10,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePath
-from typing import Any
 
 from deployer.config.project import PROJECT as PROJECT_NAME
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.run_dir import env_dir_name
 from deployer.results.model import NAME
 
-Listed = Mapping[str, Any]
 PROJECT_PREFIX = re.compile(r"deployer-([a-z0-9][a-z0-9_-]*)\.")
 
 
@@ -28,7 +27,7 @@ class Ownership:
     project: str
     state_dir: Path
 
-    def owns(self, container: Listed) -> bool:
+    def owns(self, container: ContainerSummary) -> bool:
         """Return whether a container is a server or gateway of this project, and may be changed."""
         return self.claimed(container) and not label_conflict(container, self.project)
 
@@ -36,13 +35,13 @@ class Ownership:
         """Return whether a network was made for a deployment of this project."""
         return labels.get(PROJECT) == self.project and _is_named_for(labels, name, self.project)
 
-    def claimed(self, container: Listed) -> bool:
+    def claimed(self, container: ContainerSummary) -> bool:
         """Return whether a container's labels name this project, or it is from this directory and before projects."""
         if not is_started_by_us(container):
             return False
-        labels = container["Labels"]
+        labels = container.labels
         if PROJECT in labels:
-            return bool(labels[PROJECT] == self.project)
+            return labels[PROJECT] == self.project
         if not self.project:
             return not self.is_from_here(labels) and project_from_name(container) == ""
         return project_from_name(container) == self.project or (
@@ -55,39 +54,34 @@ class Ownership:
         return any(PurePath(labels.get(f"{LABEL}{key}", "")).is_relative_to(root) for key in ("folder", "gateway"))
 
 
-def is_started_by_us(container: Listed) -> bool:
+def is_started_by_us(container: ContainerSummary) -> bool:
     """Return whether a command of this tool started a container: a rendered one has neither release nor gateway."""
-    labels = container["Labels"] or {}
+    labels = container.labels
     return f"{LABEL}name" in labels and bool({f"{LABEL}release", f"{LABEL}generation"} & set(labels))
 
 
-def project_from_name(container: Listed) -> str | None:
+def project_from_name(container: ContainerSummary) -> str | None:
     """Return the project in a container's name, empty for a name without one; None for any other name."""
-    name = name_of(container)
+    name = container.name
     match = PROJECT_PREFIX.match(name)
     for project in ([match[1]] if match else []) + [""]:
-        if _is_named_for(container["Labels"], name, project):
+        if _is_named_for(container.labels, name, project):
             return project
     return None
 
 
-def name_of(container: Listed) -> str:
-    """Return the name of a listed container."""
-    return str(container["Names"][0]).lstrip("/")
-
-
-def project_of(container: Listed) -> str | None:
+def project_of(container: ContainerSummary) -> str | None:
     """Return the project of a container that a command of this tool started; None if that is unknown."""
-    labelled = container["Labels"].get(PROJECT)
+    labelled = container.labels.get(PROJECT)
     project = project_from_name(container) if labelled is None else labelled
     if project is None or label_conflict(container, project) or (project and not PROJECT_NAME.fullmatch(project)):
         return None
     return project
 
 
-def label_conflict(container: Listed, project: str) -> str | None:
+def label_conflict(container: ContainerSummary, project: str) -> str | None:
     """Return why the labels of a container are not trusted, or None."""
-    labels = container["Labels"]
+    labels = container.labels
     named = project_from_name(container)
     if named != project and not (named == "" and PROJECT not in labels):
         return "its name is not one that deployer gives it"

@@ -9,6 +9,7 @@ from docker import DockerClient
 from deployer.engines import ports
 from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.gateway.directory import SLOTS, other_slot
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import DockerState
@@ -101,8 +102,8 @@ def port_publisher(client: DockerClient, port: int) -> str | None:
         listed = client.api.containers(filters={"publish": str(port)})
         # A gateway uses the host network and publishes no ports.
         listed += client.api.containers(filters={"label": [f"{LABEL}role=gateway"]})
-    for container in listed:
-        labels = container["Labels"]
+    for container in map(ContainerSummary.parse, listed):
+        labels = container.labels
         if f"{LABEL}generation" in labels and str(port) not in (
             labels.get(f"{LABEL}rest_port"),
             labels.get(f"{LABEL}grpc_port"),
@@ -111,5 +112,5 @@ def port_publisher(client: DockerClient, port: int) -> str | None:
         if f"{LABEL}name" in labels:
             project_suffix = f" of project {labels[PROJECT]}" if PROJECT in labels else ""
             return f"the deployment {labels[f'{LABEL}name']} [{labels.get(f'{LABEL}env', '')}]{project_suffix}"
-        return f"the container {container['Names'][0].lstrip('/')}"
+        return f"the container {container.name}"
     return None

@@ -202,7 +202,7 @@ class Promotion:
 
     def _recreated_deployment(self, container: str) -> Deployment:
         listed = self.state.containers(self.candidate.name, self.candidate.env)
-        servers = listing.servers(each for each in listed if each["Id"] == container)
+        servers = listing.servers(each for each in listed if each.id == container)
         if not servers:
             raise EngineError(f"the container of {self.candidate.name} is gone", hint="run the command again")
         return servers[0]

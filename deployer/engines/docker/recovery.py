@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from deployer.engines.base import CANDIDATE, adoption_note
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import Active
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
-from deployer.engines.docker.ownership import name_of
 from deployer.engines.docker.state import DockerState, listed_name
 from deployer.results.deployment import Deployment
 
@@ -34,7 +33,7 @@ class Recovery:
         """The environment of the deployment."""
         return self.gateways.env
 
-    def run(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def run(self, listed: Sequence[ContainerSummary]) -> tuple[str, ...]:
         """Recover the deployment whose containers are `listed`, and return what was done, one sentence each."""
         adopted = []
         if self.state.adopt(self.name, self.env):
@@ -42,7 +41,7 @@ class Recovery:
             listed = self.state.containers(self.name, self.env)
         return (*adopted, *self._repair(listed))
 
-    def _repair(self, listed: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    def _repair(self, listed: Sequence[ContainerSummary]) -> tuple[str, ...]:
         if self._is_clean(listed):
             self.state.clear_unused(self.name, self.env, listed)
             return ()
@@ -51,10 +50,10 @@ class Recovery:
             notes = self._repair_without_gateway() if active is None else self._repair_behind_gateway(active)
         return (*notes, *self._discard_candidates())
 
-    def _is_clean(self, listed: Sequence[Mapping[str, Any]]) -> bool:
+    def _is_clean(self, listed: Sequence[ContainerSummary]) -> bool:
         """Return whether there is nothing to recover: one server without a gateway, or none. This is the usual case."""
-        expected = [f"/{self._serving_name}"]
-        return all(container["Names"] == expected for container in listed) and not self.gateways.directory.path.exists()
+        expected = (self._serving_name,)
+        return all(container.names == expected for container in listed) and not self.gateways.directory.path.exists()
 
     def _repair_without_gateway(self) -> list[str]:
         """Remove gateways that were never accepted; restart a server that was stopped for a successor."""
@@ -68,8 +67,8 @@ class Recovery:
     def _restore(self, old: Deployment) -> str:
         serving = self._serving_name
         for container in self.state.containers(self.name, self.env):
-            if name_of(container) == serving:
-                remove_container(self.state.client.containers.get(container["Id"]))
+            if container.name == serving:
+                remove_container(self.state.client.containers.get(container.id))
         restored = self.state.container(old)
         restored.rename(serving)
         restored.start()

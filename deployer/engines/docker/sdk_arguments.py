@@ -20,7 +20,7 @@ from deployer.engines.docker.container_spec import (
     binds,
     deployment_labels,
 )
-from deployer.engines.docker.image_pull import split_reference
+from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import LABEL
 from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
 
@@ -48,19 +48,6 @@ class Placement:
     slot: str = ""
     address: str = ""
     gateway: Path | None = None
-
-
-@dataclass(frozen=True)
-class Image:
-    """An image of the engine: its id, and the `repository@digest` names that registries know."""
-
-    id: str
-    digests: tuple[str, ...] = ()
-
-    def resolved(self, name: str) -> str:
-        """Return `repository@digest` for the repository of a name, or the id of an image without one."""
-        repository = split_reference(name.partition("@")[0])[0].removeprefix("docker.io/").removeprefix("library/")
-        return next((digest for digest in self.digests if digest.partition("@")[0] == repository), self.id)
 
 
 def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import docker.errors
 from docker import DockerClient
@@ -20,10 +19,11 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker import listing, networks
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.directory import GatewayDir
+from deployer.engines.docker.inspection import ContainerState, ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.networks import Networks
-from deployer.engines.docker.ownership import Ownership, is_started_by_us, label_conflict, name_of, project_from_name
+from deployer.engines.docker.ownership import Ownership, is_started_by_us, label_conflict, project_from_name
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Memory
 
@@ -51,41 +51,41 @@ class DockerState:
         """Return the directory of a deployment's gateway."""
         return self.gateway_dir_of(self.containers(name, env), name, env)
 
-    def gateway_dir_of(self, containers: Iterable[Mapping[str, Any]], name: str, env: str) -> GatewayDir:
+    def gateway_dir_of(self, containers: Iterable[ContainerSummary], name: str, env: str) -> GatewayDir:
         """Return the gateway's directory that the containers name, else the default one."""
         # Two working copies must use one directory.
-        recorded = (container["Labels"].get(f"{LABEL}gateway") for container in containers)
+        recorded = (container.labels.get(f"{LABEL}gateway") for container in containers)
         own = (self.state_dir / "gateway" / run_dir.env_dir_name(self.project, env) / name).resolve()
         return GatewayDir(Path(next(filter(None, recorded), own)))
 
-    def containers(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
+    def containers(self, name: str | None = None, env: str | None = None) -> list[ContainerSummary]:
         """Return the containers of the project, or of one deployment, as the engine lists them, running or not."""
         return [self._with_project(container) for container in self.listed(name, env) if self.owns(container)]
 
-    def owns(self, container: Mapping[str, Any]) -> bool:
+    def owns(self, container: ContainerSummary) -> bool:
         """Return whether a container is this project's and has readable labels."""
         return self.owner.owns(container) and listing.label_problem(container) is None
 
-    def listed(self, name: str | None = None, env: str | None = None) -> list[dict[str, Any]]:
+    def listed(self, name: str | None = None, env: str | None = None) -> list[ContainerSummary]:
         """Return the containers with this tool's labels, of any project."""
         with docker_errors("listing containers"):
-            containers = list(self.client.api.containers(all=True, filters=networks.label_filter(name, env)))
+            found = self.client.api.containers(all=True, filters=networks.label_filter(name, env))
+        containers = [ContainerSummary.parse(each) for each in found]
         if name is None:
             self._last_listing[:] = containers
         return containers
 
     @cached_property
-    def _last_listing(self) -> list[dict[str, Any]]:
+    def _last_listing(self) -> list[ContainerSummary]:
         """The last list of all deployments' containers."""
         return []
 
-    def _with_project(self, container: dict[str, Any]) -> dict[str, Any]:
+    def _with_project(self, container: ContainerSummary) -> ContainerSummary:
         """Return a container from before there were projects with the label of this project."""
-        if PROJECT in container["Labels"] or not self.project:
+        if PROJECT in container.labels or not self.project:
             return container
-        attached = (container.get("NetworkSettings") or {}).get("Networks") or {}
-        self._adopted_networks.update(each["NetworkID"] for each in attached.values() if each.get("NetworkID"))
-        return {**container, "Labels": {**container["Labels"], PROJECT: self.project}}
+        self._adopted_networks.update(container.network_ids)
+        return replace(container, labels={**container.labels, PROJECT: self.project})
 
     @cached_property
     def _adopted_networks(self) -> set[str]:
@@ -136,21 +136,21 @@ class DockerState:
         """
         filters = {"label": [f"{LABEL}release={deployment.release}", f"{LABEL}name={deployment.name}"]}
         listed = self.client.containers.list(all=True, filters=filters, sparse=True)
-        owned = [container for container in listed if self.owns(container.attrs)]
+        owned = [container for container in listed if self.owns(ContainerSummary.parse(container.attrs))]
         if not owned:
             raise docker.errors.NotFound(f"no container of release {deployment.release}")
         serving = {container_name(project, deployment.name, deployment.env) for project in (self.project, "")}
         return max(owned, key=lambda container: (listed_name(container) in serving) == (deployment.role == SERVING))
 
-    def inspect_state(self, deployment: Deployment) -> dict[str, Any]:
-        """Return the inspected state of a server's container; empty if it is gone."""
+    def inspect_state(self, deployment: Deployment) -> ContainerState | None:
+        """Return the inspected state of a server's container; None if it is gone."""
         with docker_errors(f"looking at {deployment.release}"):
             try:
                 container = self.container(deployment)
                 container.reload()
-                return dict(container.attrs["State"])
+                return ContainerState.parse(container.attrs["State"])
             except docker.errors.NotFound:
-                return {}
+                return None
 
     def is_running(self, deployment: Deployment) -> bool:
         """Return whether a server runs. A container that restarts after a failure counts as ended."""
@@ -202,7 +202,7 @@ class DockerState:
         self.clear_unused(name, env, self.containers(name, env) if candidates else containers)
         return first_serving(servers)
 
-    def clear_unused(self, name: str, env: str, remaining: Sequence[Mapping[str, Any]]) -> None:
+    def clear_unused(self, name: str, env: str, remaining: Sequence[ContainerSummary]) -> None:
         """Remove the configurations and networks that none of the remaining containers uses."""
         servers = listing.servers(remaining)
         self._delete_unused_dirs(name, env, {server.folder for server in servers})
@@ -215,7 +215,7 @@ class DockerState:
     def _delete_unused_dirs(self, name: str, env: str, used: set[Path]) -> None:
         unowned_dir = self.state_dir / "docker" / run_dir.env_dir_name("", env) / name
         if unowned_dir.is_dir():  # other projects may have adopted containers of this directory
-            used = used | {Path(container["Labels"].get(f"{LABEL}folder", "")) for container in self.listed(name, env)}
+            used = used | {Path(container.labels.get(f"{LABEL}folder", "")) for container in self.listed(name, env)}
         for deployment_dir in (self.deployment_dir(name, env), unowned_dir):
             for directory in run_dir.release_dirs(deployment_dir):
                 if directory.resolve() not in used:
@@ -226,43 +226,43 @@ class DockerState:
     def adopt(self, name: str, env: str) -> bool:
         """Rename the containers of a deployment from before there were projects; return whether there were any."""
         unowned_name, owned_name = container_name("", name, env), container_name(self.project, name, env)
-        old = [container for container in self.containers(name, env) if name_of(container).startswith(unowned_name)]
+        old = [container for container in self.containers(name, env) if container.name.startswith(unowned_name)]
         if unowned_name == owned_name or not old:
             return False
         # Labels cannot be changed. A name can, and tells other projects whose container it is.
         for container in old:
-            with docker_errors(f"renaming {name_of(container)}"):
-                self.client.api.rename(container["Id"], owned_name + name_of(container).removeprefix(unowned_name))
+            with docker_errors(f"renaming {container.name}"):
+                self.client.api.rename(container.id, owned_name + container.name.removeprefix(unowned_name))
         return True
 
     def conflicts(self, name: str | None = None, env: str | None = None) -> tuple[str, ...]:
         """Describe what claims to be the project's and is not trusted; with a name, also what occupies it."""
         listed = self.listed(name, env) if name else self._last_listing or self.listed()
-        by_id = {container["Id"]: container for container in listed}
+        by_id = {container.id: container for container in listed}
         base = container_name(self.project, name, env or "") if name else ""
         if name:
             with docker_errors("listing containers"):
-                same_name = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
-            by_id |= {container["Id"]: container for container in same_name}
+                found = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
+            by_id |= {container.id: container for container in map(ContainerSummary.parse, found)}
         conflicts = (self._conflict(container, base) for container in by_id.values())
         return tuple(sorted(filter(None, conflicts)))
 
-    def _conflict(self, container: Mapping[str, Any], base: str) -> str | None:
+    def _conflict(self, container: ContainerSummary, base: str) -> str | None:
         """Return why a container conflicts with a deployment, or None."""
         if self.owns(container):
             return None
-        subject = f"the container {name_of(container)}"
+        subject = f"the container {container.name}"
         if self.owner.claimed(container):
             reason = label_conflict(container, self.project) or listing.label_problem(container)
             return f"{subject} says that it is of project {self.project or '-'}, but {reason}"
-        project = (container["Labels"] or {}).get(PROJECT)
-        if base and name_of(container) == base:
+        project = container.labels.get(PROJECT)
+        if base and container.name == base:
             started = is_started_by_us(container) and project is not None
             return f"{subject} has this deployment's name and " + (
                 f"belongs to project {project}" if started else "is not deployer's"
             )
         if base and project is None and is_started_by_us(container) and project_from_name(container) == "":
-            directory = container["Labels"].get(f"{LABEL}folder") or container["Labels"].get(f"{LABEL}gateway")
+            directory = container.labels.get(f"{LABEL}folder") or container.labels.get(f"{LABEL}gateway")
             return f"{subject} is of this name and of no project, and was deployed from another directory: {directory}"
         return None
 

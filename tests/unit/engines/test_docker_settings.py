@@ -14,6 +14,7 @@ from deployer.engines import ENGINES
 from deployer.engines.docker import findings, probe, visibility
 from deployer.engines.docker.engine import DockerEngine
 from deployer.engines.docker.host import DockerHost
+from deployer.engines.docker.inspection import EngineInfo
 from deployer.errors import EngineError
 from deployer.results.deployment import Rendered, ServedModel
 
@@ -66,7 +67,7 @@ CONFINED = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=selinux"]}
     "info", [{}, {"SecurityOptions": None}, {"SecurityOptions": ["name=apparmor", "name=rootless"]}]
 )
 def test_without_selinux_no_label_is_asked_for(tmp_path, info):
-    assert list(findings.of_selinux(info, (tmp_path,))) == []
+    assert list(findings.of_selinux(EngineInfo.parse(info), (tmp_path,))) == []
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_a_folder_whose_label_keeps_containers_out_is_told_with_the_command(tmp_
     monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
     folder = tmp_path / "of me"
     folder.mkdir()
-    found = list(findings.of_selinux(CONFINED, (folder, tmp_path / "none")))
+    found = list(findings.of_selinux(EngineInfo.parse(CONFINED), (folder, tmp_path / "none")))
     assert [each.severity for each in found] == severities
     assert [each.remedy for each in found] == [f"chcon -R -t container_file_t '{folder}'"] * len(severities)
 

@@ -10,7 +10,7 @@ import pytest
 
 from deployer.engines.docker.credentials import DOCKER_HUB
 from deployer.engines.docker.image_pull import familiar_name, pull, registry, split_reference
-from deployer.engines.docker.sdk_arguments import Image
+from deployer.engines.docker.inspection import Image
 from deployer.errors import EngineError
 
 

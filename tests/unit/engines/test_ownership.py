@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import servers
 from deployer.engines.docker.ownership import Ownership, project_of
 from deployer.engines.docker.state import DockerState
@@ -45,12 +47,12 @@ BEFORE = {**LABELS, "project": None, "folder": f"{STATE}/docker/local/digits/{RE
 """From a release of the tool that knew no projects."""
 
 
-def listed(name: str = NAME, labels: Mapping[str, Any] = LABELS, **changed: str | None) -> dict[str, Any]:
+def listed(name: str = NAME, labels: Mapping[str, Any] = LABELS, **changed: str | None) -> ContainerSummary:
     said = {f"deployer.{key}": value for key, value in {**labels, **changed}.items() if value is not None}
-    return {"Id": name, "Names": [f"/{name}"], "Labels": said, "State": "running"}
+    return ContainerSummary.parse({"Id": name, "Names": [f"/{name}"], "Labels": said, "State": "running"})
 
 
-def owned(found: dict[str, Any], project: str = "shop", state_dir: Path = STATE) -> bool:
+def owned(found: ContainerSummary, project: str = "shop", state_dir: Path = STATE) -> bool:
     return DockerState(None, state_dir, project).owns(found)
 
 
@@ -114,7 +116,7 @@ def test_the_labels_of_another_container_are_not_believed(name):
 @pytest.mark.parametrize("labels", [{}, {"name": "digits", "env": "local", "project": "shop"}])
 def test_a_container_that_no_command_started_is_its_owners(labels):
     assert not HERE.claimed(listed(labels=labels))
-    assert not HERE.claimed({**listed(), "Labels": {}})
+    assert not HERE.claimed(dataclasses.replace(listed(), labels={}))
 
 
 def test_what_was_made_before_projects_belongs_to_its_folder_until_a_project_renames_it():

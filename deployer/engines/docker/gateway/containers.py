@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
-from typing import Any
 
 import docker.errors
 from docker.models.containers import Container
@@ -19,6 +18,7 @@ from deployer.engines.docker.api import CONFLICT, docker_errors, remove_containe
 from deployer.engines.docker.gateway.admin import Admin
 from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
 from deployer.engines.docker.gateway.directory import ACTIVE, PREDECESSOR, SOCKET, GatewayDir, owner
+from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer, gateways
 from deployer.engines.docker.names import LABEL, PROJECT, container_name
 from deployer.engines.docker.state import DockerState
@@ -168,7 +168,7 @@ class GatewayContainers:
     def _start(self, container: Container) -> GatewayContainer:
         """Start a container, wait until it accepts requests, and enable its restart."""
         container.start()
-        gateway = gateways([{**_listed(container), "State": "running"}])[0]
+        gateway = gateways([ContainerSummary(id=container.id, labels=container.labels, running=True)])[0]
         admin = self.admin(gateway)
         wait_until(lambda: admin.accepts_requests() or not self._runs(container), Deadline.after(READY_SECONDS))
         if not admin.accepts_requests():
@@ -220,10 +220,6 @@ class GatewayContainers:
             f"{LABEL}rest_port": str(listen.rest_port),
             f"{LABEL}grpc_port": str(listen.grpc_port),
         }
-
-
-def _listed(container: Container) -> dict[str, Any]:
-    return {"Id": container.id, "Labels": container.labels}
 
 
 def _disable_restart(container: Container) -> None:
