@@ -29,8 +29,8 @@ Written by `make docs` from the code; do not edit.
 
 def documents() -> dict[Path, str]:
     """Every generated file with its text."""
-    rooms = (commands, failures, configuration, templates, results, server_flags)
-    reference = "\n".join((HEAD, *(room.text() for room in rooms)))
+    parts = (commands, failures, configuration, templates, results, server_flags)
+    reference = "\n".join((HEAD, *(part.text() for part in parts)))
     return {
         FOLDER / "reference.md": reference,
         FOLDER / "sources.md": sources.text(),

@@ -1,7 +1,7 @@
-"""A model with a layer of its own: `deployer up model.py:model --name waves`.
+"""A model with its own layer class: `deployer up model.py:model --name waves`.
 
-`python model.py` trains it and writes waves.keras. That file alone does not say what a Waves layer does; `model` below
-loads it where the layer is known, which is all that deployer needs.
+`python model.py` trains the model and writes waves.keras. That file does not contain the code of the layer `Waves`;
+`model` below loads it after the layer is defined.
 """
 
 from __future__ import annotations

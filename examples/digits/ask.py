@@ -1,4 +1,4 @@
-"""Draws a real digit that the network has not seen, asks the endpoint what it is, and prints how to ask by curl.
+"""Draws a digit that the network has not seen, sends it to the endpoint, and prints the request as a curl command.
 
 `python ask.py REST_URL [NUMBER]`; NUMBER chooses one of the images.
 """
@@ -48,7 +48,7 @@ def main(rest: str, number: int = 11) -> None:
     best = max(range(10), key=probabilities.__getitem__)
     print(drawn(image))
     print(f"\nThe endpoint says {best}, with probability {probabilities[best]:.3f}. It is a {truth}.")
-    print(f"\nThe same by curl:\n\ncurl -d '{body.replace(' ', '')}' {url}")
+    print(f"\nThe same request with curl:\n\ncurl -d '{body.replace(' ', '')}' {url}")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# What `make demo` runs. It may be run again: the network is trained once, and `up` changes nothing that is as wanted.
+# Runs `make demo`. A second run trains nothing, and `up` changes nothing.
 set -euo pipefail
 cd "$(dirname "$0")"
 bin=$(cd ../../.venv/bin && pwd)
 export PATH="$bin:$PATH" TF_CPP_MIN_LOG_LEVEL=3
-export DEPLOYER_ENGINE="${DEPLOYER_ENGINE:-embedded}" # needs nothing but Python, whatever else is on the machine
+export DEPLOYER_ENGINE="${DEPLOYER_ENGINE:-embedded}" # needs only Python, even if Docker is available
 
 run() {
     printf '\n$ %s\n' "$*"
@@ -18,5 +18,5 @@ run deployer up digits.keras --name digits
 rest=$(deployer status digits --json |
     python -c 'import json, sys; print(json.load(sys.stdin)["deployments"][0]["deployment"]["endpoints"]["rest"])')
 run python ask.py "$rest"
-printf '\nThe endpoint is %s/v1/models/digits; it goes on when this ends. Stop it:\n\n' "$rest"
+printf '\nThe endpoint is %s/v1/models/digits; it keeps running. To stop it:\n\n' "$rest"
 printf '(cd examples/digits && ../../.venv/bin/deployer down digits)\n'
