@@ -63,12 +63,12 @@ def _run(check: Callable[[DoctorContext], Iterator[Finding]], context: DoctorCon
 
 def _engines(context: DoctorContext) -> Iterator[Finding]:
     if context.docker_problem:
-        remedy = "start it, or say --engine embedded"
+        remedy = "start it, or use --engine embedded"
         yield Finding("docker engine", "warning", f"engine auto does not use it: {context.docker_problem}", remedy)
     for engine in context.engines:
-        found = engine.preflight.platform()
-        yield from found or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
-        if all(finding.severity != "error" for finding in found):
+        findings = engine.preflight.platform()
+        yield from findings or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
+        if all(finding.severity != "error" for finding in findings):
             yield from engine.preflight.models(_newest(context.store))
 
 
@@ -97,8 +97,8 @@ def _store(context: DoctorContext) -> Iterator[Finding]:
         yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
     for newest in _newest(context.store):
         yield from _version(newest)
-    for found in misplaced(root):
-        yield Finding("store", "warning", found.reason, found.remedy)
+    for each in misplaced(root):
+        yield Finding("store", "warning", each.reason, each.remedy)
 
 
 def _version(model: Model) -> Iterator[Finding]:
@@ -108,7 +108,7 @@ def _version(model: Model) -> Iterator[Finding]:
         yield Finding("store", "warning", text, chmod_command(level, model.path))
     elif not model.golden.cases:
         yield Finding(
-            "store", "warning", f"{label} has no golden answers, so nothing proves it", "deployer export makes them"
+            "store", "warning", f"{label} has no golden answers, so it cannot be verified", "deployer export makes them"
         )
     else:
         yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
@@ -159,8 +159,8 @@ def _gibibytes(number: int) -> str:
 
 def _ports(context: DoctorContext) -> Iterator[Finding]:
     server = context.spec.server
-    deployments = [found for engine in context.engines for found in engine.inventory.observe_all()]
-    ours = {port for found in deployments for port in (found.rest_port, found.grpc_port)}
+    deployments = [each for engine in context.engines for each in engine.inventory.observe_all()]
+    ours = {port for each in deployments for port in (each.rest_port, each.grpc_port)}
     yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
     yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
     yield from _swapped(server)
@@ -191,15 +191,16 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
             text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
             yield Finding("deployments", "error", text, f"deployer down {cli_name(lost.name, lost.env)} ends it")
         deployments = engine.inventory.observe_all()
-        images = engine.images.find({found.image_name for found in deployments if found.image_name})
-        for found in deployments:
-            store = Store(found.store) if found.store else context.store
-            label, up = f"{found.name} [{found.env}]", f"deployer up {cli_name(found.name, found.env)}"
-            if not found.running:
+        images = engine.images.find({each.image_name for each in deployments if each.image_name})
+        for deployment in deployments:
+            store = Store(deployment.store) if deployment.store else context.store
+            label = f"{deployment.name} [{deployment.env}]"
+            up = f"deployer up {cli_name(deployment.name, deployment.env)}"
+            if not deployment.running:
                 yield Finding("deployments", "error", f"{label} is not running", up)
-            elif moved := image_change(images.get(found.image_name), found):
+            elif moved := image_change(images.get(deployment.image_name), deployment):
                 yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
-            for version in store.lacking(found.models):
+            for version in store.lacking(deployment.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 

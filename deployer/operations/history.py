@@ -45,18 +45,18 @@ def _lost_notices(workspace: Workspace, name: str | None, env: str | None) -> tu
         with contextlib.suppress(EngineError):
             observed += (*engine.inventory.observe_all(), *engine.inventory.lost())
     selected = {
-        (found.name, found.env): found for found in observed if name in (None, found.name) and env in (None, found.env)
+        (each.name, each.env): each for each in observed if name in (None, each.name) and env in (None, each.env)
     }
     return tuple(
-        f"there is no history of {found.name} [{found.env}] on {found.engine}: it was in a state directory that is lost"
-        for found in selected.values()
+        f"there is no history of {each.name} [{each.env}] on {each.engine}: it was in a state directory that is lost"
+        for each in selected.values()
     )
 
 
 def _detect_interrupted(release: Release, engine: Engine | None, ledger: Ledger) -> Release:
     if release.outcome is not Outcome.UNDER_WAY or engine is None or _is_under_way(release, engine):
         return release
-    current = next(found for found in ledger.releases(release.name, release.env) if found.number == release.number)
+    current = next(each for each in ledger.releases(release.name, release.env) if each.number == release.number)
     if current.outcome is not Outcome.UNDER_WAY:  # it has ended since
         return current
     return dataclasses.replace(current, outcome=Outcome.INTERRUPTED, detail=ledger.killed_at(release.number))

@@ -21,6 +21,6 @@ def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) 
     is_checked = path.is_file() and not force
     loader.check(path if is_checked else None)
     if path.exists() and not force:
-        raise UsageError(f"{path} is there already", hint="--force overwrites it")
+        raise UsageError(f"{path} exists already", hint="--force overwrites it")
     write_atomically(path, render.text("deployer.toml", name=check_name(name), project=default_project(folder)))
     return path

@@ -71,7 +71,7 @@ def _find_serving(workspace: Workspace, model: Model) -> _Serving:
         try:
             deployments = engine.inventory.observe_all()
         except EngineError as error:
-            notice = f"whether it is served could not be asked: {error.message}"
+            notice = f"whether it is served is unknown: {error.message}"
             continue
         for deployment in deployments:
             versions = next((served.versions for served in deployment.models if served.name == model.name), ())
@@ -133,7 +133,7 @@ def _questions(model: Model) -> dict[str, GoldenCase]:
     return {}
 
 
-def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | None:
+def _curl(url: str, signature: Signature, case: GoldenCase | None) -> str | None:
     """Return a `curl` command for a signature; None if REST cannot carry the request or it is too long for a line."""
     inputs = _question_inputs(case)
     if not signature.inputs:
@@ -149,7 +149,7 @@ def _curl(where: str, signature: Signature, case: GoldenCase | None) -> str | No
             return None
         content = {"examples": [tf_examples.to_json(one) for one in case.inputs[tf_examples.INPUT]]}
     body = json.dumps({"signature_name": signature.name, **content})
-    return f"curl -d {shlex.quote(body)} {where}:{method}"
+    return f"curl -d {shlex.quote(body)} {url}:{method}"
 
 
 def _question_inputs(case: GoldenCase | None) -> dict[str, Any] | None:

@@ -70,11 +70,11 @@ def predict_at(
 ) -> Any:
     """Send a request to the REST address of any model server. Raises RequestFailed, UsageError."""
     if model is None or body is None:
-        raise UsageError("--url says where, not what to ask", hint="deployer predict MODEL --url URL --input JSON")
+        raise UsageError("--url needs a model and a request", hint="deployer predict MODEL --url URL --input JSON")
     workspace = open_workspace(settings or Settings())
     address = ADDRESS.fullmatch(url)
     if address is None:
-        raise InvalidValue(f"{url!r:.200} is no address of a server", hint="--url http://HOST:8501")
+        raise InvalidValue(f"{url!r:.200} is not the address of a server", hint="--url http://HOST:8501")
     client = Client(Endpoints(f"http://{address['host']}", address["host"]), workspace.spec.gate.request_seconds)
     try:
         checked = check_label(version) if isinstance(version, str) else version
@@ -114,9 +114,9 @@ def _to_json(value: Any) -> Any:
 
 def _rest_hint(workspace: Workspace, port: str | None) -> str:
     """Return the hint for a port that is the gRPC port of a deployment."""
-    for found in workspace.observe_all():
-        if str(found.grpc_port) == port:
-            return f"{found.name} answers REST requests at {found.endpoints.rest}"
+    for deployment in workspace.observe_all():
+        if str(deployment.grpc_port) == port:
+            return f"{deployment.name} answers REST requests at {deployment.endpoints.rest}"
     return DEFAULT_PORTS_HINT
 
 

@@ -73,21 +73,19 @@ def _prune(
 ) -> PruneResult:
     store = workspace.store
     models = store.models(name)
-    newest = {
-        (model, version) for model in {found.name for found in models} for version in store.versions(model)[-keep:]
-    }
+    newest = {(model, version) for model in {each.name for each in models} for version in store.versions(model)[-keep:]}
     kept = needed | newest
-    removed = tuple(found for found in models if (found.name, found.version) not in kept)
+    removed = tuple(each for each in models if (each.name, each.version) not in kept)
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
-    return PruneResult(tuple(found for found in models if found not in removed), removed, done=not dry_run)
+    return PruneResult(tuple(each for each in models if each not in removed), removed, done=not dry_run)
 
 
 def _served(workspace: Workspace) -> set[tuple[str, int]]:
     """Return the versions that are served, or will be after an interrupted reload."""
-    own = (seen for engine in workspace.engines for seen in engine.inventory.observe_all())
-    found = (*own, *(seen for _, seen in _others(workspace)))
-    return {key for seen in found for key in _keys((*seen.models, *(seen.reloading_to or ())))}
+    own = (each for engine in workspace.engines for each in engine.inventory.observe_all())
+    deployments = (*own, *(each for _, each in _others(workspace)))
+    return {key for each in deployments for key in _keys((*each.models, *(each.reloading_to or ())))}
 
 
 def _rollback_targets(releases: tuple[Release, ...]) -> set[tuple[str, int]]:

@@ -78,7 +78,7 @@ def label(
     DeploymentNotFound, and what `up` raises.
     """
     if not labels:
-        raise UsageError("no label was given", hint="deployer label NAME canary=7, or canary= to take it away")
+        raise UsageError("no label was given", hint="deployer label NAME canary=7, or canary= to remove it")
     workspace = open_workspace(settings or Settings())
 
     def desired(deployed: Deployment) -> Spec:
@@ -99,11 +99,11 @@ def _other_version_hint(workspace: Workspace, deployed: Deployment, model: str |
         others = versions[:-1]
         if not others or current == versions[-1]:
             continue
-        where = f"{workspace.cli_target(deployed.name)}{workspace.store_option}"
+        target = f"{workspace.cli_target(deployed.name)}{workspace.store_option}"
         option = f" --model {served.name}" if len(deployed.models) > 1 else ""
         other, effect = (current, "stays with what serves") if current in others else (others[-1], "takes another")
-        again = f"deployer redeploy {where}{option} --version {other}"
-        return f"without --version the newest is taken, {served.name}:{versions[-1]}: {again} {effect}"
+        command = f"deployer redeploy {target}{option} --version {other}"
+        return f"without --version the newest is taken, {served.name}:{versions[-1]}: {command} {effect}"
     return ""
 
 
@@ -120,7 +120,7 @@ def _replace_version(served: ServedModel, to: int, keep: bool) -> ServedModel:
     current = served_models.current_version(served)
     if keep and to < current:
         raise UsageError(
-            f"{served.name}:{current} cannot stay loaded beside {to}: requests without a version go to the highest",
+            f"{served.name}:{current} cannot stay loaded with {to}: requests without a version go to the highest",
             hint="leave --keep-previous out",
         )
     return served if to == current else served_models.replace_version(served, to, keep=keep)

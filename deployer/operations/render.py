@@ -146,8 +146,8 @@ def _refuse_other_texts(paths: dict[Path, str]) -> None:
         except FileNotFoundError:
             continue
         except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"{path} is there and cannot be read: {error}", hint="choose another --out") from error
+            raise UsageError(f"{path} exists and cannot be read: {error}", hint="choose another --out") from error
         if existing != text:
             raise UsageError(
-                f"{path} is there with another text", hint="--force overwrites it, or choose another --out"
+                f"{path} exists with other contents", hint="--force overwrites it, or choose another --out"
             )

@@ -77,7 +77,7 @@ def select_release(releases: tuple[Release, ...], deployed: Deployment, to: int 
 
 
 def _succeeded(releases: tuple[Release, ...]) -> list[Release]:
-    return [found for found in releases if found.outcome is Outcome.SUCCEEDED and found.change != Change.REMOVE.value]
+    return [each for each in releases if each.outcome is Outcome.SUCCEEDED and each.change != Change.REMOVE.value]
 
 
 def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
@@ -97,8 +97,8 @@ def _alternatives(workspace: Workspace, releases: tuple[Release, ...], deployed:
     """Return the hint for a release with a version that is lost or changed: another release, and an export."""
     store, loaded = workspace.store, _loaded(deployed)
     target = workspace.cli_target(deployed.name)
-    others = (found for found in _succeeded(releases) if found.models != deployed.models)
-    whole = (found for found in others if not any(_fault(store, each, loaded) for each in found.models))
+    others = (release for release in _succeeded(releases) if release.models != deployed.models)
+    whole = (release for release in others if not any(_fault(store, each, loaded) for each in release.models))
     rollback = [
         f"deployer rollback {target} --to {each.number} goes to {format_models(each.models)}"
         for each in islice(whole, 1)
@@ -114,11 +114,11 @@ def _former_source(store: Store, model: ServedModel) -> str:
     """Return the source of the changed version if its manifest is unchanged, or the model's only source."""
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
-            found = store.get(model.name, version)
-            is_damaged = found.digest == digest and digest_of_files(found.path) != digest
-            if is_damaged and found.source.kind != FOREIGN:
-                return shlex.quote(found.source.location)
-    sources = {found.source.location for found in store.newest_first(model.name)}
+            stored = store.get(model.name, version)
+            is_damaged = stored.digest == digest and digest_of_files(stored.path) != digest
+            if is_damaged and stored.source.kind != FOREIGN:
+                return shlex.quote(stored.source.location)
+    sources = {each.source.location for each in store.newest_first(model.name)}
     return shlex.quote(sources.pop()) if len(sources) == 1 else "SOURCE"
 
 
@@ -139,9 +139,9 @@ def _loaded(deployed: Deployment) -> set[tuple[str, int]]:
 
 def _check_files(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> None:
     for version, digest in zip(model.versions, model.digests, strict=True):
-        found = store.get(model.name, version)
+        stored = store.get(model.name, version)
         is_read = (model.name, version) not in loaded
-        if found.digest != digest or (is_read and digest_of_files(found.path) != digest):
+        if stored.digest != digest or (is_read and digest_of_files(stored.path) != digest):
             raise BrokenModel(
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
             )

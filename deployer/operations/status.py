@@ -71,7 +71,7 @@ def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], a
     from deployer.rollout import other_deployments
 
     if in_others:
-        others = ", ".join(sorted({f"[{found.env}]" for found in in_others}))
+        others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
         command = f"deployer status --all{_scope_options(workspace.settings)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
     return "nothing is deployed in any project" if all_projects else other_deployments.nothing_deployed(workspace)
@@ -110,11 +110,11 @@ def _deployments(engine: Engine, all_projects: bool, progress: Progress) -> tupl
     return found
 
 
-def _lost(engine: Engine, where: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
-    """Return the servers whose state directory is lost, each with a note; `where` are the options of the engine."""
+def _lost(engine: Engine, options: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
+    """Return the servers whose state directory is lost, each with a note; `options` select of the engine."""
     return tuple(
-        (found, f"its state directory is lost: deployer down {cli_name(found.name, found.env)}{where} ends the server")
-        for found in engine.inventory.lost(*key)
+        (lost, f"its state directory is lost: deployer down {cli_name(lost.name, lost.env)}{options} ends the server")
+        for lost in engine.inventory.lost(*key)
     )
 
 
@@ -130,9 +130,9 @@ def _with_image_notes(engine: Engine, deployments: tuple[Deployment, ...]) -> tu
     return tuple((each, _image_note(images.get(each.image_name), each)) for each in deployments)
 
 
-def _image_note(image: NamedImage | None, found: Deployment) -> str:
-    cause = image_change(image, found) if found.running else None
-    return f"{cause}: deployer up {cli_name(found.name, found.env)} would replace the server" if cause else ""
+def _image_note(image: NamedImage | None, deployment: Deployment) -> str:
+    cause = image_change(image, deployment) if deployment.running else None
+    return f"{cause}: deployer up {cli_name(deployment.name, deployment.env)} would replace the server" if cause else ""
 
 
 def _status(deployment: Deployment, note: str, store: Store) -> DeploymentStatus:

@@ -34,7 +34,7 @@ def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
 
     try:
         host = hosts.resolve_host(observed.host)
-    except InvalidValue:  # an old release may have been given what is refused today
+    except InvalidValue:  # older releases accepted addresses that are refused today
         return spec
     return dataclasses.replace(spec, server=dataclasses.replace(spec.server, host=host))
 
@@ -57,9 +57,9 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
     try:
         if hosts.is_loopback(host):
             return ""
-        where = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
+        reach = "every address of this machine" if host in hosts.EVERY_INTERFACE else host
     except ValueError:  # a host name of an older release: Docker published it on every interface
-        where = host
+        reach = host
     missing = [text for text, present in (("no TLS", tls), ("no token", tokens)) if not present]
     protection = ", ".join(missing) if missing else "with TLS and tokens"
-    return f"reachable from other machines, at {where}: {protection}"
+    return f"reachable from other machines, at {reach}: {protection}"

@@ -151,7 +151,7 @@ def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | No
 
 def _outdated(plan: Plan) -> PlanOutdated:
     return PlanOutdated(
-        f"the plan that was expected is not what would be done now: {plan}",
+        f"another plan was expected than would be executed now: {plan}",
         hint="deployer plan shows it, with its digest",
     )
 

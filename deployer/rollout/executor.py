@@ -170,7 +170,8 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
             raise
         except DeployerError as error:
             context.monitor.rolled_back()
-            raise DeployFailed(f"the server was taken back: {error.message}", hint=error.hint, log=error.log) from error
+            message = f"the server was rolled back: {error.message}"
+            raise DeployFailed(message, hint=error.hint, log=error.log) from error
 
     context.replaced = old
     context.progress("opening the public ports")
@@ -206,7 +207,7 @@ def _judge_traffic(step: JudgeTraffic, context: Context, _: UndoStack) -> None:
         if old is None or engine.traits.can_restart or engine.exit_reason(old) is None:
             raise
         # The old server has ended and cannot be restarted: with a rollback, no server would be left.
-        context.notice(f"{error.message}; it is not taken back: the server before it has ended")
+        context.notice(f"{error.message}; there is no rollback: the old server has exited")
 
 
 def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) -> None:
@@ -251,7 +252,7 @@ def _undo_reload(context: Context, before: Deployment) -> Undo:
         journal(f"roll back to {format_models(before.models)}")
         reload.restore(context.workspace, before, before.models, lambda step: journal(step.action))
 
-    return Undo(restore, f"{format_models(before.models)} serves again", "the models were taken back")
+    return Undo(restore, f"{format_models(before.models)} serves again", "the models were rolled back")
 
 
 def _check_serving(_: CheckServing, context: Context, __: UndoStack) -> None:

@@ -94,8 +94,8 @@ class Gate:
         if problem:
             deployment = cli_name(observed.name, observed.env)
             raise InsufficientMemory(
-                f"there is not memory enough for two: {problem}",
-                hint=f"the way with a gap: deployer down {deployment}, then up; gate.check_memory = false tries it",
+                f"there is not enough memory for two servers: {problem}",
+                hint=f"deployer down {deployment}, then up needs less, with a gap; gate.check_memory = false tries it",
             )
 
     def accepted_breaks(self, change: Change, observed: Deployment | None) -> Iterator[str]:
@@ -154,7 +154,7 @@ class Gate:
         answered = smoke.prove_one_answer(self.workspace.client(server), self.models, self.workspace.tolerance)
         if failed := answered.failed:
             raise VerificationFailed(
-                f"nothing is to be changed, but {failed[0].model} does not answer as it should: {failed[0].detail}",
+                f"nothing changes, but {failed[0].model} gives wrong answers: {failed[0].detail}",
                 hint=f"deployer down {cli_name(server.name, server.env)}, then up, starts a server of these files",
             )
         return Report((*available.checks, *answered.checks))
@@ -162,7 +162,7 @@ class Gate:
     def _compare_pace(self, candidate: Deployment, serving: Deployment, limit: float) -> Iterator[Check]:
         from deployer.verification import smoke
 
-        self.progress("comparing its pace with that of what serves")
+        self.progress("comparing its latency with that of the serving version")
         new_client, old_client = self.workspace.client(candidate), self.workspace.client(serving)
         for served in serving.models:
             try:

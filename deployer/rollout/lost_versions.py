@@ -70,7 +70,8 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:
         return f"deployer up{options}{store} exports {name} again, from {listed.source}"
-    source = shlex.quote(found) if (found := next_steps.newest_source(Path.cwd(), name)) else "SOURCE"
+    newest = next_steps.newest_source(Path.cwd(), name)
+    source = shlex.quote(newest) if newest else "SOURCE"
     if deployment.name == name:
         return f"deployer up {source} --name {name}{options}{store} exports {name} again and serves that"
     export = f"deployer export {source} --name {name}{store}"

@@ -22,8 +22,8 @@ def insufficient_memory(
     needed = memory.used + new
     if with_candidate and memory.free is not None and needed > memory.free:
         return (
-            f"a candidate needs about {_mebibytes(needed)} beside the server, which uses {_mebibytes(memory.used)}; "
-            f"{_mebibytes(memory.free)} are free"
+            f"a candidate needs about {_mebibytes(needed)} in addition to the server, which uses "
+            f"{_mebibytes(memory.used)}; {_mebibytes(memory.free)} are free"
         )
     if change is Change.RELOAD and memory.limit is not None and needed > memory.limit:
         return (
@@ -45,7 +45,7 @@ def exhaustion(memory: Memory) -> str:
     """
     if memory.limit is None or memory.used + memory.cached < FULL * memory.limit:
         return ""
-    return f"it fills the {_mebibytes(memory.limit)} that it may use, and is slow most likely for want of memory"
+    return f"it uses all of the {_mebibytes(memory.limit)} that it may use, and is probably slow for that reason"
 
 
 def _new_bytes(observed: Deployment, models: Iterable[Model]) -> int:

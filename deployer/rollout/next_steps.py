@@ -31,12 +31,12 @@ def deploy_hint(
 def _status_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, project: str) -> str:
     if not deployed:
         return ""
-    in_other_env = any(found.env != spec.env for found in deployed)
+    in_other_env = any(each.env != spec.env for each in deployed)
     command = f"deployer status{' --all' if in_other_env else ''}{f' --project {project}' if project else ''}"
-    listed = ", ".join(f"{found.name} [{found.env}]" for found in deployed)
-    near = difflib.get_close_matches(name or "", sorted({found.name for found in deployed}), n=1)
-    meant = f"did you mean {near[0]}? " if near and near[0] != name else ""
-    return f"{meant}{command} shows what is deployed: {listed}"
+    listed = ", ".join(f"{each.name} [{each.env}]" for each in deployed)
+    near = difflib.get_close_matches(name or "", sorted({each.name for each in deployed}), n=1)
+    suggestion = f"did you mean {near[0]}? " if near and near[0] != name else ""
+    return f"{suggestion}{command} shows what is deployed: {listed}"
 
 
 def _up_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, options: str) -> str:
@@ -62,16 +62,16 @@ def deploy_command(folder: Path, name: str) -> str:
     """Return the command that deploys the model of a new `deployer.toml`: from the store, or from a file."""
     if name in _stored(folder / "models"):
         return "deployer up"
-    found = sorted(filter(_is_source, folder.iterdir()), key=lambda place: -place.stat().st_mtime)
-    source = shlex.quote(found[0].name) if found else "SOURCE"
+    sources = sorted(filter(_is_source, folder.iterdir()), key=lambda path: -path.stat().st_mtime)
+    source = shlex.quote(sources[0].name) if sources else "SOURCE"
     return f"deployer up {source} --name {name}"
 
 
 def newest_source(folder: Path, name: str) -> str:
     """Return the newest file or SavedModel of a directory that has the name of a model; empty without one."""
-    found = [place for place in folder.glob(f"{name}*") if place.stem == name and _is_source(place)]
-    return max(found, key=lambda place: place.stat().st_mtime).name if found else ""
+    sources = [path for path in folder.glob(f"{name}*") if path.stem == name and _is_source(path)]
+    return max(sources, key=lambda path: path.stat().st_mtime).name if sources else ""
 
 
-def _is_source(place: Path) -> bool:
-    return place.is_file() if place.suffix.lower() in MODEL_FILES else is_saved_model(place)
+def _is_source(path: Path) -> bool:
+    return path.is_file() if path.suffix.lower() in MODEL_FILES else is_saved_model(path)

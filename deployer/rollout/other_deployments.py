@@ -21,10 +21,10 @@ NO_PROJECT = "deployer status --all-projects"
 def nothing_deployed(workspace: Workspace) -> str:
     """Return the message that nothing is deployed, with the commands that show other deployments."""
     commands = tuple(dict.fromkeys(_status_commands(workspace)))
-    where = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
+    on_engine = f" on {workspace.spec.engine}" if workspace.spec.engine != "auto" else ""
     project = f" in project {workspace.engine.traits.project}" if commands else ""
     shown = f"; {', or '.join(commands[:MAX_SHOWN])} shows other deployments" if commands else ""
-    return f"nothing is deployed{where}{project}{shown}"
+    return f"nothing is deployed{on_engine}{project}{shown}"
 
 
 def _status_commands(workspace: Workspace) -> Iterator[str]:
@@ -75,25 +75,25 @@ def hint_for_project(workspace: Workspace, name: str) -> str:
 
 def hint_for_other_projects(workspace: Workspace, name: str) -> str:
     """Return the hint to deployments of that name in other projects, those of this directory first."""
-    found: list[str] = []
+    options: list[str] = []
     projects: set[str] = set()
     own = all_engines(workspace)
     others = (other for engine in own for other in other_projects(engine))
     for other in sorted(others, key=lambda other: not _is_from_here(other, own)):
         project = f"--project {other.traits.project}" if other.traits.project else NO_PROJECT
         texts = [_options(workspace, other, project, env) for env in _environments(other, name)]
-        found += texts
+        options += texts
         projects |= {other.traits.project} if texts else set()
     same = projects == {workspace.engine.traits.project}
-    return _select_hint(found, f"of {'another directory' if same else 'another project'} ")
+    return _select_hint(options, f"of {'another directory' if same else 'another project'} ")
 
 
 def _select_hint(options: list[str], whose: str = "") -> str:
-    found = tuple(dict.fromkeys(options))
-    if not found:
+    choices = tuple(dict.fromkeys(options))
+    if not choices:
         return ""
-    more = "; deployer status --all-projects shows all of them" if len(found) > MAX_SHOWN else ""
-    return f"one of that name {whose}is reached with {', or with '.join(found[:MAX_SHOWN])}{more}"
+    more = "; deployer status --all-projects shows all of them" if len(choices) > MAX_SHOWN else ""
+    return f"one of that name {whose}is reached with {', or with '.join(choices[:MAX_SHOWN])}{more}"
 
 
 def all_engines(workspace: Workspace) -> tuple[Engine, ...]:

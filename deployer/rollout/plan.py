@@ -95,7 +95,7 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
     gateway = _gateway(launch, observed, conditions)
     if launch.models != observed.models:
         return Plan(Change.RELOAD, name, (*gateway, *_reload(launch, observed, conditions)))
-    check = CheckServing("nothing else is to be changed" if gateway else "nothing is to be changed")
+    check = CheckServing("nothing else changes" if gateway else "nothing changes")
     return Plan(Change.GATEWAY if gateway else Change.NOTHING, name, (*gateway, check))
 
 

@@ -62,7 +62,7 @@ def check_other_engines(workspace: Workspace, name: str) -> Workspace:
             raise _deployed_on(workspace, name, other)
     if not docker_problem or not workspace.was_on_docker(name):
         return workspace
-    note = f"{name} [{workspace.spec.env}] was on docker, too, which could not be asked for it: {docker_problem}"
+    note = f"{name} [{workspace.spec.env}] was also on docker, which does not answer: {docker_problem}"
     return dataclasses.replace(workspace, unchecked_engine=note)
 
 

@@ -65,8 +65,8 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
     try:
         return _restore_recorded(workspace, observed, lambda _: None)
     except DeployerError as error:
-        again = f"deployer down {cli_name(name, env)}, then up: its server does not take up what it served"
-        error.hint = error.hint or again
+        restart = f"deployer down {cli_name(name, env)}, then up: its server does not load what it served before"
+        error.hint = error.hint or restart
         raise
 
 

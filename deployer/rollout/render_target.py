@@ -43,7 +43,8 @@ def _observe(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
         workspace = workspace.for_deployment(name)
         return workspace, workspace.engine.observe(name, env), ""
     except EngineError as error:
-        notice = f"made from the settings alone, for no engine says whether {name} [{env}] is deployed: {error.message}"
+        reason = f"no engine says whether {name} [{env}] is deployed: {error.message}"
+        notice = f"rendered from the settings alone, because {reason}"
     engine = engines.ENGINES["docker"](workspace.spec) if workspace.was_on_docker(name) else workspace.engine
     return dataclasses.replace(workspace, engines=(engine,)), None, notice
 
@@ -66,13 +67,13 @@ def _stored_version(workspace: Workspace, name: str, model: ModelSpec) -> tuple[
     source = model.source or ""
     try:
         options = ExportOptions().for_model(name, model).for_batching(workspace.spec.batching)
-        found = find_exported(workspace.store, source, options)
+        exported = find_exported(workspace.store, source, options)
         number = next_version(workspace.store, name, source, served=lost_versions.highest_served(workspace, name))
     except DeployerError as error:
-        return None, f"whether {source} was exported as it is cannot be told: {error.message}"
-    if not isinstance(found, str):
-        return found.version, ""
-    return None, f"up would first export {source} as {name}:{number}: {found}"
+        return None, f"whether the store has {source} is unknown: {error.message}"
+    if not isinstance(exported, str):
+        return exported.version, ""
+    return None, f"up would first export {source} as {name}:{number}: {exported}"
 
 
 def inherited_address(settings: Server, rendered: Server, deployed: Deployment, target: str) -> Iterator[str]:

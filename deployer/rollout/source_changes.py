@@ -74,7 +74,7 @@ def describe_change(name: str, store: Store, options: ExportOptions) -> str:
         return ""
     kind = "folder" if path.is_dir() else "file"
     if newest.source.kind == FOREIGN:
-        return f"the {kind} ./{name} is another than {name}:{newest.version}"
+        return f"the {kind} ./{name} differs from {name}:{newest.version}"
     return f"the {kind} ./{name} has changed since {name}:{newest.version} was exported"
 
 

@@ -43,7 +43,7 @@ def as_text(target: object) -> str:
     if isinstance(target, (str, os.PathLike)):
         return local_path(os.fsdecode(target))
     raise UsageError(
-        f"{type(target).__name__} is no path and no name: only what is in a file can be made again and proven",
+        f"{type(target).__name__} is neither a path nor a name: only a model in a file can be exported",
         hint="model.save('model.keras') and give that, or give file.py:name of the code that makes it",
     )
 
@@ -76,7 +76,7 @@ def refuse_tag(target: str, store: Store) -> None:
     if (name in store.names() or version in NEWEST) and not _is_code(name):
         numbers = ", ".join(map(str, store.versions(name)[-10:])) or "none"
         raise SourceNotFound(
-            f"{target} is no model and no version: NAME:VERSION takes a number ({name} has: {numbers})",
+            f"{target} is neither a model nor a version: NAME:VERSION takes a number ({name} has: {numbers})",
             hint=f"deployer up {name} takes the newest",
         )
 
@@ -90,7 +90,7 @@ def _is_code(name: str) -> bool:
 
 
 def _not_found(target: str, store: Store, forms: str) -> SourceNotFound:
-    misplaced_models = (found for found in misplaced(store.root) if found.name == target)
+    misplaced_models = (each for each in misplaced(store.root) if each.name == target)
     if wrong := no_store(store.root) or next(misplaced_models, None):
         return SourceNotFound(wrong.reason, hint=wrong.remedy)
     names = ", ".join(store.names()[:10]) or "nothing"
@@ -110,9 +110,9 @@ def _by_path(target: str, store: Store) -> Stored | None:
     return None
 
 
-def _unless_foreign(found: Stored, store: Store) -> Stored | None:
+def _unless_foreign(version: Stored, store: Store) -> Stored | None:
     """Return None for a version of another tool: an export of it makes golden answers."""
-    return None if store.get(found.name, found.version).source.kind == FOREIGN else found
+    return None if store.get(version.name, version.version).source.kind == FOREIGN else version
 
 
 def _exists(target: str) -> bool:

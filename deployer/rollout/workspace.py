@@ -89,10 +89,10 @@ class Workspace:
         Raises EngineConflict if several engines have it, EngineUnavailable if it is on a Docker Engine that does not
         answer.
         """
-        found = self.engines_with(name)
-        if len(found) > 1:
-            raise self.engine_conflict(name, found)
-        return dataclasses.replace(self, engines=found)
+        selected = self.engines_with(name)
+        if len(selected) > 1:
+            raise self.engine_conflict(name, selected)
+        return dataclasses.replace(self, engines=selected)
 
     def engines_with(self, name: str) -> tuple[Engine, ...]:
         """Return the engines that have a deployment; without any, the one with leftovers of it, or the first."""
@@ -104,10 +104,10 @@ class Workspace:
             )
         with self.suggest_embedded(name):
             several = self.engines if len(self.engines) > 1 else ()
-            found = [engine for engine in several if key in engine.inventory.names()]
-        if len(found) > 1:
-            found = [engine for engine in found if engine.observe(*key)] or found[:1]
-        return tuple(found) or self.engines[:1]
+            selected = [engine for engine in several if key in engine.inventory.names()]
+        if len(selected) > 1:
+            selected = [engine for engine in selected if engine.observe(*key)] or selected[:1]
+        return tuple(selected) or self.engines[:1]
 
     @contextmanager
     def suggest_embedded(self, name: str) -> Iterator[None]:
@@ -119,9 +119,9 @@ class Workspace:
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 
-    def engine_conflict(self, name: str, found: tuple[Engine, ...]) -> EngineConflict:
+    def engine_conflict(self, name: str, conflicting: tuple[Engine, ...]) -> EngineConflict:
         """Return the error for a deployment that several engines have."""
-        first, second = (engine.traits.name for engine in found[:2])
+        first, second = (engine.traits.name for engine in conflicting[:2])
         target = self.cli_target(name)
         return EngineConflict(
             f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
@@ -158,13 +158,13 @@ class Workspace:
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Return every deployment of every engine."""
-        return tuple(found for engine in self.engines for found in engine.inventory.observe_all())
+        return tuple(each for engine in self.engines for each in engine.inventory.observe_all())
 
     def other_projects(self) -> tuple[Engine, ...]:
         """Return, for each other project with deployments, the engine as that project sees it."""
         own = set(map(engine_key, self.engines))
-        found = unique_engines(other for engine in self.engines for other in engine.inventory.other_projects())
-        return tuple(other for other in found if engine_key(other) not in own)
+        others = unique_engines(other for engine in self.engines for other in engine.inventory.other_projects())
+        return tuple(other for other in others if engine_key(other) not in own)
 
     def client(self, deployment: Deployment) -> Client:
         """Return the client of a deployment; the same one each time, so that connections are reused."""
@@ -236,8 +236,8 @@ class Workspace:
         if self.spec.name or self.spec.models:
             return self.spec.deployment
         deployed = self.observe_all()
-        seen = (*deployed, *(lost for engine in self.engines for lost in engine.inventory.lost()))
-        names = sorted({found.name for found in seen if found.env == self.spec.env})
+        observed = (*deployed, *(lost for engine in self.engines for lost in engine.inventory.lost()))
+        names = sorted({each.name for each in observed if each.env == self.spec.env})
         if len(names) == 1:
             return names[0]
         if names:

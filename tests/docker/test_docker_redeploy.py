@@ -69,7 +69,7 @@ def test_a_version_for_which_the_limit_leaves_no_memory_is_refused_beforehand(pr
     document["info"]["size_bytes"] = 2 * 2**30
     manifest.write_text(json.dumps(document))
     ended = deployer("redeploy", "--version", "2", cwd=project)
-    refused(ended, 6, "not memory enough for two", "of the 2,048 MiB that it may use", "gate.check_memory = false")
+    refused(ended, 6, "not enough memory for two", "of the 2,048 MiB that it may use", "gate.check_memory = false")
     assert ask(endpoints, 2.0) == ANSWERS[1]
 
 

@@ -227,7 +227,7 @@ def test_a_file_of_its_owners_is_not_overwritten(project):
     assert deployer("render", "compose", "half_plus_two:1", "--out", "compose", cwd=project).code == 0
     (folder / "compose.yaml").write_text("mine")
     ended = deployer("render", "compose", "half_plus_two:2", "--out", "compose", cwd=project)
-    refused(ended, 2, "compose.yaml is there with another text", "--force")
+    refused(ended, 2, "compose.yaml exists with other contents", "--force")
     assert (folder / "compose.yaml").read_text() == "mine"
     assert "versions: 1" in (folder / "config" / "model_config.config").read_text()
     assert deployer("render", "compose", "half_plus_two:2", "--out", "compose", "--force", cwd=project).code == 0

@@ -108,7 +108,7 @@ def test_nothing_is_taken_back_to_a_server_that_has_died_meanwhile(served):
         first.kill()
         ended = changing.result()
     assert ended.code == 0, ended.err
-    assert any("it is not taken back: the server before it has ended" in said for said in ended.json["notices"])
+    assert any("there is no rollback: the old server has exited" in said for said in ended.json["notices"])
     assert ended.json["traffic"]["failures"] > 0
     (second,) = servers(served)
     assert second.pid != first.pid
@@ -118,7 +118,7 @@ def test_nothing_is_taken_back_to_a_server_that_has_died_meanwhile(served):
 def test_a_change_that_clients_notice_is_taken_back(served):
     ended = change(served, "redeploy", "--version", "2", "--max-gap", "0.001")
     assert ended.code == 1
-    assert "the models were taken back: no answer came for" in ended.json["error"]["message"]
+    assert "the models were rolled back: no answer came for" in ended.json["error"]["message"]
     assert deployer("status", "--json", cwd=served).json["deployments"][0]["deployment"]["models"][0]["versions"] == [1]
     assert traffic(served)["failures"] == 0
     kept = change(served, "redeploy", "--version", "2", "--max-failures", "0")

@@ -97,7 +97,7 @@ def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
     assert (ask(endpoints), len(servers(project))) == (3.0, 1)
     assert "Servable not found" in ask(endpoints, "/versions/2")
     run(project, "redeploy", "--version", "2")
-    refused(deployer("redeploy", "--version", "1", "--keep-previous", cwd=project), 2, "2 cannot stay loaded beside 1")
+    refused(deployer("redeploy", "--version", "1", "--keep-previous", cwd=project), 2, "2 cannot stay loaded with 1")
     assert ask(endpoints) == 4.0
 
 

@@ -68,10 +68,10 @@ def test_both_doors_are_told_apart_by_the_client(served):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("half_plus_two", "--url", "localhost:8501"), "--url says where, not what to ask"),
-        (("--url", "localhost:8501", "--input", QUESTION), "--url says where, not what to ask"),
-        (("m", "--url", "https://a b/", "--input", QUESTION), "is no address of a server"),
-        (("m", "--url", "http://a:1/v1/models/m:predict", "--input", QUESTION), "is no address of a server"),
+        (("half_plus_two", "--url", "localhost:8501"), "--url needs a model and a request"),
+        (("--url", "localhost:8501", "--input", QUESTION), "--url needs a model and a request"),
+        (("m", "--url", "https://a b/", "--input", QUESTION), "is not the address of a server"),
+        (("m", "--url", "http://a:1/v1/models/m:predict", "--input", QUESTION), "is not the address of a server"),
         (("../m", "--url", "localhost:8501", "--input", QUESTION), "is not allowed"),
     ],
 )

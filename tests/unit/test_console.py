@@ -297,7 +297,7 @@ def test_what_was_not_asked_is_listed_beside_the_line(capsys):
     ],
 )
 def test_what_changes_nothing_says_so(capsys, models, served):
-    plan = Plan(Change.NOTHING, "m [local]", (CheckServing("nothing is to be changed"),))
+    plan = Plan(Change.NOTHING, "m [local]", (CheckServing("nothing changes"),))
     console.deployments.show_up(UpResult("m", "local", "embedded", models, ENDPOINTS, plan, PROOF))
     assert capsys.readouterr().out.startswith(f"m is up to date: {served}\n")
 

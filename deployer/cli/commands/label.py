@@ -42,5 +42,5 @@ def _parse(text: str) -> tuple[str, int | None]:
     """Return label and version of `canary=7`; the version of `canary=` is None. Raises UsageError, InvalidValue."""
     name, equals, version = text.partition("=")
     if not equals:
-        raise UsageError(f"{text[:60]!r} is not LABEL=VERSION", hint="canary=7, or canary= to take it away")
+        raise UsageError(f"{text[:60]!r} is not LABEL=VERSION", hint="canary=7, or canary= to remove it")
     return check_label(name), check_version(version) if version else None

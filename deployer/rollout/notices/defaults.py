@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.config import threads
-from deployer.errors import PortTaken
+from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.rollout.addresses import exposure
 from deployer.rollout.workspace import Workspace
@@ -107,7 +107,6 @@ def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, o
 
 def _taken(host: str, port: int) -> bool:
     from deployer.engines import ports
-    from deployer.errors import EngineError
 
     try:
         ports.check_free(host, port)

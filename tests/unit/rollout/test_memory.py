@@ -35,7 +35,7 @@ def lack(change: Change = Change.RELOAD, *, apart: bool = True, **memory: int) -
 def test_a_candidate_needs_what_serves_uses_and_what_is_new(change):
     assert lack(change, used=300, free=400) == ""
     assert lack(change, used=300, free=399) == (
-        "a candidate needs about 400 MiB beside the server, which uses 300 MiB; 399 MiB are free"
+        "a candidate needs about 400 MiB in addition to the server, which uses 300 MiB; 399 MiB are free"
     )
 
 
@@ -58,7 +58,7 @@ def test_versions_that_are_loaded_need_nothing_more():
 
 def test_a_server_that_fills_its_limit_even_with_what_can_be_taken_back_wants_memory():
     assert memory_checks.exhaustion(Memory(30 * MIB, limit=40 * MIB, cached=8 * MIB)) == (
-        "it fills the 40 MiB that it may use, and is slow most likely for want of memory"
+        "it uses all of the 40 MiB that it may use, and is probably slow for that reason"
     )
 
 

@@ -105,7 +105,7 @@ def test_a_version_that_cannot_be_is_refused(store, target):
 
 def test_a_path_is_taken_as_its_text_and_a_model_in_memory_is_not_taken():
     assert (as_text("m:1"), as_text(Path("a/b"))) == ("m:1", "a/b")
-    with pytest.raises(UsageError, match="list is no path and no name") as refused:
+    with pytest.raises(UsageError, match="list is neither a path nor a name") as refused:
         as_text([])
     assert "model.save" in (refused.value.hint or "")
 

@@ -41,10 +41,10 @@ def test_the_last_thing_is_undone_first_and_the_error_knows(error):
 
 
 def test_an_error_is_told_as_what_was_undone_and_an_interrupt_is_left_as_it_is():
-    undo = Undo(lambda: None, "served again", "the models were taken back")
+    undo = Undo(lambda: None, "served again", "the models were rolled back")
     error = fail(VerificationFailed("no", hint="try", log=("line",)), undo)
     assert isinstance(error, DeployFailed)
-    assert (error.message, error.hint, error.log) == ("the models were taken back: no", "try", ("line",))
+    assert (error.message, error.hint, error.log) == ("the models were rolled back: no", "try", ("line",))
     assert isinstance(error.__cause__, VerificationFailed)
     assert isinstance(fail(KeyboardInterrupt(), undo), KeyboardInterrupt)
 
