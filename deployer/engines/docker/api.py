@@ -199,7 +199,7 @@ def decode_lines(chunks: Iterator[bytes]) -> Iterator[str]:
     """Yield the lines of a log from its chunks."""
     rest = b""
     for chunk in chunks:
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from (line.decode("utf-8", "replace") for line in whole)
+        *complete, rest = (rest + chunk).split(b"\n")
+        yield from (line.decode("utf-8", "replace") for line in complete)
     if rest:
         yield rest.decode("utf-8", "replace")

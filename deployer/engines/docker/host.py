@@ -68,6 +68,6 @@ class DockerHost:
 
     def gateways(self, name: str, env: str, directory: GatewayDir | None = None) -> GatewayContainers:
         """Return the gateway of a deployment, with its configuration and its containers."""
-        known = directory or self.state.gateway_dir(name, env)
+        gateway_dir = directory or self.state.gateway_dir(name, env)
         config = GatewayConfig(self.gateway, self.templates_dir, self.cors)
-        return GatewayContainers(self.state, config, name, env, known, self.settings.restart)
+        return GatewayContainers(self.state, config, name, env, gateway_dir, self.settings.restart)

@@ -36,7 +36,10 @@ class Ownership:
         return labels.get(PROJECT) == self.project and _is_named_for(labels, name, self.project)
 
     def claimed(self, container: ContainerSummary) -> bool:
-        """Return whether a container's labels name this project, or it is from this directory and before projects."""
+        """Return whether a container claims to be this project's.
+
+        One without a project label is from before there were projects: its name or its directories tell.
+        """
         if not is_started_by_us(container):
             return False
         labels = container.labels

@@ -55,9 +55,9 @@ class DockerPreflight:
 
     def address(self, name: str, env: str, address: Address) -> None:
         requested = [port for port in (address.rest_port, address.grpc_port) if port]
-        ours = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
+        own_ports = listing.held_ports(self.host.state.containers(name, env)) if requested else ()
         for port in requested:
-            if port not in ours:
+            if port not in own_ports:
                 check_free(self.host.client, address.host, port)
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:

@@ -25,12 +25,10 @@ class Recovery:
 
     @property
     def name(self) -> str:
-        """The name of the deployment."""
         return self.gateways.name
 
     @property
     def env(self) -> str:
-        """The environment of the deployment."""
         return self.gateways.env
 
     def run(self, listed: Sequence[ContainerSummary]) -> tuple[str, ...]:

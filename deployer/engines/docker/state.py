@@ -69,8 +69,8 @@ class DockerState:
     def listed(self, name: str | None = None, env: str | None = None) -> list[ContainerSummary]:
         """Return the containers with this tool's labels, of any project."""
         with docker_errors("listing containers"):
-            found = self.client.api.containers(all=True, filters=networks.label_filter(name, env))
-        containers = [ContainerSummary.parse(each) for each in found]
+            answers = self.client.api.containers(all=True, filters=networks.label_filter(name, env))
+        containers = [ContainerSummary.parse(answer) for answer in answers]
         if name is None:
             self._last_listing[:] = containers
         return containers
@@ -242,8 +242,8 @@ class DockerState:
         base = container_name(self.project, name, env or "") if name else ""
         if name:
             with docker_errors("listing containers"):
-                found = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
-            by_id |= {container.id: container for container in map(ContainerSummary.parse, found)}
+                answers = self.client.api.containers(all=True, filters={"name": f"^/{re.escape(base)}$"})
+            by_id |= {container.id: container for container in map(ContainerSummary.parse, answers)}
         conflicts = (self._conflict(container, base) for container in by_id.values())
         return tuple(sorted(filter(None, conflicts)))
 

@@ -30,11 +30,11 @@ class RunDirectories:
     def release_dirs(self, name: str, env: str) -> tuple[Path, ...]:
         """Return the run directories of a deployment, including those from before there were projects."""
         parents = (self.deployment_dir(name, env), self.deployment_dir(name, env, ""))
-        directories = (path for home in parents for path in run_dir.release_dirs(home))
+        directories = (path for parent in parents for path in run_dir.release_dirs(parent))
         return tuple(
             sorted(
-                (directory for directory in directories if self.owns(run_dir.read_labels(directory))),
-                key=lambda directory: directory.name,
+                (path for path in directories if self.owns(run_dir.read_labels(path))),
+                key=lambda path: path.name,
             )
         )
 

@@ -65,8 +65,8 @@ class GatewayConfig:
     def files(self, directory: GatewayDir, generation: str, listen: Listen) -> dict[str, str]:
         """Return the files of a generation by name; create the tool's token and certificate if they are missing."""
         tool_token_hash = tokens.hash_token(tokens.read_or_create(directory.token))
-        folder = f"{MOUNT}/{generation}"
-        files = {f"{slot}.cfg": self._config(listen, folder, slot, tool_token_hash) for slot in SLOTS}
+        generation_dir = f"{MOUNT}/{generation}"
+        files = {f"{slot}.cfg": self._config(listen, generation_dir, slot, tool_token_hash) for slot in SLOTS}
         if self.settings.tokens:
             files[TOKENS] = "".join(f"{token_hash}\n" for token_hash in self._hashes())
         if pair := self._certificate(directory, listen.host, create=True):
@@ -91,7 +91,7 @@ class GatewayConfig:
         pair = tls.load_self_signed(directory.self_signed, host)
         return tls.create_self_signed(directory.self_signed, host) if pair is None and create else pair
 
-    def _config(self, listen: Listen, folder: str, slot: str, tool_token_hash: str) -> str:
+    def _config(self, listen: Listen, generation_dir: str, slot: str, tool_token_hash: str) -> str:
         return text(
             "haproxy.cfg",
             self.templates_dir,
@@ -100,7 +100,7 @@ class GatewayConfig:
             grpc_address=_address(listen.host, listen.grpc_port),
             slots=list(zip(SLOTS, listen.slots, strict=True)),
             slot=slot,
-            folder=folder,
+            folder=generation_dir,
             tool_token_hash=tool_token_hash,
             cors=self.cors,
         )
