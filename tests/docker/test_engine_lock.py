@@ -94,7 +94,7 @@ def test_a_lock_can_be_taken_away(project, reloading_to):
 @pytest.fixture
 def far(project: Path, monkeypatch: pytest.MonkeyPatch) -> EngineLock:
     """A lock whose holders pass for processes of another machine, where times are short."""
-    mine = owners.myself
+    mine = owners.current_owner
     monkeypatch.setattr(
         engine_lock, "current_owner", lambda: dataclasses.replace(mine(), machine="far away", host="far")
     )
