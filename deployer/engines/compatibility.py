@@ -8,7 +8,7 @@ from typing import Any
 from deployer.errors import ConfigError, UnknownOp
 from deployer.results.checks import Finding
 from deployer.results.model import Model
-from deployer.savedmodel import op_sets, pointers, reader
+from deployer.savedmodel import lfs_pointers, op_sets, reader
 from deployer.savedmodel.layout import EXTRA
 from deployer.savedmodel.op_sets import Target, Unfit
 
@@ -36,7 +36,7 @@ def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, ob
     for model in models:
         graph = _meta_graph(model)
         reader.check_files(model.path, graph)
-        pointers.check((model.path / EXTRA,))
+        lfs_pointers.check((model.path / EXTRA,))
         for problem in op_sets.unfit(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {problem.reason}", hint=problem.remedy)
         if xla := xla_problem(graph, flags):

@@ -13,13 +13,13 @@ from deployer.errors import ExportFailed
 from deployer.export import op_checks, rewriting
 from deployer.export.base import ExportRequest, Progress, Saved, SourceKind
 from deployer.export.digest import options_digest, request_digest
-from deployer.export.golden import source
-from deployer.export.golden.source import SourceAnswers
-from deployer.export.kinds import check_options, is_kept, kind_of, warms
+from deployer.export.golden import source_answers
+from deployer.export.golden.source_answers import SourceAnswers
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.export.saved_models import folder
+from deployer.export.source_kinds import check_options, is_kept, kind_of, warms
 from deployer.results.model import GoldenSummary, Source
-from deployer.savedmodel import pointers, reader
+from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import WARMUP_FILE
 
 __all__ = ["ExportRequest", "Saved", "check", "identify", "prove", "save"]
@@ -30,7 +30,7 @@ def check(request: ExportRequest) -> tuple[SourceKind, str]:
     kind = kind_of(request.source)
     check_options(request)
     place = kind.location(request.source)
-    pointers.check(_files_of(request))
+    lfs_pointers.check(_files_of(request))
     if Path(place).is_dir():
         folder.check(request)
     return kind, place
@@ -92,7 +92,7 @@ def _check_signature(request: ExportRequest, target: Path) -> None:
 
 def _source_answers(target: Path, request: ExportRequest) -> SourceAnswers:
     """What the source model answered while it was saved, or why it was not asked."""
-    answers = source.taken(target)
+    answers = source_answers.taken(target)
     if answers is None:
         return SourceAnswers(otherwise="an Estimator writes its SavedModel itself")
     return answers if request.default_signature is None else answers.also_as(request.default_signature)
@@ -103,7 +103,7 @@ def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSum
     some of the questions become the server's warm-up. What the source model answered while it was saved in this
     process must be the same. Raises ModelError.
     """
-    from deployer.export.golden import answers as golden
+    from deployer.export.golden import golden_set as golden
     from deployer.export.golden import warmup
 
     with stdout_on_stderr(), writing_to(target):

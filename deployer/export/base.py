@@ -60,7 +60,7 @@ class Saved:
 
 
 class SourceKind(Protocol):
-    """A module per kind of source. Adding one: a file, a line in `kinds.py`, a row in the tests."""
+    """A module per kind of source. Adding one: a file, a line in `source_kinds.py`, a row in the tests."""
 
     KIND: str
     TAKES: frozenset[str]

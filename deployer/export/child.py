@@ -18,9 +18,9 @@ from deployer import errors
 from deployer.errors import DeployerError, ModelError
 from deployer.export import crashes
 from deployer.export.base import ExportRequest, Progress, Saved
-from deployer.export.calls import Call, Surroundings
 from deployer.export.child_output import ChildOutput
 from deployer.export.keras import file as keras_file
+from deployer.export.worker_calls import Call, Surroundings
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import GoldenSummary, Model
 from deployer.system.wait import Deadline

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import DeployerError, ExportFailed, ExtraMissing
-from deployer.export import backend
+from deployer.export import keras_backend
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
@@ -47,7 +47,7 @@ def part(name: str) -> Any:
     A process that has TensorFlow already, or imports it later, gets the same module.
     """
     _be_quiet()
-    with _descriptor_silenced(2), _bare_tensorflow(), backend.tensorflow_chosen():
+    with _descriptor_silenced(2), _bare_tensorflow(), keras_backend.tensorflow_chosen():
         return importlib.import_module(name)
 
 
@@ -78,7 +78,7 @@ def library(name: str) -> Any:
     """TensorFlow or a Keras by module name. Raises ExtraMissing, with the command that installs it."""
     _be_quiet()
     try:
-        with _descriptor_silenced(2), backend.tensorflow_chosen():
+        with _descriptor_silenced(2), keras_backend.tensorflow_chosen():
             module = importlib.import_module(name)
     except ImportError as error:
         if error.name != name:
@@ -97,11 +97,11 @@ def _be_quiet() -> None:
 
 def _check_backend(name: str, module: Any) -> None:
     """A process may have imported Keras before."""
-    running = module.backend.backend() if name == "keras" else backend.TENSORFLOW
-    if running != backend.TENSORFLOW:
+    running = module.backend.backend() if name == "keras" else keras_backend.TENSORFLOW
+    if running != keras_backend.TENSORFLOW:
         raise ExportFailed(
             f"Keras runs on {running} in this process: a SavedModel needs TensorFlow",
-            hint=f"set {backend.VARIABLE}={backend.TENSORFLOW} before keras is imported",
+            hint=f"set {keras_backend.VARIABLE}={keras_backend.TENSORFLOW} before keras is imported",
         )
 
 

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from deployer.errors import ExportFailed
 from deployer.export import phase, rewriting, untracked_resources
-from deployer.export.names import named_outputs, traceable_names
 from deployer.export.runtime import foreign_work, tensorflow
+from deployer.export.tensor_names import named_outputs, traceable_names
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import reader
 

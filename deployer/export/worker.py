@@ -24,7 +24,7 @@ from typing import Any
 from deployer import export
 from deployer.errors import DeployerError
 from deployer.export import phase
-from deployer.export.calls import Call
+from deployer.export.worker_calls import Call
 
 PR_SET_PDEATHSIG = 1
 COLLECT_AFTER = 100_000

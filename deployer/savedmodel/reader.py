@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.errors import BrokenModel, MalformedTensor
 from deployer.results.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
-from deployer.savedmodel import pbtxt, pointers, tensors
+from deployer.savedmodel import lfs_pointers, pbtxt, tensors
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model, served_files
 from deployer.savedmodel.messages import message_class
 from deployer.savedmodel.recognise import recognise
@@ -92,7 +92,7 @@ def declared(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInf
 def check_files(folder: Path, graph: Any) -> None:
     """Raises BrokenModel where the files beside the graph are not all there, or not the files themselves."""
     _check_variables(folder, graph)
-    pointers.check((*served_files(folder), folder / WARMUP_FILE))
+    lfs_pointers.check((*served_files(folder), folder / WARMUP_FILE))
 
 
 def _info(folder: Path, graph: Any) -> SavedModelInfo:
@@ -111,7 +111,7 @@ def parse(folder: Path) -> Any:
     path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
     if path is None:
         raise _no_saved_model(folder)
-    pointers.check((path,))
+    lfs_pointers.check((path,))
     message = message_class("tensorflow.SavedModel")()
     _parse_binary(path, message) if path.name == PB_FILE else pbtxt.parse(path, message)
     if not message.meta_graphs:

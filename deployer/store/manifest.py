@@ -15,7 +15,7 @@ from typing import Any
 
 from deployer.errors import BrokenModel
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
-from deployer.savedmodel import pointers, reader
+from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import EXTRA, MANIFEST_FILE, WARMUP_FILE
 from deployer.store.hashes import Hashes
 from deployer.system import documents
@@ -98,7 +98,7 @@ def read(name: str, version: int, path: Path) -> Model:
 
     Raises BrokenModel.
     """
-    pointers.check((path / MANIFEST_FILE,))
+    lfs_pointers.check((path / MANIFEST_FILE,))
     try:
         raw = json.loads((path / MANIFEST_FILE).read_text(encoding="utf-8"))
         return Model(

@@ -14,7 +14,7 @@ from typing import Any
 
 from deployer.client import tf_examples
 from deployer.errors import GoldenError
-from deployer.savedmodel import pointers, tensors
+from deployer.savedmodel import lfs_pointers, tensors
 from deployer.savedmodel.layout import GOLDEN_FILE
 from deployer.savedmodel.messages import message_class
 
@@ -82,7 +82,7 @@ def read(version_folder: Path) -> tuple[GoldenCase, ...]:
     path = version_folder / GOLDEN_FILE
     if not path.is_file():
         return ()
-    pointers.check((path,))
+    lfs_pointers.check((path,))
     try:
         return tuple(_case(_parsed(record)) for record in records(path))
     except (GoldenError, DecodeError) as error:

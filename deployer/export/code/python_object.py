@@ -11,14 +11,14 @@ from types import ModuleType
 from typing import Any
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export import backend, nearby, signature_writer
+from deployer.export import keras_backend, missing_files, signature_writer
 from deployer.export.base import ExportRequest, Progress, Saved, option
-from deployer.export.code import estimators, jax_function, module, own_signatures
+from deployer.export.code import estimators, jax_function, tf_modules, user_signatures
 from deployer.export.code.user_code import attribute, imported, users_code
-from deployer.export.golden import source
+from deployer.export.golden import source_answers
 from deployer.export.graphs import sessions
-from deployer.export.keras import calls as keras_calls
 from deployer.export.keras import model as keras_model
+from deployer.export.keras import recorded_calls as keras_calls
 from deployer.export.runtime import foreign_work, library, reason, tensorflow
 from deployer.results.model import TensorSpec
 
@@ -52,7 +52,7 @@ def location(source: str) -> str:
     if not place.endswith(".py"):
         return source
     if not Path(place).is_file():
-        raise nearby.no_file(place, (".py",), f":{name}")
+        raise missing_files.no_file(place, (".py",), f":{name}")
     return f"{Path(place).resolve()}:{name}"
 
 
@@ -67,16 +67,16 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     place, name = _split(request.source)
     progress(f"importing {place}")
     tensorflow()
-    with backend.kept(), _noting_calls(), eager_afterwards(), imported(place) as users_module:
+    with keras_backend.kept(), _noting_calls(), eager_afterwards(), imported(place) as users_module:
         model = _model(attribute(users_module, name), name, _folder(place), request)
         is_keras = keras_model.is_keras_model(model)
         if is_keras:
-            backend.refuse_other(request.source)
+            keras_backend.refuse_other(request.source)
         if request.weights is not None:
             _load_weights(model, request.weights, request.specs)
         progress(f"saving {type(model).__name__} as a SavedModel")
         notes = _write(model, request, target, (place, users_module))
-    return Saved(keras_model.keras_version(model), (*(backend.note() if is_keras else ()), *notes))
+    return Saved(keras_model.keras_version(model), (*(keras_backend.note() if is_keras else ()), *notes))
 
 
 def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> tuple[str, ...]:
@@ -85,16 +85,16 @@ def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, Mod
         session, inputs, outputs = model
         with session:
             sessions.write(session, inputs, outputs, target)
-            source.ask(target, sessions.asks(session, inputs, outputs), request)
+            source_answers.ask(target, sessions.asks(session, inputs, outputs), request)
         return ()
     if estimators.is_estimator_pair(model):
         _refuse_options(request, "an estimator's inputs and signatures are its own")
         estimator, serving_input_receiver_fn = model
         estimators.write(estimator, serving_input_receiver_fn, target)
         return ()
-    with own_signatures.completed(functions_of(model, request), model, request, own) as functions:
+    with user_signatures.completed(functions_of(model, request), model, request, own) as functions:
         notes = signature_writer.write_all(functions, target)
-        source.ask(target, source.eagerly(functions), request)
+        source_answers.ask(target, source_answers.eagerly(functions), request)
     return notes
 
 
@@ -108,7 +108,7 @@ def _refuse_options(request: ExportRequest, why: str) -> None:
 def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> None:
     """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
     if not weights.is_file():
-        raise nearby.no_file(weights, WEIGHTS)
+        raise missing_files.no_file(weights, WEIGHTS)
     if not keras_model.is_keras_model(model):
         raise ExportFailed(f"--weights goes with a Keras model, not with a {type(model).__name__}")
     if not model.built and inputs:
@@ -122,16 +122,16 @@ def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> 
         model.load_weights(str(weights))
 
 
-def functions_of(model: Any, request: ExportRequest) -> module.Functions:
+def functions_of(model: Any, request: ExportRequest) -> tf_modules.Functions:
     """Its signatures, traced: a Keras model has one, a module perhaps several."""
     if keras_model.is_keras_model(model):
         return {signature_writer.DEFAULT_SIGNATURE: keras_model.function_of(model, request.specs)}
     if jax_function.is_jax_function(model):
         name = signature_writer.DEFAULT_SIGNATURE
-        return {name: module.traced(name, jax_function.servable_of(model, request.specs))}
-    if request.signatures and not request.inputs and not module.has_usable(model):
+        return {name: tf_modules.traced(name, jax_function.servable_of(model, request.specs))}
+    if request.signatures and not request.inputs and not tf_modules.has_usable(model):
         return {}
-    return module.functions_of(model, request.specs)
+    return tf_modules.functions_of(model, request.specs)
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
 
 
 def _is_model(thing: Any) -> bool:
-    kinds = (keras_model.is_keras_model, module.is_module, _is_written_whole, jax_function.is_jax_function)
+    kinds = (keras_model.is_keras_model, tf_modules.is_module, _is_written_whole, jax_function.is_jax_function)
     return any(is_one(thing) for is_one in kinds)
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.export.golden.answers import answer
+from deployer.export.golden.golden_set import answer
 from deployer.export.golden.session import Refused, Running, loaded
 from deployer.export.runtime import stdout_on_stderr
 from deployer.results.differences import Numbers, OutputDistance

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import GoldenError
-from deployer.savedmodel import pointers
+from deployer.savedmodel import lfs_pointers
 from deployer.verification import golden
 
 MAX_EXAMPLES = 32
@@ -36,7 +36,7 @@ class Content:
 
 def content(path: Path) -> Content:
     """What the file, or the folder of images, says. Raises GoldenError, BrokenModel for a pointer of Git LFS."""
-    pointers.check(image_files(path)[:MAX_EXAMPLES] if path.is_dir() else (path,))
+    lfs_pointers.check(image_files(path)[:MAX_EXAMPLES] if path.is_dir() else (path,))
     try:
         return _folder(path) if path.is_dir() else _file(path)
     except (OSError, ValueError, RecursionError, csv.Error, zipfile.BadZipFile) as error:

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel
-from deployer.export.golden.answers import answer
 from deployer.export.golden.examples import size_of
+from deployer.export.golden.golden_set import answer
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import RUN_TIMEOUT_MS, Refused, loaded
 from deployer.export.runtime import part

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, ModelError, SourceNotFound
-from deployer.export import nearby, op_libraries
+from deployer.export import missing_files, op_libraries
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest, tree_digest
-from deployer.export.golden import source
+from deployer.export.golden import source_answers
 from deployer.export.graphs import sessions
 from deployer.export.runtime import disk_full, reason, tensorflow
-from deployer.savedmodel import pointers
+from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.layout import PB_FILE
 
 KIND = "graph"
@@ -34,7 +34,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise nearby.no_file(source, SUFFIXES)
+        raise missing_files.no_file(source, SUFFIXES)
     if path.name == PB_FILE:
         raise SourceNotFound(
             f"{source} is a part of a SavedModel", hint=f"give its folder: {shlex.quote(str(path.parent))}"
@@ -52,7 +52,7 @@ def _parts(meta: Path) -> Iterator[Path]:
     """The `.meta` file, its index and its shards. Raises BrokenModel."""
     shard = re.compile(rf"{re.escape(meta.stem)}\.data-\d{{5}}-of-\d{{5}}")
     parts = (meta, _index(meta), *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
-    pointers.check(parts)
+    lfs_pointers.check(parts)
     yield from parts
 
 
@@ -82,7 +82,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         progress("saving it as a SavedModel")
         sessions.write(session, inputs, outputs, target)
         sessions.initialise(session)
-        source.ask(target, sessions.asks(session, inputs, outputs), request)
+        source_answers.ask(target, sessions.asks(session, inputs, outputs), request)
     return Saved()
 
 

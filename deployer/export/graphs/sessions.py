@@ -9,9 +9,9 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export.golden.session import as_array
-from deployer.export.names import usable_name
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.signature_writer import DEFAULT_SIGNATURE
+from deployer.export.tensor_names import usable_name
 
 FILLS_A_TABLE = frozenset(
     "InitializeTable InitializeTableV2 InitializeTableFromTextFile InitializeTableFromTextFileV2 "

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel, DeployerError, ExportFailed, ExtraMissing
-from deployer.export import backend, nearby, signature_writer
+from deployer.export import keras_backend, missing_files, signature_writer
 from deployer.export.base import ExportRequest, Progress, Saved
-from deployer.export.code import own_signatures
+from deployer.export.code import user_signatures
 from deployer.export.code.user_code import attribute, imported
 from deployer.export.digest import file_digest
-from deployer.export.golden import source
+from deployer.export.golden import source_answers
 from deployer.export.keras import model as keras_model
 from deployer.export.keras.config import FileConfig, check_trusted, marshalled_layers, read_config
 from deployer.export.runtime import disk_full, library, reason, tensorflow
@@ -42,7 +42,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise nearby.no_file(source, SUFFIXES)
+        raise missing_files.no_file(source, SUFFIXES)
     return str(path.resolve())
 
 
@@ -63,15 +63,15 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             check_trusted(path, config, custom)
         model = _load(path, config, keras, custom, trust=request.trust)
         notes = _write(model, request, target, progress)
-    return Saved(str(keras.__version__), (*backend.note(), *notes))
+    return Saved(str(keras.__version__), (*keras_backend.note(), *notes))
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
     traced = keras_model.function_of(model, request.specs)
     progress("saving it as a SavedModel")
-    with own_signatures.completed({signature_writer.DEFAULT_SIGNATURE: traced}, model, request) as functions:
+    with user_signatures.completed({signature_writer.DEFAULT_SIGNATURE: traced}, model, request) as functions:
         notes = signature_writer.write_all(functions, target)
-        source.ask(target, source.eagerly(functions), request)
+        source_answers.ask(target, source_answers.eagerly(functions), request)
     return notes
 
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from deployer.export.keras import forms as keras_forms
-from deployer.export.keras.forms import SAY_INPUT, CallSpec, specs
-from deployer.export.names import own_layer_name
+from deployer.export.keras import call_specs as keras_forms
+from deployer.export.keras.call_specs import SAY_INPUT, CallSpec, specs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.signature_writer import Servable, Traced, trace
+from deployer.export.tensor_names import own_layer_name
 from deployer.results.model import TensorSpec
 
 FAMILIES = ("keras", "tf_keras")

@@ -6,11 +6,11 @@ import dataclasses
 from pathlib import Path, PurePosixPath
 
 from deployer.errors import BrokenModel
-from deployer.export import nearby
+from deployer.export import missing_files
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
-from deployer.export.saved_models.litter import is_litter
+from deployer.export.saved_models.junk_files import is_litter
 from deployer.export.saved_models.unpacking import names, unpacked
 from deployer.results.model import MAX_VERSION
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, VERSION
@@ -30,7 +30,7 @@ def matches(source: str) -> bool:
 def location(source: str) -> str:
     """The absolute path."""
     if not Path(source).is_file():
-        raise nearby.no_file(source, SUFFIXES)
+        raise missing_files.no_file(source, SUFFIXES)
     return str(Path(source).resolve())
 
 

@@ -13,8 +13,8 @@ from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged, write_binary
-from deployer.export.saved_models.links import bring, files_below
-from deployer.export.saved_models.litter import is_litter
+from deployer.export.saved_models.junk_files import is_litter
+from deployer.export.saved_models.tree_copy import bring, files_below
 from deployer.results.model import SavedModelInfo
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model

@@ -9,7 +9,7 @@ import pytest
 
 from deployer.errors import ModelError, SourceDiffers
 from deployer.export.golden import fidelity
-from deployer.export.golden.source import SourceAnswers
+from deployer.export.golden.source_answers import SourceAnswers
 from deployer.results.model import GoldenSummary, Signature, TensorSpec
 from deployer.verification.golden import GoldenCase
 

@@ -13,7 +13,7 @@ import pytest
 from deployer import export
 from deployer.errors import BrokenModel, GoldenError, SourceNotFound
 from deployer.export.digest import options_digest
-from deployer.export.kinds import kind_of
+from deployer.export.source_kinds import kind_of
 
 
 @pytest.fixture

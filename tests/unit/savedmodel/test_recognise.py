@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import BrokenModel, SourceNotFound
-from deployer.export.kinds import KINDS, kind_of
+from deployer.export.source_kinds import KINDS, kind_of
 from deployer.savedmodel import reader
 from deployer.savedmodel.recognise import recognise
 

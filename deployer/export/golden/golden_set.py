@@ -13,7 +13,7 @@ from deployer.export.base import Progress
 from deployer.export.golden import examples, fidelity, synthetic_inputs
 from deployer.export.golden.records import write_records
 from deployer.export.golden.session import Refused, Running, loaded
-from deployer.export.golden.source import SourceAnswers
+from deployer.export.golden.source_answers import SourceAnswers
 from deployer.results.model import DTYPES, GoldenSummary, Signature
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE

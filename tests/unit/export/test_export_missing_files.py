@@ -10,9 +10,9 @@ import pytest
 
 from deployer import export
 from deployer.errors import SourceNotFound
-from deployer.export import nearby
+from deployer.export import missing_files
 from deployer.export.base import ExportRequest
-from deployer.export.kinds import kind_of
+from deployer.export.source_kinds import kind_of
 
 
 def meant(source: str) -> list[str]:
@@ -63,7 +63,7 @@ def test_the_files_of_the_kind_are_named(in_folder, source, there, other, below)
 
 
 def test_a_few_are_named_the_nearest_first(tmp_path):
-    touch(tmp_path, *(f"model{number}.keras" for number in range(nearby.LOOKED_AT - 1)), "digits.keras")
+    touch(tmp_path, *(f"model{number}.keras" for number in range(missing_files.LOOKED_AT - 1)), "digits.keras")
     found = meant(f"{tmp_path}/model7x.keras")
     assert (found[0], len(found)) == (f"{tmp_path}/model7.keras", 3)
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deployer.errors import ExportFailed
-from deployer.export.names import (
+from deployer.export.tensor_names import (
     input_names,
     named_outputs,
     output_names,

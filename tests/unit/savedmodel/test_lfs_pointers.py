@@ -12,7 +12,7 @@ from deployer.errors import BrokenModel, ModelError
 from deployer.export import ExportRequest, identify
 from deployer.export.golden.example_files import content
 from deployer.results.model import Model
-from deployer.savedmodel import pointers, reader
+from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE
 from deployer.store import manifest
 from deployer.verification import golden
@@ -29,9 +29,9 @@ def test_a_pointer_is_known_by_its_beginning(tmp_path: Path) -> None:
         (POINTER + b"x" * 1024, False),
     ):
         file.write_bytes(data)
-        assert pointers.is_pointer(file) == is_one
+        assert lfs_pointers.is_pointer(file) == is_one
     os.mkfifo(tmp_path / "pipe")
-    assert not any(map(pointers.is_pointer, (tmp_path, tmp_path / "pipe", tmp_path / "nowhere", Path("a\0b"))))
+    assert not any(map(lfs_pointers.is_pointer, (tmp_path, tmp_path / "pipe", tmp_path / "nowhere", Path("a\0b"))))
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from deployer.errors import ExportFailed
-from deployer.export.keras import calls as keras_calls
-from deployer.export.names import input_names, own_input_name, renamed_inputs
+from deployer.export.keras import recorded_calls as keras_calls
 from deployer.export.runtime import tensorflow
+from deployer.export.tensor_names import input_names, own_input_name, renamed_inputs
 from deployer.results.model import Shape, TensorSpec
 
 NOT_INPUTS = frozenset({"training", "mask"})

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import ExportFailed
-from deployer.export import backend
+from deployer.export import keras_backend
 
 
 @pytest.fixture(autouse=True)
@@ -21,12 +21,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ["jax", "torch", "nonsense"])
 def test_another_backend_is_noted_and_not_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", name)
-    assert [name in note for note in backend.note()] == [True]
-    with backend.tensorflow_chosen():
+    assert [name in note for note in keras_backend.note()] == [True]
+    with keras_backend.tensorflow_chosen():
         assert os.environ["KERAS_BACKEND"] == "tensorflow"
     assert os.environ["KERAS_BACKEND"] == name
     with pytest.raises(ExportFailed, match=name):
-        backend.refuse_other("train.py:model")
+        keras_backend.refuse_other("train.py:model")
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_another_backend_is_noted_and_not_taken(name: str, monkeypatch: pytest.M
 )
 def test_keras_own_settings_are_read(home: Path, text: str, notes: int) -> None:
     home.write_text(text)
-    assert len(backend.note()) == notes
-    backend.refuse_other("train.py:model")
+    assert len(keras_backend.note()) == notes
+    keras_backend.refuse_other("train.py:model")
 
 
 def test_the_variable_goes_before_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.write_text('{"backend": "jax"}')
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert backend.note() == ()
+    assert keras_backend.note() == ()
 
 
 def test_what_code_sets_ends_with_it() -> None:
-    with backend.kept():
+    with keras_backend.kept():
         os.environ["KERAS_BACKEND"] = "torch"
         with pytest.raises(ExportFailed):
-            backend.refuse_other("train.py:model")
+            keras_backend.refuse_other("train.py:model")
     assert "KERAS_BACKEND" not in os.environ
-    assert backend.note() == ()
+    assert keras_backend.note() == ()

@@ -8,9 +8,9 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export import phase
-from deployer.export.names import input_names, renamed_inputs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.signature_writer import DEFAULT_SIGNATURE, Servable, Traced, trace
+from deployer.export.tensor_names import input_names, renamed_inputs
 from deployer.results.model import TensorSpec
 
 Functions = dict[str, Traced]

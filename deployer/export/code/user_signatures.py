@@ -13,8 +13,8 @@ from typing import Any
 
 from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest
-from deployer.export.code import module, wrappers
-from deployer.export.code.module import Functions
+from deployer.export.code import tf_modules, wrappers
+from deployer.export.code.tf_modules import Functions
 from deployer.export.code.user_code import attribute, imported, users_code
 from deployer.export.runtime import foreign_work
 from deployer.export.signature_writer import DEFAULT_SIGNATURE, Traced
@@ -41,8 +41,8 @@ def completed(
         for text in request.signatures:
             name, function = _found(text, model, own, stack)
             with foreign_work(f"the signature {name} could not be traced"):
-                servable = module.declared(function)
-            named[name] = module.traced(f"the signature {name}", servable)
+                servable = tf_modules.declared(function)
+            named[name] = tf_modules.traced(f"the signature {name}", servable)
         for form in request.serve_as:
             named[form] = _wrapped(form, named)
         yield named
@@ -56,7 +56,7 @@ def _wrapped(form: str, named: Functions) -> Traced:
     base = named[DEFAULT_SIGNATURE].servable
     servable = wrappers.wrapped(form, named[DEFAULT_SIGNATURE], base.inputs)
     original = wrappers.wrapped(form, partial(base.outputs, original=True), base.inputs).call
-    return module.traced(f"--serve-as {form}", dataclasses.replace(servable, original=original))
+    return tf_modules.traced(f"--serve-as {form}", dataclasses.replace(servable, original=original))
 
 
 def _found(text: str, model: Any, own: tuple[str, ModuleType] | None, stack: ExitStack) -> tuple[str, Any]:
@@ -79,9 +79,9 @@ def _same(place: str, other: str) -> bool:
 
 def _function(found: Any, name: str, model: Any, home: ModuleType) -> Any:
     """The function itself, or what it makes of the model."""
-    if not module.is_function(found) and callable(found):
+    if not tf_modules.is_function(found) and callable(found):
         with users_code(f"{name}(model) failed", Path(getattr(home, "__file__", None) or ".").parent):
             found = found(model)
-    if not module.is_function(found) or not module.declares_inputs(found):
+    if not tf_modules.is_function(found) or not tf_modules.declares_inputs(found):
         raise ExportFailed(f"{name} is no function that says what it takes: {type(found).__name__}", hint=_FORMS)
     return found

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import BrokenModel
-from deployer.export.saved_models.links import bring, files_below
+from deployer.export.saved_models.tree_copy import bring, files_below
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from deployer.export.graphs import file as graph_file
 from deployer.export.keras import file as keras_file
 from deployer.export.saved_models import archive as saved_model_archive
 from deployer.export.saved_models import folder as saved_model_folder
-from deployer.savedmodel import pointers
+from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.recognise import recognise
 
 KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
@@ -73,7 +73,7 @@ def _not_found(source: str) -> SourceNotFound:
             hint=f"{shlex.quote(source)}:NAME",
         )
     if "\0" not in source and path.is_file():
-        pointers.check((path,))
+        lfs_pointers.check((path,))
         if seen := recognise(path):
             return SourceNotFound(f"{source} is {seen.what}", hint=seen.way_out)
         return SourceNotFound(f"{source} is no kind of model file that is known", hint=f"a source is {FORMS}")
