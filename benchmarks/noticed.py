@@ -1,4 +1,4 @@
-"""What clients notice of a reload: golden questions at a steady rate, as `--measure` asks them, while nothing changes
+"""What clients notice of a reload: golden requests at a steady rate, as `--measure` asks them, while nothing changes
 and before, during and after a switch to another version.
 
 Before the switch a candidate is started and proven on the same processors. The containers take up a new config a second
@@ -18,7 +18,7 @@ import deployer
 from deployer.results.traffic import PhaseFigures, TrafficFigures
 from deployer.store.store import Store
 from deployer.verification.golden import Tolerance
-from deployer.verification.traffic import Traffic, questions
+from deployer.verification.traffic import Traffic, golden_requests
 
 RATE = 200.0
 ROUNDS = 5
@@ -56,7 +56,7 @@ def _noticed(site: Site, where: str) -> None:
 
 def _quiet(site: Site, version: int) -> TrafficFigures:
     model = Store(site.folder / "models").get(NAME, version)
-    traffic = Traffic(site.client, questions([model]), RATE, Tolerance(), {NAME: frozenset({version})})
+    traffic = Traffic(site.client, golden_requests([model]), RATE, Tolerance(), {NAME: frozenset({version})})
     traffic.start()
     time.sleep(QUIET_SECONDS)
     traffic.stop()

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from deployer.client import tf_examples
 from deployer.results.model import DTYPES, Signature, TensorSpec
-from deployer.savedmodel.tensors import REST_CANNOT_CARRY
+from deployer.savedmodel.tensors import REST_UNSUPPORTED
 
 # A sample request with more values than this is not shown.
 MAX_VALUES = 1000
@@ -27,7 +27,7 @@ def is_short(signature: Signature) -> bool:
 def fits_rest(signature: Signature) -> bool:
     """Return whether REST can carry the dtypes of all inputs and outputs."""
     specs = (*signature.inputs, *signature.outputs)
-    return not any(spec.dtype in REST_CANNOT_CARRY or spec.dtype not in DTYPES for spec in specs)
+    return not any(spec.dtype in REST_UNSUPPORTED or spec.dtype not in DTYPES for spec in specs)
 
 
 def first_request(signatures: Iterable[Signature]) -> dict[str, object] | None:

@@ -10,18 +10,18 @@ from deployer.results.checks import Finding
 from deployer.results.model import Model
 from deployer.savedmodel import lfs_pointers, op_sets, reader
 from deployer.savedmodel.layout import EXTRA
-from deployer.savedmodel.op_sets import Target, Unfit
+from deployer.savedmodel.op_sets import Target, Incompatibility
 
 CHECK = "ops"
 XLA_FLAGS = ("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled")
 XLA_REMEDY = "xla_cpu_compilation_enabled = true under [server.flags] in deployer.toml"
 
 
-def unfit(model: Model, target: Target | None) -> tuple[Unfit, ...]:
+def unfit(model: Model, target: Target | None) -> tuple[Incompatibility, ...]:
     """Return why the target would not load the version; empty if nothing is known of the target. Raise BrokenModel."""
     if target is None:
         return ()
-    return op_sets.unfit(_meta_graph(model), target)
+    return op_sets.incompatibilities(_meta_graph(model), target)
 
 
 def _meta_graph(model: Model) -> Any:
@@ -37,7 +37,7 @@ def check(models: Sequence[Model], target: Target | None, flags: Mapping[str, ob
         graph = _meta_graph(model)
         reader.check_files(model.path, graph)
         lfs_pointers.check((model.path / EXTRA,))
-        for problem in op_sets.unfit(graph, target) if target else ():
+        for problem in op_sets.incompatibilities(graph, target) if target else ():
             raise UnknownOp(f"{model.name}:{model.version} would not load: {problem.reason}", hint=problem.remedy)
         if xla := xla_problem(graph, flags):
             raise ConfigError(f"{model.name}:{model.version} would answer nothing: {xla.reason}", hint=xla.remedy)
@@ -47,18 +47,18 @@ def notes(model: Model, targets: Iterable[Target | None], flags: Mapping[str, ob
     """Yield the reasons why targets would not load or answer with the version, as lines of text."""
     graph = _meta_graph(model)
     for target in targets:
-        for problem in op_sets.unfit(graph, target) if target else ():
+        for problem in op_sets.incompatibilities(graph, target) if target else ():
             yield f"it would not load: {problem.reason} ({problem.remedy})"
     if xla := xla_problem(graph, flags):
         yield f"{xla.reason} ({xla.remedy})"
 
 
-def xla_problem(graph: Any, flags: Mapping[str, object]) -> Unfit | None:
+def xla_problem(graph: Any, flags: Mapping[str, object]) -> Incompatibility | None:
     """Return the part of a graph that needs XLA compilation, if the server's flags do not enable it."""
     allowed = any(str(flags.get(name, "false")).lower() in ("true", "1") for name in XLA_FLAGS)
     compiled_part = "" if allowed else op_sets.compiled_by_xla(graph)
     return (
-        Unfit(f"it has {compiled_part}, and servers compile with XLA only where a flag enables it", XLA_REMEDY)
+        Incompatibility(f"it has {compiled_part}, and servers compile with XLA only where a flag enables it", XLA_REMEDY)
         if compiled_part
         else None
     )

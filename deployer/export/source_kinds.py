@@ -75,6 +75,6 @@ def _not_found(source: str) -> SourceNotFound:
     if "\0" not in source and path.is_file():
         lfs_pointers.check((path,))
         if seen := recognise(path):
-            return SourceNotFound(f"{source} is {seen.what}", hint=seen.way_out)
+            return SourceNotFound(f"{source} is {seen.what}", hint=seen.hint)
         return SourceNotFound(f"{source} is no kind of model file that is known", hint=f"a source is {FORMS}")
     return SourceNotFound(f"there is no model at {source!r:.200}", hint=f"a source is {FORMS}")

@@ -38,11 +38,11 @@ def check(functions: Mapping[str, Any], kept: Mapping[int, Any]) -> None:
 def _lost(signature: str, handle: Any, inside: Any) -> ExportFailed:
     match = HANDLE.search(repr(handle))
     name, kind = (match["name"], match["type"]) if match else ("", "")
-    _, what, way_out = next(known for known in KINDS if known[0] in kind)
+    _, what, hint = next(known for known in KINDS if known[0] in kind)
     called = "" if MADE_UP.fullmatch(name) else f" ({name!r})"
     return ExportFailed(
         f"the signature {signature} uses {what}{called} that no object keeps, so it cannot be saved{_where(inside)}",
-        hint=way_out,
+        hint=hint,
     )
 
 

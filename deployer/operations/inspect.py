@@ -113,13 +113,13 @@ def _stored(store: Store, known: Stored) -> tuple[Model, BrokenModel | None]:
     except BrokenModel:
         version = known.version or store.versions(known.name)[-1]
         return _directory(store.root / known.name / str(version))
-    return model, reader.declared(model.path)[1]
+    return model, reader.read_incomplete(model.path)[1]
 
 
 def _directory(path: Path) -> tuple[Model, BrokenModel | None]:
     notes = reader.version_notes(path)
     path = reader.newest_version(path) or path
-    info, fault = reader.declared(path)
+    info, fault = reader.read_incomplete(path)
     version = max(version_number(path.resolve().name) or 0, 0)
     source = Source("folder", str(path), None)
     model = Model(name_for(str(path)), version, path, "", info, source, GoldenSummary(0, "none"), "", notes)
@@ -140,7 +140,11 @@ def _curl(url: str, signature: Signature, case: GoldenCase | None) -> str | None
         return None
     if (inputs is None and not sample_request.is_short(signature)) or not sample_request.fits_rest(signature):
         return None
-    if case and case.method == tf_examples.PREDICT and any(golden.is_not_text(*out) for out in case.outputs.items()):
+    if (
+        case
+        and case.method == tf_examples.PREDICT
+        and any(golden.is_binary_output(*out) for out in case.outputs.items())
+    ):
         return None
     method = case.method if case else tf_examples.method_of(signature.method)
     content: dict[str, Any] = {"inputs": inputs or sample_request.sample_inputs(signature)}

@@ -16,5 +16,5 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running_deployment(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
-    report = verification.prove(workspace.client(deployment), models, workspace.tolerance)
+    report = verification.verify(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

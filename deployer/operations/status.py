@@ -139,7 +139,7 @@ def _status(deployment: Deployment, note: str, store: Store) -> DeploymentStatus
     if deployment.role == LOST:
         return DeploymentStatus(deployment, (), healthy=False, detail=note)
     store = Store(deployment.store) if deployment.store else store
-    missing = ", ".join(store.lacking(deployment.models))
+    missing = ", ".join(store.missing_versions(deployment.models))
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)

@@ -29,7 +29,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.workspace import Progress, Workspace, no_progress
-from deployer.store.store import stays
+from deployer.store.store import kept_note
 
 DesiredState = Callable[[Deployment], Spec]
 """Returns the spec that a deployment should have, from how it is observed."""
@@ -195,7 +195,7 @@ def _exports_stay() -> Iterator[list[Model]]:
         yield exported
     except BaseException as error:
         for model in exported:
-            note_undone(error, stays(model.name, model.version))
+            note_undone(error, kept_note(model.name, model.version))
         raise
 
 

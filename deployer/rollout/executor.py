@@ -133,7 +133,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
     context.progress(f"starting a candidate on the {engine.traits.name} engine")
     context.candidate = engine.stage(launch)
-    smoke.get_ready(context.gate.models)  # costs no time here: the candidate is loading
+    smoke.preload(context.gate.models)  # costs no time here: the candidate is loading
 
 
 def _verify_candidate(step: VerifyCandidate, context: Context, _: UndoStack) -> None:

@@ -17,7 +17,7 @@ from deployer.rollout.targets import name_for, next_version, own_version
 from deployer.rollout.workspace import Progress
 from deployer.savedmodel import equality, reader
 from deployer.savedmodel.layout import MANIFEST_FILE
-from deployer.store.manifest import file_digests
+from deployer.store.manifest import recorded_digests
 from deployer.store.store import Stage, Store
 from deployer.verification import batchable
 
@@ -134,10 +134,10 @@ class _Export:
 
 def _has_content(version: Model, origin: Source, stage: Stage) -> bool:
     """Return whether a version has the content of the stage, and was exported with the same options."""
-    files = file_digests(version.path)
+    files = recorded_digests(version.path)
     if not files or version.source.options not in (None, origin.options):
         return False
-    return equality.same(version.path, files, stage.folder, stage.hashes.all())
+    return equality.are_equal(version.path, files, stage.folder, stage.hashes.all())
 
 
 def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
@@ -149,8 +149,8 @@ def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Ite
     if before.source.options != origin.options:
         yield f"a new version: other options or examples were given than for {which}"
         return
-    files = file_digests(before.path)
-    if not files or not equality.differs_in_weights_alone(before.path, files, stage.folder, stage.hashes.all()):
+    files = recorded_digests(before.path)
+    if not files or not equality.differ_only_in_weights(before.path, files, stage.folder, stage.hashes.all()):
         yield f"a new version: its content differs from {which}"
         return
     code = Path(origin.location.rpartition(":")[0])

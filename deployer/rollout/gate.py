@@ -25,7 +25,7 @@ from deployer.rollout.memory import insufficient_memory
 from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.workspace import Progress, Workspace
-from deployer.store.manifest import FOREIGN, damage
+from deployer.store.manifest import FOREIGN, find_damage
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,7 @@ class Gate:
         await_models(self.workspace, server, self.launch.models)
         client = self.workspace.client(server)
         self.progress("verifying its answers over REST and gRPC")
-        report = smoke.prove(client, self.models, self.workspace.tolerance, again=again)
+        report = smoke.verify(client, self.models, self.workspace.tolerance, again=again)
         limit = self.workspace.spec.gate.max_slowdown
         if report.ok and serving is not None and limit is not None:
             report = Report((*report.checks, *self._compare_pace(server, serving, limit)))
@@ -136,7 +136,7 @@ class Gate:
         from deployer.verification import smoke
 
         await_models(self.workspace, server, server.models)
-        return smoke.prove_available(self.workspace.client(server), server.models)
+        return smoke.verify_available(self.workspace.client(server), server.models)
 
     def check_unchanged(self, server: Deployment) -> Report:
         """Check that a server which needs no change is healthy: its files, its models and one golden answer each.
@@ -151,7 +151,7 @@ class Gate:
             available = self.await_available(server)
         if self.skipped:
             return available
-        answered = smoke.prove_one_answer(self.workspace.client(server), self.models, self.workspace.tolerance)
+        answered = smoke.verify_one_answer(self.workspace.client(server), self.models, self.workspace.tolerance)
         if failed := answered.failed:
             raise VerificationFailed(
                 f"nothing changes, but {failed[0].model} gives wrong answers: {failed[0].detail}",
@@ -170,7 +170,7 @@ class Gate:
             except ModelNotFound:
                 continue  # its golden questions are lost
             for new in self._new_versions(served):
-                yield smoke.compare_pace((old_client, old), (new_client, new), limit)
+                yield smoke.compare_latency((old_client, old), (new_client, new), limit)
 
     def _new_versions(self, served: ServedModel) -> list[Model]:
         return [model for model in self.models if model.name == served.name and model.version not in served.versions]
@@ -186,7 +186,7 @@ def _verification_error(report: Report) -> NotReady | VerificationFailed:
 
 def _check_files(model: Model) -> None:
     """Refuse a version that a restarted server could not load again. Raises BrokenModel."""
-    if damaged := damage(model.path):
+    if damaged := find_damage(model.path):
         raise BrokenModel(
             f"{model.name}:{model.version} is damaged: {damaged}",
             hint="put its files back; or deployer up SOURCE --force makes a new version "

@@ -18,7 +18,7 @@ from deployer.rollout.workspace import Workspace
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
-    from deployer.verification.traffic import GoldenQuestion, Serving, Traffic
+    from deployer.verification.traffic import GoldenRequest, Serving, Traffic
 
 AFTER_SECONDS = 1.0
 """How long traffic is measured after a switch before it is judged."""
@@ -121,11 +121,11 @@ def monitor_traffic(
         keep(traffic.figures())
 
 
-def questions_for(workspace: Workspace, launch: Launch, observed: Deployment) -> tuple[GoldenQuestion, ...]:
+def questions_for(workspace: Workspace, launch: Launch, observed: Deployment) -> tuple[GoldenRequest, ...]:
     """Return the golden questions of the models that are served both before and after a launch."""
     from deployer.verification import traffic
 
-    return traffic.questions(_stored_models(workspace, (*observed.models, *launch.models)))
+    return traffic.golden_requests(_stored_models(workspace, (*observed.models, *launch.models)))
 
 
 def _stored_models(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]:

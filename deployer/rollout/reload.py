@@ -109,8 +109,8 @@ def _reload(
 def _require_versions(workspace: Workspace, server: Deployment, models: Models) -> None:
     """Refuse versions that do not exist: a server that is configured with them unloads all. Raises ModelNotFound."""
     store = store_of(workspace, server)
-    if missing := ", ".join(store.lacking(models)):
-        lost = next(model for model in models if store.lacking((model,)))
+    if missing := ", ".join(store.missing_versions(models)):
+        lost = next(model for model in models if store.missing_versions((model,)))
         remedy = lost_versions.recovery_command(workspace, server, lost)
         raise ModelNotFound(f"{missing} is no longer in {store.root}", hint=remedy)
 

@@ -11,7 +11,7 @@ from deployer.errors import DeployerError, UsageError
 from deployer.results.model import Model
 from deployer.rollout.export_options import ExportOptions
 from deployer.savedmodel.layout import MANIFEST_FILE
-from deployer.store.manifest import FOREIGN, digest_of_files
+from deployer.store.manifest import FOREIGN, compute_digest
 from deployer.store.store import Store
 
 
@@ -85,7 +85,7 @@ def _is_same(path: Path, newest: Model, options: ExportOptions) -> bool:
     try:
         origin = exporter.identify(options.request(str(path) if path.is_absolute() else f"./{path}"))
         if newest.source.kind == FOREIGN:
-            return digest_of_files(path) == newest.digest
+            return compute_digest(path) == newest.digest
     except (DeployerError, OSError):
         return True
     if origin.digest in (None, newest.source.digest):

@@ -18,38 +18,38 @@ COUNTED = re.compile(r'(__(?:inference|forward|backward)_[^"\s]*?)_\d+(?=["\s])'
 """A function's name, and the number that depends on what the process has traced before."""
 COUNTED_RESOURCE = re.compile(r'(key: "(?:shared_name|_user_specified_name)"\s+value \{\s+s: ")\d+"')
 WEIGHTS = "variables/"
-NOT_READ = ("fingerprint.pb", f"{EXTRA}/")
-LARGEST = 32 << 20
+NOT_COMPARED = ("fingerprint.pb", f"{EXTRA}/")
+MAX_GRAPH_BYTES = 32 << 20
 """Of a larger graph only equal bytes count: its text would take long, and much memory."""
 
 Files = Mapping[str, str]
 """SHA-256 of files by their names in the SavedModel."""
 
 
-def same(one: Path, its_files: Files, other: Path, other_files: Files) -> bool:
+def are_equal(left: Path, left_files: Files, right: Path, right_files: Files) -> bool:
     """Whether graphs, signatures, variables and assets of two SavedModels are equal."""
-    if _data(its_files) != _data(other_files):
+    if _data(left_files) != _data(right_files):
         return False
-    return its_files[GRAPH] == other_files[GRAPH] or _same_graphs(one, other)
+    return left_files[GRAPH] == right_files[GRAPH] or _equal_graphs(left, right)
 
 
-def differs_in_weights_alone(one: Path, its_files: Files, other: Path, other_files: Files) -> bool:
+def differ_only_in_weights(left: Path, left_files: Files, right: Path, right_files: Files) -> bool:
     """Whether two SavedModels have the same graphs, signatures and assets, and other values of their variables."""
     before, after = (
         {name: digest for name, digest in _data(files).items() if not name.startswith(WEIGHTS)}
-        for files in (its_files, other_files)
+        for files in (left_files, right_files)
     )
-    return before == after and (its_files[GRAPH] == other_files[GRAPH] or _same_graphs(one, other))
+    return before == after and (left_files[GRAPH] == right_files[GRAPH] or _equal_graphs(left, right))
 
 
 def _data(files: Files) -> dict[str, str]:
-    return {name: digest for name, digest in files.items() if name != GRAPH and not name.startswith(NOT_READ)}
+    return {name: digest for name, digest in files.items() if name != GRAPH and not name.startswith(NOT_COMPARED)}
 
 
-def _same_graphs(one: Path, other: Path) -> bool:
-    if max((folder / GRAPH).stat().st_size for folder in (one, other)) > LARGEST:
+def _equal_graphs(left: Path, right: Path) -> bool:
+    if max((folder / GRAPH).stat().st_size for folder in (left, right)) > MAX_GRAPH_BYTES:
         return False
-    return _graphs(one) == _graphs(other)
+    return _graphs(left) == _graphs(right)
 
 
 def _graphs(folder: Path) -> list[tuple[str, ...]]:
@@ -59,10 +59,10 @@ def _graphs(folder: Path) -> list[tuple[str, ...]]:
 def _text(graph: Any) -> tuple[str, ...]:
     """The functions in the order of their texts, then the rest; what only Python reads is left out."""
     graph.ClearField("object_graph_def")
-    functions = sorted(_uncounted(function) for function in graph.graph_def.library.function)
+    functions = sorted(_without_counters(function) for function in graph.graph_def.library.function)
     graph.graph_def.ClearField("library")
-    return (*functions, _uncounted(graph))
+    return (*functions, _without_counters(graph))
 
 
-def _uncounted(message: Any) -> str:
+def _without_counters(message: Any) -> str:
     return COUNTED_RESOURCE.sub(r'\1"', COUNTED.sub(r"\1", str(message)))

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from typing import Any
 
 
-def node_of(tensor: str) -> str:
+def node_name(tensor: str) -> str:
     """The name of the node that a tensor, or a control dependency, comes from."""
     return tensor.removeprefix("^").partition(":")[0]
 
 
-def called(node: Any) -> Iterator[str]:
+def called_functions(node: Any) -> Iterator[str]:
     """The names of the functions that a node may call, and of its op, which may be a function, too."""
     yield node.op
     for value in node.attr.values():
@@ -20,13 +20,13 @@ def called(node: Any) -> Iterator[str]:
         yield from (one.name for one in value.list.func)
 
 
-def reached(graph: Any) -> Iterator[Any]:
+def reachable_nodes(graph: Any) -> Iterator[Any]:
     """The nodes of a GraphDef, and of all functions that they may call."""
     functions = {function.signature.name: function.node_def for function in graph.library.function}
-    waiting, met = [list(graph.node)], set[str]()
-    while waiting:
-        for node in waiting.pop():
+    pending, visited = [list(graph.node)], set[str]()
+    while pending:
+        for node in pending.pop():
             yield node
-            new = {name for name in called(node) if name in functions} - met
-            met |= new
-            waiting.extend(list(functions[name]) for name in new)
+            new = {name for name in called_functions(node) if name in functions} - visited
+            visited |= new
+            pending.extend(list(functions[name]) for name in new)

@@ -45,18 +45,18 @@ def served_files(folder: Path) -> Iterator[Path]:
         yield from (path for path in sorted((folder / name).rglob("*")) if path.is_file())
 
 
-def misplaced(root: Path) -> Iterator[Misplaced]:
+def find_misplaced(root: Path) -> Iterator[Misplaced]:
     """Every SavedModel below a store's folder that no server would find."""
     if not root.is_dir():
         return
-    if wrong := no_store(root):
-        yield wrong
+    if problem := misplaced_root(root):
+        yield problem
         return
     for child in sorted(path for path in root.iterdir() if path.is_dir()):
-        yield from _of_child(child)
+        yield from _misplaced_below(child)
 
 
-def no_store(root: Path) -> Misplaced | None:
+def misplaced_root(root: Path) -> Misplaced | None:
     """What is wrong with a folder that was taken for a store's and is a SavedModel, or the folder of one model."""
     if is_saved_model(root):
         return Misplaced(
@@ -74,7 +74,7 @@ def no_store(root: Path) -> Misplaced | None:
     return None
 
 
-def _of_child(child: Path) -> Iterator[Misplaced]:
+def _misplaced_below(child: Path) -> Iterator[Misplaced]:
     if is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
         yield Misplaced(
             child.name,

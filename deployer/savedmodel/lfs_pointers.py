@@ -11,19 +11,19 @@ from pathlib import Path
 
 from deployer.errors import BrokenModel
 
-BEGINNINGS = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
+PREFIXES = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
 """The second one is how Git LFS was called before its first release."""
-LARGEST = 1024
+MAX_BYTES = 1024
 """A pointer is shorter, says its specification."""
 
 
 def is_pointer(path: Path) -> bool:
     """Whether a regular file is a pointer; False also for what cannot be read."""
     try:
-        if not path.is_file() or path.stat().st_size > LARGEST:
+        if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return False
         with path.open("rb") as file:
-            return file.read(LARGEST).startswith(BEGINNINGS)
+            return file.read(MAX_BYTES).startswith(PREFIXES)
     except OSError:
         return False
 

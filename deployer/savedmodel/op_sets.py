@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from deployer.savedmodel.graph_defs import reached
+from deployer.savedmodel.graph_defs import reachable_nodes
 
 FILE = Path(__file__).with_name("op_sets.json")
 STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[\w.-]*)?(?:@.*)?")
@@ -51,25 +51,25 @@ class Release:
 
 
 @dataclass(frozen=True)
-class Unfit:
+class Incompatibility:
     """Why a server would not load a model, and what to do."""
 
     reason: str
     remedy: str
 
 
-def of_image(image: str) -> Target | None:
+def target_of_image(image: str) -> Target | None:
     """The TensorFlow of an image, where its name tells: that of TensorFlow Serving's own images, by their tag."""
     match = STOCK.fullmatch(image)
-    return named(image, match["version"]) if match and match["version"] else None
+    return image_target(image, match["version"]) if match and match["version"] else None
 
 
-def named(image: str, tensorflow: str) -> Target:
+def image_target(image: str, tensorflow: str) -> Target:
     """An image whose TensorFlow is known."""
     return Target(image, tensorflow, "name another docker.image", stock=bool(STOCK.fullmatch(image)))
 
 
-def installed() -> Target | None:
+def installed_target() -> Target | None:
     """The TensorFlow of this Python, which the embedded server runs."""
     import importlib.metadata
 
@@ -111,13 +111,13 @@ def serving_ops() -> frozenset[str]:
     return frozenset(_document()["serving"].split())
 
 
-def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
+def incompatibilities(meta_graph: Any, target: Target) -> tuple[Incompatibility, ...]:
     """Why the target would not load the graph; nothing for a TensorFlow that is not in the table."""
     release = next((known for known in releases() if known.tensorflow == target.tensorflow), None)
     if release is None:
         return ()
     graph = meta_graph.graph_def
-    nodes = list(reached(graph))
+    nodes = list(reachable_nodes(graph))
     return (
         *_by_ops({node.op for node in nodes}, graph, release, target),
         *_by_versions(graph.versions, release, target),
@@ -127,7 +127,7 @@ def unfit(meta_graph: Any, target: Target) -> tuple[Unfit, ...]:
 
 def compiled_by_xla(meta_graph: Any) -> str:
     """What of the graph runs only where XLA may compile, which TensorFlow Serving leaves off; nothing for most."""
-    for node in reached(meta_graph.graph_def):
+    for node in reachable_nodes(meta_graph.graph_def):
         if node.op == XLA_CALL_MODULE:
             return "functions of JAX (jax2tf)"
         if node.attr[MUST_COMPILE].b:
@@ -135,61 +135,63 @@ def compiled_by_xla(meta_graph: Any) -> str:
     return ""
 
 
-def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Unfit]:
+def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Incompatibility]:
     serving = serving_ops()
     known = release.ops | {function.signature.name for function in graph.library.function}
     unknown = ops - known - (serving if target.stock else frozenset())
-    if added := unknown & serving:
-        yield Unfit(
-            f"{_named(added)} of TensorFlow Text or Decision Forests: {target.name} does not have it",
+    if serving_ops_used := unknown & serving:
+        yield Incompatibility(
+            f"{_list_ops(serving_ops_used)} of TensorFlow Text or Decision Forests: {target.name} does not have it",
             "serve it with tensorflow/serving, which does: --engine docker",
         )
-    if young := {op for op in unknown - serving if _knowing(op)}:
-        since = _knowing(min(young))
-        yield Unfit(
-            f"{_named(young)} not known to {_told(target)}; TensorFlow {since} knows {min(young)}",
+    if newer_ops := {op for op in unknown - serving if _releases_with(op)}:
+        since = _releases_with(min(newer_ops))
+        yield Incompatibility(
+            f"{_list_ops(newer_ops)} not known to {_describe(target)}; TensorFlow {since} knows {min(newer_ops)}",
             f"{target.remedy}, or leave it out of the served graph",
         )
-    if custom := {op for op in unknown - serving if not _knowing(op)}:
-        yield Unfit(
-            f"{_named(custom)} known to no TensorFlow from {releases()[0].tensorflow} to {releases()[-1].tensorflow}, "
-            f"so not to {target.name} either: a custom op",
+    if custom_ops := {op for op in unknown - serving if not _releases_with(op)}:
+        yield Incompatibility(
+            f"{_list_ops(custom_ops)} known to no TensorFlow from {releases()[0].tensorflow} to "
+            f"{releases()[-1].tensorflow}, so not to {target.name} either: a custom op",
             "leave it out of the served graph, or name a server image that has it linked in as docker.image",
         )
 
 
-def _named(ops: Iterable[str]) -> str:
+def _list_ops(ops: Iterable[str]) -> str:
     names = sorted(ops)
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return f"the op{'s' if len(names) > 1 else ''} {', '.join(names[:SHOWN])}{more}, {'are' if names[1:] else 'is'}"
 
 
-def _knowing(op: str) -> str:
+def _releases_with(op: str) -> str:
     """The releases that know an op, or nothing."""
     found = [release.tensorflow for release in releases() if op in release.ops]
     return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}" if found else ""
 
 
-def _told(target: Target) -> str:
+def _describe(target: Target) -> str:
     return f"{target.name}, which is TensorFlow {target.tensorflow}" if target.stock else target.name
 
 
-def _by_versions(versions: Any, release: Release, target: Target) -> Iterator[Unfit]:
+def _by_versions(versions: Any, release: Release, target: Target) -> Iterator[Incompatibility]:
     if versions.min_consumer > release.graph or release.graph in versions.bad_consumers:
-        yield Unfit(
-            f"its graph is for readers of version {versions.min_consumer} or newer, and {_told(target)} reads up to "
-            f"version {release.graph}",
+        yield Incompatibility(
+            f"its graph is for readers of version {versions.min_consumer} or newer, and {_describe(target)} reads up "
+            f"to version {release.graph}",
             target.remedy,
         )
     if versions.producer < release.min_producer:
-        yield Unfit(f"its graph is of version {versions.producer}, too old for {_told(target)}", "export it again")
+        yield Incompatibility(
+            f"its graph is of version {versions.producer}, too old for {_describe(target)}", "export it again"
+        )
 
 
-def _by_xla_call_module(nodes: Iterable[Any], release: Release, target: Target) -> Iterator[Unfit]:
+def _by_xla_call_module(nodes: Iterable[Any], release: Release, target: Target) -> Iterator[Incompatibility]:
     version = max((node.attr["version"].i for node in nodes if node.op == XLA_CALL_MODULE), default=0)
     if version > release.xla_call_module:
-        yield Unfit(
-            f"it was made by jax2tf with XlaCallModule of version {version}, and {_told(target)} runs up to version "
-            f"{release.xla_call_module}",
+        yield Incompatibility(
+            f"it was made by jax2tf with XlaCallModule of version {version}, and {_describe(target)} runs up to "
+            f"version {release.xla_call_module}",
             f"{target.remedy}, or convert it with an older jax",
         )

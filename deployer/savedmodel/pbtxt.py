@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import BrokenModel
-from deployer.savedmodel.recognise import HEAD, sniff_text
+from deployer.savedmodel.recognise import HEAD_BYTES, sniff_text
 
-LARGEST = 64 << 20
+MAX_BYTES = 64 << 20
 """Python's text format reads a few megabytes a second."""
-AGAIN = "copy or export the model again"
+EXPORT_AGAIN = "copy or export the model again"
 
 
 def parse(path: Path, message: Any) -> None:
@@ -18,19 +18,21 @@ def parse(path: Path, message: Any) -> None:
     from google.protobuf import text_format
     from google.protobuf.message import DecodeError
 
-    if path.stat().st_size > LARGEST:
+    if path.stat().st_size > MAX_BYTES:
         raise BrokenModel(
-            f"{path} is larger than {LARGEST >> 20} MB, too large for text", hint="save the model as saved_model.pb"
+            f"{path} is larger than {MAX_BYTES >> 20} MB, too large for text", hint="save the model as saved_model.pb"
         )
     try:
         text = path.read_text(encoding="utf-8")
         text_format.Parse(text, message)
         type(message).FromString(message.SerializeToString())
     except (RecursionError, DecodeError) as error:
-        raise BrokenModel(f"{path} is nested deeper than TensorFlow reads it", hint=AGAIN) from error
+        raise BrokenModel(f"{path} is nested deeper than TensorFlow reads it", hint=EXPORT_AGAIN) from error
     except UnicodeDecodeError as error:
-        raise BrokenModel(f"{path} is no text", hint=AGAIN) from error
+        raise BrokenModel(f"{path} is no text", hint=EXPORT_AGAIN) from error
     except (text_format.ParseError, ValueError) as error:
-        seen = sniff_text(text[:HEAD])
-        what = f"it is {seen.what}" if seen else f"line {str(error).strip():.200}"
-        raise BrokenModel(f"{path} is not a SavedModel: {what}", hint=seen.way_out if seen else AGAIN) from error
+        recognised = sniff_text(text[:HEAD_BYTES])
+        what = f"it is {recognised.what}" if recognised else f"line {str(error).strip():.200}"
+        raise BrokenModel(
+            f"{path} is not a SavedModel: {what}", hint=recognised.hint if recognised else EXPORT_AGAIN
+        ) from error

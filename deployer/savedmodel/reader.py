@@ -61,9 +61,9 @@ def version_notes(source: Path) -> tuple[str, ...]:
             more = f" and {len(others) - 5} more" if len(others) > 5 else ""
             named = ", ".join(map(str, others[:5]))
             notes.append(f"{source.name} holds several versions: {number} was taken, not {named}{more}")
-        lost = [*unread, *filter(is_too_large, children)]
-        if lost:
-            notes.append(f"left out, as TensorFlow Serving does: {', '.join(map(repr, lost[:5]))}")
+        skipped = [*unread, *filter(is_too_large, children)]
+        if skipped:
+            notes.append(f"left out, as TensorFlow Serving does: {', '.join(map(repr, skipped[:5]))}")
     return tuple(notes)
 
 
@@ -79,13 +79,13 @@ def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
     return _info(folder, graph)
 
 
-def declared(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
+def read_incomplete(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
     """The same also for a folder that lacks files, with what `read` would raise for them."""
     graph = meta_graph(parse(folder), tags, folder)
     try:
         check_files(folder, graph)
-    except BrokenModel as fault:
-        return _info(folder, graph), fault
+    except BrokenModel as error:
+        return _info(folder, graph), error
     return _info(folder, graph), None
 
 
@@ -134,7 +134,7 @@ def _no_saved_model(folder: Path) -> BrokenModel:
     if hint := _children_hint(folder):
         return BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=hint)
     if seen := recognise(folder):
-        return BrokenModel(f"{folder} is not a SavedModel: it is {seen.what}", hint=seen.way_out)
+        return BrokenModel(f"{folder} is not a SavedModel: it is {seen.what}", hint=seen.hint)
     what = f"it has no {PB_FILE}" if folder.is_dir() else "there is no such folder"
     return BrokenModel(f"{folder} is not a SavedModel: {what}")
 
@@ -149,11 +149,11 @@ def meta_graph(message: Any, tags: Collection[str], folder: Path) -> Any:
     found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
     if graph := found.get(frozenset(tags)):
         return graph
-    usual = ", which TensorFlow Serving loads" if tuple(tags) == SERVE else ""
+    default_note = ", which TensorFlow Serving loads" if tuple(tags) == SERVE else ""
     listed = ", ".join(sorted(_listed(others) for others in found))
     first = ",".join(min(sorted(others) for others in found))
     raise BrokenModel(
-        f"{folder} has no graph tagged {_listed(tags)}{usual}; it has {listed}",
+        f"{folder} has no graph tagged {_listed(tags)}{default_note}; it has {listed}",
         hint=f"--tags {first or repr('')} takes one of them, and has it served",
     )
 
@@ -178,10 +178,10 @@ def _check_variables(folder: Path, graph: Any) -> None:
 def _missing_shards(variables: Path) -> Iterable[str]:
     names = {path.name for path in variables.glob("variables.data-*")}
     totals = {match[2] for match in map(SHARD.fullmatch, names) if match}
-    wanted = {f"variables.data-{number:05d}-of-{total}" for total in totals for number in range(int(total))}
+    expected = {f"variables.data-{number:05d}-of-{total}" for total in totals for number in range(int(total))}
     if not names and (variables / "variables.index").is_file():
         return {"variables.data-00000-of-00001"}
-    return wanted - names
+    return expected - names
 
 
 def _serving_names(graph: Any) -> list[str]:

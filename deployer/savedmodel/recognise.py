@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-HEAD = 1 << 16
-LARGEST_JSON = 1 << 26
-MOST_ENTRIES = 200
-NO_MODEL = frozenset({".npz", ".npy", ".ipynb"})
+HEAD_BYTES = 1 << 16
+MAX_JSON_BYTES = 1 << 26
+MAX_ENTRIES = 200
+NEUTRAL_SUFFIXES = frozenset({".npz", ".npy", ".ipynb"})
 """What may lie in any folder, and says nothing about the whole."""
-IN_CODE = "build the model in a file of your own, and give file.py:name"
+USE_CODE = "build the model in a file of your own, and give file.py:name"
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Recognised:
     """What it is, as the end of a sentence, and what to do with it."""
 
     what: str
-    way_out: str
+    hint: str
 
 
 TO_TENSORFLOW = "convert it to TensorFlow first; deployer takes a Keras file or a SavedModel"
-PICKLED = Recognised("a pickled Python object, which may run any code when it is loaded", IN_CODE)
+PICKLED = Recognised("a pickled Python object, which may run any code when it is loaded", USE_CODE)
 PYTORCH = Recognised("a PyTorch model", "convert it to TensorFlow first (PyTorch to ONNX to a SavedModel)")
 ONNX = Recognised("an ONNX model", "convert it to a SavedModel first, with onnx2tf or onnx-tf")
 TFLITE = Recognised("a LiteRT (TensorFlow Lite) model", "give the model that it was converted from")
-SAFETENSORS = Recognised("a file of weights (safetensors) without a model", IN_CODE)
+SAFETENSORS = Recognised("a file of weights (safetensors) without a model", USE_CODE)
 HUGGING_FACE = Recognised(
     "a Hugging Face model folder",
     "export it with its library: model.save_pretrained(FOLDER, saved_model=True), and give FOLDER/saved_model/1",
@@ -63,7 +63,7 @@ BY_SUFFIX = {
     ".pth": PYTORCH,
     ".pt2": PYTORCH,
     ".torchscript": PYTORCH,
-    ".ckpt": Recognised("a checkpoint", "a checkpoint holds values and no model: " + IN_CODE),
+    ".ckpt": Recognised("a checkpoint", "a checkpoint holds values and no model: " + USE_CODE),
     ".onnx": ONNX,
     ".tflite": TFLITE,
     ".lite": TFLITE,
@@ -74,8 +74,8 @@ BY_SUFFIX = {
     ".gguf": Recognised("a GGUF language model", "TensorFlow Serving cannot serve it"),
     ".mlmodel": Recognised("a Core ML model", TO_TENSORFLOW),
     ".mlpackage": Recognised("a Core ML model", TO_TENSORFLOW),
-    ".npz": Recognised("a file of NumPy arrays", "as examples: --examples FILE; for a model, " + IN_CODE),
-    ".npy": Recognised("a NumPy array", IN_CODE),
+    ".npz": Recognised("a file of NumPy arrays", "as examples: --examples FILE; for a model, " + USE_CODE),
+    ".npy": Recognised("a NumPy array", USE_CODE),
     ".index": CHECKPOINT,
     ".ipynb": Recognised("a notebook", "save the model in it (model.save('model.keras')), and give that file"),
 }
@@ -106,7 +106,7 @@ def _file(path: Path) -> Recognised | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        head = file.read(HEAD)
+        head = file.read(HEAD_BYTES)
     return _by_name(path) or _by_suffix(path, head) or _by_content(path, head)
 
 
@@ -125,7 +125,7 @@ def _by_name(path: Path) -> Recognised | None:
 def _by_suffix(path: Path, head: bytes) -> Recognised | None:
     suffix = path.suffix.lower()
     if suffix in (".pbtxt", ".prototxt", ".textproto"):
-        return sniff_text(head.decode("utf-8", "replace")) or Recognised("a text proto that is no model", IN_CODE)
+        return sniff_text(head.decode("utf-8", "replace")) or Recognised("a text proto that is no model", USE_CODE)
     return _json(path) if suffix == ".json" else BY_SUFFIX.get(suffix)
 
 
@@ -158,7 +158,7 @@ def _renamed(path: Path, suffix: str) -> str:
 
 
 def _json(path: Path) -> Recognised | None:
-    if path.stat().st_size > LARGEST_JSON:
+    if path.stat().st_size > MAX_JSON_BYTES:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -175,8 +175,8 @@ def _json(path: Path) -> Recognised | None:
 
 
 def _folder(path: Path) -> Recognised | None:
-    found = sorted(islice(path.iterdir(), MOST_ENTRIES))
-    return _unpacked_keras(path, found) or _holding_keras(found) or _hugging_face(found) or _holding_other(found)
+    found = sorted(islice(path.iterdir(), MAX_ENTRIES))
+    return _unpacked_keras(path, found) or _contains_keras(found) or _hugging_face(found) or _contains_other(found)
 
 
 def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
@@ -189,7 +189,7 @@ def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
     )
 
 
-def _holding_keras(found: list[Path]) -> Recognised | None:
+def _contains_keras(found: list[Path]) -> Recognised | None:
     """A folder around a model file, such as `model.save(folder / "model.keras")` makes one."""
     models = [child for child in found if _is_model_file(child)]
     if not models:
@@ -210,10 +210,10 @@ def _hugging_face(found: list[Path]) -> Recognised | None:
     return HUGGING_FACE if "config.json" in names and (names & weights or sharded) else None
 
 
-def _holding_other(found: list[Path]) -> Recognised | None:
+def _contains_other(found: list[Path]) -> Recognised | None:
     if any(child.name == "variables.index" for child in found):
         return Recognised("the variables folder of a SavedModel", "give the folder above it")
     for child in found:
-        if child.suffix.lower() not in NO_MODEL and (seen := _file(child)):
-            return Recognised(f"a folder that holds {child.name}, {seen.what}", seen.way_out)
+        if child.suffix.lower() not in NEUTRAL_SUFFIXES and (recognised := _file(child)):
+            return Recognised(f"a folder that holds {child.name}, {recognised.what}", recognised.hint)
     return None

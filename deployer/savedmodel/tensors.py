@@ -27,7 +27,7 @@ _VALUE_FIELDS = {
     "uint32": "uint32_val",
     "uint64": "uint64_val",
 }
-REST_CANNOT_CARRY = frozenset({"float16", "bfloat16", "uint16", "complex64", "complex128"})
+REST_UNSUPPORTED = frozenset({"float16", "bfloat16", "uint16", "complex64", "complex128"})
 """Dtypes that TensorFlow Serving's JSON refuses, as inputs and as outputs (TF_SERVING.md 3.2)."""
 
 
@@ -42,7 +42,7 @@ def dtype_name(number: int) -> str:
 def dtype_from_text(text: str) -> str:
     """`float32` for `DT_FLOAT`, and so on."""
     text = text.removeprefix("DT_")
-    return next((ours for ours, theirs in _PROTO_NAMES.items() if theirs == text), text.lower())
+    return next((name for name, proto_name in _PROTO_NAMES.items() if proto_name == text), text.lower())
 
 
 def dtype_number(name: str) -> int:
@@ -97,7 +97,7 @@ def from_proto(tensor: Any) -> Any:
         if tensor.tensor_content:
             flat = np.frombuffer(tensor.tensor_content, dtype=numpy_dtype(name).newbyteorder("<"))
         else:
-            flat = _filled(_listed_values(tensor, name), count)
+            flat = _repeat_last(_field_values(tensor, name), count)
     except (ValueError, OverflowError) as error:
         raise MalformedTensor(f"a tensor's values are not {name}: {error}") from error
     if flat.size != count:
@@ -112,7 +112,7 @@ def _element_count(shape: tuple[int, ...]) -> int:
     return count
 
 
-def _listed_values(tensor: Any, name: str) -> Any:
+def _field_values(tensor: Any, name: str) -> Any:
     import numpy as np
 
     values = getattr(tensor, _VALUE_FIELDS.get(name, "int_val"))
@@ -127,7 +127,7 @@ def _listed_values(tensor: Any, name: str) -> Any:
     return flat
 
 
-def _filled(flat: Any, count: int) -> Any:
+def _repeat_last(flat: Any, count: int) -> Any:
     import numpy as np
 
     if 0 < flat.size < count:

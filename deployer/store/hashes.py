@@ -24,19 +24,19 @@ class Hashes:
         """Hash what is there by now, and bring it to the disk, while the caller goes on."""
         for path in self.folder.rglob("*"):
             if path.is_file():
-                self._of(path)
+                self._digest_of(path)
 
     def all(self) -> dict[str, str]:
         """Of every file, by its path with `/`; all cores take part. Raises OSError."""
         self.begin()
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): self._of(path).result() for path in files}
+        return {path.relative_to(self.folder).as_posix(): self._digest_of(path).result() for path in files}
 
     def close(self) -> None:
         """Wait for what is under way, and begin nothing more."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _of(self, path: Path) -> Future[str]:
+    def _digest_of(self, path: Path) -> Future[str]:
         stamp = _stamp(path)
         if path not in self._known or self._known[path][0] != stamp:
             self._known[path] = (stamp, self._pool.submit(_hashed, path))
@@ -44,8 +44,8 @@ class Hashes:
 
 
 def _stamp(path: Path) -> Stamp:
-    seen = path.stat()
-    return seen.st_ino, seen.st_size, seen.st_mtime_ns
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _hashed(path: Path) -> str:

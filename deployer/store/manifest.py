@@ -27,7 +27,7 @@ FOREIGN = "foreign"
 """The kind of source of a version that another tool put into the store."""
 
 
-def file_digests(version: Path) -> dict[str, str]:
+def recorded_digests(version: Path) -> dict[str, str]:
     """SHA-256 of every file of a version when it was made, by its path with `/`; none where no manifest says so."""
     try:
         found = json.loads((version / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
@@ -36,7 +36,7 @@ def file_digests(version: Path) -> dict[str, str]:
         return {}
 
 
-def damage(version: Path) -> str:
+def find_damage(version: Path) -> str:
     """The first file of a version that is not what was exported, as a sentence; empty where all are.
 
     Quick, for it is asked often: large files that were not written since are taken for what they were.
@@ -45,7 +45,7 @@ def damage(version: Path) -> str:
         written = (version / MANIFEST_FILE).stat().st_mtime
     except OSError:
         return ""
-    for name, digest in file_digests(version).items():
+    for name, digest in recorded_digests(version).items():
         file = version / name
         try:
             found = file.stat()
@@ -56,7 +56,7 @@ def damage(version: Path) -> str:
     return ""
 
 
-def folder_digests(folder: Path) -> dict[str, str]:
+def hash_files(folder: Path) -> dict[str, str]:
     """The same, read anew from any folder."""
     hashes = Hashes(folder)
     try:
@@ -65,10 +65,10 @@ def folder_digests(folder: Path) -> dict[str, str]:
         hashes.close()
 
 
-def digest_of_files(version: Path) -> str:
+def compute_digest(version: Path) -> str:
     """What a version's digest would be today, whatever its manifest says. Raises BrokenModel."""
     try:
-        return content_digest(folder_digests(version))
+        return content_digest(hash_files(version))
     except OSError as error:
         raise BrokenModel(f"the files of {version} cannot be read: {error.strerror or error}") from error
 
@@ -120,7 +120,7 @@ def read(name: str, version: int, path: Path) -> Model:
 
 def _foreign(name: str, version: int, path: Path) -> Model:
     info = reader.read(path)
-    digest = digest_of_files(path)
+    digest = compute_digest(path)
     source = Source(FOREIGN, str(path), None)
     return Model(name, version, path, digest, info, source, GoldenSummary(0, "none"), utc(path.stat().st_mtime))
 

@@ -21,7 +21,7 @@ from deployer.errors import BrokenModel, DeployerError, ExportFailed, ModelNotFo
 from deployer.results.deployment import ServedModel
 from deployer.results.model import MAX_VERSION, NAME, GoldenSummary, Model, Source, check_name, check_version
 from deployer.savedmodel import reader
-from deployer.savedmodel.layout import MANIFEST_FILE, VERSION, misplaced, no_store
+from deployer.savedmodel.layout import MANIFEST_FILE, VERSION, find_misplaced, misplaced_root
 from deployer.store import manifest
 from deployer.store.hashes import Hashes
 from deployer.system.locks import directory_lock
@@ -45,7 +45,7 @@ class Stage:
         """What became of it, for those who are interrupted."""
         if self.folder.exists() or not self.numbers:
             return f"no version of {self.name} was made"
-        return stays(self.name, self.numbers[-1])
+        return kept_note(self.name, self.numbers[-1])
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Store:
         names = self.names() if name is None else (name,)
         return tuple(self.get(found, version) for found in names for version in self.versions(found))
 
-    def lacking(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
+    def missing_versions(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
         """NAME:VERSION of what a server serves and the store does not have any more."""
         served = [(model.name, version) for model in models for version in model.versions]
         return tuple(f"{name}:{version}" for name, version in served if version not in self.versions(name))
@@ -94,24 +94,24 @@ class Store:
     def get(self, name: str, version: int | None = None) -> Model:
         """That version, or the newest. Raises ModelNotFound with what there is."""
         versions = self.versions(name)
-        wanted = version if version is not None else (versions[-1] if versions else None)
-        if wanted is None or wanted not in versions:
-            raise _no_such_model(self, name, wanted, versions)
-        return manifest.read(name, wanted, self.root / name / str(wanted))
+        requested = version if version is not None else (versions[-1] if versions else None)
+        if requested is None or requested not in versions:
+            raise _no_such_model(self, name, requested, versions)
+        return manifest.read(name, requested, self.root / name / str(requested))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
         """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
-        home = self.root / check_name(name)
-        if wrong := no_store(self.root):
-            raise ExportFailed(wrong.reason, hint=wrong.remedy)
-        missing = [folder for folder in (home, *home.parents) if not folder.exists()]
+        model_dir = self.root / check_name(name)
+        if problem := misplaced_root(self.root):
+            raise ExportFailed(problem.reason, hint=problem.remedy)
+        created_dirs = [folder for folder in (model_dir, *model_dir.parents) if not folder.exists()]
         try:
-            with directory_lock(home, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(home):
-                for folder in missing:
+            with directory_lock(model_dir, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(model_dir):
+                for folder in created_dirs:
                     folder.chmod(0o755)  # whatever the umask: servers run as nobody
-                _sweep(home)
-                folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=home))
+                _sweep(model_dir)
+                folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=model_dir))
                 stage = Stage(name, folder, Hashes(folder))
                 try:
                     yield stage
@@ -122,7 +122,7 @@ class Store:
                     stage.hashes.close()
                     shutil.rmtree(folder, ignore_errors=True)
         finally:
-            if self.root in missing and self.root.is_dir() and not any(self.root.iterdir()):
+            if self.root in created_dirs and self.root.is_dir() and not any(self.root.iterdir()):
                 self.root.rmdir()
 
     def publish(
@@ -155,9 +155,9 @@ class Store:
         path = self.get(name, version).path
         with _disk_errors(path.parent), directory_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
             _sweep(path.parent)
-            gone = path.parent / f"{STAGE_PREFIX}removed-{version}"
-            path.rename(gone)
-            shutil.rmtree(gone)
+            trash = path.parent / f"{STAGE_PREFIX}removed-{version}"
+            path.rename(trash)
+            shutil.rmtree(trash)
 
     def next_version(self, name: str) -> int:
         """One more than the highest there is."""
@@ -172,7 +172,7 @@ class Store:
             )
 
 
-def stays(name: str, version: int) -> str:
+def kept_note(name: str, version: int) -> str:
     """What is said of a version that was made by a command that was interrupted later."""
     return f"{name}:{version} was made and stays"
 
@@ -185,31 +185,31 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
             version=version,
             hint=f"deployer versions {name}",
         )
-    for found in misplaced(store.root):
+    for found in find_misplaced(store.root):
         if found.name == name:
             return ModelNotFound(found.reason, hint=found.remedy)  # not lost: its hint is the better one
-    there = ", ".join(store.names()[:10]) or "no models"
+    available = ", ".join(store.names()[:10]) or "no models"
     return ModelNotFound(
-        f"no model {name} in {store.root}; there is: {there}",
+        f"no model {name} in {store.root}; there is: {available}",
         model=name,
         version=version,
         hint=f"deployer export SOURCE --name {name}",
     )
 
 
-def _sweep(home: Path) -> None:
+def _sweep(model_dir: Path) -> None:
     """What a killed export left; nobody else works here while the lock is held."""
-    for litter in home.glob(STAGE_PREFIX + "*"):
-        shutil.rmtree(litter, ignore_errors=True)
+    for leftover in model_dir.glob(STAGE_PREFIX + "*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _make_readable(folder: Path) -> None:
     """Servers run as nobody: folders a+rx, files a+r. Hard links that are readable already are left alone."""
     folder.chmod(folder.stat().st_mode | 0o755)
     for path in folder.rglob("*"):
-        wanted = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
-        if path.stat().st_mode != wanted:
-            path.chmod(wanted)
+        requested = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
+        if path.stat().st_mode != requested:
+            path.chmod(requested)
 
 
 def _sync(folder: Path) -> None:
@@ -232,13 +232,13 @@ def _sync_folder(path: Path) -> None:
 
 
 @contextmanager
-def _disk_errors(home: Path) -> Iterator[None]:
+def _disk_errors(model_dir: Path) -> Iterator[None]:
     try:
         yield
     except DeployerError:
         raise
     except OSError as error:
         raise ExportFailed(
-            f"writing below {home} failed: {error.strerror or error}; nothing was stored",
+            f"writing below {model_dir} failed: {error.strerror or error}; nothing was stored",
             hint="free some space, or choose another models folder with --models-dir",
         ) from error

@@ -55,13 +55,13 @@ def _of_case(case: GoldenCase) -> str | None:
         rows[name] = array.shape[0]
     if len(set(rows.values())) > 1:
         return f"the inputs of signature {case.signature} have different numbers of rows: {rows}"
-    asked = next(iter(rows.values()), None)
+    request_rows = next(iter(rows.values()), None)
     for name, array in case.outputs.items():
         output = f"output {name!r} of signature {case.signature}"
         if not array.ndim:
-            return f"{output} has no batch dimension: asked with {asked} rows, it is a scalar"
-        if asked is not None and array.shape[0] != asked:
-            return f"{output} has {array.shape[0]} rows when {asked} are asked"
+            return f"{output} has no batch dimension: asked with {request_rows} rows, it is a scalar"
+        if request_rows is not None and array.shape[0] != request_rows:
+            return f"{output} has {array.shape[0]} rows when {request_rows} are asked"
     return None
 
 

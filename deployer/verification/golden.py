@@ -155,7 +155,7 @@ def records(path: Path) -> Iterator[bytes]:
             yield data
 
 
-def is_not_text(output: str, array: Any) -> bool:
+def is_binary_output(output: str, array: Any) -> bool:
     """Whether REST would answer an output with what is not JSON: bytes that are not UTF-8. An output whose name ends
     with `_bytes` is sent as base64."""
     if tensors.dtype_of(array) != "string" or output.endswith("_bytes"):
@@ -173,29 +173,29 @@ def _is_utf8(value: bytes) -> bool:
 
 def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
     """How far a served array is from the golden one: dtype, shape, then values, unless those are random on purpose."""
-    want, got = tensors.dtype_of(golden), tensors.dtype_of(served)
-    if want != got:
-        return Difference(float("inf"), f"dtype {got}, not {want}")
+    expected, actual = tensors.dtype_of(golden), tensors.dtype_of(served)
+    if expected != actual:
+        return Difference(float("inf"), f"dtype {actual}, not {expected}")
     if golden.shape != served.shape:
         return Difference(float("inf"), f"shape {list(served.shape)}, not {list(golden.shape)}")
     if shape_only:
         return Difference(0.0)
-    if want in DEFAULT_TOLERANCE:
-        return _compare_numbers(golden, served, *tolerance.of(want))
+    if expected in DEFAULT_TOLERANCE:
+        return _compare_numbers(golden, served, *tolerance.of(expected))
     return _compare_exactly(golden, served)
 
 
 def _compare_numbers(golden: Any, served: Any, relative: float, absolute: float) -> Difference:
     import numpy as np
 
-    wide = np.complex128 if golden.dtype.kind == "c" else np.float64
-    want, got = golden.astype(wide), served.astype(wide)
+    dtype = np.complex128 if golden.dtype.kind == "c" else np.float64
+    expected, actual = golden.astype(dtype), served.astype(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        same = (want == got) | (np.isnan(want) & np.isnan(got))
-        distance = np.where(same, 0.0, np.abs(got - want))
-        allowed = absolute + relative * np.abs(want)
+        same = (expected == actual) | (np.isnan(expected) & np.isnan(actual))
+        distance = np.where(same, 0.0, np.abs(actual - expected))
+        allowed = absolute + relative * np.abs(expected)
     distance = np.where(np.isnan(distance), np.inf, distance)
-    bad = ~(same | (np.isfinite(want) & (distance <= allowed)))
+    bad = ~(same | (np.isfinite(expected) & (distance <= allowed)))
     worst = float(distance.max(initial=0.0))
     if not bad.any():
         return Difference(worst)
@@ -213,5 +213,5 @@ def _first_fault(golden: Any, served: Any, bad: Any) -> str:
     import numpy as np
 
     where = tuple(int(index) for index in np.argwhere(bad)[0]) if bad.ndim else ()
-    got, want = f"{served[where]!s:.40}", f"{golden[where]!s:.40}"
-    return f"{int(bad.sum())} of {bad.size} values differ, first at {list(where)}: {got}, not {want}"
+    actual, expected = f"{served[where]!s:.40}", f"{golden[where]!s:.40}"
+    return f"{int(bad.sum())} of {bad.size} values differ, first at {list(where)}: {actual}, not {expected}"

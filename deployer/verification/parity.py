@@ -8,7 +8,7 @@ from typing import Any
 from deployer.client import tf_examples
 from deployer.client.client import Client, ModelTarget
 from deployer.results.model import Model, Signature
-from deployer.savedmodel.tensors import REST_CANNOT_CARRY
+from deployer.savedmodel.tensors import REST_UNSUPPORTED
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase, Tolerance
 
@@ -21,15 +21,15 @@ class ParityError(Exception):
 
 def rest(client: Client, model: Model) -> Ask:
     """Asks a version over REST."""
-    return lambda case: by_rest(client, model, model.version, case)
+    return lambda case: ask_rest(client, model, model.version, case)
 
 
 def grpc(client: Client, model: Model) -> Ask:
     """Asks a version over gRPC."""
-    return lambda case: by_grpc(client, model, model.version, case)[1]
+    return lambda case: ask_grpc(client, model, model.version, case)[1]
 
 
-def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, object]:
+def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, object]:
     """What a server answers over REST, by the version that is named, or by one of its choice."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -37,7 +37,7 @@ def by_rest(client: Client, model: Model, version: int | None, case: GoldenCase)
     return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
 
 
-def by_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, object]]:
+def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, object]]:
     """The same over gRPC, with the version that answered."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -53,7 +53,7 @@ def declared(model: Model, case: GoldenCase) -> Signature:
     return signature
 
 
-def fits_rest(model: Model, case: GoldenCase) -> bool:
+def rest_can_carry(model: Model, case: GoldenCase) -> bool:
     """Whether REST can ask a question."""
     return rest_cannot_carry(model, case) is None
 
@@ -67,15 +67,15 @@ def rest_cannot_carry(model: Model, case: GoldenCase) -> str | None:
     if not signature.inputs:
         return "a question without inputs"
     for kind, specs in (("input", signature.inputs), ("output", signature.outputs)):
-        if found := next((spec for spec in specs if spec.dtype in REST_CANNOT_CARRY), None):
-            return f"the {found.dtype} of {kind} {found.name}"
+        if served := next((spec for spec in specs if spec.dtype in REST_UNSUPPORTED), None):
+            return f"the {served.dtype} of {kind} {served.name}"
     if case.method != tf_examples.PREDICT:
         return None
-    unreadable = next((name for name, array in case.outputs.items() if golden.is_not_text(name, array)), None)
+    unreadable = next((name for name, array in case.outputs.items() if golden.is_binary_output(name, array)), None)
     return f"what output {unreadable} holds" if unreadable else None
 
 
-def shapes_only(model: Model, case: GoldenCase) -> tuple[str, ...]:
+def random_output_names(model: Model, case: GoldenCase) -> tuple[str, ...]:
     """The outputs of an answer whose values are random: they are compared by shape and dtype."""
     return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
 
@@ -85,10 +85,10 @@ def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolera
     output that is too far off."""
     if set(answer) != set(case.outputs):
         raise ParityError(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
-    random = shapes_only(model, case)
+    random = random_output_names(model, case)
     worst: float | None = None
-    for name, want in case.outputs.items():
-        difference = golden.compare(want, answer[name], tolerance, shape_only=name in random)
+    for name, expected in case.outputs.items():
+        difference = golden.compare(expected, answer[name], tolerance, shape_only=name in random)
         if difference.fault:
             raise ParityError(f"{case.signature}/{name}: {difference.fault}")
         if name not in random:
@@ -101,9 +101,11 @@ def _as_empty(answer: dict[str, Any], case: GoldenCase) -> Mapping[str, object]:
     return {name: _reshaped(array, case.outputs.get(name)) for name, array in answer.items()}
 
 
-def _reshaped(found: Any, want: Any) -> Any:
-    is_cut = want is not None and want.size == 0 and found.shape == want.shape[: want.shape.index(0) + 1]
-    return found.reshape(want.shape) if is_cut else found
+def _reshaped(served: Any, expected: Any) -> Any:
+    is_cut = (
+        expected is not None and expected.size == 0 and served.shape == expected.shape[: expected.shape.index(0) + 1]
+    )
+    return served.reshape(expected.shape) if is_cut else served
 
 
 def _examples(case: GoldenCase) -> list[bytes]:

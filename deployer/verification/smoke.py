@@ -28,11 +28,11 @@ from deployer.verification.parity import Ask, ParityError
 
 CONCURRENT_REQUESTS = 16
 CONCURRENT_THREADS = 8
-PACE_ROUNDS = 40
+LATENCY_ROUNDS = 40
 
 
 @dataclass(frozen=True)
-class Found:
+class CheckOutcome:
     """What a check found: its text, the largest distance from a golden answer, whether something was left out, and how
     many answers were compared."""
 
@@ -42,15 +42,15 @@ class Found:
     answers: int = 0
 
 
-def prove(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
+def verify(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
     """All checks on every version; `again`: what may have changed since all were made, in the same server.
 
     A failing check does not keep the others from being made.
     """
-    return Report(tuple(check for model in models for check in _prove_model(client, model, tolerance, again=again)))
+    return Report(tuple(check for model in models for check in _verify_model(client, model, tolerance, again=again)))
 
 
-def get_ready(models: Iterable[Model]) -> None:
+def preload(models: Iterable[Model]) -> None:
     """Import and read what `prove` needs: done while a server loads, it costs nothing later."""
     Client.preload()
     with contextlib.suppress(DeployerError):  # `prove` will tell
@@ -58,18 +58,18 @@ def get_ready(models: Iterable[Model]) -> None:
             golden.read(model.path)
 
 
-def prove_available(client: Client, served: Iterable[ServedModel]) -> Report:
+def verify_available(client: Client, served: Iterable[ServedModel]) -> Report:
     """Only that every wanted version is AVAILABLE: for a server that was proven before and has not changed."""
-    wanted = [(model.name, version) for model in served for version in model.versions]
+    expected = [(model.name, version) for model in served for version in model.versions]
     return Report(
         tuple(
             _check(client, "status", f"{name}:{version}", partial(_status, client, name, version))
-            for name, version in wanted
+            for name, version in expected
         )
     )
 
 
-def prove_one_answer(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
+def verify_one_answer(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
     """The first golden question of every version: what has become of a server that was proven some time ago."""
     return Report(
         tuple(
@@ -80,57 +80,57 @@ def prove_one_answer(client: Client, models: Iterable[Model], tolerance: Toleran
     )
 
 
-def _one_answer(client: Client, model: Model, tolerance: Tolerance) -> Found:
+def _one_answer(client: Client, model: Model, tolerance: Tolerance) -> CheckOutcome:
     cases = golden.read(model.path)
-    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    fitting = [case for case in cases if parity.rest_can_carry(model, case)]
     ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
     return _ask_each(ask, (fitting or list(cases))[:1], model, tolerance)
 
 
-def compare_pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
+def compare_latency(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
     """Whether a candidate's median time for a golden answer is within `limit` times that of the serving version.
 
     Both are asked in turn, each its own first question, so that what else the machine does meets both alike.
     """
     client, model = candidate
-    return _check(client, "pace", f"{model.name}:{model.version}", lambda: _pace(serving, candidate, limit))
+    return _check(client, "pace", f"{model.name}:{model.version}", lambda: _latency(serving, candidate, limit))
 
 
-def _pace(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Found:
+def _latency(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> CheckOutcome:
     import statistics
 
     questions = [(client, _first_question(client, model)) for client, model in (serving, candidate)]
-    rounds = [[_seconds(client, ask) for client, ask in questions] for _ in range(PACE_ROUNDS)]
-    undisturbed = [taken for taken in rounds if None not in taken]
-    if not undisturbed:
-        raise Overloaded(f"the servers refused a request for load in each of {PACE_ROUNDS} rounds")
-    before, after = (statistics.median(taken) * 1000 for taken in zip(*undisturbed, strict=True))
+    rounds = [[_seconds(client, ask) for client, ask in questions] for _ in range(LATENCY_ROUNDS)]
+    complete = [durations for durations in rounds if None not in durations]
+    if not complete:
+        raise Overloaded(f"the servers refused a request for load in each of {LATENCY_ROUNDS} rounds")
+    before, after = (statistics.median(durations) * 1000 for durations in zip(*complete, strict=True))
     detail = f"{after:.2f} ms, the serving version {before:.2f} ms: {after / before:.2f} times"
-    if lost := PACE_ROUNDS - len(undisturbed):
-        detail += f", {lost} of {PACE_ROUNDS} rounds left out: refused for load"
+    if lost := LATENCY_ROUNDS - len(complete):
+        detail += f", {lost} of {LATENCY_ROUNDS} rounds left out: refused for load"
     if after > before * limit:
         raise ParityError(f"{detail}, allowed are {limit:g}")
-    return Found(detail)
+    return CheckOutcome(detail)
 
 
 def _seconds(client: Client, ask: Callable[[], object]) -> float | None:
     """How long an answer took; None for one that was refused for load first."""
     retried, began = client.retries.count, time.perf_counter()
     ask()
-    taken = time.perf_counter() - began
-    return taken if client.retries.count == retried else None
+    durations = time.perf_counter() - began
+    return durations if client.retries.count == retried else None
 
 
 def _first_question(client: Client, model: Model) -> Callable[[], object]:
     cases = golden.read(model.path)
     if not cases:
         raise ParityError(model.golden.lack)
-    fitting = [case for case in cases if parity.fits_rest(model, case)]
+    fitting = [case for case in cases if parity.rest_can_carry(model, case)]
     ask = parity.rest(client, model) if fitting else parity.grpc(client, model)
     return partial(ask, (fitting or list(cases))[0])
 
 
-def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: bool) -> Iterator[Check]:
+def _verify_model(client: Client, model: Model, tolerance: Tolerance, *, again: bool) -> Iterator[Check]:
     label = f"{model.name}:{model.version}"
     yield _check(client, "status", label, lambda: _status(client, model.name, model.version))
     yield _check(client, "signatures", label, lambda: _signatures(client, model))
@@ -150,11 +150,11 @@ def _prove_model(client: Client, model: Model, tolerance: Tolerance, *, again: b
     yield from _parity(client, model, cases, tolerance, again=again)
 
 
-def _source(model: Model) -> Found:
+def _source(model: Model) -> CheckOutcome:
     """What the golden answers are worth: whether the source model gave them too, and which signatures have none."""
     summary = model.golden
     skipped = [f"no golden answers of {reason}" for reason in summary.skipped]
-    return Found("; ".join([summary.fidelity, *skipped]), partial=not summary.is_whole)
+    return CheckOutcome("; ".join([summary.fidelity, *skipped]), partial=not summary.is_whole)
 
 
 def _parity(
@@ -162,11 +162,11 @@ def _parity(
 ) -> Iterator[Check]:
     label = f"{model.name}:{model.version}"
     apis: dict[str, Ask] = {"REST": parity.rest(client, model), "gRPC": parity.grpc(client, model)}
-    fitting = {"REST": [case for case in cases if parity.fits_rest(model, case)], "gRPC": list(cases)}
+    fitting = {"REST": [case for case in cases if parity.rest_can_carry(model, case)], "gRPC": list(cases)}
     for api, ask in apis.items():
         if not fitting[api]:
-            left_out = partial(Found, f"not asked: {_left_out(model, cases)}", partial=True)
-            yield _check(client, f"parity {api}", label, left_out)
+            omitted = partial(CheckOutcome, f"not asked: {_left_out(model, cases)}", partial=True)
+            yield _check(client, f"parity {api}", label, omitted)
             continue
         rest = _left_out(model, cases) if len(fitting[api]) < len(cases) else ""
         alone = partial(_ask_each, ask, fitting[api], model, tolerance, rest)
@@ -185,24 +185,26 @@ def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
     return f"REST cannot carry {', '.join(whys)}"
 
 
-def _ask_each(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance, left_out: str = "") -> Found:
+def _ask_each(
+    ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance, omitted: str = ""
+) -> CheckOutcome:
     worst = [parity.compare(case, ask(case), model, tolerance) for case in cases]
-    found = _compared(f"{len(cases)} golden answers", worst, model, cases, tolerance)
-    if not left_out:
-        return found
-    return dataclasses.replace(found, detail=f"{found.detail}; others not asked: {left_out}", partial=True)
+    outcome = _compared(f"{len(cases)} golden answers", worst, model, cases, tolerance)
+    if not omitted:
+        return outcome
+    return dataclasses.replace(outcome, detail=f"{outcome.detail}; others not asked: {omitted}", partial=True)
 
 
 def _compared(
     what: str, worst: Sequence[float | None], model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance
-) -> Found:
+) -> CheckOutcome:
     """How far the values were apart; of random outputs there are none to compare."""
-    far = max((each for each in worst if each is not None), default=None)
-    random = dict.fromkeys(name for case in cases for name in parity.shapes_only(model, case))
-    told = [] if far is None else [f"max diff {far:.3g}{_allowed(cases, tolerance)}"]
+    max_distance = max((each for each in worst if each is not None), default=None)
+    random = dict.fromkeys(name for case in cases for name in parity.random_output_names(model, case))
+    parts = [] if max_distance is None else [f"max diff {max_distance:.3g}{_allowed(cases, tolerance)}"]
     if random:
-        told.append(f"shapes and dtypes only: {', '.join(random)} {'is' if len(random) == 1 else 'are'} random")
-    return Found(f"{what}, {'; '.join(told)}", far, partial=bool(random), answers=len(worst))
+        parts.append(f"shapes and dtypes only: {', '.join(random)} {'is' if len(random) == 1 else 'are'} random")
+    return CheckOutcome(f"{what}, {'; '.join(parts)}", max_distance, partial=bool(random), answers=len(worst))
 
 
 def _allowed(cases: Sequence[GoldenCase], tolerance: Tolerance) -> str:
@@ -212,54 +214,54 @@ def _allowed(cases: Sequence[GoldenCase], tolerance: Tolerance) -> str:
     return f" (tolerance {widest:g})" if widest else ""
 
 
-def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> Found:
-    asked = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
+def _ask_at_once(ask: Ask, cases: Sequence[GoldenCase], model: Model, tolerance: Tolerance) -> CheckOutcome:
+    requests = [cases[number % len(cases)] for number in range(max(CONCURRENT_REQUESTS, len(cases)))]
     with ThreadPoolExecutor(CONCURRENT_THREADS) as pool:
-        asking = [pool.submit(ask, case) for case in asked]
+        futures = [pool.submit(ask, case) for case in requests]
         try:
-            answers = [each.result() for each in asking]
+            answers = [each.result() for each in futures]
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
-    worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(asked, answers, strict=True)]
-    return _compared(f"{len(asked)} requests of {CONCURRENT_THREADS} clients", worst, model, cases, tolerance)
+    worst = [parity.compare(case, answer, model, tolerance) for case, answer in zip(requests, answers, strict=True)]
+    return _compared(f"{len(requests)} requests of {CONCURRENT_THREADS} clients", worst, model, cases, tolerance)
 
 
-def _status(client: Client, name: str, version: int) -> Found:
+def _status(client: Client, name: str, version: int) -> CheckOutcome:
     states = {state.version: state for state in client.states(name)}
     seen = availability.to_observation(states.get(version), name, version)
     if seen.readiness is not Readiness.READY:
         raise ParityError(seen.reason)
-    return Found("AVAILABLE")
+    return CheckOutcome("AVAILABLE")
 
 
-def _signatures(client: Client, model: Model) -> Found:
+def _signatures(client: Client, model: Model) -> CheckOutcome:
     served = {signature.name: signature for signature in client.signatures(model.name, model.version)}
     for signature in model.info.signatures:
         if served.get(signature.name) != signature:
             raise ParityError(
                 f"signature {signature.name} is served as {served.get(signature.name)}, exported as {signature}"
             )
-    return Found(f"{len(model.info.signatures)} as exported")
+    return CheckOutcome(f"{len(model.info.signatures)} as exported")
 
 
-def _check(client: Client, name: str, model: str, run: Callable[[], Found]) -> Check:
+def _check(client: Client, name: str, model: str, run: Callable[[], CheckOutcome]) -> Check:
     """Run one check, time it, and count what the client asked again."""
     before, began = client.retries.count, time.perf_counter()
     overloaded = False
     try:
-        found, ok = run(), True
+        outcome, ok = run(), True
     except (ParityError, DeployerError) as error:
-        found, ok, overloaded = Found(str(error)), False, isinstance(error, Overloaded)
+        outcome, ok, overloaded = CheckOutcome(str(error)), False, isinstance(error, Overloaded)
     return Check(
         name,
         model,
         ok=ok,
-        detail="; ".join(filter(None, (found.detail, client.retries.since(before)))),
+        detail="; ".join(filter(None, (outcome.detail, client.retries.since(before)))),
         milliseconds=round((time.perf_counter() - began) * 1000, 1),
-        worst=found.worst,
-        partial=found.partial,
+        worst=outcome.worst,
+        partial=outcome.partial,
         retried=client.retries.count - before,
         overloaded=overloaded,
-        answers=found.answers,
+        answers=outcome.answers,
     )

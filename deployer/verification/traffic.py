@@ -27,7 +27,7 @@ Serving = Mapping[str, frozenset[int]]
 
 
 @dataclass(frozen=True)
-class GoldenQuestion:
+class GoldenRequest:
     """A golden question of a version, asked over `REST` or `gRPC` without naming that version."""
 
     model: Model
@@ -45,13 +45,13 @@ class Sample:
     fault: str = ""
 
 
-def questions(models: Iterable[Model]) -> tuple[GoldenQuestion, ...]:
+def golden_requests(models: Iterable[Model]) -> tuple[GoldenRequest, ...]:
     """The questions of these versions, by predict, classify and regress, for REST and gRPC in turn."""
     found = []
     for model in models:
         for case in golden.read(model.path):
-            apis = ("REST", "gRPC") if parity.fits_rest(model, case) else ("gRPC",)
-            found += [GoldenQuestion(model, case, api) for api in apis]
+            apis = ("REST", "gRPC") if parity.rest_can_carry(model, case) else ("gRPC",)
+            found += [GoldenRequest(model, case, api) for api in apis]
     return tuple(found)
 
 
@@ -60,7 +60,7 @@ class Traffic:
     """Asks from `start` to `stop`; who changes the server says when, and what may answer then."""
 
     client: Client
-    asked: Sequence[GoldenQuestion]
+    requests: Sequence[GoldenRequest]
     rate: float
     tolerance: Tolerance
     serving: Serving
@@ -68,7 +68,7 @@ class Traffic:
     samples: list[Sample] = field(default_factory=list)
     _began: float = 0.0
     _numbers: Iterable[int] = field(default_factory=itertools.count)
-    _over: threading.Event = field(default_factory=threading.Event)
+    _stopped: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
@@ -85,53 +85,53 @@ class Traffic:
 
     def stop(self) -> None:
         """Ask no more; requests under way are awaited."""
-        self._over.set()
+        self._stopped.set()
         for thread in self._threads:
             thread.join(self.client.seconds)
 
     def figures(self) -> TrafficFigures:
         """What was measured up to now; while it is asked on, a silence that has not ended counts as far as it lasts."""
-        until = max((sample.ended for sample in self.samples), default=self._began)
-        until = until if self._over.is_set() else time.perf_counter()
-        return figures(self.rate, tuple(self.samples), self._began, until)
+        ended = max((sample.ended for sample in self.samples), default=self._began)
+        ended = ended if self._stopped.is_set() else time.perf_counter()
+        return figures(self.rate, tuple(self.samples), self._began, ended)
 
     def _work(self) -> None:
         for number in self._numbers:
             due = self._began + number / self.rate
-            if self._over.wait(max(0.0, due - time.perf_counter())):
+            if self._stopped.wait(max(0.0, due - time.perf_counter())):
                 return
             phase, before = self.phase, self.serving
-            fault = self._fault(self.asked[number % len(self.asked)], before)
+            fault = self._fault(self.requests[number % len(self.requests)], before)
             self.samples.append(Sample(phase, due, time.perf_counter(), fault))
 
-    def _fault(self, question: GoldenQuestion, before: Serving) -> str:
-        ask = self._by_grpc if question.api == "gRPC" else self._by_rest
+    def _fault(self, request: GoldenRequest, before: Serving) -> str:
+        ask = self._by_grpc if request.api == "gRPC" else self._by_rest
         try:
-            ask(question, lambda name: before.get(name, frozenset()) | self.serving.get(name, frozenset()))
+            ask(request, lambda name: before.get(name, frozenset()) | self.serving.get(name, frozenset()))
         except (DeployerError, parity.ParityError) as error:
-            return f"{question.api} {question.model.name}: {error}"
+            return f"{request.api} {request.model.name}: {error}"
         return ""
 
-    def _by_grpc(self, question: GoldenQuestion, may_serve: Callable[[str], frozenset[int]]) -> None:
-        model, case = question.model, question.case
-        version, answer = parity.by_grpc(self.client, model, None, case)
+    def _by_grpc(self, request: GoldenRequest, may_serve: Callable[[str], frozenset[int]]) -> None:
+        model, case = request.model, request.case
+        version, answer = parity.ask_grpc(self.client, model, None, case)
         if version not in may_serve(model.name):
             raise parity.ParityError(f"version {version} answered, which may not serve")
         if version == model.version:
             parity.compare(case, answer, model, self.tolerance)
 
-    def _by_rest(self, question: GoldenQuestion, may_serve: Callable[[str], frozenset[int]]) -> None:
-        model, case = question.model, question.case
-        answer = parity.by_rest(self.client, model, None, case)
+    def _by_rest(self, request: GoldenRequest, may_serve: Callable[[str], frozenset[int]]) -> None:
+        model, case = request.model, request.case
+        answer = parity.ask_rest(self.client, model, None, case)
         if may_serve(model.name) == {model.version}:
             parity.compare(case, answer, model, self.tolerance)
 
 
-def figures(rate: float, samples: Sequence[Sample], begun: float, until: float) -> TrafficFigures:
+def figures(rate: float, samples: Sequence[Sample], started: float, ended: float) -> TrafficFigures:
     """The samples in numbers; a gap is the time from one good answer to the next, from `begun` to the first one, or
     from the last one to `until`."""
     good = sorted(sample.ended for sample in samples if not sample.fault)
-    gaps = [after - before for before, after in itertools.pairwise((begun, *good, until))]
+    gaps = [after - before for before, after in itertools.pairwise((started, *good, ended))]
     faults = [sample.fault for sample in samples if sample.fault]
     phases = {phase: [sample for sample in samples if sample.phase == phase] for phase in (BEFORE, DURING, AFTER)}
     return TrafficFigures(

@@ -84,7 +84,7 @@ def prove(project: Path, rest: int, grpc: int, *versions: int) -> None:
     with closing(Client(endpoints, 10.0)) as client:
         served = (ServedModel("half_plus_two", versions),)
         wait_until_ready(lambda: availability.readiness(client, served), Deadline.after(60), "the container")
-        report = smoke.prove(client, models, Tolerance(None, None))
+        report = smoke.verify(client, models, Tolerance(None, None))
     assert report.ok, report.failed
 
 

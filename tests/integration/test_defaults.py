@@ -105,7 +105,7 @@ def test_nothing_to_do_asks_the_server_a_question(project, monkeypatch):
     assert "answer" not in {check["name"] for check in first["report"]["checks"]}
     same = up(project, "half_plus_two:1")
     assert [(check["name"], check["ok"]) for check in same["report"]["checks"]] == [("status", True), ("answer", True)]
-    monkeypatch.setattr("deployer.verification.parity.by_rest", lambda *_: {"y": numpy.zeros(1)})
+    monkeypatch.setattr("deployer.verification.parity.ask_rest", lambda *_: {"y": numpy.zeros(1)})
     ended = in_process("up", "half_plus_two:1", cwd=project)
     assert ended.code == 8, ended.err
     assert "deployer down half_plus_two" in ended.err

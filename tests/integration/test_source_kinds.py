@@ -46,6 +46,6 @@ def test_what_is_served_is_what_tensorflow_says(exported: Any, deployed: Served,
     model = exported[1][name]
     assert model.answers
     for ask, door in ((over_rest, "rest"), (over_grpc, "grpc")):
-        for answer in (answer for answer in model.answers if answer.by_rest or door == "grpc"):
+        for answer in (answer for answer in model.answers if answer.ask_rest or door == "grpc"):
             same(answer.outputs, ask(deployed.endpoints[door], name, answer))
     tested.note(MAKERS[name].__doc__ or name, deployed.engine, model.keras)

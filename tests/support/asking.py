@@ -22,7 +22,7 @@ class Answer:
     inputs: Arrays
     outputs: Arrays
     signature: str = "serving_default"
-    by_rest: bool = True
+    ask_rest: bool = True
 
 
 def over_rest(url: str, model: str, answer: Answer) -> dict[str, Any]:

@@ -254,9 +254,9 @@ def odd_outputs(home: Path) -> Made:
     users_code(home, "made.py", ODD)
     z = np.array([1 + 2j, -0.5j], np.complex64)
     answers = (
-        Answer({}, {"name": np.array(b"first", object)}, "edition", by_rest=False),
+        Answer({}, {"name": np.array(b"first", object)}, "edition", ask_rest=False),
         Answer({"words": np.array([b"a", b"b"], object)}, {"text": np.array(b"a b", object)}, "joined"),
-        Answer({"z": z}, {"z": np.conj(z)}, "mirrored", by_rest=False),
-        Answer({"boxes": floats(2, 4)}, {"boxes": np.zeros((0, 4), np.float32)}, "far", by_rest=False),
+        Answer({"z": z}, {"z": np.conj(z)}, "mirrored", ask_rest=False),
+        Answer({"boxes": floats(2, 4)}, {"boxes": np.zeros((0, 4), np.float32)}, "far", ask_rest=False),
     )
     return Made(f"{home}/made.py:odd", answers)

@@ -44,7 +44,7 @@ class World:
     def proof(self, served: Served, model: Model | None = None, tolerance: Tolerance | None = None) -> Report:
         self.server.rest, self.server.call = served.rest, served.call
         model = model or self.model(signature(), GoldenSummary(1, "made"), [CASE])
-        return smoke.prove(self.client, [model], tolerance or Tolerance())
+        return smoke.verify(self.client, [model], tolerance or Tolerance())
 
 
 def failed(report: Report) -> list[str]:

@@ -34,7 +34,7 @@ from deployer.engines.docker.sdk_arguments import Placement
 from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
-from deployer.savedmodel.op_sets import of_image
+from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
 NAME = "docker"
@@ -62,7 +62,7 @@ class DockerEngine:
             state_dir=host.state_dir,
             zero_downtime=host.gateway.enabled,
             can_restart=True,
-            tensorflow=of_image(host.settings.image),
+            tensorflow=target_of_image(host.settings.image),
             models_mount=MODELS_MOUNT,
             image=host.settings.image,
             fingerprint={**settings, "store": str(host.models_dir.resolve())},

@@ -15,7 +15,7 @@ from deployer.errors import EngineError
 from deployer.results.checks import Finding
 from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel
 from deployer.results.model import Model
-from deployer.savedmodel.op_sets import of_image
+from deployer.savedmodel.op_sets import target_of_image
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class DockerPreflight:
         from deployer.engines import compatibility
 
         host = self.host
-        target = of_image(host.settings.image)
+        target = target_of_image(host.settings.image)
         if host.image is None:
             return tuple(compatibility.findings(target, models))
         unseen = tuple(visibility.findings(host.client, host.settings.image, (host.models_dir, host.state_dir)))

@@ -16,7 +16,7 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT
 from deployer.results.checks import Finding
 from deployer.results.model import Model
-from deployer.savedmodel.op_sets import Target, named
+from deployer.savedmodel.op_sets import Target, image_target
 from deployer.system.files import chmod_command, first_unreadable
 
 SECONDS = 30
@@ -79,7 +79,7 @@ def _version_findings(result: ProbeResult, image: str, models: Sequence[Model]) 
 
 
 def _target(image: str, result: ProbeResult) -> Target | None:
-    return named(image, ".".join(map(str, result.tensorflow))) if result.tensorflow else None
+    return image_target(image, ".".join(map(str, result.tensorflow))) if result.tensorflow else None
 
 
 def parse_user(user: str) -> tuple[int, int]:

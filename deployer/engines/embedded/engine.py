@@ -21,7 +21,7 @@ from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
 from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
-from deployer.savedmodel.op_sets import installed
+from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 
 NAME = "embedded"
@@ -49,7 +49,7 @@ class EmbeddedEngine:
             state_dir=self.state_dir,
             zero_downtime=True,
             can_restart=False,
-            tensorflow=installed(),
+            tensorflow=installed_target(),
         )
 
     @cached_property

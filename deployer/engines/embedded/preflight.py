@@ -11,7 +11,7 @@ from deployer.engines.local import check_address
 from deployer.results.checks import Finding
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.model import Model
-from deployer.savedmodel.op_sets import installed
+from deployer.savedmodel.op_sets import installed_target
 
 MODULES = ("tensorflow", "grpc", "httptools")
 
@@ -34,7 +34,7 @@ class EmbeddedPreflight:
         """Check the models against the installed TensorFlow, which the server will use."""
         from deployer.engines import compatibility
 
-        return tuple(compatibility.findings(installed(), models))
+        return tuple(compatibility.findings(installed_target(), models))
 
     def address(self, name: str, env: str, address: Address) -> None:
         check_address(address, (each for each in self.servers(name, env) if each.running))

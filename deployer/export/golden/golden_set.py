@@ -17,7 +17,7 @@ from deployer.export.golden.source_answers import SourceAnswers
 from deployer.results.model import DTYPES, GoldenSummary, Signature
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE
-from deployer.verification.golden import GoldenCase, Tolerance, compare, is_not_text, to_record
+from deployer.verification.golden import GoldenCase, Tolerance, compare, is_binary_output, to_record
 
 MAX_BYTES = 16 << 20
 BY_EXAMPLES = "give real inputs with --examples FILE"
@@ -76,7 +76,7 @@ def _bytes_as_text(cases: Sequence[GoldenCase]) -> tuple[str, ...]:
         for case in cases
         if case.method == tf_examples.PREDICT
         for name, array in case.outputs.items()
-        if is_not_text(name, array)
+        if is_binary_output(name, array)
     }
     return tuple(
         f"{signature}: output {name!r} holds bytes that are not UTF-8, which REST cannot carry: "

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deployer.savedmodel.graph_defs import called, node_of
+from deployer.savedmodel.graph_defs import called_functions, node_name
 
 WRITING = re.compile(
     r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"
@@ -28,21 +28,21 @@ class Walk:
     def backwards(self, outputs: Sequence[str]) -> None:
         """Everything before these tensors."""
         seen: set[str] = set()
-        waiting = [node_of(name) for name in outputs]
+        waiting = [node_name(name) for name in outputs]
         while waiting:
             name = waiting.pop()
             if name in seen or name not in self.nodes:
                 continue
             seen.add(name)
             self._visit(self.nodes[name], self.nodes)
-            waiting += [node_of(source) for source in self.nodes[name].input]
+            waiting += [node_name(source) for source in self.nodes[name].input]
 
     def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
         waiting = [(node, beside)]
         while waiting:
             node, beside = waiting.pop()
             self.found.append((node, beside))
-            for name in called(node):
+            for name in called_functions(node):
                 if name not in self.called and name in self.functions:
                     self.called.add(name)
                     inner = {child.name: child for child in self.functions[name].node_def}

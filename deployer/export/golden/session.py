@@ -144,7 +144,7 @@ def _told(error: BaseException) -> str:
 
 def _way_out(folder: Path) -> str | None:
     """For an op that this TensorFlow does not know, or a graph that it does not read."""
-    target = op_sets.installed()
+    target = op_sets.installed_target()
     graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
-    faults = op_sets.unfit(graph, target) if target else ()
+    faults = op_sets.incompatibilities(graph, target) if target else ()
     return f"{faults[0].reason}: {faults[0].remedy}" if faults else None

@@ -14,7 +14,7 @@ from deployer.errors import MalformedTensor
 from deployer.export.golden.graph_walk import behind
 from deployer.results.model import Shape
 from deployer.savedmodel import reader, tensors
-from deployer.savedmodel.graph_defs import node_of
+from deployer.savedmodel.graph_defs import node_name
 
 EXAMPLE_OPS = frozenset(
     "ParseExample ParseExampleV2 ParseSingleExample ParseSequenceExample ParseSequenceExampleV2 "
@@ -105,9 +105,9 @@ def _dense(keys: Sequence[str | None], node: Any) -> Found:
 
 def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:
     """The texts in a constant, behind any identities; none when it is something else."""
-    node = nodes.get(node_of(tensor))
+    node = nodes.get(node_name(tensor))
     while node is not None and node.op == "Identity":
-        node = nodes.get(node_of(node.input[0]))
+        node = nodes.get(node_name(node.input[0]))
     if node is None or node.op != "Const":
         return []
     try:

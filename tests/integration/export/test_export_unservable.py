@@ -119,8 +119,8 @@ def added(x):
         ("counts", "__call__ could not be traced", "", "self.weight = tf.Variable"),
     ],
 )
-def test_what_no_object_keeps_is_named_with_its_line(exporter: Exporter, name, what, line, way_out) -> None:
+def test_what_no_object_keeps_is_named_with_its_line(exporter: Exporter, name, what, line, hint) -> None:
     with pytest.raises(ExportFailed, match=what) as caught:
         exporter(f"{exporter.file(UNTRACKED)}:{name}")
     assert line in caught.value.message.partition("\n")[2]
-    assert way_out in (caught.value.hint or "")
+    assert hint in (caught.value.hint or "")

@@ -19,7 +19,7 @@ from deployer.export.golden.records import write_records
 from deployer.savedmodel import tensors
 from deployer.savedmodel.layout import WARMUP_FILE
 from deployer.savedmodel.messages import message_class
-from deployer.store.manifest import content_digest, folder_digests
+from deployer.store.manifest import content_digest, hash_files
 from deployer.verification import golden
 
 MODULE = """
@@ -47,7 +47,7 @@ def test_one_question_of_each_signature_is_kept_and_the_digest_covers_it(exporte
     assert exported.summary.warmup == 1
     assert log.predict_log.request.inputs["x"].tensor_shape.dim[0].size == 1
     assert not log.predict_log.response.outputs
-    files = folder_digests(exported.folder)
+    files = hash_files(exported.folder)
     assert content_digest(files) != content_digest({**files, str(WARMUP_FILE): "other"})
     without = exporter(source, warmup=False)
     assert without.summary.warmup == 0

@@ -33,13 +33,13 @@ def meta_graph(nodes: str, functions: dict[str, str]) -> Any:
 
 
 def test_tensors_and_control_dependencies_come_from_nodes() -> None:
-    assert [graph_defs.node_of(name) for name in ("a", "a:1", "^a")] == ["a", "a", "a"]
+    assert [graph_defs.node_name(name) for name in ("a", "a:1", "^a")] == ["a", "a", "a"]
 
 
 def test_functions_are_called_by_attributes_by_lists_and_by_their_names() -> None:
     functions = {"then": "A", "one": "B", "two": "C", "old": "D", "unused": "E"}
     graph = meta_graph(CALLS, functions).graph_def
-    assert {node.op for node in graph_defs.reached(graph)} == {"If", "Case", "old", "NoOp", "A", "B", "C", "D"}
+    assert {node.op for node in graph_defs.reachable_nodes(graph)} == {"If", "Case", "old", "NoOp", "A", "B", "C", "D"}
 
 
 def test_behind_an_output_is_what_it_hangs_on() -> None:
@@ -51,6 +51,6 @@ def test_behind_an_output_is_what_it_hangs_on() -> None:
 def test_functions_may_be_nested_deeper_than_python_calls() -> None:
     chain = {f"f{place}": f"f{place + 1}" for place in range(DEEP)} | {f"f{DEEP}": "PyFunc"}
     graph = meta_graph('node { name: "by_op" op: "f0" }', chain)
-    assert "PyFunc" in {node.op for node in graph_defs.reached(graph.graph_def)}
+    assert "PyFunc" in {node.op for node in graph_defs.reachable_nodes(graph.graph_def)}
     walk = behind(graph, graph.signature_def["serving_default"])
     assert "PyFunc" in {node.op for node, _ in walk.found}

@@ -8,7 +8,7 @@ import pytest
 
 from deployer.errors import ModelNotFound, SourceNotFound
 from deployer.rollout.targets import stored
-from deployer.savedmodel.layout import misplaced
+from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store
 
 
@@ -23,7 +23,7 @@ def saved_model(folder: Path) -> None:
 
 
 def found(root: Path) -> list[tuple[str, str, str]]:
-    return [(each.name, each.reason, each.remedy) for each in misplaced(root)]
+    return [(each.name, each.reason, each.remedy) for each in find_misplaced(root)]
 
 
 def test_versions_of_models_are_where_they_belong(root):

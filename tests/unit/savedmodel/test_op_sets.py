@@ -11,7 +11,7 @@ from support.world import MODELS
 
 from deployer.savedmodel import op_sets, reader
 from deployer.savedmodel.messages import message_class
-from deployer.savedmodel.op_sets import Target, named, of_image
+from deployer.savedmodel.op_sets import Target, image_target, target_of_image
 
 
 def graph(*ops: str, **versions: int) -> Any:
@@ -25,9 +25,9 @@ def graph(*ops: str, **versions: int) -> Any:
 
 
 def told(made: Any, image: str = "tensorflow/serving:2.20.0") -> str:
-    target = of_image(image)
+    target = target_of_image(image)
     assert target
-    return "\n".join(f"{found.reason} -> {found.remedy}" for found in op_sets.unfit(made, target))
+    return "\n".join(f"{found.reason} -> {found.remedy}" for found in op_sets.incompatibilities(made, target))
 
 
 def embedded(version: str) -> Target:
@@ -44,19 +44,19 @@ def embedded(version: str) -> Target:
     ],
 )
 def test_the_tag_of_a_stock_image_tells_its_tensorflow(image, version):
-    target = of_image(image)
+    target = target_of_image(image)
     assert target
     assert (target.tensorflow, target.stock) == (version, True)
 
 
 @pytest.mark.parametrize("image", ["tensorflow/serving", "tensorflow/serving:latest", "mine/tensorflow-serving:2.20.0"])
 def test_other_names_tell_nothing(image):
-    assert of_image(image) is None
+    assert target_of_image(image) is None
 
 
 def test_an_image_that_was_asked_is_stock_by_its_repository():
-    assert named("tensorflow/serving:latest", "2.19").stock
-    assert not named("mine/serving:2.19", "2.19").stock
+    assert image_target("tensorflow/serving:latest", "2.19").stock
+    assert not image_target("mine/serving:2.19", "2.19").stock
 
 
 def test_an_op_that_came_later_is_named_with_the_release_that_has_it():
@@ -83,7 +83,7 @@ def test_a_custom_op_is_told_as_such():
 def test_the_ops_of_tensorflow_text_are_the_stock_images_alone():
     text = graph("SentencepieceOp", "SimpleMLInferenceOpWithHandle")
     assert told(text) == ""
-    (found,) = op_sets.unfit(text, embedded("2.20"))
+    (found,) = op_sets.incompatibilities(text, embedded("2.20"))
     assert "TensorFlow Text or Decision Forests" in found.reason
     assert "--engine docker" in found.remedy
 
@@ -134,12 +134,12 @@ def test_what_xla_has_to_compile_is_seen():
 
 
 def test_of_a_tensorflow_that_is_not_in_the_table_nothing_is_said():
-    assert op_sets.unfit(graph("Zap"), embedded("2.14")) == ()
-    assert op_sets.unfit(graph("Zap"), embedded("3.0")) == ()
+    assert op_sets.incompatibilities(graph("Zap"), embedded("2.14")) == ()
+    assert op_sets.incompatibilities(graph("Zap"), embedded("3.0")) == ()
 
 
 def test_the_table_knows_the_installed_tensorflow():
-    target = op_sets.installed()
+    target = op_sets.installed_target()
     assert target
     assert target.tensorflow == op_sets.minor(importlib.metadata.version("tensorflow"))
     assert target.tensorflow in {release.tensorflow for release in op_sets.releases()}
@@ -149,4 +149,4 @@ def test_the_table_knows_the_installed_tensorflow():
 def test_every_release_knows_plain_models(folder: Path):
     made = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     for release in op_sets.releases():
-        assert op_sets.unfit(made, embedded(release.tensorflow)) == ()
+        assert op_sets.incompatibilities(made, embedded(release.tensorflow)) == ()

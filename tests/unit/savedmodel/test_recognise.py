@@ -57,12 +57,12 @@ def test_a_file_is_named_by_its_name_or_its_content_and_refused_so(tmp_path: Pat
     (tmp_path / name).write_bytes(data)
     seen = recognise(tmp_path / name)
     assert seen
-    assert what in f"{seen.what}; {seen.way_out}"
-    assert seen.way_out
+    assert what in f"{seen.what}; {seen.hint}"
+    assert seen.hint
     if not any(kind.matches(str(tmp_path / name)) for kind in KINDS):
         with pytest.raises(SourceNotFound) as caught:
             kind_of(str(tmp_path / name))
-        assert (seen.what in caught.value.message, caught.value.hint) == (True, seen.way_out)
+        assert (seen.what in caught.value.message, caught.value.hint) == (True, seen.hint)
 
 
 def test_a_hint_with_a_path_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_hint_with_a_path_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
     path.write_bytes(b"\x89HDF\r\n")
     seen = recognise(path)
     assert seen
-    assert shlex.split(seen.way_out)[-2:] == [str(path), f"{path}.h5"]
+    assert shlex.split(seen.hint)[-2:] == [str(path), f"{path}.h5"]
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str, str]] = {
 
 @pytest.mark.parametrize("kind", FOLDERS)
 def test_a_folder_that_is_no_saved_model_is_refused_by_what_it_holds(tmp_path: Path, kind: str) -> None:
-    make, what, way_out = FOLDERS[kind]
+    make, what, hint = FOLDERS[kind]
     make(tmp_path)
     with pytest.raises(BrokenModel) as caught:
         reader.read(tmp_path)
     assert what in caught.value.message
-    assert way_out in str(caught.value.hint)
+    assert hint in str(caught.value.hint)

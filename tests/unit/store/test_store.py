@@ -329,7 +329,7 @@ def test_a_broken_foreign_version_is_told_as_such(store):
 def test_what_a_server_serves_and_the_store_has_lost(store):
     publish(store)
     served = (ServedModel("m", (1, 99)), ServedModel("gone", (7,)))
-    assert store.lacking(served) == ("m:99", "gone:7")
+    assert store.missing_versions(served) == ("m:99", "gone:7")
 
 
 def test_notes_of_an_export_are_kept_with_the_version(store):

@@ -70,7 +70,7 @@ def test_what_cannot_be_understood_is_not_yet_ready(world):
 
 def test_the_short_proof_looks_at_states_alone(world):
     world.server.answer({"model_version_status": [{"version": "1", "state": "AVAILABLE"}]})
-    report = smoke.prove_available(world.client, [ServedModel("m", (1, 3))])
+    report = smoke.verify_available(world.client, [ServedModel("m", (1, 3))])
     assert [(check.name, check.model, check.ok) for check in report.checks] == [
         ("status", "m:1", True), ("status", "m:3", False),
     ]  # fmt: skip

@@ -43,7 +43,7 @@ def test_what_was_proven_a_moment_ago_is_asked_once_at_each_door(world):
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     served = Served()
     world.server.rest, world.server.call = served.rest, served.call
-    report = smoke.prove(world.client, [model], Tolerance(), again=True)
+    report = smoke.verify(world.client, [model], Tolerance(), again=True)
     assert (report.ok, [check.name for check in report.checks]) == (
         True,
         ["status", "signatures", "source", REST[0], GRPC[0]],

@@ -111,7 +111,7 @@ def test_bytes_that_are_not_text_are_asked_over_rest_only_where_their_name_says_
     info = SavedModelInfo((replace(signature(), outputs=(out,)),), ("serve",), "2.21.0", None, None, 1)
     model = Model("m", 1, tmp_path, "d", info, Source("keras", "m", None), GoldenSummary(1, "made"), "now")
     case = GoldenCase("serving_default", X, {name: held})
-    assert parity.fits_rest(model, case) is asked
+    assert parity.rest_can_carry(model, case) is asked
     if not asked:
         assert parity.rest_cannot_carry(model, case) == "what output blob holds"
 
@@ -125,21 +125,21 @@ def test_one_fault_does_not_keep_the_other_checks_from_being_made(world):
 def test_every_model_is_proven(world):
     world.server.rest, world.server.call = Served().rest, Served().call
     one = world.model(signature(), GoldenSummary(1, "made"), [CASE])
-    report = smoke.prove(world.client, [one, replace(one, version=2)], Tolerance())
+    report = smoke.verify(world.client, [one, replace(one, version=2)], Tolerance())
     assert [check.model for check in report.checks] == ["m:1"] * len(ALL) + ["m:2"] * len(ALL)
     assert failed(report) == ["status"]
 
 
 def test_a_proof_of_nothing_is_no_proof(world):
-    assert not smoke.prove(world.client, [], Tolerance()).ok
-    assert not smoke.prove_available(world.client, []).ok
+    assert not smoke.verify(world.client, [], Tolerance()).ok
+    assert not smoke.verify_available(world.client, []).ok
 
 
 def test_where_nobody_listens_every_check_fails_with_the_address(tmp_path, world):
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     rest, calls = f"http://127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
     nobody = Client(Endpoints(rest, calls), 2.0)
-    report = smoke.prove(nobody, [model], Tolerance())
+    report = smoke.verify(nobody, [model], Tolerance())
     assert failed(report) == [name for name in ALL if name != "source"]
     assert all(rest in check.detail or calls in check.detail for check in report.failed)
     nobody.close()

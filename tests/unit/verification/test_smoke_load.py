@@ -62,7 +62,7 @@ def test_a_server_that_refuses_to_the_end_is_overloaded_and_asked_no_more_over_t
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     busy = Busy().refuse(over_grpc=1_000_000)
     world.server.rest, world.server.call = busy.rest, busy.call
-    report = smoke.prove(hasty, [model], Tolerance())
+    report = smoke.verify(hasty, [model], Tolerance())
     hasty.close()
     assert [check.name for check in report.checks] == [*ALL[: ALL.index(GRPC[0])], GRPC[0]]
     assert failed(report) == [GRPC[0]]
@@ -76,7 +76,7 @@ def test_a_pace_is_measured_without_what_was_refused(world):
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     busy = Busy().refuse(rest=3)
     world.server.rest, world.server.call = busy.rest, busy.call
-    check = smoke.compare_pace((world.client, model), (world.client, model), 1000.0)
+    check = smoke.compare_latency((world.client, model), (world.client, model), 1000.0)
     assert check.ok
     assert check.retried == 3
     assert f"of {smoke.PACE_ROUNDS} rounds left out" in check.detail

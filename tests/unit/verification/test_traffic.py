@@ -12,7 +12,16 @@ from deployer.errors import RequestFailed
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase, Tolerance
-from deployer.verification.traffic import AFTER, BEFORE, DURING, GoldenQuestion, Sample, Traffic, figures, questions
+from deployer.verification.traffic import (
+    AFTER,
+    BEFORE,
+    DURING,
+    GoldenRequest,
+    Sample,
+    Traffic,
+    figures,
+    golden_requests,
+)
 
 SIGNATURE = Signature(
     "serving_default",
@@ -48,7 +57,7 @@ class Server:
 
 def fault(model: Model, api: str, server: Server, *serving: int, case: GoldenCase = CASE) -> str:
     traffic = Traffic(server, (), 1.0, Tolerance(), {"m": frozenset(serving)})
-    return traffic._fault(GoldenQuestion(model, case, api), traffic.serving)
+    return traffic._fault(GoldenRequest(model, case, api), traffic.serving)
 
 
 @pytest.mark.parametrize("api", ["REST", "gRPC"])
@@ -83,7 +92,7 @@ def test_every_golden_question_is_asked_at_both_apis(model):
     path.parent.mkdir()
     records = [golden.to_record(case) for case in (CASE, EXAMPLES)]
     path.write_bytes(b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in records))
-    asked = [(found.case.method, found.api) for found in questions([model])]
+    asked = [(found.case.method, found.api) for found in golden_requests([model])]
     assert asked == [(method, api) for method in ("predict", "regress") for api in ("REST", "gRPC")]
 
 
