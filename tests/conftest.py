@@ -31,7 +31,7 @@ def _no_servers_of_others(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
 @pytest.fixture(scope="session", autouse=True)
 def _one_child_for_all_exports() -> Iterator[None]:
     """Commands that run in this process share the process that loads models: TensorFlow is imported once there."""
-    with child.kept():
+    with child.shared_child():
         yield
 
 

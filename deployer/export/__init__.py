@@ -17,32 +17,32 @@ from deployer.export.golden import source_answers
 from deployer.export.golden.source_answers import SourceAnswers
 from deployer.export.runtime import stdout_on_stderr, writing_to
 from deployer.export.saved_models import folder
-from deployer.export.source_kinds import check_options, is_kept, kind_of, warms
+from deployer.export.source_kinds import check_options, is_saved_model_source, kind_of, writes_warmup
 from deployer.results.model import GoldenSummary, Source
 from deployer.savedmodel import lfs_pointers, reader
 from deployer.savedmodel.layout import WARMUP_FILE
 
-__all__ = ["ExportRequest", "Saved", "check", "identify", "prove", "save"]
+__all__ = ["ExportRequest", "Saved", "check", "identify", "record_golden", "save"]
 
 
 def check(request: ExportRequest) -> tuple[SourceKind, str]:
     """Kind and place of a source, which is there as far as a quick look tells. Raises ModelError."""
     kind = kind_of(request.source)
     check_options(request)
-    place = kind.location(request.source)
+    location = kind.location(request.source)
     lfs_pointers.check(_files_of(request))
-    if Path(place).is_dir():
+    if Path(location).is_dir():
         folder.check(request)
-    return kind, place
+    return kind, location
 
 
 def identify(request: ExportRequest) -> Source:
     """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
-    kind, place = check(request)
-    request = request if warms(request) else dataclasses.replace(request, warmup_sizes=())
+    kind, location = check(request)
+    request = request if writes_warmup(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
-    whole = None if digest is None else request_digest(kind.KIND, digest, request)
-    return Source(kind.KIND, place, whole, options=options_digest(request), content=digest)
+    combined_digest = None if digest is None else request_digest(kind.KIND, digest, request)
+    return Source(kind.KIND, location, combined_digest, options=options_digest(request), content=digest)
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
@@ -66,39 +66,39 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 def _files_of(request: ExportRequest) -> Iterator[Path]:
     """Every file that a request names; folders of models are looked at where they are read."""
     places = (Path(request.source), Path(request.source.rpartition(":")[0]))
-    yield from (place for place in places if not place.is_dir())
+    yield from (location for location in places if not location.is_dir())
     yield from (path for path in (request.examples, request.weights) if path is not None)
     for text in (request.custom_objects or "", *(text.partition("=")[2] for text in request.signatures)):
-        place = Path(text.rpartition(":")[0])
-        if not place.is_dir():
-            yield place
+        location = Path(text.rpartition(":")[0])
+        if not location.is_dir():
+            yield location
 
 
 def _check_input_names(request: ExportRequest) -> None:
-    names = [spec.name for spec in request.specs]
-    for place, name in enumerate(names):
-        if name in names[:place]:
+    input_names = [spec.name for spec in request.specs]
+    for location, name in enumerate(input_names):
+        if name in input_names[:location]:
             raise ExportFailed(f"--input names {name!r} twice")
 
 
 def _check_signature(request: ExportRequest, target: Path) -> None:
-    names = [signature.name for signature in reader.read(target).signatures]
-    if request.signature is not None and request.signature not in names:
+    input_names = [signature.name for signature in reader.read(target).signatures]
+    if request.signature is not None and request.signature not in input_names:
         raise ExportFailed(
-            f"the model has no signature {request.signature!r}; it has {', '.join(names) or 'none'}",
-            hint=f"--signature {names[0]}" if names else None,
+            f"the model has no signature {request.signature!r}; it has {', '.join(input_names) or 'none'}",
+            hint=f"--signature {input_names[0]}" if input_names else None,
         )
 
 
 def _source_answers(target: Path, request: ExportRequest) -> SourceAnswers:
     """What the source model answered while it was saved, or why it was not asked."""
-    answers = source_answers.taken(target)
+    answers = source_answers.pop_answers(target)
     if answers is None:
-        return SourceAnswers(otherwise="an Estimator writes its SavedModel itself")
-    return answers if request.default_signature is None else answers.also_as(request.default_signature)
+        return SourceAnswers(default_reason="an Estimator writes its SavedModel itself")
+    return answers if request.default_signature is None else answers.with_alias(request.default_signature)
 
 
-def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
+def record_golden(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
     """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it;
     some of the questions become the server's warm-up. What the source model answered while it was saved in this
     process must be the same. Raises ModelError.
@@ -112,7 +112,7 @@ def prove(target: Path, request: ExportRequest, progress: Progress) -> GoldenSum
             progress("asking what the source's own warm-up file asks")
             records = warmup.check(target)
         else:
-            records = warmup.make(target, request.warmup_sizes) if warms(request) else 0
-    if is_kept(request):
+            records = warmup.make(target, request.warmup_sizes) if writes_warmup(request) else 0
+    if is_saved_model_source(request):
         summary = dataclasses.replace(summary, not_compared=(), itself=True)
     return dataclasses.replace(summary, warmup=records)

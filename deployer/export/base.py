@@ -34,7 +34,7 @@ class ExportRequest(ExportFields):
         """The inputs of `serving_default`, in order."""
         return tuple(TensorSpec.parse(text) for text in self.inputs)
 
-    def given(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, Any]:
         """The options that were set, by name: all fields but the source that differ from their defaults."""
         values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         del values["source"]
@@ -63,7 +63,7 @@ class SourceKind(Protocol):
     """A module per kind of source. Adding one: a file, a line in `source_kinds.py`, a row in the tests."""
 
     KIND: str
-    TAKES: frozenset[str]
+    SUPPORTED_OPTIONS: frozenset[str]
     """The options that it honours, apart from those that go with every source: fields of ExportRequest."""
 
     def matches(self, source: str) -> bool:

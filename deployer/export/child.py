@@ -20,17 +20,17 @@ from deployer.export import crashes
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.child_output import ChildOutput
 from deployer.export.keras import file as keras_file
-from deployer.export.worker_calls import Call, Surroundings
+from deployer.export.worker_calls import Call, ProcessContext
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import GoldenSummary, Model
 from deployer.system.wait import Deadline
 
-SECONDS_BETWEEN_LOOKS = 0.1
+POLL_SECONDS = 0.1
 """How long it may take to notice that the process has ended, where what it started keeps its descriptors open."""
-SECONDS_TO_END = 3.0
-SECONDS_TO_UNDO = 2.0
-LARGEST_MESSAGE = 64 << 20
-START = """
+EXIT_SECONDS = 3.0
+INTERRUPT_SECONDS = 2.0
+MAX_MESSAGE_BYTES = 64 << 20
+BOOTSTRAP = """
 import atexit, os, sys
 atexit.register(os._exit, 0)
 sys.path[:] = {path!r}
@@ -38,29 +38,29 @@ from deployer.export.worker import main
 main({arguments})
 """
 """The function that is registered first is called last: after those of user code, before Python frees each object."""
-KERASES = ("keras", "tf_keras")
+KERAS_PACKAGES = ("keras", "tf_keras")
 
 
 class Bug(Exception):
     """The child met an error that has no name: its traceback."""
 
 
-class Exporting(Protocol):
+class Exporter(Protocol):
     """Where a source is saved and proven."""
 
     def save(self, request: ExportRequest, target: Path, progress: Progress) -> Saved:
         """As `deployer.export.save`."""
         ...
 
-    def prove(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-        """As `deployer.export.prove`."""
+    def record_golden(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
+        """As `deployer.export.record_golden`."""
         ...
 
 
 @contextmanager
-def exporting(request: ExportRequest) -> Iterator[Exporting]:
+def open_exporter(request: ExportRequest) -> Iterator[Exporter]:
     """What saves and proves a source: a child process, or this one where it alone has what the source names."""
-    if _is_in_this_process(request):
+    if _needs_this_process(request):
         from deployer import export
 
         yield export
@@ -69,23 +69,27 @@ def exporting(request: ExportRequest) -> Iterator[Exporting]:
         yield child
 
 
-def _is_in_this_process(request: ExportRequest) -> bool:
+def _needs_this_process(request: ExportRequest) -> bool:
     """Whether only the calling process has what the request names: a module that it has imported already, as a notebook
     has, or a class that it registered with Keras."""
     return any(place in sys.modules for place in _modules(request)) or (
-        keras_file.matches(request.source) and _has_registered()
+        keras_file.matches(request.source) and _has_custom_objects()
     )
 
 
 def _modules(request: ExportRequest) -> list[str]:
     """What stands for a module in the source and in the options, if it is one."""
-    named = [request.source, *(text.partition("=")[2] for text in request.signatures), request.custom_objects or ""]
-    return [text.rpartition(":")[0] for text in named]
+    references = [
+        request.source,
+        *(text.partition("=")[2] for text in request.signatures),
+        request.custom_objects or "",
+    ]
+    return [text.rpartition(":")[0] for text in references]
 
 
-def _has_registered() -> bool:
-    kerases = [sys.modules[name] for name in KERASES if name in sys.modules]
-    return any(keras.utils.get_custom_objects() for keras in kerases)
+def _has_custom_objects() -> bool:
+    packages = [sys.modules[name] for name in KERAS_PACKAGES if name in sys.modules]
+    return any(keras.utils.get_custom_objects() for keras in packages)
 
 
 def measure(before: Model, after: Model) -> Numbers:
@@ -95,47 +99,47 @@ def measure(before: Model, after: Model) -> Numbers:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def shared_child() -> Iterator[None]:
     """One child process for all calls while the context lasts: TensorFlow is imported once."""
-    if _kept.get() is not None:
+    if _shared.get() is not None:
         yield
         return
-    holder: list[Child] = []
-    token = _kept.set(holder)
+    shared: list[Child] = []
+    token = _shared.set(shared)
     try:
         yield
     finally:
-        _kept.reset(token)
-        for child in holder:
+        _shared.reset(token)
+        for child in shared:
             child.end()
 
 
-_kept: ContextVar[list[Child] | None] = ContextVar("kept", default=None)
+_shared: ContextVar[list[Child] | None] = ContextVar("kept", default=None)
 
 
 @contextmanager
 def _child() -> Iterator[Child]:
-    holder = _kept.get()
-    if holder is None:
+    shared = _shared.get()
+    if shared is None:
         child = Child()
         try:
             yield child
         finally:
             child.end()
         return
-    if not holder or not holder[0].alive:
-        holder[:] = [Child()]
-    yield holder[0]
+    if not shared or not shared[0].alive:
+        shared[:] = [Child()]
+    yield shared[0]
 
 
 class Child:
     """A running `worker`. Whatever it prints, on stdout or stderr, comes out on this process's stderr."""
 
     def __init__(self) -> None:
-        self._connection, theirs = Pipe()
+        self._connection, child_end = Pipe()
         self._output = ChildOutput()
-        descriptors = (theirs.fileno(), self._output.crash_file.fileno())
-        start = START.format(path=[*map(str, sys.path)], arguments=f"{descriptors}, {os.getpid()}")
+        descriptors = (child_end.fileno(), self._output.crash_file.fileno())
+        start = BOOTSTRAP.format(path=[*map(str, sys.path)], arguments=f"{descriptors}, {os.getpid()}")
         try:
             with _interrupts_blocked():
                 self._process = subprocess.Popen(
@@ -145,8 +149,8 @@ class Child:
         except OSError as error:
             raise ModelError(f"the process that loads models cannot be started: {error}") from error
         finally:
-            theirs.close()
-            self._output.started()
+            child_end.close()
+            self._output.close_write_end()
 
     @property
     def alive(self) -> bool:
@@ -157,29 +161,29 @@ class Child:
         """As `deployer.export.save`. Raises SourceCrashed when the process ends before that."""
         return Saved(**self._call("save", (request, target), request.source, progress))
 
-    def prove(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-        """As `deployer.export.prove`. Raises SourceCrashed when the process ends before that."""
-        return GoldenSummary(**self._call("prove", (target, request), request.source, progress))
+    def record_golden(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
+        """As `deployer.export.record_golden`. Raises SourceCrashed when the process ends before that."""
+        return GoldenSummary(**self._call("record_golden", (target, request), request.source, progress))
 
     def measure(self, before: Model, after: Model) -> Numbers:
         """As `distance.measure`. Raises SourceCrashed when the process ends before that."""
-        found = self._call("measure", (before, after), f"{after.name}:{after.version}", lambda _: None)
-        return Numbers(**{**found, "distances": tuple(OutputDistance(**each) for each in found["distances"])})
+        fields = self._call("measure", (before, after), f"{after.name}:{after.version}", lambda _: None)
+        return Numbers(**{**fields, "distances": tuple(OutputDistance(**each) for each in fields["distances"])})
 
-    def _call(self, name: str, arguments: tuple[Any, ...], what: str, progress: Progress) -> dict[str, Any]:
+    def _call(self, name: str, arguments: tuple[Any, ...], subject: str, progress: Progress) -> dict[str, Any]:
         try:
             with suppress(ConnectionError):  # it has ended: the missing answer shows it
-                self._connection.send(Call(name, arguments, Surroundings.of_this_process()))
-            return self._answer(what, progress)
+                self._connection.send(Call(name, arguments, ProcessContext.of_this_process()))
+            return self._answer(subject, progress)
         except DeployerError:
             raise
         except BaseException:
             self._interrupt()
             raise
 
-    def _answer(self, what: str, progress: Progress) -> dict[str, Any]:
+    def _answer(self, subject: str, progress: Progress) -> dict[str, Any]:
         phase = "starting"
-        while (message := self._next()) is not None:
+        while (message := self._next_message()) is not None:
             if "progress" in message:
                 progress(message["progress"])
             elif "phase" in message:
@@ -188,24 +192,24 @@ class Child:
                 return {name: _frozen(value) for name, value in message["result"].items()}
             else:
                 raise _error(message)
-        left = self.alive
+        still_running = self.alive
         self._stop()
-        code = None if left else self._process.returncode
-        raise crashes.crashed(what, phase, code, self._output.tail())
+        code = None if still_running else self._process.returncode
+        raise crashes.crashed(subject, phase, code, self._output.tail())
 
-    def _next(self) -> dict[str, Any] | None:
+    def _next_message(self) -> dict[str, Any] | None:
         """The next message; None when the process has ended, or can send none any more."""
         while True:
             ended = not self.alive
-            self._output.wait(0 if ended else SECONDS_BETWEEN_LOOKS, self._connection)
-            self._output.pass_on()
+            self._output.wait(0 if ended else POLL_SECONDS, self._connection)
+            self._output.forward()
             try:
                 if self._connection.poll():
-                    message = dict(json.loads(self._connection.recv_bytes(LARGEST_MESSAGE)))
-                    self._output.pass_on()
+                    message = dict(json.loads(self._connection.recv_bytes(MAX_MESSAGE_BYTES)))
+                    self._output.forward()
                     return message
             except (OSError, EOFError, ValueError):
-                self._await_end(SECONDS_TO_END)
+                self._await_end(EXIT_SECONDS)
                 return None
             if ended:
                 return None
@@ -213,7 +217,7 @@ class Child:
     def end(self) -> None:
         """Have it end by itself, or else end it."""
         self._connection.close()
-        self._await_end(SECONDS_TO_END)
+        self._await_end(EXIT_SECONDS)
         self._stop()
         self._output.close()
 
@@ -223,25 +227,25 @@ class Child:
         self._output.mute()
         try:
             self._process.send_signal(signal.SIGINT)
-            self._process.wait(SECONDS_TO_UNDO)
+            self._process.wait(INTERRUPT_SECONDS)
         except subprocess.TimeoutExpired:
             pass
         finally:
             self._process.kill()
             self._process.wait()
 
-    def _await_end(self, seconds: float) -> None:
-        deadline = Deadline.after(seconds)
+    def _await_end(self, timeout: float) -> None:
+        deadline = Deadline.after(timeout)
         while self._output.open and self.alive and not deadline.passed:
-            self._output.wait(SECONDS_BETWEEN_LOOKS)
-            self._output.pass_on()
+            self._output.wait(POLL_SECONDS)
+            self._output.forward()
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(deadline.remaining)
 
     def _stop(self) -> None:
         self._process.kill()
         self._process.wait()
-        self._output.pass_on()
+        self._output.forward()
 
 
 @contextmanager
@@ -262,9 +266,9 @@ def _frozen(value: Any) -> Any:
 
 def _error(message: Mapping[str, Any]) -> BaseException:
     """What the child could not do, as it would have been raised here."""
-    if found := message.get("error"):
-        kind = getattr(errors, found["kind"], ModelError)
-        return cast("DeployerError", kind(found["message"], hint=found["hint"], log=tuple(found["log"])))
+    if fields := message.get("error"):
+        kind = getattr(errors, fields["kind"], ModelError)
+        return cast("DeployerError", kind(fields["message"], hint=fields["hint"], log=tuple(fields["log"])))
     bug = Bug(message["bug"])
     if (system := message.get("system")) and system[2] is not None:
         return OSError(*system)

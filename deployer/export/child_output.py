@@ -11,14 +11,14 @@ from itertools import takewhile
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-READ_AT_ONCE = 1 << 16
-MOST_READS = 64
+CHUNK_BYTES = 1 << 16
+MAX_READS = 64
 """In one call, so that a child that writes without end does not keep its messages from being read."""
-KEPT_CHARACTERS = 1 << 14
+MAX_TAIL_CHARACTERS = 1 << 14
 LINES = 8
 FRAMES = 8
-LONGEST_LINE = 300
-OWN = (f'File "{Path(__file__).parent}{os.sep}', 'File "<string>"')
+MAX_LINE = 300
+OWN_FRAMES = (f'File "{Path(__file__).parent}{os.sep}', 'File "<string>"')
 """How frames of this package begin in the output of `faulthandler`."""
 
 
@@ -34,7 +34,7 @@ class ChildOutput:
         self._muted = False
         self.open = True
 
-    def started(self) -> None:
+    def close_write_end(self) -> None:
         """Close this process's copy of the write end, which the child has now."""
         os.close(self.write_end)
 
@@ -51,18 +51,18 @@ class ChildOutput:
         """Until there is something to read here or from one of the others."""
         wait([*([self._read_end] if self.open else []), *others], seconds)
 
-    def pass_on(self) -> None:
+    def forward(self) -> None:
         """Everything that was written since the last call."""
         with suppress(BlockingIOError):
-            for _ in range(MOST_READS if self.open else 0):
-                data = os.read(self._read_end, READ_AT_ONCE)
+            for _ in range(MAX_READS if self.open else 0):
+                data = os.read(self._read_end, CHUNK_BYTES)
                 self.open = bool(data)
                 if not data:
                     return
                 self._show(self._decoder.decode(data))
 
     def _show(self, text: str) -> None:
-        self._kept = (self._kept + text)[-KEPT_CHARACTERS:]
+        self._kept = (self._kept + text)[-MAX_TAIL_CHARACTERS:]
         if self._muted:
             return
         with suppress(OSError, ValueError, AttributeError):  # there may be no stderr, or no reader any more
@@ -71,11 +71,11 @@ class ChildOutput:
 
     def tail(self) -> tuple[str, ...]:
         """The last lines; then where Python was when it crashed, the innermost frame first."""
-        lines = [line.rstrip()[:LONGEST_LINE] for line in self._kept.splitlines() if line.strip()]
+        lines = [line.rstrip()[:MAX_LINE] for line in self._kept.splitlines() if line.strip()]
         return (*lines[-LINES:], *self._frames())
 
     def _frames(self) -> list[str]:
         self.crash_file.seek(0)
-        found = self.crash_file.read(KEPT_CHARACTERS).decode(errors="replace")
+        found = self.crash_file.read(MAX_TAIL_CHARACTERS).decode(errors="replace")
         crash = takewhile(lambda line: not line.startswith("Extension modules"), found.splitlines())
-        return [line for line in crash if line.strip() and not line.lstrip().startswith(OWN)][:FRAMES]
+        return [line for line in crash if line.strip() and not line.lstrip().startswith(OWN_FRAMES)][:FRAMES]

@@ -7,7 +7,7 @@ import signal
 from deployer.errors import SourceCrashed
 from deployer.export import phase
 
-WORDS = {phase.TRACING: "tracing the calls of", phase.ASKING: "asking the saved model of"}
+ACTIVITIES = {phase.TRACING: "tracing the calls of", phase.ASKING: "asking the saved model of"}
 MEANINGS = {
     "SIGSEGV": "native code or bytecode read memory that is not its own",
     "SIGBUS": "native code read memory that is not there: a file that shrank, or a full /dev/shm",
@@ -20,22 +20,24 @@ HINTS = {
     "SIGKILL": "free memory, or allow this process more: `dmesg` or the container's events tell whether it ran out",
     "SIGILL": "TensorFlow's wheels need a processor with AVX: export on another machine",
 }
-ALONE = "what it imports may not fit together, or the model is damaged: load it in a Python of its own to see more"
-LEFT = "find what ends Python in the code or in what it imports: os._exit(), os.abort(), or a library that does so"
+KILLED = "what it imports may not fit together, or the model is damaged: load it in a Python of its own to see more"
+EXITED = "find what ends Python in the code or in what it imports: os._exit(), os.abort(), or a library that does so"
 CLOSED = "take what turns the process into a daemon, or closes files that it did not open, out of the code"
 
 
-def crashed(what: str, doing: str, code: int | None, log: tuple[str, ...]) -> SourceCrashed:
+def crashed(subject: str, activity: str, code: int | None, log: tuple[str, ...]) -> SourceCrashed:
     """The error for a process that gave no result: `code` as `Popen.returncode` has it, None where it closed the
     connection and went on."""
-    doing = f"{WORDS.get(doing, doing)} {what}"
+    activity = f"{ACTIVITIES.get(activity, activity)} {subject}"
     if code is None:
-        return SourceCrashed(f"Python closed all its files while {doing}", hint=CLOSED, log=log)
+        return SourceCrashed(f"Python closed all its files while {activity}", hint=CLOSED, log=log)
     if code >= 0:
-        return SourceCrashed(f"Python ended with code {code} while {doing}", hint=LEFT, log=log)
+        return SourceCrashed(f"Python ended with code {code} while {activity}", hint=EXITED, log=log)
     name = _signal_name(-code)
     meaning = f" ({MEANINGS[name]})" if name in MEANINGS else ""
-    return SourceCrashed(f"Python was killed by {name}{meaning} while {doing}", hint=HINTS.get(name, ALONE), log=log)
+    return SourceCrashed(
+        f"Python was killed by {name}{meaning} while {activity}", hint=HINTS.get(name, KILLED), log=log
+    )
 
 
 def _signal_name(number: int) -> str:

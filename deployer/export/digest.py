@@ -13,7 +13,7 @@ from deployer.export.golden.example_files import READERS, image_files
 from deployer.system.files import sha256
 
 HASHED_SEPARATELY = frozenset({"inputs", "signature", "examples", "trust"})
-LAST = frozenset({"custom_objects", "weights"})
+HASHED_LAST = frozenset({"custom_objects", "weights"})
 """Options that were hashed last since they exist: another order would make new versions of unchanged models."""
 
 
@@ -45,8 +45,8 @@ def options_digest(request: ExportRequest) -> str:
 
 def _options(request: ExportRequest) -> list[str]:
     inputs = [f"{spec.name}:{spec}" for spec in request.specs]
-    given = sorted(request.given().items(), key=lambda option: option[0] in LAST)
-    others = [f"{name}={value!r}" for name, value in given if name not in HASHED_SEPARATELY]
+    options = sorted(request.changed().items(), key=lambda option: option[0] in HASHED_LAST)
+    others = [f"{name}={value!r}" for name, value in options if name not in HASHED_SEPARATELY]
     return [request.signature or "", *inputs, *others, _examples_digest(request.examples)]
 
 

@@ -18,33 +18,33 @@ TENSORFLOW = "tensorflow"
 
 
 @contextmanager
-def tensorflow_chosen() -> Iterator[None]:
+def tensorflow_backend() -> Iterator[None]:
     """While the context lasts, a Keras that is imported takes TensorFlow."""
-    with kept():
+    with restored():
         os.environ[VARIABLE] = TENSORFLOW
         yield
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def restored() -> Iterator[None]:
     """What code sets in KERAS_BACKEND ends with the context."""
-    before = os.environ.get(VARIABLE)
+    previous = os.environ.get(VARIABLE)
     try:
         yield
     finally:
-        if before is None:
+        if previous is None:
             os.environ.pop(VARIABLE, None)
         else:
-            os.environ[VARIABLE] = before
+            os.environ[VARIABLE] = previous
 
 
-def note() -> tuple[str, ...]:
+def backend_note() -> tuple[str, ...]:
     """A note where the environment asks for another backend than TensorFlow."""
-    asked = _asked()
-    return (f"loaded with the TensorFlow backend of Keras, although {asked[1]} says {asked[0]}",) if asked else ()
+    other = _other_backend()
+    return (f"loaded with the TensorFlow backend of Keras, although {other[1]} says {other[0]}",) if other else ()
 
 
-def refuse_other(source: str) -> None:
+def require_tensorflow(source: str) -> None:
     """Raises ExportFailed where KERAS_BACKEND names another backend, by the environment or by the code itself."""
     backend = os.environ.get(VARIABLE)
     if backend and backend != TENSORFLOW:
@@ -55,15 +55,15 @@ def refuse_other(source: str) -> None:
         )
 
 
-def _asked() -> tuple[str, str] | None:
+def _other_backend() -> tuple[str, str] | None:
     """The other backend and what names it: the variable, else Keras's own file of settings."""
     backend = os.environ.get(VARIABLE)
     if backend:
-        found = (backend, VARIABLE)
+        setting = (backend, VARIABLE)
     else:
         path = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "keras.json"
-        found = (_in_file(path), str(path))
-    return None if found[0] == TENSORFLOW else (f"{found[0]!r:.40}", found[1])
+        setting = (_in_file(path), str(path))
+    return None if setting[0] == TENSORFLOW else (f"{setting[0]!r:.40}", setting[1])
 
 
 def _in_file(path: Path) -> str:

@@ -10,39 +10,39 @@ from pathlib import Path
 
 from deployer.errors import SourceNotFound
 
-SHOWN = 3
-LOOKED_AT = 1000
+MAX_SUGGESTIONS = 3
+MAX_ENTRIES = 1000
 """How many entries of a folder are looked at."""
 
 
-def no_file(source: str | Path, suffixes: Iterable[str], rest: str = "") -> SourceNotFound:
+def file_not_found(source: str | Path, suffixes: Iterable[str], suffix: str = "") -> SourceNotFound:
     """The error for a file with one of these suffixes; `rest` is what stands behind it, `:name` for example."""
-    return SourceNotFound(f"there is no file {source}", hint=hint(Path(source), tuple(suffixes), rest))
+    return SourceNotFound(f"there is no file {source}", hint=hint(Path(source), tuple(suffixes), suffix))
 
 
-def hint(path: Path, suffixes: tuple[str, ...], rest: str = "") -> str:
+def hint(path: Path, suffixes: tuple[str, ...], suffix: str = "") -> str:
     """The files of that kind beside it, the nearest first; else those one folder below, else what to do about it."""
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either: give a path from {Path.cwd()}, or from /"
     for pattern in ("*", "*/*"):
-        if found := _nearest(path, _files(folder, pattern, suffixes)):
-            return f"did you mean {' or '.join(shlex.quote(f'{file}{rest}') for file in found)}?"
+        if found := _most_similar(path, _files(folder, pattern, suffixes)):
+            return f"did you mean {' or '.join(shlex.quote(f'{file}{suffix}') for file in found)}?"
     kinds = ", ".join(sorted(suffixes))
     return f"no file ({kinds}) is in {folder.resolve()} or one folder below it: give the path of one"
 
 
 def _files(folder: Path, pattern: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
     with suppress(OSError):
-        for _, file in zip(range(LOOKED_AT), folder.glob(pattern), strict=False):
+        for _, file in zip(range(MAX_ENTRIES), folder.glob(pattern), strict=False):
             if file.name.lower().endswith(suffixes) and file.is_file():
                 yield file
 
 
-def _nearest(path: Path, files: Iterable[Path]) -> list[Path]:
+def _most_similar(path: Path, files: Iterable[Path]) -> list[Path]:
     """A few of them, the most similar name first."""
 
     def distance(file: Path) -> tuple[float, str]:
         return -difflib.SequenceMatcher(None, path.stem.lower(), file.stem.lower()).ratio(), str(file)
 
-    return sorted(files, key=distance)[:SHOWN]
+    return sorted(files, key=distance)[:MAX_SUGGESTIONS]

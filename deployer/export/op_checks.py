@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.errors import ExportFailed
-from deployer.export.golden.graph_walk import behind
+from deployer.export.golden.graph_walk import walk_signature
 from deployer.savedmodel import reader
 
 CALLS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
@@ -18,7 +18,7 @@ def check(folder: Path) -> None:
     """
     graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     for name, signature in sorted(graph.signature_def.items()):
-        if any(node.op in CALLS_PYTHON for node, _ in behind(graph, signature).found):
+        if any(node.op in CALLS_PYTHON for node, _ in walk_signature(graph, signature).visited):
             raise ExportFailed(
                 f"the signature {name} calls back into Python (tf.py_function or tf.numpy_function): "
                 "no server has that code",

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from deployer.errors import ExportFailed, ExtraMissing
-from deployer.export.runtime import part, reason, stdout_on_stderr
+from deployer.export.runtime import reason, stdout_on_stderr, tf_module
 from deployer.savedmodel import op_sets
 
 UNKNOWN_OP = re.compile(r"(?:Op type not registered|No op named) '?([\w>]+)'?")
@@ -44,18 +44,18 @@ def import_op_library(op: str) -> bool:
     library = _library_of(op)
     if library is None or library.module in sys.modules:
         return False
-    what = f"the model uses the op {op} of {library.title}"
+    subject = f"the model uses the op {op} of {library.title}"
     try:
         with stdout_on_stderr():
             importlib.import_module(library.module)
     except ModuleNotFoundError as error:
         if error.name != library.module:
-            raise ExportFailed(f"{what}, which cannot be imported: {reason(error)}") from error
+            raise ExportFailed(f"{subject}, which cannot be imported: {reason(error)}") from error
         raise ExtraMissing(
-            f"{what}, which is not installed: it cannot be asked here", hint=_install(library)
+            f"{subject}, which is not installed: it cannot be asked here", hint=_install(library)
         ) from error
     except Exception as error:
-        raise ExportFailed(f"{what}, which cannot be imported: {reason(error)}", hint=_install(library)) from error
+        raise ExportFailed(f"{subject}, which cannot be imported: {reason(error)}", hint=_install(library)) from error
     return True
 
 
@@ -66,7 +66,7 @@ def _library_of(op: str) -> Library | None:
 
 
 def _install(library: Library) -> str:
-    version = op_sets.minor(part("tensorflow.python.framework.versions").VERSION)
+    version = op_sets.minor(tf_module("tensorflow.python.framework.versions").VERSION)
     fitting = f"=={version}.*" if library.module == "tensorflow_text" else ""
     return (
         f"pip install '{library.package}{fitting}' beside TensorFlow {version}, or export where both are; "

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deployer.errors import ExportFailed
-from deployer.export.runtime import part
+from deployer.export.runtime import tf_module
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 
@@ -33,8 +33,8 @@ def serve_tagged(folder: Path, tags: Collection[str]) -> None:
     graph = reader.meta_graph(message, tags, folder)
     del graph.meta_info_def.tags[:]
     graph.meta_info_def.tags.extend(reader.SERVE)
-    kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[graph])
-    _replace(folder, kept)
+    message_kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[graph])
+    _replace(folder, message_kept)
 
 
 def set_default(folder: Path, name: str) -> None:
@@ -42,10 +42,11 @@ def set_default(folder: Path, name: str) -> None:
     message = reader.parse(folder)
     signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
     if name not in signatures or name == reader.INIT_SIGNATURE:
-        there = sorted(set(signatures) - {reader.INIT_SIGNATURE})
+        available = sorted(set(signatures) - {reader.INIT_SIGNATURE})
+        listed = ", ".join(available) or "none"
         raise ExportFailed(
-            f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {', '.join(there) or 'none'}",
-            hint=f"--default-signature {there[0]}" if there else None,
+            f"the model has no signature {name!r} to serve as {DEFAULT_SIGNATURE}; it has {listed}",
+            hint=f"--default-signature {available[0]}" if available else None,
         )
     signatures[DEFAULT_SIGNATURE].CopyFrom(signatures[name])
     if signatures[DEFAULT_SIGNATURE].method_name not in METHODS:
@@ -58,23 +59,23 @@ def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
 
     A SignatureDef may have any key; TensorFlow's functions change what is no identifier.
     """
-    changed = {signature: {old: own for own, old in pairs.items() if own != old} for signature, pairs in names.items()}
+    changed = {signature: {old: new for new, old in pairs.items() if new != old} for signature, pairs in names.items()}
     if not any(changed.values()):
         return
     message = reader.parse(folder)
     signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
     for signature, pairs in changed.items():
-        for old, own in pairs.items():
+        for old, new in pairs.items():
             if signature in signatures and old in signatures[signature].inputs:
-                signatures[signature].inputs[own].CopyFrom(signatures[signature].inputs.pop(old))
+                signatures[signature].inputs[new].CopyFrom(signatures[signature].inputs.pop(old))
     _replace(folder, message)
 
 
 def _replace(folder: Path, message: Any) -> None:
     """Write beside and rename: the file may be a hard link to the owner's own."""
-    descriptor, beside = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
+    descriptor, temporary = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.SerializeToString(deterministic=True))
-    Path(beside).replace(folder / PB_FILE)
+    Path(temporary).replace(folder / PB_FILE)
     (folder / FINGERPRINT).unlink(missing_ok=True)
-    part("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(folder))
+    tf_module("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(folder))

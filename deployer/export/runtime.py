@@ -19,10 +19,10 @@ from typing import Any
 from deployer.errors import DeployerError, ExportFailed, ExtraMissing
 from deployer.export import keras_backend
 
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
+QUIET_ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "ERROR"}
 DISK_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
-APPENDIX = ("Arguments received by", "config=", "Original stack trace")
+TRAILERS = ("Arguments received by", "config=", "Original stack trace")
 NOISE = (
     "Detected at node",
     "Exception encountered when",
@@ -32,7 +32,7 @@ NOISE = (
     'File "',
     "Errors may have originated",
 )
-LONGEST_REASON = 400
+MAX_REASON = 400
 INSTALL = {"tensorflow": "pip install tensorflow", "keras": "pip install keras", "tf_keras": "pip install tf_keras"}
 
 
@@ -41,25 +41,25 @@ def tensorflow() -> Any:
     return library("tensorflow")
 
 
-def part(name: str) -> Any:
+def tf_module(name: str) -> Any:
     """One module of TensorFlow without the package around it, which brings Keras and more: seconds less.
 
     A process that has TensorFlow already, or imports it later, gets the same module.
     """
-    _be_quiet()
-    with _descriptor_silenced(2), _bare_tensorflow(), keras_backend.tensorflow_chosen():
+    _set_log_levels()
+    with _descriptor_silenced(2), _bare_tensorflow(), keras_backend.tensorflow_backend():
         return importlib.import_module(name)
 
 
 @contextmanager
 def _bare_tensorflow() -> Iterator[None]:
-    """While it lasts, parts of TensorFlow can be imported without the package around them."""
+    """Allow importing modules of TensorFlow without running the package's `__init__`."""
     if "tensorflow" in sys.modules:
         yield
         return
-    bare = ModuleType("tensorflow")
-    bare.__path__ = [str(_tensorflow_folder())]
-    sys.modules["tensorflow"] = bare
+    placeholder = ModuleType("tensorflow")
+    placeholder.__path__ = [str(_tensorflow_folder())]
+    sys.modules["tensorflow"] = placeholder
     try:
         yield
     finally:
@@ -76,9 +76,9 @@ def _tensorflow_folder() -> Path:
 
 def library(name: str) -> Any:
     """TensorFlow or a Keras by module name. Raises ExtraMissing, with the command that installs it."""
-    _be_quiet()
+    _set_log_levels()
     try:
-        with _descriptor_silenced(2), keras_backend.tensorflow_chosen():
+        with _descriptor_silenced(2), keras_backend.tensorflow_backend():
             module = importlib.import_module(name)
     except ImportError as error:
         if error.name != name:
@@ -88,8 +88,8 @@ def library(name: str) -> Any:
     return module
 
 
-def _be_quiet() -> None:
-    for variable, value in QUIET.items():
+def _set_log_levels() -> None:
+    for variable, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(variable, value)
     for logger in ("tensorflow", "absl"):
         logging.getLogger(logger).setLevel(logging.ERROR)
@@ -109,30 +109,30 @@ def _check_backend(name: str, module: Any) -> None:
 def _descriptor_silenced(number: int) -> Iterator[None]:
     """What C++ prints while TensorFlow is loaded goes nowhere: it heeds no log level, and failures are raised."""
     _flush(sys.stderr)
-    with duplicated(number) as saved, Path(os.devnull).open("wb") as nowhere:
-        if saved is not None:
+    with duplicated(number) as copy, Path(os.devnull).open("wb") as nowhere:
+        if copy is not None:
             os.dup2(nowhere.fileno(), number)
         try:
             yield
         finally:
             _flush(sys.stderr)
-            if saved is not None:
-                os.dup2(saved, number)
+            if copy is not None:
+                os.dup2(copy, number)
 
 
 @contextmanager
 def stdout_on_stderr() -> Iterator[None]:
     """Whatever foreign code prints, from Python or from C, goes to stderr: stdout carries the tool's data only."""
     _flush(sys.stdout)
-    with duplicated(1) as saved, redirect_stdout(sys.stderr):
-        if saved is not None:
+    with duplicated(1) as copy, redirect_stdout(sys.stderr):
+        if copy is not None:
             os.dup2(2, 1)
         try:
             yield
         finally:
             _flush(sys.stderr)
-            if saved is not None:
-                os.dup2(saved, 1)
+            if copy is not None:
+                os.dup2(copy, 1)
 
 
 def _flush(stream: Any) -> None:
@@ -144,14 +144,14 @@ def _flush(stream: Any) -> None:
 @contextmanager
 def duplicated(number: int) -> Iterator[int | None]:
     """A copy of a file descriptor, or None for a process that was started without it."""
-    saved: int | None = None
+    copy: int | None = None
     with suppress(OSError):
-        saved = os.dup(number)
+        copy = os.dup(number)
     try:
-        yield saved
+        yield copy
     finally:
-        if saved is not None:
-            os.close(saved)
+        if copy is not None:
+            os.close(copy)
 
 
 @contextmanager
@@ -179,11 +179,11 @@ def writing_to(target: Path) -> Iterator[None]:
     except DeployerError as error:
         cause = error.__cause__
         if cause is not None and disk_full(cause):
-            raise _disk_is_full(target) from error
+            raise _disk_full_error(target) from error
         raise
     except Exception as error:
         if disk_full(error):
-            raise _disk_is_full(target) from error
+            raise _disk_full_error(target) from error
         if isinstance(error, OSError):
             raise ExportFailed(f"cannot write to {target}: {reason(error)}") from error
         raise
@@ -196,7 +196,7 @@ def disk_full(error: BaseException) -> bool:
     return bool(DISK_FULL.search(str(error)))
 
 
-def _disk_is_full(target: Path) -> ExportFailed:
+def _disk_full_error(target: Path) -> ExportFailed:
     return ExportFailed(
         f"disk full while exporting to {target}",
         hint="free some space, or choose another models folder with --models-dir",
@@ -206,8 +206,8 @@ def _disk_is_full(target: Path) -> ExportFailed:
 def reason(error: BaseException) -> str:
     """The core of an error's text on one line: of TensorFlow's pages, the first sentences."""
     lines = (line.strip() for line in ANSI.sub("", str(error)).splitlines())
-    told = takewhile(lambda line: not line.startswith(APPENDIX), lines)
-    kept = [line for line in told if line and not line.startswith(NOISE)]
+    relevant = takewhile(lambda line: not line.startswith(TRAILERS), lines)
+    kept = [line for line in relevant if line and not line.startswith(NOISE)]
     text = " ".join(kept[:4])
-    text = text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 3] + "..."
+    text = text if len(text) <= MAX_REASON else text[: MAX_REASON - 3] + "..."
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -38,7 +38,7 @@ class Servable:
         call = self.original if original and self.original else self.call
         outputs = named_outputs(call(feed), self.output_names)
         self.notes.extend(note for note in outputs.notes if note not in self.notes)
-        return {name: _carried(name, value) for name, value in outputs.tensors.items()}
+        return {name: _dense_output(name, value) for name, value in outputs.tensors.items()}
 
     def traced_names(self) -> dict[str, str]:
         """What TensorFlow calls each input while it traces: the owner's name goes into the signature afterwards."""
@@ -71,7 +71,7 @@ def trace(servable: Servable) -> Any:
     return tf.function(serve, autograph=False).get_concrete_function(specs)
 
 
-def _carried(name: str, value: Any) -> Any:
+def _dense_output(name: str, value: Any) -> Any:
     """The output as a dense tensor; half precision is widened, because TensorFlow Serving's JSON cannot write it."""
     tf = tensorflow()
     if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
@@ -89,7 +89,7 @@ def write(functions: Mapping[str, Any], target: Path) -> None:
     tf = tensorflow()
     root = tf.Module()
     captured = _capture_order(functions.values())
-    variables = _unique(variable for function in functions.values() for variable in function.variables)
+    variables = _deduplicate(variable for function in functions.values() for variable in function.variables)
     root.serving_variables = sorted(variables, key=lambda variable: captured.get(id(variable.handle), len(captured)))
     root.serving_resources = _captured_resources(captured)
     untracked_resources.check(functions, _handles(root.serving_variables, root.serving_resources))
@@ -101,11 +101,11 @@ _TRACKING = "keep every variable and table that it uses as an attribute of the m
 
 
 def _handles(variables: Iterable[Any], resources: Iterable[Any]) -> dict[int, Any]:
-    handles = (*(variable.handle for variable in variables), *(found.resource_handle for found in resources))
+    handles = (*(variable.handle for variable in variables), *(resource.resource_handle for resource in resources))
     return {id(handle): handle for handle in handles}
 
 
-def _unique(items: Any) -> list[Any]:
+def _deduplicate(items: Any) -> list[Any]:
     return list({id(item): item for item in items}.values())
 
 
@@ -115,7 +115,7 @@ def _capture_order(functions: Any) -> dict[int, int]:
     TensorFlow itself orders variables by their addresses: the same model saved twice would differ.
     """
     handles = [handle for function in functions for handle in function.captured_inputs]
-    return {id(handle): place for place, handle in reversed(list(enumerate(handles)))}
+    return {id(handle): position for position, handle in reversed(list(enumerate(handles)))}
 
 
 def _captured_resources(captured: Mapping[int, int]) -> list[Any]:
@@ -125,15 +125,15 @@ def _captured_resources(captured: Mapping[int, int]) -> list[Any]:
     """
     resource = tensorflow().saved_model.experimental.TrackableResource
     live = [item for item in gc.get_objects() if issubclass(type(item), resource)]
-    found = {captured[_handle_id(item)]: item for item in live if _handle_id(item) in captured}
-    return [found[place] for place in sorted(found)]
+    resources = {captured[_handle_id(item)]: item for item in live if _handle_id(item) in captured}
+    return [resources[position] for position in sorted(resources)]
 
 
 def _handle_id(resource: Any) -> int:
     return id(getattr(resource, "resource_handle", None))
 
 
-def write_all(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
+def write_signatures(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
     """Write traced calls by signature name, and read back what was written; the notes of all of them."""
     write({name: traced.function for name, traced in functions.items()}, target)
     rewriting.rename_inputs(target, {name: traced.servable.traced_names() for name, traced in functions.items()})
@@ -141,21 +141,21 @@ def write_all(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(note for traced in functions.values() for note in traced.servable.notes))
 
 
-def check_written(target: Path, wanted: Mapping[str, Sequence[TensorSpec]]) -> None:
+def check_written(target: Path, expected: Mapping[str, Sequence[TensorSpec]]) -> None:
     """Read the SavedModel back, without TensorFlow: every signature is there with the inputs that were meant."""
     found = {signature.name: signature for signature in reader.read(target).signatures}
-    for name, inputs in wanted.items():
+    for name, inputs in expected.items():
         if name not in found:
             raise ExportFailed(f"TensorFlow did not write the signature {name!r}; it wrote {', '.join(found)}")
         _check_inputs(found[name], inputs)
 
 
-def _check_inputs(written: Signature, wanted: Sequence[TensorSpec]) -> None:
+def _check_inputs(written: Signature, expected: Sequence[TensorSpec]) -> None:
     """An input that the model never uses is dropped by TensorFlow; a renamed or narrowed one must not pass."""
-    meant = {spec.name: spec for spec in wanted}
+    by_name = {spec.name: spec for spec in expected}
     for spec in written.inputs:
-        if spec.name not in meant or (spec.dtype, spec.shape) != (meant[spec.name].dtype, meant[spec.name].shape):
+        if by_name.get(spec.name) != spec:
             raise ExportFailed(
                 f"signature {written.name!r} came out with the input {spec.name}: {spec}, "
-                f"not {', '.join(f'{other.name}: {other}' for other in wanted)}"
+                f"not {', '.join(f'{other.name}: {other}' for other in expected)}"
             )

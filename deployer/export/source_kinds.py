@@ -16,11 +16,11 @@ from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.recognise import recognise
 
 KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
-FORMS = (
+SOURCE_FORMS = (
     "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), a graph (.pb, .meta), "
     "path/to/file.py:name, or package.module:name"
 )
-FOR_ALL = frozenset({"signature", "default_signature", "examples", "trust", "warmup", "warmup_sizes"})
+COMMON_OPTIONS = frozenset({"signature", "default_signature", "examples", "trust", "warmup", "warmup_sizes"})
 
 
 def kind_of(source: str) -> SourceKind:
@@ -34,26 +34,26 @@ def kind_of(source: str) -> SourceKind:
 def check_options(request: ExportRequest) -> None:
     """Refuse an option that the kind of the source cannot honour. Raises ExportFailed with what it is for."""
     kind = kind_of(request.source)
-    for name in request.given():
-        if name not in FOR_ALL | kind.TAKES:
-            why = _WHY.get((name, kind.KIND), "it means nothing there")
-            raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint=_INSTEAD.get(name))
+    for name in request.changed():
+        if name not in COMMON_OPTIONS | kind.SUPPORTED_OPTIONS:
+            reason = _REASONS.get((name, kind.KIND), "it means nothing there")
+            raise ExportFailed(f"{option(name)} cannot change {request.source}: {reason}", hint=_HINTS.get(name))
 
 
-def warms(request: ExportRequest) -> bool:
+def writes_warmup(request: ExportRequest) -> bool:
     """Whether a warm-up file is made: a SavedModel that exists is kept as it is unless one was asked for."""
-    return not is_kept(request) if request.warmup is None else request.warmup
+    return not is_saved_model_source(request) if request.warmup is None else request.warmup
 
 
-def is_kept(request: ExportRequest) -> bool:
+def is_saved_model_source(request: ExportRequest) -> bool:
     """Whether the source is a SavedModel, which is kept as it is."""
     return kind_of(request.source).KIND in (saved_model_folder.KIND, saved_model_archive.KIND)
 
 
 _FIXED = "the signatures of a SavedModel are fixed"
-_WHY = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
-_WHY["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
-_INSTEAD = {
+_REASONS = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
+_REASONS["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
+_HINTS = {
     "signatures": "it goes with a Keras file or your own code; --default-signature NAME picks one that is there",
     "custom_objects": "it names what a Keras file does not carry; code of your own imports what it needs",
     "weights": "they go with a function that builds the Keras model: file.py:function --weights FILE",
@@ -74,7 +74,7 @@ def _not_found(source: str) -> SourceNotFound:
         )
     if "\0" not in source and path.is_file():
         lfs_pointers.check((path,))
-        if seen := recognise(path):
-            return SourceNotFound(f"{source} is {seen.what}", hint=seen.hint)
-        return SourceNotFound(f"{source} is no kind of model file that is known", hint=f"a source is {FORMS}")
-    return SourceNotFound(f"there is no model at {source!r:.200}", hint=f"a source is {FORMS}")
+        if recognised := recognise(path):
+            return SourceNotFound(f"{source} is {recognised.what}", hint=recognised.hint)
+        return SourceNotFound(f"{source} is no kind of model file that is known", hint=f"a source is {SOURCE_FORMS}")
+    return SourceNotFound(f"there is no model at {source!r:.200}", hint=f"a source is {SOURCE_FORMS}")

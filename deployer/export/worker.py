@@ -58,7 +58,7 @@ def _end_with(parent: int) -> None:
 
 
 def _answer(connection: Connection, call: Call) -> None:
-    call.surroundings.apply()
+    call.process_context.apply()
     try:
         result = CALLS[call.name](connection, *call.arguments)
     except DeployerError as error:
@@ -92,9 +92,9 @@ def _save(connection: Connection, request: export.ExportRequest, target: Path) -
     return export.save(request, target, lambda text: _send(connection, {"progress": text}))
 
 
-def _prove(connection: Connection, target: Path, request: export.ExportRequest) -> Any:
+def _record_golden(connection: Connection, target: Path, request: export.ExportRequest) -> Any:
     phase.enter(phase.ASKING)
-    return export.prove(target, request, lambda text: _send(connection, {"progress": text}))
+    return export.record_golden(target, request, lambda text: _send(connection, {"progress": text}))
 
 
 def _measure(_connection: Connection, before: Any, after: Any) -> Any:
@@ -104,4 +104,4 @@ def _measure(_connection: Connection, before: Any, after: Any) -> Any:
     return distance.measure(before, after)
 
 
-CALLS: Mapping[str, Callable[..., Any]] = {"save": _save, "prove": _prove, "measure": _measure}
+CALLS: Mapping[str, Callable[..., Any]] = {"save": _save, "record_golden": _record_golden, "measure": _measure}

@@ -11,7 +11,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class ProcessContext:
     """What code can see of the process that it runs in."""
 
     folder: Path
@@ -20,7 +20,7 @@ class Surroundings:
     argv: tuple[str, ...]
 
     @classmethod
-    def of_this_process(cls) -> Surroundings:
+    def of_this_process(cls) -> ProcessContext:
         """Those of the caller."""
         return cls(Path.cwd(), dict(os.environ), tuple(map(str, sys.path)), tuple(sys.argv))
 
@@ -46,4 +46,4 @@ class Call:
 
     name: str
     arguments: tuple[Any, ...]
-    surroundings: Surroundings
+    process_context: ProcessContext

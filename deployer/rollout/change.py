@@ -174,7 +174,7 @@ def _export_sources(
     check_versions(workspace, options)
     models = dict(workspace.spec.models)
     highest_served = partial(lost_versions.highest_served, workspace)
-    with child.kept():
+    with child.shared_child():
         for name, spec in models.items():
             if spec.source is not None:
                 result = export_into(

@@ -106,7 +106,7 @@ class _Export:
         with (
             collect_notices() as notices,
             self.store.stage(self.name) as stage,
-            child.exporting(self.request) as exporter,
+            child.open_exporter(self.request) as exporter,
         ):
             saved = exporter.save(self.request, stage.folder, self.progress)
             origin = dataclasses.replace(origin, keras=saved.keras)
@@ -118,7 +118,7 @@ class _Export:
                 if _has_content(version, origin, stage):
                     return ExportResult(version, created=False, notices=tuple(notices))
             notices.extend(_why_new(self.candidates, origin, stage))
-            golden = exporter.prove(stage.folder, self.request, self.progress)
+            golden = exporter.record_golden(stage.folder, self.request, self.progress)
             golden = dataclasses.replace(golden, rewritten=saved.rewritten)
             own = own_version(self.request.source) if saved.version is None else saved.version
             number = self.options.version or self._next_version(own)

@@ -61,5 +61,5 @@ class Exporter:
         request = export.ExportRequest(source, inputs=inputs, **options)
         said: list[str] = []
         saved = export.save(request, folder, said.append)
-        summary = export.prove(folder, request, said.append) if prove else GoldenSummary(0, "")
+        summary = export.record_golden(folder, request, said.append) if prove else GoldenSummary(0, "")
         return Exported(folder, summary, said, saved.notes)

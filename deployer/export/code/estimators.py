@@ -24,12 +24,12 @@ def is_estimator_pair(thing: Any) -> bool:
 
 def write(estimator: Any, serving_input_receiver_fn: Any, target: Path) -> None:
     """Have the estimator export itself, and keep what it wrote: predict, classify and regress as its head declares."""
-    below = target / ".estimator"
+    export_dir = target / ".estimator"
     with foreign_work("the estimator could not be exported", hint=_TRAIN):
-        estimator.export_saved_model(str(below), serving_input_receiver_fn)
-    written = [folder for folder in below.iterdir() if folder.is_dir()]
+        estimator.export_saved_model(str(export_dir), serving_input_receiver_fn)
+    written = [folder for folder in export_dir.iterdir() if folder.is_dir()]
     if len(written) != 1:
         raise ExportFailed(f"the estimator wrote {len(written)} SavedModels, and one was expected")
     for path in list(written[0].iterdir()):
         path.rename(target / path.name)
-    shutil.rmtree(below)
+    shutil.rmtree(export_dir)

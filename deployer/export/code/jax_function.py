@@ -50,19 +50,19 @@ def _ordered(function: Any, inputs: tuple[TensorSpec, ...]) -> tuple[TensorSpec,
 
 
 def _converted(function: Any, inputs: tuple[TensorSpec, ...]) -> Any:
-    numbers = count()
-    shapes = [_polymorphic(spec, numbers) for spec in inputs]
+    counter = count()
+    shapes = [_polymorphic(spec, counter) for spec in inputs]
     with foreign_work("jax2tf could not convert the function"):
         jax2tf = importlib.import_module(JAX2TF)
         return jax2tf.convert(function, polymorphic_shapes=shapes, with_gradient=False)
 
 
-def _polymorphic(spec: TensorSpec, numbers: count[int]) -> str:
+def _polymorphic(spec: TensorSpec, counter: count[int]) -> str:
     """A shape in JAX's words: open first dimensions are one and the same, other open ones each its own."""
     if spec.shape is None:
         raise ExportFailed(f"JAX cannot take {spec.name!r} with any number of dimensions")
     sizes = (
-        str(size) if size is not None else ("rows" if place == 0 else f"size{next(numbers)}")
-        for place, size in enumerate(spec.shape)
+        str(size) if size is not None else ("rows" if position == 0 else f"size{next(counter)}")
+        for position, size in enumerate(spec.shape)
     )
     return f"({', '.join(sizes)}{',' if len(spec.shape) == 1 else ''})"

@@ -14,7 +14,7 @@ from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export import keras_backend, missing_files, signature_writer
 from deployer.export.base import ExportRequest, Progress, Saved, option
 from deployer.export.code import estimators, jax_function, tf_modules, user_signatures
-from deployer.export.code.user_code import attribute, imported, users_code
+from deployer.export.code.user_code import attribute, imported, user_code
 from deployer.export.golden import source_answers
 from deployer.export.graphs import sessions
 from deployer.export.keras import model as keras_model
@@ -24,7 +24,7 @@ from deployer.results.model import TensorSpec
 
 KIND = "python"
 WEIGHTS = (".h5", ".keras")
-TAKES = frozenset({"inputs", "signatures", "serve_as", "weights"})
+SUPPORTED_OPTIONS = frozenset({"inputs", "signatures", "serve_as", "weights"})
 FILE = re.compile(r"(?P<place>.+\.py):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)")
 
@@ -48,12 +48,12 @@ def _split(source: str) -> tuple[str, str]:
 
 def location(source: str) -> str:
     """The absolute path of the file with the name; a package's name as it is."""
-    place, name = _split(source)
-    if not place.endswith(".py"):
+    module_ref, name = _split(source)
+    if not module_ref.endswith(".py"):
         return source
-    if not Path(place).is_file():
-        raise missing_files.no_file(place, (".py",), f":{name}")
-    return f"{Path(place).resolve()}:{name}"
+    if not Path(module_ref).is_file():
+        raise missing_files.file_not_found(module_ref, (".py",), f":{name}")
+    return f"{Path(module_ref).resolve()}:{name}"
 
 
 def digest(_request: ExportRequest) -> None:
@@ -64,51 +64,51 @@ def digest(_request: ExportRequest) -> None:
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Import the user's code, take the model from it, write its signatures."""
     location(request.source)
-    place, name = _split(request.source)
-    progress(f"importing {place}")
+    module_ref, name = _split(request.source)
+    progress(f"importing {module_ref}")
     tensorflow()
-    with keras_backend.kept(), _noting_calls(), eager_afterwards(), imported(place) as users_module:
-        model = _model(attribute(users_module, name), name, _folder(place), request)
+    with keras_backend.restored(), _recording_calls(), eager_restored(), imported(module_ref) as module:
+        model = _model(attribute(module, name), name, _folder(module_ref), request)
         is_keras = keras_model.is_keras_model(model)
         if is_keras:
-            keras_backend.refuse_other(request.source)
+            keras_backend.require_tensorflow(request.source)
         if request.weights is not None:
             _load_weights(model, request.weights, request.specs)
         progress(f"saving {type(model).__name__} as a SavedModel")
-        notes = _write(model, request, target, (place, users_module))
-    return Saved(keras_model.keras_version(model), (*(keras_backend.note() if is_keras else ()), *notes))
+        notes = _write(model, request, target, (module_ref, module))
+    return Saved(keras_model.keras_version(model), (*(keras_backend.backend_note() if is_keras else ()), *notes))
 
 
-def _write(model: Any, request: ExportRequest, target: Path, own: tuple[str, ModuleType]) -> tuple[str, ...]:
+def _write(model: Any, request: ExportRequest, target: Path, source_module: tuple[str, ModuleType]) -> tuple[str, ...]:
     if sessions.is_session_model(model):
         _refuse_options(request, "a session's tensors have their names, dtypes and shapes")
         session, inputs, outputs = model
         with session:
             sessions.write(session, inputs, outputs, target)
-            source_answers.ask(target, sessions.asks(session, inputs, outputs), request)
+            source_answers.run_source(target, sessions.calls(session, inputs, outputs), request)
         return ()
     if estimators.is_estimator_pair(model):
         _refuse_options(request, "an estimator's inputs and signatures are its own")
         estimator, serving_input_receiver_fn = model
         estimators.write(estimator, serving_input_receiver_fn, target)
         return ()
-    with user_signatures.completed(functions_of(model, request), model, request, own) as functions:
-        notes = signature_writer.write_all(functions, target)
-        source_answers.ask(target, source_answers.eagerly(functions), request)
+    with user_signatures.completed(functions_of(model, request), model, request, source_module) as functions:
+        notes = signature_writer.write_signatures(functions, target)
+        source_answers.run_source(target, source_answers.eagerly(functions), request)
     return notes
 
 
-def _refuse_options(request: ExportRequest, why: str) -> None:
+def _refuse_options(request: ExportRequest, reason: str) -> None:
     """Some objects are as they are: what shapes others goes with them as little as with a file."""
     for name in ("inputs", "signatures", "serve_as"):
-        if name in request.given():
-            raise ExportFailed(f"{option(name)} cannot change {request.source}: {why}", hint="change the code")
+        if name in request.changed():
+            raise ExportFailed(f"{option(name)} cannot change {request.source}: {reason}", hint="change the code")
 
 
 def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> None:
     """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
     if not weights.is_file():
-        raise missing_files.no_file(weights, WEIGHTS)
+        raise missing_files.file_not_found(weights, WEIGHTS)
     if not keras_model.is_keras_model(model):
         raise ExportFailed(f"--weights goes with a Keras model, not with a {type(model).__name__}")
     if not model.built and inputs:
@@ -135,7 +135,7 @@ def functions_of(model: Any, request: ExportRequest) -> tf_modules.Functions:
 
 
 @contextmanager
-def eager_afterwards() -> Iterator[None]:
+def eager_restored() -> Iterator[None]:
     """Code of TensorFlow 1 often switches its successor off for the whole process: that ends with the export."""
     tf = tensorflow()
     try:
@@ -147,7 +147,7 @@ def eager_afterwards() -> Iterator[None]:
 
 
 @contextmanager
-def _noting_calls() -> Iterator[None]:
+def _recording_calls() -> Iterator[None]:
     keras = library("keras")
     is_keras_3 = int(str(keras.__version__).partition(".")[0]) >= 3
     with keras_calls.record_calls(keras) if is_keras_3 else nullcontext():
@@ -159,42 +159,42 @@ def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
     without arguments."""
     if _is_model(found):
         return found
-    if request.inputs and inspect.isfunction(found) and _wants(found):
+    if request.inputs and inspect.isfunction(found) and _missing_arguments(found):
         return tensorflow().function(found)
     if hasattr(found, "signatures") and hasattr(found, "tensorflow_version"):
         raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its folder instead")
     if not callable(found):
         raise _no_model(f"{name} is of type {type(found).__name__}")
-    with users_code(f"{name}() failed", folder):
+    with user_code(f"{name}() failed", folder):
         _check_takes_nothing(found, name)
-        made = found()
-    if not _is_model(made):
-        raise _no_model(f"{name}() returned {type(made).__name__}")
-    return made
+        returned = found()
+    if not _is_model(returned):
+        raise _no_model(f"{name}() returned {type(returned).__name__}")
+    return returned
 
 
 def _is_model(thing: Any) -> bool:
-    kinds = (keras_model.is_keras_model, tf_modules.is_module, _is_written_whole, jax_function.is_jax_function)
+    kinds = (keras_model.is_keras_model, tf_modules.is_module, _exports_itself, jax_function.is_jax_function)
     return any(is_one(thing) for is_one in kinds)
 
 
-def _is_written_whole(thing: Any) -> bool:
+def _exports_itself(thing: Any) -> bool:
     return sessions.is_session_model(thing) or estimators.is_estimator_pair(thing)
 
 
-def _no_model(what: str) -> ExportFailed:
+def _no_model(description: str) -> ExportFailed:
     return ExportFailed(
-        f"{what}: that is no model",
+        f"{description}: that is no model",
         hint="name a Keras model, a tf.Module or a tf.function, or a function without arguments that returns one, or "
         "(session, {'x': tensor}, {'y': tensor}), or (estimator, serving_input_receiver_fn)",
     )
 
 
-def _folder(place: str) -> Path:
-    return Path(place).resolve().parent if place.endswith(".py") else Path.cwd()
+def _folder(module_ref: str) -> Path:
+    return Path(module_ref).resolve().parent if module_ref.endswith(".py") else Path.cwd()
 
 
-def _wants(function: Any) -> TypeError | None:
+def _missing_arguments(function: Any) -> TypeError | None:
     """What a call without arguments would be told; None where it may be tried."""
     try:
         inspect.signature(function).bind()
@@ -206,7 +206,7 @@ def _wants(function: Any) -> TypeError | None:
 
 
 def _check_takes_nothing(function: Any, name: str) -> None:
-    if error := _wants(function):
+    if error := _missing_arguments(function):
         raise ExportFailed(
             f"{name} cannot be called without arguments: {reason(error)}",
             hint="say what it takes, --input name:dtype[shape]; or name a model, or a function without arguments that "

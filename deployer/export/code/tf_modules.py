@@ -15,46 +15,46 @@ from deployer.results.model import TensorSpec
 
 Functions = dict[str, Traced]
 """Traced calls by signature name."""
-SAY_SIGNATURE = (
+INPUT_SIGNATURE_HINT = (
     "decorate it with @tf.function(input_signature=[tf.TensorSpec([None, 4], tf.float32, name='x')]), "
     "or say what it takes: --input name:dtype[shape]"
 )
-ONCE = "make variables and tables once, where the model is made (self.weight = tf.Variable(...) in __init__)"
+CREATE_ONCE = "make variables and tables once, where the model is made (self.weight = tf.Variable(...) in __init__)"
 
 
-def is_module(thing: Any) -> bool:
+def is_module(obj: Any) -> bool:
     """Whether it is a `tf.Module`, a `tf.function` or a concrete function."""
-    return isinstance(thing, tensorflow().Module) or is_function(thing)
+    return isinstance(obj, tensorflow().Module) or is_function(obj)
 
 
-def is_function(thing: Any) -> bool:
+def is_function(obj: Any) -> bool:
     """Whether it is a `tf.function`, traced or not."""
     types = tensorflow().types.experimental
-    return isinstance(thing, (types.GenericFunction, types.ConcreteFunction))
+    return isinstance(obj, (types.GenericFunction, types.ConcreteFunction))
 
 
-def functions_of(thing: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
+def functions_of(obj: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
     """Every signature of the module; with `inputs`, the one that they are for."""
     if inputs:
-        return {DEFAULT_SIGNATURE: traced(DEFAULT_SIGNATURE, _by_inputs(_callable(thing), inputs))}
-    found = _all_functions(thing)
+        return {DEFAULT_SIGNATURE: traced(DEFAULT_SIGNATURE, _by_inputs(_callable(obj), inputs))}
+    found = _all_functions(obj)
     usable = {name: function for name, function in found.items() if declares_inputs(function)}
     if not usable:
-        raise ExportFailed(_nothing_usable(thing, list(found)), hint=SAY_SIGNATURE)
+        raise ExportFailed(_nothing_usable(obj, list(found)), hint=INPUT_SIGNATURE_HINT)
     return {name: traced(name, declared(function)) for name, function in usable.items()}
 
 
-def has_usable(thing: Any) -> bool:
+def has_usable(obj: Any) -> bool:
     """Whether one of its functions says what it takes."""
-    return any(map(declares_inputs, _all_functions(thing).values()))
+    return any(map(declares_inputs, _all_functions(obj).values()))
 
 
-def _all_functions(thing: Any) -> dict[str, Any]:
-    return {DEFAULT_SIGNATURE: thing} if is_function(thing) else _named_functions(thing)
+def _all_functions(obj: Any) -> dict[str, Any]:
+    return {DEFAULT_SIGNATURE: obj} if is_function(obj) else _named_functions(obj)
 
 
-def _nothing_usable(thing: Any, found: list[str]) -> str:
-    what = f"the {type(thing).__name__}"
+def _nothing_usable(obj: Any, found: list[str]) -> str:
+    what = f"the {type(obj).__name__}"
     if not found:
         return f"{what} has no tf.function to serve"
     return f"no tf.function of {what} says what it takes (found: {', '.join(found)})"
@@ -77,16 +77,16 @@ def _named_functions(module: Any) -> dict[str, Any]:
     return found
 
 
-def _callable(thing: Any) -> Any:
-    if is_function(thing):
-        return thing
-    functions = _named_functions(thing)
+def _callable(obj: Any) -> Any:
+    if is_function(obj):
+        return obj
+    functions = _named_functions(obj)
     if DEFAULT_SIGNATURE in functions:
         return functions[DEFAULT_SIGNATURE]
-    if callable(thing):
-        return tensorflow().function(thing.__call__)
+    if callable(obj):
+        return tensorflow().function(obj.__call__)
     raise ExportFailed(
-        f"--input does not say which function of the {type(thing).__name__} it is for: {', '.join(functions)}",
+        f"--input does not say which function of the {type(obj).__name__} it is for: {', '.join(functions)}",
         hint="give the module a __call__, or decorate the functions with their own input_signature",
     )
 
@@ -104,17 +104,17 @@ def declared(function: Any) -> Servable:
     structure = concrete.structured_input_signature
     flat = tf.nest.flatten(structure)
     tensors = [leaf for leaf in flat if isinstance(leaf, tf.TensorSpec)]
-    own = [leaf.name for leaf in tensors]
-    names = input_names(own)
+    names_given = [leaf.name for leaf in tensors]
+    names = input_names(names_given)
     specs = tuple(_spec(name, leaf) for name, leaf in zip(names, tensors, strict=True))
 
     def call(feed: Mapping[str, Any]) -> Any:
-        fed = iter(specs)
-        leaves = [feed[next(fed).name] if isinstance(leaf, tf.TensorSpec) else leaf for leaf in flat]
+        remaining = iter(specs)
+        leaves = [feed[next(remaining).name] if isinstance(leaf, tf.TensorSpec) else leaf for leaf in flat]
         args, kwargs = tf.nest.pack_sequence_as(structure, leaves)
         return function(*args, **kwargs)
 
-    return Servable(specs, call, notes=[*renamed_inputs(own, names)])
+    return Servable(specs, call, notes=[*renamed_inputs(names_given, names)])
 
 
 def _traced_as_declared(function: Any) -> Any:
@@ -124,7 +124,7 @@ def _traced_as_declared(function: Any) -> Any:
         with foreign_work(f"{name} could not be traced"):
             return function.get_concrete_function()
     except ExportFailed as error:
-        error.hint = ONCE if "singleton tf.Variable" in error.message else error.hint
+        error.hint = CREATE_ONCE if "singleton tf.Variable" in error.message else error.hint
         raise
 
 

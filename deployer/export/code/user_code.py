@@ -18,24 +18,24 @@ from typing import Any
 from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.runtime import disk_full, reason
 
-SHOWN = 10
+MAX_LISTED = 10
 """How many names an error lists."""
 
 
 @contextmanager
-def imported(place: str) -> Iterator[ModuleType]:
+def imported(module_ref: str) -> Iterator[ModuleType]:
     """The module at `place`, a path ending in `.py` or a dotted name, for as long as the context lasts.
 
     Its folder (for a package: the working folder) is importable meanwhile. What it brought in from there is
     forgotten afterwards, so that the next export sees the files as they are then; no bytecode is left behind.
     """
-    folder = Path(place).parent.resolve() if place.endswith(".py") else Path.cwd()
+    folder = Path(module_ref).parent.resolve() if module_ref.endswith(".py") else Path.cwd()
     known, writes_bytecode = set(sys.modules), sys.dont_write_bytecode
     sys.path.insert(0, str(folder))
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
     try:
-        yield _from_file(Path(place).resolve()) if place.endswith(".py") else _from_package(place)
+        yield _from_file(Path(module_ref).resolve()) if module_ref.endswith(".py") else _from_package(module_ref)
     finally:
         sys.dont_write_bytecode = writes_bytecode
         if str(folder) in sys.path:
@@ -58,14 +58,14 @@ def _from_file(path: Path) -> ModuleType:
         raise SourceNotFound(f"{path} cannot be imported as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    with users_code(f"{path.name} failed while it was imported", path.parent):
+    with user_code(f"{path.name} failed while it was imported", path.parent):
         spec.loader.exec_module(module)
     return module
 
 
 def _from_package(name: str) -> ModuleType:
     try:
-        with users_code(f"{name} failed while it was imported", Path.cwd()):
+        with user_code(f"{name} failed while it was imported", Path.cwd()):
             return importlib.import_module(name)
     except ExportFailed as error:
         if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
@@ -81,7 +81,7 @@ def attribute(module: ModuleType, dotted: str) -> Any:
     value: Any = module
     for name in dotted.split("."):
         if not hasattr(value, name):
-            raise SourceNotFound(f"{_origin(module)} has no {name!r}", hint=_could_be_meant(name, value))
+            raise SourceNotFound(f"{_origin(module)} has no {name!r}", hint=_suggestions(name, value))
         value = getattr(value, name)
     return value
 
@@ -90,29 +90,31 @@ def _origin(module: ModuleType) -> str:
     return str(getattr(module, "__file__", None) or module.__name__)
 
 
-def _could_be_meant(name: str, holder: Any) -> str:
+def _suggestions(name: str, holder: Any) -> str:
     """The names of a module or an object that may be models or make them, the nearest first."""
-    names = [other for other, value in vars(holder).items() if not other.startswith("_") and _is_own(value, holder)]
-    near = difflib.get_close_matches(name, names, n=SHOWN, cutoff=0.5)
-    ordered = (*near, *(other for other in names if other not in near))
-    if not ordered:
+    names = [
+        other for other, value in vars(holder).items() if not other.startswith("_") and _is_defined_in(value, holder)
+    ]
+    near = difflib.get_close_matches(name, names, n=MAX_LISTED, cutoff=0.5)
+    candidates = (*near, *(other for other in names if other not in near))
+    if not candidates:
         return "it has no names that could be meant"
-    more = f" and {len(ordered) - SHOWN} more" if len(ordered) > SHOWN else ""
-    listed = f"it has {', '.join(ordered[:SHOWN])}{more}"
+    more = f" and {len(candidates) - MAX_LISTED} more" if len(candidates) > MAX_LISTED else ""
+    listed = f"it has {', '.join(candidates[:MAX_LISTED])}{more}"
     return f"did you mean {near[0]}? {listed}" if near else listed
 
 
-def _is_own(value: Any, holder: Any) -> bool:
+def _is_defined_in(value: Any, holder: Any) -> bool:
     """Not what a module imports, nor a plain constant."""
     if isinstance(value, (ModuleType, str, bytes, int, float)):
         return False
     is_definition = inspect.isclass(value) or inspect.isroutine(value)
-    home = getattr(holder, "__module__", None) or getattr(holder, "__name__", None)
-    return not is_definition or getattr(value, "__module__", None) == home
+    module_name = getattr(holder, "__module__", None) or getattr(holder, "__name__", None)
+    return not is_definition or getattr(value, "__module__", None) == module_name
 
 
 @contextmanager
-def users_code(what: str, folder: Path) -> Iterator[None]:
+def user_code(what: str, folder: Path) -> Iterator[None]:
     """Run the user's code: an error becomes an ExportFailed with file, line and error of the user's last frame."""
     try:
         yield
@@ -121,17 +123,17 @@ def users_code(what: str, folder: Path) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if disk_full(error):
             raise
-        raise ExportFailed(f"{what}: {_told(error)}{_where(error, folder)}", hint=_way_out(error)) from error
+        raise ExportFailed(f"{what}: {_error_text(error)}{_where(error, folder)}", hint=_hint(error)) from error
 
 
-def _way_out(error: BaseException) -> str | None:
+def _hint(error: BaseException) -> str | None:
     """For code that was written for a TensorFlow of then."""
     if re.search(r"(?i)\bhas no attribute '(estimator|feature_column)'|tf\.?estimator", str(error)):
         return "TensorFlow 2.16 and later have no Estimator: export where tensorflow==2.15.1 is installed"
     return None
 
 
-def _told(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     return f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else reason(error)
 
 
@@ -139,9 +141,9 @@ def _where(error: BaseException, folder: Path) -> str:
     """The last frame that lies in the user's own folder; a SyntaxError has its place in itself."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"\n  {error.filename}, line {error.lineno}: {(error.text or '').strip()}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_users(frame.filename, folder)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_user_file(frame.filename, folder)]
     return f"\n  {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
 
 
-def _is_users(filename: str, folder: Path) -> bool:
+def _is_user_file(filename: str, folder: Path) -> bool:
     return Path(filename).is_relative_to(folder) and "site-packages" not in filename

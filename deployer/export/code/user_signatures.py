@@ -15,7 +15,7 @@ from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest
 from deployer.export.code import tf_modules, wrappers
 from deployer.export.code.tf_modules import Functions
-from deployer.export.code.user_code import attribute, imported, users_code
+from deployer.export.code.user_code import attribute, imported, user_code
 from deployer.export.runtime import foreign_work
 from deployer.export.signature_writer import DEFAULT_SIGNATURE, Traced
 
@@ -30,7 +30,7 @@ _FORMS = (
 
 @contextmanager
 def completed(
-    functions: Functions, model: Any, request: ExportRequest, own: tuple[str, ModuleType] | None = None
+    functions: Functions, model: Any, request: ExportRequest, source_module: tuple[str, ModuleType] | None = None
 ) -> Iterator[Functions]:
     """The functions with all that the request adds; the user's modules stay imported while the context lasts.
 
@@ -39,49 +39,51 @@ def completed(
     with ExitStack() as stack:
         named = {**functions}
         for text in request.signatures:
-            name, function = _found(text, model, own, stack)
+            name, function = _resolve(text, model, source_module, stack)
             with foreign_work(f"the signature {name} could not be traced"):
                 servable = tf_modules.declared(function)
             named[name] = tf_modules.traced(f"the signature {name}", servable)
-        for form in request.serve_as:
-            named[form] = _wrapped(form, named)
+        for wrapper_name in request.serve_as:
+            named[wrapper_name] = _wrapped(wrapper_name, named)
         yield named
 
 
-def _wrapped(form: str, named: Functions) -> Traced:
-    if form in named:
-        raise ExportFailed(f"the model has a signature {form!r} already, which --serve-as {form} would make")
+def _wrapped(wrapper_name: str, named: Functions) -> Traced:
+    if wrapper_name in named:
+        raise ExportFailed(
+            f"the model has a signature {wrapper_name!r} already, which --serve-as {wrapper_name} would make"
+        )
     if DEFAULT_SIGNATURE not in named:
         raise ExportFailed(f"--serve-as wraps {DEFAULT_SIGNATURE}, and the model has {', '.join(named)} only")
     base = named[DEFAULT_SIGNATURE].servable
-    servable = wrappers.wrapped(form, named[DEFAULT_SIGNATURE], base.inputs)
-    original = wrappers.wrapped(form, partial(base.outputs, original=True), base.inputs).call
-    return tf_modules.traced(f"--serve-as {form}", dataclasses.replace(servable, original=original))
+    servable = wrappers.wrapped(wrapper_name, named[DEFAULT_SIGNATURE], base.inputs)
+    original = wrappers.wrapped(wrapper_name, partial(base.outputs, original=True), base.inputs).call
+    return tf_modules.traced(f"--serve-as {wrapper_name}", dataclasses.replace(servable, original=original))
 
 
-def _found(text: str, model: Any, own: tuple[str, ModuleType] | None, stack: ExitStack) -> tuple[str, Any]:
+def _resolve(text: str, model: Any, source_module: tuple[str, ModuleType] | None, stack: ExitStack) -> tuple[str, Any]:
     match = NAMED.fullmatch(text)
-    if match is None or (match["place"] is None and own is None):
+    if match is None or (match["place"] is None and source_module is None):
         raise ExportFailed(f"--signature {text[:80]!r} does not say where its function is", hint=_FORMS)
-    home = _module(match["place"], own, stack)
-    return match["name"], _function(attribute(home, match["function"]), match["function"], model, home)
+    module = _module(match["place"], source_module, stack)
+    return match["name"], _function(attribute(module, match["function"]), match["function"], model, module)
 
 
-def _module(place: str | None, own: tuple[str, ModuleType] | None, stack: ExitStack) -> ModuleType:
-    if own and (place is None or _same(place, own[0])):
-        return own[1]
-    return stack.enter_context(imported(str(place)))
+def _module(module_ref: str | None, source_module: tuple[str, ModuleType] | None, stack: ExitStack) -> ModuleType:
+    if source_module and (module_ref is None or _same(module_ref, source_module[0])):
+        return source_module[1]
+    return stack.enter_context(imported(str(module_ref)))
 
 
-def _same(place: str, other: str) -> bool:
-    return place == other or (place.endswith(".py") and Path(place).resolve() == Path(other).resolve())
+def _same(module_ref: str, other: str) -> bool:
+    return module_ref == other or (module_ref.endswith(".py") and Path(module_ref).resolve() == Path(other).resolve())
 
 
-def _function(found: Any, name: str, model: Any, home: ModuleType) -> Any:
+def _function(function: Any, name: str, model: Any, module: ModuleType) -> Any:
     """The function itself, or what it makes of the model."""
-    if not tf_modules.is_function(found) and callable(found):
-        with users_code(f"{name}(model) failed", Path(getattr(home, "__file__", None) or ".").parent):
-            found = found(model)
-    if not tf_modules.is_function(found) or not tf_modules.declares_inputs(found):
-        raise ExportFailed(f"{name} is no function that says what it takes: {type(found).__name__}", hint=_FORMS)
-    return found
+    if not tf_modules.is_function(function) and callable(function):
+        with user_code(f"{name}(model) failed", Path(getattr(module, "__file__", None) or ".").parent):
+            function = function(model)
+    if not tf_modules.is_function(function) or not tf_modules.declares_inputs(function):
+        raise ExportFailed(f"{name} is no function that says what it takes: {type(function).__name__}", hint=_FORMS)
+    return function

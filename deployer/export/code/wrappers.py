@@ -10,23 +10,23 @@ from deployer.export.runtime import tensorflow
 from deployer.export.signature_writer import Servable
 from deployer.results.model import TensorSpec
 
-CARRIED = frozenset({"float32", "int64", "string"})
+FEATURE_DTYPES = frozenset({"float32", "int64", "string"})
 """The dtypes that a feature of a `tf.Example` can have."""
 CHANNELS = (1, 3, 4)
 
 
-def wrapped(form: str, function: Any, inputs: Sequence[TensorSpec]) -> Servable:
+def wrapped(wrapper_name: str, function: Any, inputs: Sequence[TensorSpec]) -> Servable:
     """The function behind the form: `examples` or `jpeg`. Raises ExportFailed where its inputs do not allow that."""
     makers: Mapping[str, Callable[[Any, Sequence[TensorSpec]], Servable]] = {"examples": _examples, "jpeg": _jpeg}
-    if form not in makers:
-        raise ExportFailed(f"--serve-as {form!r:.40} is not known", hint=f"known are {', '.join(makers)}")
-    return makers[form](function, inputs)
+    if wrapper_name not in makers:
+        raise ExportFailed(f"--serve-as {wrapper_name!r:.40} is not known", hint=f"known are {', '.join(makers)}")
+    return makers[wrapper_name](function, inputs)
 
 
 def _examples(function: Any, inputs: Sequence[TensorSpec]) -> Servable:
     """Each input is a feature of its name, as long as one row of it."""
     tf = tensorflow()
-    features = {spec.name: tf.io.FixedLenFeature(_row(spec), _carrier(spec)) for spec in inputs}
+    features = {spec.name: tf.io.FixedLenFeature(_row(spec), _feature_dtype(spec)) for spec in inputs}
 
     def call(feed: Mapping[str, Any]) -> Any:
         parsed = tf.io.parse_example(feed["examples"], features)
@@ -46,8 +46,8 @@ def _row(spec: TensorSpec) -> list[int]:
     return [size for size in spec.shape[1:] if size is not None]
 
 
-def _carrier(spec: TensorSpec) -> str:
-    if spec.dtype in CARRIED:
+def _feature_dtype(spec: TensorSpec) -> str:
+    if spec.dtype in FEATURE_DTYPES:
         return spec.dtype
     return "float32" if "float" in spec.dtype else "int64"
 

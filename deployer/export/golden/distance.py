@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from deployer.export.golden.golden_set import answer
-from deployer.export.golden.session import Refused, Running, loaded
+from deployer.export.golden.session import InputRefused, LoadedModel, loaded
 from deployer.export.runtime import stdout_on_stderr
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import Model
@@ -37,12 +37,14 @@ def measure(before: Model, after: Model) -> Numbers:
     return Numbers(len(cases), _distances(answers, random), refused, old, new)
 
 
-Answered = tuple[GoldenCase, Mapping[str, Any]]
+AnsweredCase = tuple[GoldenCase, Mapping[str, Any]]
 
 
-def _answers(model: Running, after: Model, cases: Sequence[GoldenCase]) -> tuple[list[Answered], tuple[str, ...]]:
+def _answers(
+    model: LoadedModel, after: Model, cases: Sequence[GoldenCase]
+) -> tuple[list[AnsweredCase], tuple[str, ...]]:
     """What the version says, and for each signature that refuses a question the first reason."""
-    answered: list[Answered] = []
+    answered_cases: list[AnsweredCase] = []
     refused: dict[str, str] = {}
     for case in cases:
         signature = after.signature(case.signature)
@@ -50,30 +52,30 @@ def _answers(model: Running, after: Model, cases: Sequence[GoldenCase]) -> tuple
             refused.setdefault(case.signature, "it has other inputs" if signature else "the signature is gone")
             continue
         try:
-            answered.append((case, answer(model, signature, case.inputs)))
-        except Refused as error:
+            answered_cases.append((case, answer(model, signature, case.inputs)))
+        except InputRefused as error:
             refused.setdefault(case.signature, str(error))
-    return answered, tuple(f"{name}: {reason}" for name, reason in refused.items())
+    return answered_cases, tuple(f"{name}: {reason}" for name, reason in refused.items())
 
 
-def _milliseconds(model: Running, version: Model, cases: Sequence[GoldenCase]) -> float | None:
+def _milliseconds(model: LoadedModel, version: Model, cases: Sequence[GoldenCase]) -> float | None:
     """The median time of a golden question, after one round that does not count."""
-    taken = []
+    durations = []
     for round_number in range(ROUNDS + 1):
         for case in cases:
             signature = version.signature(case.signature)
             if signature is None:
                 continue
-            began = time.perf_counter()
+            started = time.perf_counter()
             answer(model, signature, case.inputs)
             if round_number:
-                taken.append((time.perf_counter() - began) * 1000)
-    return round(statistics.median(taken), 3) if taken else None
+                durations.append((time.perf_counter() - started) * 1000)
+    return round(statistics.median(durations), 3) if durations else None
 
 
-def _distances(answered: Sequence[Answered], random: set[str]) -> tuple[OutputDistance, ...]:
+def _distances(answered_cases: Sequence[AnsweredCase], random: set[str]) -> tuple[OutputDistance, ...]:
     pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
-    for case, outputs in answered:
+    for case, outputs in answered_cases:
         for name in sorted(case.outputs.keys() & outputs.keys()):
             pairs.setdefault((case.signature, name), []).append((case.outputs[name], outputs[name]))
     return tuple(
@@ -93,7 +95,7 @@ def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, 
     detail = next((fault for fault in faults if fault), "")
     if not all(map(_comparable, pairs)):
         return OutputDistance(signature, output, None, None, sum(map(bool, faults)), len(pairs), detail)
-    flat = np.concatenate([_apart(old, new).ravel() for old, new in pairs])
+    flat = np.concatenate([_absolute_distances(old, new).ravel() for old, new in pairs])
     finite = flat[np.isfinite(flat)]
     worst, mean = (float(finite.max()), float(finite.mean())) if finite.size else (None, None)
     return OutputDistance(signature, output, worst, mean, int((flat != 0).sum()), count, detail)
@@ -105,12 +107,12 @@ def _comparable(pair: tuple[Any, Any]) -> bool:
     return old.shape == new.shape and {old.dtype.kind, new.dtype.kind} <= NUMERIC
 
 
-def _apart(old: Any, new: Any) -> Any:
+def _absolute_distances(old: Any, new: Any) -> Any:
     """Absolute distances; equal infinities and two NaN are no distance apart, a number and a NaN endlessly far."""
     import numpy as np
 
-    wide = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
-    a, b = old.astype(wide), new.astype(wide)
+    dtype = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
+    a, b = old.astype(dtype), new.astype(dtype)
     with np.errstate(invalid="ignore", over="ignore"):
-        apart = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
-    return np.where(np.isnan(apart), np.inf, apart)
+        distances = np.where((a == b) | (np.isnan(a) & np.isnan(b)), 0.0, np.abs(a - b))
+    return np.where(np.isnan(distances), np.inf, distances)

@@ -16,7 +16,7 @@ from deployer.savedmodel import lfs_pointers
 from deployer.verification import golden
 
 MAX_EXAMPLES = 32
-LARGEST_FILE = 1 << 29
+MAX_FILE_BYTES = 1 << 29
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 
@@ -47,8 +47,8 @@ def _file(path: Path) -> Content:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
         raise GoldenError(f"{path}: examples are read from {', '.join(READERS)}, and from folders of images")
-    if path.stat().st_size > LARGEST_FILE:
-        raise GoldenError(f"{path} is larger than {LARGEST_FILE >> 20} MB: {MAX_EXAMPLES} examples are enough")
+    if path.stat().st_size > MAX_FILE_BYTES:
+        raise GoldenError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB: {MAX_EXAMPLES} examples are enough")
     return reader(path)
 
 
@@ -61,8 +61,8 @@ def _folder(folder: Path) -> Content:
     images = image_files(folder)
     if not images:
         raise GoldenError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
-    if sum(path.stat().st_size for path in images[:MAX_EXAMPLES]) > LARGEST_FILE:
-        raise GoldenError(f"the images of {folder} are larger than {LARGEST_FILE >> 20} MB")
+    if sum(path.stat().st_size for path in images[:MAX_EXAMPLES]) > MAX_FILE_BYTES:
+        raise GoldenError(f"the images of {folder} are larger than {MAX_FILE_BYTES >> 20} MB")
     return Content(images=images[:MAX_EXAMPLES], found=len(images))
 
 
@@ -124,8 +124,8 @@ def _npz(path: Path) -> Content:
     import numpy as np
 
     with zipfile.ZipFile(path) as archive:
-        if sum(item.file_size for item in archive.infolist()) > LARGEST_FILE:
-            raise GoldenError(f"{path} unpacks to more than {LARGEST_FILE >> 20} MB")
+        if sum(item.file_size for item in archive.infolist()) > MAX_FILE_BYTES:
+            raise GoldenError(f"{path} unpacks to more than {MAX_FILE_BYTES >> 20} MB")
     with np.load(path, allow_pickle=False) as arrays:
         return Content(columns={name: arrays[name] for name in arrays.files})
 

@@ -12,33 +12,33 @@ from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, Content
 from deployer.export.golden.string_inputs import Feature
-from deployer.export.runtime import part, reason, tensorflow
+from deployer.export.runtime import reason, tensorflow, tf_module
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors
 
 Features = Sequence[Feature]
 
 
-def rows(where: Path, held: Content, signature: Signature, features: Features) -> Sequence[Any] | None:
+def rows(source_label: Path, parsed: Content, signature: Signature, features: Features) -> Sequence[Any] | None:
     """One value, or one dict by input, for each example; None for columns. Raises GoldenError."""
-    if held.serialized is not None:
-        return _each(where, held.serialized, lambda record: _of_record(signature, record))
-    if held.features is not None:
-        return _each(where, held.features, lambda row: _of_features(signature, features, row))
-    if held.cells is not None:
-        return _each(where, held.cells, lambda row: _of_cells(signature, features, row))
-    if held.images is not None:
-        return _each(where, held.images, lambda image: _of_image(signature, image))
-    return held.rows
+    if parsed.serialized is not None:
+        return _each(source_label, parsed.serialized, lambda record: _of_record(signature, record))
+    if parsed.features is not None:
+        return _each(source_label, parsed.features, lambda row: _of_features(signature, features, row))
+    if parsed.cells is not None:
+        return _each(source_label, parsed.cells, lambda row: _of_cells(signature, features, row))
+    if parsed.images is not None:
+        return _each(source_label, parsed.images, lambda image: _of_image(signature, image))
+    return parsed.rows
 
 
-def _each(where: Path, items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
+def _each(source_label: Path, items: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
     found = []
-    for place, item in enumerate(items[:MAX_EXAMPLES], 1):
+    for position, item in enumerate(items[:MAX_EXAMPLES], 1):
         try:
             found.append(read(item))
         except (MalformedTensor, ValueError) as error:  # noqa: PERF203 - the place goes with the reason
-            raise GoldenError(f"{where}, example {place}: {error}") from error
+            raise GoldenError(f"{source_label}, example {position}: {error}") from error
     return found
 
 
@@ -52,10 +52,10 @@ def _only_string(signature: Signature) -> str | None:
 
 def _of_record(signature: Signature, record: bytes) -> dict[str, Any]:
     """The record as it stands where the signature takes strings; else its features are the inputs."""
-    held = tf_examples.features(tf_examples.parse(record))
+    parsed = tf_examples.features(tf_examples.parse(record))
     if name := _only_string(signature):
         return {name: record}
-    return {spec.name: _shaped(held[spec.name], spec) for spec in signature.inputs if spec.name in held}
+    return {spec.name: _shaped(parsed[spec.name], spec) for spec in signature.inputs if spec.name in parsed}
 
 
 def _shaped(values: list[Any], spec: TensorSpec) -> Any:
@@ -73,7 +73,7 @@ def _nested(values: list[Any], shape: list[int]) -> Any:
     if not shape:
         return values[0]
     step = len(values) // shape[0] if shape[0] else 0
-    return [_nested(values[place * step : (place + 1) * step], shape[1:]) for place in range(shape[0])]
+    return [_nested(values[position * step : (position + 1) * step], shape[1:]) for position in range(shape[0])]
 
 
 def _of_features(signature: Signature, features: Features, row: Any) -> dict[str, bytes]:
@@ -95,8 +95,8 @@ def _of_cells(signature: Signature, features: Features, row: Mapping[str, str]) 
     name = _only_string(signature)
     if name is not None and set(row) != {name}:
         dtypes = {feature.name: feature.dtype for feature in features}
-        held = {key: [_cell(key, text, dtypes.get(key))] for key, text in row.items() if text}
-        return {name: tf_examples.build(held, dtypes)}
+        parsed = {key: [_cell(key, text, dtypes.get(key))] for key, text in row.items() if text}
+        return {name: tf_examples.build(parsed, dtypes)}
     specs = {spec.name: spec for spec in signature.inputs}
     return {key: _input_cell(key, text, specs.get(key)) for key, text in row.items()}
 
@@ -134,7 +134,7 @@ def _pixels(path: Path, spec: TensorSpec) -> Any:
     height, width, channels = (*spec.shape[1:], 1)[:3] if spec.shape else (None, None, 1)
     try:
         pixels = _decoded(path, channels, (height, width)).round().clip(0, 255)
-    except part("tensorflow.python.framework.errors").OpError as error:
+    except tf_module("tensorflow.python.framework.errors").OpError as error:
         raise MalformedTensor(f"{path.name} is no image that TensorFlow decodes: {reason(error)}") from error
     pixels = pixels[..., 0] if spec.shape and len(spec.shape) == 3 else pixels
     kind = tensors.numpy_dtype(spec.dtype).kind
@@ -144,6 +144,6 @@ def _pixels(path: Path, spec: TensorSpec) -> Any:
 def _decoded(path: Path, channels: int | None, size: tuple[int | None, int | None]) -> Any:
     """Height, width and channels; of the size asked for where both sides are given."""
     tf = tensorflow()
-    with part("tensorflow.python.eager.context").eager_mode():
+    with tf_module("tensorflow.python.eager.context").eager_mode():
         image = tf.io.decode_image(path.read_bytes(), channels=channels or 0, expand_animations=False)
         return (image if None in size else tf.image.resize(image, size)).numpy()

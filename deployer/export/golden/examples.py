@@ -20,53 +20,55 @@ Feed = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Given:
+class ExampleSet:
     """Feeds for one signature; `found` examples were in the file, `kept` are used."""
 
     signature: str
     feeds: tuple[Feed, ...]
-    found: int
+    rows_found: int
     kept: int
 
 
 def read(
     path: Path, signatures: Sequence[Signature], features: Callable[[Signature], Sequence[Feature]] = lambda _: ()
-) -> Given:
+) -> ExampleSet:
     """The examples as feeds of the signature that they are for. Raises GoldenError naming input, want and got.
 
     `features` says which features of a tf.Example a signature parses, where it does.
     """
-    held = content(path)
-    signature = _signature(path, held.signature, signatures)
-    found = rows(path, held, signature, features(signature))
-    if found is not None:
-        return _from_rows(path, signature, found, held.found)
-    return _from_columns(path, signature, held.columns)
+    parsed = content(path)
+    signature = _signature(path, parsed.signature, signatures)
+    rows_found = rows(path, parsed, signature, features(signature))
+    if rows_found is not None:
+        return _from_rows(path, signature, rows_found, parsed.found)
+    return _from_columns(path, signature, parsed.columns)
 
 
 def _signature(path: Path, name: str | None, signatures: Sequence[Signature]) -> Signature:
     by_name = {signature.name: signature for signature in signatures}
     is_default = DEFAULT_SIGNATURE in by_name or len(by_name) != 1
-    wanted = name or (DEFAULT_SIGNATURE if is_default else next(iter(by_name)))
-    if wanted not in by_name:
+    expected = name or (DEFAULT_SIGNATURE if is_default else next(iter(by_name)))
+    if expected not in by_name:
         raise GoldenError(
-            f"{path} is for the signature {wanted!r}; the model has {', '.join(by_name) or 'none'}",
+            f"{path} is for the signature {expected!r}; the model has {', '.join(by_name) or 'none'}",
             hint='name one in the file: {"signature_name": ..., "instances": [...]}',
         )
-    return by_name[wanted]
+    return by_name[expected]
 
 
 # Rows: one example each
 
 
-def _from_rows(path: Path, signature: Signature, given: Sequence[Any], found: int) -> Given:
-    if not given:
+def _from_rows(path: Path, signature: Signature, user_examples: Sequence[Any], rows_found: int) -> ExampleSet:
+    if not user_examples:
         raise GoldenError(f"{path} holds no examples")
-    singles = [_row(f"{path}, example {place}", signature, row) for place, row in enumerate(given[:MAX_EXAMPLES], 1)]
+    singles = [
+        _row(f"{path}, example {place}", signature, row) for place, row in enumerate(user_examples[:MAX_EXAMPLES], 1)
+    ]
     shapes = {tuple((name, array.shape) for name, array in single.items()) for single in singles}
     if len(shapes) > 1 or not signature.inputs:
-        return Given(signature.name, tuple(singles), found, len(singles))
-    return _from_table(path, signature, _stacked(singles), found)
+        return ExampleSet(signature.name, tuple(singles), rows_found, len(singles))
+    return _from_table(path, signature, _stacked(singles), rows_found)
 
 
 def _stacked(singles: Sequence[Feed]) -> Feed:
@@ -87,15 +89,15 @@ def _inner(shape: Shape) -> Shape:
 
 def _named(where: str, signature: Signature, value: Any, *, of_a_row: bool = False) -> Mapping[str, Any]:
     """Values by input name; the name may be left out where there is only one input."""
-    wanted = {spec.name for spec in signature.inputs}
-    if isinstance(value, dict) and set(value) == wanted:
+    expected = {spec.name for spec in signature.inputs}
+    if isinstance(value, dict) and set(value) == expected:
         return value
     is_bare = not isinstance(value, dict) or (of_a_row and set(value) == {"b64"}) or set(value) == {"arr_0"}
-    if len(wanted) == 1 and is_bare:
-        return {next(iter(wanted)): value["arr_0"] if isinstance(value, dict) and "arr_0" in value else value}
+    if len(expected) == 1 and is_bare:
+        return {next(iter(expected)): value["arr_0"] if isinstance(value, dict) and "arr_0" in value else value}
     if not isinstance(value, dict):
-        raise GoldenError(f"{where}: {signature.name} takes {_listed(wanted)} by name, got {type(value).__name__}")
-    raise GoldenError(f"{where}: {signature.name} takes {_listed(wanted)}, got {_listed(value)}")
+        raise GoldenError(f"{where}: {signature.name} takes {_listed(expected)} by name, got {type(value).__name__}")
+    raise GoldenError(f"{where}: {signature.name} takes {_listed(expected)}, got {_listed(value)}")
 
 
 def _listed(names: Any) -> str:
@@ -105,7 +107,7 @@ def _listed(names: Any) -> str:
 # Columns: a batch for each input
 
 
-def _from_columns(path: Path, signature: Signature, value: Any) -> Given:
+def _from_columns(path: Path, signature: Signature, value: Any) -> ExampleSet:
     columns = _named(str(path), signature, value)
     table = {spec.name: _array(str(path), spec, columns[spec.name], spec.shape) for spec in signature.inputs}
     sizes = {spec.name: table[spec.name].shape[0] for spec in signature.inputs if _is_batched(spec, table)}
@@ -114,18 +116,18 @@ def _from_columns(path: Path, signature: Signature, value: Any) -> Given:
     return _from_table(path, signature, table, next(iter(sizes.values()), 1))
 
 
-def _from_table(path: Path, signature: Signature, table: Feed, found: int) -> Given:
+def _from_table(path: Path, signature: Signature, table: Feed, rows_found: int) -> ExampleSet:
     """The first example alone and then all, as far as they are kept: two batch sizes."""
-    if found == 0:
+    if rows_found == 0:
         raise GoldenError(f"{path} holds no examples")
     for spec in signature.inputs:
         _check_shape(str(path), spec, table[spec.name].shape, spec.shape)
     if not signature.inputs or not all(_is_batched(spec, table) for spec in signature.inputs):
-        return Given(signature.name, (table,), found, found)
-    here = next(len(array) for array in table.values())
-    kept = min(here, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * here // max(1, sum(map(size_of, table.values())))))
+        return ExampleSet(signature.name, (table,), rows_found, rows_found)
+    row_count = next(len(array) for array in table.values())
+    kept = min(row_count, MAX_EXAMPLES, max(1, MAX_FEED_BYTES * row_count // max(1, sum(map(size_of, table.values())))))
     feeds = [{name: array[:count] for name, array in table.items()} for count in sorted({1, kept})]
-    return Given(signature.name, tuple(feeds), found, kept)
+    return ExampleSet(signature.name, tuple(feeds), rows_found, kept)
 
 
 def _is_batched(spec: TensorSpec, table: Feed) -> bool:
@@ -152,7 +154,10 @@ def _array(where: str, spec: TensorSpec, value: Any, shape: Shape) -> Any:
     return array
 
 
-def _check_shape(where: str, spec: TensorSpec, got: tuple[int, ...], want: Shape) -> None:
-    fits = want is None or (len(want) == len(got) and all(a is None or a == b for a, b in zip(want, got, strict=True)))
+def _check_shape(where: str, spec: TensorSpec, actual_shape: tuple[int, ...], expected_shape: Shape) -> None:
+    fits = expected_shape is None or (
+        len(expected_shape) == len(actual_shape)
+        and all(a is None or a == b for a, b in zip(expected_shape, actual_shape, strict=True))
+    )
     if not fits:
-        raise GoldenError(f"{where}: input {spec.name!r} wants {spec}, got the shape {list(got)}")
+        raise GoldenError(f"{where}: input {spec.name!r} wants {spec}, got the shape {list(actual_shape)}")

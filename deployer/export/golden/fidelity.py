@@ -11,62 +11,69 @@ from deployer.savedmodel.tensors import dtype_of
 from deployer.verification import golden
 from deployer.verification.golden import DEFAULT_TOLERANCE, GoldenCase, Tolerance
 
-FINE = 1e-3
-COARSE = 5e-2
+FULL_PRECISION_SHARE = 1e-3
+HALF_PRECISION_SHARE = 5e-2
 """How far a value may be off, as a part of the largest value of its output: the same numbers are summed up in another
 order, and in half precision they lie far apart. What is wrong is off by more."""
-BY_PYTHON = (
+TRACED_PYTHON_HINT = (
     "what Python computes while a model is traced stays as it was then: compute it with TensorFlow ops, from "
     "tf.shape(x) and tf.Variable"
 )
 
 
 def check(
-    signature: Signature, asked: GoldenCase, saved: GoldenCase, random: Collection[str], *, halves: bool = False
+    signature: Signature,
+    source_case: GoldenCase,
+    saved_case: GoldenCase,
+    random: Collection[str],
+    *,
+    half_precision: bool = False,
 ) -> None:
     """Raises SourceDiffers when the saved model's answer is not the source model's. `random` outputs are compared by
     shape and dtype; `halves` says that the model computes in half precision."""
-    for name in sorted(asked.outputs.keys() & saved.outputs.keys()):
-        want, got = asked.outputs[name], saved.outputs[name]
+    for name in sorted(source_case.outputs.keys() & saved_case.outputs.keys()):
+        expected, actual = source_case.outputs[name], saved_case.outputs[name]
         is_random = f"{signature.name}/{name}" in random
-        fault = golden.compare(want, got, tolerance(want, halves=halves), shape_only=is_random).fault
+        fault = golden.compare(
+            expected, actual, tolerance(expected, half_precision=half_precision), shape_only=is_random
+        ).fault
         if fault:
-            raise differs(signature, asked, f"output {name!r}: {fault}")
+            raise differs_error(signature, source_case, f"output {name!r}: {fault}")
 
 
-def differs(signature: Signature, asked: GoldenCase, what: str) -> SourceDiffers:
+def differs_error(signature: Signature, source_case: GoldenCase, difference: str) -> SourceDiffers:
     """The error, with the inputs that show the difference and the way out."""
-    inputs = ", ".join(f"{name}: {dtype_of(array)}{list(array.shape)}" for name, array in asked.inputs.items())
+    inputs = ", ".join(f"{name}: {dtype_of(array)}{list(array.shape)}" for name, array in source_case.inputs.items())
     return SourceDiffers(
         f"the saved model does not answer as the source model does: signature {signature.name}, "
-        f"asked with {inputs or 'no input'}: {what}",
-        hint=_way_out(signature, asked),
+        f"asked with {inputs or 'no input'}: {difference}",
+        hint=_hint(signature, source_case),
     )
 
 
-def tolerance(want: Any, *, halves: bool) -> Tolerance:
+def tolerance(expected: Any, *, half_precision: bool) -> Tolerance:
     """How far another order of computing may take an answer away from this one."""
     import numpy as np
 
-    dtype = dtype_of(want)
-    if dtype not in DEFAULT_TOLERANCE or not want.size:
+    dtype = dtype_of(expected)
+    if dtype not in DEFAULT_TOLERANCE or not expected.size:
         return Tolerance()
-    sizes = np.abs(want.astype(np.complex128 if want.dtype.kind == "c" else np.float64))
+    sizes = np.abs(expected.astype(np.complex128 if expected.dtype.kind == "c" else np.float64))
     largest = float(sizes[np.isfinite(sizes)].max(initial=0.0))
-    share = COARSE if halves else FINE
+    share = HALF_PRECISION_SHARE if half_precision else FULL_PRECISION_SHARE
     return Tolerance(share, max(Tolerance().of(dtype)[1], share * largest))
 
 
-def _way_out(signature: Signature, asked: GoldenCase) -> str:
+def _hint(signature: Signature, source_case: GoldenCase) -> str:
     open_inputs = [spec for spec in signature.inputs if spec.shape and None in spec.shape[1:]]
     if not open_inputs:
-        return BY_PYTHON
-    fixed = " ".join(f"--input '{spec.name}:{_fixed(spec, asked)}'" for spec in signature.inputs)
-    return f"a fixed length may be right: {fixed}; {BY_PYTHON}"
+        return TRACED_PYTHON_HINT
+    fixed = " ".join(f"--input '{spec.name}:{_fixed(spec, source_case)}'" for spec in signature.inputs)
+    return f"a fixed length may be right: {fixed}; {TRACED_PYTHON_HINT}"
 
 
-def _fixed(spec: TensorSpec, asked: GoldenCase) -> TensorSpec:
+def _fixed(spec: TensorSpec, source_case: GoldenCase) -> TensorSpec:
     """The input with the lengths that it was asked with; its batch stays as it is."""
-    shape: Sequence[int | None] = asked.inputs[spec.name].shape
+    shape: Sequence[int | None] = source_case.inputs[spec.name].shape
     first = spec.shape[:1] if spec.shape else ()
     return TensorSpec(spec.name, spec.dtype, (*first, *shape[len(first) :]))

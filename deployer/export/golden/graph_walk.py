@@ -9,7 +9,7 @@ from typing import Any
 
 from deployer.savedmodel.graph_defs import called_functions, node_name
 
-WRITING = re.compile(
+MUTATING_OPS = re.compile(
     r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"
 )
 """Ops that change what a variable, a table or a queue holds."""
@@ -22,43 +22,44 @@ class Walk:
 
     nodes: Mapping[str, Any]
     functions: Mapping[str, Any]
-    found: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
-    called: set[str] = field(default_factory=set)
+    visited: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
+    called_functions: set[str] = field(default_factory=set)
 
-    def backwards(self, outputs: Sequence[str]) -> None:
+    def walk_back(self, outputs: Sequence[str]) -> None:
         """Everything before these tensors."""
         seen: set[str] = set()
-        waiting = [node_name(name) for name in outputs]
-        while waiting:
-            name = waiting.pop()
+        pending = [node_name(name) for name in outputs]
+        while pending:
+            name = pending.pop()
             if name in seen or name not in self.nodes:
                 continue
             seen.add(name)
             self._visit(self.nodes[name], self.nodes)
-            waiting += [node_name(source) for source in self.nodes[name].input]
+            pending += [node_name(source) for source in self.nodes[name].input]
 
-    def _visit(self, node: Any, beside: Mapping[str, Any]) -> None:
-        waiting = [(node, beside)]
-        while waiting:
-            node, beside = waiting.pop()
-            self.found.append((node, beside))
+    def _visit(self, node: Any, scope: Mapping[str, Any]) -> None:
+        pending = [(node, scope)]
+        while pending:
+            node, scope = pending.pop()
+            self.visited.append((node, scope))
             for name in called_functions(node):
-                if name not in self.called and name in self.functions:
-                    self.called.add(name)
+                if name not in self.called_functions and name in self.functions:
+                    self.called_functions.add(name)
                     inner = {child.name: child for child in self.functions[name].node_def}
-                    waiting += ((child, inner) for child in inner.values())
+                    pending += ((child, inner) for child in inner.values())
 
 
-def behind(meta_graph: Any, definition: Any) -> Walk:
+def walk_signature(meta_graph: Any, definition: Any) -> Walk:
     """All that the outputs of a SignatureDef hang on."""
     graph = meta_graph.graph_def
     walk = Walk(
-        {node.name: node for node in graph.node}, {found.signature.name: found for found in graph.library.function}
+        {node.name: node for node in graph.node},
+        {visited.signature.name: visited for visited in graph.library.function},
     )
-    walk.backwards([info.name for info in definition.outputs.values()])
+    walk.walk_back([info.name for info in definition.outputs.values()])
     return walk
 
 
-def writes(meta_graph: Any, definition: Any) -> bool:
+def mutates_state(meta_graph: Any, definition: Any) -> bool:
     """Whether asking a SignatureDef changes what the model remembers."""
-    return any(WRITING.search(node.op) for node, _ in behind(meta_graph, definition).found)
+    return any(MUTATING_OPS.search(node.op) for node, _ in walk_signature(meta_graph, definition).visited)

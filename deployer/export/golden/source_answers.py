@@ -17,16 +17,16 @@ from deployer.errors import DeployerError
 from deployer.export.base import ExportRequest
 from deployer.export.golden import examples, synthetic_inputs
 from deployer.export.golden.examples import Feed
-from deployer.export.golden.session import Declared, Refused, as_array, declared
-from deployer.export.runtime import disk_full, foreign_work, part, tensorflow
+from deployer.export.golden.session import DeclaredModel, InputRefused, as_array, declared
+from deployer.export.runtime import disk_full, foreign_work, tensorflow, tf_module
 from deployer.export.signature_writer import DEFAULT_SIGNATURE, Servable, Traced
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import reader
 from deployer.verification.golden import GoldenCase
 
-Ask = Callable[[Feed], dict[str, Any]]
+SourceCall = Callable[[Feed], dict[str, Any]]
 """Arrays by input name to arrays by output name; it may raise anything."""
-NOT_ASKED = "this kind of source cannot be asked"
+CANNOT_RUN = "this kind of source cannot be asked"
 
 
 @dataclass(frozen=True)
@@ -39,21 +39,21 @@ class SourceAnswers:
     """
 
     cases: tuple[GoldenCase, ...] = ()
-    refused: tuple[tuple[GoldenCase, str], ...] = ()
-    not_asked: Mapping[str, str] = field(default_factory=dict)
-    otherwise: str = NOT_ASKED
+    refusals: tuple[tuple[GoldenCase, str], ...] = ()
+    unavailable: Mapping[str, str] = field(default_factory=dict)
+    default_reason: str = CANNOT_RUN
     notes: tuple[str, ...] = ()
 
     def of(self, signature: str) -> list[GoldenCase]:
         """The questions of one signature; outputs are empty where the source model refused."""
-        refused = [case for case, _ in self.refused if case.signature == signature]
-        return [case for case in self.cases if case.signature == signature] + refused
+        refusals = [case for case, _ in self.refusals if case.signature == signature]
+        return [case for case in self.cases if case.signature == signature] + refusals
 
-    def why_not(self, signature: str) -> str:
+    def reason_for(self, signature: str) -> str:
         """Why a signature without answers was not asked."""
-        return self.not_asked.get(signature, self.otherwise)
+        return self.unavailable.get(signature, self.default_reason)
 
-    def also_as(self, name: str) -> SourceAnswers:
+    def with_alias(self, name: str) -> SourceAnswers:
         """The same where `serving_default` is another name of the signature."""
         again = [dataclasses.replace(case, signature=DEFAULT_SIGNATURE) for case in self.of(name) if case.outputs]
         others = (case for case in self.cases if case.signature != DEFAULT_SIGNATURE)
@@ -63,78 +63,84 @@ class SourceAnswers:
 _answers: dict[Path, SourceAnswers] = {}
 
 
-def ask(target: Path, asks: Mapping[str, Ask], request: ExportRequest) -> None:
+def run_source(target: Path, calls: Mapping[str, SourceCall], request: ExportRequest) -> None:
     """Ask the source of the SavedModel in `target` by signature name, and keep the answers for `taken`."""
     model = declared(target)
     signatures = reader.read(target).signatures
-    given = _given(model, signatures, request.examples)
-    found = [
-        _asked(model, signature, asks[signature.name], given) for signature in signatures if signature.name in asks
+    user_examples = _read_examples(model, signatures, request.examples)
+    answers = [
+        _run_signature(model, signature, calls[signature.name], user_examples)
+        for signature in signatures
+        if signature.name in calls
     ]
     _answers[target] = SourceAnswers(
-        tuple(case for each in found for case in each.cases),
-        tuple(case for each in found for case in each.refused),
-        {name: why for each in found for name, why in each.not_asked.items()},
-        notes=tuple(note for each in found for note in each.notes),
+        tuple(case for each in answers for case in each.cases),
+        tuple(case for each in answers for case in each.refusals),
+        {name: why for each in answers for name, why in each.unavailable.items()},
+        notes=tuple(note for each in answers for note in each.notes),
     )
 
 
-def taken(target: Path) -> SourceAnswers | None:
+def pop_answers(target: Path) -> SourceAnswers | None:
     """The answers that were kept for a SavedModel, once; None where its source was not asked."""
     return _answers.pop(target, None)
 
 
-def _given(model: Declared, signatures: Sequence[Signature], file: Path | None) -> examples.Given | None:
+def _read_examples(
+    model: DeclaredModel, signatures: Sequence[Signature], file: Path | None
+) -> examples.ExampleSet | None:
     if file is None:
         return None
-    return examples.read(file, signatures, lambda signature: model.wanted(signature.name).features)
+    return examples.read(file, signatures, lambda signature: model.string_format(signature.name).features)
 
 
-def _asked(model: Declared, signature: Signature, ask_it: Ask, given: examples.Given | None) -> SourceAnswers:
+def _run_signature(
+    model: DeclaredModel, signature: Signature, call: SourceCall, user_examples: examples.ExampleSet | None
+) -> SourceAnswers:
     name = signature.name
-    if given and given.signature == name:
-        return _asked_given(name, given.feeds, ask_it)
+    if user_examples and user_examples.signature == name:
+        return _run_examples(name, user_examples.feeds, call)
     try:
-        found = synthetic_inputs.answered(signature, lambda feed: _answer(ask_it, feed), model.wanted(name))
-    except Refused as error:
-        return SourceAnswers(not_asked={name: f"the source model did not answer: {error}"})
-    cases = tuple(GoldenCase(name, feed, outputs) for feed, outputs in found.answered)
-    return SourceAnswers(cases, notes=tuple(found.notes))
+        answers = synthetic_inputs.accepted(signature, lambda feed: _answer(call, feed), model.string_format(name))
+    except InputRefused as error:
+        return SourceAnswers(unavailable={name: f"the source model did not answer: {error}"})
+    cases = tuple(GoldenCase(name, feed, outputs) for feed, outputs in answers.answers)
+    return SourceAnswers(cases, notes=tuple(answers.notes))
 
 
-def _asked_given(name: str, feeds: Sequence[Feed], ask_it: Ask) -> SourceAnswers:
+def _run_examples(name: str, feeds: Sequence[Feed], call: SourceCall) -> SourceAnswers:
     cases: list[GoldenCase] = []
-    refused: list[tuple[GoldenCase, str]] = []
+    refusals: list[tuple[GoldenCase, str]] = []
     for feed in feeds:
         try:
-            cases.append(GoldenCase(name, feed, _answer(ask_it, feed)))
-        except Refused as error:  # noqa: PERF203 - a refusal is an expected answer
-            refused.append((GoldenCase(name, feed, {}), str(error)))
-    told = {name: f"the source model did not answer the examples: {refused[0][1]}"} if refused else {}
-    return SourceAnswers(tuple(cases), tuple(refused), told)
+            cases.append(GoldenCase(name, feed, _answer(call, feed)))
+        except InputRefused as error:  # noqa: PERF203 - a refusal is an expected answer
+            refusals.append((GoldenCase(name, feed, {}), str(error)))
+    reasons = {name: f"the source model did not answer the examples: {refusals[0][1]}"} if refusals else {}
+    return SourceAnswers(tuple(cases), tuple(refusals), reasons)
 
 
-def _answer(ask_it: Ask, feed: Feed) -> dict[str, Any]:
+def _answer(call: SourceCall, feed: Feed) -> dict[str, Any]:
     try:
         with foreign_work("asked"):
-            return ask_it(feed)
+            return call(feed)
     except DeployerError as error:
-        raise Refused(error.message.removeprefix("asked: ")) from error
+        raise InputRefused(error.message.removeprefix("asked: ")) from error
 
 
-def eagerly(functions: Mapping[str, Traced]) -> dict[str, Ask]:
+def eagerly(functions: Mapping[str, Traced]) -> dict[str, SourceCall]:
     """The calls behind traced functions, to be run eagerly: also what they decorate with `tf.function`."""
-    return {name: _Eager(traced.servable).ask for name, traced in functions.items()}
+    return {name: _EagerCall(traced.servable).run_source for name, traced in functions.items()}
 
 
 @dataclass
-class _Eager:
+class _EagerCall:
     """One call. What cannot be run eagerly, such as gradients, is asked as the `tf.function` that it is."""
 
     servable: Servable
     python: bool | None = None
 
-    def ask(self, feed: Feed) -> dict[str, Any]:
+    def run_source(self, feed: Feed) -> dict[str, Any]:
         if self.python is not None:
             return self._ask(feed, python=self.python)
         try:
@@ -150,8 +156,8 @@ class _Eager:
 
     def _ask(self, feed: Feed, *, python: bool) -> dict[str, Any]:
         tf = tensorflow()
-        with part("tensorflow.python.eager.context").eager_mode(), _functions_run_eagerly(on=python):
-            tensors = {spec.name: tf.constant(_fed(spec, feed), spec.dtype) for spec in self.servable.inputs}
+        with tf_module("tensorflow.python.eager.context").eager_mode(), _functions_run_eagerly(on=python):
+            tensors = {spec.name: tf.constant(_input_value(spec, feed), spec.dtype) for spec in self.servable.inputs}
             outputs = self.servable.outputs(tensors, original=True)
             return {name: as_array(tensor.numpy()) for name, tensor in outputs.items()}
 
@@ -167,12 +173,12 @@ def _functions_run_eagerly(*, on: bool) -> Iterator[None]:
         config.run_functions_eagerly(before)
 
 
-def _fed(spec: TensorSpec, feed: Feed) -> Any:
+def _input_value(spec: TensorSpec, feed: Feed) -> Any:
     """The value of an input. One that the model never uses is not in the signature: anything will do for it."""
     import numpy as np
 
     if spec.name in feed:
         return feed[spec.name]
     rows = next((array.shape[0] for array in feed.values() if array.ndim), 1)
-    shape = tuple((1 if place else rows) if size is None else size for place, size in enumerate(spec.shape or ()))
+    shape = tuple((1 if position else rows) if size is None else size for position, size in enumerate(spec.shape or ()))
     return np.full(shape, b"", object) if spec.dtype == "string" else np.zeros(shape)

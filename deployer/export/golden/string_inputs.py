@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.errors import MalformedTensor
-from deployer.export.golden.graph_walk import behind
+from deployer.export.golden.graph_walk import walk_signature
 from deployer.results.model import Shape
 from deployer.savedmodel import reader, tensors
 from deployer.savedmodel.graph_defs import node_name
@@ -34,7 +34,7 @@ class Feature:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class StringFormat:
     """What the strings of a signature must be; all empty means text. `examples` where they are tf.Example messages,
     though which features are parsed out of them may be unknown."""
 
@@ -44,60 +44,60 @@ class Wanted:
     examples: bool = False
 
 
-def wanted(meta_graph: Any, definition: Any) -> Wanted:
+def string_format(meta_graph: Any, definition: Any) -> StringFormat:
     """What the strings that go into a SignatureDef must be."""
-    walk = behind(meta_graph, definition)
-    features = {found.name: found for node, beside in walk.found for found in _features(node, beside)}
-    images, examples = (any(node.op in ops for node, _ in walk.found) for ops in (IMAGE_OPS, EXAMPLE_OPS))
-    composite = _composite(meta_graph, walk.called)
-    return Wanted(tuple(features[name] for name in sorted(features)), images, composite, examples)
+    walk = walk_signature(meta_graph, definition)
+    features = {feature.name: feature for node, scope in walk.visited for feature in _features(node, scope)}
+    images, examples = (any(node.op in ops for node, _ in walk.visited) for ops in (IMAGE_OPS, EXAMPLE_OPS))
+    composite = _composite(meta_graph, walk.called_functions)
+    return StringFormat(tuple(features[name] for name in sorted(features)), images, composite, examples)
 
 
-def _composite(meta_graph: Any, called: set[str]) -> str | None:
+def _composite(meta_graph: Any, function_names: set[str]) -> str | None:
     """`ragged` or `sparse` when a function behind the signature takes such an argument from its caller."""
     declared = meta_graph.object_graph_def.concrete_functions
-    for name in sorted(called & set(declared)):
+    for name in sorted(function_names & set(declared)):
         for spec, kind in COMPOSITES.items():
             if f"type_spec_class: {spec}" in str(declared[name].canonicalized_input_signature):
                 return kind
     return None
 
 
-def _features(node: Any, beside: Mapping[str, Any]) -> Iterator[Feature]:
+def _features(node: Any, scope: Mapping[str, Any]) -> Iterator[Feature]:
     """The features of a parsing op, where its keys are constants of the graph."""
     read = {"ParseExample": _of_version_one, "ParseExampleV2": _of_version_two}.get(node.op)
     if read is None:
         return
-    for key, dtype, shape in read(node, beside):
+    for key, dtype, shape in read(node, scope):
         if key is not None:
             yield Feature(key, dtype, shape)
 
 
-Found = Iterator[tuple["str | None", str, Shape]]
+ParsedFeatures = Iterator[tuple["str | None", str, Shape]]
 
 
-def _of_version_one(node: Any, beside: Mapping[str, Any]) -> Found:
+def _of_version_one(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
     """Inputs: serialized, names, one key for each sparse feature, one for each dense, one default for each dense."""
     sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
-    keys = [next(iter(_constant(name, beside)), None) for name in node.input[2 : 2 + sparse + dense]]
+    keys = [next(iter(_constant(name, scope)), None) for name in node.input[2 : 2 + sparse + dense]]
     yield from _open(keys[:sparse], node.attr["sparse_types"])
     yield from _dense(keys[sparse:], node)
 
 
-def _of_version_two(node: Any, beside: Mapping[str, Any]) -> Found:
+def _of_version_two(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
     """Inputs: serialized, names, sparse keys, dense keys, ragged keys, defaults: each kind of keys is one tensor."""
-    sparse, dense, ragged = (_constant(name, beside) for name in node.input[2:5])
+    sparse, dense, ragged = (_constant(name, scope) for name in node.input[2:5])
     yield from _open(sparse, node.attr["sparse_types"])
     yield from _dense(dense, node)
     yield from _open(ragged, node.attr["ragged_value_types"])
 
 
-def _open(keys: Sequence[str | None], types: Any) -> Found:
+def _open(keys: Sequence[str | None], types: Any) -> ParsedFeatures:
     for key, number in zip(keys, types.list.type, strict=False):
         yield key, tensors.dtype_name(number), None
 
 
-def _dense(keys: Sequence[str | None], node: Any) -> Found:
+def _dense(keys: Sequence[str | None], node: Any) -> ParsedFeatures:
     types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
     for key, number, shape in zip(keys, types, shapes, strict=False):
         yield key, tensors.dtype_name(number), reader.shape_of(shape)

@@ -10,23 +10,23 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from deployer.export.golden import synthetic_strings
-from deployer.export.golden.session import Refused
-from deployer.export.golden.string_inputs import Wanted
+from deployer.export.golden.session import InputRefused
+from deployer.export.golden.string_inputs import StringFormat
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors
 
 Feed = dict[str, Any]
-Answered = tuple[Feed, dict[str, Any]]
+Answer = tuple[Feed, dict[str, Any]]
 SIZES = (4, 1, 8, 28, 32, 224)
 LENGTHS = (7, 5, 12, 16, 64, 96, 256)
 """Second lengths of open dimensions, none of them a batch size."""
-FEW_ROWS_FROM = 32
+SINGLE_ROW_LENGTH = 32
 """The length from which one row is asked for: an image or a long text takes its time."""
 RANKS = (2, 1, 4)
 MAX_SCALARS = 16
 """How many choices of scalars among inputs of unknown rank are tried."""
 BATCHES = (1, 3)
-LARGEST_FEED = 1 << 22
+MAX_FEED_ELEMENTS = 1 << 22
 DECIMALS = 3
 """Enough for a number, and short when a person reads it."""
 EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
@@ -50,63 +50,67 @@ class Setting:
     rank: int
     size: int
     narrow: bool
-    wanted: Wanted = Wanted()
+    string_format: StringFormat = StringFormat()
     other: int | None = None
     scalars: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
-class Made:
+class SyntheticSet:
     """Questions with their answers; `notes` say what the model takes less of than its signature declares."""
 
-    answered: list[Answered]
+    answers: list[Answer]
     notes: list[str] = field(default_factory=list)
 
 
-def answered(signature: Signature, run: Callable[[Feed], dict[str, Any]], wanted: Wanted | None = None) -> Made:
+def accepted(
+    signature: Signature, run: Callable[[Feed], dict[str, Any]], string_format: StringFormat | None = None
+) -> SyntheticSet:
     """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none.
 
     `wanted` says what its strings must be.
     """
-    refused: list[Refused] = []
-    best: list[Answered] = []
-    for setting in settings(signature, wanted or Wanted()):
-        found = list(_taken(run, _ordinary(signature, setting), refused))
+    refusals: list[InputRefused] = []
+    partial: list[Answer] = []
+    for setting in settings(signature, string_format or StringFormat()):
+        found = list(_accepted(run, _ordinary(signature, setting), refusals))
         if len(found) == len(_batches(signature)):
             lengths = _other_lengths(signature, setting, run)
-            return Made([*found, *lengths.answered, *_taken(run, edges(signature, setting), refused)], lengths.notes)
-        best = best or found
-    if not best:
-        raise refused[0] if refused else Refused("its inputs are too large to make up")
-    return Made(best)
+            return SyntheticSet(
+                [*found, *lengths.answers, *_accepted(run, edges(signature, setting), refusals)], lengths.notes
+            )
+        partial = partial or found
+    if not partial:
+        raise refusals[0] if refusals else InputRefused("its inputs are too large to make up")
+    return SyntheticSet(partial)
 
 
-def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], dict[str, Any]]) -> Made:
+def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], dict[str, Any]]) -> SyntheticSet:
     """The open dimensions with a second length: all with the same one, then each second one with another."""
     count = open_dimensions(signature, setting)
     if not count:
-        return Made([])
+        return SyntheticSet([])
     for length in LENGTHS:
         longer = replace(setting, size=length)
-        if length == setting.size or _elements(signature, longer, BATCHES[0]) > LARGEST_FEED:
+        if length == setting.size or _elements(signature, longer, BATCHES[0]) > MAX_FEED_ELEMENTS:
             continue
-        if found := list(_taken(run, iter([_of_length(signature, longer)]), [])):
+        if found := list(_accepted(run, iter([_feed_of_length(signature, longer)]), [])):
             break
     else:
-        return Made([], [f"{signature.name}: of the lengths that were tried, it takes {setting.size} only"])
+        return SyntheticSet([], [f"{signature.name}: of the lengths that were tried, it takes {setting.size} only"])
     if count == 1:
-        return Made(found)
+        return SyntheticSet(found)
     mixed = (replace(setting, other=length), replace(longer, other=setting.size))
-    apart = list(_taken(run, (_of_length(signature, one) for one in mixed), []))
-    if apart:
-        return Made([*found, *apart])
-    told = f"{signature.name}: it takes its open dimensions with one length for all of them only"
-    return Made(found, [f"{told} ({setting.size}, {length})"])
+    mixed_answers = list(_accepted(run, (_feed_of_length(signature, one) for one in mixed), []))
+    if mixed_answers:
+        return SyntheticSet([*found, *mixed_answers])
+    note = f"{signature.name}: it takes its open dimensions with one length for all of them only"
+    return SyntheticSet(found, [f"{note} ({setting.size}, {length})"])
 
 
-def _of_length(signature: Signature, setting: Setting) -> Feed:
+def _feed_of_length(signature: Signature, setting: Setting) -> Feed:
     longest = max(setting.size, setting.other or 0)
-    return ordinary(signature, setting, BATCHES[0] if longest >= FEW_ROWS_FROM else BATCHES[1])
+    return ordinary(signature, setting, BATCHES[0] if longest >= SINGLE_ROW_LENGTH else BATCHES[1])
 
 
 def _ordinary(signature: Signature, setting: Setting) -> Iterator[Feed]:
@@ -117,15 +121,17 @@ def _batches(signature: Signature) -> tuple[int, ...]:
     return BATCHES if signature.inputs else BATCHES[:1]
 
 
-def _taken(run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed], refused: list[Refused]) -> Iterator[Answered]:
+def _accepted(
+    run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed], refusals: list[InputRefused]
+) -> Iterator[Answer]:
     for feed in feeds:
         try:
             yield feed, run(feed)
-        except Refused as error:  # noqa: PERF203 - a refusal is an expected answer
-            refused.append(error)
+        except InputRefused as error:  # noqa: PERF203 - a refusal is an expected answer
+            refusals.append(error)
 
 
-def settings(signature: Signature, wanted: Wanted | None = None) -> Iterator[Setting]:
+def settings(signature: Signature, string_format: StringFormat | None = None) -> Iterator[Setting]:
     """The settings worth trying, the likeliest first; only one where the signature leaves nothing open."""
     shapes = [spec.shape for spec in signature.inputs]
     ranks = RANKS if None in shapes else RANKS[:1]
@@ -133,8 +139,8 @@ def settings(signature: Signature, wanted: Wanted | None = None) -> Iterator[Set
     sizes = SIZES if is_open else SIZES[:1]
     for scalars in _scalars(signature):
         for rank, size, narrow in itertools.product(ranks, sizes, (False, True)):
-            setting = Setting(rank, size, narrow, wanted or Wanted(), scalars=scalars)
-            if _elements(signature, setting, BATCHES[0]) <= LARGEST_FEED:
+            setting = Setting(rank, size, narrow, string_format or StringFormat(), scalars=scalars)
+            if _elements(signature, setting, BATCHES[0]) <= MAX_FEED_ELEMENTS:
                 yield setting
 
 
@@ -142,8 +148,8 @@ def _scalars(signature: Signature) -> Iterator[frozenset[str]]:
     """Which inputs of unknown rank are scalars: none; then each by itself, all, and two or more together."""
     unknown = [spec.name for spec in signature.inputs if spec.shape is None]
     counts = dict.fromkeys((0, 1, len(unknown), *range(2, len(unknown))))
-    chosen = itertools.chain.from_iterable(itertools.combinations(unknown, count) for count in counts)
-    yield from itertools.islice(map(frozenset, chosen), MAX_SCALARS)
+    combinations = itertools.chain.from_iterable(itertools.combinations(unknown, count) for count in counts)
+    yield from itertools.islice(map(frozenset, combinations), MAX_SCALARS)
 
 
 def _elements(signature: Signature, setting: Setting, batch: int) -> int:
@@ -152,10 +158,10 @@ def _elements(signature: Signature, setting: Setting, batch: int) -> int:
 
 def open_dimensions(signature: Signature, setting: Setting) -> int:
     """How many dimensions the signature leaves open, apart from the batch."""
-    return sum(_declared(spec, setting)[1:].count(None) for spec in signature.inputs)
+    return sum(_declared_shape(spec, setting)[1:].count(None) for spec in signature.inputs)
 
 
-def _declared(spec: TensorSpec, setting: Setting) -> tuple[int | None, ...]:
+def _declared_shape(spec: TensorSpec, setting: Setting) -> tuple[int | None, ...]:
     if spec.shape is not None:
         return spec.shape
     return () if spec.name in setting.scalars else (None,) * setting.rank
@@ -164,10 +170,10 @@ def _declared(spec: TensorSpec, setting: Setting) -> tuple[int | None, ...]:
 def shapes(signature: Signature, setting: Setting, batch: int) -> dict[str, tuple[int, ...]]:
     """A shape for each input, by its name."""
     lengths = itertools.cycle([setting.size, setting.other or setting.size])
-    return {spec.name: _filled_in(_declared(spec, setting), batch, lengths) for spec in signature.inputs}
+    return {spec.name: _concrete_shape(_declared_shape(spec, setting), batch, lengths) for spec in signature.inputs}
 
 
-def _filled_in(declared: tuple[int | None, ...], batch: int, lengths: Iterator[int]) -> tuple[int, ...]:
+def _concrete_shape(declared: tuple[int | None, ...], batch: int, lengths: Iterator[int]) -> tuple[int, ...]:
     first = [batch if size is None else size for size in declared[:1]]
     return (*first, *(next(lengths) if size is None else size for size in declared[1:]))
 
@@ -176,14 +182,14 @@ def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
     """Unremarkable values, drawn by a generator that is seeded by the signature."""
     import numpy as np
 
-    drawn_for = f"{signature.name} {signature.inputs} {setting.rank} {setting.size} {setting.narrow} {batch}"
-    seed = hashlib.sha256(drawn_for.encode()).digest()
+    seed_text = f"{signature.name} {signature.inputs} {setting.rank} {setting.size} {setting.narrow} {batch}"
+    seed = hashlib.sha256(seed_text.encode()).digest()
     rng = np.random.default_rng(int.from_bytes(seed[:8], "big"))
-    shaped = shapes(signature, setting, batch)
-    return {spec.name: _drawn(spec, shaped[spec.name], rng, setting) for spec in signature.inputs}
+    input_shapes = shapes(signature, setting, batch)
+    return {spec.name: _random_values(spec, input_shapes[spec.name], rng, setting) for spec in signature.inputs}
 
 
-def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
+def _random_values(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
     import numpy as np
 
     dtype = tensors.numpy_dtype(spec.dtype)
@@ -197,23 +203,25 @@ def _drawn(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting)
 
 
 def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
-    wanted = setting.wanted
-    if wanted.features:
-        return synthetic_strings.examples(wanted.features, count, rng, narrow=setting.narrow)
-    if wanted.images:
+    string_format = setting.string_format
+    if string_format.features:
+        return synthetic_strings.examples(string_format.features, count, rng, narrow=setting.narrow)
+    if string_format.images:
         return synthetic_strings.images(count, rng)
-    return [word.encode() for word in rng.choice(synthetic_strings.WORDS, size=count).tolist()]
+    return [word.encode() for word in rng.choice(synthetic_strings.SAMPLE_TEXTS, size=count).tolist()]
 
 
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
     """A case or two of edge values; all inputs turn to their edges together."""
-    if setting.wanted != Wanted():
+    if setting.string_format != StringFormat():
         return  # another text would be no example and no image
-    shaped = shapes(signature, setting, BATCHES[1])
+    input_shapes = shapes(signature, setting, BATCHES[1])
     kinds = [_edge_values(spec, signature) for spec in signature.inputs]
-    for place in range(max((len(values) for values in kinds), default=0)):
+    for case in range(max((len(values) for values in kinds), default=0)):
         yield {
-            spec.name: _filled(shaped[spec.name], tensors.numpy_dtype(spec.dtype), values[min(place, len(values) - 1)])
+            spec.name: _filled(
+                input_shapes[spec.name], tensors.numpy_dtype(spec.dtype), values[min(case, len(values) - 1)]
+            )
             for spec, values in zip(signature.inputs, kinds, strict=True)
         }
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from deployer.client import tf_examples
 from deployer.export.golden.string_inputs import Feature
-from deployer.export.runtime import part, tensorflow
+from deployer.export.runtime import tensorflow, tf_module
 
-WORDS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
+SAMPLE_TEXTS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
 OPEN_LENGTHS = (2, 1, 3)
 IMAGE_SIDE = 16
 
@@ -19,17 +19,17 @@ def examples(features: Sequence[Feature], count: int, rng: Any, *, narrow: bool)
     """Examples with every feature; those of open length have another number of values in each."""
     dtypes = {feature.name: feature.dtype for feature in features}
     return [
-        tf_examples.build({feature.name: _values(feature, place, rng, narrow) for feature in features}, dtypes)
-        for place in range(count)
+        tf_examples.build({feature.name: _values(feature, position, rng, narrow) for feature in features}, dtypes)
+        for position in range(count)
     ]
 
 
-def _values(feature: Feature, place: int, rng: Any, narrow: bool) -> list[Any]:
-    open_length = OPEN_LENGTHS[place % len(OPEN_LENGTHS)]
+def _values(feature: Feature, position: int, rng: Any, narrow: bool) -> list[Any]:
+    open_length = OPEN_LENGTHS[position % len(OPEN_LENGTHS)]
     shape = feature.shape if feature.shape is not None else (None,)
     count = math.prod(open_length if size is None else size for size in shape)
     if feature.dtype == "string":
-        return [str(word) for word in rng.choice(WORDS, size=count).tolist()]
+        return [str(word) for word in rng.choice(SAMPLE_TEXTS, size=count).tolist()]
     if narrow or feature.dtype == "int64":
         return list(rng.integers(0, 2 if narrow else 10, size=count).tolist())
     return [round(float(value), 3) for value in rng.standard_normal(count)]
@@ -39,5 +39,5 @@ def images(count: int, rng: Any) -> list[bytes]:
     """Small JPEGs, which TensorFlow's decoders of every format read."""
     tf = tensorflow()
     pixels = rng.integers(0, 256, size=(count, IMAGE_SIDE, IMAGE_SIDE, 3)).astype("uint8")
-    with part("tensorflow.python.eager.context").eager_mode():
+    with tf_module("tensorflow.python.eager.context").eager_mode():
         return [bytes(tf.io.encode_jpeg(image, quality=90).numpy()) for image in pixels]

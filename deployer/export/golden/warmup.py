@@ -15,8 +15,8 @@ from deployer.errors import BrokenModel
 from deployer.export.golden.examples import size_of
 from deployer.export.golden.golden_set import answer
 from deployer.export.golden.records import write_records
-from deployer.export.golden.session import RUN_TIMEOUT_MS, Refused, loaded
-from deployer.export.runtime import part
+from deployer.export.golden.session import RUN_TIMEOUT_MS, InputRefused, loaded
+from deployer.export.runtime import tf_module
 from deployer.results.model import Signature
 from deployer.savedmodel.layout import WARMUP_FILE
 from deployer.savedmodel.reader import read as read_saved_model
@@ -30,9 +30,9 @@ MAX_BYTES = 64 << 20
 def make(target: Path, sizes: Sequence[int]) -> int:
     """Write the file from the golden set of the same folder; the number of records."""
     path = target / WARMUP_FILE
-    asked = list(_questions(read(target), read_saved_model(target).signatures, sizes))
-    refused = _refused(target, [(case, signature) for case, signature in asked if not case.outputs])
-    kept = [case for case, _ in asked if id(case) not in refused]
+    requests = list(_requests(read(target), read_saved_model(target).signatures, sizes))
+    refused = _refused(target, [(case, signature) for case, signature in requests if not case.outputs])
+    kept = [case for case, _ in requests if id(case) not in refused]
     if kept:
         write_records(path, (bytes(request_log(case).SerializeToString(deterministic=True)) for case in kept))
     return len(kept)
@@ -43,61 +43,61 @@ def check(target: Path) -> int:
 
     Raises BrokenModel for the first record that fails: no server would load the version.
     """
-    servable, warmup = part("deployer.server.servable"), part("deployer.server.warmup")
-    status = part("deployer.server.status")
+    servable, warmup = tf_module("deployer.server.servable"), tf_module("deployer.server.warmup")
+    status = tf_module("deployer.server.status")
     file = target / WARMUP_FILE
-    done = 0
+    replayed = 0
     try:
         model = servable.load(str(target), servable.LoadOptions())
     except status.ServingError as error:
         raise BrokenModel(f"the SavedModel does not load: {error.message:.300}") from error
     try:
         for record in warmup.records(file):
-            if done == MAX_RECORDS:
-                raise _bad(done + 1, f"a server reads {MAX_RECORDS} records and no more")
+            if replayed == MAX_RECORDS:
+                raise _record_error(replayed + 1, f"a server reads {MAX_RECORDS} records and no more")
             warmup.replay(model, warmup.parsed(record, file), RUN_TIMEOUT_MS)
-            done += 1
+            replayed += 1
     except status.ServingError as error:
-        raise _bad(done + 1, error.message) from error
+        raise _record_error(replayed + 1, error.message) from error
     finally:
         model.close()
-    return done
+    return replayed
 
 
-def _bad(number: int, reason: str) -> BrokenModel:
+def _record_error(number: int, reason: str) -> BrokenModel:
     return BrokenModel(
         f"record {number} of {WARMUP_FILE} fails, and no server would load the version: {reason:.300}",
         hint="--no-warmup leaves the file out, --warmup makes another from the golden set",
     )
 
 
-def _refused(target: Path, asked: Sequence[tuple[GoldenCase, Signature]]) -> set[int]:
+def _refused(target: Path, requests: Sequence[tuple[GoldenCase, Signature]]) -> set[int]:
     """Which of these questions, by id, the model does not answer; nothing is loaded where none has to be asked."""
-    if not asked:
+    if not requests:
         return set()
     with loaded(target) as model:
-        return {id(case) for case, signature in asked if not _is_answered(model, signature, case)}
+        return {id(case) for case, signature in requests if not _is_answered(model, signature, case)}
 
 
 def _is_answered(model: Any, signature: Signature, case: GoldenCase) -> bool:
     try:
         answer(model, signature, case.inputs)
-    except Refused:
+    except InputRefused:
         return False
     return True
 
 
-def _questions(
+def _requests(
     cases: Sequence[GoldenCase], signatures: Sequence[Signature], sizes: Sequence[int]
 ) -> Iterator[tuple[GoldenCase, Signature]]:
     """As many as the server reads, and as fit into a file of reasonable size."""
-    room = MAX_BYTES
+    remaining_bytes = MAX_BYTES
     count = 0
     for signature in signatures:
-        of_signature = [case for case in cases if case.signature == signature.name]
-        for case in _of_sizes(of_signature[0], signature, sizes) if of_signature else ():
-            room -= sum(size_of(array) for array in case.inputs.values())
-            if room < 0 or count == MAX_RECORDS:
+        signature_cases = [case for case in cases if case.signature == signature.name]
+        for case in _of_sizes(signature_cases[0], signature, sizes) if signature_cases else ():
+            remaining_bytes -= sum(size_of(array) for array in case.inputs.values())
+            if remaining_bytes < 0 or count == MAX_RECORDS:
                 return
             count += 1
             yield case, signature

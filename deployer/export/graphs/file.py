@@ -19,10 +19,10 @@ from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.layout import PB_FILE
 
 KIND = "graph"
-TAKES = frozenset({"graph_inputs", "graph_outputs"})
+SUPPORTED_OPTIONS = frozenset({"graph_inputs", "graph_outputs"})
 SUFFIXES = frozenset({".pb", ".meta"})
 NAMED = re.compile(r"(?P<name>[A-Za-z0-9.][A-Za-z0-9_.-]*)=(?P<tensor>[A-Za-z0-9.][A-Za-z0-9_./>\\-]*(:[0-9]{1,4})?)")
-SHOWN = 8
+MAX_SUGGESTIONS = 8
 
 
 def matches(source: str) -> bool:
@@ -34,7 +34,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise missing_files.no_file(source, SUFFIXES)
+        raise missing_files.file_not_found(source, SUFFIXES)
     if path.name == PB_FILE:
         raise SourceNotFound(
             f"{source} is a part of a SavedModel", hint=f"give its folder: {shlex.quote(str(path.parent))}"
@@ -82,7 +82,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         progress("saving it as a SavedModel")
         sessions.write(session, inputs, outputs, target)
         sessions.initialise(session)
-        source_answers.ask(target, sessions.asks(session, inputs, outputs), request)
+        source_answers.run_source(target, sessions.calls(session, inputs, outputs), request)
     return Saved()
 
 
@@ -150,9 +150,11 @@ def _tensor(graph: Any, name: str, flag: str) -> Any:
 def _choice(graph: Any) -> str:
     """What one would most likely name: placeholders, and tensors that nothing else uses."""
     operations = graph.get_operations()
-    given = [f"{one.name}:0" for one in operations if one.type in ("Placeholder", "PlaceholderWithDefault")]
-    last = [f"{one.name}:0" for one in operations if one.outputs and not one.outputs[0].consumers() and one.inputs]
+    placeholders = [f"{one.name}:0" for one in operations if one.type in ("Placeholder", "PlaceholderWithDefault")]
+    unused_outputs = [
+        f"{one.name}:0" for one in operations if one.outputs and not one.outputs[0].consumers() and one.inputs
+    ]
     return (
-        f"--graph-input NAME=TENSOR of {', '.join(given[:SHOWN]) or 'nothing that can be fed'}; "
-        f"--graph-output NAME=TENSOR such as {', '.join(last[-SHOWN:]) or 'none'}"
+        f"--graph-input NAME=TENSOR of {', '.join(placeholders[:MAX_SUGGESTIONS]) or 'nothing that can be fed'}; "
+        f"--graph-output NAME=TENSOR such as {', '.join(unused_outputs[-MAX_SUGGESTIONS:]) or 'none'}"
     )

@@ -13,12 +13,12 @@ from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.signature_writer import DEFAULT_SIGNATURE
 from deployer.export.tensor_names import usable_name
 
-FILLS_A_TABLE = frozenset(
+TABLE_INITIALISERS = frozenset(
     "InitializeTable InitializeTableV2 InitializeTableFromTextFile InitializeTableFromTextFileV2 "
     "LookupTableImport LookupTableImportV2".split()
 )
-INITIALISE = "deployer_init"
-FROM_FILE = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
+INIT_OP = "deployer_init"
+FILE_TABLE_INITIALISERS = frozenset({"InitializeTableFromTextFile", "InitializeTableFromTextFileV2"})
 _NOT_READY = (
     "run tf.compat.v1.global_variables_initializer() or restore a checkpoint in the session before it is returned, "
     "and do not finalize its graph"
@@ -60,29 +60,29 @@ def write(session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], t
 def initialise(session: Any) -> None:
     """Do what a server does after it has restored the variables. Where that fails, so does asking."""
     with suppress(Exception):
-        session.run(session.graph.get_operation_by_name(INITIALISE))
+        session.run(session.graph.get_operation_by_name(INIT_OP))
 
 
-def asks(
+def calls(
     session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
 ) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
     """The one signature of a session, asked in the session itself: arrays by name in, arrays by name out."""
 
-    def ask(feed: Mapping[str, Any]) -> dict[str, Any]:
+    def run_signature(feed: Mapping[str, Any]) -> dict[str, Any]:
         found = session.run(dict(outputs), {inputs[name]: value for name, value in feed.items()})
         return {name: as_array(value) for name, value in found.items()}
 
-    return {DEFAULT_SIGNATURE: ask}
+    return {DEFAULT_SIGNATURE: run_signature}
 
 
-def _check(session: Any, named: Mapping[Any, Any], what: str) -> None:
+def _check(session: Any, named: Mapping[Any, Any], kind: str) -> None:
     tf = tensorflow()
     for name, tensor in named.items():
         if not isinstance(name, str) or usable_name(name) != name:
-            raise ExportFailed(f"{name!r} is no name for an {what}", hint="letters, digits and '_'")
+            raise ExportFailed(f"{name!r} is no name for an {kind}", hint="letters, digits and '_'")
         if not isinstance(tensor, tf.Tensor) or tensor.graph is not session.graph:
             raise ExportFailed(
-                f"the {what} {name!r} is {type(tensor).__name__}, and no tensor of the session's graph",
+                f"the {kind} {name!r} is {type(tensor).__name__}, and no tensor of the session's graph",
                 hint="sparse and ragged tensors cannot be served: give their dense parts, each under a name",
             )
 
@@ -90,18 +90,18 @@ def _check(session: Any, named: Mapping[Any, Any], what: str) -> None:
 def _initialisers(graph: Any) -> Any:
     """What a server runs after it has restored the variables: local variables and tables get their contents."""
     v1 = tensorflow().compat.v1
-    known = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
-    found = known or [operation for operation in graph.get_operations() if operation.type in FILLS_A_TABLE]
-    return v1.group(v1.local_variables_initializer(), *found, name=INITIALISE)
+    collected = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
+    found = collected or [operation for operation in graph.get_operations() if operation.type in TABLE_INITIALISERS]
+    return v1.group(v1.local_variables_initializer(), *found, name=INIT_OP)
 
 
 def _assets(graph: Any) -> list[Any]:
     """The tensors that hold names of vocabulary files: in a frozen graph only the tables know them."""
-    known = graph.get_collection(tensorflow().compat.v1.GraphKeys.ASSET_FILEPATHS)
-    return known or list({tensor.name: tensor for tensor in _file_names(graph)}.values())
+    collected = graph.get_collection(tensorflow().compat.v1.GraphKeys.ASSET_FILEPATHS)
+    return collected or list({tensor.name: tensor for tensor in _file_names(graph)}.values())
 
 
 def _file_names(graph: Any) -> Iterator[Any]:
     for operation in graph.get_operations():
-        if operation.type in FROM_FILE and operation.inputs[1].op.type == "Const":
+        if operation.type in FILE_TABLE_INITIALISERS and operation.inputs[1].op.type == "Const":
             yield operation.inputs[1]

@@ -10,11 +10,11 @@ from typing import Any
 from deployer.errors import ExportFailed
 from deployer.export.keras import recorded_calls as keras_calls
 from deployer.export.runtime import tensorflow
-from deployer.export.tensor_names import input_names, own_input_name, renamed_inputs
+from deployer.export.tensor_names import explicit_input_name, input_names, renamed_inputs
 from deployer.results.model import Shape, TensorSpec
 
 NOT_INPUTS = frozenset({"training", "mask"})
-SAY_INPUT = "say what it takes: --input name:dtype[shape], for example --input 'image:float32[?,28,28]'"
+INPUT_HINT = "say what it takes: --input name:dtype[shape], for example --input 'image:float32[?,28,28]'"
 
 
 @dataclass(frozen=True)
@@ -27,9 +27,9 @@ class CallSpec:
     notes: tuple[str, ...] = ()
 
 
-def specs(form: CallSpec) -> tuple[TensorSpec, ...]:
+def specs(spec_: CallSpec) -> tuple[TensorSpec, ...]:
     """The inputs of a form, in order."""
-    return tuple(tensorflow().nest.flatten((list(form.args), dict(form.kwargs))))
+    return tuple(tensorflow().nest.flatten((list(spec_.args), dict(spec_.kwargs))))
 
 
 def declared(model: Any) -> list[CallSpec]:
@@ -38,13 +38,13 @@ def declared(model: Any) -> list[CallSpec]:
         return [_named(_functional_form(model))]
     if getattr(model, "inputs", None) and is_sequential(model):
         return [_named(_sequential_form(model))]
-    form = _called_form(model)
-    if form is None:
+    spec_ = _recorded_spec(model)
+    if spec_ is None:
         raise ExportFailed(
             f"the model {model.name!r} was never called, so nothing tells its inputs",
-            hint=f"call it once on an example in the file, or {SAY_INPUT}",
+            hint=f"call it once on an example in the file, or {INPUT_HINT}",
         )
-    return [_named(form)]
+    return [_named(spec_)]
 
 
 def is_functional(model: Any) -> bool:
@@ -68,14 +68,14 @@ def would_lose_training(model: Any) -> bool:
     if not has_symbolic_outputs(model) or hasattr(model, "save_spec"):
         return False
     inner = (layer for layer in model.layers if hasattr(layer, "layers"))
-    return any(map(_is_told_to_train, model.layers)) or any(map(would_lose_training, inner))
+    return any(map(_is_called_with_training, model.layers)) or any(map(would_lose_training, inner))
 
 
-def _is_told_to_train(layer: Any) -> bool:
+def _is_called_with_training(layer: Any) -> bool:
     """Keras 3 notes `training=True` of a call, be it told or the default of a layer that augments images."""
-    noted = any(node.arguments.kwargs.get("training") for node in layer._inbound_nodes)
+    recorded = any(node.arguments.kwargs.get("training") for node in layer._inbound_nodes)
     parameter = inspect.signature(layer.call).parameters.get("training")
-    return noted and (parameter is None or parameter.default is not True)
+    return recorded and (parameter is None or parameter.default is not True)
 
 
 def _functional_form(model: Any) -> CallSpec:
@@ -96,24 +96,24 @@ def _sequential_form(model: Any) -> CallSpec:
     if spec.name and spec.name != f"{model.layers[0].name}_input":
         return CallSpec((spec,), {})
     stateful = any(getattr(layer, "stateful", False) for layer in model.layers)
-    unnamed = replace(spec, name="", dtype=_called_dtype(model) or spec.dtype)
+    unnamed = replace(spec, name="", dtype=_recorded_dtype(model) or spec.dtype)
     return CallSpec((unnamed if stateful else _open_batch(unnamed),), {})
 
 
-def _called_dtype(model: Any) -> str | None:
+def _recorded_dtype(model: Any) -> str | None:
     """The dtype that a sequential model was called with: Keras 3 builds it for float32 whatever came."""
-    noted = keras_calls.recorded_call(model)
-    flat = tensorflow().nest.flatten(noted[0]) if noted else []
-    return flat[0].dtype.name if len(flat) == 1 else None
+    recorded = keras_calls.recorded_call(model)
+    specs_ = tensorflow().nest.flatten(recorded[0]) if recorded else []
+    return specs_[0].dtype.name if len(specs_) == 1 else None
 
 
-def _called_form(model: Any) -> CallSpec | None:
+def _recorded_spec(model: Any) -> CallSpec | None:
     """How a subclassed model was called: what was noted, what tf_keras kept, or the shapes it was built on."""
-    noted = keras_calls.recorded_call(model)
-    if noted is None and hasattr(model, "save_spec"):
-        noted = model.save_spec()
-    if noted is not None:
-        args, kwargs = noted
+    recorded = keras_calls.recorded_call(model)
+    if recorded is None and hasattr(model, "save_spec"):
+        recorded = model.save_spec()
+    if recorded is not None:
+        args, kwargs = recorded
         return _form_of_call(model, _mapped(_tensor_spec, tuple(args)), _mapped(_tensor_spec, dict(kwargs)))
     shapes = getattr(model, "_build_shapes_dict", None)
     return None if not shapes else _form_of_call(model, tuple(_shaped(model, shape) for shape in shapes.values()), {})
@@ -121,11 +121,11 @@ def _called_form(model: Any) -> CallSpec | None:
 
 def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallSpec:
     """Tensors are called as the parameters of `call` that took them, or as the keys of the dict that brought them."""
-    given = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
-    parameters = [*_parameters(model.call), *[f"inputs_{place}" for place in range(len(args))]]
+    call_kwargs = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
+    parameters = [*_parameters(model.call), *[f"inputs_{position}" for position in range(len(args))]]
     return CallSpec(
         tuple(_named_after(name, value) for name, value in zip(parameters, args, strict=False)),
-        {name: _named_after(name, value) for name, value in given.items()},
+        {name: _named_after(name, value) for name, value in call_kwargs.items()},
     )
 
 
@@ -134,7 +134,7 @@ def _named_after(name: str, structure: Any) -> Any:
         return _open_batch(replace(structure, name=name))
     if isinstance(structure, Mapping):
         return {key: _named_after(str(key), value) for key, value in structure.items()}
-    return [_named_after(f"{name}_{place}", value) for place, value in enumerate(structure)]
+    return [_named_after(f"{name}_{position}", value) for position, value in enumerate(structure)]
 
 
 def _parameters(call: Callable[..., Any]) -> list[str]:
@@ -151,27 +151,27 @@ def _required(call: Callable[..., Any]) -> list[str]:
 # What was asked for with --input
 
 
-def asked(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
+def requested(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
     """The forms in which the model may take these inputs, the likeliest first."""
     if is_functional(model):
         return [CallSpec((_fitted(model, _with_keys_as_names(_mapped(_input_spec, model.input)), inputs),), {})]
     if is_sequential(model):
         return [CallSpec((inputs[0],), {})] if len(inputs) == 1 else _wrong_count(model, 1, inputs)
-    return _asked_of_call(model, inputs)
+    return _requested_of_call(model, inputs)
 
 
 def _fitted(model: Any, declared: Any, inputs: tuple[TensorSpec, ...]) -> Any:
     """The asked inputs in the place of the declared ones: by name where the names are the same, else by order."""
     tf = tensorflow()
-    flat = tf.nest.flatten(declared)
-    if len(flat) != len(inputs):
-        return _wrong_count(model, len(flat), inputs)
+    specs_ = tf.nest.flatten(declared)
+    if len(specs_) != len(inputs):
+        return _wrong_count(model, len(specs_), inputs)
     by_name = {spec.name: spec for spec in inputs}
-    own = {spec.name for spec in flat}
-    if own == set(by_name):
+    names_given = {spec.name for spec in specs_}
+    if names_given == set(by_name):
         return tf.nest.map_structure(lambda spec: by_name[spec.name], declared)
-    if isinstance(declared, Mapping) and len(flat) > 1:
-        raise ExportFailed(f"the model {model.name!r} takes {sorted(own)}, and --input names {sorted(by_name)}")
+    if isinstance(declared, Mapping) and len(specs_) > 1:
+        raise ExportFailed(f"the model {model.name!r} takes {sorted(names_given)}, and --input names {sorted(by_name)}")
     return tf.nest.pack_sequence_as(declared, list(inputs))
 
 
@@ -179,7 +179,7 @@ def _wrong_count(model: Any, count: int, inputs: Sequence[TensorSpec]) -> Any:
     raise ExportFailed(f"the model {model.name!r} takes {count} input(s), and --input names {len(inputs)}")
 
 
-def _asked_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
+def _requested_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
     """A subclassed model: parameters of `call` by name, else in order; a single one may take a dict or a list."""
     by_name = {spec.name: spec for spec in inputs}
     parameters, required = _parameters(model.call), _required(model.call)
@@ -205,7 +205,7 @@ def _input_spec(tensor: Any) -> TensorSpec:
     """A symbolic input of either Keras; its name is empty unless the owner gave it."""
     history = tensor._keras_history
     layer = getattr(history, "operation", None) or history.layer
-    return replace(_tensor_spec(tensor), name=own_input_name(layer.name) or "")
+    return replace(_tensor_spec(tensor), name=explicit_input_name(layer.name) or "")
 
 
 def _tensor_spec(tensor: Any) -> TensorSpec:
@@ -243,13 +243,13 @@ def _keyed(key: str, value: Any) -> Any:
     return replace(value, name=key) if isinstance(value, TensorSpec) else value
 
 
-def _named(form: CallSpec) -> CallSpec:
+def _named(spec_: CallSpec) -> CallSpec:
     """The form with a usable name for every input that has none."""
     tf = tensorflow()
-    structure = (list(form.args), dict(form.kwargs))
-    flat = tf.nest.flatten(structure)
-    own = [spec.name or None for spec in flat]
-    names = input_names(own)
-    renamed = [replace(spec, name=name) for spec, name in zip(flat, names, strict=True)]
+    structure = (list(spec_.args), dict(spec_.kwargs))
+    specs_ = tf.nest.flatten(structure)
+    names_given = [spec.name or None for spec in specs_]
+    names = input_names(names_given)
+    renamed = [replace(spec, name=name) for spec, name in zip(specs_, names, strict=True)]
     args, kwargs = tf.nest.pack_sequence_as(structure, renamed)
-    return CallSpec(tuple(args), kwargs, (*form.notes, *renamed_inputs(own, names)))
+    return CallSpec(tuple(args), kwargs, (*spec_.notes, *renamed_inputs(names_given, names)))

@@ -12,11 +12,11 @@ from typing import Any
 
 from deployer.errors import BrokenModel, ExportFailed, UntrustedCode
 
-LARGEST_JSON = 1 << 28
+MAX_JSON_BYTES = 1 << 28
 PARTS = ("config.json", "metadata.json", "model.weights.h5")
 KERAS_MODULES = frozenset({"keras", "tf_keras", "tensorflow", "keras_hub", "keras_nlp", "keras_cv"})
 UNREADABLE = (OSError, EOFError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, zlib.error)
-MARSHALLED = frozenset({"Lambda", "__lambda__"})
+MARSHALLED_CLASSES = frozenset({"Lambda", "__lambda__"})
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,10 @@ def _from_zip(path: Path) -> FileConfig:
 
 
 def _limited(archive: zipfile.ZipFile, name: str) -> bytes:
-    if archive.getinfo(name).file_size > LARGEST_JSON:
+    if archive.getinfo(name).file_size > MAX_JSON_BYTES:
         raise ValueError(f"{name} is too large")
     with archive.open(name) as file:
-        return file.read(LARGEST_JSON)
+        return file.read(MAX_JSON_BYTES)
 
 
 def _from_hdf5(path: Path) -> FileConfig:
@@ -84,7 +84,7 @@ def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -
     Looked for before Keras loads anything: finding a class means importing the module that the file names.
     """
     for node, layer in _nodes(config.model, None):
-        if node.get("class_name") in MARSHALLED:
+        if node.get("class_name") in MARSHALLED_CLASSES:
             raise UntrustedCode(
                 f"{path} carries Python code in the layer {layer!r} (a Lambda): loading the file would run it",
                 hint="if you trust whoever made it: --trust; else use a custom layer, which is code that you can read",
@@ -98,7 +98,7 @@ def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -
 
 def marshalled_layers(config: FileConfig) -> list[str]:
     """The names of the layers whose code is in the file, as bytecode."""
-    found = (layer for node, layer in _nodes(config.model, None) if node.get("class_name") in MARSHALLED)
+    found = (layer for node, layer in _nodes(config.model, None) if node.get("class_name") in MARSHALLED_CLASSES)
     return sorted({layer for layer in found if layer})
 
 
@@ -126,5 +126,5 @@ def _foreign_module(node: dict[str, Any]) -> str | None:
     if "class_name" not in node or not isinstance(module, str):
         return None
     root = module.partition(".")[0]
-    harmless = root in KERAS_MODULES or (module == "builtins" and node["class_name"] == "function")
-    return None if harmless else module
+    trusted_module = root in KERAS_MODULES or (module == "builtins" and node["class_name"] == "function")
+    return None if trusted_module else module

@@ -21,15 +21,15 @@ from deployer.export.keras.config import FileConfig, check_trusted, marshalled_l
 from deployer.export.runtime import disk_full, library, reason, tensorflow
 
 KIND = "keras_file"
-TAKES = frozenset({"inputs", "signatures", "serve_as", "custom_objects"})
+SUPPORTED_OPTIONS = frozenset({"inputs", "signatures", "serve_as", "custom_objects"})
 SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
-UNKNOWN = re.compile(
+UNKNOWN_OBJECT = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
 )
 """How the Kerases say that they do not know a class or function, and its name."""
 OTHER_BYTECODE = re.compile(r"marshal data|XXX lineno|unknown opcode|code\(\) argument|code expected")
 """How Python says that it cannot read bytecode, which each of its versions writes otherwise."""
-INNER = "Exception encountered: "
+CAUSE_PREFIX = "Exception encountered: "
 """What Keras 3 puts before the cause, once per layer around it, each time behind the layer's whole configuration."""
 
 
@@ -42,7 +42,7 @@ def location(source: str) -> str:
     """The absolute path."""
     path = Path(source)
     if not path.is_file():
-        raise missing_files.no_file(source, SUFFIXES)
+        raise missing_files.file_not_found(source, SUFFIXES)
     return str(path.resolve())
 
 
@@ -63,15 +63,15 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
             check_trusted(path, config, custom)
         model = _load(path, config, keras, custom, trust=request.trust)
         notes = _write(model, request, target, progress)
-    return Saved(str(keras.__version__), (*keras_backend.note(), *notes))
+    return Saved(str(keras.__version__), (*keras_backend.backend_note(), *notes))
 
 
 def _write(model: Any, request: ExportRequest, target: Path, progress: Progress) -> tuple[str, ...]:
     traced = keras_model.function_of(model, request.specs)
     progress("saving it as a SavedModel")
     with user_signatures.completed({signature_writer.DEFAULT_SIGNATURE: traced}, model, request) as functions:
-        notes = signature_writer.write_all(functions, target)
-        source_answers.ask(target, source_answers.eagerly(functions), request)
+        notes = signature_writer.write_signatures(functions, target)
+        source_answers.run_source(target, source_answers.eagerly(functions), request)
     return notes
 
 
@@ -81,10 +81,10 @@ def _custom_objects(text: str | None) -> Iterator[dict[str, Any]]:
     if text is None:
         yield {}
         return
-    place, _, name = text.rpartition(":")
-    if not place:
+    module_ref, _, name = text.rpartition(":")
+    if not module_ref:
         raise ExportFailed(f"--custom-objects {text[:80]!r} is not of the form file.py:NAME or package.module:NAME")
-    with imported(place) as module:
+    with imported(module_ref) as module:
         found = attribute(module, name)
         if not isinstance(found, Mapping) and not callable(found):
             raise ExportFailed(f"--custom-objects {text}: {name} is neither a dict of classes nor a class or function")
@@ -95,10 +95,10 @@ def _keras_for(version: str) -> Any:
     """The installed Keras of the writer's generation: files of Keras 2 need tf_keras beside a Keras 3."""
     keras = library("keras")
     installed = _generation(keras.__version__)
-    wanted = max(_generation(version), 2)
-    if installed == wanted:
+    required = max(_generation(version), 2)
+    if installed == required:
         return keras
-    if wanted == 2:
+    if required == 2:
         return library("tf_keras")
     raise ExtraMissing(
         f"the file was written by Keras {version}, and Keras {keras.__version__} is installed",
@@ -131,11 +131,11 @@ def _load_failure(path: Path, config: FileConfig, error: BaseException) -> Deplo
             hint="build the same layers in a function, and take the weights alone: "
             f"file.py:function --weights {shlex.quote(str(path))}",
         )
-    text = reason(Exception(str(error).rpartition(INNER)[2])).partition(": ")[2]
-    if unknown := UNKNOWN.search(str(error)):
+    text = reason(Exception(str(error).rpartition(CAUSE_PREFIX)[2])).partition(": ")[2]
+    if match := UNKNOWN_OBJECT.search(str(error)):
         return ExportFailed(
-            f"{path} uses {unknown[1]!r}, which is not part of Keras and not in the file",
-            hint=f"--custom-objects file.py:{unknown[1]}, or load the model in a file of your own: file.py:name",
+            f"{path} uses {match[1]!r}, which is not part of Keras and not in the file",
+            hint=f"--custom-objects file.py:{match[1]}, or load the model in a file of your own: file.py:name",
         )
     if isinstance(error, (OSError, EOFError, KeyError)):
         return BrokenModel(f"{path} cannot be loaded: {text}", hint="it may be cut short: copy or save it again")

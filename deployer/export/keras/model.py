@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from deployer.export.keras import call_specs as keras_forms
-from deployer.export.keras.call_specs import SAY_INPUT, CallSpec, specs
+from deployer.export.keras import call_specs
+from deployer.export.keras.call_specs import INPUT_HINT, CallSpec, specs
 from deployer.export.runtime import foreign_work, tensorflow
 from deployer.export.signature_writer import Servable, Traced, trace
-from deployer.export.tensor_names import own_layer_name
+from deployer.export.tensor_names import explicit_layer_name
 from deployer.results.model import TensorSpec
 
 FAMILIES = ("keras", "tf_keras")
@@ -35,19 +35,21 @@ def _family(thing: Any) -> str | None:
 
 def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> Traced:
     """The traced call of a model, with the inputs that were asked for, else those that it was built with."""
-    forms = keras_forms.asked(model, inputs) if inputs else [_with_notes(model, keras_forms.declared(model)[0])]
-    what = f"the model {model.name!r} could not be traced"
+    candidates = call_specs.requested(model, inputs) if inputs else [_with_notes(model, call_specs.declared(model)[0])]
+    subject = f"the model {model.name!r} could not be traced"
     hint = (
-        "--input must fit what its layers take" if inputs else f"if it takes else than {_listed(forms[0])}, {SAY_INPUT}"
+        "--input must fit what its layers take"
+        if inputs
+        else f"if it takes else than {_listed(candidates[0])}, {INPUT_HINT}"
     )
-    with foreign_work(what, hint=hint):
-        return _first_that_traces(model, forms)
+    with foreign_work(subject, hint=hint):
+        return _first_that_traces(model, candidates)
 
 
 def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
     """Make the variables of a model that was never called, by a call on zeros. Raises ExportFailed."""
     tf = tensorflow()
-    form = keras_forms.asked(model, inputs)[0]
+    form = call_specs.requested(model, inputs)[0]
     zeros = {spec.name: tf.zeros([size or 1 for size in spec.shape or ()], spec.dtype) for spec in specs(form)}
     with foreign_work(f"the model {model.name!r} cannot be called", hint="--input must fit what its layers take"):
         servable(model, form).call(zeros)
@@ -55,43 +57,47 @@ def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
 
 def _with_notes(model: Any, form: CallSpec) -> CallSpec:
     """Adds what is fixed only because the model was called with that size once: another one can be traced, too."""
-    if keras_forms.is_functional(model) or keras_forms.is_sequential(model):
+    if call_specs.is_functional(model) or call_specs.is_sequential(model):
         return form
     sizes = {size for spec in specs(form) for size in (spec.shape or ())[1:] if size is not None}
-    free = {size for size in sizes if _takes(model, form, size)}
+    variable_sizes = {size for size in sizes if _accepts_size(model, form, size)}
     notes = []
     for spec in specs(form):
-        if free & {*(spec.shape or ())[1:]}:
-            opened = replace(spec, shape=(None, *(None if size in free else size for size in (spec.shape or ())[1:])))
+        if variable_sizes & {*(spec.shape or ())[1:]}:
+            opened_spec = replace(
+                spec, shape=(None, *(None if size in variable_sizes else size for size in (spec.shape or ())[1:]))
+            )
             notes.append(
                 f"input {spec.name!r} is {spec}, the size that the model was called with; other sizes are refused "
-                f"unless --input '{spec.name}:{opened}' opens it"
+                f"unless --input '{spec.name}:{opened_spec}' opens it"
             )
     return replace(form, notes=(*form.notes, *notes))
 
 
-def _takes(model: Any, form: CallSpec, size: int) -> bool:
+def _accepts_size(model: Any, form: CallSpec, size: int) -> bool:
     """Whether the call can be traced with a greater size in the place of this one. Nothing is computed."""
     tf = tensorflow()
-    asked = {
-        spec.name: tf.TensorSpec([None, *(size + 2 if each == size else each for each in spec.shape[1:])], spec.dtype)
+    tensor_specs = {
+        spec.name: tf.TensorSpec(
+            [None, *(size + 2 if dimension == size else dimension for dimension in spec.shape[1:])], spec.dtype
+        )
         for spec in specs(form)
         if spec.shape
     }
     try:
-        tf.function(servable(model, form).call).get_concrete_function(asked)
+        tf.function(servable(model, form).call).get_concrete_function(tensor_specs)
     except Exception:  # noqa: BLE001 - whatever a model raises at a size that it does not take
         return False
-    return len(asked) == len(specs(form))
+    return len(tensor_specs) == len(specs(form))
 
 
-def _first_that_traces(model: Any, forms: Sequence[CallSpec]) -> Traced:
-    for form in forms[:-1]:
+def _first_that_traces(model: Any, candidates: Sequence[CallSpec]) -> Traced:
+    for form in candidates[:-1]:
         try:
             return _traced(servable(model, form))
         except Exception:  # noqa: BLE001, S112, PERF203 - the last form's failure is the one that is told
             continue
-    return _traced(servable(model, forms[-1]))
+    return _traced(servable(model, candidates[-1]))
 
 
 def _traced(call: Servable) -> Traced:
@@ -103,7 +109,7 @@ def servable(model: Any, form: CallSpec) -> Servable:
     images, may have `training=True` as its default. What its owner fixed in it (a Dropout called with training=True)
     stays."""
     tf = tensorflow()
-    mode = {} if keras_forms.would_lose_training(model) else {"training": False}
+    mode = {} if call_specs.would_lose_training(model) else {"training": False}
 
     def call(feed: Mapping[str, Any]) -> Any:
         args, kwargs = tf.nest.map_structure(lambda spec: feed[spec.name], (list(form.args), dict(form.kwargs)))
@@ -117,7 +123,7 @@ def _listed(form: CallSpec) -> str:
 
 
 def _own_output_names(model: Any) -> tuple[str | None, ...]:
-    if not keras_forms.has_symbolic_outputs(model):
+    if not call_specs.has_symbolic_outputs(model):
         return ()
     return tuple(_own_output_name(tensor) for tensor in model.outputs)
 
@@ -125,4 +131,4 @@ def _own_output_names(model: Any) -> tuple[str | None, ...]:
 def _own_output_name(tensor: Any) -> str | None:
     history = tensor._keras_history
     layer = getattr(history, "operation", None) or history.layer
-    return own_layer_name(layer.name, type(layer).__name__)
+    return explicit_layer_name(layer.name, type(layer).__name__)

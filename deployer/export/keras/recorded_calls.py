@@ -14,13 +14,13 @@ from weakref import WeakKeyDictionary
 from deployer.export.runtime import tensorflow
 
 Call = tuple[tuple[Any, ...], Mapping[str, Any]]
-_notes: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
+_recorded: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
 
 
 def recorded_call(model: Any) -> Call | None:
     """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None. What had another size in a later call is
     open."""
-    return _notes.get(model)
+    return _recorded.get(model)
 
 
 @contextmanager
@@ -28,12 +28,12 @@ def record_calls(keras: Any) -> Iterator[None]:
     """Note the calls of every model of this Keras 3."""
     original, own = keras.Model.__call__, vars(keras.Model).get("__call__")
 
-    def noting_call(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def recording_call(self: Any, *args: Any, **kwargs: Any) -> Any:
         outputs = original(self, *args, **kwargs)
-        _note(self, args, kwargs)
+        _record(self, args, kwargs)
         return outputs
 
-    keras.Model.__call__ = noting_call
+    keras.Model.__call__ = recording_call
     try:
         yield
     finally:
@@ -43,14 +43,14 @@ def record_calls(keras: Any) -> Iterator[None]:
             keras.Model.__call__ = own
 
 
-def _note(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+def _record(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
     tensors = {name: value for name, value in kwargs.items() if _is_made_of_tensors(value)}
     if all(_is_made_of_tensors(value) for value in args):
         call = (_specs(model, args), _specs(model, tensors))
-        _notes[model] = _merged(_notes[model], call) if model in _notes else call
+        _recorded[model] = _merge(_recorded[model], call) if model in _recorded else call
 
 
-def _merged(first: Call, later: Call) -> Call:
+def _merge(first: Call, later: Call) -> Call:
     """The first call, with every size open that a later one of the same form had otherwise."""
     nest, tf = tensorflow().nest, tensorflow()
     try:
@@ -58,10 +58,10 @@ def _merged(first: Call, later: Call) -> Call:
     except (TypeError, ValueError):
         return first
 
-    def merged(one: Any, other: Any) -> Any:
+    def most_general(one: Any, other: Any) -> Any:
         return tf.TensorSpec(one.shape.most_specific_compatible_shape(other.shape), one.dtype)
 
-    return cast("Call", nest.map_structure(merged, first, later))
+    return cast("Call", nest.map_structure(most_general, first, later))
 
 
 def _is_made_of_tensors(value: Any) -> bool:
@@ -77,5 +77,5 @@ def _spec(model: Any, tensor: Any) -> Any:
     """Keras turns floating inputs into the model's own precision: a float64 array is no wish for float64."""
     tf = tensorflow()
     dtype = tf.as_dtype(tensor.dtype)
-    wanted = tf.as_dtype(model.input_dtype) if dtype.is_floating and model.autocast else dtype
-    return tf.TensorSpec(tensor.shape, wanted)
+    target_dtype = tf.as_dtype(model.input_dtype) if dtype.is_floating and model.autocast else dtype
+    return tf.TensorSpec(tensor.shape, target_dtype)

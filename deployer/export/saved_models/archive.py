@@ -10,14 +10,14 @@ from deployer.export import missing_files
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
 from deployer.export.saved_models import folder as saved_model_folder
-from deployer.export.saved_models.junk_files import is_litter
+from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.unpacking import names, unpacked
 from deployer.results.model import MAX_VERSION
 from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE, VERSION
 from deployer.savedmodel.recognise import recognise
 
 KIND = "saved_model_archive"
-TAKES = frozenset({"tags"})
+SUPPORTED_OPTIONS = frozenset({"tags"})
 SUFFIXES = (".tar.gz", ".tgz", ".tar", ".zip")
 IN_ARCHIVE = "only SavedModels are taken from archives: unpack it, and give what lies in it"
 
@@ -30,7 +30,7 @@ def matches(source: str) -> bool:
 def location(source: str) -> str:
     """The absolute path."""
     if not Path(source).is_file():
-        raise missing_files.no_file(source, SUFFIXES)
+        raise missing_files.file_not_found(source, SUFFIXES)
     return str(Path(source).resolve())
 
 
@@ -45,24 +45,24 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     progress(f"unpacking {archive.name}")
     with unpacked(archive, target) as folder:
         root, notes = _only_model(archive, folder)
-        saved = saved_model_folder.take_over(root, request, target, progress)
+        saved = saved_model_folder.copy_saved_model(root, request, target, progress)
         return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root.name))
 
 
 def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
     """The one SavedModel, or the newest of the versions of one model, as a server would take it. Raises BrokenModel."""
     parents = {path.parent for name in (PB_FILE, PBTXT_FILE) for path in folder.rglob(name) if path.is_file()}
-    found = sorted(place for place in parents if not is_litter(place.relative_to(folder)))
+    found = sorted(path for path in parents if not is_junk(path.relative_to(folder)))
     if len(found) == 1:
         return found[0], ()
-    if len({place.parent for place in found}) == 1 and all(_version(place.name) for place in found):
-        newest = max(found, key=lambda place: _version(place.name))
-        others = ", ".join(sorted(place.name for place in found if place != newest))
+    if len({path.parent for path in found}) == 1 and all(_version(path.name) for path in found):
+        newest = max(found, key=lambda path: _version(path.name))
+        others = ", ".join(sorted(path.name for path in found if path != newest))
         return newest, (f"{archive.name} holds several versions: {newest.name} was taken, not {others}",)
-    places = ", ".join(str(place.relative_to(folder)) for place in found[:5])
+    paths = ", ".join(str(path.relative_to(folder)) for path in found[:5])
     if found:
         raise BrokenModel(
-            f"{archive} holds {len(found)} SavedModels: {places}",
+            f"{archive} holds {len(found)} SavedModels: {paths}",
             hint="unpack it, and give the folder of one of them",
         )
     raise _no_model(archive, folder)
@@ -71,19 +71,19 @@ def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
 def _no_model(archive: Path, folder: Path) -> BrokenModel:
     """Says what is in it instead, where that is known."""
     outermost = folder
-    while len(children := [child for child in outermost.iterdir() if not is_litter(Path(child.name))]) == 1:
+    while len(children := [child for child in outermost.iterdir() if not is_junk(Path(child.name))]) == 1:
         if not children[0].is_dir():
             break
         outermost = children[0]
-    seen = recognise(outermost)
-    what = f"holds no SavedModel: it is {seen.what}" if seen else f"holds no {PB_FILE}"
-    return BrokenModel(f"{archive} {what}", hint=IN_ARCHIVE if seen else "is it an archive of a SavedModel?")
+    recognised = recognise(outermost)
+    what = f"holds no SavedModel: it is {recognised.what}" if recognised else f"holds no {PB_FILE}"
+    return BrokenModel(f"{archive} {what}", hint=IN_ARCHIVE if recognised else "is it an archive of a SavedModel?")
 
 
 def version_in(archive: Path) -> int:
     """The number that its model would keep, 0 for none; read from the names alone. What is damaged has none."""
-    places = {PurePosixPath(name) for name in names(archive)}
-    roots = [place.parent for place in places if place.name in (PB_FILE, PBTXT_FILE) and not is_litter(place)]
+    paths = {PurePosixPath(name) for name in names(archive)}
+    roots = [path.parent for path in paths if path.name in (PB_FILE, PBTXT_FILE) and not is_junk(path)]
     return max((_version(root.name) for root in roots), default=0)
 
 

@@ -13,18 +13,18 @@ from deployer.errors import ExportFailed
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import tree_digest
 from deployer.export.rewriting import serve_tagged, write_binary
-from deployer.export.saved_models.junk_files import is_litter
-from deployer.export.saved_models.tree_copy import bring, files_below
+from deployer.export.saved_models.junk_files import is_junk
+from deployer.export.saved_models.tree_copy import clone_or_copy, files_below
 from deployer.results.model import SavedModelInfo
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE, MANIFEST_FILE, PB_FILE, PBTXT_FILE, WARMUP_FILE, is_saved_model
 from deployer.server.version_names import is_number
 
 KIND = "saved_model"
-TAKES = frozenset({"tags"})
-OURS = frozenset({MANIFEST_FILE, GOLDEN_FILE})
+SUPPORTED_OPTIONS = frozenset({"tags"})
+STORE_FILES = frozenset({MANIFEST_FILE, GOLDEN_FILE})
 """Written anew for every version: not taken from a folder that came out of a store."""
-SHOWN = 5
+MAX_LISTED = 5
 
 
 def matches(source: str) -> bool:
@@ -55,18 +55,18 @@ def digest(request: ExportRequest) -> str:
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Bring its files into `target`; nothing is converted and the source is not touched."""
-    saved = take_over(_root(request.source), request, target, progress)
+    saved = copy_saved_model(_root(request.source), request, target, progress)
     return dataclasses.replace(saved, notes=(*reader.version_notes(Path(request.source)), *saved.notes))
 
 
-def take_over(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
+def copy_saved_model(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """The same for any folder: byte for byte, unless other tags than `serve` were asked for or the graph is text."""
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
-    notes = [*_left_out(root)]
+    notes = [*_omitted_notes(root)]
     for path in _own_files(root):
         if request.warmup is None or path.relative_to(root) != WARMUP_FILE:
-            bring(path, target / path.relative_to(root))
+            clone_or_copy(path, target / path.relative_to(root))
         else:
             notes.append(f"left out: the warm-up file of the source (--{'' if request.warmup else 'no-'}warmup)")
     is_text = not (root / PB_FILE).is_file()
@@ -83,22 +83,24 @@ def take_over(root: Path, request: ExportRequest, target: Path, progress: Progre
 def _own_files(root: Path) -> Iterator[Path]:
     """Not what a store, this one perhaps, keeps beside a SavedModel that was saved where its versions belong, and not
     what the systems of desktops leave in every folder."""
-    beside = {child.name for child in root.iterdir() if child.name.startswith(".") or _is_version(child)}
+    excluded = {child.name for child in root.iterdir() if child.name.startswith(".") or _is_version(child)}
     found = ((path, path.relative_to(root)) for path in files_below(root))
     return (
-        path for path, place in found if place not in OURS and place.parts[0] not in beside and not is_litter(place)
+        path
+        for path, relative in found
+        if relative not in STORE_FILES and relative.parts[0] not in excluded and not is_junk(relative)
     )
 
 
-def _left_out(root: Path) -> Iterator[str]:
+def _omitted_notes(root: Path) -> Iterator[str]:
     """What of the folder is not a part of the model, as notes."""
     places = [path.relative_to(root) for path in files_below(root)]
-    litter = sorted(place.as_posix() for place in places if is_litter(place))
-    if litter:
-        more = f" and {len(litter) - SHOWN} more" if len(litter) > SHOWN else ""
-        yield f"left out, because no part of the model: {', '.join(litter[:SHOWN])}{more}"
+    junk = sorted(relative.as_posix() for relative in places if is_junk(relative))
+    if junk:
+        more = f" and {len(junk) - MAX_LISTED} more" if len(junk) > MAX_LISTED else ""
+        yield f"left out, because no part of the model: {', '.join(junk[:MAX_LISTED])}{more}"
     if versions := sorted(child.name for child in root.iterdir() if child.is_dir() and _is_version(child)):
-        yield f"left out: the versions inside the SavedModel ({', '.join(versions[:SHOWN])})"
+        yield f"left out: the versions inside the SavedModel ({', '.join(versions[:MAX_LISTED])})"
 
 
 def _is_version(folder: Path) -> bool:

@@ -9,6 +9,6 @@ RESOURCE_FORK = "._"
 """What macOS puts before the name of a file, for a second file that holds its attributes."""
 
 
-def is_litter(place: PurePath) -> bool:
+def is_junk(path: PurePath) -> bool:
     """Whether a path inside a model, or a folder on the way, is such a file."""
-    return any(part in NAMES or part.startswith(RESOURCE_FORK) for part in place.parts)
+    return any(part in NAMES or part.startswith(RESOURCE_FORK) for part in path.parts)

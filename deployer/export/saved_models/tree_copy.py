@@ -14,7 +14,7 @@ from deployer.errors import BrokenModel
 
 READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
-SHARE_EXTENTS = 0x40049409
+FICLONE = 0x40049409
 """The `FICLONE` request of Linux: both files share their blocks until one of them changes."""
 
 
@@ -23,25 +23,25 @@ def files_below(root: Path) -> Iterator[Path]:
     yield from _files(root, root.resolve(), (root.resolve(),))
 
 
-def _files(folder: Path, inside: Path, above: tuple[Path, ...]) -> Iterator[Path]:
+def _files(folder: Path, root: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
     for entry in sorted(folder.iterdir()):
-        real = _checked(entry, inside)
+        real = _checked(entry, root)
         if real.is_dir():
-            if real in above:
+            if real in ancestors:
                 raise BrokenModel(f"{entry} is a link to a folder that holds it")
-            yield from _files(entry, inside, (*above, real))
+            yield from _files(entry, root, (*ancestors, real))
         elif real.is_file():
             yield entry
         else:
             raise BrokenModel(f"{entry} is neither a file nor a folder: a SavedModel holds nothing else")
 
 
-def _checked(entry: Path, inside: Path) -> Path:
+def _checked(entry: Path, root: Path) -> Path:
     try:
         real = entry.resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise BrokenModel(f"{entry} is a link that leads nowhere") from error
-    if entry.is_symlink() and not real.is_relative_to(inside):
+    if entry.is_symlink() and not real.is_relative_to(root):
         raise BrokenModel(
             f"{entry} is a link to {real}, outside of the model",
             hint="copy the file into the SavedModel folder: a version must be whole in itself",
@@ -49,7 +49,7 @@ def _checked(entry: Path, inside: Path) -> Path:
     return real
 
 
-def bring(source: Path, target: Path) -> None:
+def clone_or_copy(source: Path, target: Path) -> None:
     """`target` becomes a file with the bytes of `source`, which stays as it is: shared, linked, or else copied.
 
     Shared blocks come first: they cost nothing, and a source that is later overwritten in place does not reach
@@ -58,14 +58,14 @@ def bring(source: Path, target: Path) -> None:
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     real = source.resolve()
-    if not (_share(real, target) or (SHARD.search(target.name) and _link(real, target))):
+    if not (_clone(real, target) or (SHARD.search(target.name) and _link(real, target))):
         shutil.copyfile(real, target)
 
 
-def _share(source: Path, target: Path) -> bool:
+def _clone(source: Path, target: Path) -> bool:
     try:
         with source.open("rb") as read, target.open("xb") as write:
-            fcntl.ioctl(write.fileno(), SHARE_EXTENTS, read.fileno())
+            fcntl.ioctl(write.fileno(), FICLONE, read.fileno())
     except OSError:
         target.unlink(missing_ok=True)
         return False

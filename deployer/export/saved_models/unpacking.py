@@ -18,12 +18,12 @@ from typing import IO, Any
 
 from deployer.errors import BrokenModel
 
-LARGEST = 64 << 30
-MOST_ENTRIES = 10_000
-LARGEST_RATIO = 100
-FREE_OF_RATIO = 64 << 20
+MAX_UNPACKED_BYTES = 64 << 30
+MAX_ENTRIES = 10_000
+MAX_RATIO = 100
+RATIO_EXEMPT_BYTES = 64 << 20
 """Bytes that an archive may always become, however small it is: weights of zeros pack very well."""
-LARGEST_HEADER = 1 << 20
+MAX_HEADER_BYTES = 1 << 20
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
 UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, tarfile.TarError, zipfile.BadZipFile)
@@ -50,9 +50,9 @@ def unpack(archive: Path, target: Path) -> None:
 
 def names(archive: Path) -> Iterator[str]:
     """The names of the first entries, with `/`; those of a damaged archive as far as they can be read."""
-    list_some = _zip_names if zipfile.is_zipfile(archive) else _tar_names
+    list_names = _zip_names if zipfile.is_zipfile(archive) else _tar_names
     with suppress(*UNREADABLE, zlib.error):
-        yield from islice(list_some(archive), MOST_ENTRIES)
+        yield from islice(list_names(archive), MAX_ENTRIES)
 
 
 def _zip_names(archive: Path) -> Iterator[str]:
@@ -75,25 +75,25 @@ class _Budget:
 
     def count_entry(self) -> None:
         self.entries += 1
-        if self.entries > MOST_ENTRIES:
-            raise _refused(self.archive, f"it holds more than {MOST_ENTRIES} files")
+        if self.entries > MAX_ENTRIES:
+            raise _refused(self.archive, f"it holds more than {MAX_ENTRIES} files")
 
     def count_bytes(self, count: int) -> None:
         self.written += count
         packed = self.archive.stat().st_size
-        if self.written > LARGEST:
-            raise _refused(self.archive, f"it unpacks to more than {LARGEST >> 30} GB")
-        if self.written > FREE_OF_RATIO + LARGEST_RATIO * packed:
-            raise _refused(self.archive, f"it unpacks to more than {LARGEST_RATIO} times its size")
+        if self.written > MAX_UNPACKED_BYTES:
+            raise _refused(self.archive, f"it unpacks to more than {MAX_UNPACKED_BYTES >> 30} GB")
+        if self.written > RATIO_EXEMPT_BYTES + MAX_RATIO * packed:
+            raise _refused(self.archive, f"it unpacks to more than {MAX_RATIO} times its size")
 
 
-def _refused(archive: Path, why: str) -> BrokenModel:
+def _refused(archive: Path, reason: str) -> BrokenModel:
     return BrokenModel(
-        f"{archive} is refused: {why}", hint="if you trust it, unpack it yourself and give the SavedModel folder"
+        f"{archive} is refused: {reason}", hint="if you trust it, unpack it yourself and give the SavedModel folder"
     )
 
 
-def _place(archive: Path, name: str, target: Path) -> Path:
+def _entry_path(archive: Path, name: str, target: Path) -> Path:
     """Where an entry goes. Raises BrokenModel for a name that leads elsewhere."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
@@ -106,13 +106,13 @@ def _unpack_zip(archive: Path, target: Path, budget: _Budget) -> None:
         for entry in packed.infolist():
             budget.count_entry()
             name = _slashed(archive, entry.filename)
-            place = _place(archive, name, target)
+            path = _entry_path(archive, name, target)
             _check_zip_kind(archive, entry)
             if name.endswith("/"):
-                place.mkdir(parents=True, exist_ok=True)
+                path.mkdir(parents=True, exist_ok=True)
             else:
                 with packed.open(entry) as file:
-                    _write(file, place, budget)
+                    _write(file, path, budget)
 
 
 def _slashed(archive: Path, name: str) -> str:
@@ -123,8 +123,8 @@ def _slashed(archive: Path, name: str) -> str:
 
 
 def _check_zip_kind(archive: Path, entry: zipfile.ZipInfo) -> None:
-    kind = stat.S_IFMT(entry.external_attr >> 16)
-    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+    file_type = stat.S_IFMT(entry.external_attr >> 16)
+    if file_type not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise _refused(archive, f"{entry.filename[:80]!r} is a link or a device")
     if entry.flag_bits & 1:
         raise _refused(archive, f"{entry.filename[:80]!r} is encrypted")
@@ -134,11 +134,11 @@ def _unpack_tar(archive: Path, target: Path, budget: _Budget) -> None:
     with _tar_bytes(archive) as source, tarfile.open(fileobj=source, mode="r:") as packed:
         for entry in packed:
             budget.count_entry()
-            place = _place(archive, entry.name, target)
+            path = _entry_path(archive, entry.name, target)
             if entry.isdir():
-                place.mkdir(parents=True, exist_ok=True)
+                path.mkdir(parents=True, exist_ok=True)
             elif entry.isreg() and not entry.issparse() and (file := packed.extractfile(entry)):
-                _write(file, place, budget)
+                _write(file, path, budget)
             else:
                 raise _refused(archive, f"{entry.name[:80]!r} is a link, a device or a sparse file")
 
@@ -162,23 +162,23 @@ class _Limited:
         self._stream = stream
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= LARGEST_HEADER:
+        if not 0 <= size <= MAX_HEADER_BYTES:
             raise tarfile.ReadError("a header is longer than any that is in use")
         return self._stream.read(size)
 
     def tell(self) -> int:
         return self._stream.tell()
 
-    def seek(self, place: int, whence: int = os.SEEK_SET) -> int:
-        return self._stream.seek(place, whence)
+    def seek(self, path: int, whence: int = os.SEEK_SET) -> int:
+        return self._stream.seek(path, whence)
 
 
-def _write(source: IO[bytes], place: Path, budget: _Budget) -> None:
+def _write(source: IO[bytes], path: Path, budget: _Budget) -> None:
     try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        opened = place.open("xb")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("xb")
     except (FileExistsError, NotADirectoryError) as error:
-        raise _refused(budget.archive, f"two entries claim the place of {place.name[:80]!r}") from error
+        raise _refused(budget.archive, f"two entries claim the place of {path.name[:80]!r}") from error
     with opened as file:
         while chunk := source.read(CHUNK):
             budget.count_bytes(len(chunk))
@@ -186,9 +186,9 @@ def _write(source: IO[bytes], place: Path, budget: _Budget) -> None:
 
 
 @contextmanager
-def unpacked(archive: Path, within: Path) -> Iterator[Path]:
+def unpacked(archive: Path, parent: Path) -> Iterator[Path]:
     """The archive's files in a folder below `within`, gone afterwards, whatever happens."""
-    folder = within / ".unpacked"
+    folder = parent / ".unpacked"
     folder.mkdir()
     try:
         unpack(archive, folder)

@@ -8,7 +8,7 @@ from types import ModuleType
 import pytest
 
 from deployer.export.base import ExportRequest
-from deployer.export.child import _is_in_this_process
+from deployer.export.child import _needs_this_process
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_a_module_that_was_imported_here_is_one(
     monkeypatch.setitem(sys.modules, "trained.today", ModuleType("trained.today"))
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     monkeypatch.delitem(sys.modules, "tf_keras", raising=False)
-    assert _is_in_this_process(request_) == here
+    assert _needs_this_process(request_) == here
 
 
 @pytest.mark.parametrize(("registered", "here"), [({}, False), ({"Custom>Layer": object}, True)])
@@ -43,5 +43,5 @@ def test_a_keras_file_may_need_what_was_registered_here(
     keras.utils.get_custom_objects = lambda: registered
     monkeypatch.setitem(sys.modules, "keras", keras)
     monkeypatch.delitem(sys.modules, "tf_keras", raising=False)
-    assert _is_in_this_process(ExportRequest("m.keras")) == here
-    assert not _is_in_this_process(ExportRequest("train.py:model"))
+    assert _needs_this_process(ExportRequest("m.keras")) == here
+    assert not _needs_this_process(ExportRequest("train.py:model"))

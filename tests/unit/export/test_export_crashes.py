@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deployer.export import crashes, phase
-from deployer.export.child_output import KEPT_CHARACTERS, LINES, ChildOutput
+from deployer.export.child_output import LINES, MAX_TAIL_CHARACTERS, ChildOutput
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,10 @@ def test_what_is_written_is_passed_on_and_its_end_kept(output: ChildOutput, caps
     for number in range(LINES + 2):
         os.write(output.write_end, f"ä line {number}\n\n".encode())
     os.write(output.write_end, "half an ö".encode()[:-1])
-    output.pass_on()
+    output.forward()
     os.write(output.write_end, "half an ö".encode()[-1:])
-    output.started()
-    output.pass_on()
+    output.close_write_end()
+    output.forward()
     assert capsys.readouterr().err.endswith(f"ä line {LINES + 1}\n\nhalf an ö")
     assert output.tail() == (*(f"ä line {number}" for number in range(3, LINES + 2)), "half an ö")
     assert not output.open
@@ -71,7 +71,7 @@ def test_a_process_without_a_stderr_loses_nothing_else(
     closed = io.StringIO()
     closed.close()
     monkeypatch.setattr(sys, "stderr", None if is_none else closed)
-    os.write(output.write_end, b"x" * (KEPT_CHARACTERS + 9))
-    output.started()
-    output.pass_on()
+    os.write(output.write_end, b"x" * (MAX_TAIL_CHARACTERS + 9))
+    output.close_write_end()
+    output.forward()
     assert output.tail()

@@ -26,7 +26,7 @@ OPEN = Signature("serving_default", PREDICT, (TensorSpec("ids", "int32", (None, 
 FIXED = Signature("serving_default", PREDICT, (TensorSpec("x", "float32", (2,)),), ())
 
 
-def read(tmp_path: Path, content: Any, *signatures: Signature, suffix: str = ".json") -> examples.Given:
+def read(tmp_path: Path, content: Any, *signatures: Signature, suffix: str = ".json") -> examples.ExampleSet:
     path = tmp_path / f"examples{suffix}"
     path.write_text(content if isinstance(content, str) else json.dumps(content))
     return examples.read(path, signatures)

@@ -62,7 +62,7 @@ def test_random_outputs_are_compared_by_shape():
 
 
 def test_the_way_out_names_a_length_only_where_one_is_open():
-    error = fidelity.differs(FIXED, case([1], (1, 2)), "it refuses")
+    error = fidelity.differs_error(FIXED, case([1], (1, 2)), "it refuses")
     assert "--input" not in str(error.hint)
 
 

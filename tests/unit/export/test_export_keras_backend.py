@@ -21,12 +21,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("name", ["jax", "torch", "nonsense"])
 def test_another_backend_is_noted_and_not_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", name)
-    assert [name in note for note in keras_backend.note()] == [True]
-    with keras_backend.tensorflow_chosen():
+    assert [name in note for note in keras_backend.backend_note()] == [True]
+    with keras_backend.tensorflow_backend():
         assert os.environ["KERAS_BACKEND"] == "tensorflow"
     assert os.environ["KERAS_BACKEND"] == name
     with pytest.raises(ExportFailed, match=name):
-        keras_backend.refuse_other("train.py:model")
+        keras_backend.require_tensorflow("train.py:model")
 
 
 @pytest.mark.parametrize(
@@ -42,20 +42,20 @@ def test_another_backend_is_noted_and_not_taken(name: str, monkeypatch: pytest.M
 )
 def test_keras_own_settings_are_read(home: Path, text: str, notes: int) -> None:
     home.write_text(text)
-    assert len(keras_backend.note()) == notes
-    keras_backend.refuse_other("train.py:model")
+    assert len(keras_backend.backend_note()) == notes
+    keras_backend.require_tensorflow("train.py:model")
 
 
 def test_the_variable_goes_before_the_file(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home.write_text('{"backend": "jax"}')
     monkeypatch.setenv("KERAS_BACKEND", "tensorflow")
-    assert keras_backend.note() == ()
+    assert keras_backend.backend_note() == ()
 
 
 def test_what_code_sets_ends_with_it() -> None:
-    with keras_backend.kept():
+    with keras_backend.restored():
         os.environ["KERAS_BACKEND"] = "torch"
         with pytest.raises(ExportFailed):
-            keras_backend.refuse_other("train.py:model")
+            keras_backend.require_tensorflow("train.py:model")
     assert "KERAS_BACKEND" not in os.environ
-    assert keras_backend.note() == ()
+    assert keras_backend.backend_note() == ()

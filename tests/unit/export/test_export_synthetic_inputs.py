@@ -20,7 +20,7 @@ def taken(feed: synthetic_inputs.Feed) -> dict[str, Any]:
     return {"sum": feed}
 
 
-def x_of(found: synthetic_inputs.Made) -> list[Any]:
+def x_of(found: synthetic_inputs.SyntheticSet) -> list[Any]:
     return [feed["x"] for feed, _ in found.answered]
 
 
@@ -30,7 +30,10 @@ def x_of(found: synthetic_inputs.Made) -> list[Any]:
 )
 def test_every_dtype_is_made_the_same_every_time(dtype: str) -> None:
     asked = signature(TensorSpec("x", dtype, (None, 3)))
-    first, second = x_of(synthetic_inputs.answered(asked, taken)), x_of(synthetic_inputs.answered(asked, taken))
+    first, second = (
+        x_of(synthetic_inputs.accepted(asked, taken)),
+        x_of(synthetic_inputs.accepted(asked, taken)),
+    )
     assert [array.shape[0] for array in first[:2]] == [1, 3]
     assert len(first) >= 3
     assert {str(array.dtype) for array in first} == {"object" if dtype == "string" else dtype}
@@ -41,7 +44,7 @@ def test_every_dtype_is_made_the_same_every_time(dtype: str) -> None:
     ("shape", "first"), [((None, None), (1, 4)), ((2, 3), (2, 3)), ((), ()), (None, (1, 4)), ((None, 0), (1, 0))]
 )
 def test_shapes_are_as_declared_and_open_ones_modest(shape: Shape, first: tuple[int, ...]) -> None:
-    assert x_of(synthetic_inputs.answered(signature(TensorSpec("x", "float32", shape)), taken))[0].shape == first
+    assert x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "float32", shape)), taken))[0].shape == first
 
 
 def test_a_size_that_is_refused_is_followed_by_another() -> None:
@@ -50,11 +53,11 @@ def test_a_size_that_is_refused_is_followed_by_another() -> None:
             raise Refused("wrong size")
         return {}
 
-    found = x_of(synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, None, None, 1))), wants_28))
+    found = x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None, None, 1))), wants_28))
     assert [array.shape for array in found] == [(1, 28, 28, 1), *[(3, 28, 28, 1)] * 3]
 
 
-def lengths(found: synthetic_inputs.Made, name: str = "x") -> list[tuple[int, ...]]:
+def lengths(found: synthetic_inputs.SyntheticSet, name: str = "x") -> list[tuple[int, ...]]:
     return [feed[name].shape for feed, _ in found.answered]
 
 
@@ -73,14 +76,14 @@ def test_open_dimensions_are_asked_with_two_lengths_that_no_batch_has(
     shapes: list[Shape], second: list[tuple[int, ...]]
 ) -> None:
     specs = [TensorSpec("xyz"[place], "float32", shape) for place, shape in enumerate(shapes)]
-    found = lengths(synthetic_inputs.answered(signature(*specs), taken))
+    found = lengths(synthetic_inputs.accepted(signature(*specs), taken))
     assert found[2 : 2 + len(second)] == second
     assert len(found) == 2 + len(second) + 2
 
 
 def test_lengths_of_several_inputs_are_asked_equal_and_apart() -> None:
     specs = (TensorSpec("x", "float32", (None, None)), TensorSpec("y", "float32", (None, None)))
-    found = synthetic_inputs.answered(signature(*specs), taken)
+    found = synthetic_inputs.accepted(signature(*specs), taken)
     pairs = [(x[1], y[1]) for x, y in zip(lengths(found, "x"), lengths(found, "y"), strict=True)]
     assert pairs[:5] == [(4, 4), (4, 4), (7, 7), (4, 7), (7, 4)]
 
@@ -92,7 +95,7 @@ def test_lengths_that_belong_together_are_asked_equal_and_noted() -> None:
         return {}
 
     specs = (TensorSpec("x", "float32", (None, None)), TensorSpec("y", "float32", (None, None)))
-    found = synthetic_inputs.answered(signature(*specs), tied)
+    found = synthetic_inputs.accepted(signature(*specs), tied)
     assert [shape[1] for shape in lengths(found)] == [4, 4, 7, 4, 4]
     assert ["one length for all" in note for note in found.notes] == [True]
 
@@ -104,7 +107,7 @@ def test_a_second_length_is_looked_for_and_its_lack_noted(takes, second, notes) 
             raise Refused("length")
         return {}
 
-    found = synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, None))), only_some)
+    found = synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None))), only_some)
     assert {shape[1] for shape in lengths(found)} == {length for length in takes if length in (takes[0], second)}
     assert len(found.notes) == notes
 
@@ -125,14 +128,14 @@ def wants_ranks(**ranks: int) -> Any:
 @pytest.mark.parametrize("dtype", ["float32", "int32", "bool", "string"])
 def test_inputs_of_unknown_rank_may_be_scalars_each_by_itself(ranks: dict[str, int], dtype: str) -> None:
     specs = [TensorSpec(name, dtype, None) for name in ranks]
-    found = synthetic_inputs.answered(signature(*specs), wants_ranks(**ranks))
+    found = synthetic_inputs.accepted(signature(*specs), wants_ranks(**ranks))
     for feed, _ in found.answered:
         assert {name: array.ndim for name, array in feed.items()} == ranks
 
 
 def test_a_scalar_goes_with_inputs_that_have_shapes() -> None:
     specs = (TensorSpec("x", "float32", (None, 3)), TensorSpec("rate", "float32", None))
-    found = synthetic_inputs.answered(signature(*specs), wants_ranks(rate=0))
+    found = synthetic_inputs.accepted(signature(*specs), wants_ranks(rate=0))
     assert lengths(found, "x")[:2] == [(1, 3), (3, 3)]
 
 
@@ -147,7 +150,7 @@ def test_values_that_are_refused_become_narrower_and_edges_are_dropped() -> None
             raise Refused("index out of range")
         return {}
 
-    found = x_of(synthetic_inputs.answered(signature(TensorSpec("x", "int32", (None, 20))), looks_up_two_rows))
+    found = x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "int32", (None, 20))), looks_up_two_rows))
     assert [array.shape for array in found] == [(1, 20), (3, 20), (3, 20)]
     assert {value for array in found for value in array.ravel().tolist()} == {0, 1}
 
@@ -160,7 +163,7 @@ def test_a_model_that_takes_one_example_at_a_time_keeps_that() -> None:
 
     assert [
         array.shape
-        for array in x_of(synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, 2))), one_at_a_time))
+        for array in x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, 2))), one_at_a_time))
     ] == [(1, 2)]
 
 
@@ -169,22 +172,22 @@ def test_a_model_that_takes_nothing_tells_its_first_reason() -> None:
         raise Refused(f"no {feed['x'].shape[1]}")
 
     with pytest.raises(Refused, match="no 4"):
-        synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, None))), picky)
+        synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None))), picky)
 
 
 def test_inputs_too_large_to_make_up_are_not_made_up() -> None:
     with pytest.raises(Refused, match="too large"):
-        synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, 5000, 5000))), taken)
+        synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, 5000, 5000))), taken)
 
 
 def test_a_signature_without_inputs_is_asked_once() -> None:
-    assert synthetic_inputs.answered(signature(), lambda feed: {"y": len(feed)}).answered == [({}, {"y": 0})]
+    assert synthetic_inputs.accepted(signature(), lambda feed: {"y": len(feed)}).answered == [({}, {"y": 0})]
 
 
 def test_bytes_that_are_no_text_only_where_none_come_back_as_text() -> None:
     def values(output: str) -> set[bytes]:
         asked = signature(TensorSpec("x", "string", (None,)), outputs=(TensorSpec(output, "string", (None,)),))
-        return {value for array in x_of(synthetic_inputs.answered(asked, taken)) for value in array.ravel().tolist()}
+        return {value for array in x_of(synthetic_inputs.accepted(asked, taken)) for value in array.ravel().tolist()}
 
     assert b"\xff\x00\x01" in values("raw_bytes")
     assert b"\xff\x00\x01" not in values("text")
@@ -192,6 +195,6 @@ def test_bytes_that_are_no_text_only_where_none_come_back_as_text() -> None:
 
 
 def test_floats_hold_no_nan_and_stay_moderate() -> None:
-    found = x_of(synthetic_inputs.answered(signature(TensorSpec("x", "float32", (None, 8))), taken))
+    found = x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, 8))), taken))
     assert all(np.isfinite(array).all() and np.abs(array).max() <= 10 for array in found)
     assert {0.0, -10.0, 10.0} <= {round(float(value), 3) for array in found for value in array.ravel()}

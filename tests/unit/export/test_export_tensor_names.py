@@ -10,11 +10,11 @@ import pytest
 
 from deployer.errors import ExportFailed
 from deployer.export.tensor_names import (
+    explicit_input_name,
+    explicit_layer_name,
     input_names,
     named_outputs,
     output_names,
-    own_input_name,
-    own_layer_name,
     renamed_inputs,
     traceable_names,
     usable_name,
@@ -25,12 +25,12 @@ from deployer.export.tensor_names import (
     "name", ["keras_tensor", "keras_tensor_12", "input_layer", "input_layer_3", "input_1", "", None]
 )
 def test_counted_input_names_are_nobodys(name: str | None) -> None:
-    assert own_input_name(name) is None
+    assert explicit_input_name(name) is None
 
 
 @pytest.mark.parametrize("name", ["feat", "input", "main_input", "image_1", "inputs", "keras_tensor_x"])
 def test_given_input_names_stay(name: str) -> None:
-    assert own_input_name(name) == name
+    assert explicit_input_name(name) == name
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_given_input_names_stay(name: str) -> None:
     ],
 )
 def test_layer_names(name: str, class_name: str, own: str | None) -> None:
-    assert own_layer_name(name, class_name) == own
+    assert explicit_layer_name(name, class_name) == own
 
 
 def test_unnamed_inputs_go_by_their_place() -> None:
