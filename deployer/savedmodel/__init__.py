@@ -1,1 +1,1 @@
-"""Reads SavedModels without TensorFlow: signatures, ops, tensors, differences."""
+"""Read SavedModels without TensorFlow: signatures, ops, tensors, differences."""

@@ -1,9 +1,9 @@
-"""Whether clients of one version can go on with another: decided from signatures alone, no model is run.
+"""Decide from signatures alone whether a new version breaks the clients of the old one; no model is run.
 
 A client sends all inputs of a signature and reads its outputs by name, dtype and shape. TensorFlow Serving refuses a
-request that lacks an input or has one too many, so an input more or less breaks every client. Inputs may become wider,
-outputs narrower, never the other way. REST writes a single output without its name and several with theirs: a second
-output beside a single one breaks REST clients, a third beside two breaks nobody.
+request with a missing or an unknown input, so adding or removing an input breaks every client. Inputs may become wider
+and outputs narrower, never the other way. REST writes a single output without its name and several outputs with their
+names: a second output breaks REST clients of a model with one, a third output breaks no client of a model with two.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from deployer.results.model import Shape, Signature, TensorSpec
 
 
 def compare(before: Sequence[Signature], after: Sequence[Signature]) -> tuple[SignatureChange, ...]:
-    """Every change of a signature, an input or an output, breaking or not; none when they are the same."""
+    """Return every change of a signature, an input or an output, breaking or not; empty when both are equal."""
     old, new = ({signature.name: signature for signature in signatures} for signatures in (before, after))
     found: list[SignatureChange] = []
     for name in sorted(old | new):
@@ -29,7 +29,7 @@ def compare(before: Sequence[Signature], after: Sequence[Signature]) -> tuple[Si
 
 
 def breaks(changes: Iterable[SignatureChange]) -> bool:
-    """Whether one of the changes breaks a client."""
+    """Return whether one of the changes breaks a client."""
     return any(change.breaking for change in changes)
 
 
@@ -63,7 +63,7 @@ def _tensors(
 
 
 def _is_wider(old: Shape, new: Shape) -> bool:
-    """Whether every tensor of the old shape is also one of the new."""
+    """Return whether every tensor of the old shape also has the new one."""
     if new is None or old is None:
         return new is None
     return len(old) == len(new) and all(b is None or a == b for a, b in zip(old, new, strict=True))

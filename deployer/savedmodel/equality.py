@@ -1,6 +1,6 @@
-"""Whether two SavedModels hold the same: what a server reads is compared, and not how TensorFlow counted names.
+"""Compare two SavedModels by what a server reads, ignoring the numbers that TensorFlow appends to names.
 
-TensorFlow's own fingerprint does not do: a constant in a function may change, and it stays.
+TensorFlow's own fingerprint is not enough: it stays the same when a constant in a function changes.
 """
 
 from __future__ import annotations
@@ -15,26 +15,26 @@ from deployer.savedmodel.layout import EXTRA
 from deployer.savedmodel.layout import PB_FILE as GRAPH
 
 COUNTED = re.compile(r'(__(?:inference|forward|backward)_[^"\s]*?)_\d+(?=["\s])')
-"""A function's name, and the number that depends on what the process has traced before."""
+"""A function's name with the counter that depends on what the process traced before."""
 COUNTED_RESOURCE = re.compile(r'(key: "(?:shared_name|_user_specified_name)"\s+value \{\s+s: ")\d+"')
 WEIGHTS = "variables/"
 NOT_COMPARED = ("fingerprint.pb", f"{EXTRA}/")
 MAX_GRAPH_BYTES = 32 << 20
-"""Of a larger graph only equal bytes count: its text would take long, and much memory."""
+"""Larger graphs count as equal only if their bytes are: comparing them as text takes too much time and memory."""
 
 Files = Mapping[str, str]
-"""SHA-256 of files by their names in the SavedModel."""
+"""SHA-256 digests by file name inside the SavedModel."""
 
 
 def are_equal(left: Path, left_files: Files, right: Path, right_files: Files) -> bool:
-    """Whether graphs, signatures, variables and assets of two SavedModels are equal."""
+    """Return whether graphs, signatures, variables and assets of two SavedModels are equal."""
     if _data(left_files) != _data(right_files):
         return False
     return left_files[GRAPH] == right_files[GRAPH] or _equal_graphs(left, right)
 
 
 def differ_only_in_weights(left: Path, left_files: Files, right: Path, right_files: Files) -> bool:
-    """Whether two SavedModels have the same graphs, signatures and assets, and other values of their variables."""
+    """Return whether two SavedModels have equal graphs, signatures and assets, and different variable values."""
     before, after = (
         {name: digest for name, digest in _data(files).items() if not name.startswith(WEIGHTS)}
         for files in (left_files, right_files)
@@ -57,7 +57,7 @@ def _graphs(folder: Path) -> list[tuple[str, ...]]:
 
 
 def _text(graph: Any) -> tuple[str, ...]:
-    """The functions in the order of their texts, then the rest; what only Python reads is left out."""
+    """Return the functions sorted by their text, then the rest of the graph, without what only Python reads."""
     graph.ClearField("object_graph_def")
     functions = sorted(_without_counters(function) for function in graph.graph_def.library.function)
     graph.graph_def.ClearField("library")

@@ -1,4 +1,4 @@
-"""Ways through a GraphDef, from tensors to nodes and from nodes to functions. A message needs no TensorFlow."""
+"""Traverse a GraphDef message, from tensors to nodes and from nodes to functions, without TensorFlow."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Any
 
 
 def node_name(tensor: str) -> str:
-    """The name of the node that a tensor, or a control dependency, comes from."""
+    """Return the name of the node that produces a tensor or a control dependency."""
     return tensor.removeprefix("^").partition(":")[0]
 
 
 def called_functions(node: Any) -> Iterator[str]:
-    """The names of the functions that a node may call, and of its op, which may be a function, too."""
+    """Yield the names of the functions that a node may call, and its op, which may be a function too."""
     yield node.op
     for value in node.attr.values():
         if value.HasField("func"):
@@ -21,7 +21,7 @@ def called_functions(node: Any) -> Iterator[str]:
 
 
 def reachable_nodes(graph: Any) -> Iterator[Any]:
-    """The nodes of a GraphDef, and of all functions that they may call."""
+    """Yield the nodes of a GraphDef and of all functions that they may call."""
     functions = {function.signature.name: function.node_def for function in graph.library.function}
     pending, visited = [list(graph.node)], set[str]()
     while pending:

@@ -1,7 +1,7 @@
-"""Where a version's files lie, and SavedModels that lie where TensorFlow Serving does not look.
+"""File names inside a version, and SavedModels in directories where TensorFlow Serving does not look.
 
-It loads `models/NAME/NUMBER/`, and nothing else. The classic mistake is a SavedModel saved into the folder of its
-model, without a number.
+TensorFlow Serving loads `models/NAME/NUMBER/` and nothing else. The classic mistake is a SavedModel that was saved into
+the model's directory, without a version number.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from pathlib import Path
 
 PB_FILE = "saved_model.pb"
 PBTXT_FILE = "saved_model.pbtxt"
-"""The same as text. TensorFlow Serving reads it where there is no binary file."""
+"""The text form. TensorFlow Serving reads it if there is no binary file."""
 EXTRA = "assets.extra"
-"""Beside a SavedModel's own files. TensorFlow Serving reads nothing there but the warm-up file."""
+"""A directory for files of other tools. TensorFlow Serving reads only the warm-up file in it."""
 MANIFEST_FILE = Path(EXTRA) / "manifest.json"
 GOLDEN_FILE = Path(EXTRA) / "golden.tfrecord"
 WARMUP_FILE = Path(EXTRA) / "tf_serving_warmup_requests"
 VERSION = re.compile(r"[1-9][0-9]{0,18}")
-"""A version's folder in a store. TensorFlow Serving takes leading zeros, too: there `01` and `1` are one version."""
+"""A version directory in a store. TensorFlow Serving also accepts leading zeros: to it, `01` equals `1`."""
 
 
 @dataclass(frozen=True)
 class Misplaced:
-    """A SavedModel in the wrong place: the model that it is meant for, what is wrong, and what to type."""
+    """A SavedModel in the wrong directory: the intended model name, the reason, and the command that fixes it."""
 
     name: str
     reason: str
@@ -34,19 +34,19 @@ class Misplaced:
 
 
 def is_saved_model(folder: Path) -> bool:
-    """Whether the folder itself is a SavedModel, as against a folder of versions or something else."""
+    """Return whether the directory itself is a SavedModel."""
     return any((folder / name).is_file() for name in (PB_FILE, PBTXT_FILE))
 
 
 def served_files(folder: Path) -> Iterator[Path]:
-    """What a server loads of a SavedModel into memory: its graph, its variables, its assets."""
+    """Yield the files that a server loads into memory: graph, variables and assets."""
     yield folder / (PB_FILE if (folder / PB_FILE).is_file() else PBTXT_FILE)
     for name in ("variables", "assets"):
         yield from (path for path in sorted((folder / name).rglob("*")) if path.is_file())
 
 
 def find_misplaced(root: Path) -> Iterator[Misplaced]:
-    """Every SavedModel below a store's folder that no server would find."""
+    """Yield every SavedModel below a store's root that no server would find."""
     if not root.is_dir():
         return
     if problem := misplaced_root(root):
@@ -57,7 +57,7 @@ def find_misplaced(root: Path) -> Iterator[Misplaced]:
 
 
 def misplaced_root(root: Path) -> Misplaced | None:
-    """What is wrong with a folder that was taken for a store's and is a SavedModel, or the folder of one model."""
+    """Return the problem if a store's root is itself a SavedModel or the directory of one model, else None."""
     if is_saved_model(root):
         return Misplaced(
             root.name,

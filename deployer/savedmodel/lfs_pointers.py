@@ -1,7 +1,7 @@
-"""Pointers of Git LFS: small text files that stand in a checkout for the large files that were not fetched.
+"""Detect Git LFS pointers: small text files in a checkout that stand in for large files that were not fetched.
 
-TensorFlow reads one as a damaged file, or, where it is an asset, as the content itself: a model then loads, and
-answers wrongly.
+TensorFlow reads a pointer as a damaged file or, if it is an asset, as the content: the model then loads and answers
+wrongly.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 from deployer.errors import BrokenModel
 
 PREFIXES = (b"version https://git-lfs.github.com/spec/", b"version https://hawser.github.com/spec/")
-"""The second one is how Git LFS was called before its first release."""
+"""The second prefix is from before the first release of Git LFS."""
 MAX_BYTES = 1024
-"""A pointer is shorter, says its specification."""
+"""The specification limits pointers to less than this."""
 
 
 def is_pointer(path: Path) -> bool:
-    """Whether a regular file is a pointer; False also for what cannot be read."""
+    """Return whether a regular file is a pointer; False also if it cannot be read."""
     try:
         if not path.is_file() or path.stat().st_size > MAX_BYTES:
             return False
@@ -29,7 +29,7 @@ def is_pointer(path: Path) -> bool:
 
 
 def check(paths: Iterable[Path]) -> None:
-    """Raises BrokenModel for the first pointer among `paths`; a folder stands for all files below it."""
+    """Raise BrokenModel for the first pointer among `paths`; a directory stands for all files below it."""
     for path in paths:
         for file in sorted(path.rglob("*")) if path.is_dir() else (path,):
             if is_pointer(file):

@@ -1,8 +1,8 @@
-"""Whether a server's TensorFlow can take up a graph: by the ops that each release knows, and no TensorFlow imported.
+"""Check whether a server's TensorFlow can load a graph, from a table of the ops in each release; imports no TensorFlow.
 
-Compared is what TensorFlow's loader refuses: the ops of the graph and of every function that it can reach (one that
-nobody calls may hold anything, and unknown attributes are passed over), the versions that a graph asks of its reader,
-and the version of XlaCallModule, which jax2tf writes. `op_sets.json` is made by `requirements/op_sets.py`.
+The checks are those of TensorFlow's loader: the ops of the graph and of every reachable function (unreachable functions
+may hold anything, unknown attributes are ignored), the versions that a graph requires of its consumer, and the version
+of XlaCallModule, which jax2tf writes. `requirements/op_sets.py` generates `op_sets.json`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deployer.savedmodel.graph_defs import reachable_nodes
 
 FILE = Path(__file__).with_name("op_sets.json")
 STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[\w.-]*)?(?:@.*)?")
-"""TensorFlow Serving's images, as a registry or a mirror of it has them; a tag may tell the version."""
+"""TensorFlow Serving's images, also behind a registry mirror; the tag may contain the version."""
 MINOR = re.compile(r"\d+\.\d+")
 WHEELS = ("tensorflow", "tensorflow-cpu")
 XLA_CALL_MODULE = "XlaCallModule"
@@ -29,8 +29,10 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class Target:
-    """A server's TensorFlow: what to call it, its minor version, how to have another, and whether the server is
-    TensorFlow Serving as it is published, which has some ops more."""
+    """A server's TensorFlow: display name, minor version and how to change it.
+
+    `stock` marks the published TensorFlow Serving, which has the ops of TensorFlow Text and Decision Forests built in.
+    """
 
     name: str
     tensorflow: str
@@ -40,8 +42,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Release:
-    """What a minor version of TensorFlow knows: ops, the version of its graphs, the oldest graphs that it reads, and
-    the newest version of XlaCallModule that it runs."""
+    """A minor version of TensorFlow: its ops, its graph version, its oldest producer, its newest XlaCallModule."""
 
     tensorflow: str
     graph: int
@@ -52,25 +53,25 @@ class Release:
 
 @dataclass(frozen=True)
 class Incompatibility:
-    """Why a server would not load a model, and what to do."""
+    """The reason why a server cannot load a model, and the remedy."""
 
     reason: str
     remedy: str
 
 
 def target_of_image(image: str) -> Target | None:
-    """The TensorFlow of an image, where its name tells: that of TensorFlow Serving's own images, by their tag."""
+    """Return the target of a TensorFlow Serving image whose tag names the version, else None."""
     match = STOCK.fullmatch(image)
     return image_target(image, match["version"]) if match and match["version"] else None
 
 
 def image_target(image: str, tensorflow: str) -> Target:
-    """An image whose TensorFlow is known."""
+    """Return the target of an image whose TensorFlow version is known."""
     return Target(image, tensorflow, "name another docker.image", stock=bool(STOCK.fullmatch(image)))
 
 
 def installed_target() -> Target | None:
-    """The TensorFlow of this Python, which the embedded server runs."""
+    """Return the TensorFlow of this Python, which the embedded server runs; None if it is not installed."""
     import importlib.metadata
 
     for wheel in WHEELS:
@@ -83,7 +84,7 @@ def installed_target() -> Target | None:
 
 
 def minor(version: str) -> str:
-    """`2.20` of `2.20.1`; nothing of what is no version."""
+    """Return `2.20` for `2.20.1`; empty for text that is not a version."""
     found = MINOR.match(version)
     return found[0] if found else ""
 
@@ -95,7 +96,7 @@ def _document() -> Any:
 
 @lru_cache(maxsize=1)
 def releases() -> tuple[Release, ...]:
-    """Every release that is known, the oldest first."""
+    """Return every known release, oldest first."""
     found: list[Release] = []
     for raw in _document()["releases"]:
         before = found[-1].ops if found else frozenset[str]()
@@ -107,12 +108,12 @@ def releases() -> tuple[Release, ...]:
 
 
 def serving_ops() -> frozenset[str]:
-    """The ops of TensorFlow Text and Decision Forests, which TensorFlow Serving has besides TensorFlow's."""
+    """Return the ops of TensorFlow Text and Decision Forests, which TensorFlow Serving adds to TensorFlow's."""
     return frozenset(_document()["serving"].split())
 
 
 def incompatibilities(meta_graph: Any, target: Target) -> tuple[Incompatibility, ...]:
-    """Why the target would not load the graph; nothing for a TensorFlow that is not in the table."""
+    """Return why the target cannot load the graph; empty also for a TensorFlow that is not in the table."""
     release = next((known for known in releases() if known.tensorflow == target.tensorflow), None)
     if release is None:
         return ()
@@ -126,7 +127,7 @@ def incompatibilities(meta_graph: Any, target: Target) -> tuple[Incompatibility,
 
 
 def compiled_by_xla(meta_graph: Any) -> str:
-    """What of the graph runs only where XLA may compile, which TensorFlow Serving leaves off; nothing for most."""
+    """Return which part of the graph needs XLA compilation, which TensorFlow Serving disables by default."""
     for node in reachable_nodes(meta_graph.graph_def):
         if node.op == XLA_CALL_MODULE:
             return "functions of JAX (jax2tf)"
@@ -165,7 +166,7 @@ def _list_ops(ops: Iterable[str]) -> str:
 
 
 def _releases_with(op: str) -> str:
-    """The releases that know an op, or nothing."""
+    """Return the releases that know an op, as text; empty if none does."""
     found = [release.tensorflow for release in releases() if op in release.ops]
     return found[0] if len(found) == 1 else f"{found[0]} to {found[-1]}" if found else ""
 

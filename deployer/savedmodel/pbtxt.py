@@ -1,4 +1,4 @@
-"""Reads `saved_model.pbtxt`, the text form of a SavedModel, from somebody who is not trusted."""
+"""Parse `saved_model.pbtxt`, the text form of a SavedModel, from an untrusted source."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from deployer.errors import BrokenModel
 from deployer.savedmodel.recognise import HEAD_BYTES, sniff_text
 
 MAX_BYTES = 64 << 20
-"""Python's text format reads a few megabytes a second."""
+"""Python's text format parser reads a few megabytes per second."""
 EXPORT_AGAIN = "copy or export the model again"
 
 
 def parse(path: Path, message: Any) -> None:
-    """Fill `message`. Raises BrokenModel for what is no SavedModel, nested too deeply, or too large."""
+    """Parse the file into `message`.
+
+    Raises BrokenModel if it is not a SavedModel, nested too deeply or too large.
+    """
     from google.protobuf import text_format
     from google.protobuf.message import DecodeError
 

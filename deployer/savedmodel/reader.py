@@ -1,4 +1,4 @@
-"""Reads a SavedModel folder without TensorFlow, and refuses what would load and then fail every request."""
+"""Read a SavedModel directory without TensorFlow, and reject models that would load and then fail every request."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from deployer.server.version_names import is_too_large, numbered, version_number
 
 INIT_SIGNATURE = "__saved_model_init_op"
 SERVE = ("serve",)
-"""The tags of the graph that TensorFlow Serving loads, unless `--saved_model_tags` says others."""
+"""The tags of the graph that TensorFlow Serving loads by default (`--saved_model_tags`)."""
 VARIABLE_OPS = frozenset({"VarHandleOp", "VariableV2", "Variable"})
 KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
 def newest_version(folder: Path) -> Path | None:
-    """The version folder of a base path that TensorFlow Serving would take first; None for any other folder.
+    """Return the version directory of a base path that TensorFlow Serving would load first; None for other directories.
 
-    Raises BrokenModel where it would take none, because no number of a version fits into 64 bits.
+    Raises BrokenModel if it would load none because no version number fits into 64 bits.
     """
     if is_saved_model(folder) or not folder.is_dir():
         return None
@@ -44,8 +44,10 @@ def newest_version(folder: Path) -> Path | None:
 
 
 def version_notes(source: Path) -> tuple[str, ...]:
-    """What is to be told of the version folder that is taken, and of those beside it that TensorFlow Serving passes
-    over. `source` is a base path or the version folder itself."""
+    """Return notes on the version directory that was chosen and on those that TensorFlow Serving ignores.
+
+    `source` is a base path or the version directory itself.
+    """
     newest = newest_version(source)
     name = (newest or source.absolute()).name
     number = version_number(name)
@@ -68,11 +70,11 @@ def version_notes(source: Path) -> tuple[str, ...]:
 
 
 def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
-    """What the SavedModel in `folder` declares.
+    """Return what the SavedModel in `folder` declares.
 
-    Raises BrokenModel when `saved_model.pb` is missing or cut, no MetaGraph has exactly these tags, files are pointers
-    of Git LFS, or variables that the graph uses are not there: TensorFlow Serving would call such a version AVAILABLE
-    and fail every predict, or answer wrongly.
+    Raises BrokenModel if `saved_model.pb` is missing or truncated, no MetaGraph has exactly these tags, files are Git
+    LFS pointers, or variables that the graph uses are missing: TensorFlow Serving would report such a version as
+    AVAILABLE and fail every predict, or answer wrongly.
     """
     graph = meta_graph(parse(folder), tags, folder)
     check_files(folder, graph)
@@ -80,7 +82,7 @@ def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
 
 
 def read_incomplete(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
-    """The same also for a folder that lacks files, with what `read` would raise for them."""
+    """Return the declarations of a SavedModel that may lack files, and the error that `read` would raise for them."""
     graph = meta_graph(parse(folder), tags, folder)
     try:
         check_files(folder, graph)
@@ -90,7 +92,7 @@ def read_incomplete(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedM
 
 
 def check_files(folder: Path, graph: Any) -> None:
-    """Raises BrokenModel where the files beside the graph are not all there, or not the files themselves."""
+    """Raise BrokenModel if files beside the graph are missing or are Git LFS pointers."""
     _check_variables(folder, graph)
     lfs_pointers.check((*served_files(folder), folder / WARMUP_FILE))
 
@@ -107,7 +109,7 @@ def _info(folder: Path, graph: Any) -> SavedModelInfo:
 
 
 def parse(folder: Path) -> Any:
-    """The SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
+    """Return the SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
     path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
     if path is None:
         raise _no_saved_model(folder)
@@ -145,7 +147,7 @@ def _children_hint(folder: Path) -> str | None:
 
 
 def meta_graph(message: Any, tags: Collection[str], folder: Path) -> Any:
-    """The MetaGraph that has exactly these tags. Raises BrokenModel with the tags that there are."""
+    """Return the MetaGraph that has exactly these tags. Raises BrokenModel with the tags that exist."""
     found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
     if graph := found.get(frozenset(tags)):
         return graph
@@ -206,7 +208,7 @@ def _dtype(info: Any) -> str:
 
 
 def shape_of(message: Any) -> Shape:
-    """A TensorShapeProto as a shape: None for an unknown rank, None in place of an open dimension."""
+    """Return a TensorShapeProto as a shape: None for an unknown rank, None for an open dimension."""
     if message.unknown_rank:
         return None
     return tuple(None if dim.size < 0 else int(dim.size) for dim in message.dim)
@@ -221,7 +223,7 @@ def _keras_version(folder: Path) -> str | None:
 
 
 def _fingerprint(folder: Path) -> str | None:
-    """TensorFlow's own hashes of program, signatures, objects and checkpoint: equal when the content is."""
+    """Return TensorFlow's hashes of program, signatures, objects and checkpoint."""
     path = folder / "fingerprint.pb"
     if not path.is_file():
         return None

@@ -1,4 +1,4 @@
-"""What a file or a folder is that is no source: named by what lies in it, with the way from there to a source."""
+"""Recognise files and directories that are not exportable sources, by their content, and say how to get a source."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ HEAD_BYTES = 1 << 16
 MAX_JSON_BYTES = 1 << 26
 MAX_ENTRIES = 200
 NEUTRAL_SUFFIXES = frozenset({".npz", ".npy", ".ipynb"})
-"""What may lie in any folder, and says nothing about the whole."""
+"""Files of these types may be in any directory and do not characterise it."""
 USE_CODE = "build the model in a file of your own, and give file.py:name"
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """What it is, as the end of a sentence, and what to do with it."""
+    """A recognised format: a noun phrase for an error message, and a hint."""
 
     what: str
     hint: str
@@ -82,7 +82,7 @@ BY_SUFFIX = {
 
 
 def recognise(path: Path) -> Recognised | None:
-    """What is at the path; None for what is not known. Nothing is loaded, and an error of the system is no answer."""
+    """Return the format at the path, or None if it is unknown or cannot be read. Loads nothing."""
     try:
         return _folder(path) if path.is_dir() else _file(path)
     except OSError:
@@ -90,7 +90,7 @@ def recognise(path: Path) -> Recognised | None:
 
 
 def sniff_text(head: str) -> Recognised | None:
-    """What a text proto is that is no SavedModel, by the names of its outermost fields."""
+    """Return the format of a text proto that is not a SavedModel, by the names of its top-level fields."""
     names = set(re.findall(r"^(\w+)\s*[:{<]", head, re.MULTILINE))
     if re.search(r"^\s*calculator:", head, re.MULTILINE) or names & {"input_stream", "output_stream", "executor"}:
         return MEDIAPIPE
@@ -130,7 +130,7 @@ def _by_suffix(path: Path, head: bytes) -> Recognised | None:
 
 
 def _by_content(path: Path, head: bytes) -> Recognised | None:
-    """For files without a telling name, such as `pytorch_model.bin`."""
+    """Recognise files without a telling name, such as `pytorch_model.bin`."""
     if head[4:8] == b"TFL3":
         return TFLITE
     if head.startswith(b"\x80") and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
@@ -180,7 +180,7 @@ def _folder(path: Path) -> Recognised | None:
 
 
 def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
-    """Some systems unpack a `.keras` file, a zip archive, when it is downloaded."""
+    """Recognise a `.keras` file, a zip archive, that the system unpacked on download."""
     if not {"config.json", "metadata.json", "model.weights.h5"} <= {child.name for child in found}:
         return None
     target = shlex.quote(str(path.resolve().with_suffix(".packed.keras")))
@@ -190,7 +190,7 @@ def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
 
 
 def _contains_keras(found: list[Path]) -> Recognised | None:
-    """A folder around a model file, such as `model.save(folder / "model.keras")` makes one."""
+    """Recognise a directory around a model file, such as `model.save(folder / "model.keras")` creates."""
     models = [child for child in found if _is_model_file(child)]
     if not models:
         return None

@@ -1,6 +1,6 @@
-"""Tensors between their three forms: numpy arrays, TensorProto (gRPC, golden sets) and JSON (REST).
+"""Convert tensors between NumPy arrays, TensorProto (gRPC, golden sets) and JSON (REST), without TensorFlow.
 
-String tensors are numpy object arrays of `bytes`. Nothing here needs TensorFlow; numpy is imported at first use.
+String tensors are NumPy object arrays of `bytes`.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ _VALUE_FIELDS = {
     "uint64": "uint64_val",
 }
 REST_UNSUPPORTED = frozenset({"float16", "bfloat16", "uint16", "complex64", "complex128"})
-"""Dtypes that TensorFlow Serving's JSON refuses, as inputs and as outputs (TF_SERVING.md 3.2)."""
+"""Dtypes that TensorFlow Serving's JSON rejects, as inputs and as outputs."""
 
 
 def dtype_name(number: int) -> str:
-    """`float32` for DT_FLOAT, and so on; a reference dtype counts as its base."""
+    """Return `float32` for DT_FLOAT, and so on; a reference dtype counts as its base. Raises MalformedTensor."""
     try:
         return dtype_from_text(data_types().values_by_number[number % 100].name)
     except KeyError as error:
@@ -40,13 +40,13 @@ def dtype_name(number: int) -> str:
 
 
 def dtype_from_text(text: str) -> str:
-    """`float32` for `DT_FLOAT`, and so on."""
+    """Return `float32` for the text `DT_FLOAT`, and so on."""
     text = text.removeprefix("DT_")
     return next((name for name, proto_name in _PROTO_NAMES.items() if proto_name == text), text.lower())
 
 
 def dtype_number(name: str) -> int:
-    """DT_FLOAT's number for `float32`, and so on."""
+    """Return the number of DT_FLOAT for `float32`, and so on."""
     value = data_types().values_by_name.get("DT_" + _PROTO_NAMES.get(name, name.upper()))
     if value is None:
         raise MalformedTensor(f"tensors of dtype {name} are not supported")
@@ -54,7 +54,7 @@ def dtype_number(name: str) -> int:
 
 
 def numpy_dtype(name: str) -> Any:
-    """The numpy dtype that holds values of a TensorFlow dtype."""
+    """Return the NumPy dtype that holds values of a TensorFlow dtype. Raises MalformedTensor."""
     import numpy as np
 
     if name == "string":
@@ -70,12 +70,12 @@ def numpy_dtype(name: str) -> Any:
 
 
 def dtype_of(array: Any) -> str:
-    """The TensorFlow name of an array's dtype; object and text arrays are strings."""
+    """Return the TensorFlow name of an array's dtype; object and text arrays are strings."""
     return "string" if array.dtype.kind in "OSU" else str(array.dtype.name)
 
 
 def to_proto(array: Any) -> Any:
-    """A TensorProto with the array's dtype, shape and values."""
+    """Return a TensorProto with the array's dtype, shape and values."""
     tensor = message_class("tensorflow.TensorProto")(dtype=dtype_number(dtype_of(array)))
     for size in array.shape:
         tensor.tensor_shape.dim.add(size=size)
@@ -87,7 +87,10 @@ def to_proto(array: Any) -> Any:
 
 
 def from_proto(tensor: Any) -> Any:
-    """The array in a TensorProto, from `tensor_content` or the `*_val` fields (the last value repeats to fill)."""
+    """Return the array in a TensorProto, from `tensor_content` or the `*_val` fields, whose last value repeats.
+
+    Raises MalformedTensor.
+    """
     import numpy as np
 
     name = dtype_name(tensor.dtype)
@@ -136,12 +139,12 @@ def _repeat_last(flat: Any, count: int) -> Any:
 
 
 def as_bytes(value: Any) -> bytes:
-    """A string tensor's element as bytes; text is UTF-8."""
+    """Return a string tensor's element as bytes; text is encoded as UTF-8."""
     return value if isinstance(value, bytes) else str(value).encode()
 
 
 def to_json(array: Any) -> Any:
-    """Nested lists that TensorFlow Serving's REST API reads; strings go as base64, so that any bytes survive."""
+    """Return nested lists for TensorFlow Serving's REST API; strings are base64, which carries any bytes."""
     if dtype_of(array) != "string":
         return array.tolist()
     return _encode_strings(array.tolist())
@@ -154,9 +157,10 @@ def _encode_strings(value: Any) -> Any:
 
 
 def from_json(value: Any, dtype: str) -> Any:
-    """The array in a REST answer, or in a person's JSON example, as the dtype that the signature declares.
+    """Return the array in a REST response or a JSON example, with the dtype that the signature declares.
 
-    Numbers written in JSON have no dtype: integers go into every number type that holds them, floats into floats.
+    Numbers in JSON have no dtype: integers fit every number type that holds them, floats fit floats. Raises
+    MalformedTensor.
     """
     import numpy as np
 
@@ -176,7 +180,7 @@ def from_json(value: Any, dtype: str) -> Any:
 
 
 def _fits(array: Any, target: Any) -> bool:
-    """Whether every value keeps its meaning in the target dtype."""
+    """Return whether every value can be represented in the target dtype."""
     import numpy as np
 
     if array.size == 0:
@@ -222,7 +226,7 @@ def _collect_strings(value: Any, shape: tuple[int, ...], into: list[bytes]) -> N
 
 
 def _decoded(text: Any) -> bytes:
-    """Base64 may be broken into lines; anything else that is not of its alphabet would be dropped silently."""
+    """Decode base64, which may contain line breaks; other characters raise ValueError instead of being dropped."""
     if not isinstance(text, str):
         raise MalformedTensor(f"{str(text)[:40]!r} is not base64")
     return base64.b64decode("".join(text.split()), validate=True)
