@@ -1,4 +1,4 @@
-"""SHA-256 of a folder's files while it is being filled: each is read once, and in the background."""
+"""Compute SHA-256 digests of a directory's files in the background while it is being filled."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ Stamp = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Hashes:
-    """What is known of the files of a folder; a file that has changed since is read again."""
+    """The digests of a directory's files, each read once and again only if it changed."""
 
     folder: Path
     _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
     _known: dict[Path, tuple[Stamp, Future[str]]] = field(default_factory=dict)
 
     def begin(self) -> None:
-        """Hash what is there by now, and bring it to the disk, while the caller goes on."""
+        """Hash and sync the existing files in the background."""
         for path in self.folder.rglob("*"):
             if path.is_file():
                 self._digest_of(path)
 
     def all(self) -> dict[str, str]:
-        """Of every file, by its path with `/`; all cores take part. Raises OSError."""
+        """Return the digest of every file by its POSIX path, computed on all cores. Raises OSError."""
         self.begin()
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())
         return {path.relative_to(self.folder).as_posix(): self._digest_of(path).result() for path in files}
 
     def close(self) -> None:
-        """Wait for what is under way, and begin nothing more."""
+        """Wait for the running computations and cancel the others."""
         self._pool.shutdown(cancel_futures=True)
 
     def _digest_of(self, path: Path) -> Future[str]:
@@ -49,7 +49,7 @@ def _stamp(path: Path) -> Stamp:
 
 
 def _hashed(path: Path) -> str:
-    """Its hash; then it is written out, so that nothing is left to wait for in the end."""
+    """Return the digest and sync the file, so that no unwritten data is left at publish time."""
     digest = sha256(path)
     with path.open("rb") as file:
         os.fsync(file.fileno())

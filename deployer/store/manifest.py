@@ -1,6 +1,6 @@
-"""What is written down of a version when it is made: its files' digests, what it declares, where it came from.
+"""The manifest of a version: file digests, signatures, source and golden set, written when the version is made.
 
-A version that another tool put into the store has no manifest; what can be known of it is read from its files.
+A version that another tool put into the store has no manifest; its properties are read from its files.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from deployer.system import documents
 from deployer.system.files import sha256
 
 SMALL_BYTES = 1 << 20
-"""A file of this size is read again in no time."""
+"""Files up to this size are always hashed again."""
 FOREIGN = "foreign"
-"""The kind of source of a version that another tool put into the store."""
+"""The source kind of a version that another tool put into the store."""
 
 
 def recorded_digests(version: Path) -> dict[str, str]:
-    """SHA-256 of every file of a version when it was made, by its path with `/`; none where no manifest says so."""
+    """Return the SHA-256 digests that the manifest records, by POSIX path; empty without a readable manifest."""
     try:
         found = json.loads((version / MANIFEST_FILE).read_text(encoding="utf-8"))["files"]
         return {str(name): str(digest) for name, digest in found.items()}
@@ -37,9 +37,9 @@ def recorded_digests(version: Path) -> dict[str, str]:
 
 
 def find_damage(version: Path) -> str:
-    """The first file of a version that is not what was exported, as a sentence; empty where all are.
+    """Return a sentence about the first file of a version that changed since its export; empty if none did.
 
-    Quick, for it is asked often: large files that were not written since are taken for what they were.
+    Runs often, so large files are hashed only if they were modified after the manifest was written.
     """
     try:
         written = (version / MANIFEST_FILE).stat().st_mtime
@@ -57,7 +57,7 @@ def find_damage(version: Path) -> str:
 
 
 def hash_files(folder: Path) -> dict[str, str]:
-    """The same, read anew from any folder."""
+    """Compute the SHA-256 digest of every file in a directory, by POSIX path. Raises OSError."""
     hashes = Hashes(folder)
     try:
         return hashes.all()
@@ -66,7 +66,7 @@ def hash_files(folder: Path) -> dict[str, str]:
 
 
 def compute_digest(version: Path) -> str:
-    """What a version's digest would be today, whatever its manifest says. Raises BrokenModel."""
+    """Compute a version's digest from its files, ignoring the manifest. Raises BrokenModel."""
     try:
         return content_digest(hash_files(version))
     except OSError as error:
@@ -74,14 +74,14 @@ def compute_digest(version: Path) -> str:
 
 
 def content_digest(files: Mapping[str, str]) -> str:
-    """One digest over what a server reads: the SavedModel's own files and the warm-up requests beside them."""
+    """Return one digest over what a server reads: the SavedModel's files and the warm-up requests."""
     read = (name for name in sorted(files) if not name.startswith(f"{EXTRA}/") or name == WARMUP_FILE.as_posix())
     lines = (f"{name}={files[name]}\n" for name in read)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def write(folder: Path, model: Model, files: Mapping[str, str]) -> None:
-    """Write the manifest of a version that is being made; `files` are its digests. Raises OSError."""
+    """Write the manifest of a new version; `files` are its file digests. Raises OSError."""
     manifest = folder / MANIFEST_FILE
     manifest.parent.mkdir(exist_ok=True)
     manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
@@ -94,7 +94,7 @@ def _document(model: Model) -> dict[str, Any]:
 
 
 def read(name: str, version: int, path: Path) -> Model:
-    """A version by its manifest; one that another tool put there has none, and is read from its files.
+    """Return a version from its manifest, or from its files if it has none.
 
     Raises BrokenModel.
     """
@@ -126,5 +126,5 @@ def _foreign(name: str, version: int, path: Path) -> Model:
 
 
 def utc(seconds: float) -> str:
-    """A moment in seconds since 1970 as `2026-01-31T23:59:59Z`."""
+    """Return a time in seconds since the epoch as `2026-01-31T23:59:59Z`."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

@@ -1,8 +1,8 @@
-"""Model versions on disk, in TensorFlow Serving's own layout: `models/NAME/VERSION/`.
+"""Model versions on disk, in TensorFlow Serving's layout: `models/NAME/VERSION/`.
 
-A version is written beside its place, synced, and renamed into it: it is there whole or not at all, and a server that
-polls the folder never sees half of it. It is never overwritten. What a killed export leaves (`.stage-*`) is
-swept by the next one.
+A version is written into a staging directory, synced and renamed: it exists completely or not at all, and a server that
+polls the directory never sees a partial version. Versions are never overwritten. The next export removes the staging
+directories (`.stage-*`) of killed exports.
 """
 
 from __future__ import annotations
@@ -32,8 +32,10 @@ LOCK_WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A version being made: write the SavedModel into `folder`, then `Store.publish`. `hashes.begin()` may be called as
-    soon as the larger files are there. `numbers` has the version's number when it is published."""
+    """A version in the making: write the SavedModel into `folder`, then call `Store.publish`.
+
+    Call `hashes.begin()` once the large files are written. `numbers` holds the version number after publishing.
+    """
 
     name: str
     folder: Path
@@ -42,7 +44,7 @@ class Stage:
 
     @property
     def outcome(self) -> str:
-        """What became of it, for those who are interrupted."""
+        """The result for the message after an interruption."""
         if self.folder.exists() or not self.numbers:
             return f"no version of {self.name} was made"
         return kept_note(self.name, self.numbers[-1])
@@ -50,41 +52,41 @@ class Stage:
 
 @dataclass(frozen=True)
 class Store:
-    """The folder that holds all models."""
+    """The directory that holds all models."""
 
     root: Path
 
     def names(self) -> tuple[str, ...]:
-        """The models of which there is a version."""
+        """Return the names of the models that have a version."""
         children = sorted(child.name for child in self.root.iterdir() if child.is_dir()) if self.root.is_dir() else []
         return tuple(name for name in children if NAME.fullmatch(name) and self.versions(name))
 
     def versions(self, name: str) -> tuple[int, ...]:
-        """The version numbers of a model, ascending; none when the model is unknown."""
+        """Return the version numbers of a model in ascending order; empty for an unknown model."""
         folder = self.root / check_name(name)
         children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
         numbers = (int(child) for child in children if VERSION.fullmatch(child))
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
     def models(self, name: str | None = None) -> tuple[Model, ...]:
-        """All versions of a model, or of all models. Raises ModelNotFound for a name that the store lacks."""
+        """Return all versions of a model, or of all models. Raises ModelNotFound."""
         if name is not None:
             self.get(name)
         names = self.names() if name is None else (name,)
         return tuple(self.get(found, version) for found in names for version in self.versions(found))
 
     def missing_versions(self, models: Iterable[ServedModel]) -> tuple[str, ...]:
-        """NAME:VERSION of what a server serves and the store does not have any more."""
+        """Return NAME:VERSION of each served version that is no longer in the store."""
         served = [(model.name, version) for model in models for version in model.versions]
         return tuple(f"{name}:{version}" for name, version in served if version not in self.versions(name))
 
     def newest(self, name: str) -> Model | None:
-        """The version with the highest number, or None."""
+        """Return the version with the highest number, or None."""
         versions = self.versions(name)
         return self.get(name, versions[-1]) if versions else None
 
     def newest_first(self, name: str) -> Iterator[Model]:
-        """The versions that were exported into the store; one whose manifest cannot be read is passed over."""
+        """Yield the exported versions, newest first; versions without a readable manifest are skipped."""
         for version in reversed(self.versions(name)):
             path = self.root / name / str(version)
             with suppress(BrokenModel):
@@ -92,7 +94,7 @@ class Store:
                     yield manifest.read(name, version, path)
 
     def get(self, name: str, version: int | None = None) -> Model:
-        """That version, or the newest. Raises ModelNotFound with what there is."""
+        """Return that version, or the newest. Raises ModelNotFound with the versions that exist."""
         versions = self.versions(name)
         requested = version if version is not None else (versions[-1] if versions else None)
         if requested is None or requested not in versions:
@@ -101,7 +103,7 @@ class Store:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Stage]:
-        """A private folder beside the versions, locked against other exports of this model; gone afterwards."""
+        """Create a staging directory, locked against other exports of this model and removed on exit."""
         model_dir = self.root / check_name(name)
         if problem := misplaced_root(self.root):
             raise ExportFailed(problem.reason, hint=problem.remedy)
@@ -133,7 +135,7 @@ class Store:
         version: int | None = None,
         notes: tuple[str, ...] = (),
     ) -> Model:
-        """Turn the stage into a version: the next one, or `version`. Raises VersionExists, BrokenModel."""
+        """Turn the stage into the next version, or into `version`. Raises VersionExists, BrokenModel."""
         info = reader.read(stage.folder)
         info = dataclasses.replace(info, keras=source.keras or info.keras)
         number = version if version is not None else self.next_version(stage.name)
@@ -151,7 +153,7 @@ class Store:
         return model
 
     def remove(self, name: str, version: int) -> None:
-        """Take a version away: gone at once for everybody, then deleted. Raises ModelNotFound, LockHeld."""
+        """Delete a version: rename it out of sight, then remove its files. Raises ModelNotFound, LockHeld."""
         path = self.get(name, version).path
         with _disk_errors(path.parent), directory_lock(path.parent, f"model {name}", LOCK_WAIT_SECONDS):
             _sweep(path.parent)
@@ -160,11 +162,11 @@ class Store:
             shutil.rmtree(trash)
 
     def next_version(self, name: str) -> int:
-        """One more than the highest there is."""
+        """Return the highest version number plus one."""
         return max(self.versions(name), default=0) + 1
 
     def check_free(self, name: str, version: int) -> None:
-        """Raise VersionExists when that version is taken; a version is never overwritten."""
+        """Raise VersionExists if that version exists."""
         if (self.root / name / str(check_version(version))).exists():
             raise VersionExists(
                 f"version {version} of model {name} exists, and versions are never overwritten",
@@ -173,7 +175,7 @@ class Store:
 
 
 def kept_note(name: str, version: int) -> str:
-    """What is said of a version that was made by a command that was interrupted later."""
+    """Return the note for an interrupted command that already made a version."""
     return f"{name}:{version} was made and stays"
 
 
@@ -187,7 +189,9 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
         )
     for found in find_misplaced(store.root):
         if found.name == name:
-            return ModelNotFound(found.reason, hint=found.remedy)  # not lost: its hint is the better one
+            return ModelNotFound(
+                found.reason, hint=found.remedy
+            )  # without `model`: the hint of `found` is the right one
     available = ", ".join(store.names()[:10]) or "no models"
     return ModelNotFound(
         f"no model {name} in {store.root}; there is: {available}",
@@ -198,13 +202,13 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
 
 
 def _sweep(model_dir: Path) -> None:
-    """What a killed export left; nobody else works here while the lock is held."""
+    """Remove what killed exports left; call it with the lock held."""
     for leftover in model_dir.glob(STAGE_PREFIX + "*"):
         shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _make_readable(folder: Path) -> None:
-    """Servers run as nobody: folders a+rx, files a+r. Hard links that are readable already are left alone."""
+    """Make directories a+rx and files a+r for servers that run as nobody; skip hard links that are readable."""
     folder.chmod(folder.stat().st_mode | 0o755)
     for path in folder.rglob("*"):
         requested = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
