@@ -1,1 +1,1 @@
-"""What a server is asked to show that it serves the model: golden set, parity, smoke test, traffic."""
+"""Verify that a server serves the model: golden set, parity, smoke test, traffic."""

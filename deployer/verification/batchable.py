@@ -1,8 +1,8 @@
-"""Whether requests for a model can be run together: TensorFlow Serving joins them along the first dimension.
+"""Check whether requests for a model can be batched: TensorFlow Serving concatenates them along the first dimension.
 
-It refuses such a request, or answers it wrongly, when an input or an output has no open first dimension. Without
-batching a fixed first dimension has requests of just that many rows answered, and all others refused. What the golden
-answers show counts for more than what a signature declares: it may leave a rank or a first dimension open.
+It refuses such a request, or answers it wrongly, if an input or an output has no open first dimension. Without
+batching, a fixed first dimension accepts only requests with that number of rows. The golden answers outweigh the
+signature, which may leave a rank or a first dimension open.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from deployer.verification.golden import GoldenCase
 
 
 def problem(signatures: Sequence[Signature], cases: Sequence[GoldenCase] = ()) -> str | None:
-    """Why batching would break one of the signatures, by what it declares and by what its golden answers show."""
+    """Return why batching would break a signature, by its declaration and its golden answers; None if it works."""
     found = (*map(_of_signature, signatures), *map(_of_case, cases))
     return next((fault for fault in found if fault), None)
 
 
 def fixed(signatures: Sequence[Signature]) -> tuple[str, ...]:
-    """A line for each signature that can be asked for one number of rows only: which, and how that is opened."""
+    """Return a line for each signature that accepts only one number of rows, with the way to open the dimension."""
     return tuple(line for line in map(_fixed, signatures) if line)
 
 
@@ -47,7 +47,7 @@ def _of_signature(signature: Signature) -> str | None:
 
 
 def _of_case(case: GoldenCase) -> str | None:
-    """Requests are joined by their rows and answers parted by them: each input and output needs as many."""
+    """Require the same number of rows in each input and output: requests are joined and answers split by rows."""
     rows: dict[str, int] = {}
     for name, array in case.inputs.items():
         if not array.ndim:

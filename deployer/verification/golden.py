@@ -1,7 +1,7 @@
-"""The golden set: what TensorFlow answered at export, kept with the version and asked again of every server.
+"""The golden set: TensorFlow's answers at export, stored with the version and requested from every server.
 
-On disk it is `assets.extra/golden.tfrecord`, records of `PredictionLog` with request and response: TensorFlow
-Serving's own form for recorded traffic, no pickle. This room reads and compares; `export.golden` makes it.
+On disk it is `assets.extra/golden.tfrecord`: `PredictionLog` records with request and response, TensorFlow Serving's
+own format for recorded traffic, without pickle. This module reads and compares; `export.golden` records.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ MAX_RECORD = 2**31
 
 @dataclass(frozen=True)
 class GoldenCase:
-    """One question and its answer: arrays by input and output name; `method` is predict, classify or regress.
+    """A request and its answer: arrays by input and output name; `method` is predict, classify or regress.
 
-    The latter two have one input of serialized tf.Example messages, and outputs as `tf_examples` draws them.
+    Classify and regress have one input of serialized tf.Example messages, and outputs as `tf_examples` returns them.
     """
 
     signature: str
@@ -36,9 +36,9 @@ class GoldenCase:
 
 @dataclass(frozen=True)
 class Tolerance:
-    """How far served numbers may lie from TensorFlow's: |served - golden| <= absolute + relative * |golden|.
+    """The allowed difference of numbers: |served - golden| <= absolute + relative * |golden|.
 
-    None takes the dtype's own default, wide enough for another batch size or thread count and far too narrow for
+    None selects the dtype's default, which allows for another batch size or thread count and is far too narrow for
     another model. Integers, booleans and strings must be equal.
     """
 
@@ -46,7 +46,7 @@ class Tolerance:
     absolute: float | None = None
 
     def of(self, dtype: str) -> tuple[float, float]:
-        """(relative, absolute) for a dtype."""
+        """Return (relative, absolute) for a dtype."""
         relative, absolute = DEFAULT_TOLERANCE.get(dtype, (0.0, 0.0))
         if dtype not in DEFAULT_TOLERANCE:
             return relative, absolute
@@ -68,15 +68,17 @@ DEFAULT_TOLERANCE = {
 
 @dataclass(frozen=True)
 class Difference:
-    """The worst distance found between an answer and its golden one; `fault` is set when it is too far."""
+    """The largest distance between an answer and its golden one; `fault` is set if it exceeds the tolerance."""
 
     worst: float
     fault: str | None = None
 
 
 def read(version_folder: Path) -> tuple[GoldenCase, ...]:
-    """The golden cases of a version; none when the file is missing. Raises GoldenError for a damaged
-    one, BrokenModel for a pointer of Git LFS."""
+    """Return the golden cases of a version; empty if it has no golden set.
+
+    Raises GoldenError for a damaged file, BrokenModel for a Git LFS pointer.
+    """
     from google.protobuf.message import DecodeError
 
     path = version_folder / GOLDEN_FILE
@@ -92,7 +94,7 @@ def read(version_folder: Path) -> tuple[GoldenCase, ...]:
 
 
 def to_record(case: GoldenCase) -> bytes:
-    """A case as the bytes of one `PredictionLog`."""
+    """Return a case as the bytes of one `PredictionLog`."""
     log = request_log(case)
     record = getattr(log, f"{case.method}_log")
     if case.method == tf_examples.PREDICT:
@@ -104,7 +106,7 @@ def to_record(case: GoldenCase) -> bytes:
 
 
 def request_log(case: GoldenCase) -> Any:
-    """The question alone, as a `PredictionLog`: what a warm-up file holds."""
+    """Return the request alone as a `PredictionLog`, as a warm-up file holds it."""
     log = message_class("tensorflow.serving.PredictionLog")()
     request = getattr(log, f"{case.method}_log").request
     request.model_spec.signature_name = case.signature
@@ -142,9 +144,9 @@ def _case_of_examples(record: Any, method: str) -> GoldenCase:
 
 
 def records(path: Path) -> Iterator[bytes]:
-    """The records of a TFRecord file: length (8 bytes) and its checksum (4), data and its checksum (4).
+    """Yield the records of a TFRecord file: length (8 bytes), checksum (4), data, checksum (4).
 
-    Raises GoldenError when the file is cut or is something else.
+    Raises GoldenError if the file is truncated or is not a TFRecord file.
     """
     with path.open("rb") as file:
         while header := file.read(12):
@@ -156,8 +158,10 @@ def records(path: Path) -> Iterator[bytes]:
 
 
 def is_binary_output(output: str, array: Any) -> bool:
-    """Whether REST would answer an output with what is not JSON: bytes that are not UTF-8. An output whose name ends
-    with `_bytes` is sent as base64."""
+    """Return whether REST would answer an output with invalid JSON: bytes that are not UTF-8.
+
+    An output whose name ends with `_bytes` is sent as base64.
+    """
     if tensors.dtype_of(array) != "string" or output.endswith("_bytes"):
         return False
     return not all(_is_utf8(tensors.as_bytes(value)) for value in array.ravel().tolist())
@@ -172,7 +176,7 @@ def _is_utf8(value: bytes) -> bool:
 
 
 def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
-    """How far a served array is from the golden one: dtype, shape, then values, unless those are random on purpose."""
+    """Compare dtype, shape and values of a served array with the golden one; `shape_only` skips the values."""
     expected, actual = tensors.dtype_of(golden), tensors.dtype_of(served)
     if expected != actual:
         return Difference(float("inf"), f"dtype {actual}, not {expected}")

@@ -1,4 +1,4 @@
-"""Asks a server golden questions over one of its APIs, and compares what it answers with what TensorFlow did."""
+"""Send golden requests to a server over one of its APIs, and compare its answers with TensorFlow's."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ Ask = Callable[[GoldenCase], Mapping[str, object]]
 
 
 class ParityError(Exception):
-    """A check did not pass; the text says how."""
+    """A failed check, with the reason as text."""
 
 
 def rest(client: Client, model: Model) -> Ask:
-    """Asks a version over REST."""
+    """Return a function that sends golden requests to a version over REST."""
     return lambda case: ask_rest(client, model, model.version, case)
 
 
 def grpc(client: Client, model: Model) -> Ask:
-    """Asks a version over gRPC."""
+    """Return a function that sends golden requests to a version over gRPC."""
     return lambda case: ask_grpc(client, model, model.version, case)[1]
 
 
 def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, object]:
-    """What a server answers over REST, by the version that is named, or by one of its choice."""
+    """Return a server's answer over REST, from the given version or from the one that the server chooses."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
         return client.examples_rest(question, case.method, _examples(case))
@@ -38,7 +38,7 @@ def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase
 
 
 def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, object]]:
-    """The same over gRPC, with the version that answered."""
+    """Return the version that answered over gRPC, and its answer."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
         return client.examples_grpc(question, case.method, _examples(case))
@@ -46,7 +46,7 @@ def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase
 
 
 def declared(model: Model, case: GoldenCase) -> Signature:
-    """The signature that a question asks. Raises ParityError when the model has none of that name."""
+    """Return the signature of a golden request. Raises ParityError if the model does not have it."""
     signature = model.signature(case.signature)
     if signature is None:
         raise ParityError(f"the golden set asks signature {case.signature}, which the model does not have")
@@ -54,13 +54,16 @@ def declared(model: Model, case: GoldenCase) -> Signature:
 
 
 def rest_can_carry(model: Model, case: GoldenCase) -> bool:
-    """Whether REST can ask a question."""
+    """Return whether a golden request can be sent over REST."""
     return rest_cannot_carry(model, case) is None
 
 
 def rest_cannot_carry(model: Model, case: GoldenCase) -> str | None:
-    """What of a question or its answer REST cannot carry: JSON has no such dtype, no request without an input, and no
-    bytes that are not UTF-8 unless the output's name says that it holds bytes."""
+    """Return the part of a request or its answer that REST cannot carry, or None.
+
+    JSON lacks some dtypes, requests without inputs, and bytes that are not UTF-8 unless the output's name ends with
+    `_bytes`.
+    """
     signature = model.signature(case.signature)
     if signature is None:
         return None
@@ -76,13 +79,15 @@ def rest_cannot_carry(model: Model, case: GoldenCase) -> str | None:
 
 
 def random_output_names(model: Model, case: GoldenCase) -> tuple[str, ...]:
-    """The outputs of an answer whose values are random: they are compared by shape and dtype."""
+    """Return the outputs of an answer with random values, which are compared by shape and dtype only."""
     return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
 
 
 def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolerance: Tolerance) -> float | None:
-    """The largest distance over all outputs; None where no values were compared. Raises ParityError at the first
-    output that is too far off."""
+    """Return the largest distance over all outputs; None if no values were compared.
+
+    Raises ParityError at the first output that exceeds the tolerance.
+    """
     if set(answer) != set(case.outputs):
         raise ParityError(f"{case.signature}: outputs {sorted(answer)}, not {sorted(case.outputs)}")
     random = random_output_names(model, case)
@@ -97,7 +102,7 @@ def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolera
 
 
 def _as_empty(answer: dict[str, Any], case: GoldenCase) -> Mapping[str, object]:
-    """JSON ends the shape of an array without values at its first 0: what follows is not compared."""
+    """Restore the shapes of empty arrays: JSON drops the dimensions after the first 0."""
     return {name: _reshaped(array, case.outputs.get(name)) for name, array in answer.items()}
 
 

@@ -1,8 +1,8 @@
-"""What is proven of a running server: it has what was asked for, and it answers as TensorFlow answered at export.
+"""The smoke test: a running server has the expected versions and gives the answers that TensorFlow gave at export.
 
-For every version: AVAILABLE; the signatures that were exported; the golden set over REST and over gRPC, alone, then
-many at once, then alone again. Of versions that passed all that in the same server a moment ago, alone will do.
-Requests that the server refuses for load are asked again, and counted.
+Checks for every version: AVAILABLE; the exported signatures; the golden set over REST and over gRPC, sequentially, then
+concurrently, then sequentially again. For versions that passed these in the same server a moment ago, one sequential
+run is enough. Requests that the server refuses for load are retried and counted.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ LATENCY_ROUNDS = 40
 
 @dataclass(frozen=True)
 class CheckOutcome:
-    """What a check found: its text, the largest distance from a golden answer, whether something was left out, and how
-    many answers were compared."""
+    """The outcome of a check: text, largest distance from a golden answer, partial or not, number of answers."""
 
     detail: str
     worst: float | None = None
@@ -43,23 +42,23 @@ class CheckOutcome:
 
 
 def verify(client: Client, models: Iterable[Model], tolerance: Tolerance, *, again: bool = False) -> Report:
-    """All checks on every version; `again`: what may have changed since all were made, in the same server.
+    """Run all checks on every version; `again` runs only those whose result may have changed in the same server.
 
-    A failing check does not keep the others from being made.
+    A failed check does not stop the others.
     """
     return Report(tuple(check for model in models for check in _verify_model(client, model, tolerance, again=again)))
 
 
 def preload(models: Iterable[Model]) -> None:
-    """Import and read what `prove` needs: done while a server loads, it costs nothing later."""
+    """Import and read what `verify` needs, while a server is loading."""
     Client.preload()
-    with contextlib.suppress(DeployerError):  # `prove` will tell
+    with contextlib.suppress(DeployerError):  # `verify` reports it
         for model in models:
             golden.read(model.path)
 
 
 def verify_available(client: Client, served: Iterable[ServedModel]) -> Report:
-    """Only that every wanted version is AVAILABLE: for a server that was proven before and has not changed."""
+    """Check only that every served version is AVAILABLE: for an unchanged server that was verified before."""
     expected = [(model.name, version) for model in served for version in model.versions]
     return Report(
         tuple(
@@ -70,7 +69,7 @@ def verify_available(client: Client, served: Iterable[ServedModel]) -> Report:
 
 
 def verify_one_answer(client: Client, models: Iterable[Model], tolerance: Tolerance) -> Report:
-    """The first golden question of every version: what has become of a server that was proven some time ago."""
+    """Check the first golden request of every version: for a server that was verified some time ago."""
     return Report(
         tuple(
             _check(client, "answer", f"{model.name}:{model.version}", partial(_one_answer, client, model, tolerance))
@@ -88,9 +87,9 @@ def _one_answer(client: Client, model: Model, tolerance: Tolerance) -> CheckOutc
 
 
 def compare_latency(serving: tuple[Client, Model], candidate: tuple[Client, Model], limit: float) -> Check:
-    """Whether a candidate's median time for a golden answer is within `limit` times that of the serving version.
+    """Check that a candidate's median latency for a golden request is at most `limit` times the serving version's.
 
-    Both are asked in turn, each its own first question, so that what else the machine does meets both alike.
+    Requests to both servers alternate, so that other load on the machine affects both equally.
     """
     client, model = candidate
     return _check(client, "pace", f"{model.name}:{model.version}", lambda: _latency(serving, candidate, limit))
@@ -114,7 +113,7 @@ def _latency(serving: tuple[Client, Model], candidate: tuple[Client, Model], lim
 
 
 def _seconds(client: Client, ask: Callable[[], object]) -> float | None:
-    """How long an answer took; None for one that was refused for load first."""
+    """Return the time of an answer in seconds; None if the server refused it for load first."""
     retried, began = client.retries.count, time.perf_counter()
     ask()
     durations = time.perf_counter() - began
@@ -151,7 +150,7 @@ def _verify_model(client: Client, model: Model, tolerance: Tolerance, *, again: 
 
 
 def _source(model: Model) -> CheckOutcome:
-    """What the golden answers are worth: whether the source model gave them too, and which signatures have none."""
+    """Report whether the source model gave the golden answers too, and which signatures have none."""
     summary = model.golden
     skipped = [f"no golden answers of {reason}" for reason in summary.skipped]
     return CheckOutcome("; ".join([summary.fidelity, *skipped]), partial=not summary.is_whole)
@@ -176,11 +175,10 @@ def _parity(
             check = _check(client, f"{way} {api}", label, run)
             yield check
             if check.overloaded:
-                break  # it has been asked until the deadline
+                break  # the client has retried until its deadline
 
 
 def _left_out(model: Model, cases: Sequence[GoldenCase]) -> str:
-    """What REST is not asked, and why."""
     whys = dict.fromkeys(why for case in cases if (why := parity.rest_cannot_carry(model, case)))
     return f"REST cannot carry {', '.join(whys)}"
 
@@ -198,7 +196,7 @@ def _ask_each(
 def _compared(
     what: str, worst: Sequence[float | None], model: Model, cases: Sequence[GoldenCase], tolerance: Tolerance
 ) -> CheckOutcome:
-    """How far the values were apart; of random outputs there are none to compare."""
+    """Summarise how far the values were apart; random outputs have no values to compare."""
     max_distance = max((each for each in worst if each is not None), default=None)
     random = dict.fromkeys(name for case in cases for name in parity.random_output_names(model, case))
     parts = [] if max_distance is None else [f"max diff {max_distance:.3g}{_allowed(cases, tolerance)}"]
@@ -208,7 +206,7 @@ def _compared(
 
 
 def _allowed(cases: Sequence[GoldenCase], tolerance: Tolerance) -> str:
-    """The widest relative tolerance of the compared outputs; empty where they must be equal."""
+    """Return the widest relative tolerance of the compared outputs as text; empty if they must be equal."""
     dtypes = {str(array.dtype) for case in cases for array in case.outputs.values()}
     widest = max((tolerance.of(dtype)[0] for dtype in dtypes), default=0.0)
     return f" (tolerance {widest:g})" if widest else ""
@@ -246,7 +244,7 @@ def _signatures(client: Client, model: Model) -> CheckOutcome:
 
 
 def _check(client: Client, name: str, model: str, run: Callable[[], CheckOutcome]) -> Check:
-    """Run one check, time it, and count what the client asked again."""
+    """Run one check, time it and count the client's retries."""
     before, began = client.retries.count, time.perf_counter()
     overloaded = False
     try:

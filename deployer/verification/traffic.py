@@ -1,7 +1,7 @@
-"""Golden questions at a steady rate to a public address while what answers there changes; each answer is checked.
+"""Send golden requests at a steady rate to a public address during a change, and check each answer.
 
-Requests have no version, as those of clients. Over gRPC the server tells which version answered: it must be one that
-may serve at that moment. Over REST the values tell, where only one version may serve.
+Requests name no version, like those of clients. gRPC returns the version that answered: it must be one that may serve
+at that moment. REST does not: its values are compared if only one version may serve.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Serving = Mapping[str, frozenset[int]]
 
 @dataclass(frozen=True)
 class GoldenRequest:
-    """A golden question of a version, asked over `REST` or `gRPC` without naming that version."""
+    """A golden request of a version, sent over `REST` or `gRPC` without naming that version."""
 
     model: Model
     case: GoldenCase
@@ -37,7 +37,7 @@ class GoldenRequest:
 
 @dataclass(frozen=True)
 class Sample:
-    """One request: when it was due and when it was answered, in seconds of one clock; a good one has no `fault`."""
+    """One request: its due time and its end in seconds of one clock; `fault` is empty if it succeeded."""
 
     phase: str
     due: float
@@ -46,7 +46,7 @@ class Sample:
 
 
 def golden_requests(models: Iterable[Model]) -> tuple[GoldenRequest, ...]:
-    """The questions of these versions, by predict, classify and regress, for REST and gRPC in turn."""
+    """Return the golden requests of these versions, over REST where possible and over gRPC."""
     found = []
     for model in models:
         for case in golden.read(model.path):
@@ -57,7 +57,7 @@ def golden_requests(models: Iterable[Model]) -> tuple[GoldenRequest, ...]:
 
 @dataclass
 class Traffic:
-    """Asks from `start` to `stop`; who changes the server says when, and what may answer then."""
+    """A load generator that runs from `start` to `stop`; `set_phase` tells it which versions may answer."""
 
     client: Client
     requests: Sequence[GoldenRequest]
@@ -72,25 +72,25 @@ class Traffic:
     _threads: list[threading.Thread] = field(default_factory=list)
 
     def start(self) -> None:
-        """Begin to ask."""
+        """Start sending."""
         self._began = time.perf_counter()
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(WORKERS)]
         for thread in self._threads:
             thread.start()
 
     def set_phase(self, phase: str, serving: Serving) -> None:
-        """From now on these versions may answer; requests under way may still be answered by those before."""
+        """Set the versions that may answer from now on; running requests may still get answers of the previous ones."""
         self.serving = serving
         self.phase = phase
 
     def stop(self) -> None:
-        """Ask no more; requests under way are awaited."""
+        """Stop sending and wait for running requests."""
         self._stopped.set()
         for thread in self._threads:
             thread.join(self.client.seconds)
 
     def figures(self) -> TrafficFigures:
-        """What was measured up to now; while it is asked on, a silence that has not ended counts as far as it lasts."""
+        """Return the figures so far; while requests are being sent, the current gap counts up to now."""
         ended = max((sample.ended for sample in self.samples), default=self._began)
         ended = ended if self._stopped.is_set() else time.perf_counter()
         return figures(self.rate, tuple(self.samples), self._began, ended)
@@ -128,8 +128,10 @@ class Traffic:
 
 
 def figures(rate: float, samples: Sequence[Sample], started: float, ended: float) -> TrafficFigures:
-    """The samples in numbers; a gap is the time from one good answer to the next, from `begun` to the first one, or
-    from the last one to `until`."""
+    """Summarise the samples.
+
+    A gap is the time between two successful answers, from `started` to the first one, or from the last one to `ended`.
+    """
     good = sorted(sample.ended for sample in samples if not sample.fault)
     gaps = [after - before for before, after in itertools.pairwise((started, *good, ended))]
     faults = [sample.fault for sample in samples if sample.fault]
