@@ -43,7 +43,7 @@ docker run --detach --name by-hand --init --network "$NETWORK" --publish 127.0.0
 until curl --silent http://127.0.0.1:"$PORT"/v1/models/table | grep --quiet AVAILABLE; do sleep 0.02; done
 curl --silent --fail --data '{"instances": [1]}' http://127.0.0.1:"$PORT"/v1/models/table:predict >/dev/null
 """
-PORTS_OPEN = "Exporter_ HTTP/REST API at"
+PORTS_OPEN = "Exporting HTTP/REST API at"
 
 
 def main() -> None:

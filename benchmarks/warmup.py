@@ -56,7 +56,7 @@ def _free_port() -> int:
 
 
 def _until_it_listens(server: subprocess.Popen[str]) -> None:
-    if any("Exporter_ HTTP/REST API" in line for line in server.stderr or ()):
+    if any("Exporting HTTP/REST API" in line for line in server.stderr or ()):
         return
     raise SystemExit("the server ended before it listened")
 

@@ -10,7 +10,7 @@ from deployer.results.checks import Finding
 from deployer.results.model import Model
 from deployer.savedmodel import lfs_pointers, op_sets, reader
 from deployer.savedmodel.layout import EXTRA
-from deployer.savedmodel.op_sets import Target, Incompatibility
+from deployer.savedmodel.op_sets import Incompatibility, Target
 
 CHECK = "ops"
 XLA_FLAGS = ("xla_cpu_compilation_enabled", "xla_gpu_compilation_enabled")
@@ -57,11 +57,10 @@ def xla_problem(graph: Any, flags: Mapping[str, object]) -> Incompatibility | No
     """Return the part of a graph that needs XLA compilation, if the server's flags do not enable it."""
     allowed = any(str(flags.get(name, "false")).lower() in ("true", "1") for name in XLA_FLAGS)
     compiled_part = "" if allowed else op_sets.compiled_by_xla(graph)
-    return (
-        Incompatibility(f"it has {compiled_part}, and servers compile with XLA only where a flag enables it", XLA_REMEDY)
-        if compiled_part
-        else None
-    )
+    if not compiled_part:
+        return None
+    reason = f"it has {compiled_part}, and servers compile with XLA only where a flag enables it"
+    return Incompatibility(reason, XLA_REMEDY)
 
 
 def findings(target: Target | None, models: Sequence[Model]) -> Iterator[Finding]:

@@ -1,6 +1,6 @@
-"""From whatever was trained to a proven SavedModel: with the server the only package that imports TensorFlow.
+"""Export trained models as verified SavedModels; besides the server, the only package that imports TensorFlow.
 
-Importing this package imports neither TensorFlow nor numpy; `identify` never does.
+Importing this package imports neither TensorFlow nor NumPy; `identify` never does.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["ExportRequest", "Saved", "check", "identify", "record_golden", "save
 
 
 def check(request: ExportRequest) -> tuple[SourceKind, str]:
-    """Kind and place of a source, which is there as far as a quick look tells. Raises ModelError."""
+    """Return kind and location of a source after checks that need no TensorFlow. Raises ModelError."""
     kind = kind_of(request.source)
     check_options(request)
     location = kind.location(request.source)
@@ -37,7 +37,10 @@ def check(request: ExportRequest) -> tuple[SourceKind, str]:
 
 
 def identify(request: ExportRequest) -> Source:
-    """Kind, place and digest of a source; the digest is None where only running the source tells what it makes."""
+    """Return kind, location and digest of a source.
+
+    The digest is None if only running the source shows what it produces.
+    """
     kind, location = check(request)
     request = request if writes_warmup(request) else dataclasses.replace(request, warmup_sizes=())
     digest = None if request.signatures or request.custom_objects else kind.digest(request)
@@ -46,10 +49,9 @@ def identify(request: ExportRequest) -> Source:
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Write the source as a SavedModel into the existing, empty folder `target`.
+    """Write the source as a SavedModel into the existing, empty directory `target`.
 
-    Raises ModelError or ExtraMissing, each with its cause and a way out; what was written till then is the caller's
-    to remove.
+    Raises ModelError or ExtraMissing with cause and hint. The caller removes what was written until then.
     """
     check_options(request)
     _check_input_names(request)
@@ -64,7 +66,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 
 def _files_of(request: ExportRequest) -> Iterator[Path]:
-    """Every file that a request names; folders of models are looked at where they are read."""
+    """Yield every file that a request names; directories of models are checked where they are read."""
     places = (Path(request.source), Path(request.source.rpartition(":")[0]))
     yield from (location for location in places if not location.is_dir())
     yield from (path for path in (request.examples, request.weights) if path is not None)
@@ -91,7 +93,7 @@ def _check_signature(request: ExportRequest, target: Path) -> None:
 
 
 def _source_answers(target: Path, request: ExportRequest) -> SourceAnswers:
-    """What the source model answered while it was saved, or why it was not asked."""
+    """Return what the source model answered during the save, or the reason why it was not run."""
     answers = source_answers.pop_answers(target)
     if answers is None:
         return SourceAnswers(default_reason="an Estimator writes its SavedModel itself")
@@ -99,9 +101,9 @@ def _source_answers(target: Path, request: ExportRequest) -> SourceAnswers:
 
 
 def record_golden(target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-    """Run the saved model on example inputs as TensorFlow Serving runs it, and keep its answers beside it;
-    some of the questions become the server's warm-up. What the source model answered while it was saved in this
-    process must be the same. Raises ModelError.
+    """Run the saved model on example inputs as TensorFlow Serving does, and store its answers and a warm-up.
+
+    Raises SourceDiffers if the source model, saved in this process, answered otherwise, and other kinds of ModelError.
     """
     from deployer.export.golden import golden_set as golden
     from deployer.export.golden import warmup

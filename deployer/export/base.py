@@ -1,4 +1,4 @@
-"""What is asked of an export, and what a kind of source must be able to do."""
+"""The request for an export, its result, and the interface of a source kind."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRequest(ExportFields):
-    """A source as it was typed, and what shapes its export. Raises InvalidValue for a malformed input.
+    """A source as the user typed it, and the options of its export. Raises InvalidValue for a malformed input.
 
-    `warmup_sizes` are the batch sizes that a warm-up file has records for.
+    `warmup_sizes` are the batch sizes that the warm-up file covers.
     """
 
     source: str = field(kw_only=False)
@@ -35,23 +35,25 @@ class ExportRequest(ExportFields):
         return tuple(TensorSpec.parse(text) for text in self.inputs)
 
     def changed(self) -> dict[str, Any]:
-        """The options that were set, by name: all fields but the source that differ from their defaults."""
+        """Return the options that differ from their defaults, by name."""
         values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         del values["source"]
         return {name: value for name, (value, default) in values.items() if value != default}
 
 
 def option(name: str) -> str:
-    """A field of ExportRequest as it is typed."""
+    """Return the command line spelling of a field of ExportRequest."""
     return "--signature NAME=..." if name == "signatures" else option_name(ExportRequest, name)
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What saving a source brought. `keras` is the version of the Keras that took part, if one did. `notes` say what
-    was fixed, renamed, left out or not compared: one sentence each, for the export's output and for `inspect`.
-    `version` is the number that an archive gives the model, 0 for none. `rewritten` says that the graph of a SavedModel
-    is not stored as it was."""
+    """The result of saving a source.
+
+    `keras` is the version of the Keras that took part. `notes` are sentences on what was fixed, renamed, left out or
+    not compared, for the output and for `inspect`. `version` is the number that an archive gives the model, 0 for none.
+    `rewritten` means that the stored graph differs from the SavedModel's own.
+    """
 
     keras: str | None = None
     notes: tuple[str, ...] = ()
@@ -60,24 +62,24 @@ class Saved:
 
 
 class SourceKind(Protocol):
-    """A module per kind of source. Adding one: a file, a line in `source_kinds.py`, a row in the tests."""
+    """A module for one kind of source. To add one: a module, an entry in `source_kinds.py`, a row in the tests."""
 
     KIND: str
     SUPPORTED_OPTIONS: frozenset[str]
-    """The options that it honours, apart from those that go with every source: fields of ExportRequest."""
+    """The fields of ExportRequest that this kind supports in addition to the common ones."""
 
     def matches(self, source: str) -> bool:
-        """Whether the text names a source of this kind; looks at the text and the file system, opens nothing."""
+        """Return whether the text names a source of this kind; checks text and file system, opens nothing."""
         ...
 
     def location(self, source: str) -> str:
-        """The source's absolute place. Raises SourceNotFound."""
+        """Return the source's absolute location. Raises SourceNotFound."""
         ...
 
     def digest(self, request: ExportRequest) -> str | None:
-        """sha256 over the source's own bytes, or None where only running it tells what it makes."""
+        """Return the sha256 of the source's bytes, or None if only running it shows what it produces."""
         ...
 
     def save(self, request: ExportRequest, target: Path, progress: Progress) -> Saved:
-        """Write a SavedModel into the existing, empty folder `target`. Raises ModelError or ExtraMissing."""
+        """Write a SavedModel into the existing, empty directory `target`. Raises ModelError or ExtraMissing."""
         ...

@@ -1,4 +1,4 @@
-"""Models are loaded and asked in a child process: what ends it is an error of the model, and never the tool's end."""
+"""Load and run models in a child process: a crash becomes an error of the model and does not end the tool."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from deployer.results.model import GoldenSummary, Model
 from deployer.system.wait import Deadline
 
 POLL_SECONDS = 0.1
-"""How long it may take to notice that the process has ended, where what it started keeps its descriptors open."""
+"""The delay until the end of the process is noticed if its own children keep its descriptors open."""
 EXIT_SECONDS = 3.0
 INTERRUPT_SECONDS = 2.0
 MAX_MESSAGE_BYTES = 64 << 20
@@ -37,29 +37,29 @@ sys.path[:] = {path!r}
 from deployer.export.worker import main
 main({arguments})
 """
-"""The function that is registered first is called last: after those of user code, before Python frees each object."""
+"""The exit function registered first runs last: after those of user code, before Python frees each object."""
 KERAS_PACKAGES = ("keras", "tf_keras")
 
 
 class Bug(Exception):
-    """The child met an error that has no name: its traceback."""
+    """An unexpected error in the child process, with its traceback."""
 
 
 class Exporter(Protocol):
-    """Where a source is saved and proven."""
+    """The two steps of an export, in this process or in a child process."""
 
     def save(self, request: ExportRequest, target: Path, progress: Progress) -> Saved:
-        """As `deployer.export.save`."""
+        """Save the source as `deployer.export.save` does."""
         ...
 
     def record_golden(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-        """As `deployer.export.record_golden`."""
+        """Record the golden set as `deployer.export.record_golden` does."""
         ...
 
 
 @contextmanager
 def open_exporter(request: ExportRequest) -> Iterator[Exporter]:
-    """What saves and proves a source: a child process, or this one where it alone has what the source names."""
+    """Yield an exporter: a child process, or this process if only it has the modules that the source names."""
     if _needs_this_process(request):
         from deployer import export
 
@@ -70,15 +70,17 @@ def open_exporter(request: ExportRequest) -> Iterator[Exporter]:
 
 
 def _needs_this_process(request: ExportRequest) -> bool:
-    """Whether only the calling process has what the request names: a module that it has imported already, as a notebook
-    has, or a class that it registered with Keras."""
+    """Return whether only the calling process has what the request names.
+
+    That is a module that is already imported, as in a notebook, or a class that is registered with Keras.
+    """
     return any(place in sys.modules for place in _modules(request)) or (
         keras_file.matches(request.source) and _has_custom_objects()
     )
 
 
 def _modules(request: ExportRequest) -> list[str]:
-    """What stands for a module in the source and in the options, if it is one."""
+    """Return the module parts of the source and the options; file paths are among them."""
     references = [
         request.source,
         *(text.partition("=")[2] for text in request.signatures),
@@ -93,14 +95,14 @@ def _has_custom_objects() -> bool:
 
 
 def measure(before: Model, after: Model) -> Numbers:
-    """As `deployer.export.golden.distance.measure`, in a child process."""
+    """Compare two versions as `deployer.export.golden.distance.measure` does, in a child process."""
     with _child() as child:
         return child.measure(before, after)
 
 
 @contextmanager
 def shared_child() -> Iterator[None]:
-    """One child process for all calls while the context lasts: TensorFlow is imported once."""
+    """Use one child process for all calls within the context, so TensorFlow is imported only once."""
     if _shared.get() is not None:
         yield
         return
@@ -133,7 +135,7 @@ def _child() -> Iterator[Child]:
 
 
 class Child:
-    """A running `worker`. Whatever it prints, on stdout or stderr, comes out on this process's stderr."""
+    """A running `worker`. Its stdout and stderr are forwarded to this process's stderr."""
 
     def __init__(self) -> None:
         self._connection, child_end = Pipe()
@@ -154,25 +156,25 @@ class Child:
 
     @property
     def alive(self) -> bool:
-        """Whether it still takes calls."""
+        """Whether it still accepts calls."""
         return self._process.poll() is None
 
     def save(self, request: ExportRequest, target: Path, progress: Progress) -> Saved:
-        """As `deployer.export.save`. Raises SourceCrashed when the process ends before that."""
+        """Save the source. Raises SourceCrashed if the process ends first."""
         return Saved(**self._call("save", (request, target), request.source, progress))
 
     def record_golden(self, target: Path, request: ExportRequest, progress: Progress) -> GoldenSummary:
-        """As `deployer.export.record_golden`. Raises SourceCrashed when the process ends before that."""
+        """Record the golden set. Raises SourceCrashed if the process ends first."""
         return GoldenSummary(**self._call("record_golden", (target, request), request.source, progress))
 
     def measure(self, before: Model, after: Model) -> Numbers:
-        """As `distance.measure`. Raises SourceCrashed when the process ends before that."""
+        """Compare two versions. Raises SourceCrashed if the process ends first."""
         fields = self._call("measure", (before, after), f"{after.name}:{after.version}", lambda _: None)
         return Numbers(**{**fields, "distances": tuple(OutputDistance(**each) for each in fields["distances"])})
 
     def _call(self, name: str, arguments: tuple[Any, ...], subject: str, progress: Progress) -> dict[str, Any]:
         try:
-            with suppress(ConnectionError):  # it has ended: the missing answer shows it
+            with suppress(ConnectionError):  # the process has ended: `_answer` reports it
                 self._connection.send(Call(name, arguments, ProcessContext.of_this_process()))
             return self._answer(subject, progress)
         except DeployerError:
@@ -198,7 +200,7 @@ class Child:
         raise crashes.crashed(subject, phase, code, self._output.tail())
 
     def _next_message(self) -> dict[str, Any] | None:
-        """The next message; None when the process has ended, or can send none any more."""
+        """Return the next message; None if the process has ended or can send no more."""
         while True:
             ended = not self.alive
             self._output.wait(0 if ended else POLL_SECONDS, self._connection)
@@ -215,15 +217,14 @@ class Child:
                 return None
 
     def end(self) -> None:
-        """Have it end by itself, or else end it."""
+        """Let the process exit by itself, or kill it."""
         self._connection.close()
         self._await_end(EXIT_SECONDS)
         self._stop()
         self._output.close()
 
     def _interrupt(self) -> None:
-        """End it as Ctrl-C does: what it began is undone, if that takes no longer than a moment. What it prints
-        until then is not shown."""
+        """Interrupt the process as Ctrl-C does and hide its output; kill it if its cleanup takes too long."""
         self._output.mute()
         try:
             self._process.send_signal(signal.SIGINT)
@@ -250,8 +251,7 @@ class Child:
 
 @contextmanager
 def _interrupts_blocked() -> Iterator[None]:
-    """A terminal sends Ctrl-C to the child, too. One that is started here gets it when it takes calls, not while Python
-    starts."""
+    """Block SIGINT while the child starts, which also receives Ctrl-C and unblocks it when it accepts calls."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -260,12 +260,12 @@ def _interrupts_blocked() -> Iterator[None]:
 
 
 def _frozen(value: Any) -> Any:
-    """JSON has lists, and our values tuples."""
+    """Convert lists from JSON to tuples."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def _error(message: Mapping[str, Any]) -> BaseException:
-    """What the child could not do, as it would have been raised here."""
+    """Return the child's error as the exception that this process raises."""
     if fields := message.get("error"):
         kind = getattr(errors, fields["kind"], ModelError)
         return cast("DeployerError", kind(fields["message"], hint=fields["hint"], log=tuple(fields["log"])))

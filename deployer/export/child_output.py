@@ -1,4 +1,4 @@
-"""What a child process writes on stdout and stderr: passed on to this process's stderr, and the end of it kept."""
+"""Forward the child's stdout and stderr to this process's stderr, and keep the last lines."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from pathlib import Path
 
 CHUNK_BYTES = 1 << 16
 MAX_READS = 64
-"""In one call, so that a child that writes without end does not keep its messages from being read."""
+"""The limit per call, so that a child that writes without end does not block its messages."""
 MAX_TAIL_CHARACTERS = 1 << 14
 LINES = 8
 FRAMES = 8
 MAX_LINE = 300
 OWN_FRAMES = (f'File "{Path(__file__).parent}{os.sep}', 'File "<string>"')
-"""How frames of this package begin in the output of `faulthandler`."""
+"""The beginnings of this package's frames in the output of `faulthandler`."""
 
 
 class ChildOutput:
-    """A pipe with its write end for the child; `crash_file` is for the Python frames of a crash."""
+    """A pipe with its write end for the child; `crash_file` receives the Python frames of a crash."""
 
     def __init__(self) -> None:
         self.crash_file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the pipe
@@ -35,24 +35,24 @@ class ChildOutput:
         self.open = True
 
     def close_write_end(self) -> None:
-        """Close this process's copy of the write end, which the child has now."""
+        """Close this process's copy of the write end after the child has inherited it."""
         os.close(self.write_end)
 
     def close(self) -> None:
-        """Stop reading: later writes fail."""
+        """Close the read end: later writes of the child fail."""
         os.close(self._read_end)
         self.crash_file.close()
 
     def mute(self) -> None:
-        """Show nothing of what comes from now on."""
+        """Stop showing output."""
         self._muted = True
 
     def wait(self, seconds: float, *others: Connection) -> None:
-        """Until there is something to read here or from one of the others."""
+        """Wait until there is output, or a message on one of the other connections."""
         wait([*([self._read_end] if self.open else []), *others], seconds)
 
     def forward(self) -> None:
-        """Everything that was written since the last call."""
+        """Forward everything that was written since the last call."""
         with suppress(BlockingIOError):
             for _ in range(MAX_READS if self.open else 0):
                 data = os.read(self._read_end, CHUNK_BYTES)
@@ -65,12 +65,12 @@ class ChildOutput:
         self._kept = (self._kept + text)[-MAX_TAIL_CHARACTERS:]
         if self._muted:
             return
-        with suppress(OSError, ValueError, AttributeError):  # there may be no stderr, or no reader any more
+        with suppress(OSError, ValueError, AttributeError):  # stderr may be missing or its reader gone
             sys.stderr.write(text)
             sys.stderr.flush()
 
     def tail(self) -> tuple[str, ...]:
-        """The last lines; then where Python was when it crashed, the innermost frame first."""
+        """Return the last lines, then the Python frames of a crash, innermost first."""
         lines = [line.rstrip()[:MAX_LINE] for line in self._kept.splitlines() if line.strip()]
         return (*lines[-LINES:], *self._frames())
 

@@ -1,4 +1,4 @@
-"""How the child process ended: its exit code or signal as an error with a hint."""
+"""Turn the exit code or signal of a child process into an error with a hint."""
 
 from __future__ import annotations
 
@@ -26,8 +26,10 @@ CLOSED = "take what turns the process into a daemon, or closes files that it did
 
 
 def crashed(subject: str, activity: str, code: int | None, log: tuple[str, ...]) -> SourceCrashed:
-    """The error for a process that gave no result: `code` as `Popen.returncode` has it, None where it closed the
-    connection and went on."""
+    """Return the error for a process that ended without a result.
+
+    `code` is that of `Popen.returncode`, or None if the process closed the connection and went on.
+    """
     activity = f"{ACTIVITIES.get(activity, activity)} {subject}"
     if code is None:
         return SourceCrashed(f"Python closed all its files while {activity}", hint=CLOSED, log=log)

@@ -1,4 +1,4 @@
-"""What makes two exports the same: the source's bytes, the options that shape the export, the examples."""
+"""Compute digests of exports from the source's bytes, the options and the examples."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from deployer.system.files import sha256
 
 HASHED_SEPARATELY = frozenset({"inputs", "signature", "examples", "trust"})
 HASHED_LAST = frozenset({"custom_objects", "weights"})
-"""Options that were hashed last since they exist: another order would make new versions of unchanged models."""
+"""Options added later are hashed last: another order would make new versions of unchanged models."""
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a regular file's bytes. Raises SourceNotFound when it cannot be read."""
+    """Return the sha256 of a file. Raises SourceNotFound if it cannot be read."""
     try:
         return sha256(path)
     except OSError as error:
@@ -26,7 +26,7 @@ def file_digest(path: Path) -> str:
 
 
 def tree_digest(root: Path, files: Iterable[Path]) -> str:
-    """sha256 over relative names and bytes of files, whatever the order in which they are given."""
+    """Return the sha256 of relative names and contents of files, independent of their order."""
     hashed = hashlib.sha256()
     for path in sorted(files, key=os.fsencode):
         hashed.update(os.fsencode(path.relative_to(root)) + b"\0" + file_digest(path).encode() + b"\n")
@@ -34,12 +34,12 @@ def tree_digest(root: Path, files: Iterable[Path]) -> str:
 
 
 def request_digest(kind: str, source_digest: str, request: ExportRequest) -> str:
-    """sha256 over the source's digest and all that shapes the export. `trust` decides whether, not what."""
+    """Return the sha256 of the source's digest and all options that shape the export, which `trust` does not."""
     return hashlib.sha256("\n".join([kind, source_digest, *_options(request)]).encode()).hexdigest()
 
 
 def options_digest(request: ExportRequest) -> str:
-    """The same without the source."""
+    """Return the sha256 of the options alone."""
     return hashlib.sha256("\n".join(_options(request)).encode()).hexdigest()
 
 

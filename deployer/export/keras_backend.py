@@ -1,6 +1,6 @@
-"""Keras runs on TensorFlow here, whatever the environment says: a SavedModel holds TensorFlow's operations.
+"""Force Keras to use its TensorFlow backend, because a SavedModel contains TensorFlow operations.
 
-A Keras file belongs to no backend. Code may: see `refuse_other`.
+A Keras file works with any backend. User code may depend on one: see `require_tensorflow`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ TENSORFLOW = "tensorflow"
 
 @contextmanager
 def tensorflow_backend() -> Iterator[None]:
-    """While the context lasts, a Keras that is imported takes TensorFlow."""
+    """Select the TensorFlow backend for a Keras that is imported within the context."""
     with restored():
         os.environ[VARIABLE] = TENSORFLOW
         yield
@@ -27,7 +27,7 @@ def tensorflow_backend() -> Iterator[None]:
 
 @contextmanager
 def restored() -> Iterator[None]:
-    """What code sets in KERAS_BACKEND ends with the context."""
+    """Restore KERAS_BACKEND on exit, whatever the code in the context sets."""
     previous = os.environ.get(VARIABLE)
     try:
         yield
@@ -39,13 +39,13 @@ def restored() -> Iterator[None]:
 
 
 def backend_note() -> tuple[str, ...]:
-    """A note where the environment asks for another backend than TensorFlow."""
+    """Return a note if the environment selects another backend than TensorFlow."""
     other = _other_backend()
     return (f"loaded with the TensorFlow backend of Keras, although {other[1]} says {other[0]}",) if other else ()
 
 
 def require_tensorflow(source: str) -> None:
-    """Raises ExportFailed where KERAS_BACKEND names another backend, by the environment or by the code itself."""
+    """Raise ExportFailed if KERAS_BACKEND names another backend, set by the environment or by the user's code."""
     backend = os.environ.get(VARIABLE)
     if backend and backend != TENSORFLOW:
         raise ExportFailed(
@@ -56,7 +56,7 @@ def require_tensorflow(source: str) -> None:
 
 
 def _other_backend() -> tuple[str, str] | None:
-    """The other backend and what names it: the variable, else Keras's own file of settings."""
+    """Return the other backend and where it is set: the variable, or else Keras's configuration file."""
     backend = os.environ.get(VARIABLE)
     if backend:
         setting = (backend, VARIABLE)

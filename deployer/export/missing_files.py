@@ -1,4 +1,4 @@
-"""A model file that is not there: the error, with the files that are there and were probably meant."""
+"""The error for a missing model file, with suggestions from the files nearby."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from deployer.errors import SourceNotFound
 
 MAX_SUGGESTIONS = 3
 MAX_ENTRIES = 1000
-"""How many entries of a folder are looked at."""
+"""The limit of directory entries to search."""
 
 
 def file_not_found(source: str | Path, suffixes: Iterable[str], suffix: str = "") -> SourceNotFound:
-    """The error for a file with one of these suffixes; `rest` is what stands behind it, `:name` for example."""
+    """Return the error for a missing file; `suffix`, such as `:name`, is appended to the suggested files."""
     return SourceNotFound(f"there is no file {source}", hint=hint(Path(source), tuple(suffixes), suffix))
 
 
 def hint(path: Path, suffixes: tuple[str, ...], suffix: str = "") -> str:
-    """The files of that kind beside it, the nearest first; else those one folder below, else what to do about it."""
+    """Suggest files of that kind in the same directory, the most similar first, or else one level below."""
     folder = path.parent
     if not folder.is_dir():
         return f"there is no folder {folder} either: give a path from {Path.cwd()}, or from /"
@@ -40,7 +40,7 @@ def _files(folder: Path, pattern: str, suffixes: tuple[str, ...]) -> Iterator[Pa
 
 
 def _most_similar(path: Path, files: Iterable[Path]) -> list[Path]:
-    """A few of them, the most similar name first."""
+    """Return the files with the most similar names."""
 
     def distance(file: Path) -> tuple[float, str]:
         return -difflib.SequenceMatcher(None, path.stem.lower(), file.stem.lower()).ratio(), str(file)

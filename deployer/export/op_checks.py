@@ -1,4 +1,4 @@
-"""What no server can run, found in what was written: calls back into Python that a signature needs."""
+"""Reject ops that no server can run: calls back into Python that a signature needs."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ CALLS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 
 def check(folder: Path) -> None:
-    """Raises ExportFailed for a signature that needs `tf.py_function` or `tf.numpy_function`.
+    """Raise ExportFailed for a signature that needs `tf.py_function` or `tf.numpy_function`.
 
-    What a training graph holds besides does not matter.
+    Other parts of a training graph are ignored.
     """
     graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     for name, signature in sorted(graph.signature_def.items()):

@@ -1,4 +1,4 @@
-"""Packages that add ops to TensorFlow, which TensorFlow Serving has built in: imported where a model needs them."""
+"""Import packages that add ops to TensorFlow and that TensorFlow Serving has built in, when a model needs them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ UNKNOWN_OP = re.compile(r"(?:Op type not registered|No op named) '?([\w>]+)'?")
 
 @dataclass(frozen=True)
 class Library:
-    """A package by its module and its name to install; `prefix` is what its ops start with, where they do."""
+    """A package with its module and its installable name; `prefix` is the common prefix of its ops, if any."""
 
     module: str
     package: str
@@ -31,15 +31,15 @@ LIBRARIES = (
 
 
 def unknown_op(error: BaseException) -> str | None:
-    """The op that TensorFlow says it does not know, if that is what an error says."""
+    """Return the op that an error of TensorFlow calls unknown, else None."""
     found = UNKNOWN_OP.search(str(error))
     return found[1] if found else None
 
 
 def import_op_library(op: str) -> bool:
-    """Import the package that an unknown op is of; False where there is none that could help.
+    """Import the package that provides an unknown op; return False if there is none.
 
-    Raises ExtraMissing where it is not installed, ExportFailed where it does not fit the TensorFlow that is.
+    Raises ExtraMissing if it is not installed, ExportFailed if it does not match the installed TensorFlow.
     """
     library = _library_of(op)
     if library is None or library.module in sys.modules:

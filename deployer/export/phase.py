@@ -1,4 +1,4 @@
-"""What is being done with a model: a process that ends without a word is reported with the phase that it died in."""
+"""The current phase of an export, so that a crash can be reported with the phase in which it happened."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _listeners: list[Callable[[str], None]] = [_ignored]
 
 
 def enter(phase: str) -> None:
-    """Report the phase that begins."""
+    """Report that a phase begins."""
     _listeners[-1](phase)
 
 
 def listen(listener: Callable[[str], None]) -> None:
-    """Have every phase from now on reported to `listener`."""
+    """Report all further phases to `listener`."""
     _listeners.append(listener)

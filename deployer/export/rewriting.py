@@ -1,4 +1,4 @@
-"""Changes to a SavedModel that was written or taken over: only those that were asked for, each in its own words."""
+"""Rewrite a stored SavedModel: only changes that the user asked for."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from deployer.savedmodel.layout import PB_FILE, PBTXT_FILE
 DEFAULT_SIGNATURE = "serving_default"
 PREDICT = "tensorflow/serving/predict"
 METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving/regress"})
-"""Those that TensorFlow Serving answers; it refuses a signature with any other, or none."""
+"""The methods that TensorFlow Serving supports; it rejects signatures with any other or no method."""
 FINGERPRINT = "fingerprint.pb"
 
 
 def write_binary(folder: Path) -> None:
-    """`saved_model.pb` in the place of `saved_model.pbtxt`; the message stays as it is."""
+    """Replace `saved_model.pbtxt` by `saved_model.pb`; the message stays the same."""
     message = reader.parse(folder)
     (folder / PB_FILE).write_bytes(message.SerializeToString(deterministic=True))
     (folder / PBTXT_FILE).unlink()
 
 
 def serve_tagged(folder: Path, tags: Collection[str]) -> None:
-    """Leave only the MetaGraph with these tags, tagged `serve`: what a server loads without a flag."""
+    """Keep only the MetaGraph with these tags and tag it `serve`, which a server loads without a flag."""
     message = reader.parse(folder)
     graph = reader.meta_graph(message, tags, folder)
     del graph.meta_info_def.tags[:]
@@ -38,7 +38,7 @@ def serve_tagged(folder: Path, tags: Collection[str]) -> None:
 
 
 def set_default(folder: Path, name: str) -> None:
-    """Have the signature `name` served as `serving_default` too. Raises ExportFailed with the names that there are."""
+    """Serve the signature `name` also as `serving_default`. Raises ExportFailed with the existing names."""
     message = reader.parse(folder)
     signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
     if name not in signatures or name == reader.INIT_SIGNATURE:
@@ -55,9 +55,9 @@ def set_default(folder: Path, name: str) -> None:
 
 
 def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
-    """Give the inputs of signatures their owner's names: by signature, the name in the file by the name to be there.
+    """Rename signature inputs: `names` maps, for each signature, the user's name to the name in the file.
 
-    A SignatureDef may have any key; TensorFlow's functions change what is no identifier.
+    A SignatureDef accepts any key; TensorFlow's functions change names that are no identifiers.
     """
     changed = {signature: {old: new for new, old in pairs.items() if new != old} for signature, pairs in names.items()}
     if not any(changed.values()):
@@ -72,7 +72,7 @@ def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
 
 
 def _replace(folder: Path, message: Any) -> None:
-    """Write beside and rename: the file may be a hard link to the owner's own."""
+    """Replace the file by renaming: it may be a hard link to the user's file."""
     descriptor, temporary = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.SerializeToString(deterministic=True))

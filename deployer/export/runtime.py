@@ -1,4 +1,4 @@
-"""TensorFlow, brought in quietly; foreign code kept off stdout; foreign failures put into the tool's words."""
+"""Import TensorFlow quietly, keep third-party output off stdout, and convert third-party failures to ExportFailed."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ INSTALL = {"tensorflow": "pip install tensorflow", "keras": "pip install keras",
 
 
 def tensorflow() -> Any:
-    """The TensorFlow module, imported with its start-up chatter off."""
+    """Return the TensorFlow module, imported without log output."""
     return library("tensorflow")
 
 
 def tf_module(name: str) -> Any:
-    """One module of TensorFlow without the package around it, which brings Keras and more: seconds less.
+    """Import one module of TensorFlow without the package around it, which would import Keras: saves seconds.
 
-    A process that has TensorFlow already, or imports it later, gets the same module.
+    If TensorFlow is imported before or later, it is the same module.
     """
     _set_log_levels()
     with _descriptor_silenced(2), _bare_tensorflow(), keras_backend.tensorflow_backend():
@@ -75,7 +75,7 @@ def _tensorflow_folder() -> Path:
 
 
 def library(name: str) -> Any:
-    """TensorFlow or a Keras by module name. Raises ExtraMissing, with the command that installs it."""
+    """Import TensorFlow or Keras by module name. Raises ExtraMissing with the install command."""
     _set_log_levels()
     try:
         with _descriptor_silenced(2), keras_backend.tensorflow_backend():
@@ -96,7 +96,7 @@ def _set_log_levels() -> None:
 
 
 def _check_backend(name: str, module: Any) -> None:
-    """A process may have imported Keras before."""
+    """Raise ExportFailed if Keras, imported earlier by the process, runs on another backend."""
     running = module.backend.backend() if name == "keras" else keras_backend.TENSORFLOW
     if running != keras_backend.TENSORFLOW:
         raise ExportFailed(
@@ -107,7 +107,7 @@ def _check_backend(name: str, module: Any) -> None:
 
 @contextmanager
 def _descriptor_silenced(number: int) -> Iterator[None]:
-    """What C++ prints while TensorFlow is loaded goes nowhere: it heeds no log level, and failures are raised."""
+    """Discard what C++ prints while TensorFlow is loading: it ignores log levels, and failures are raised anyway."""
     _flush(sys.stderr)
     with duplicated(number) as copy, Path(os.devnull).open("wb") as nowhere:
         if copy is not None:
@@ -122,7 +122,7 @@ def _descriptor_silenced(number: int) -> Iterator[None]:
 
 @contextmanager
 def stdout_on_stderr() -> Iterator[None]:
-    """Whatever foreign code prints, from Python or from C, goes to stderr: stdout carries the tool's data only."""
+    """Redirect stdout of Python and C code to stderr: the tool's stdout carries only its data."""
     _flush(sys.stdout)
     with duplicated(1) as copy, redirect_stdout(sys.stderr):
         if copy is not None:
@@ -136,14 +136,14 @@ def stdout_on_stderr() -> Iterator[None]:
 
 
 def _flush(stream: Any) -> None:
-    """A process may have been started without the stream, or its reader may be gone."""
+    """Flush a stream, which may be missing or closed."""
     with suppress(OSError, ValueError, AttributeError):
         stream.flush()
 
 
 @contextmanager
 def duplicated(number: int) -> Iterator[int | None]:
-    """A copy of a file descriptor, or None for a process that was started without it."""
+    """Yield a copy of a file descriptor; None if the process was started without it."""
     copy: int | None = None
     with suppress(OSError):
         copy = os.dup(number)
@@ -156,7 +156,7 @@ def duplicated(number: int) -> Iterator[int | None]:
 
 @contextmanager
 def foreign_work(what: str, *, hint: str | None = None) -> Iterator[None]:
-    """Run TensorFlow or the user's code: its failure becomes an ExportFailed that says what was being done."""
+    """Run TensorFlow or user code and convert its failures to ExportFailed; `what` says what failed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -173,7 +173,7 @@ def foreign_work(what: str, *, hint: str | None = None) -> Iterator[None]:
 
 @contextmanager
 def writing_to(target: Path) -> Iterator[None]:
-    """A full disk is told as such, whoever noticed it; other failures of the file system keep their own words."""
+    """Convert a full disk and other file system errors to ExportFailed; other errors pass unchanged."""
     try:
         yield
     except DeployerError as error:
@@ -190,7 +190,7 @@ def writing_to(target: Path) -> Iterator[None]:
 
 
 def disk_full(error: BaseException) -> bool:
-    """Whether an error of Python or of TensorFlow says that the disk, or the user's share of it, is used up."""
+    """Return whether an error of Python or TensorFlow means that the disk or the quota is full."""
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return True
     return bool(DISK_FULL.search(str(error)))
@@ -204,7 +204,7 @@ def _disk_full_error(target: Path) -> ExportFailed:
 
 
 def reason(error: BaseException) -> str:
-    """The core of an error's text on one line: of TensorFlow's pages, the first sentences."""
+    """Return the essential part of an error's text on one line."""
     lines = (line.strip() for line in ANSI.sub("", str(error)).splitlines())
     relevant = takewhile(lambda line: not line.startswith(TRAILERS), lines)
     kept = [line for line in relevant if line and not line.startswith(NOISE)]

@@ -1,4 +1,4 @@
-"""From a call with named tensors to a SavedModel: trace it, track what it uses, write it, check what was written."""
+"""Trace calls and save them as the signatures of a SavedModel."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ WIDENED = ("float16", "bfloat16")
 
 @dataclass(frozen=True)
 class Servable:
-    """A call to be served: its inputs, a function from {name: tensor} to outputs, and the owner's output names.
+    """A call to serve: its inputs, a function from tensors by name to outputs, and the user's output names.
 
-    `original` is the same call of the source model, where that is another than the one that is traced. `notes` grow
-    while it is called: what was renamed or left out.
+    `original` is the same call of the source model, if another one is traced. Calls append to `notes` what was renamed
+    or left out.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -34,30 +34,30 @@ class Servable:
     notes: list[str] = field(default_factory=list, compare=False)
 
     def outputs(self, feed: Mapping[str, Any], *, original: bool = False) -> dict[str, Any]:
-        """What the call, or the source model's own, makes of tensors: dense tensors by name, as they are served."""
+        """Run the call, or the source model's own, and return dense tensors by output name."""
         call = self.original if original and self.original else self.call
         outputs = named_outputs(call(feed), self.output_names)
         self.notes.extend(note for note in outputs.notes if note not in self.notes)
         return {name: _dense_output(name, value) for name, value in outputs.tensors.items()}
 
     def traced_names(self) -> dict[str, str]:
-        """What TensorFlow calls each input while it traces: the owner's name goes into the signature afterwards."""
+        """Return the input names for tracing, by the user's names, which the signature gets afterwards."""
         return traceable_names([spec.name for spec in self.inputs])
 
 
 class Traced(NamedTuple):
-    """A call as TensorFlow saves it, and the call itself."""
+    """A ConcreteFunction and the call that it was traced from."""
 
     function: Any
     servable: Servable
 
     def __call__(self, feed: Mapping[str, Any]) -> Any:
-        """The traced call, with tensors by the owner's names."""
+        """Run the traced function with tensors by the user's names."""
         return self.function({name: feed[own] for own, name in self.servable.traced_names().items()})
 
 
 def trace(servable: Servable) -> Any:
-    """The ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
+    """Return the ConcreteFunction that serves the call; its outputs are a dict of tensors that REST can carry."""
     phase.enter(phase.TRACING)
     tf = tensorflow()
 
@@ -72,7 +72,7 @@ def trace(servable: Servable) -> Any:
 
 
 def _dense_output(name: str, value: Any) -> Any:
-    """The output as a dense tensor; half precision is widened, because TensorFlow Serving's JSON cannot write it."""
+    """Return the output as a dense tensor; half precision is widened because TensorFlow Serving's JSON lacks it."""
     tf = tensorflow()
     if isinstance(value, (tf.RaggedTensor, tf.SparseTensor)):
         raise ExportFailed(
@@ -84,7 +84,7 @@ def _dense_output(name: str, value: Any) -> Any:
 
 
 def write(functions: Mapping[str, Any], target: Path) -> None:
-    """Save concrete functions as signatures, with the variables, tables and assets that they use and nothing else."""
+    """Save concrete functions as signatures, with only the variables, tables and assets that they use."""
     phase.enter(phase.SAVING)
     tf = tensorflow()
     root = tf.Module()
@@ -110,18 +110,18 @@ def _deduplicate(items: Any) -> list[Any]:
 
 
 def _capture_order(functions: Any) -> dict[int, int]:
-    """The place of each captured tensor, by its id.
+    """Return the position of each captured tensor by its id.
 
-    TensorFlow itself orders variables by their addresses: the same model saved twice would differ.
+    TensorFlow orders variables by their addresses, so saving the same model twice would give different files.
     """
     handles = [handle for function in functions for handle in function.captured_inputs]
     return {id(handle): position for position, handle in reversed(list(enumerate(handles)))}
 
 
 def _captured_resources(captured: Mapping[int, int]) -> list[Any]:
-    """Lookup tables and the like that the functions capture, also where a layer keeps them in a list or a closure.
+    """Return the lookup tables and other resources that the functions capture, wherever the user's code keeps them.
 
-    The graph knows only their handles; the objects that own these are found among all that live.
+    The graph knows only their handles; the objects that own these are found among all live objects.
     """
     resource = tensorflow().saved_model.experimental.TrackableResource
     live = [item for item in gc.get_objects() if issubclass(type(item), resource)]
@@ -134,7 +134,7 @@ def _handle_id(resource: Any) -> int:
 
 
 def write_signatures(functions: Mapping[str, Traced], target: Path) -> tuple[str, ...]:
-    """Write traced calls by signature name, and read back what was written; the notes of all of them."""
+    """Write traced calls by signature name, check the result, and return their notes."""
     write({name: traced.function for name, traced in functions.items()}, target)
     rewriting.rename_inputs(target, {name: traced.servable.traced_names() for name, traced in functions.items()})
     check_written(target, {name: traced.servable.inputs for name, traced in functions.items()})
@@ -142,7 +142,7 @@ def write_signatures(functions: Mapping[str, Traced], target: Path) -> tuple[str
 
 
 def check_written(target: Path, expected: Mapping[str, Sequence[TensorSpec]]) -> None:
-    """Read the SavedModel back, without TensorFlow: every signature is there with the inputs that were meant."""
+    """Read the SavedModel without TensorFlow and raise ExportFailed if a signature or an input is not as requested."""
     found = {signature.name: signature for signature in reader.read(target).signatures}
     for name, inputs in expected.items():
         if name not in found:
@@ -151,7 +151,7 @@ def check_written(target: Path, expected: Mapping[str, Sequence[TensorSpec]]) ->
 
 
 def _check_inputs(written: Signature, expected: Sequence[TensorSpec]) -> None:
-    """An input that the model never uses is dropped by TensorFlow; a renamed or narrowed one must not pass."""
+    """Reject a renamed or narrowed input; TensorFlow drops inputs that the model never uses."""
     by_name = {spec.name: spec for spec in expected}
     for spec in written.inputs:
         if by_name.get(spec.name) != spec:

@@ -1,4 +1,4 @@
-"""The kinds of source that can be exported: the first that matches is taken."""
+"""The kinds of source that can be exported; the first that matches is used."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COMMON_OPTIONS = frozenset({"signature", "default_signature", "examples", "trust
 
 
 def kind_of(source: str) -> SourceKind:
-    """The kind of a source. Raises SourceNotFound, with what would have been understood."""
+    """Return the kind of a source. Raises SourceNotFound with the supported forms."""
     for kind in KINDS:
         if kind.matches(source):
             return kind
@@ -32,7 +32,7 @@ def kind_of(source: str) -> SourceKind:
 
 
 def check_options(request: ExportRequest) -> None:
-    """Refuse an option that the kind of the source cannot honour. Raises ExportFailed with what it is for."""
+    """Raise ExportFailed for an option that the kind of the source does not support."""
     kind = kind_of(request.source)
     for name in request.changed():
         if name not in COMMON_OPTIONS | kind.SUPPORTED_OPTIONS:
@@ -41,12 +41,12 @@ def check_options(request: ExportRequest) -> None:
 
 
 def writes_warmup(request: ExportRequest) -> bool:
-    """Whether a warm-up file is made: a SavedModel that exists is kept as it is unless one was asked for."""
+    """Return whether a warm-up file is written: for an existing SavedModel only with `--warmup`."""
     return not is_saved_model_source(request) if request.warmup is None else request.warmup
 
 
 def is_saved_model_source(request: ExportRequest) -> bool:
-    """Whether the source is a SavedModel, which is kept as it is."""
+    """Return whether the source is a SavedModel, which is stored unchanged."""
     return kind_of(request.source).KIND in (saved_model_folder.KIND, saved_model_archive.KIND)
 
 

@@ -1,4 +1,4 @@
-"""What a function uses and no object keeps: TensorFlow cannot save it, and says so in a page that names nothing."""
+"""Explain why TensorFlow cannot save a resource that no object tracks; its own error names nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deployer.export.runtime import tensorflow
 
 HANDLE = re.compile(r'name="(?P<name>[^"]*)".*type="(?P<type>[^"]*)"', re.DOTALL)
 GENERATED_NAME = re.compile(r"\d*|.*[0-9a-f]{8}-[0-9a-f]{4}-.*|.*-at-0x[0-9a-f]+|cd2c89b7.*")
-"""Names of handles that TensorFlow counted or drew, and that tell nobody anything."""
+"""Handle names that TensorFlow generated and that mean nothing to the user."""
 KINDS = (
     ("Lookup", "a lookup table", "make it once, where the model is made: self.table = tf.lookup.StaticHashTable(...)"),
     ("Var", "a variable", "make it once, where the model is made: self.weight = tf.Variable(...)"),
@@ -21,13 +21,15 @@ KINDS = (
     ("Queue", "a queue", "requests bring the data: take what the queue gives as an input"),
     ("", "a resource", "keep what owns it as an attribute of the model, a layer or a tf.Module"),
 )
-"""A word in a handle's type, what it is, and the way out."""
+"""A word in a handle's type, the kind of resource, and the hint."""
 CALLS = frozenset({"PartitionedCall", "StatefulPartitionedCall"})
 
 
 def check(functions: Mapping[str, Any], saved: Mapping[int, Any]) -> None:
-    """Raises ExportFailed for a captured resource that is none of `kept`, handles by id: what it is, and where it is
-    used."""
+    """Raise ExportFailed for a captured resource that is not in `saved` (handles by id).
+
+    The message names the resource and the user's line of code.
+    """
     resource = tensorflow().resource
     for name, function in functions.items():
         for handle, inside in zip(function.captured_inputs, function.graph.internal_captures, strict=True):
@@ -48,7 +50,7 @@ def _untracked_error(signature: str, handle: Any, inside: Any) -> ExportFailed:
 
 
 def _user_line(inside: Any) -> str:
-    """The line of the user's code that uses it, if one does."""
+    """Return the line of the user's code that uses the tensor; empty if none does."""
     frames = (frame for use in _consumers(inside) for frame in reversed(use.traceback) if _is_user_file(frame.filename))
     for found in frames:
         return f"\n  {found.filename}, line {found.lineno}: {linecache.getline(found.filename, found.lineno).strip()}"
@@ -56,7 +58,7 @@ def _user_line(inside: Any) -> str:
 
 
 def _consumers(tensor: Any) -> Iterator[Any]:
-    """The operations that take a tensor of a graph; of a call, those in the function called."""
+    """Yield the operations that consume a tensor; for a function call, those inside the function."""
     for operation in tensor.consumers():
         if operation.type not in CALLS:
             yield operation

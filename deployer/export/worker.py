@@ -1,6 +1,6 @@
-"""The child process that loads and asks models: it answers calls of its parent until the connection ends.
+"""The child process that loads and runs models: it executes calls of its parent until the connection ends.
 
-Whatever ends this process, native code, bytecode or `os._exit`, does not end the tool. It is started by `child`.
+Nothing that ends this process, native code, bytecode or `os._exit`, ends the tool. `child` starts it.
 """
 
 from __future__ import annotations
@@ -28,12 +28,11 @@ from deployer.export.worker_calls import Call
 
 PR_SET_PDEATHSIG = 1
 COLLECT_AFTER = 100_000
-"""As in the tool itself: importing TensorFlow makes many objects, and none of them is garbage."""
+"""As in the tool itself: importing TensorFlow creates many objects and no garbage."""
 
 
 def main(descriptors: tuple[int, int], parent: int) -> None:
-    """Answer the calls that come through the first descriptor, and end with the parent. Where a crash happened goes
-    into the second."""
+    """Execute the calls that arrive on the first descriptor; the frames of a crash are written to the second."""
     _end_with(parent)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(line_buffering=True)
@@ -44,13 +43,13 @@ def main(descriptors: tuple[int, int], parent: int) -> None:
     connection = Connection(descriptors[0])
     phase.listen(lambda name: _send(connection, {"phase": name}))
     with suppress(EOFError, ConnectionError, KeyboardInterrupt):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # blocked since this process was started
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the parent blocked it at the start
         while True:
             _answer(connection, connection.recv())
 
 
 def _end_with(parent: int) -> None:
-    """Have the kernel kill this process when its parent ends, however it ends."""
+    """Let the kernel kill this process when its parent ends."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -81,7 +80,7 @@ def _traceback() -> str:
 
 
 def _send(connection: Connection, message: Mapping[str, Any]) -> None:
-    """What was printed before is on its way first, so that both come out in order."""
+    """Send a message after flushing the output, so that both arrive in order."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     connection.send_bytes(json.dumps(message).encode())

@@ -1,4 +1,4 @@
-"""What the tool sends to the process that loads models: a call, and the surroundings that it is made in."""
+"""Messages from the tool to the process that loads models: a call and its process context."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class ProcessContext:
-    """What code can see of the process that it runs in."""
+    """The process state that user code can see: working directory, environment, import path, arguments."""
 
     folder: Path
     environ: Mapping[str, str]
@@ -21,11 +21,11 @@ class ProcessContext:
 
     @classmethod
     def of_this_process(cls) -> ProcessContext:
-        """Those of the caller."""
+        """Capture the context of the calling process."""
         return cls(Path.cwd(), dict(os.environ), tuple(map(str, sys.path)), tuple(sys.argv))
 
     def apply(self) -> None:
-        """Take them over. What this process set for itself, and the sender does not have, stays."""
+        """Apply the context. Variables that this process set itself, and the sender lacks, are kept."""
         os.chdir(self.folder)
         sys.path[:], sys.argv[:] = self.path, self.argv
         for name in _sent - set(self.environ):
@@ -42,7 +42,7 @@ _sent: set[str] = set()
 
 @dataclass(frozen=True)
 class Call:
-    """A function by its name in the worker, and its arguments."""
+    """A worker function by name, with its arguments."""
 
     name: str
     arguments: tuple[Any, ...]

@@ -137,7 +137,7 @@ class Listeners:
         except OSError as error:
             LOG.error("Failed to start HTTP Server at %s: %s", shown, error.strerror)
             return
-        LOG.info("Exporter_ HTTP/REST API at:%s ...", shown)
+        LOG.info("Exporting HTTP/REST API at:%s ...", shown)
 
     def open_public(self, address: Address) -> None:
         """Open the second pair beside whoever listens there already; raises PortError or OSError."""

@@ -1,1 +1,1 @@
-"""What the user's own code makes: models, modules, functions, Estimators, signatures."""
+"""Sources in the user's own code: models, modules, functions, Estimators, signatures."""

@@ -13,7 +13,7 @@ _TRAIN = "train it, or give it the model_dir of a training, before it is returne
 
 
 def is_estimator_pair(thing: Any) -> bool:
-    """Whether it is `(estimator, serving_input_receiver_fn)`; looks at methods, imports nothing."""
+    """Return whether the object is `(estimator, serving_input_receiver_fn)`; checks methods, imports nothing."""
     return (
         isinstance(thing, tuple)
         and len(thing) == 2
@@ -23,7 +23,7 @@ def is_estimator_pair(thing: Any) -> bool:
 
 
 def write(estimator: Any, serving_input_receiver_fn: Any, target: Path) -> None:
-    """Have the estimator export itself, and keep what it wrote: predict, classify and regress as its head declares."""
+    """Export the estimator and keep its signatures: predict, classify and regress as its head declares."""
     export_dir = target / ".estimator"
     with foreign_work("the estimator could not be exported", hint=_TRAIN):
         estimator.export_saved_model(str(export_dir), serving_input_receiver_fn)

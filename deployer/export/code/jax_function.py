@@ -1,4 +1,4 @@
-"""A function of JAX: what `jax.jit` or `jax2tf.convert` returns. Its numbers are computed by XLA in the server too."""
+"""A JAX function from `jax.jit` or `jax2tf.convert`. XLA computes its results in the server, too."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ROOTS = ("jax", "jaxlib")
 
 
 def is_jax_function(thing: Any) -> bool:
-    """Whether JAX made it; a Python function that calls JAX inside cannot be told from others."""
+    """Return whether JAX created it; a Python function that calls JAX inside looks like any other."""
     return callable(thing) and not isinstance(thing, type) and (_from_jax(type(thing)) or _from_jax(thing))
 
 
@@ -27,7 +27,10 @@ def _from_jax(thing: Any) -> bool:
 
 
 def servable_of(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
-    """The function with its inputs, which go to parameters of their names, else in order. Raises ExportFailed."""
+    """Return the function as a servable. Raises ExportFailed.
+
+    Inputs go to parameters with their names, else in order.
+    """
     if not inputs:
         raise ExportFailed("a function of JAX does not say what it takes", hint="--input name:dtype[shape]")
     ordered = _ordered(function, inputs)
@@ -58,7 +61,7 @@ def _converted(function: Any, inputs: tuple[TensorSpec, ...]) -> Any:
 
 
 def _polymorphic(spec: TensorSpec, counter: count[int]) -> str:
-    """A shape in JAX's words: open first dimensions are one and the same, other open ones each its own."""
+    """Return a shape in JAX's syntax: all open first dimensions are equal, other open dimensions are independent."""
     if spec.shape is None:
         raise ExportFailed(f"JAX cannot take {spec.name!r} with any number of dimensions")
     sizes = (

@@ -1,4 +1,4 @@
-"""`path/to/file.py:name` and `package.module:name`: a model in the user's own code, or a function that returns one."""
+"""`path/to/file.py:name` and `package.module:name`: a model in the user's code, or a function that returns one."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ PACKAGE = re.compile(r"(?P<place>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<name>[^\W\d]\w*(
 
 
 def matches(source: str) -> bool:
-    """A file or a dotted module, a colon, and a name."""
+    """Return whether the text is a file or a dotted module, a colon, and a name."""
     return _parts(source) is not None
 
 
@@ -47,7 +47,7 @@ def _split(source: str) -> tuple[str, str]:
 
 
 def location(source: str) -> str:
-    """The absolute path of the file with the name; a package's name as it is."""
+    """Return the absolute path of the file with the name; a package reference as it is."""
     module_ref, name = _split(source)
     if not module_ref.endswith(".py"):
         return source
@@ -57,12 +57,12 @@ def location(source: str) -> str:
 
 
 def digest(_request: ExportRequest) -> None:
-    """None: only running the code tells what it makes."""
+    """Return None: only running the code shows what it produces."""
     return
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Import the user's code, take the model from it, write its signatures."""
+    """Import the user's code, get the model from it, and write its signatures."""
     location(request.source)
     module_ref, name = _split(request.source)
     progress(f"importing {module_ref}")
@@ -99,14 +99,14 @@ def _write(model: Any, request: ExportRequest, target: Path, source_module: tupl
 
 
 def _refuse_options(request: ExportRequest, reason: str) -> None:
-    """Some objects are as they are: what shapes others goes with them as little as with a file."""
+    """Raise ExportFailed for options that shape other models: sessions and Estimators define their own signatures."""
     for name in ("inputs", "signatures", "serve_as"):
         if name in request.changed():
             raise ExportFailed(f"{option(name)} cannot change {request.source}: {reason}", hint="change the code")
 
 
 def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> None:
-    """Into a Keras model that knows its layers' shapes: others would take nothing, and say nothing."""
+    """Load weights into a built Keras model: one that is not built would silently load nothing."""
     if not weights.is_file():
         raise missing_files.file_not_found(weights, WEIGHTS)
     if not keras_model.is_keras_model(model):
@@ -123,7 +123,7 @@ def _load_weights(model: Any, weights: Path, inputs: tuple[TensorSpec, ...]) -> 
 
 
 def functions_of(model: Any, request: ExportRequest) -> tf_modules.Functions:
-    """Its signatures, traced: a Keras model has one, a module perhaps several."""
+    """Return the traced signatures: a Keras model has one, a module may have several."""
     if keras_model.is_keras_model(model):
         return {signature_writer.DEFAULT_SIGNATURE: keras_model.function_of(model, request.specs)}
     if jax_function.is_jax_function(model):
@@ -136,7 +136,7 @@ def functions_of(model: Any, request: ExportRequest) -> tf_modules.Functions:
 
 @contextmanager
 def eager_restored() -> Iterator[None]:
-    """Code of TensorFlow 1 often switches its successor off for the whole process: that ends with the export."""
+    """Restore eager execution on exit: code for TensorFlow 1 often disables it for the whole process."""
     tf = tensorflow()
     try:
         yield
@@ -155,8 +155,7 @@ def _recording_calls() -> Iterator[None]:
 
 
 def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
-    """The thing itself when it is a model, or a plain function with inputs said; else what it returns when called
-    without arguments."""
+    """Return the object if it is a model or a plain function with given inputs; else call it without arguments."""
     if _is_model(found):
         return found
     if request.inputs and inspect.isfunction(found) and _missing_arguments(found):
@@ -195,12 +194,12 @@ def _folder(module_ref: str) -> Path:
 
 
 def _missing_arguments(function: Any) -> TypeError | None:
-    """What a call without arguments would be told; None where it may be tried."""
+    """Return the error that a call without arguments would raise; None if there is none."""
     try:
         inspect.signature(function).bind()
     except TypeError as error:
         return error
-    except ValueError:  # built in, and silent about what it takes
+    except ValueError:  # built-in functions may have no signature
         return None
     return None
 

@@ -1,4 +1,4 @@
-"""A `tf.Module` or a bare `tf.function` as signatures."""
+"""Signatures of a `tf.Module` or a bare `tf.function`."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ CREATE_ONCE = "make variables and tables once, where the model is made (self.wei
 
 
 def is_module(obj: Any) -> bool:
-    """Whether it is a `tf.Module`, a `tf.function` or a concrete function."""
+    """Return whether the object is a `tf.Module`, a `tf.function` or a concrete function."""
     return isinstance(obj, tensorflow().Module) or is_function(obj)
 
 
 def is_function(obj: Any) -> bool:
-    """Whether it is a `tf.function`, traced or not."""
+    """Return whether the object is a `tf.function`, traced or not."""
     types = tensorflow().types.experimental
     return isinstance(obj, (types.GenericFunction, types.ConcreteFunction))
 
 
 def functions_of(obj: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
-    """Every signature of the module; with `inputs`, the one that they are for."""
+    """Return every signature of the module, traced; with `inputs`, the one signature that takes them."""
     if inputs:
         return {DEFAULT_SIGNATURE: traced(DEFAULT_SIGNATURE, _by_inputs(_callable(obj), inputs))}
     found = _all_functions(obj)
@@ -45,7 +45,7 @@ def functions_of(obj: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
 
 
 def has_usable(obj: Any) -> bool:
-    """Whether one of its functions says what it takes."""
+    """Return whether one of the module's functions declares its inputs."""
     return any(map(declares_inputs, _all_functions(obj).values()))
 
 
@@ -66,7 +66,7 @@ def traced(name: str, servable: Servable) -> Traced:
 
 
 def _named_functions(module: Any) -> dict[str, Any]:
-    """Its tf.functions: `__call__`, or the only one, is `serving_default`; others go by their own names."""
+    """Return the tf.functions by signature name: `__call__`, or the only one, is `serving_default`."""
     names = [name for name in dir(module) if name == "__call__" or not name.startswith("_")]
     static = {name: inspect.getattr_static(module, name, None) for name in names}
     found = {name: getattr(module, name) for name, value in static.items() if is_function(value)}
@@ -92,12 +92,15 @@ def _callable(obj: Any) -> Any:
 
 
 def declares_inputs(function: Any) -> bool:
-    """Whether it says what it takes."""
+    """Return whether the function declares its inputs."""
     return hasattr(function, "structured_input_signature") or function.input_signature is not None
 
 
 def declared(function: Any) -> Servable:
-    """A function with an input signature: its names are those of its TensorSpecs, else of its parameters."""
+    """Return a function with an input signature as a servable.
+
+    Input names are those of the TensorSpecs, else of the parameters.
+    """
     tf = tensorflow()
     has_own = hasattr(function, "structured_input_signature")
     concrete = function if has_own else _traced_as_declared(function)
@@ -134,7 +137,7 @@ def _spec(name: str, spec: Any) -> TensorSpec:
 
 
 def _by_inputs(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
-    """Inputs go to parameters of their names, else in order."""
+    """Pass inputs to parameters with their names, else in order."""
     names = {spec.name for spec in inputs}
     by_name = names <= set(_parameters(function))
 

@@ -1,4 +1,4 @@
-"""Runs the user's own file or package to get at a model, and tells its failures as the user's, with file and line."""
+"""Import and run the user's code, and report its failures with file and line."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.runtime import disk_full, reason
 
 MAX_LISTED = 10
-"""How many names an error lists."""
+"""The limit of names in an error message."""
 
 
 @contextmanager
 def imported(module_ref: str) -> Iterator[ModuleType]:
-    """The module at `place`, a path ending in `.py` or a dotted name, for as long as the context lasts.
+    """Import the module at `module_ref`, a path ending in `.py` or a dotted name, for the duration of the context.
 
-    Its folder (for a package: the working folder) is importable meanwhile. What it brought in from there is
-    forgotten afterwards, so that the next export sees the files as they are then; no bytecode is left behind.
+    Its directory (for a package: the working directory) is on the import path within the context. Modules imported from
+    there are removed afterwards, so the next export sees changed files. No bytecode is written.
     """
     folder = Path(module_ref).parent.resolve() if module_ref.endswith(".py") else Path.cwd()
     known, writes_bytecode = set(sys.modules), sys.dont_write_bytecode
@@ -51,7 +51,7 @@ def _forget(folder: Path, new: set[str]) -> None:
 
 
 def _from_file(path: Path) -> ModuleType:
-    """The file under its own name, unless that name is another module's already."""
+    """Import the file under its own name, unless another module has that name."""
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"deployer_source_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
@@ -77,7 +77,7 @@ def _from_package(name: str) -> ModuleType:
 
 
 def attribute(module: ModuleType, dotted: str) -> Any:
-    """What the module calls `dotted`. Raises SourceNotFound with the names that could be meant."""
+    """Return the attribute at a dotted path. Raises SourceNotFound with suggestions."""
     value: Any = module
     for name in dotted.split("."):
         if not hasattr(value, name):
@@ -91,7 +91,7 @@ def _origin(module: ModuleType) -> str:
 
 
 def _suggestions(name: str, holder: Any) -> str:
-    """The names of a module or an object that may be models or make them, the nearest first."""
+    """Return the names of a module or an object that may be or return models, the most similar first."""
     names = [
         other for other, value in vars(holder).items() if not other.startswith("_") and _is_defined_in(value, holder)
     ]
@@ -105,7 +105,7 @@ def _suggestions(name: str, holder: Any) -> str:
 
 
 def _is_defined_in(value: Any, holder: Any) -> bool:
-    """Not what a module imports, nor a plain constant."""
+    """Return whether the value is neither imported nor a plain constant."""
     if isinstance(value, (ModuleType, str, bytes, int, float)):
         return False
     is_definition = inspect.isclass(value) or inspect.isroutine(value)
@@ -115,7 +115,7 @@ def _is_defined_in(value: Any, holder: Any) -> bool:
 
 @contextmanager
 def user_code(what: str, folder: Path) -> Iterator[None]:
-    """Run the user's code: an error becomes an ExportFailed with file, line and error of the user's last frame."""
+    """Run user code and convert its errors to ExportFailed with file, line and error of the user's last frame."""
     try:
         yield
     except ExportFailed:
@@ -127,7 +127,7 @@ def user_code(what: str, folder: Path) -> Iterator[None]:
 
 
 def _hint(error: BaseException) -> str | None:
-    """For code that was written for a TensorFlow of then."""
+    """Return a hint for code that needs an older TensorFlow."""
     if re.search(r"(?i)\bhas no attribute '(estimator|feature_column)'|tf\.?estimator", str(error)):
         return "TensorFlow 2.16 and later have no Estimator: export where tensorflow==2.15.1 is installed"
     return None
@@ -138,7 +138,7 @@ def _error_text(error: BaseException) -> str:
 
 
 def _where(error: BaseException, folder: Path) -> str:
-    """The last frame that lies in the user's own folder; a SyntaxError has its place in itself."""
+    """Return the last frame in the user's own directory; a SyntaxError contains its location."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"\n  {error.filename}, line {error.lineno}: {(error.text or '').strip()}"
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_user_file(frame.filename, folder)]

@@ -1,4 +1,4 @@
-"""Signatures beside the model's own: functions of the user (`--signature`), and wrappers around it (`--serve-as`)."""
+"""Additional signatures: functions of the user (`--signature`), and wrappers around the model (`--serve-as`)."""
 
 from __future__ import annotations
 
@@ -32,9 +32,10 @@ _FORMS = (
 def completed(
     functions: Functions, model: Any, request: ExportRequest, source_module: tuple[str, ModuleType] | None = None
 ) -> Iterator[Functions]:
-    """The functions with all that the request adds; the user's modules stay imported while the context lasts.
+    """Yield the functions with the requested additions; the user's modules stay imported within the context.
 
-    `own` is the place that the model came from, and its module: a function in the same file sees the same model.
+    `source_module` is the reference and the module that the model came from: a function in the same file sees the same
+    model.
     """
     with ExitStack() as stack:
         named = {**functions}
@@ -80,7 +81,7 @@ def _same(module_ref: str, other: str) -> bool:
 
 
 def _function(function: Any, name: str, model: Any, module: ModuleType) -> Any:
-    """The function itself, or what it makes of the model."""
+    """Return the function itself, or what it returns for the model."""
     if not tf_modules.is_function(function) and callable(function):
         with user_code(f"{name}(model) failed", Path(getattr(module, "__file__", None) or ".").parent):
             function = function(model)

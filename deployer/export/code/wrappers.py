@@ -1,4 +1,4 @@
-"""`--serve-as`: the model behind a signature that takes serialized `tf.Example` messages, or encoded images."""
+"""`--serve-as`: wrap the model in a signature that takes serialized `tf.Example` messages or encoded images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHANNELS = (1, 3, 4)
 
 
 def wrapped(wrapper_name: str, function: Any, inputs: Sequence[TensorSpec]) -> Servable:
-    """The function behind the form: `examples` or `jpeg`. Raises ExportFailed where its inputs do not allow that."""
+    """Return the function behind the wrapper `examples` or `jpeg`. Raises ExportFailed for unsuitable inputs."""
     makers: Mapping[str, Callable[[Any, Sequence[TensorSpec]], Servable]] = {"examples": _examples, "jpeg": _jpeg}
     if wrapper_name not in makers:
         raise ExportFailed(f"--serve-as {wrapper_name!r:.40} is not known", hint=f"known are {', '.join(makers)}")
@@ -24,7 +24,7 @@ def wrapped(wrapper_name: str, function: Any, inputs: Sequence[TensorSpec]) -> S
 
 
 def _examples(function: Any, inputs: Sequence[TensorSpec]) -> Servable:
-    """Each input is a feature of its name, as long as one row of it."""
+    """Parse each input from the feature of its name, with the length of one row."""
     tf = tensorflow()
     features = {spec.name: tf.io.FixedLenFeature(_row(spec), _feature_dtype(spec)) for spec in inputs}
 
@@ -36,7 +36,7 @@ def _examples(function: Any, inputs: Sequence[TensorSpec]) -> Servable:
 
 
 def _row(spec: TensorSpec) -> list[int]:
-    """The shape of one row. A `tf.Example` has a flat list of values and no shape, so all of it must be known."""
+    """Return the shape of one row, which must be known: a `tf.Example` has a flat list of values and no shape."""
     if not spec.shape or spec.shape[0] is not None or None in spec.shape[1:]:
         raise ExportFailed(
             f"--serve-as examples cannot fill the input {spec.name}: {spec}: "
@@ -53,7 +53,7 @@ def _feature_dtype(spec: TensorSpec) -> str:
 
 
 def _jpeg(function: Any, inputs: Sequence[TensorSpec]) -> Servable:
-    """JPEG, PNG, GIF or BMP: decoded, brought to the input's height and width, values from 0 to 255."""
+    """Decode JPEG, PNG, GIF or BMP and resize to the input's height and width; values are 0 to 255."""
     tf = tensorflow()
     spec = _image_input(inputs)
 

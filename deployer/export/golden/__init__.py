@@ -1,1 +1,1 @@
-"""Questions and TensorFlow's own answers to them, kept beside a version; some warm the server up."""
+"""Golden sets: example inputs, the answers of the model and of its source, the warm-up file."""

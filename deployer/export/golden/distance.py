@@ -1,7 +1,7 @@
-"""How far the answers of one version are from another's, on the other's golden questions, and how long both take.
+"""Compare the answers of two versions on the golden requests of one of them, and their latency.
 
-Both are run here, in TensorFlow, as at export: no engine is needed, no port is opened, and what is measured is the
-models' own difference, not that of two servers.
+Both run here in TensorFlow, as at export: no engine and no port is needed, and the difference is that of the models,
+not of two servers.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from deployer.verification.golden import GoldenCase, Tolerance
 
 ROUNDS = 10
 NUMERIC = frozenset("fiubc")
-"""The kinds of NumPy's dtypes between whose values there is a distance."""
+"""The NumPy dtype kinds that have a distance between values."""
 
 
 def measure(before: Model, after: Model) -> Numbers:
-    """`after` on the golden questions of `before`. Raises GoldenError, BrokenModel."""
+    """Run `after` on the golden requests of `before`. Raises GoldenError, BrokenModel."""
     cases = golden.read(before.path)
     with stdout_on_stderr():
         with loaded(before.path) as model:
@@ -43,7 +43,7 @@ AnsweredCase = tuple[GoldenCase, Mapping[str, Any]]
 def _answers(
     model: LoadedModel, after: Model, cases: Sequence[GoldenCase]
 ) -> tuple[list[AnsweredCase], tuple[str, ...]]:
-    """What the version says, and for each signature that refuses a question the first reason."""
+    """Return the version's answers, and the first reason of each signature that refuses a request."""
     answered_cases: list[AnsweredCase] = []
     refused: dict[str, str] = {}
     for case in cases:
@@ -59,7 +59,7 @@ def _answers(
 
 
 def _milliseconds(model: LoadedModel, version: Model, cases: Sequence[GoldenCase]) -> float | None:
-    """The median time of a golden question, after one round that does not count."""
+    """Return the median latency of a golden request in milliseconds, after one warm-up round."""
     durations = []
     for round_number in range(ROUNDS + 1):
         for case in cases:
@@ -85,7 +85,7 @@ def _distances(answered_cases: Sequence[AnsweredCase], random: set[str]) -> tupl
 
 
 def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, is_random: bool) -> OutputDistance:
-    """Worst and mean over all values; None where there is no distance to tell: texts, other shapes, randomness."""
+    """Return maximum and mean over all values; None for strings, different shapes and random outputs."""
     import numpy as np
 
     count = sum(int(old.size) for old, _ in pairs)
@@ -102,13 +102,13 @@ def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, 
 
 
 def _comparable(pair: tuple[Any, Any]) -> bool:
-    """Whether both are numbers or booleans, of one shape."""
+    """Return whether both are numbers or booleans of the same shape."""
     old, new = pair
     return old.shape == new.shape and {old.dtype.kind, new.dtype.kind} <= NUMERIC
 
 
 def _absolute_distances(old: Any, new: Any) -> Any:
-    """Absolute distances; equal infinities and two NaN are no distance apart, a number and a NaN endlessly far."""
+    """Return absolute distances; equal infinities and NaN pairs count as 0, a number and NaN as infinity."""
     import numpy as np
 
     dtype = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64

@@ -1,4 +1,4 @@
-"""The files that examples come in, read into one of a few forms; no signature is known yet."""
+"""Read the files of user examples into one of a few forms, before the signature is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,10 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png")
 
 @dataclass(frozen=True)
 class Content:
-    """What a file says, in one of five forms. `cells` are rows of text by column; `found` counts what was not kept."""
+    """The content of a file in one of five forms.
+
+    `cells` are rows of text by column; `found` includes examples that were dropped.
+    """
 
     signature: str | None = None
     rows: Sequence[Any] | None = None
@@ -35,7 +38,7 @@ class Content:
 
 
 def content(path: Path) -> Content:
-    """What the file, or the folder of images, says. Raises GoldenError, BrokenModel for a pointer of Git LFS."""
+    """Return the content of a file or a directory of images. Raises GoldenError, BrokenModel for a Git LFS pointer."""
     lfs_pointers.check(image_files(path)[:MAX_EXAMPLES] if path.is_dir() else (path,))
     try:
         return _folder(path) if path.is_dir() else _file(path)
@@ -53,7 +56,7 @@ def _file(path: Path) -> Content:
 
 
 def image_files(folder: Path) -> list[Path]:
-    """The JPEG and PNG files in a folder and below it, by name."""
+    """Return the JPEG and PNG files in a directory tree, sorted."""
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
@@ -94,7 +97,7 @@ def _line(path: Path, number: int, line: str) -> Any:
 
 
 def _csv(path: Path) -> Content:
-    """The header names the inputs, or the features of a tf.Example."""
+    """Read a table; its header names the inputs, or the features of a tf.Example."""
     with path.open(encoding="utf-8-sig", newline="") as file:
         reader = csv.DictReader(file, strict=True)
         names = list(reader.fieldnames or ())
@@ -108,7 +111,7 @@ def _csv(path: Path) -> Content:
 
 
 def _counted(items: Iterable[Any]) -> tuple[list[Any], int]:
-    """The first ones, and how many there are."""
+    """Return the first items and the number of all."""
     iterator = iter(items)
     kept = list(islice(iterator, MAX_EXAMPLES))
     return kept, len(kept) + sum(1 for _ in iterator)
@@ -120,7 +123,7 @@ def _tfrecord(path: Path) -> Content:
 
 
 def _npz(path: Path) -> Content:
-    """Arrays without pickle; their unpacked size is looked at before they are unpacked."""
+    """Read arrays without pickle; their unpacked size is checked first."""
     import numpy as np
 
     with zipfile.ZipFile(path) as archive:

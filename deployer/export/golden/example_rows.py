@@ -1,4 +1,4 @@
-"""From what a file holds to rows for a signature: cells and features get their dtypes, images their pixels."""
+"""Convert file contents to rows for a signature: cells and features get dtypes, images become pixels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Features = Sequence[Feature]
 
 
 def rows(source_label: Path, parsed: Content, signature: Signature, features: Features) -> Sequence[Any] | None:
-    """One value, or one dict by input, for each example; None for columns. Raises GoldenError."""
+    """Return a value, or a dict by input, for each example; None for columns. Raises GoldenError."""
     if parsed.serialized is not None:
         return _each(source_label, parsed.serialized, lambda record: _of_record(signature, record))
     if parsed.features is not None:
@@ -43,7 +43,7 @@ def _each(source_label: Path, items: Sequence[Any], read: Callable[[Any], Any]) 
 
 
 def _only_string(signature: Signature) -> str | None:
-    """The name of the one string per example that a signature takes, if it does."""
+    """Return the name of the input if the signature takes exactly one string per example, else None."""
     if len(signature.inputs) != 1 or signature.inputs[0].dtype != "string":
         return None
     spec = signature.inputs[0]
@@ -51,7 +51,7 @@ def _only_string(signature: Signature) -> str | None:
 
 
 def _of_record(signature: Signature, record: bytes) -> dict[str, Any]:
-    """The record as it stands where the signature takes strings; else its features are the inputs."""
+    """Return the record itself if the signature takes strings; else its features as inputs."""
     parsed = tf_examples.features(tf_examples.parse(record))
     if name := _only_string(signature):
         return {name: record}
@@ -59,7 +59,7 @@ def _of_record(signature: Signature, record: bytes) -> dict[str, Any]:
 
 
 def _shaped(values: list[Any], spec: TensorSpec) -> Any:
-    """A flat list in the shape that one row of the input has, where that is known."""
+    """Reshape a flat list to one row of the input, if that shape is known."""
     inner = spec.shape[1:] if spec.shape else None
     if inner is None or None in inner:
         return values
@@ -77,7 +77,7 @@ def _nested(values: list[Any], shape: list[int]) -> Any:
 
 
 def _of_features(signature: Signature, features: Features, row: Any) -> dict[str, bytes]:
-    """An example written as TensorFlow Serving's JSON has it: {"feature": value or list of values}."""
+    """Convert an example in TensorFlow Serving's JSON form: {"feature": value or list of values}."""
     name = _only_string(signature)
     if name is None or not isinstance(row, dict):
         raise MalformedTensor(f"{signature.name} takes no tf.Example messages, or this is none: {str(row)[:60]}")
@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def _of_cells(signature: Signature, features: Features, row: Mapping[str, str]) -> dict[str, Any]:
-    """A line of a table; where the columns are the features of a tf.Example, an empty cell leaves one out."""
+    """Convert a table row; if the columns are features of a tf.Example, an empty cell omits the feature."""
     name = _only_string(signature)
     if name is not None and set(row) != {name}:
         dtypes = {feature.name: feature.dtype for feature in features}
@@ -107,7 +107,7 @@ def _input_cell(name: str, text: str, spec: TensorSpec | None) -> Any:
 
 
 def _cell(name: str, text: str, dtype: str | None) -> Any:
-    """A text as it stands; all else is JSON: numbers, true and false, lists for inputs of more than one value."""
+    """Return text unchanged for strings; parse other cells as JSON: numbers, booleans, lists."""
     if dtype == "string":
         return text
     try:
@@ -119,7 +119,7 @@ def _cell(name: str, text: str, dtype: str | None) -> Any:
 
 
 def _of_image(signature: Signature, path: Path) -> dict[str, Any]:
-    """The file's bytes where the signature takes strings; else its pixels, 0 to 255, in the input's size."""
+    """Return the file's bytes if the signature takes strings; else its pixels, 0 to 255, in the input's size."""
     if name := _only_string(signature):
         return {name: path.read_bytes()}
     if len(signature.inputs) != 1:
@@ -142,7 +142,7 @@ def _pixels(path: Path, spec: TensorSpec) -> Any:
 
 
 def _decoded(path: Path, channels: int | None, size: tuple[int | None, int | None]) -> Any:
-    """Height, width and channels; of the size asked for where both sides are given."""
+    """Decode an image to height, width and channels, resized if both sides are given."""
     tf = tensorflow()
     with tf_module("tensorflow.python.eager.context").eager_mode():
         image = tf.io.decode_image(path.read_bytes(), channels=channels or 0, expand_animations=False)

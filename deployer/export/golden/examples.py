@@ -1,4 +1,4 @@
-"""Holds the user's examples against a signature: they become feeds, or an error that says what does not fit."""
+"""Convert the user's examples to feeds of a signature, or explain what does not fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Feed = dict[str, Any]
 
 @dataclass(frozen=True)
 class ExampleSet:
-    """Feeds for one signature; `found` examples were in the file, `kept` are used."""
+    """Feeds for one signature; `rows_found` examples were in the file, `kept` are used."""
 
     signature: str
     feeds: tuple[Feed, ...]
@@ -32,9 +32,9 @@ class ExampleSet:
 def read(
     path: Path, signatures: Sequence[Signature], features: Callable[[Signature], Sequence[Feature]] = lambda _: ()
 ) -> ExampleSet:
-    """The examples as feeds of the signature that they are for. Raises GoldenError naming input, want and got.
+    """Return the examples as feeds of their signature. Raises GoldenError with input, expected and actual value.
 
-    `features` says which features of a tf.Example a signature parses, where it does.
+    `features` returns the tf.Example features that a signature parses, if any.
     """
     parsed = content(path)
     signature = _signature(path, parsed.signature, signatures)
@@ -83,12 +83,12 @@ def _row(where: str, signature: Signature, row: Any) -> Feed:
 
 
 def _inner(shape: Shape) -> Shape:
-    """The shape with its first dimension open: a row is one of several."""
+    """Return the shape with an open first dimension."""
     return (None, *shape[1:]) if shape else shape
 
 
 def _named(where: str, signature: Signature, value: Any, *, of_a_row: bool = False) -> Mapping[str, Any]:
-    """Values by input name; the name may be left out where there is only one input."""
+    """Return values by input name; the name may be omitted for a single input."""
     expected = {spec.name for spec in signature.inputs}
     if isinstance(value, dict) and set(value) == expected:
         return value
@@ -117,7 +117,7 @@ def _from_columns(path: Path, signature: Signature, value: Any) -> ExampleSet:
 
 
 def _from_table(path: Path, signature: Signature, table: Feed, rows_found: int) -> ExampleSet:
-    """The first example alone and then all, as far as they are kept: two batch sizes."""
+    """Return two feeds, to cover two batch sizes: the first example, then all that are kept."""
     if rows_found == 0:
         raise GoldenError(f"{path} holds no examples")
     for spec in signature.inputs:
@@ -131,14 +131,14 @@ def _from_table(path: Path, signature: Signature, table: Feed, rows_found: int) 
 
 
 def _is_batched(spec: TensorSpec, table: Feed) -> bool:
-    """Whether the input has a row for each example; one of unknown rank may be a scalar."""
+    """Return whether the input has a row for each example; an input of unknown rank may be a scalar."""
     if spec.shape is None:
         return bool(table[spec.name].ndim)
     return len(spec.shape) > 0 and spec.shape[0] is None
 
 
 def size_of(array: Any) -> int:
-    """Bytes that an array takes in a record, text counted by its own length."""
+    """Return the size of an array in a record, in bytes; strings count by their length."""
     if array.dtype.kind == "O":
         return sum(len(item) + 2 for item in array.ravel().tolist())
     return int(array.nbytes)

@@ -1,4 +1,4 @@
-"""Whether the saved model answers as the source model does."""
+"""Check that the saved model answers as the source model does."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from deployer.verification.golden import DEFAULT_TOLERANCE, GoldenCase, Toleranc
 
 FULL_PRECISION_SHARE = 1e-3
 HALF_PRECISION_SHARE = 5e-2
-"""How far a value may be off, as a part of the largest value of its output: the same numbers are summed up in another
-order, and in half precision they lie far apart. What is wrong is off by more."""
+"""The allowed difference as a share of an output's largest value.
+
+Another summation order changes the last digits, and half precision has few. Real faults are larger.
+"""
 TRACED_PYTHON_HINT = (
     "what Python computes while a model is traced stays as it was then: compute it with TensorFlow ops, from "
     "tf.shape(x) and tf.Variable"
@@ -29,8 +31,10 @@ def check(
     *,
     half_precision: bool = False,
 ) -> None:
-    """Raises SourceDiffers when the saved model's answer is not the source model's. `random` outputs are compared by
-    shape and dtype; `halves` says that the model computes in half precision."""
+    """Raise SourceDiffers if the saved model's answer is not the source model's.
+
+    `random` outputs are compared by shape and dtype; `half_precision` allows for a model that computes with it.
+    """
     for name in sorted(source_case.outputs.keys() & saved_case.outputs.keys()):
         expected, actual = source_case.outputs[name], saved_case.outputs[name]
         is_random = f"{signature.name}/{name}" in random
@@ -42,7 +46,7 @@ def check(
 
 
 def differs_error(signature: Signature, source_case: GoldenCase, difference: str) -> SourceDiffers:
-    """The error, with the inputs that show the difference and the way out."""
+    """Return the error with the inputs that show the difference, and a hint."""
     inputs = ", ".join(f"{name}: {dtype_of(array)}{list(array.shape)}" for name, array in source_case.inputs.items())
     return SourceDiffers(
         f"the saved model does not answer as the source model does: signature {signature.name}, "
@@ -52,7 +56,7 @@ def differs_error(signature: Signature, source_case: GoldenCase, difference: str
 
 
 def tolerance(expected: Any, *, half_precision: bool) -> Tolerance:
-    """How far another order of computing may take an answer away from this one."""
+    """Return the tolerance for another order of computation."""
     import numpy as np
 
     dtype = dtype_of(expected)
@@ -73,7 +77,7 @@ def _hint(signature: Signature, source_case: GoldenCase) -> str:
 
 
 def _fixed(spec: TensorSpec, source_case: GoldenCase) -> TensorSpec:
-    """The input with the lengths that it was asked with; its batch stays as it is."""
+    """Return the input with the lengths of this request; its batch dimension is unchanged."""
     shape: Sequence[int | None] = source_case.inputs[spec.name].shape
     first = spec.shape[:1] if spec.shape else ()
     return TensorSpec(spec.name, spec.dtype, (*first, *shape[len(first) :]))

@@ -1,4 +1,4 @@
-"""Makes the golden set: the saved model answers example inputs, and what it says is kept beside it."""
+"""Record the golden set: the saved model's answers to example inputs, stored with the version."""
 
 from __future__ import annotations
 
@@ -29,8 +29,11 @@ DENSE_HINTS = {
 
 @dataclass(frozen=True)
 class RecordedAnswers:
-    """The cases of the signatures that answered, and why the others did not. `compared` go with what the source model
-    answered to the same question; `notes` say what a signature takes less of than it declares."""
+    """Golden cases of the signatures that answered, and why the others were skipped.
+
+    `compared` pairs the source model's answers with the saved model's. `notes` say which signatures accept less than
+    they declare.
+    """
 
     cases: tuple[GoldenCase, ...]
     skipped: tuple[str, ...]
@@ -39,9 +42,9 @@ class RecordedAnswers:
 
 
 def make(target: Path, examples_file: Path | None, source: SourceAnswers, progress: Progress) -> GoldenSummary:
-    """Ask the saved model, ask it again, write `assets.extra/golden.tfrecord`.
+    """Run the saved model twice and write `assets.extra/golden.tfrecord`.
 
-    Raises GoldenError, BrokenModel, and SourceDiffers where it does not answer as its source did.
+    Raises GoldenError, BrokenModel, and SourceDiffers if its answers differ from its source's.
     """
     signatures = reader.read(target).signatures
     progress("recording reference answers from TensorFlow (golden set)")
@@ -70,7 +73,7 @@ def make(target: Path, examples_file: Path | None, source: SourceAnswers, progre
 
 
 def _bytes_as_text(cases: Sequence[GoldenCase]) -> tuple[str, ...]:
-    """A note for each output that REST cannot carry, because its name does not say that it holds bytes."""
+    """Return a note for each output that REST cannot carry because its name does not mark it as bytes."""
     found = {
         (case.signature, name): None
         for case in cases
@@ -94,7 +97,7 @@ def _compare(
 
 
 def _not_compared(answers: RecordedAnswers, compared: Collection[str], source: SourceAnswers) -> tuple[str, ...]:
-    """Each signature with golden answers of which some or all were not the source model's own, and why."""
+    """Return each signature whose golden answers are not all compared with the source model, and why."""
     names = dict.fromkeys(case.signature for case in answers.cases)
     partly_compared = [name for name in names if name not in compared or name in source.unavailable]
     if len(partly_compared) > 1 and not compared and not source.unavailable:
@@ -142,7 +145,7 @@ def _record_answers(
 def _cases(
     model: LoadedModel, signature: Signature, user_examples: examples.ExampleSet | None, source: SourceAnswers
 ) -> RecordedAnswers:
-    """The questions that the source model was asked, or the user's, or made up."""
+    """Answer the requests that the source model answered, or else the user's examples, or else synthetic inputs."""
     source_cases = source.of(signature.name)
     is_given = user_examples is not None and user_examples.signature == signature.name
     if source_cases:
@@ -159,7 +162,10 @@ def _cases(
 
 
 def _same_answer(model: LoadedModel, signature: Signature, case: GoldenCase, *, is_given: bool) -> dict[str, Any]:
-    """The saved model's answer to what the source model was asked. Raises SourceDiffers where only that answered."""
+    """Return the saved model's answer to a request that the source model answered.
+
+    Raises SourceDiffers if only the source model answered.
+    """
     if is_given and not case.outputs:
         return _given_answer(model, signature, dict(case.inputs))
     if problem := _unsupported(model, signature):
@@ -190,7 +196,7 @@ def _synthetic(model: LoadedModel, signature: Signature) -> synthetic_inputs.Syn
 
 
 def answer(model: LoadedModel, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
-    """What the signature's method answers: tensors, or what classify and regress make of them. Raises Refused."""
+    """Return the answer of the signature's method: tensors, or classifications or regressions. Raises InputRefused."""
     outputs = model.run(signature, feed)
     method = model.method(signature)
     try:
@@ -213,7 +219,7 @@ def _unsupported(model: LoadedModel, signature: Signature) -> str | None:
 
 
 def _sparse_parts(definition: Any) -> str | None:
-    """The first input or output that is declared by its values, indices and shape: it has no tensor of its own."""
+    """Return the first input or output declared by values, indices and shape, which has no tensor of its own."""
     infos = {**definition.inputs, **definition.outputs}
     return next((name for name in sorted(infos) if infos[name].WhichOneof("encoding") == "coo_sparse"), None)
 
@@ -235,10 +241,11 @@ def _within_limit(cases: Iterable[GoldenCase]) -> list[GoldenCase]:
 
 
 def _unstable_outputs(cases: Sequence[GoldenCase], model: LoadedModel, signatures: Sequence[Signature]) -> set[str]:
-    """`signature/output` of every output that is another one when the same is asked again.
+    """Return `signature/output` of every output that differs when the same request is repeated.
 
-    It is asked in the opposite order: what remembers the question before shows. Where the answers of a signature
-    change, those of all others that change what the model remembers are exempt, too: many clients disturb each other.
+    Requests run in reverse order, which exposes models that remember the previous request. If the outputs of a
+    signature vary, all other signatures that change the model's state count too, because concurrent clients affect each
+    other.
     """
     by_name = {signature.name: signature for signature in signatures}
     found = {
@@ -252,7 +259,7 @@ def _unstable_outputs(cases: Sequence[GoldenCase], model: LoadedModel, signature
 
 
 def _changed_outputs(case: GoldenCase, model: LoadedModel, signature: Signature) -> list[str]:
-    """All of them when a model that has answered refuses the same inputs now."""
+    """Return the outputs that changed; all of them if the model now refuses the same inputs."""
     try:
         again = answer(model, signature, case.inputs)
     except InputRefused:

@@ -1,4 +1,4 @@
-"""Walks the graph behind a signature's outputs, into the functions that it calls."""
+"""Walk a graph backwards from a signature's outputs, into the functions that it calls."""
 
 from __future__ import annotations
 
@@ -12,13 +12,15 @@ from deployer.savedmodel.graph_defs import called_functions, node_name
 MUTATING_OPS = re.compile(
     r"Assign|Resource(Scatter|Apply|SparseApply|StridedSliceAssign)|LookupTable(Insert|Remove)|(Enqueue|Dequeue|Stack)"
 )
-"""Ops that change what a variable, a table or a queue holds."""
+"""Ops that change the contents of a variable, a table or a queue."""
 
 
 @dataclass
 class Walk:
-    """The nodes and the functions that the outputs of a signature hang on; a node goes with those that its inputs are
-    looked up in."""
+    """The nodes and functions that a signature's outputs depend on.
+
+    `visited` pairs each node with its scope, the nodes by name in the same graph or function.
+    """
 
     nodes: Mapping[str, Any]
     functions: Mapping[str, Any]
@@ -26,7 +28,7 @@ class Walk:
     called_functions: set[str] = field(default_factory=set)
 
     def walk_back(self, outputs: Sequence[str]) -> None:
-        """Everything before these tensors."""
+        """Visit everything that these tensors depend on."""
         seen: set[str] = set()
         pending = [node_name(name) for name in outputs]
         while pending:
@@ -50,7 +52,7 @@ class Walk:
 
 
 def walk_signature(meta_graph: Any, definition: Any) -> Walk:
-    """All that the outputs of a SignatureDef hang on."""
+    """Return the walk from the outputs of a SignatureDef."""
     graph = meta_graph.graph_def
     walk = Walk(
         {node.name: node for node in graph.node},
@@ -61,5 +63,5 @@ def walk_signature(meta_graph: Any, definition: Any) -> Walk:
 
 
 def mutates_state(meta_graph: Any, definition: Any) -> bool:
-    """Whether asking a SignatureDef changes what the model remembers."""
+    """Return whether running a SignatureDef changes the model's state."""
     return any(MUTATING_OPS.search(node.op) for node, _ in walk_signature(meta_graph, definition).visited)

@@ -1,4 +1,4 @@
-"""Writes TFRecord files with TensorFlow's own writer, checksums and all."""
+"""Write TFRecord files with TensorFlow's own writer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from deployer.export.runtime import tf_module
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:
-    """The records into a new file; its folder is made where it is missing."""
+    """Write the records to a new file and create its directory if necessary."""
     path.parent.mkdir(exist_ok=True)
     with tf_module("tensorflow.python.lib.io.tf_record").TFRecordWriter(str(path)) as writer:
         for record in records:

@@ -1,6 +1,6 @@
-"""Runs a SavedModel as TensorFlow Serving does: the version 1 loader and a classic Session, no eager restore.
+"""Run a SavedModel as TensorFlow Serving does: the version 1 loader and a classic Session.
 
-`tf.saved_model.load` refuses some pretrained models that the server serves well, and runs others by another path.
+`tf.saved_model.load` refuses some pretrained models that the server serves well, and runs others differently.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ UNSTABLE_OPS = re.compile(
 
 
 class InputRefused(Exception):
-    """TensorFlow would not run the model on these inputs; the text is its reason."""
+    """TensorFlow refused to run the model on these inputs; the text is its reason."""
 
 
 @dataclass(frozen=True)
 class DeclaredModel:
-    """A SavedModel's graph, as it is written: what its signatures want, without loading it."""
+    """The graph of a SavedModel that is not loaded."""
 
     meta_graph: Any
     _formats: dict[str, StringFormat] = field(default_factory=dict, kw_only=True)
@@ -45,14 +45,17 @@ class DeclaredModel:
         return cast("Mapping[str, Any]", self.meta_graph.signature_def)
 
     def string_format(self, signature: str) -> StringFormat:
-        """What the strings that a signature takes must be."""
+        """Return the format that a signature expects of its strings."""
         if signature not in self._formats:
             self._formats[signature] = string_format(self.meta_graph, self.signatures[signature])
         return self._formats[signature]
 
     def method(self, signature: Signature) -> str:
-        """What it is asked by: its own method; predict where that hands over tf.Example messages and the graph reads
-        none, as with an Estimator whose serving_input_receiver_fn takes raw tensors."""
+        """Return the method to call a signature with.
+
+        It is predict if the declared method passes tf.Example messages and the graph parses none, as with an Estimator
+        whose serving_input_receiver_fn takes raw tensors.
+        """
         own = tf_examples.method_of(signature.method)
         return own if self.string_format(signature.name).examples else tf_examples.PREDICT
 
@@ -64,7 +67,7 @@ class LoadedModel(DeclaredModel):
     session: Any
 
     def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs, arrays by name. Raises Refused."""
+        """Return the outputs as arrays by name. Raises InputRefused."""
         errors = tf_module("tensorflow.python.framework.errors")
         definition = self.signatures[signature.name]
         fetches = {name: info.name for name, info in definition.outputs.items()}
@@ -79,17 +82,17 @@ class LoadedModel(DeclaredModel):
         return {name: as_array(value) for name, value in outputs.items()}
 
     def mutates_state(self, signature: str) -> bool:
-        """Whether asking a signature changes what the model remembers."""
+        """Return whether running a signature changes the model's state."""
         return mutates_state(self.meta_graph, self.signatures[signature])
 
     def uses_half_precision(self) -> bool:
-        """Whether values of half precision take part."""
+        """Return whether the graph contains values of half precision."""
         types = tf_module("tensorflow.core.framework.types_pb2")
         half_types = {types.DT_HALF, types.DT_BFLOAT16}
         return any(value.type in half_types for node in self._nodes() for value in node.attr.values())
 
     def may_differ_between_loads(self) -> bool:
-        """Whether the graph holds an op that could answer otherwise after another load."""
+        """Return whether an op of the graph may give other results after another load."""
         return any(UNSTABLE_OPS.search(node.op) for node in self._nodes())
 
     def _nodes(self) -> Iterator[Any]:
@@ -100,8 +103,10 @@ class LoadedModel(DeclaredModel):
 
 
 def as_array(value: Any) -> Any:
-    """What TensorFlow answered, as an array. A scalar comes out of a session as a bare value; a bare `bytes` must not
-    lose its trailing zeros in numpy."""
+    """Return a result of TensorFlow as an array.
+
+    A session returns scalars as bare values; NumPy would strip the trailing zeros of bare `bytes`.
+    """
     import numpy as np
 
     if not isinstance(value, bytes):
@@ -112,13 +117,13 @@ def as_array(value: Any) -> Any:
 
 
 def declared(folder: Path) -> DeclaredModel:
-    """The SavedModel's graph. Raises BrokenModel."""
+    """Return the graph of a SavedModel. Raises BrokenModel."""
     return DeclaredModel(reader.meta_graph(reader.parse(folder), reader.SERVE, folder))
 
 
 @contextmanager
 def loaded(folder: Path) -> Iterator[LoadedModel]:
-    """The SavedModel in a fresh graph and session; what running it changes is gone with the session."""
+    """Load a SavedModel into a fresh graph and session, which are discarded on exit."""
     graph = tf_module("tensorflow.python.framework.ops").Graph()
     with graph.as_default(), tf_module("tensorflow.python.client.session").Session(graph=graph) as session:
         meta_graph = _load(session, folder)
@@ -143,13 +148,13 @@ def _load(session: Any, folder: Path) -> Any:
 
 
 def _load_reason(error: BaseException) -> str:
-    """Of an unknown op only its name: what TensorFlow advises is for those who build TensorFlow."""
+    """Return the reason of a load error; for an unknown op only its name, without TensorFlow's advice to developers."""
     op = op_libraries.unknown_op(error)
     return f"it does not know the op {op}" if op else reason(error)
 
 
 def _load_hint(folder: Path) -> str | None:
-    """For an op that this TensorFlow does not know, or a graph that it does not read."""
+    """Return a hint if this TensorFlow does not support an op or the version of the graph."""
     target = op_sets.installed_target()
     graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
     faults = op_sets.incompatibilities(graph, target) if target else ()

@@ -1,7 +1,7 @@
-"""Asks the source model itself the golden questions, so that the saved model can be compared with more than itself.
+"""Run the source model on the golden inputs, so that the saved model is not only compared with itself.
 
-What Python computes while a model is traced, a shape or a counter, stays in the graph as it was then. The same calls
-run eagerly compute it again. The answers are kept until the saved model is asked, in this process.
+What Python computes while a model is traced, a shape or a counter, is constant in the graph. Running the same calls
+eagerly computes it again. The answers are kept until the saved model is run in this process.
 """
 
 from __future__ import annotations
@@ -25,17 +25,16 @@ from deployer.savedmodel import reader
 from deployer.verification.golden import GoldenCase
 
 SourceCall = Callable[[Feed], dict[str, Any]]
-"""Arrays by input name to arrays by output name; it may raise anything."""
+"""A call from arrays by input name to arrays by output name; it may raise anything."""
 CANNOT_RUN = "this kind of source cannot be asked"
 
 
 @dataclass(frozen=True)
 class SourceAnswers:
-    """What the source model answered, in the order in which it was asked.
+    """The source model's answers in request order.
 
-    `refused` are examples of the user's that it did not answer. `not_asked` are signatures that it could not be
-    asked, each with its reason; of all others `otherwise` is the reason. `notes` say what it takes less of than its
-    signature declares.
+    `refusals` are user examples that it refused. `unavailable` maps signatures that could not be run to the reason, and
+    `default_reason` applies to all others. `notes` say which signatures accept less than they declare.
     """
 
     cases: tuple[GoldenCase, ...] = ()
@@ -45,16 +44,16 @@ class SourceAnswers:
     notes: tuple[str, ...] = ()
 
     def of(self, signature: str) -> list[GoldenCase]:
-        """The questions of one signature; outputs are empty where the source model refused."""
+        """Return the cases of one signature; outputs are empty where the source model refused."""
         refusals = [case for case, _ in self.refusals if case.signature == signature]
         return [case for case in self.cases if case.signature == signature] + refusals
 
     def reason_for(self, signature: str) -> str:
-        """Why a signature without answers was not asked."""
+        """Return why a signature has no answers."""
         return self.unavailable.get(signature, self.default_reason)
 
     def with_alias(self, name: str) -> SourceAnswers:
-        """The same where `serving_default` is another name of the signature."""
+        """Return the answers with those of `name` repeated as `serving_default`."""
         again = [dataclasses.replace(case, signature=DEFAULT_SIGNATURE) for case in self.of(name) if case.outputs]
         others = (case for case in self.cases if case.signature != DEFAULT_SIGNATURE)
         return dataclasses.replace(self, cases=(*again, *others))
@@ -64,7 +63,7 @@ _answers: dict[Path, SourceAnswers] = {}
 
 
 def run_source(target: Path, calls: Mapping[str, SourceCall], request: ExportRequest) -> None:
-    """Ask the source of the SavedModel in `target` by signature name, and keep the answers for `taken`."""
+    """Run the source of the SavedModel in `target`, by signature name, and keep the answers for `pop_answers`."""
     model = declared(target)
     signatures = reader.read(target).signatures
     user_examples = _read_examples(model, signatures, request.examples)
@@ -82,7 +81,7 @@ def run_source(target: Path, calls: Mapping[str, SourceCall], request: ExportReq
 
 
 def pop_answers(target: Path) -> SourceAnswers | None:
-    """The answers that were kept for a SavedModel, once; None where its source was not asked."""
+    """Return and remove the answers kept for a SavedModel; None if its source was not run."""
     return _answers.pop(target, None)
 
 
@@ -129,13 +128,13 @@ def _answer(call: SourceCall, feed: Feed) -> dict[str, Any]:
 
 
 def eagerly(functions: Mapping[str, Traced]) -> dict[str, SourceCall]:
-    """The calls behind traced functions, to be run eagerly: also what they decorate with `tf.function`."""
+    """Return eager calls for traced functions; functions decorated with `tf.function` run eagerly, too."""
     return {name: _EagerCall(traced.servable).run_source for name, traced in functions.items()}
 
 
 @dataclass
 class _EagerCall:
-    """One call. What cannot be run eagerly, such as gradients, is asked as the `tf.function` that it is."""
+    """A call that falls back to graph mode for what cannot run eagerly, such as gradients."""
 
     servable: Servable
     python: bool | None = None
@@ -174,7 +173,7 @@ def _functions_run_eagerly(*, on: bool) -> Iterator[None]:
 
 
 def _input_value(spec: TensorSpec, feed: Feed) -> Any:
-    """The value of an input. One that the model never uses is not in the signature: anything will do for it."""
+    """Return the value of an input; an unused input is not in the signature and gets any value."""
     import numpy as np
 
     if spec.name in feed:

@@ -1,7 +1,7 @@
-"""What a signature does with its strings, read from the graph behind its outputs.
+"""Find out from the graph what a signature expects of its strings.
 
-A string may be plain text, a serialized tf.Example with certain features, or an encoded image. Inputs that are ragged
-or sparse in the owner's function came into the signature as their parts, which no client fills well: those are named.
+A string may be plain text, a serialized tf.Example with certain features, or an encoded image. Ragged and sparse inputs
+of the user's function are split into parts that no client can fill sensibly: they are reported.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COMPOSITES = {"RAGGED_TENSOR_SPEC": "ragged", "SPARSE_TENSOR_SPEC": "sparse"}
 
 @dataclass(frozen=True)
 class Feature:
-    """A feature that a graph parses out of a tf.Example. `shape` is None where any number of values will do."""
+    """A feature that a graph parses from a tf.Example. `shape` is None if any number of values is accepted."""
 
     name: str
     dtype: str
@@ -35,8 +35,10 @@ class Feature:
 
 @dataclass(frozen=True)
 class StringFormat:
-    """What the strings of a signature must be; all empty means text. `examples` where they are tf.Example messages,
-    though which features are parsed out of them may be unknown."""
+    """The format of a signature's strings; plain text by default.
+
+    `examples` means tf.Example messages, even if the parsed features are unknown.
+    """
 
     features: tuple[Feature, ...] = ()
     images: bool = False
@@ -45,7 +47,7 @@ class StringFormat:
 
 
 def string_format(meta_graph: Any, definition: Any) -> StringFormat:
-    """What the strings that go into a SignatureDef must be."""
+    """Return the format that a SignatureDef expects of its strings."""
     walk = walk_signature(meta_graph, definition)
     features = {feature.name: feature for node, scope in walk.visited for feature in _features(node, scope)}
     images, examples = (any(node.op in ops for node, _ in walk.visited) for ops in (IMAGE_OPS, EXAMPLE_OPS))
@@ -54,7 +56,7 @@ def string_format(meta_graph: Any, definition: Any) -> StringFormat:
 
 
 def _composite(meta_graph: Any, function_names: set[str]) -> str | None:
-    """`ragged` or `sparse` when a function behind the signature takes such an argument from its caller."""
+    """Return `ragged` or `sparse` if a function of the signature has such an argument, else None."""
     declared = meta_graph.object_graph_def.concrete_functions
     for name in sorted(function_names & set(declared)):
         for spec, kind in COMPOSITES.items():
@@ -64,7 +66,7 @@ def _composite(meta_graph: Any, function_names: set[str]) -> str | None:
 
 
 def _features(node: Any, scope: Mapping[str, Any]) -> Iterator[Feature]:
-    """The features of a parsing op, where its keys are constants of the graph."""
+    """Yield the features of a parsing op whose keys are constants of the graph."""
     read = {"ParseExample": _of_version_one, "ParseExampleV2": _of_version_two}.get(node.op)
     if read is None:
         return
@@ -77,7 +79,7 @@ ParsedFeatures = Iterator[tuple["str | None", str, Shape]]
 
 
 def _of_version_one(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
-    """Inputs: serialized, names, one key for each sparse feature, one for each dense, one default for each dense."""
+    """Parse inputs: serialized, names, one key per sparse feature, one key and one default per dense feature."""
     sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
     keys = [next(iter(_constant(name, scope)), None) for name in node.input[2 : 2 + sparse + dense]]
     yield from _open(keys[:sparse], node.attr["sparse_types"])
@@ -85,7 +87,7 @@ def _of_version_one(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
 
 
 def _of_version_two(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
-    """Inputs: serialized, names, sparse keys, dense keys, ragged keys, defaults: each kind of keys is one tensor."""
+    """Parse inputs: serialized, names, sparse keys, dense keys, ragged keys, defaults; one tensor per kind of keys."""
     sparse, dense, ragged = (_constant(name, scope) for name in node.input[2:5])
     yield from _open(sparse, node.attr["sparse_types"])
     yield from _dense(dense, node)
@@ -104,7 +106,7 @@ def _dense(keys: Sequence[str | None], node: Any) -> ParsedFeatures:
 
 
 def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:
-    """The texts in a constant, behind any identities; none when it is something else."""
+    """Return the strings of a constant, behind any Identity ops; empty for other nodes."""
     node = nodes.get(node_name(tensor))
     while node is not None and node.op == "Identity":
         node = nodes.get(node_name(node.input[0]))

@@ -1,4 +1,4 @@
-"""Example inputs made from a signature: the same every time, ordinary ones first, then edge values."""
+"""Generate example inputs from a signature: deterministic, typical values first, then edge values."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ Feed = dict[str, Any]
 Answer = tuple[Feed, dict[str, Any]]
 SIZES = (4, 1, 8, 28, 32, 224)
 LENGTHS = (7, 5, 12, 16, 64, 96, 256)
-"""Second lengths of open dimensions, none of them a batch size."""
+"""Second lengths of open dimensions; none is a batch size."""
 SINGLE_ROW_LENGTH = 32
-"""The length from which one row is asked for: an image or a long text takes its time."""
+"""From this length on, one row is used: images and long texts are slow."""
 RANKS = (2, 1, 4)
 MAX_SCALARS = 16
-"""How many choices of scalars among inputs of unknown rank are tried."""
+"""The limit of combinations of scalars among inputs of unknown rank."""
 BATCHES = (1, 3)
 MAX_FEED_ELEMENTS = 1 << 22
 DECIMALS = 3
-"""Enough for a number, and short when a person reads it."""
+"""Short enough to read, precise enough for a number."""
 EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
     "f": ((0.0, -1.0, 1.0, 0.5), (-10.0, 10.0, 0.001)),
     "c": ((0j, 1j, -1.0), (-10 + 10j,)),
@@ -41,10 +41,10 @@ EDGES: Mapping[str, tuple[tuple[Any, ...], ...]] = {
 
 @dataclass(frozen=True)
 class Setting:
-    """What stands in for what the signature leaves open; `narrow` keeps to zeros and ones.
+    """Values for what the signature leaves open; `narrow` limits numbers to 0 and 1.
 
-    Of the open dimensions, other than the batch, every second one has the length `other`, where that is given.
-    `scalars` are the inputs of unknown rank that are scalars.
+    If `other` is set, every second open dimension except the batch has that length. `scalars` names the inputs of
+    unknown rank that are scalars.
     """
 
     rank: int
@@ -57,7 +57,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class SyntheticSet:
-    """Questions with their answers; `notes` say what the model takes less of than its signature declares."""
+    """Inputs with their answers; `notes` say what the model accepts less of than its signature declares."""
 
     answers: list[Answer]
     notes: list[str] = field(default_factory=list)
@@ -66,9 +66,9 @@ class SyntheticSet:
 def accepted(
     signature: Signature, run: Callable[[Feed], dict[str, Any]], string_format: StringFormat | None = None
 ) -> SyntheticSet:
-    """Inputs that the model takes, with its answers. Raises Refused, with the first reason, when it takes none.
+    """Return inputs that the model accepts, with its answers.
 
-    `wanted` says what its strings must be.
+    Raises InputRefused with the first reason if it accepts none. `string_format` is the format of its strings.
     """
     refusals: list[InputRefused] = []
     partial: list[Answer] = []
@@ -86,7 +86,7 @@ def accepted(
 
 
 def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], dict[str, Any]]) -> SyntheticSet:
-    """The open dimensions with a second length: all with the same one, then each second one with another."""
+    """Try a second length: for all open dimensions, then for every second one."""
     count = open_dimensions(signature, setting)
     if not count:
         return SyntheticSet([])
@@ -132,7 +132,7 @@ def _accepted(
 
 
 def settings(signature: Signature, string_format: StringFormat | None = None) -> Iterator[Setting]:
-    """The settings worth trying, the likeliest first; only one where the signature leaves nothing open."""
+    """Yield the settings to try, the most likely first; only one if the signature leaves nothing open."""
     shapes = [spec.shape for spec in signature.inputs]
     ranks = RANKS if None in shapes else RANKS[:1]
     is_open = any(shape is None or None in shape[1:] for shape in shapes)
@@ -145,7 +145,7 @@ def settings(signature: Signature, string_format: StringFormat | None = None) ->
 
 
 def _scalars(signature: Signature) -> Iterator[frozenset[str]]:
-    """Which inputs of unknown rank are scalars: none; then each by itself, all, and two or more together."""
+    """Yield sets of inputs of unknown rank that are scalars: none, each alone, all, then larger combinations."""
     unknown = [spec.name for spec in signature.inputs if spec.shape is None]
     counts = dict.fromkeys((0, 1, len(unknown), *range(2, len(unknown))))
     combinations = itertools.chain.from_iterable(itertools.combinations(unknown, count) for count in counts)
@@ -157,7 +157,7 @@ def _elements(signature: Signature, setting: Setting, batch: int) -> int:
 
 
 def open_dimensions(signature: Signature, setting: Setting) -> int:
-    """How many dimensions the signature leaves open, apart from the batch."""
+    """Return how many dimensions the signature leaves open, apart from the batch."""
     return sum(_declared_shape(spec, setting)[1:].count(None) for spec in signature.inputs)
 
 
@@ -168,7 +168,7 @@ def _declared_shape(spec: TensorSpec, setting: Setting) -> tuple[int | None, ...
 
 
 def shapes(signature: Signature, setting: Setting, batch: int) -> dict[str, tuple[int, ...]]:
-    """A shape for each input, by its name."""
+    """Return a shape for each input by name."""
     lengths = itertools.cycle([setting.size, setting.other or setting.size])
     return {spec.name: _concrete_shape(_declared_shape(spec, setting), batch, lengths) for spec in signature.inputs}
 
@@ -179,7 +179,7 @@ def _concrete_shape(declared: tuple[int | None, ...], batch: int, lengths: Itera
 
 
 def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
-    """Unremarkable values, drawn by a generator that is seeded by the signature."""
+    """Return typical values from a generator that is seeded with the signature."""
     import numpy as np
 
     seed_text = f"{signature.name} {signature.inputs} {setting.rank} {setting.size} {setting.narrow} {batch}"
@@ -212,9 +212,9 @@ def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
 
 
 def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
-    """A case or two of edge values; all inputs turn to their edges together."""
+    """Yield one or two cases of edge values; all inputs have edge values at the same time."""
     if setting.string_format != StringFormat():
-        return  # another text would be no example and no image
+        return  # edge-case strings are neither tf.Examples nor images
     input_shapes = shapes(signature, setting, BATCHES[1])
     kinds = [_edge_values(spec, signature) for spec in signature.inputs]
     for case in range(max((len(values) for values in kinds), default=0)):
@@ -227,7 +227,7 @@ def edges(signature: Signature, setting: Setting) -> Iterator[Feed]:
 
 
 def _edge_values(spec: TensorSpec, signature: Signature) -> tuple[tuple[Any, ...], ...]:
-    """Bytes that are no text only where no output might give them back as text: JSON could not carry them."""
+    """Return edge values; bytes that are not UTF-8 only if no output could return them as text."""
     kind = tensors.numpy_dtype(spec.dtype).kind
     values = EDGES["f" if kind == "V" else kind]
     gives_text = any(out.dtype == "string" and not out.name.endswith("_bytes") for out in signature.outputs)
@@ -235,7 +235,7 @@ def _edge_values(spec: TensorSpec, signature: Signature) -> tuple[tuple[Any, ...
 
 
 def _filled(shape: tuple[int, ...], dtype: Any, values: Any) -> Any:
-    """The values, over and over, in that shape."""
+    """Return an array that repeats the values."""
     import numpy as np
 
     array = np.empty(math.prod(shape), dtype=dtype)

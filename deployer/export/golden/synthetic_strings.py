@@ -1,4 +1,4 @@
-"""Made-up strings that mean something to a model: serialized tf.Example messages, encoded images."""
+"""Generate strings that a model can parse: serialized tf.Example messages and encoded images."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGE_SIDE = 16
 
 
 def examples(features: Sequence[Feature], count: int, rng: Any, *, narrow: bool) -> list[bytes]:
-    """Examples with every feature; those of open length have another number of values in each."""
+    """Return tf.Examples with every feature; features of open length vary in their number of values."""
     dtypes = {feature.name: feature.dtype for feature in features}
     return [
         tf_examples.build({feature.name: _values(feature, position, rng, narrow) for feature in features}, dtypes)
@@ -36,7 +36,7 @@ def _values(feature: Feature, position: int, rng: Any, narrow: bool) -> list[Any
 
 
 def images(count: int, rng: Any) -> list[bytes]:
-    """Small JPEGs, which TensorFlow's decoders of every format read."""
+    """Return small JPEGs, which TensorFlow's decoders of every format accept."""
     tf = tensorflow()
     pixels = rng.integers(0, 256, size=(count, IMAGE_SIDE, IMAGE_SIDE, 3)).astype("uint8")
     with tf_module("tensorflow.python.eager.context").eager_mode():

@@ -1,8 +1,7 @@
-"""The warm-up file: questions of the golden set that a server answers to itself before it calls a version AVAILABLE.
+"""The warm-up file: golden requests that a server replays before it reports a version as AVAILABLE.
 
-A record that fails makes the load fail, so each one was asked before: a golden question when its answer was taken,
-others here. Without batching one question for each signature is enough, the smallest; with batching there is one for
-each batch size that the server may run.
+A failing record makes the load fail, so each one was run before: golden requests when they were recorded, others here.
+Without batching the smallest request of each signature is enough; with batching there is one for each batch size.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_BYTES = 64 << 20
 
 
 def make(target: Path, sizes: Sequence[int]) -> int:
-    """Write the file from the golden set of the same folder; the number of records."""
+    """Write the file from the golden set in the same directory, and return the number of records."""
     path = target / WARMUP_FILE
     requests = list(_requests(read(target), read_saved_model(target).signatures, sizes))
     refused = _refused(target, [(case, signature) for case, signature in requests if not case.outputs])
@@ -39,7 +38,7 @@ def make(target: Path, sizes: Sequence[int]) -> int:
 
 
 def check(target: Path) -> int:
-    """Replay the file that the source brought, by the code of the embedded server; the number of its records.
+    """Replay the source's own file with the embedded server's code, and return the number of records.
 
     Raises BrokenModel for the first record that fails: no server would load the version.
     """
@@ -72,7 +71,7 @@ def _record_error(number: int, reason: str) -> BrokenModel:
 
 
 def _refused(target: Path, requests: Sequence[tuple[GoldenCase, Signature]]) -> set[int]:
-    """Which of these questions, by id, the model does not answer; nothing is loaded where none has to be asked."""
+    """Return the ids of the requests that the model refuses; loads nothing if there are no requests."""
     if not requests:
         return set()
     with loaded(target) as model:
@@ -90,7 +89,7 @@ def _is_answered(model: Any, signature: Signature, case: GoldenCase) -> bool:
 def _requests(
     cases: Sequence[GoldenCase], signatures: Sequence[Signature], sizes: Sequence[int]
 ) -> Iterator[tuple[GoldenCase, Signature]]:
-    """As many as the server reads, and as fit into a file of reasonable size."""
+    """Yield the requests within the limits of records and bytes."""
     remaining_bytes = MAX_BYTES
     count = 0
     for signature in signatures:
@@ -104,7 +103,7 @@ def _requests(
 
 
 def _of_sizes(case: GoldenCase, signature: Signature, sizes: Sequence[int]) -> Iterator[GoldenCase]:
-    """The case with its rows repeated to each size, or as it is where a size means nothing to it."""
+    """Yield the case with its rows repeated to each size, or unchanged if the signature has no batch dimension."""
     is_batched = signature.inputs and all(spec.shape and spec.shape[0] is None for spec in signature.inputs)
     if not sizes or not is_batched:
         yield case

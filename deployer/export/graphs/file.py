@@ -1,4 +1,4 @@
-"""A graph of TensorFlow 1: a frozen GraphDef (`.pb`), or a checkpoint with its graph (`.meta`)."""
+"""A TensorFlow 1 graph: a frozen GraphDef (`.pb`), or a checkpoint with its graph (`.meta`)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ MAX_SUGGESTIONS = 8
 
 
 def matches(source: str) -> bool:
-    """By its suffix."""
+    """Return whether the suffix is that of a graph."""
     return "\0" not in source and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir()
 
 
 def location(source: str) -> str:
-    """The absolute path."""
+    """Return the absolute path. Raises SourceNotFound."""
     path = Path(source)
     if not path.is_file():
         raise missing_files.file_not_found(source, SUFFIXES)
@@ -43,13 +43,13 @@ def location(source: str) -> str:
 
 
 def digest(request: ExportRequest) -> str:
-    """sha256 of the graph, and of the checkpoint beside it."""
+    """Return the sha256 of the graph, and of the checkpoint if it has one."""
     path = Path(location(request.source))
     return tree_digest(path.parent, _parts(path)) if path.suffix == ".meta" else file_digest(path)
 
 
 def _parts(meta: Path) -> Iterator[Path]:
-    """The `.meta` file, its index and its shards. Raises BrokenModel."""
+    """Yield the `.meta` file, its index and its shards. Raises BrokenModel."""
     shard = re.compile(rf"{re.escape(meta.stem)}\.data-\d{{5}}-of-\d{{5}}")
     parts = (meta, _index(meta), *(path for path in meta.parent.iterdir() if shard.fullmatch(path.name)))
     lfs_pointers.check(parts)
@@ -57,7 +57,7 @@ def _parts(meta: Path) -> Iterator[Path]:
 
 
 def _index(meta: Path) -> Path:
-    """The checkpoint's index. Raises BrokenModel where it is missing."""
+    """Return the checkpoint's index. Raises BrokenModel if it is missing."""
     index = meta.with_suffix(".index")
     if not index.is_file():
         raise BrokenModel(
@@ -67,7 +67,7 @@ def _index(meta: Path) -> Path:
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Load the graph into a session of its own, and write the one signature that the options name."""
+    """Load the graph into a session, and write the signature that the options define."""
     path = Path(location(request.source))
     if path.suffix == ".meta":
         _index(path)
@@ -148,7 +148,7 @@ def _tensor(graph: Any, name: str, flag: str) -> Any:
 
 
 def _choice(graph: Any) -> str:
-    """What one would most likely name: placeholders, and tensors that nothing else uses."""
+    """Suggest tensors to name: placeholders, and tensors that no other op consumes."""
     operations = graph.get_operations()
     placeholders = [f"{one.name}:0" for one in operations if one.type in ("Placeholder", "PlaceholderWithDefault")]
     unused_outputs = [

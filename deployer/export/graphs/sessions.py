@@ -1,4 +1,4 @@
-"""A graph of TensorFlow 1 in its session as a SavedModel: variables, lookup tables, assets, initialisers."""
+"""Save a TensorFlow 1 graph in its session as a SavedModel: variables, lookup tables, assets, initialisers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _NOT_READY = (
 
 
 def is_session_model(thing: Any) -> bool:
-    """Whether it is `(session, {name: tensor}, {name: tensor})`."""
+    """Return whether the object is `(session, {name: tensor}, {name: tensor})`."""
     session = tensorflow().compat.v1.Session
     return (
         isinstance(thing, tuple)
@@ -58,7 +58,7 @@ def write(session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any], t
 
 
 def initialise(session: Any) -> None:
-    """Do what a server does after it has restored the variables. Where that fails, so does asking."""
+    """Run what a server runs after restoring the variables; a failure shows when the signature is run."""
     with suppress(Exception):
         session.run(session.graph.get_operation_by_name(INIT_OP))
 
@@ -66,7 +66,7 @@ def initialise(session: Any) -> None:
 def calls(
     session: Any, inputs: Mapping[str, Any], outputs: Mapping[str, Any]
 ) -> dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]]:
-    """The one signature of a session, asked in the session itself: arrays by name in, arrays by name out."""
+    """Return the call of the session's one signature: arrays by name in, arrays by name out."""
 
     def run_signature(feed: Mapping[str, Any]) -> dict[str, Any]:
         found = session.run(dict(outputs), {inputs[name]: value for name, value in feed.items()})
@@ -88,7 +88,7 @@ def _check(session: Any, named: Mapping[Any, Any], kind: str) -> None:
 
 
 def _initialisers(graph: Any) -> Any:
-    """What a server runs after it has restored the variables: local variables and tables get their contents."""
+    """Return the op that a server runs after restoring the variables: it initialises local variables and tables."""
     v1 = tensorflow().compat.v1
     collected = graph.get_collection(v1.GraphKeys.TABLE_INITIALIZERS)
     found = collected or [operation for operation in graph.get_operations() if operation.type in TABLE_INITIALISERS]
@@ -96,7 +96,7 @@ def _initialisers(graph: Any) -> Any:
 
 
 def _assets(graph: Any) -> list[Any]:
-    """The tensors that hold names of vocabulary files: in a frozen graph only the tables know them."""
+    """Return the tensors with names of vocabulary files; in a frozen graph only the tables refer to them."""
     collected = graph.get_collection(tensorflow().compat.v1.GraphKeys.ASSET_FILEPATHS)
     return collected or list({tensor.name: tensor for tensor in _file_names(graph)}.values())
 

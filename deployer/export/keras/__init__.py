@@ -1,1 +1,1 @@
-"""Keras files and models, of Keras 3 and of tf_keras."""
+"""Keras models, from a file or from the user's code."""

@@ -1,4 +1,4 @@
-"""How a Keras model is called: what it declares itself, or what `--input` asks for, with a name for every tensor."""
+"""Determine how a Keras model is called, from its own declaration or from `--input`, with a name for every tensor."""
 
 from __future__ import annotations
 
@@ -19,8 +19,7 @@ INPUT_HINT = "say what it takes: --input name:dtype[shape], for example --input 
 
 @dataclass(frozen=True)
 class CallSpec:
-    """How a model is called: args and kwargs with a TensorSpec of ours in the place of each tensor; `notes` say which
-    names could not stay."""
+    """How a model is called: args and kwargs with a TensorSpec for each tensor, and notes on replaced names."""
 
     args: tuple[Any, ...]
     kwargs: Mapping[str, Any]
@@ -28,12 +27,12 @@ class CallSpec:
 
 
 def specs(spec_: CallSpec) -> tuple[TensorSpec, ...]:
-    """The inputs of a form, in order."""
+    """Return the inputs of a call spec, in order."""
     return tuple(tensorflow().nest.flatten((list(spec_.args), dict(spec_.kwargs))))
 
 
 def declared(model: Any) -> list[CallSpec]:
-    """The one form that the model was built or called with. Raises ExportFailed when nothing tells it."""
+    """Return the call spec that the model was built or called with. Raises ExportFailed if it is unknown."""
     if is_functional(model):
         return [_named(_functional_form(model))]
     if getattr(model, "inputs", None) and is_sequential(model):
@@ -48,23 +47,25 @@ def declared(model: Any) -> list[CallSpec]:
 
 
 def is_functional(model: Any) -> bool:
-    """Whether the model was made from symbolic inputs and outputs, in either Keras."""
+    """Return whether the model was made from symbolic inputs and outputs, in Keras 2 or 3."""
     return any(kind.__name__ == "Functional" for kind in type(model).__mro__) and not is_sequential(model)
 
 
 def is_sequential(model: Any) -> bool:
-    """Whether the model is a stack of layers, in either Keras."""
+    """Return whether the model is a stack of layers, in Keras 2 or 3."""
     return any(kind.__name__ == "Sequential" for kind in type(model).__mro__)
 
 
 def has_symbolic_outputs(model: Any) -> bool:
-    """Whether the layers that make the outputs are known without a call."""
+    """Return whether the layers of the outputs are known without a call."""
     return is_functional(model) or (is_sequential(model) and bool(getattr(model, "outputs", None)))
 
 
 def would_lose_training(model: Any) -> bool:
-    """Whether a layer was called with `training=True` where the model was made, and the mode of the model's own call
-    would overrule that, as in Keras 3."""
+    """Return whether a layer was called with `training=True` and the mode of the model's call would override it.
+
+    That is so in Keras 3.
+    """
     if not has_symbolic_outputs(model) or hasattr(model, "save_spec"):
         return False
     inner = (layer for layer in model.layers if hasattr(layer, "layers"))
@@ -72,7 +73,7 @@ def would_lose_training(model: Any) -> bool:
 
 
 def _is_called_with_training(layer: Any) -> bool:
-    """Keras 3 notes `training=True` of a call, be it told or the default of a layer that augments images."""
+    """Return whether a call passed `training=True`; Keras 3 records it also if it is the default of the layer."""
     recorded = any(node.arguments.kwargs.get("training") for node in layer._inbound_nodes)
     parameter = inspect.signature(layer.call).parameters.get("training")
     return recorded and (parameter is None or parameter.default is not True)
@@ -85,13 +86,13 @@ def _functional_form(model: Any) -> CallSpec:
 
 
 def _is_optional(tensor: Any) -> bool:
-    """Whether Keras 3 takes None in the place of this symbolic input."""
+    """Return whether Keras 3 accepts None for this symbolic input."""
     history = tensor._keras_history
     return bool(getattr(getattr(history, "operation", None), "optional", False))
 
 
 def _sequential_form(model: Any) -> CallSpec:
-    """A sequential model that was built by a call has that call's batch size in its input: it is opened again."""
+    """Return the call spec of a sequential model; the batch size of the call that built it is opened."""
     spec = _input_spec(model.inputs[0])
     if spec.name and spec.name != f"{model.layers[0].name}_input":
         return CallSpec((spec,), {})
@@ -101,14 +102,14 @@ def _sequential_form(model: Any) -> CallSpec:
 
 
 def _recorded_dtype(model: Any) -> str | None:
-    """The dtype that a sequential model was called with: Keras 3 builds it for float32 whatever came."""
+    """Return the dtype that a sequential model was called with: Keras 3 always builds it for float32."""
     recorded = keras_calls.recorded_call(model)
     specs_ = tensorflow().nest.flatten(recorded[0]) if recorded else []
     return specs_[0].dtype.name if len(specs_) == 1 else None
 
 
 def _recorded_spec(model: Any) -> CallSpec | None:
-    """How a subclassed model was called: what was noted, what tf_keras kept, or the shapes it was built on."""
+    """Return how a subclassed model was called: recorded, kept by tf_keras, or from the shapes it was built on."""
     recorded = keras_calls.recorded_call(model)
     if recorded is None and hasattr(model, "save_spec"):
         recorded = model.save_spec()
@@ -120,7 +121,7 @@ def _recorded_spec(model: Any) -> CallSpec | None:
 
 
 def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallSpec:
-    """Tensors are called as the parameters of `call` that took them, or as the keys of the dict that brought them."""
+    """Name tensors after the parameters of `call` that took them, or after the keys of their dict."""
     call_kwargs = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
     parameters = [*_parameters(model.call), *[f"inputs_{position}" for position in range(len(args))]]
     return CallSpec(
@@ -148,11 +149,11 @@ def _required(call: Callable[..., Any]) -> list[str]:
     return [name for name in _parameters(call) if found[name].default is inspect.Parameter.empty]
 
 
-# What was asked for with --input
+# Inputs requested with --input
 
 
 def requested(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
-    """The forms in which the model may take these inputs, the likeliest first."""
+    """Return the call specs in which the model may take these inputs, the most likely first."""
     if is_functional(model):
         return [CallSpec((_fitted(model, _with_keys_as_names(_mapped(_input_spec, model.input)), inputs),), {})]
     if is_sequential(model):
@@ -161,7 +162,7 @@ def requested(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
 
 
 def _fitted(model: Any, declared: Any, inputs: tuple[TensorSpec, ...]) -> Any:
-    """The asked inputs in the place of the declared ones: by name where the names are the same, else by order."""
+    """Replace the declared inputs by the requested ones: by name if the names are equal, else in order."""
     tf = tensorflow()
     specs_ = tf.nest.flatten(declared)
     if len(specs_) != len(inputs):
@@ -180,7 +181,7 @@ def _wrong_count(model: Any, count: int, inputs: Sequence[TensorSpec]) -> Any:
 
 
 def _requested_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallSpec]:
-    """A subclassed model: parameters of `call` by name, else in order; a single one may take a dict or a list."""
+    """Match inputs to parameters of `call` by name, else in order; a single parameter may take a dict or a list."""
     by_name = {spec.name: spec for spec in inputs}
     parameters, required = _parameters(model.call), _required(model.call)
     if set(required) <= set(by_name) <= set(parameters):
@@ -190,7 +191,7 @@ def _requested_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallS
     return [CallSpec((by_name,), {}), CallSpec((list(inputs),), {})]
 
 
-# Specs of ours from those of TensorFlow and Keras
+# TensorSpecs from those of TensorFlow and Keras
 
 
 def _mapped(function: Callable[[Any], Any], structure: Any) -> Any:
@@ -202,7 +203,7 @@ def _mapped(function: Callable[[Any], Any], structure: Any) -> Any:
 
 
 def _input_spec(tensor: Any) -> TensorSpec:
-    """A symbolic input of either Keras; its name is empty unless the owner gave it."""
+    """Return the spec of a symbolic input; its name is empty unless the user gave it."""
     history = tensor._keras_history
     layer = getattr(history, "operation", None) or history.layer
     return replace(_tensor_spec(tensor), name=explicit_input_name(layer.name) or "")
@@ -233,7 +234,7 @@ def _open_batch(spec: TensorSpec) -> TensorSpec:
 
 
 def _with_keys_as_names(structure: Any) -> Any:
-    """Inputs given as a dict go by its keys."""
+    """Name inputs in a dict after its keys."""
     if isinstance(structure, Mapping):
         return {key: _keyed(str(key), value) for key, value in structure.items()}
     return structure
@@ -244,7 +245,7 @@ def _keyed(key: str, value: Any) -> Any:
 
 
 def _named(spec_: CallSpec) -> CallSpec:
-    """The form with a usable name for every input that has none."""
+    """Return the call spec with a usable name for every input."""
     tf = tensorflow()
     structure = (list(spec_.args), dict(spec_.kwargs))
     specs_ = tf.nest.flatten(structure)

@@ -1,4 +1,4 @@
-"""What a Keras file says about itself, read before it is loaded: who wrote it, whether it carries code."""
+"""Read a Keras file's configuration before loading it: the version that wrote it, and whether it contains code."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class FileConfig:
 
 
 def read_config(path: Path) -> FileConfig:
-    """Raises BrokenModel for a file that is cut short or something else."""
+    """Return the configuration of a Keras file. Raises BrokenModel if it is truncated or something else."""
     try:
         config = _from_zip(path) if zipfile.is_zipfile(path) else _from_hdf5(path)
     except UNREADABLE as error:
@@ -78,10 +78,10 @@ def _text(value: Any) -> str:
 
 
 def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -> None:
-    """Raises UntrustedCode for marshalled code, ExportFailed for a class that the file does not carry and that is
-    not among those `known` by its name or its registered name.
+    """Raise UntrustedCode for marshalled code, ExportFailed for a class that is neither in the file nor `known`.
 
-    Looked for before Keras loads anything: finding a class means importing the module that the file names.
+    `known` are class names or registered names. This runs before Keras loads anything, because resolving a class
+    imports the module that the file names.
     """
     for node, layer in _nodes(config.model, None):
         if node.get("class_name") in MARSHALLED_CLASSES:
@@ -97,13 +97,13 @@ def check_trusted(path: Path, config: FileConfig, known: Collection[str] = ()) -
 
 
 def marshalled_layers(config: FileConfig) -> list[str]:
-    """The names of the layers whose code is in the file, as bytecode."""
+    """Return the names of the layers whose code is in the file as bytecode."""
     found = (layer for node, layer in _nodes(config.model, None) if node.get("class_name") in MARSHALLED_CLASSES)
     return sorted({layer for layer in found if layer})
 
 
 def _nodes(value: Any, layer: str | None) -> Iterator[tuple[dict[str, Any], str | None]]:
-    """Every JSON object, with the name of the innermost layer around it."""
+    """Yield every JSON object with the name of the innermost enclosing layer."""
     stack = [(value, layer)]
     while stack:
         value, layer = stack.pop()
@@ -121,7 +121,7 @@ def _layer_name(node: dict[str, Any]) -> str | None:
 
 
 def _foreign_module(node: dict[str, Any]) -> str | None:
-    """The module of a serialized class or function, when it is not one of Keras or TensorFlow."""
+    """Return the module of a serialized class or function if it is neither Keras's nor TensorFlow's."""
     module = node.get("module")
     if "class_name" not in node or not isinstance(module, str):
         return None

@@ -26,20 +26,20 @@ SUFFIXES = frozenset({".keras", ".h5", ".hdf5"})
 UNKNOWN_OBJECT = re.compile(
     r"(?:Unknown \w+|Could not locate \w+|Cannot deserialize object of type)[: ]+['\"`]([\w.>]{1,80})['\"`]"
 )
-"""How the Kerases say that they do not know a class or function, and its name."""
+"""How Keras 2 and 3 report an unknown class or function, with its name."""
 OTHER_BYTECODE = re.compile(r"marshal data|XXX lineno|unknown opcode|code\(\) argument|code expected")
-"""How Python says that it cannot read bytecode, which each of its versions writes otherwise."""
+"""How Python reports bytecode of another Python version."""
 CAUSE_PREFIX = "Exception encountered: "
-"""What Keras 3 puts before the cause, once per layer around it, each time behind the layer's whole configuration."""
+"""Keras 3 puts this before the cause, once per enclosing layer, after that layer's whole configuration."""
 
 
 def matches(source: str) -> bool:
-    """By its suffix."""
+    """Return whether the suffix is that of a Keras file."""
     return "\0" not in source and Path(source).suffix.lower() in SUFFIXES and not Path(source).is_dir()
 
 
 def location(source: str) -> str:
-    """The absolute path."""
+    """Return the absolute path. Raises SourceNotFound."""
     path = Path(source)
     if not path.is_file():
         raise missing_files.file_not_found(source, SUFFIXES)
@@ -47,12 +47,12 @@ def location(source: str) -> str:
 
 
 def digest(request: ExportRequest) -> str:
-    """sha256 of the file."""
+    """Return the sha256 of the file."""
     return file_digest(Path(location(request.source)))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Load the file with the Keras that wrote it, and write its signature, and those that were asked for."""
+    """Load the file with the Keras generation that wrote it, and write its signatures."""
     path = Path(location(request.source))
     config = read_config(path)
     progress(f"loading {path.name} (written by Keras {config.keras_version})")
@@ -77,7 +77,7 @@ def _write(model: Any, request: ExportRequest, target: Path, progress: Progress)
 
 @contextmanager
 def _custom_objects(text: str | None) -> Iterator[dict[str, Any]]:
-    """Classes and functions by name: the dict at `place:name`, or the one class or function there."""
+    """Yield classes and functions by name: the dict that the option names, or the one class or function."""
     if text is None:
         yield {}
         return
@@ -92,7 +92,7 @@ def _custom_objects(text: str | None) -> Iterator[dict[str, Any]]:
 
 
 def _keras_for(version: str) -> Any:
-    """The installed Keras of the writer's generation: files of Keras 2 need tf_keras beside a Keras 3."""
+    """Return the installed Keras of the writer's generation: with Keras 3 installed, Keras 2 files need tf_keras."""
     keras = library("keras")
     installed = _generation(keras.__version__)
     required = max(_generation(version), 2)

@@ -18,12 +18,12 @@ FAMILIES = ("keras", "tf_keras")
 
 
 def is_keras_model(thing: Any) -> bool:
-    """Whether it is a model of a Keras; looks at its classes, imports nothing."""
+    """Return whether the object is a Keras model; checks its classes, imports nothing."""
     return _family(thing) is not None
 
 
 def keras_version(thing: Any) -> str | None:
-    """The version of the Keras that it is a model of."""
+    """Return the version of the Keras that the model belongs to, or None."""
     family = _family(thing)
     return str(sys.modules[family].__version__) if family else None
 
@@ -34,7 +34,7 @@ def _family(thing: Any) -> str | None:
 
 
 def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> Traced:
-    """The traced call of a model, with the inputs that were asked for, else those that it was built with."""
+    """Return the traced call of a model, with the requested inputs or else those that it was built with."""
     candidates = call_specs.requested(model, inputs) if inputs else [_with_notes(model, call_specs.declared(model)[0])]
     subject = f"the model {model.name!r} could not be traced"
     hint = (
@@ -47,7 +47,7 @@ def function_of(model: Any, inputs: tuple[TensorSpec, ...]) -> Traced:
 
 
 def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
-    """Make the variables of a model that was never called, by a call on zeros. Raises ExportFailed."""
+    """Create the variables of a model that was never called, by a call on zeros. Raises ExportFailed."""
     tf = tensorflow()
     form = call_specs.requested(model, inputs)[0]
     zeros = {spec.name: tf.zeros([size or 1 for size in spec.shape or ()], spec.dtype) for spec in specs(form)}
@@ -56,7 +56,7 @@ def build(model: Any, inputs: tuple[TensorSpec, ...]) -> None:
 
 
 def _with_notes(model: Any, form: CallSpec) -> CallSpec:
-    """Adds what is fixed only because the model was called with that size once: another one can be traced, too."""
+    """Add notes on sizes that are fixed only because the model was called with them: others can be traced, too."""
     if call_specs.is_functional(model) or call_specs.is_sequential(model):
         return form
     sizes = {size for spec in specs(form) for size in (spec.shape or ())[1:] if size is not None}
@@ -75,7 +75,7 @@ def _with_notes(model: Any, form: CallSpec) -> CallSpec:
 
 
 def _accepts_size(model: Any, form: CallSpec, size: int) -> bool:
-    """Whether the call can be traced with a greater size in the place of this one. Nothing is computed."""
+    """Return whether the call can be traced with a larger size; computes nothing."""
     tf = tensorflow()
     tensor_specs = {
         spec.name: tf.TensorSpec(
@@ -95,7 +95,7 @@ def _first_that_traces(model: Any, candidates: Sequence[CallSpec]) -> Traced:
     for form in candidates[:-1]:
         try:
             return _traced(servable(model, form))
-        except Exception:  # noqa: BLE001, S112, PERF203 - the last form's failure is the one that is told
+        except Exception:  # noqa: BLE001, S112, PERF203 - the failure of the last candidate is reported
             continue
     return _traced(servable(model, candidates[-1]))
 
@@ -105,9 +105,11 @@ def _traced(call: Servable) -> Traced:
 
 
 def servable(model: Any, form: CallSpec) -> Servable:
-    """The model called in that form, in inference mode, as `predict` calls it: a model, or a layer that augments
-    images, may have `training=True` as its default. What its owner fixed in it (a Dropout called with training=True)
-    stays."""
+    """Return the model called in that form, in inference mode as `predict` does.
+
+    Without `training=False`, a model or a layer that augments images may train by default. A mode that the user fixed
+    inside the model (a Dropout called with training=True) is kept.
+    """
     tf = tensorflow()
     mode = {} if call_specs.would_lose_training(model) else {"training": False}
 

@@ -1,7 +1,7 @@
-"""Notes what a Keras 3 model is called with while the user's file runs.
+"""Record the arguments of Keras 3 models while the user's file runs.
 
-Keras 3 keeps of a subclassed model's first call only the shapes of its first argument, neither dtypes nor the other
-arguments (tf_keras keeps them all: `save_spec`). The notes make `--input` unnecessary for a model that was called.
+Of a subclassed model's first call, Keras 3 keeps only the shape of the first argument, neither dtypes nor other
+arguments (tf_keras keeps them all: `save_spec`). With the record, `--input` is unnecessary for a model that was called.
 """
 
 from __future__ import annotations
@@ -18,14 +18,16 @@ _recorded: WeakKeyDictionary[Any, Call] = WeakKeyDictionary()
 
 
 def recorded_call(model: Any) -> Call | None:
-    """Args and kwargs of the model's first call as `tf.TensorSpec`s, or None. What had another size in a later call is
-    open."""
+    """Return args and kwargs of the model's first call as `tf.TensorSpec`s, or None.
+
+    Sizes that differ in later calls are open.
+    """
     return _recorded.get(model)
 
 
 @contextmanager
 def record_calls(keras: Any) -> Iterator[None]:
-    """Note the calls of every model of this Keras 3."""
+    """Record the calls of every model of this Keras 3."""
     original, own = keras.Model.__call__, vars(keras.Model).get("__call__")
 
     def recording_call(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -51,7 +53,7 @@ def _record(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Non
 
 
 def _merge(first: Call, later: Call) -> Call:
-    """The first call, with every size open that a later one of the same form had otherwise."""
+    """Return the first call, with every size open that differs in a later call of the same structure."""
     nest, tf = tensorflow().nest, tensorflow()
     try:
         nest.assert_same_structure(first, later)
@@ -74,7 +76,7 @@ def _specs(model: Any, structure: Any) -> Any:
 
 
 def _spec(model: Any, tensor: Any) -> Any:
-    """Keras turns floating inputs into the model's own precision: a float64 array is no wish for float64."""
+    """Return the spec of a tensor; Keras casts floating-point inputs to the model's precision, whatever their dtype."""
     tf = tensorflow()
     dtype = tf.as_dtype(tensor.dtype)
     target_dtype = tf.as_dtype(model.input_dtype) if dtype.is_floating and model.autocast else dtype

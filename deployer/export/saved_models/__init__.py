@@ -1,1 +1,1 @@
-"""SavedModels that exist: folders and archives, kept byte for byte."""
+"""Existing SavedModels: directories and archives, stored unchanged."""

@@ -1,4 +1,4 @@
-"""A SavedModel in a `.tar.gz`, `.tgz`, `.tar` or `.zip`: unpacked with care, then taken as it is."""
+"""A SavedModel in a `.tar.gz`, `.tgz`, `.tar` or `.zip`: unpacked within limits, then stored unchanged."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ IN_ARCHIVE = "only SavedModels are taken from archives: unpack it, and give what
 
 
 def matches(source: str) -> bool:
-    """By its suffix."""
+    """Return whether the suffix is that of an archive."""
     return "\0" not in source and source.lower().endswith(SUFFIXES) and not Path(source).is_dir()
 
 
 def location(source: str) -> str:
-    """The absolute path."""
+    """Return the absolute path. Raises SourceNotFound."""
     if not Path(source).is_file():
         raise missing_files.file_not_found(source, SUFFIXES)
     return str(Path(source).resolve())
 
 
 def digest(request: ExportRequest) -> str:
-    """sha256 of the archive."""
+    """Return the sha256 of the archive."""
     return file_digest(Path(location(request.source)))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Unpack it beside, and take over the one SavedModel in it."""
+    """Unpack the archive and store the one SavedModel in it."""
     archive = Path(location(request.source))
     progress(f"unpacking {archive.name}")
     with unpacked(archive, target) as folder:
@@ -50,7 +50,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
 
 
 def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
-    """The one SavedModel, or the newest of the versions of one model, as a server would take it. Raises BrokenModel."""
+    """Return the one SavedModel, or the newest version of one model, as a server would. Raises BrokenModel."""
     parents = {path.parent for name in (PB_FILE, PBTXT_FILE) for path in folder.rglob(name) if path.is_file()}
     found = sorted(path for path in parents if not is_junk(path.relative_to(folder)))
     if len(found) == 1:
@@ -69,7 +69,7 @@ def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
 
 
 def _no_model(archive: Path, folder: Path) -> BrokenModel:
-    """Says what is in it instead, where that is known."""
+    """Return the error, with what the archive contains instead if that is recognised."""
     outermost = folder
     while len(children := [child for child in outermost.iterdir() if not is_junk(Path(child.name))]) == 1:
         if not children[0].is_dir():
@@ -81,7 +81,7 @@ def _no_model(archive: Path, folder: Path) -> BrokenModel:
 
 
 def version_in(archive: Path) -> int:
-    """The number that its model would keep, 0 for none; read from the names alone. What is damaged has none."""
+    """Return the version number that the model would keep, from the names alone; 0 for none or a damaged archive."""
     paths = {PurePosixPath(name) for name in names(archive)}
     roots = [path.parent for path in paths if path.name in (PB_FILE, PBTXT_FILE) and not is_junk(path)]
     return max((_version(root.name) for root in roots), default=0)

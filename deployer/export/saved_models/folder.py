@@ -1,6 +1,6 @@
-"""A SavedModel folder, as it is: its files are shared or linked into the store, its signatures are its own.
+"""A SavedModel directory, stored unchanged: its files are cloned or linked, its signatures are its own.
 
-Of a base path of TensorFlow Serving, a folder of version folders, the newest is taken, as that server would do.
+From a base path of TensorFlow Serving, a directory of versions, the newest version is used, as the server does.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ from deployer.server.version_names import is_number
 KIND = "saved_model"
 SUPPORTED_OPTIONS = frozenset({"tags"})
 STORE_FILES = frozenset({MANIFEST_FILE, GOLDEN_FILE})
-"""Written anew for every version: not taken from a folder that came out of a store."""
+"""Written for every version: not copied from a directory that came from a store."""
 MAX_LISTED = 5
 
 
 def matches(source: str) -> bool:
-    """A folder."""
+    """Return whether the source is a directory."""
     return bool(source) and "\0" not in source and Path(source).is_dir()
 
 
 def location(source: str) -> str:
-    """The absolute path of the SavedModel itself."""
+    """Return the absolute path of the SavedModel itself."""
     return str(_root(source).resolve())
 
 
@@ -42,25 +42,25 @@ def _root(source: str) -> Path:
 
 
 def check(request: ExportRequest) -> None:
-    """Read what it says of itself. Raises BrokenModel for a folder that is no whole SavedModel, ExportFailed."""
+    """Check the SavedModel's declarations. Raises BrokenModel if it is incomplete, ExportFailed without a signature."""
     _checked(_root(request.source), request)
 
 
 def digest(request: ExportRequest) -> str:
-    """sha256 over the names and bytes of its files. Raises BrokenModel for a folder that is no whole SavedModel."""
+    """Return the sha256 over names and contents of its files. Raises BrokenModel if it is incomplete."""
     root = _root(request.source)
     check(request)
     return tree_digest(root, _own_files(root))
 
 
 def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """Bring its files into `target`; nothing is converted and the source is not touched."""
+    """Copy its files into `target`; converts nothing and does not touch the source."""
     saved = copy_saved_model(_root(request.source), request, target, progress)
     return dataclasses.replace(saved, notes=(*reader.version_notes(Path(request.source)), *saved.notes))
 
 
 def copy_saved_model(root: Path, request: ExportRequest, target: Path, progress: Progress) -> Saved:
-    """The same for any folder: byte for byte, unless other tags than `serve` were asked for or the graph is text."""
+    """Copy any SavedModel directory, unchanged unless other tags than `serve` were requested or the graph is text."""
     info = _checked(root, request)
     progress(f"taking over the SavedModel {root.name} ({info.size_bytes / 1e6:.1f} MB)")
     notes = [*_omitted_notes(root)]
@@ -81,8 +81,7 @@ def copy_saved_model(root: Path, request: ExportRequest, target: Path, progress:
 
 
 def _own_files(root: Path) -> Iterator[Path]:
-    """Not what a store, this one perhaps, keeps beside a SavedModel that was saved where its versions belong, and not
-    what the systems of desktops leave in every folder."""
+    """Yield the files without those of a store, of versions inside the SavedModel, and of desktop systems."""
     excluded = {child.name for child in root.iterdir() if child.name.startswith(".") or _is_version(child)}
     found = ((path, path.relative_to(root)) for path in files_below(root))
     return (
@@ -93,7 +92,7 @@ def _own_files(root: Path) -> Iterator[Path]:
 
 
 def _omitted_notes(root: Path) -> Iterator[str]:
-    """What of the folder is not a part of the model, as notes."""
+    """Yield notes on files that are not a part of the model."""
     places = [path.relative_to(root) for path in files_below(root)]
     junk = sorted(relative.as_posix() for relative in places if is_junk(relative))
     if junk:

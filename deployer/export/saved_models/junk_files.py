@@ -1,4 +1,4 @@
-"""Files that desktops and archivers leave in folders, and that no model has."""
+"""Files that desktop systems and archivers leave in directories."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import PurePath
 
 NAMES = frozenset({".DS_Store", "__MACOSX", "Thumbs.db", "desktop.ini", ".AppleDouble"})
 RESOURCE_FORK = "._"
-"""What macOS puts before the name of a file, for a second file that holds its attributes."""
+"""macOS stores a file's attributes in a second file with this prefix."""
 
 
 def is_junk(path: PurePath) -> bool:
-    """Whether a path inside a model, or a folder on the way, is such a file."""
+    """Return whether a path inside a model, or one of its directories, is such a file."""
     return any(part in NAMES or part.startswith(RESOURCE_FORK) for part in path.parts)

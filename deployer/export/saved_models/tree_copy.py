@@ -1,4 +1,4 @@
-"""Brings a SavedModel's files into the store without reading them where the file system allows it."""
+"""Copy a SavedModel's files into the store, without reading them if the file system allows it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,14 @@ from deployer.errors import BrokenModel
 READABLE = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 SHARD = re.compile(r"\.data-\d{5}-of-\d{5}$")
 FICLONE = 0x40049409
-"""The `FICLONE` request of Linux: both files share their blocks until one of them changes."""
+"""Linux's `FICLONE` request: both files share their blocks until one of them changes."""
 
 
 def files_below(root: Path) -> Iterator[Path]:
-    """Every file of the tree, links followed. Raises BrokenModel for links that lead out and for devices and pipes."""
+    """Yield every file of the tree, following links.
+
+    Raises BrokenModel for links that lead out of it, and for devices and pipes.
+    """
     yield from _files(root, root.resolve(), (root.resolve(),))
 
 
@@ -50,11 +53,11 @@ def _checked(entry: Path, root: Path) -> Path:
 
 
 def clone_or_copy(source: Path, target: Path) -> None:
-    """`target` becomes a file with the bytes of `source`, which stays as it is: shared, linked, or else copied.
+    """Create `target` with the bytes of `source`, which stays unchanged: cloned, hard-linked or copied.
 
-    Shared blocks come first: they cost nothing, and a source that is later overwritten in place does not reach
-    into the store. Linked are only shards of variables, the large files: TensorFlow replaces them when a model is saved
-    again at the same place, and overwrites the index beside them.
+    Cloning comes first: it is free, and a source that is later overwritten in place does not change the store. Only
+    shards of variables are hard-linked: they are large, and TensorFlow replaces them when a model is saved again in the
+    same place, while it overwrites the index.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     real = source.resolve()
@@ -73,7 +76,7 @@ def _clone(source: Path, target: Path) -> bool:
 
 
 def _link(source: Path, target: Path) -> bool:
-    """A hard link, for files that every server may read: the mode is the source's own and must not be changed."""
+    """Hard-link a file that every server may read: its mode is the source's own and must not be changed."""
     if source.stat().st_mode & READABLE != READABLE:
         return False
     try:

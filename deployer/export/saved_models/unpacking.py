@@ -1,4 +1,4 @@
-"""Unpacks an archive that somebody else made: plain files and folders below one place, within limits, or nothing."""
+"""Unpack an untrusted archive: only regular files and directories below one path, within limits."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_UNPACKED_BYTES = 64 << 30
 MAX_ENTRIES = 10_000
 MAX_RATIO = 100
 RATIO_EXEMPT_BYTES = 64 << 20
-"""Bytes that an archive may always become, however small it is: weights of zeros pack very well."""
+"""Any archive may expand to this size: weights of zeros compress very well."""
 MAX_HEADER_BYTES = 1 << 20
 CHUNK = 1 << 20
 GZIP = b"\x1f\x8b"
@@ -30,10 +30,10 @@ UNREADABLE = (OSError, EOFError, ValueError, RuntimeError, NotImplementedError, 
 
 
 def unpack(archive: Path, target: Path) -> None:
-    """Write the files of a `.tar`, `.tar.gz` or `.zip` below the existing folder `target`.
+    """Write the files of a `.tar`, `.tar.gz` or `.zip` below the existing directory `target`.
 
-    Raises BrokenModel for what is damaged, leads out of `target`, is no plain file or folder, or grows beyond the
-    limits; what was written till then is the caller's to remove.
+    Raises BrokenModel if the archive is damaged, leads out of `target`, has entries that are neither files nor
+    directories, or exceeds the limits. The caller removes what was written until then.
     """
     budget = _Budget(archive)
     unpack_one = _unpack_zip if zipfile.is_zipfile(archive) else _unpack_tar
@@ -49,7 +49,7 @@ def unpack(archive: Path, target: Path) -> None:
 
 
 def names(archive: Path) -> Iterator[str]:
-    """The names of the first entries, with `/`; those of a damaged archive as far as they can be read."""
+    """Yield the names of the first entries, with `/`; of a damaged archive those that can be read."""
     list_names = _zip_names if zipfile.is_zipfile(archive) else _tar_names
     with suppress(*UNREADABLE, zlib.error):
         yield from islice(list_names(archive), MAX_ENTRIES)
@@ -67,7 +67,7 @@ def _tar_names(archive: Path) -> Iterator[str]:
 
 @dataclass
 class _Budget:
-    """What an archive may still become."""
+    """The entries and bytes that an archive has used of its limits."""
 
     archive: Path
     entries: int = 0
@@ -94,7 +94,7 @@ def _refused(archive: Path, reason: str) -> BrokenModel:
 
 
 def _entry_path(archive: Path, name: str, target: Path) -> Path:
-    """Where an entry goes. Raises BrokenModel for a name that leads elsewhere."""
+    """Return the target path of an entry. Raises BrokenModel for a name that leads out of the target."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or "\\" in name or "\0" in name:
         raise _refused(archive, f"the name {name[:80]!r} leads out of it")
@@ -116,7 +116,7 @@ def _unpack_zip(archive: Path, target: Path, budget: _Budget) -> None:
 
 
 def _slashed(archive: Path, name: str) -> str:
-    """The name with `/`: programs of Windows write `\\` between folders, against the specification of zip files."""
+    r"""Return the name with `/`: Windows programs write `\`, against the zip specification."""
     if "\\" in name and PureWindowsPath(name).drive:
         raise _refused(archive, f"the name {name[:80]!r} leads out of it")
     return name.replace("\\", "/")
@@ -156,7 +156,7 @@ def _tar_bytes(archive: Path) -> Iterator[Any]:
 
 
 class _Limited:
-    """A stream that refuses to hand out much at once: a tar header may claim any length, and is read whole."""
+    """A stream that limits the size of reads: a tar header may declare any length, and is read at once."""
 
     def __init__(self, stream: IO[bytes] | gzip.GzipFile) -> None:
         self._stream = stream
@@ -187,7 +187,7 @@ def _write(source: IO[bytes], path: Path, budget: _Budget) -> None:
 
 @contextmanager
 def unpacked(archive: Path, parent: Path) -> Iterator[Path]:
-    """The archive's files in a folder below `within`, gone afterwards, whatever happens."""
+    """Yield a directory below `parent` with the archive's files; it is removed on exit."""
     folder = parent / ".unpacked"
     folder.mkdir()
     try:

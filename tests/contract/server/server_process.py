@@ -68,7 +68,7 @@ class ServerProcess:
             time.sleep(0.02)
 
     def wait_ready(self) -> ServerProcess:
-        self.wait_for_log("Exporter_ HTTP/REST API at:")
+        self.wait_for_log("Exporting HTTP/REST API at:")
         return self
 
     def ask(self, method: str, path: str, body: Any = None, port: int = 0) -> tuple[int, Any]:
