@@ -76,7 +76,7 @@ class Model(tf.Module):
 
 def model():
     from deployer.export.golden import session
-    session.Running.run = lambda *_: os.abort()
+    session.LoadedModel.run = lambda *_: os.abort()
     return Model()
 """
 

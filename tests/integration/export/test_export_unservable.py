@@ -106,7 +106,7 @@ def added(x):
 
 
 @pytest.mark.parametrize(
-    ("name", "what", "line", "way_out"),
+    ("name", "what", "line", "hint"),
     [
         (
             "looks",

@@ -56,7 +56,7 @@ def test_a_csv_of_features_becomes_examples_and_an_empty_cell_leaves_one_out(tmp
 def test_a_long_csv_is_counted_and_cut(tmp_path: Path) -> None:
     path = write(tmp_path, "e.csv", "x\n" + "1\n" * 50)
     given = examples.read(path, [signature("x:float32[?]")])
-    assert (given.found, given.kept, given.feeds[1]["x"].shape) == (50, 32, (32,))
+    assert (given.rows_found, given.kept, given.feeds[1]["x"].shape) == (50, 32, (32,))
 
 
 def test_json_examples_are_written_as_classify_has_them(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_records_go_as_they_stand_to_a_signature_of_strings(tmp_path: Path) -> N
 def test_records_fill_a_signature_of_tensors_by_name_and_shape(tmp_path: Path) -> None:
     rows = [tf_examples.build({"n": [k], "s": [b"t"], "v": [0.5, float(k)], "more": [1]}) for k in range(40)]
     given = examples.read(records(tmp_path, *rows), [TABLE])
-    assert (given.found, given.kept) == (40, 32)
+    assert (given.rows_found, given.kept) == (40, 32)
     assert given.feeds[1]["v"][31].tolist() == [0.5, 31.0]
     assert given.feeds[0]["n"].tolist() == [0]
 

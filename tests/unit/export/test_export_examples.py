@@ -50,7 +50,7 @@ def test_the_forms_of_json_mean_the_same(tmp_path: Path, content: Any) -> None:
     given = read(tmp_path, content, ONE)
     assert [feed["x"].tolist() for feed in given.feeds] == [ROWS[:1], ROWS]
     assert {feed["x"].dtype for feed in given.feeds} == {np.dtype("float32")}
-    assert (given.signature, given.found, given.kept) == ("serving_default", 3, 3)
+    assert (given.signature, given.rows_found, given.kept) == ("serving_default", 3, 3)
 
 
 def test_json_lines(tmp_path: Path) -> None:
@@ -111,7 +111,7 @@ def test_npz(tmp_path: Path) -> None:
     path = tmp_path / "e.npz"
     np.savez(path, n=np.arange(40), s=np.array([["x"]] * 40))
     given = examples.read(path, [TWO])
-    assert (given.found, given.kept) == (40, examples.MAX_EXAMPLES)
+    assert (given.rows_found, given.kept) == (40, examples.MAX_EXAMPLES)
     assert given.feeds[1]["s"].shape == (32, 1)
     assert given.feeds[1]["s"][0, 0] == b"x"
     np.savez(path, np.ones((2, 2)))
@@ -128,7 +128,7 @@ def test_npz_with_pickles_is_refused(tmp_path: Path) -> None:
 def test_what_is_kept_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(examples, "MAX_FEED_BYTES", 16)
     given = read(tmp_path, {"instances": ROWS}, ONE)
-    assert (given.found, given.kept) == (3, 2)
+    assert (given.rows_found, given.kept) == (3, 2)
 
 
 @pytest.mark.parametrize(

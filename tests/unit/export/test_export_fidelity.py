@@ -42,7 +42,7 @@ def test_another_shape_dtype_or_value_is_refused(source, saved):
 
 
 @pytest.mark.parametrize(
-    ("source", "saved", "halves"),
+    ("source", "saved", "half_precision"),
     [
         (np.float32([1, 1000]), np.float32([1.01, 1000.1]), False),
         (np.float32([np.nan, np.inf]), np.float32([np.nan, np.inf]), False),
@@ -51,8 +51,8 @@ def test_another_shape_dtype_or_value_is_refused(source, saved):
         (np.complex64([1 + 1j]), np.complex64([1 + 1.0001j]), False),
     ],
 )
-def test_another_order_of_computing_is_no_difference(source, saved, halves):
-    fidelity.check(OPEN, case(source), case(saved), (), halves=halves)
+def test_another_order_of_computing_is_no_difference(source, saved, half_precision):
+    fidelity.check(OPEN, case(source), case(saved), (), half_precision=half_precision)
 
 
 def test_random_outputs_are_compared_by_shape():
@@ -67,7 +67,7 @@ def test_the_way_out_names_a_length_only_where_one_is_open():
 
 
 def test_what_is_served_under_another_name_was_asked_too():
-    answers = SourceAnswers((case([1]),)).also_as("s")
+    answers = SourceAnswers((case([1]),)).with_alias("s")
     assert [found.signature for found in answers.cases] == ["serving_default", "s"]
 
 

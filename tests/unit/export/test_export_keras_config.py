@@ -108,7 +108,7 @@ def test_a_configuration_that_is_no_object_is_broken(tmp_path: Path, model: Any)
 
 
 def test_a_configuration_beyond_all_size_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keras_config, "LARGEST_JSON", 10)
+    monkeypatch.setattr(keras_config, "MAX_JSON_BYTES", 10)
     with pytest.raises(BrokenModel, match="too large"):
         read_config(keras_file(tmp_path, model_of(DENSE)))
 

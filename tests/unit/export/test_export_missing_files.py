@@ -63,7 +63,7 @@ def test_the_files_of_the_kind_are_named(in_folder, source, there, other, below)
 
 
 def test_a_few_are_named_the_nearest_first(tmp_path):
-    touch(tmp_path, *(f"model{number}.keras" for number in range(missing_files.LOOKED_AT - 1)), "digits.keras")
+    touch(tmp_path, *(f"model{number}.keras" for number in range(missing_files.MAX_ENTRIES - 1)), "digits.keras")
     found = meant(f"{tmp_path}/model7x.keras")
     assert (found[0], len(found)) == (f"{tmp_path}/model7.keras", 3)
 

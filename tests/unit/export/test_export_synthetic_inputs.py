@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from deployer.export.golden import synthetic_inputs
-from deployer.export.golden.session import Refused
+from deployer.export.golden.session import InputRefused
 from deployer.results.model import Shape, Signature, TensorSpec
 
 
@@ -21,7 +21,7 @@ def taken(feed: synthetic_inputs.Feed) -> dict[str, Any]:
 
 
 def x_of(found: synthetic_inputs.SyntheticSet) -> list[Any]:
-    return [feed["x"] for feed, _ in found.answered]
+    return [feed["x"] for feed, _ in found.answers]
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_shapes_are_as_declared_and_open_ones_modest(shape: Shape, first: tuple[
 def test_a_size_that_is_refused_is_followed_by_another() -> None:
     def wants_28(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         if feed["x"].shape[1:3] != (28, 28):
-            raise Refused("wrong size")
+            raise InputRefused("wrong size")
         return {}
 
     found = x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None, None, 1))), wants_28))
@@ -58,7 +58,7 @@ def test_a_size_that_is_refused_is_followed_by_another() -> None:
 
 
 def lengths(found: synthetic_inputs.SyntheticSet, name: str = "x") -> list[tuple[int, ...]]:
-    return [feed[name].shape for feed, _ in found.answered]
+    return [feed[name].shape for feed, _ in found.answers]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_lengths_of_several_inputs_are_asked_equal_and_apart() -> None:
 def test_lengths_that_belong_together_are_asked_equal_and_noted() -> None:
     def tied(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         if feed["x"].shape != feed["y"].shape:
-            raise Refused("they differ")
+            raise InputRefused("they differ")
         return {}
 
     specs = (TensorSpec("x", "float32", (None, None)), TensorSpec("y", "float32", (None, None)))
@@ -104,7 +104,7 @@ def test_lengths_that_belong_together_are_asked_equal_and_noted() -> None:
 def test_a_second_length_is_looked_for_and_its_lack_noted(takes, second, notes) -> None:  # type: ignore[no-untyped-def]
     def only_some(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         if feed["x"].shape[1] not in takes:
-            raise Refused("length")
+            raise InputRefused("length")
         return {}
 
     found = synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None))), only_some)
@@ -116,7 +116,7 @@ def wants_ranks(**ranks: int) -> Any:
     def run(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         for name, rank in ranks.items():
             if feed[name].ndim != rank:
-                raise Refused(f"{name} has another rank")
+                raise InputRefused(f"{name} has another rank")
         return {}
 
     return run
@@ -129,7 +129,7 @@ def wants_ranks(**ranks: int) -> Any:
 def test_inputs_of_unknown_rank_may_be_scalars_each_by_itself(ranks: dict[str, int], dtype: str) -> None:
     specs = [TensorSpec(name, dtype, None) for name in ranks]
     found = synthetic_inputs.accepted(signature(*specs), wants_ranks(**ranks))
-    for feed, _ in found.answered:
+    for feed, _ in found.answers:
         assert {name: array.ndim for name, array in feed.items()} == ranks
 
 
@@ -147,7 +147,7 @@ def test_choices_of_scalars_are_bounded() -> None:
 def test_values_that_are_refused_become_narrower_and_edges_are_dropped() -> None:
     def looks_up_two_rows(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         if feed["x"].min() < 0 or feed["x"].max() > 1:
-            raise Refused("index out of range")
+            raise InputRefused("index out of range")
         return {}
 
     found = x_of(synthetic_inputs.accepted(signature(TensorSpec("x", "int32", (None, 20))), looks_up_two_rows))
@@ -158,7 +158,7 @@ def test_values_that_are_refused_become_narrower_and_edges_are_dropped() -> None
 def test_a_model_that_takes_one_example_at_a_time_keeps_that() -> None:
     def one_at_a_time(feed: synthetic_inputs.Feed) -> dict[str, Any]:
         if len(feed["x"]) != 1:
-            raise Refused("one at a time")
+            raise InputRefused("one at a time")
         return {}
 
     assert [
@@ -169,19 +169,19 @@ def test_a_model_that_takes_one_example_at_a_time_keeps_that() -> None:
 
 def test_a_model_that_takes_nothing_tells_its_first_reason() -> None:
     def picky(feed: synthetic_inputs.Feed) -> dict[str, Any]:
-        raise Refused(f"no {feed['x'].shape[1]}")
+        raise InputRefused(f"no {feed['x'].shape[1]}")
 
-    with pytest.raises(Refused, match="no 4"):
+    with pytest.raises(InputRefused, match="no 4"):
         synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, None))), picky)
 
 
 def test_inputs_too_large_to_make_up_are_not_made_up() -> None:
-    with pytest.raises(Refused, match="too large"):
+    with pytest.raises(InputRefused, match="too large"):
         synthetic_inputs.accepted(signature(TensorSpec("x", "float32", (None, 5000, 5000))), taken)
 
 
 def test_a_signature_without_inputs_is_asked_once() -> None:
-    assert synthetic_inputs.accepted(signature(), lambda feed: {"y": len(feed)}).answered == [({}, {"y": 0})]
+    assert synthetic_inputs.accepted(signature(), lambda feed: {"y": len(feed)}).answers == [({}, {"y": 0})]
 
 
 def test_bytes_that_are_no_text_only_where_none_come_back_as_text() -> None:

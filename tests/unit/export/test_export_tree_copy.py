@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import BrokenModel
-from deployer.export.saved_models.tree_copy import bring, files_below
+from deployer.export.saved_models.tree_copy import clone_or_copy, files_below
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def source(tmp_path: Path) -> Path:
 
 def test_bytes_are_shared_and_not_copied(source: Path, tmp_path: Path) -> None:
     target = tmp_path / "target" / "saved_model.pb"
-    bring(source, target)
+    clone_or_copy(source, target)
     assert target.read_bytes() == source.read_bytes()
     assert not target.is_symlink()
 
@@ -30,7 +30,7 @@ def test_bytes_are_shared_and_not_copied(source: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "linked"), [("variables.data-00000-of-00001", True), ("variables.index", False)])
 def test_only_what_tensorflow_never_overwrites_is_linked(source: Path, tmp_path: Path, name: str, linked: bool) -> None:
     target = tmp_path / name
-    bring(source, target)
+    clone_or_copy(source, target)
     assert source.stat().st_mode & 0o777 == 0o644
     assert target.samefile(source) == (linked and source.stat().st_nlink == 2)
     assert target.read_bytes() == source.read_bytes()
@@ -39,7 +39,7 @@ def test_only_what_tensorflow_never_overwrites_is_linked(source: Path, tmp_path:
 def test_a_private_file_is_not_linked(source: Path, tmp_path: Path) -> None:
     source.chmod(0o600)
     target = tmp_path / "variables.data-00000-of-00001"
-    bring(source, target)
+    clone_or_copy(source, target)
     assert source.stat().st_nlink == 1
     assert source.stat().st_mode & 0o777 == 0o600
     assert target.read_bytes() == source.read_bytes()
@@ -50,7 +50,7 @@ def test_a_link_inside_is_followed(source: Path, tmp_path: Path) -> None:
     link.parent.mkdir()
     link.symlink_to("../saved_model.pb")
     assert set(files_below(source.parent)) == {source, link}
-    bring(link, tmp_path / "other.txt")
+    clone_or_copy(link, tmp_path / "other.txt")
     assert not (tmp_path / "other.txt").is_symlink()
 
 

@@ -160,9 +160,9 @@ def test_bombs_are_refused_by_ratio_size_and_count(
     with unpacked(archive, tmp_path) as folder:
         assert len(list(folder.iterdir())) == 2
     for limit, value, told in (
-        ("FREE_OF_RATIO", 1 << 20, "times its size"),
-        ("LARGEST", 4 << 20, "unpacks to more than"),
-        ("MOST_ENTRIES", 1, "more than 1 files"),
+        ("RATIO_EXEMPT_BYTES", 1 << 20, "times its size"),
+        ("MAX_UNPACKED_BYTES", 4 << 20, "unpacks to more than"),
+        ("MAX_ENTRIES", 1, "more than 1 files"),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(unpacking, limit, value)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deployer.errors import ExportFailed, SourceNotFound
-from deployer.export.code.user_code import attribute, imported, users_code
+from deployer.export.code.user_code import attribute, imported, user_code
 
 
 def write(folder: Path, name: str, text: str) -> str:
@@ -133,5 +133,5 @@ def test_a_module_without_names_says_so(tmp_path: Path) -> None:
 def test_errors_in_a_call_are_the_users(tmp_path: Path) -> None:
     with imported(write(tmp_path, "train.py", "def make():\n    raise ValueError('no weights')\n")) as module:
         told = r"make\(\) failed: ValueError: no weights\n.*line 2"
-        with pytest.raises(ExportFailed, match=told), users_code("make() failed", tmp_path):
+        with pytest.raises(ExportFailed, match=told), user_code("make() failed", tmp_path):
             module.make()

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf import text_format
 
-from deployer.export.golden.graph_walk import behind
+from deployer.export.golden.graph_walk import walk_signature
 from deployer.savedmodel import graph_defs
 from deployer.savedmodel.messages import message_class
 
@@ -44,13 +44,13 @@ def test_functions_are_called_by_attributes_by_lists_and_by_their_names() -> Non
 
 def test_behind_an_output_is_what_it_hangs_on() -> None:
     graph = meta_graph(CALLS, {"then": "A", "old": "D"})
-    walk = behind(graph, graph.signature_def["serving_default"])
-    assert {node.op for node, _ in walk.found} == {"old", "D"}
+    walk = walk_signature(graph, graph.signature_def["serving_default"])
+    assert {node.op for node, _ in walk.visited} == {"old", "D"}
 
 
 def test_functions_may_be_nested_deeper_than_python_calls() -> None:
     chain = {f"f{place}": f"f{place + 1}" for place in range(DEEP)} | {f"f{DEEP}": "PyFunc"}
     graph = meta_graph('node { name: "by_op" op: "f0" }', chain)
     assert "PyFunc" in {node.op for node in graph_defs.reachable_nodes(graph.graph_def)}
-    walk = behind(graph, graph.signature_def["serving_default"])
-    assert "PyFunc" in {node.op for node, _ in walk.found}
+    walk = walk_signature(graph, graph.signature_def["serving_default"])
+    assert "PyFunc" in {node.op for node, _ in walk.visited}

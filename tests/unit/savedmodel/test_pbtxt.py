@@ -65,6 +65,6 @@ def test_bytes_that_are_no_text_and_text_without_end_are_refused(
     path.write_bytes(b"\xff\xfe\0")
     with pytest.raises(BrokenModel, match="no text"):
         reader.read(tmp_path)
-    monkeypatch.setattr(pbtxt, "LARGEST", 2)
+    monkeypatch.setattr(pbtxt, "MAX_BYTES", 2)
     with pytest.raises(BrokenModel, match="too large for text"):
         reader.read(tmp_path)

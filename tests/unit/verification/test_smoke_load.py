@@ -79,4 +79,4 @@ def test_a_pace_is_measured_without_what_was_refused(world):
     check = smoke.compare_latency((world.client, model), (world.client, model), 1000.0)
     assert check.ok
     assert check.retried == 3
-    assert f"of {smoke.PACE_ROUNDS} rounds left out" in check.detail
+    assert f"of {smoke.LATENCY_ROUNDS} rounds left out" in check.detail
