@@ -18,7 +18,7 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
 from deployer.results.model import Model
 from deployer.rollout.plan import image_change
 from deployer.rollout.workspace import open_workspace
-from deployer.savedmodel.layout import misplaced
+from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store
 from deployer.system.files import chmod_command, first_unreadable
 
@@ -97,7 +97,7 @@ def _store(context: DoctorContext) -> Iterator[Finding]:
         yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
     for newest in _newest(context.store):
         yield from _version(newest)
-    for each in misplaced(root):
+    for each in find_misplaced(root):
         yield Finding("store", "warning", each.reason, each.remedy)
 
 
@@ -200,7 +200,7 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
                 yield Finding("deployments", "error", f"{label} is not running", up)
             elif moved := image_change(images.get(deployment.image_name), deployment):
                 yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
-            for version in store.lacking(deployment.models):
+            for version in store.missing_versions(deployment.models):
                 text = f"{label} serves {version}, which is no longer in {store.root}"
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 

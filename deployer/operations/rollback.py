@@ -19,7 +19,7 @@ from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
-from deployer.store.manifest import FOREIGN, digest_of_files
+from deployer.store.manifest import FOREIGN, compute_digest
 from deployer.store.store import Store
 
 
@@ -115,7 +115,7 @@ def _former_source(store: Store, model: ServedModel) -> str:
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
             stored = store.get(model.name, version)
-            is_damaged = stored.digest == digest and digest_of_files(stored.path) != digest
+            is_damaged = stored.digest == digest and compute_digest(stored.path) != digest
             if is_damaged and stored.source.kind != FOREIGN:
                 return shlex.quote(stored.source.location)
     sources = {each.source.location for each in store.newest_first(model.name)}
@@ -141,7 +141,7 @@ def _check_files(store: Store, model: ServedModel, loaded: Collection[tuple[str,
     for version, digest in zip(model.versions, model.digests, strict=True):
         stored = store.get(model.name, version)
         is_read = (model.name, version) not in loaded
-        if stored.digest != digest or (is_read and digest_of_files(stored.path) != digest):
+        if stored.digest != digest or (is_read and compute_digest(stored.path) != digest):
             raise BrokenModel(
                 f"{model.name}:{version} is not what was deployed then: its files have changed",
             )

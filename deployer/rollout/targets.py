@@ -10,7 +10,7 @@ from pathlib import Path
 from deployer.errors import SourceNotFound, UsageError
 from deployer.results.model import NAME, check_version
 from deployer.savedmodel import reader
-from deployer.savedmodel.layout import is_saved_model, misplaced, no_store
+from deployer.savedmodel.layout import find_misplaced, is_saved_model, misplaced_root
 from deployer.server.version_names import is_number, version_number
 from deployer.store.manifest import FOREIGN
 from deployer.store.store import Store
@@ -90,8 +90,8 @@ def _is_code(name: str) -> bool:
 
 
 def _not_found(target: str, store: Store, forms: str) -> SourceNotFound:
-    misplaced_models = (each for each in misplaced(store.root) if each.name == target)
-    if wrong := no_store(store.root) or next(misplaced_models, None):
+    misplaced_models = (each for each in find_misplaced(store.root) if each.name == target)
+    if wrong := misplaced_root(store.root) or next(misplaced_models, None):
         return SourceNotFound(wrong.reason, hint=wrong.remedy)
     names = ", ".join(store.names()[:10]) or "nothing"
     return SourceNotFound(
