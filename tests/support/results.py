@@ -1,0 +1,83 @@
+"""A sample of every result, for the tests of what is printed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
+from deployer.results.checks import Check, DoctorResult, Finding, Report
+from deployer.results.deployment import Deployment, Endpoints, ServedModel
+from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
+from deployer.results.history import HistoryResult, Outcome, Release
+from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
+from deployer.results.plan import Change, Plan, StartCandidate
+from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
+from deployer.results.traffic import PhaseFigures, TrafficFigures
+from deployer.results.versions import ExportResult, InspectResult, PruneResult, VersionsResult
+
+SIGNATURE = Signature("s", "predict", (TensorSpec("x", "float32", (None, 3)),), (TensorSpec("y", "string", None),))
+MODEL = Model(
+    name="m",
+    version=2**63 - 1,
+    path=Path("models/m/1"),
+    digest="d",
+    info=SavedModelInfo((SIGNATURE,), ("serve",), "2.21.0", None, None, 3 * 2**20),
+    source=Source("keras", "m.keras", None),
+    golden=GoldenSummary(3, "made", ("s/y",), ("t: no examples",)),
+    created="2026-01-01T00:00:00Z",
+)
+SERVED = (ServedModel("m", (1, 2), (("stable", 1),), ("a", "b")), ServedModel("n", (7,)))
+ENDPOINTS = Endpoints("http://127.0.0.1:8501", "127.0.0.1:8500")
+DEPLOYMENT = Deployment(
+    "m", "local", "embedded", "r", "serving", SERVED, ENDPOINTS, 8501, 8500, "d", "now", True, None, Path("run")
+)
+PROOF = Report((Check("status", "m:1", True, "AVAILABLE", 1.5), Check("parity REST", "m:1", False, "off", 2.0, 0.5)))
+PLAN = Plan(Change.CREATE, "m [local]", (StartCandidate("nothing is deployed", ()),))
+CHANGE = SignatureChange("s", "input x", breaking=True, detail="float32[?] is gone")
+APART = OutputDistance("s", "y", None, None, 1, 2, "dtype string, not float32")
+FIGURES = VersionFigures(1, 2**20, "2.21.0", None)
+RELEASE = Release(
+    7, "m", "local", "embedded", "create", SERVED, "me@here", "2026-01-01T00:00:00Z", 1.25, Outcome.FAILED, "why"
+)
+TRAFFIC = TrafficFigures(
+    100.0,
+    30,
+    1,
+    62.4,
+    PhaseFigures(20, 0, 1.0, 2.0),
+    PhaseFigures(9, 1, 1.5, 9.0),
+    PhaseFigures(1, 0, None, None),
+    "cut",
+)
+UP = UpResult("m", "local", "embedded", SERVED, ENDPOINTS, PLAN, PROOF)
+DRY_RUN = UpResult("m", "local", "embedded", SERVED, None, PLAN, None)
+STATUS = DeploymentStatus(DEPLOYMENT, (ModelState("m", 1, "AVAILABLE"),), True, "")
+VERSIONS = VersionsResult((MODEL, MODEL))
+INSPECT = InspectResult(MODEL, ("curl -d '{}'",))
+RESULTS = [
+    PROOF.checks[1],
+    PROOF,
+    Finding("docker engine", "error", "it does not answer", "start it"),
+    DoctorResult((Finding("disk", "ok", "enough"),)),
+    ModelState("m", 1, "END", "no file"),
+    ExportResult(MODEL, True),
+    UP,
+    DRY_RUN,
+    DownResult("m", "local", "embedded", PLAN),
+    STATUS,
+    SmokeResult("m", "local", ENDPOINTS, PROOF),
+    VERSIONS,
+    INSPECT,
+    CHANGE,
+    APART,
+    FIGURES,
+    Numbers(1, (APART,), (), 0.1, 0.2),
+    DiffResult("m", FIGURES, FIGURES, True, (CHANGE,), (APART,), ("s: refused",)),
+    RELEASE,
+    HistoryResult((RELEASE,)),
+    TRAFFIC.during,
+    PruneResult((MODEL,), (MODEL,), True),
+    TRAFFIC,
+    UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
+    TokenResult("alice", "secret", Path("tokens")),
+]

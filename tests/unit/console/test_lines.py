@@ -1,0 +1,70 @@
+"""Errors, notes and progress go to stderr, data to stdout; colour is for terminals."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import started_anew
+from support.results import (
+    PROOF,
+)
+from support.world import MODELS
+
+from deployer import console
+from deployer.errors import PortTaken, VerificationFailed
+
+FAILURE = VerificationFailed("it answered wrong", hint="look at it", log=("first", "last"))
+
+
+def test_an_error_goes_to_stderr_with_log_and_hint(capsys):
+    console.lines.error(FAILURE)
+    assert capsys.readouterr() == ("", "error: it answered wrong\n  | first\n  | last\nhint: look at it\n")
+    console.lines.error(PortTaken("port 1 is taken"))
+    assert capsys.readouterr() == ("", "error: port 1 is taken\n")
+
+
+def test_progress_and_bugs_leave_stdout_alone(capsys):
+    console.lines.progress("exporting")
+    console.lines.bug(Path("report.txt"))
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "exporting" in shown.err
+    assert "report.txt" in shown.err
+
+
+class Terminal:
+    """Standard output and error that pass for a terminal."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def isatty(self) -> bool:
+        return True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@pytest.mark.parametrize(("no_color", "colored"), [(None, True), ("1", False), ("", True)])
+def test_colour_is_for_terminals_of_those_who_want_it(capsys, monkeypatch, no_color, colored):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    if no_color is not None:
+        monkeypatch.setenv("NO_COLOR", no_color)
+    console.reports.show_report(PROOF)
+    assert "\033[" not in capsys.readouterr().out
+    for name in ("stdout", "stderr"):
+        monkeypatch.setattr(f"sys.{name}", Terminal(getattr(sys, name)))
+    console.reports.show_report(PROOF)
+    assert ("\033[" in capsys.readouterr().out) is colored
+
+
+def test_a_file_name_that_the_terminal_cannot_show_is_shown_escaped(tmp_path):
+    store = tmp_path / os.fsdecode(b"m\xc3\xbc\xff")
+    shutil.copytree(MODELS / "half_plus_two" / "1", store / "m" / "1")
+    ended = started_anew("versions", "--models-dir", store.name, cwd=tmp_path, PYTHONIOENCODING="ascii")
+    assert (ended.code, "m\\xfc\\udcff" in ended.out) == (0, True), ended.err
