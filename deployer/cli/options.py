@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
-import typer
+from typer import Argument, Option
 
 from deployer import console
 from deployer.config.fields import Group, doc
@@ -23,14 +23,12 @@ QUIET = Group("quiet", "Output")
 VERBOSE = Group("verbose", "Output")
 
 Deployed = Annotated[
-    str | None, typer.Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
+    str | None, Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
 ]
-Target = Annotated[
-    str | None, typer.Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: what deployer.toml says.")
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Show the plan and do nothing.")]
+Target = Annotated[str | None, Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: what deployer.toml says.")]
+DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and do nothing.")]
 OfModel = Annotated[
-    str | None, typer.Option("--model", metavar="MODEL", help="The model, where the deployment serves several.")
+    str | None, Option("--model", metavar="MODEL", help="The model, where the deployment serves several.")
 ]
 
 
@@ -40,10 +38,10 @@ class Output:
 
     json: bool = doc("print the result as one JSON object", JSON, default=False)
     quiet: bool = doc(
-        "only the result, of a deploy the endpoint, and notes: no progress", QUIET, names="--quiet -q", default=False
+        "print only the result, or the endpoint of a deploy, and notes", QUIET, names="--quiet -q", default=False
     )
     verbose: bool = doc(
-        "list every check that was made, not only one line for each model", VERBOSE, names="--verbose -v", default=False
+        "list every check, not only a line for each model", VERBOSE, names="--verbose -v", default=False
     )
 
     def progress(self, text: str) -> None:

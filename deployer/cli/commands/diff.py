@@ -1,6 +1,6 @@
 """Compare two versions of a model.
 
-Says whether clients of one can go on with the other, and how far their answers are apart; exit 20 if they cannot.
+Reports changes of signatures and differences of answers. Exits with 20 for a change that breaks clients.
 
 deployer diff digits 3 4
 deployer diff digits 3 4 --signatures --json
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Exit, Option
 
 import deployer
 from deployer import console
@@ -21,12 +21,10 @@ from deployer.results.model import check_version
 
 
 def diff(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="A model in the store.")],
-    before: Annotated[str, typer.Argument(metavar="A", help="The version that clients know.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="The version that they would get.")],
-    signatures: Annotated[
-        bool, typer.Option("--signatures", help="Compare signatures alone; run neither version.")
-    ] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="A model in the store.")],
+    before: Annotated[str, Argument(metavar="A", help="The version that clients use.")],
+    after: Annotated[str, Argument(metavar="B", help="The version to compare with it.")],
+    signatures: Annotated[bool, Option("--signatures", help="Compare signatures alone; run neither version.")] = False,
     *,
     settings: Annotated[Settings, STORE],
     output: Annotated[Output, QUIET],
@@ -35,4 +33,4 @@ def diff(
     result = deployer.diff(name, *versions, numbers=not signatures, settings=settings, progress=output.progress)
     output.show(result, console.versions.show_diff)
     if result.breaking:
-        raise typer.Exit(BREAKING)
+        raise Exit(BREAKING)

@@ -1,6 +1,6 @@
 """Check that this machine can deploy.
 
-Each finding comes with its remedy; exit 6 when something stands in the way.
+Prints each finding with its remedy. Exits with 6 for a finding that prevents a deploy.
 
 deployer doctor
 deployer doctor --engine docker --json
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Exit
 
 import deployer
 from deployer import console
@@ -23,4 +23,4 @@ def doctor(settings: Annotated[Settings, PROJECT, ENGINE, STORE], output: Output
     result = deployer.doctor(settings=settings)
     output.show(result, console.deployments.show_doctor)
     if not result.ok:
-        raise typer.Exit(EngineError.exit_code)
+        raise Exit(EngineError.exit_code)

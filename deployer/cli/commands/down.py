@@ -1,6 +1,6 @@
 """Stop and remove a deployment.
 
-All that was made for it is removed; the store stays.
+Removes all that was made for it. The store stays.
 
 deployer down digits
 deployer down --all
@@ -12,6 +12,7 @@ import sys
 from typing import Annotated
 
 import typer
+from typer import Option
 
 import deployer
 from deployer import console
@@ -22,13 +23,11 @@ from deployer.errors import UsageError
 
 def down(
     name: Deployed = None,
-    everything: Annotated[
-        bool, typer.Option("--all", help="Every deployment of the project, in all environments.")
-    ] = False,
+    everything: Annotated[bool, Option("--all", help="Every deployment of the project, in all environments.")] = False,
     all_projects: Annotated[
-        bool, typer.Option("--all-projects", help="With --all: those of all other projects on the engines, too.")
+        bool, Option("--all-projects", help="With --all: also deployments of other projects.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before those of other projects go.")] = False,
+    yes: Annotated[bool, Option("--yes", "-y", help="Do not ask before deployments of other projects go.")] = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
     output: Annotated[Output, QUIET],

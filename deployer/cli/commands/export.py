@@ -1,6 +1,6 @@
 """Export a model as the store's next version.
 
-With it, TensorFlow's own answers are stored: the golden set that a deploy is verified with.
+Stores TensorFlow's own answers with it: the golden set, which verifies a deploy.
 
 deployer export model.keras --name digits
 deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 import deployer
 from deployer import console
@@ -25,7 +25,7 @@ from deployer.rollout.export_options import ExportOptions
 def export(
     source: Annotated[
         str,
-        typer.Argument(
+        Argument(
             help="model.keras, .h5, a SavedModel folder or archive, a graph (.pb, .meta), file.py:name, module:name."
         ),
     ],

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 import deployer
 from deployer import console
@@ -17,8 +17,8 @@ from deployer.config.options import PROJECT, Settings
 
 
 def history(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="The deployment; unset: every one.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Of all environments.")] = False,
+    name: Annotated[str | None, Argument(metavar="NAME", help="The deployment; unset: all.")] = None,
+    everything: Annotated[bool, Option("--all", help="All environments.")] = False,
     *,
     settings: Annotated[Settings, PROJECT],
     output: Output,

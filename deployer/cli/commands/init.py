@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer import console
@@ -16,8 +16,8 @@ from deployer.rollout.next_steps import deploy_command
 
 
 def init(
-    name: Annotated[str, typer.Option(help="The model's name.")] = "my_model",
-    force: Annotated[bool, typer.Option("--force", help="Overwrite a file that is there.")] = False,
+    name: Annotated[str, Option(help="The model's name.")] = "my_model",
+    force: Annotated[bool, Option("--force", help="Overwrite an existing file.")] = False,
     *,
     output: Output,
 ) -> None:

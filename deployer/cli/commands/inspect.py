@@ -1,6 +1,6 @@
 """Show a model's signatures and size.
 
-Signatures with dtypes and shapes, size and TensorFlow's version are read without TensorFlow.
+Reads signatures with dtypes and shapes, the size and TensorFlow's version, without importing TensorFlow.
 
 deployer inspect digits
 deployer inspect digits:2 --json
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 import deployer
 from deployer import console
@@ -21,7 +21,7 @@ from deployer.config.options import STORE, Settings
 
 def inspect(
     target: Annotated[
-        str, typer.Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
+        str, Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
     ],
     settings: Annotated[Settings, STORE],
     output: Output,

@@ -1,8 +1,7 @@
 """Point labels to versions.
 
-Versions are loaded and verified first; one that loses its last label is unloaded, unless no version would be left.
-Requests without version or label go to the highest version that is loaded, whatever its label: a note says so where
-that changes.
+Versions are loaded and verified first. A version that loses its last label is unloaded, unless it is the only one.
+Requests without version or label go to the highest loaded version, whatever its label: a note says when that changes.
 
 deployer label digits canary=7
 deployer label digits stable=7 canary=
@@ -12,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, DryRun, OfModel, Output
@@ -23,9 +22,9 @@ from deployer.results.model import check_version
 
 
 def label(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="The deployment.")],
+    name: Annotated[str, Argument(metavar="NAME", help="The deployment.")],
     labels: Annotated[
-        list[str], typer.Argument(metavar="LABEL=VERSION", help="Points a label to a version; LABEL= takes it away.")
+        list[str], Argument(metavar="LABEL=VERSION", help="Point a label to a version; LABEL= removes it.")
     ],
     model: OfModel = None,
     dry_run: DryRun = False,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer import console
@@ -18,8 +18,8 @@ from deployer.config.options import ENGINE, PROJECT, Settings
 
 def logs(
     name: Deployed = None,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until the server ends.")] = False,
-    tail: Annotated[int | None, typer.Option(min=0, help="Only the last lines.")] = None,
+    follow: Annotated[bool, Option("--follow", "-f", help="Follow the log until the server ends.")] = False,
+    tail: Annotated[int | None, Option(metavar="N", min=0, help="Only the last N lines.")] = None,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE],
     output: Output,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 from deployer.cli.commands.up import up
 from deployer.cli.options import Output, Target
@@ -18,7 +18,7 @@ from deployer.rollout.export_options import ExportOptions
 
 def plan(
     target: Target = None,
-    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
+    exit_code: Annotated[bool, Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     *,
     options: ExportOptions,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON],

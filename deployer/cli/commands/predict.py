@@ -14,12 +14,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer import console
 from deployer.cli import request_text
-from deployer.cli.options import QUIET, Deployed, Output
+from deployer.cli.options import QUIET, Deployed, OfModel, Output
 from deployer.config.models import LABEL
 from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 from deployer.errors import InvalidValue, UsageError
@@ -30,14 +30,14 @@ def predict(
     name: Deployed = None,
     text: Annotated[
         str | None,
-        typer.Option("--input", help="A predict request in JSON; unset: standard input, or the first golden question."),
+        Option("--input", help="A predict request in JSON; unset: standard input, or the first golden question."),
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="A file with the request; - is standard input.")] = None,
-    model: Annotated[str | None, typer.Option(help="Which of several models.")] = None,
-    version: Annotated[str | None, typer.Option("--version", help="Which version; unset: the server's choice.")] = None,
-    label: Annotated[str | None, typer.Option("--label", help="The version that a label points to.")] = None,
+    file: Annotated[Path | None, Option(help="A file with the request; - is standard input.")] = None,
+    model: OfModel = None,
+    version: Annotated[str | None, Option("--version", help="The version; unset: the server's choice.")] = None,
+    label: Annotated[str | None, Option("--label", help="The label of a version.")] = None,
     url: Annotated[
-        str | None, typer.Option(help="Ask the model NAME of another server: its REST address, http://HOST:8501.")
+        str | None, Option(help="REST address of another server, http://HOST:8501; NAME is a model.")
     ] = None,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
@@ -60,9 +60,9 @@ def _version_or_label(version: str | None, label: str | None) -> int | str | Non
     if version is None:
         return label
     if label is not None:
-        raise UsageError("--version and --label both say which version is asked", hint="give one of them")
+        raise UsageError("--version and --label both name a version", hint="give one of them")
     try:
         return check_version(version)
     except InvalidValue as error:
-        error.hint = f"--label {version} asks the version that a label points to" if LABEL.fullmatch(version) else None
+        error.hint = f"--label {version} takes the version of a label" if LABEL.fullmatch(version) else None
         raise

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 import deployer
 from deployer import console
@@ -19,9 +19,9 @@ from deployer.config.options import LOCK, PROJECT, STORE, Settings
 
 
 def prune(
-    name: Annotated[str | None, typer.Argument(metavar="MODEL", help="Unset: every model of the store.")] = None,
-    keep: Annotated[int, typer.Option(metavar="N", help="How many of the newest versions stay in any case.")] = 3,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
+    name: Annotated[str | None, Argument(metavar="MODEL", help="A model; unset: all.")] = None,
+    keep: Annotated[int, Option(metavar="N", help="Number of the newest versions to keep in any case.")] = 3,
+    dry_run: Annotated[bool, Option("--dry-run", help="Show what would be removed, and remove nothing.")] = False,
     *,
     settings: Annotated[Settings, PROJECT, STORE, LOCK],
     output: Output,

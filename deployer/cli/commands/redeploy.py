@@ -1,6 +1,6 @@
 """Serve another version without downtime.
 
-It is verified first and takes the place of the current one; no request fails during the change.
+The version is verified before it replaces the current one. No request fails during the change.
 
 deployer redeploy digits
 deployer redeploy digits --version 7 --keep-previous
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, OfModel, Output
@@ -19,10 +19,10 @@ from deployer.config.options import COMPARISON, CONTAINER, ENGINE, GATE, LOCK, P
 
 def redeploy(
     name: Deployed = None,
-    version: Annotated[int | None, typer.Option(help="The version to serve; unset: the newest in the store.")] = None,
+    version: Annotated[int | None, Option(help="The version to serve; unset: the newest in the store.")] = None,
     model: OfModel = None,
     keep_previous: Annotated[
-        bool, typer.Option("--keep-previous", help="Keep the one that served loaded: `rollback` loads nothing then.")
+        bool, Option("--keep-previous", help="Keep the previous version loaded, for a fast rollback.")
     ] = False,
     dry_run: DryRun = False,
     *,

@@ -1,6 +1,6 @@
 """Print the server's configuration files.
 
-They are those that `up` would give the server now, or one that starts its container without deployer.
+Prints the files that `up` would write now, or one that starts the container without deployer.
 
 deployer render digits
 deployer render --env staging
@@ -13,7 +13,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 import deployer
 from deployer import console
@@ -24,16 +24,14 @@ from deployer.config.options import ADDRESS, PROJECT, STORE, TEMPLATES, Settings
 def render(
     form: Annotated[
         str | None,
-        typer.Argument(
+        Argument(
             metavar="FORM",
             help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script.",
         ),
     ] = None,
-    target: Annotated[
-        str | None, typer.Argument(metavar="NAME[:VERSION]", help="Unset: what deployer.toml says.")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the files into this folder instead of printing them.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite files that are there with another text.")] = False,
+    target: Annotated[str | None, Argument(metavar="NAME[:VERSION]", help="Unset: what deployer.toml says.")] = None,
+    out: Annotated[Path | None, Option(help="Write the files into this folder instead of printing them.")] = None,
+    force: Annotated[bool, Option("--force", help="Overwrite files that have another text.")] = False,
     *,
     settings: Annotated[Settings, PROJECT, STORE, TEMPLATES, ADDRESS],
     output: Annotated[Output, QUIET],

@@ -1,7 +1,7 @@
 """Serve an earlier release again.
 
-It serves the same bytes as then, verified again before they take traffic. Signatures that break clients are no
-reason to refuse here: a note names them, with `--dry-run` too.
+The same files are verified again before they take traffic. Changes of signatures that break clients are not refused: a
+note names them, with `--dry-run` too.
 
 deployer rollback digits
 deployer rollback digits --to 3 --dry-run
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, Output
@@ -20,9 +20,7 @@ from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, Settings
 
 def rollback(
     name: Deployed = None,
-    to: Annotated[
-        int | None, typer.Option(help="Number of a release; unset: the last good one that served others.")
-    ] = None,
+    to: Annotated[int | None, Option(help="Number of a release; unset: the last good one with other versions.")] = None,
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, GATE, LOCK],

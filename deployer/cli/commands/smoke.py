@@ -1,6 +1,6 @@
 """Verify a running deployment.
 
-It is asked what a deploy asks; exit 8 when it does not pass.
+Sends the requests of a deploy's verification. Exits with 8 when a check fails.
 
 deployer smoke digits
 deployer smoke --env staging --json
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Exit
 
 import deployer
 from deployer import console
@@ -23,4 +23,4 @@ def smoke(name: Deployed = None, *, settings: Annotated[Settings, PROJECT, ENGIN
     result = deployer.smoke_test(name, settings=settings)
     output.show(result, console.reports.show_smoke)
     if not result.report.ok:
-        raise typer.Exit(VerificationFailed.exit_code)
+        raise Exit(VerificationFailed.exit_code)

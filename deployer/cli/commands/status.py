@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
 import deployer
 from deployer import console
@@ -20,12 +20,12 @@ from deployer.errors import DeploymentNotFound, NotReady
 
 def status(
     name: Deployed = None,
-    everything: Annotated[bool, typer.Option("--all", help="All environments of the project.")] = False,
+    everything: Annotated[bool, Option("--all", help="All environments of the project.")] = False,
     all_projects: Annotated[
-        bool, typer.Option("--all-projects", help="Everything that the engines have, of any project.")
+        bool, Option("--all-projects", help="All deployments on the engines, of any project.")
     ] = False,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="Exit 7 when one is not serving, 10 when nothing is deployed.")
+        bool, Option("--exit-code", help="Exit 7 when one is not serving, 10 when nothing is deployed.")
     ] = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE],
@@ -37,6 +37,6 @@ def status(
         )
         output.show({"deployments": statuses}, lambda _: console.deployments.show_status(statuses))
     if exit_code and not statuses:
-        raise typer.Exit(DeploymentNotFound.exit_code)
+        raise Exit(DeploymentNotFound.exit_code)
     if exit_code and not all(each.healthy for each in statuses):
-        raise typer.Exit(NotReady.exit_code)
+        raise Exit(NotReady.exit_code)

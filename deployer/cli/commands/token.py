@@ -1,6 +1,6 @@
 """Make or revoke a gateway token.
 
-The bearer token is shown this once, and replaces an earlier one of NAME; `up` brings it to the gateway.
+Prints the bearer token once. It replaces an earlier token of NAME; `up` passes it to the gateway.
 
 deployer token alice
 deployer token alice --revoke
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument, Option
 
 import deployer
 from deployer import console
@@ -19,8 +19,8 @@ from deployer.config.options import Settings
 
 
 def token(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Whose token it is.")],
-    revoke: Annotated[bool, typer.Option("--revoke", help="Take it back.")] = False,
+    name: Annotated[str, Argument(metavar="NAME", help="The name of the token.")],
+    revoke: Annotated[bool, Option("--revoke", help="Revoke the token.")] = False,
     *,
     settings: Settings,
     output: Output,

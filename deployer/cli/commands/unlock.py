@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Option
 
 import deployer
 from deployer import console
@@ -19,7 +19,7 @@ from deployer.config.options import ENGINE, PROJECT, Settings
 def unlock(
     name: Deployed = None,
     force: Annotated[
-        bool, typer.Option("--force", help="Take the lock away; a command of this machine that holds it is ended.")
+        bool, Option("--force", help="Take the lock away, and terminate its owner on this machine.")
     ] = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE],

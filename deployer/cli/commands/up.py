@@ -15,7 +15,7 @@ import shlex
 import sys
 from typing import Annotated
 
-import typer
+from typer import Exit, Option
 
 import deployer
 from deployer import console
@@ -40,10 +40,10 @@ def up(
     target: Target = None,
     dry_run: DryRun = False,
     expect: Annotated[
-        str | None, typer.Option(metavar="DIGEST", help="Do this plan, whose digest `plan` showed, or nothing.")
+        str | None, Option(metavar="DIGEST", help="Execute only the plan with this digest, which `plan` shows.")
     ] = None,
     exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="With --dry-run: exit 20 when there is something to do.")
+        bool, Option("--exit-code", help="With --dry-run: exit 20 when there is something to do.")
     ] = False,
     *,
     options: ExportOptions,
@@ -63,7 +63,7 @@ def up(
     if not (output.quiet or output.json):
         console.deployments.show_next_steps(result)
     if exit_code and result.plan.is_change:
-        raise typer.Exit(PLAN_HAS_CHANGES)
+        raise Exit(PLAN_HAS_CHANGES)
 
 
 def _as_dry_run(arguments: list[str]) -> str:

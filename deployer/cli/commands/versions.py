@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
+from typer import Argument
 
 import deployer
 from deployer import console
@@ -17,7 +17,7 @@ from deployer.config.options import STORE, Settings
 
 
 def versions(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A model; unset: all.")] = None,
+    name: Annotated[str | None, Argument(metavar="NAME", help="A model; unset: all.")] = None,
     *,
     settings: Annotated[Settings, STORE],
     output: Output,
