@@ -1,6 +1,6 @@
-"""Writes the reference, the kinds of source and the JSON schema from the code, so that they cannot say anything else.
+"""Generates the reference, the kinds of source and the JSON schema from the code.
 
-`python docs/generate.py` writes them; with `--check` it writes nothing and exits 1 when they are out of date.
+`python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if they are out of date.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from chapters import commands, configuration, failures, results, schema, server_
 
 HEAD = """# Reference
 
-Written by `make docs` from the code; do not edit.
+Generated from the code by `make docs`; do not edit.
 
-- [Verbs](#verbs)
+- [Commands](#commands)
 - [Exit codes and errors](#exit-codes-and-errors)
 - [deployer.toml](#deployertoml)
 - [Templates](#templates)

@@ -1,4 +1,4 @@
-"""The verbs with their arguments and options, as the command line itself declares them."""
+"""The commands with their arguments and options, as the command line declares them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chapters.markdown import code, first_line, table
 from deployer import cli
 
 
-def verbs() -> dict[str, Any]:
+def commands() -> dict[str, Any]:
     """Every command that `deployer --help` lists, by its name."""
     group: Any = typer.main.get_command(cli.app)
     return {name: command for name, command in group.commands.items() if not command.hidden}
@@ -18,11 +18,11 @@ def verbs() -> dict[str, Any]:
 
 def text() -> str:
     """The chapter."""
-    head = "## Verbs\n\n`deployer VERB --help` says the same. `ps` is another name of `status`.\n"
-    return "\n".join((head, *(_verb(name, command) for name, command in verbs().items())))
+    head = "## Commands\n\n`deployer COMMAND --help` prints the same. `ps` is an alias of `status`.\n"
+    return "\n".join((head, *(_section(name, command) for name, command in commands().items())))
 
 
-def _verb(name: str, command: Any) -> str:
+def _section(name: str, command: Any) -> str:
     context = typer.Context(command, info_name=f"deployer {name}")
     usage = " ".join(("deployer", name, *command.collect_usage_pieces(context)))
     records = filter(None, (parameter.get_help_record(context) for parameter in command.params))

@@ -34,13 +34,14 @@ TYPES = {
 }
 HEAD = """## deployer.toml
 
-`deployer init` writes an annotated one. Paths are meant from the file's folder. Later ones win: the file, its overlay
-`[env.NAME]`, variables, options. `docs/deployer.schema.json` is its JSON schema, for editors.
+`deployer init` writes an annotated file. Paths are relative to its directory. Values are merged in this order, and
+later ones win: the file, its overlay `[env.NAME]`, environment variables, options. `docs/deployer.schema.json` is its
+JSON schema, for editors.
 """
 OVERLAYS = """### [env.NAME]
 
-An overlay: any of the keys on this page except `env`, laid over the rest by `--env NAME` or `DEPLOYER_ENV=NAME`.
-Tables are merged, everything else is replaced. `DEPLOYER_CONFIG` names another file, as `--config` does.
+An overlay has any of the keys above except `env`. `--env NAME` or `DEPLOYER_ENV=NAME` applies it: tables are merged,
+other values are replaced. `DEPLOYER_CONFIG` names another file, as `--config` does.
 """
 
 

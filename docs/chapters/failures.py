@@ -13,10 +13,10 @@ def text() -> str:
     return f"""## Exit codes and errors
 
 {codes}
-An error goes to stderr: what failed and why, the server's last lines where they help, and a hint. With `--json` it is
-an object on stdout: `{{"error": {{"code", "message", "hint", "log"}}}}`; where one engine of several does not answer,
-`status --all` and `down --all` do what they can, and `"deployments"` stands beside it. So do `"notices"`, where the
-command had some for its result. In Python it is an exception of the package, with these in `results` and `notices`:
+A command prints an error to stderr: what failed and why, the last lines of the server's log if they help, and a hint.
+With `--json`, it prints an object to stdout: `{{"error": {{"code", "message", "hint", "log"}}}}`. The object also has
+`"notices"` if the command collected some, and `"deployments"` if `status --all` or `down --all` could not reach one of
+several engines. In Python, an error is an exception of the package with the attributes `notices` and `results`:
 
 ```
 {tree}

@@ -22,7 +22,7 @@ OTHERWISE: dict[str, type | str] = {
     "logs": '`{"lines"}`: a list of strings',
     "predict": "the server's answer as it is",
 }
-"""Commands that print something else than what the operation of their name returns."""
+"""Commands that print something else than the result of the operation of their name."""
 HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model, plan)
 LISTS = {"status": "deployments"}
 PROPERTIES = {
@@ -33,17 +33,17 @@ PROPERTIES = {
 }
 HEAD = """## Results as JSON
 
-Every verb takes `--json` and prints one object on stdout. The functions of the package `deployer` return the same as
+With `--json`, every command prints one object to stdout. The functions of the package `deployer` return the same as
 frozen dataclasses.
 """
 
 
 def text() -> str:
-    """The chapter: which verb prints what, then every object."""
+    """The chapter: what each command prints, then every object."""
     results = {name: OTHERWISE.get(name) or _returned(name) for name in names() if name not in ALIASES}
-    rows = ((code(verb), _printed(verb, result)) for verb, result in results.items())
+    rows = ((code(name), _printed(name, result)) for name, result in results.items())
     kinds = _reached([result for result in results.values() if isinstance(result, type)])
-    return "\n".join((HEAD, table(("Verb", "Prints"), rows), *map(_object, kinds)))
+    return "\n".join((HEAD, table(("Command", "Prints"), rows), *map(_object, kinds)))
 
 
 def _returned(command: str) -> type:
@@ -52,10 +52,10 @@ def _returned(command: str) -> type:
     return cast("type", get_type_hints(operation)["return"])
 
 
-def _printed(verb: str, result: type | str) -> str:
+def _printed(name: str, result: type | str) -> str:
     if isinstance(result, str):
         return result
-    return f'`{{"{LISTS[verb]}"}}`: a list of {_link(result)}' if verb in LISTS else _link(result)
+    return f'`{{"{LISTS[name]}"}}`: a list of {_link(result)}' if name in LISTS else _link(result)
 
 
 def _link(kind: type) -> str:

@@ -12,18 +12,18 @@ from deployer.server.flag_table import OWN_FLAGS as FLAGS_OF_THIS_SERVER
 
 HEAD = """## Server flags
 
-`[server] flags = { file_system_poll_wait_seconds = 5 }` hands flags of `tensorflow_model_server` to the server.
-Before anything starts, these are refused with exit code 3: a flag that does not exist, that the engine cannot honour,
-or that `deployer` sets itself, and a value of another type or out of its range.
+`[server] flags = { file_system_poll_wait_seconds = 5 }` passes flags of `tensorflow_model_server` to the server. Before
+anything starts, `deployer` refuses (exit code 3) an unknown flag, a flag that the engine does not support or that
+`deployer` sets itself, and a value of the wrong type or out of range.
 
-`grpc_max_threads` is 256 unless you set it: the server refuses gRPC calls that find no free thread
-(`RESOURCE_EXHAUSTED: Server Threadpool Exhausted`) instead of queueing them, and its own default is 4 per CPU, one of
-which waits for the next call. Threads are started when calls need them. Set fewer where concurrent calls would take too
-much memory, and more for more than 64 CPUs; clients should ask again what is refused.
+`grpc_max_threads` defaults to 256. The server refuses gRPC calls that find no free thread
+(`RESOURCE_EXHAUSTED: Server Threadpool Exhausted`) instead of queueing them. Its own default is 4 threads per CPU, one
+of which waits for the next call. Threads start on demand. Set a lower value if concurrent calls need too much memory,
+and a higher one for more than 64 CPUs. Clients should retry refused calls.
 """
 TYPES = {int: "integer", float: "number", bool: "boolean", str: "string"}
-OWN_HEAD = """`python -m deployer.server` has a few flags more, which `[server] flags` does not take: what clients may
-ask of the REST port, and how the server starts and stops.
+OWN_HEAD = """`python -m deployer.server` has more flags, which `[server] flags` does not accept: limits of the REST
+port, and how the server starts and stops.
 """
 BY_CORES = {"rest_api_num_threads": "4 per core", "grpc_max_threads": "4 per core", "num_tflite_pools": "1 per core"}
 

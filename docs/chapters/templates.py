@@ -12,10 +12,10 @@ from deployer.config.render import builtin_templates
 
 HEAD = """## Templates
 
-`templates_dir` in `deployer.toml`, or `--templates-dir`, names a folder of your own; a template that is
-missing there comes from deployer. They are Jinja2. A filter quotes a string for the language of the file: `pbtxt` for
-text proto, `yaml` for a Compose file, `sh` for a shell: `{{ model.name | pbtxt }}`. A value that does not exist is an
-error, and what comes out as text proto is parsed with TensorFlow Serving's own messages before a server reads it.
+`templates_dir` in `deployer.toml`, or `--templates-dir`, names a directory with your own Jinja2 templates. `deployer`
+uses its built-in template for each file that is missing there. Filters quote a string for the language of the file:
+`pbtxt` for text protos, `yaml`, `sh` and `haproxy`, as in `{{ model.name | pbtxt }}`. An undefined value is an error.
+Rendered text protos are parsed with TensorFlow Serving's own messages before a server reads them.
 """
 
 
@@ -33,5 +33,5 @@ def _values(path: Path) -> str:
 
 
 def _purpose(path: Path) -> str:
-    """A template says in its first line what it is."""
+    """Return the first line of the template, which says what it renders."""
     return path.read_text().splitlines()[0].strip("{}#- ")
