@@ -111,7 +111,7 @@ def _deployments(engine: Engine, all_projects: bool, progress: Progress) -> tupl
 
 
 def _lost(engine: Engine, options: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
-    """Return the servers whose state directory is lost, each with a note; `options` select of the engine."""
+    """Return the servers whose state directory is lost, each with a note; `options` select the engine."""
     return tuple(
         (lost, f"its state directory is lost: deployer down {cli_name(lost.name, lost.env)}{options} ends the server")
         for lost in engine.inventory.lost(*key)

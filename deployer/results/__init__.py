@@ -1,1 +1,1 @@
-"""Values: what was proven, and what each verb returns. The command line prints these; the Python API hands them out."""
+"""Values that operations return: the command line prints them, and the Python API returns them."""

@@ -236,7 +236,7 @@ class Plan:
 
     @property
     def is_change(self) -> bool:
-        """Whether the plan changes anything; an export does."""
+        """Whether the plan changes anything; exports count."""
         return self.change is not Change.NOTHING or any(isinstance(step, Export) for step in self.steps)
 
     @property

@@ -1,1 +1,1 @@
-"""From what is desired to what serves: targets, plan, gate, reload, history."""
+"""The rollout of a desired state, which the operations share: targets, plan, gate, executor, reload, history."""

@@ -16,7 +16,7 @@ SETTING_HINT = "server.{}_port = 0 in deployer.toml takes any free port"
 
 @contextmanager
 def suggest_free_port(server: Server, hint: str) -> Iterator[None]:
-    """Give the error for a configured port that is taken a hint; `hint` has a place for the protocol."""
+    """Add a hint to the error for a configured port that is taken; `hint` has a place for the protocol."""
     try:
         yield
     except PortTaken as error:

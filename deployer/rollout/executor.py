@@ -237,7 +237,7 @@ def _record_models(step: RecordModels, context: Context, undo: UndoStack) -> Non
 
 
 def _begin_reload(context: Context, undo: UndoStack) -> None:
-    """Push how the reload is undone, before the first of its steps."""
+    """Prepare the undo of the reload, before the first of its steps."""
     if context.reload_undo is None:
         context.progress("reloading the running server")
         context.monitor.switching()

@@ -17,7 +17,7 @@ from deployer.rollout.workspace import Workspace
 
 @contextmanager
 def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
-    """Give an error about a missing version a hint if the store has lost it; `target` may name the model."""
+    """Add a hint to an error about a version that the store has lost; `target` may name the model."""
     try:
         yield
     except ModelNotFound as error:
