@@ -20,7 +20,7 @@ ALLOWED = {
     "autopsy": 0,
     "be told": 0,
     "be had": 1,
-    "beside": 10,
+    "beside": 9,
     "door": 0,
     "floor": 0,
     "for want of": 0,
