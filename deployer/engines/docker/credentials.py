@@ -16,7 +16,6 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 HELPER_SECONDS = 20
 DOCKER_HUB = "https://index.docker.io/v1/"
@@ -41,11 +40,11 @@ def config_file(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(environ.get("DOCKER_CONFIG") or Path("~/.docker").expanduser()) / "config.json"
 
 
-def sanitized_config(raw: object) -> dict[str, Any]:
+def sanitized_config(raw: object) -> dict[str, object]:
     """Return the settings of a `config.json` that have the types which the Docker SDK expects; it fails at others."""
     config = raw if isinstance(raw, Mapping) else {}
     proxies = config.get("proxies")
-    sanitized: dict[str, Any] = {"auths": {}}
+    sanitized: dict[str, object] = {"auths": {}}
     if _is_string_mapping(headers := config.get("HttpHeaders")):
         sanitized["HttpHeaders"] = headers
     if isinstance(proxies, Mapping):
@@ -83,7 +82,7 @@ def for_registry(registry: str, file: Path | None = None) -> Credentials:
     return _from_file(entries, registry, file)
 
 
-def _read(file: Path) -> tuple[dict[str, Any], str]:
+def _read(file: Path) -> tuple[dict[str, object], str]:
     """Return the settings, or none and the problem."""
     try:
         document = json.loads(file.read_text(encoding="utf-8"))
@@ -102,7 +101,7 @@ def _from_helper(helper: str, registry: str, origin: str) -> Credentials:
     try:
         return Credentials(_helper_auth(program, registry))
     except _HelperError as error:
-        verb = "install" if isinstance(error.__cause__, FileNotFoundError) else "mend"
+        verb = "install" if isinstance(error.__cause__, FileNotFoundError) else "repair"
         remedy = f"{verb} {program}, or take it out of {origin}; then {_login_command(registry)}"
         return Credentials(problem=f"{program}, which {origin} names, {error}", remedy=remedy)
 
@@ -154,7 +153,7 @@ def _auth(registry: str, user: str, secret: str) -> dict[str, str]:
     return {"username": user, "password": secret, "serveraddress": registry}
 
 
-def _from_file(entries: Mapping[str, Any], registry: str, file: Path) -> Credentials:
+def _from_file(entries: Mapping[str, object], registry: str, file: Path) -> Credentials:
     """Return the credentials that `docker login` wrote into the file."""
     name = next(
         (
@@ -170,14 +169,16 @@ def _from_file(entries: Mapping[str, Any], registry: str, file: Path) -> Credent
     if token := entry.get("identitytoken") or entry.get("registrytoken"):
         kind = "identitytoken" if entry.get("identitytoken") else "registrytoken"
         return Credentials({kind: str(token), "serveraddress": registry})
-    if not entry.get("auth") and isinstance(entry.get("username"), str):
-        return Credentials(_auth(registry, entry["username"], str(entry.get("password", ""))))
+    if not entry.get("auth") and isinstance(user := entry.get("username"), str):
+        return Credentials(_auth(registry, user, str(entry.get("password", ""))))
     if not entry and isinstance(entries[name], Mapping):
         return Credentials()
+    encoded = entry.get("auth")
     try:
-        user, colon, secret = base64.b64decode(entry["auth"], validate=True).decode().partition(":")
-    except (ValueError, TypeError, KeyError):
-        colon = ""
+        decoded = base64.b64decode(encoded if isinstance(encoded, str) else "", validate=True).decode()
+    except ValueError:
+        decoded = ""
+    user, colon, secret = decoded.partition(":")
     if not colon:
         problem = f"auths.{name} in {file} holds no user and password"
         return Credentials(problem=problem, remedy=f"{_login_command(registry)} writes it again")
@@ -192,7 +193,7 @@ def _login_command(registry: str) -> str:
     return "docker login" if registry == DOCKER_HUB else f"docker login {registry}"
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import docker.errors
@@ -73,25 +74,49 @@ class _PullFailed(Exception):
     """An error that the engine reported during the pull."""
 
 
-def _events(
-    client: DockerClient, image: str, platform: str | None, login: Credentials, seconds: float
-) -> Iterator[dict[str, Any]]:
-    repository, tag = split_reference(image)
+@dataclass(frozen=True)
+class _Event:
+    """A step of the pull; `current` of `total` bytes of the layer are downloaded."""
 
-    def start() -> Any:
-        return client.api.pull(
-            repository, tag=tag, stream=True, decode=True, platform=platform, auth_config=dict(login.auth)
+    layer: str
+    status: str
+    current: int
+    total: int
+    error: str | None
+
+    @classmethod
+    def parse(cls, answer: Mapping[str, Any]) -> _Event:
+        """Return the event from a line of the engine's answer."""
+        detail = answer.get("progressDetail") or {}
+        return cls(
+            layer=str(answer.get("id", "")),
+            status=str(answer.get("status", "")),
+            current=int(detail.get("current") or 0),
+            total=int(detail.get("total") or 0),
+            error=str(answer["error"]) if "error" in answer else None,
         )
 
-    return items_until(Deadline.after(seconds), start)
+
+def _events(
+    client: DockerClient, image: str, platform: str | None, login: Credentials, seconds: float
+) -> Iterator[_Event]:
+    repository, tag = split_reference(image)
+
+    def start() -> Iterable[Mapping[str, Any]]:
+        answers: Iterable[Mapping[str, Any]] = client.api.pull(
+            repository, tag=tag, stream=True, decode=True, platform=platform, auth_config=dict(login.auth)
+        )
+        return answers
+
+    return map(_Event.parse, items_until(Deadline.after(seconds), start))
 
 
-def _report_progress(events: Iterator[dict[str, Any]], image: str, progress: Callable[[str], None]) -> None:
+def _report_progress(events: Iterator[_Event], image: str, progress: Callable[[str], None]) -> None:
     layers: dict[str, tuple[int, int]] = {}
     reported = 0
     for event in events:
-        if "error" in event:
-            raise _PullFailed(str(event["error"]))
+        if event.error is not None:
+            raise _PullFailed(event.error)
         percent = _percent(event, layers)
         if percent >= reported + PROGRESS_STEP:
             reported = percent
@@ -100,13 +125,12 @@ def _report_progress(events: Iterator[dict[str, Any]], image: str, progress: Cal
         progress(f"pulling {image}: {DONE} %")
 
 
-def _percent(event: dict[str, Any], layers: dict[str, tuple[int, int]]) -> int:
+def _percent(event: _Event, layers: dict[str, tuple[int, int]]) -> int:
     """Return the downloaded percentage of the layers that are known so far."""
-    layer, detail = str(event.get("id", "")), event.get("progressDetail") or {}
-    if event.get("status") == "Downloading" and detail.get("total"):
-        layers[layer] = (int(detail.get("current", 0)), int(detail["total"]))
-    elif event.get("status") == "Download complete" and layer in layers:
-        layers[layer] = (layers[layer][1], layers[layer][1])
+    if event.status == "Downloading" and event.total:
+        layers[event.layer] = (event.current, event.total)
+    elif event.status == "Download complete" and event.layer in layers:
+        layers[event.layer] = (layers[event.layer][1], layers[event.layer][1])
     total = sum(size for _, size in layers.values())
     return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
 
