@@ -81,7 +81,7 @@ def standalone(launch: Launch, settings: Docker, models_dir: Path, config_dir: s
     return ContainerSpec(
         name=name,
         network=name,
-        arguments=tuple(arguments(launch)),
+        arguments=tuple(server_arguments(launch)),
         labels=deployment_labels(launch),
         host=launch.host,
         ports=(Port(rest, REST_PORT), Port(grpc, GRPC_PORT)),
@@ -96,7 +96,7 @@ def binds(models_dir: Path, config_dir: str) -> tuple[Bind, ...]:
     return Bind(str(models_dir), MODELS_MOUNT), Bind(config_dir, CONFIG_MOUNT)
 
 
-def arguments(launch: Launch) -> list[str]:
+def server_arguments(launch: Launch) -> list[str]:
     """Return the server's flags as `--name=value`."""
     flags: dict[str, str] = {
         "model_config_file": f"{CONFIG_MOUNT}/{MODEL_CONFIG}",

@@ -110,7 +110,7 @@ class DockerEngine:
         )
         run_dir.write_config(placement.folder, launch.rendered)
         with docker_errors(f"starting {placement.container}"):
-            arguments = sdk_arguments.create_arguments(
+            arguments = sdk_arguments.candidate_arguments(
                 launch, placement, host.settings, host.models_dir.resolve(), self._image()
             )
             container = host.client.containers.create(**arguments)

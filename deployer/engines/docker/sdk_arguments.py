@@ -16,9 +16,9 @@ from deployer.engines.docker.container_spec import (
     ContainerSpec,
     Health,
     Port,
-    arguments,
     binds,
     deployment_labels,
+    server_arguments,
 )
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import LABEL
@@ -69,7 +69,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
     }
 
 
-def create_arguments(
+def candidate_arguments(
     launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image
 ) -> dict[str, object]:
     """Return the SDK's arguments for the container of a candidate."""
@@ -79,7 +79,7 @@ def create_arguments(
     container = ContainerSpec(
         name=placement.container,
         network=placement.network,
-        arguments=tuple(arguments(launch)),
+        arguments=tuple(server_arguments(launch)),
         labels=labels(launch, placement, settings, models_dir, image),
         host=launch.host,
         ports=published,
@@ -87,7 +87,7 @@ def create_arguments(
         # A candidate that ends has failed; the promotion sets the restart policy.
         settings=replace(settings, restart="no"),
     )
-    return {**sdk_arguments(container), **_address(placement)}
+    return {**container_arguments(container), **_address(placement)}
 
 
 def _address(placement: Placement) -> dict[str, object]:
@@ -97,7 +97,7 @@ def _address(placement: Placement) -> dict[str, object]:
     return {"networking_config": {placement.network: EndpointConfig("1.44", ipv4_address=placement.address)}}
 
 
-def sdk_arguments(container: ContainerSpec) -> dict[str, object]:
+def container_arguments(container: ContainerSpec) -> dict[str, object]:
     """Return the SDK's arguments for a container."""
     settings = container.settings
     return {
