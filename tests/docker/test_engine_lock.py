@@ -132,7 +132,7 @@ def test_a_holder_that_lost_its_lock_changes_nothing_more(far, project):
         far.remove(far.inspect().id)
         with pytest.raises(LockHeld, match=r"was lost$"):
             engine.promote(there, 1.0, lambda _: None)
-        with far.hold(0.0), pytest.raises(LockHeld, match=r"meanwhile; it is held by process .* on far"):
+        with far.hold(0.0), pytest.raises(LockHeld, match=r"was lost; it is held by process .* on far"):
             engine.write_config(there, Rendered({}), ())
 
 
