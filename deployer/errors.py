@@ -111,14 +111,14 @@ class UsageError(DeployerError):
 class InvalidValue(UsageError, ValueError):
     """A malformed name, version, port or tensor specification.
 
-    `place` are the keys that lead to it in the configuration.
+    `key_path` are the keys that lead to it in the configuration.
     """
 
     def __init__(
-        self, message: str, *, hint: str | None = None, log: tuple[str, ...] = (), place: tuple[str, ...] = ()
+        self, message: str, *, hint: str | None = None, log: tuple[str, ...] = (), key_path: tuple[str, ...] = ()
     ) -> None:
         super().__init__(message, hint=hint, log=log)
-        self.place = place
+        self.key_path = key_path
 
 
 class EngineConflict(UsageError):

@@ -53,7 +53,7 @@ class Docker(DockerOptions):
     def __post_init__(self) -> None:
         if self.host is not None and not HOST.fullmatch(self.host):
             reason = f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock"
-            raise InvalidValue(reason, place=("host",))
+            raise InvalidValue(reason, key_path=("host",))
         check_image(self.image)
         _check_platform(self.platform)
         check_positive("pull_seconds", self.pull_seconds)
@@ -61,10 +61,10 @@ class Docker(DockerOptions):
         for name, value in self.environment.items():
             _check_variable(name, value)
         if not USER.fullmatch(self.user):
-            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid", place=("user",))
+            raise InvalidValue(f"user {self.user[:20]!r} is not of the form uid or uid:gid", key_path=("user",))
         if self.restart not in get_args(RestartPolicy):
             reason = f"restart: should be one of {', '.join(get_args(RestartPolicy))}, not {self.restart!r}"
-            raise InvalidValue(reason, place=("restart",))
+            raise InvalidValue(reason, key_path=("restart",))
 
     @property
     def memory_bytes(self) -> int | None:
@@ -77,7 +77,7 @@ class Docker(DockerOptions):
         for name in ("memory", "shm_size"):
             check_size(f"docker.{name}", getattr(self, name))
         if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
-            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", place=("gpus",))
+            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", key_path=("gpus",))
         if self.gpus is not None:
             _check_gpu_image(self.image)
 
@@ -90,14 +90,14 @@ def _check_gpu_image(image: str) -> None:
     raise InvalidValue(
         f"gpus is set, and the image {image} computes on the CPU alone",
         hint=f'docker.image = "{match["name"]}:{tag}-gpu" or --image {match["name"]}:{tag}-gpu, or no gpus',
-        place=("image",),
+        key_path=("image",),
     )
 
 
 def _check_variable(name: str, value: str) -> None:
     if not VARIABLE.fullmatch(name) or "\0" in value:
         reason = f"environment variable {name[:40]!r} is no name, or its value none that a process can have"
-        raise InvalidValue(reason, place=("environment", name[:40]))
+        raise InvalidValue(reason, key_path=("environment", name[:40]))
 
 
 def _check_platform(platform: str | None) -> None:
@@ -119,4 +119,4 @@ def _check_platform(platform: str | None) -> None:
         platforms = [f"linux/{name}" for name in ARCHITECTURES]
         matches = difflib.get_close_matches(platform.lower(), platforms, n=1, cutoff=0.6)
         hint = f"did you mean {matches[0]}?" if matches else "linux/amd64, or linux/arm64/v8"
-        raise InvalidValue(f"platform {platform[:40]!r} {fault}", hint=hint, place=("platform",))
+        raise InvalidValue(f"platform {platform[:40]!r} {fault}", hint=hint, key_path=("platform",))

@@ -78,28 +78,28 @@ def option_name(kind: Any, name: str) -> str:
 
 
 @contextmanager
-def at(*place: str) -> Iterator[None]:
-    """Add the key that the block checks to the place of an InvalidValue."""
+def at(*key_path: str) -> Iterator[None]:
+    """Add the key that the block checks to the key_path of an InvalidValue."""
     try:
         yield
     except InvalidValue as error:
-        error.place = (*place, *error.place)
+        error.key_path = (*key_path, *error.key_path)
         raise
 
 
 def check_positive(name: str, value: float) -> None:
     """Raise InvalidValue unless the value is finite and above 0."""
     if not 0 < value < math.inf:
-        raise InvalidValue(f"{name} {value:g} must be above 0 and finite", place=(name,))
+        raise InvalidValue(f"{name} {value:g} must be above 0 and finite", key_path=(name,))
 
 
 def check_whole(name: str, value: int, minimum: int, maximum: int) -> None:
     """Raise InvalidValue unless the value is within the range."""
     if not minimum <= value <= maximum:
-        raise InvalidValue(f"{name} {value} must be an integer from {minimum} to {maximum}", place=(name,))
+        raise InvalidValue(f"{name} {value} must be an integer from {minimum} to {maximum}", key_path=(name,))
 
 
 def check_image(name: str) -> None:
     """Raise InvalidValue for a malformed image name."""
     if not IMAGE.fullmatch(name):
-        raise InvalidValue(f"image {name[:80]!r} is not an image name", place=("image",))
+        raise InvalidValue(f"image {name[:80]!r} is not an image name", key_path=("image",))

@@ -28,7 +28,7 @@ def check_flags(flags: Mapping[str, Value]) -> None:
             _check_value(FLAGS[name], value)
     threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
     if all(flags.get(name) for name in threads):
-        raise InvalidValue("it cannot be set together with the other two", place=(threads[0],), hint="take it out")
+        raise InvalidValue("it cannot be set together with the other two", key_path=(threads[0],), hint="take it out")
 
 
 def is_set_by_deployer(flag: Flag) -> bool:

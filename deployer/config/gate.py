@@ -45,7 +45,7 @@ class Gate(GateOptions):
     def __post_init__(self) -> None:
         for name in ("relative_tolerance", "absolute_tolerance"):
             if not 0 <= (getattr(self, name) or 0) < math.inf:
-                raise InvalidValue(f"{name} must be a finite number and not negative", place=(name,))
+                raise InvalidValue(f"{name} must be a finite number and not negative", key_path=(name,))
         for name in ("ready_seconds", "request_seconds"):
             check_positive(name, getattr(self, name))
         for name in ("max_slowdown", "measure", "max_gap_ms"):
@@ -53,6 +53,6 @@ class Gate(GateOptions):
                 check_positive(name, getattr(self, name))
         if self.measure is not None and self.measure > MAX_RATE:
             reason = f"measure {self.measure:g} is more requests a second than this tool sends: {MAX_RATE:g}"
-            raise InvalidValue(reason, place=("measure",))
+            raise InvalidValue(reason, key_path=("measure",))
         if self.max_failures is not None and self.max_failures < 0:
-            raise InvalidValue(f"max_failures {self.max_failures} must not be negative", place=("max_failures",))
+            raise InvalidValue(f"max_failures {self.max_failures} must not be negative", key_path=("max_failures",))

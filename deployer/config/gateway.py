@@ -61,7 +61,7 @@ class Gateway:
             raise InvalidValue(
                 "certificate and key go together",
                 hint="give both, or neither for one of the tool's",
-                place=(missing,),
+                key_path=(missing,),
             )
         if self.certificate is not None and not self.tls:
-            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", place=("tls",))
+            raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", key_path=("tls",))

@@ -275,16 +275,16 @@ def _build_spec(document: Table, file: str, origins: Mapping[str, str]) -> Spec:
     try:
         return documents.read(Spec, document, strict=True)
     except documents.UnknownKey as error:
-        hint = suggestions.suggest_key(error.place[-1], error.known)
-        raise ConfigError(f"{_location(error.place, file, origins)}{error.reason}", hint=hint) from error
+        hint = suggestions.suggest_key(error.key_path[-1], error.known)
+        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.reason}", hint=hint) from error
     except documents.Mismatch as error:
-        size_hint = sizes.size_hint_at(error.place, document)
-        raise ConfigError(f"{_location(error.place, file, origins)}{error.reason}", hint=size_hint) from error
+        size_hint = sizes.size_hint_at(error.key_path, document)
+        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.reason}", hint=size_hint) from error
     except InvalidValue as error:
-        raise ConfigError(f"{_location(error.place, file, origins)}{error.message}", hint=error.hint) from error
+        raise ConfigError(f"{_location(error.key_path, file, origins)}{error.message}", hint=error.hint) from error
 
 
-def _location(place: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
-    key = ".".join(place)
+def _location(key_path: tuple[str, ...], file: str, origins: Mapping[str, str]) -> str:
+    key = ".".join(key_path)
     origin = origins.get(key, file)
     return f"{origin}: {key}: " if key else f"{origin}: "

@@ -39,9 +39,9 @@ class Server(ServerOptions):
         for name in ("rest_port", "grpc_port"):
             port = getattr(self, name)
             if port is not None and not 0 <= port <= 65535:
-                raise InvalidValue(f"port {port} does not exist: 0 to 65535", place=(name,))
+                raise InvalidValue(f"port {port} does not exist: 0 to 65535", key_path=(name,))
         if self.rest_port and self.rest_port == self.grpc_port:
-            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}", place=("grpc_port",))
+            raise InvalidValue(f"REST and gRPC cannot share port {self.rest_port}", key_path=("grpc_port",))
         with at("flags"):
             check_flags(self.flags)
 
@@ -72,7 +72,7 @@ class Batching:
         if sizes and (list(sizes) != sorted(set(sizes)) or sizes[0] < 1 or sizes[-1] != self.max_batch_size):
             raise InvalidValue(
                 f"allowed_batch_sizes {list(sizes)} must ascend and end with max_batch_size {self.max_batch_size}",
-                place=("allowed_batch_sizes",),
+                key_path=("allowed_batch_sizes",),
             )
 
     @property
@@ -94,16 +94,16 @@ class Monitoring:
         if not METRICS_PATH.fullmatch(self.path):
             raise InvalidValue(
                 f"monitoring path {self.path[:60]!r} must start with '/' and hold letters, digits, '_./-'",
-                place=("path",),
+                key_path=("path",),
             )
         if DOT_OR_EMPTY.fullmatch(self.path):
             raise InvalidValue(
                 f"monitoring path {self.path[:60]!r} must not have segments that are empty, '.' or '..'",
-                place=("path",),
+                key_path=("path",),
             )
         if API_PATH.fullmatch(self.path):
             raise InvalidValue(
                 f"monitoring path {self.path[:60]!r} is one of the REST API: clients of it would get metrics",
                 hint='path = "/monitoring/prometheus/metrics", or another path that does not begin with /v1/',
-                place=("path",),
+                key_path=("path",),
             )

@@ -23,10 +23,10 @@ def check_size(key: str, size: str | None) -> None:
         return
     name = key.rpartition(".")[2]
     if not SIZE.fullmatch(size):
-        raise InvalidValue(f"{name} {size[:20]!r} is not a size", hint=size_hint(key, size), place=(name,))
+        raise InvalidValue(f"{name} {size[:20]!r} is not a size", hint=size_hint(key, size), key_path=(name,))
     if size_in_bytes(size) < size_in_bytes(MIN_SIZES[key]):
         reason = f"{name} {size} means {size_in_bytes(size)} bytes, and the least is {MIN_SIZES[key]}"
-        raise InvalidValue(reason, hint=size_hint(key, size), place=(name,))
+        raise InvalidValue(reason, hint=size_hint(key, size), key_path=(name,))
 
 
 def size_hint(key: str, raw: object) -> str:
@@ -37,11 +37,11 @@ def size_hint(key: str, raw: object) -> str:
     return f'{key} = "{size if is_enough else MIN_SIZES[key]}"'
 
 
-def size_hint_at(place: tuple[str, ...], document: Mapping[str, object]) -> str | None:
+def size_hint_at(key_path: tuple[str, ...], document: Mapping[str, object]) -> str | None:
     """Return the hint for a value of a document that is no string; None where the key is no size."""
-    key = ".".join(place)
-    table = document.get(place[0]) if key in MIN_SIZES else None
-    return size_hint(key, table[place[1]]) if isinstance(table, dict) else None
+    key = ".".join(key_path)
+    table = document.get(key_path[0]) if key in MIN_SIZES else None
+    return size_hint(key, table[key_path[1]]) if isinstance(table, dict) else None
 
 
 def _format_size(match: re.Match[str]) -> str:

@@ -60,7 +60,7 @@ class Spec(TopLevelOptions):
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):
             reason = f"engine: should be one of {', '.join(get_args(EngineName))}, not {self.engine!r}"
-            raise InvalidValue(reason, place=("engine",))
+            raise InvalidValue(reason, key_path=("engine",))
         if self.project is not None:
             with at("project"):
                 check_project(self.project)

@@ -33,19 +33,19 @@ EXPECTED: dict[object, str] = {
 
 
 class Mismatch(TypeError):
-    """A value of the document has the wrong type. `place` is the path of keys that leads to it."""
+    """A value of the document has the wrong type. `key_path` is the path of keys that leads to it."""
 
-    def __init__(self, reason: str, place: KeyPath = ()) -> None:
-        super().__init__(f"{'.'.join(place)}: {reason}" if place else reason)
+    def __init__(self, reason: str, key_path: KeyPath = ()) -> None:
+        super().__init__(f"{'.'.join(key_path)}: {reason}" if key_path else reason)
         self.reason = reason
-        self.place = place
+        self.key_path = key_path
 
 
 class UnknownKey(Mismatch):
-    """The document has an unknown key, the last one of `place`. `known` are the keys of that table."""
+    """The document has an unknown key, the last one of `key_path`. `known` are the keys of that table."""
 
-    def __init__(self, place: KeyPath, known: KeyPath) -> None:
-        super().__init__("there is no such setting", place)
+    def __init__(self, key_path: KeyPath, known: KeyPath) -> None:
+        super().__init__("there is no such setting", key_path)
         self.known = known
 
 
@@ -58,15 +58,15 @@ def read(kind: type[Value], raw: object, *, strict: bool = False) -> Value:
     return cast("Value", _read(kind, raw, strict, ()))
 
 
-def _read(kind: object, raw: object, strict: bool, place: KeyPath) -> object:
+def _read(kind: object, raw: object, strict: bool, key_path: KeyPath) -> object:
     if dataclasses.is_dataclass(kind):
-        return _object(cast("type", kind), raw, strict, place)
+        return _object(cast("type", kind), raw, strict, key_path)
     reader = _READERS.get(get_origin(kind) or kind)
     if reader:
-        return reader(get_args(kind), raw, strict, place)
+        return reader(get_args(kind), raw, strict, key_path)
     if type(raw) is kind:
         return raw
-    raise _mismatch(EXPECTED.get(kind, str(kind)), raw, place)
+    raise _mismatch(EXPECTED.get(kind, str(kind)), raw, key_path)
 
 
 def from_text(kind: object, text: str) -> object:
@@ -95,82 +95,82 @@ def format_value(raw: object) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _mismatch(expected: str, raw: object, place: KeyPath) -> Mismatch:
-    return Mismatch(f"expected {expected}, got {format_value(raw)}", place)
+def _mismatch(expected: str, raw: object, key_path: KeyPath) -> Mismatch:
+    return Mismatch(f"expected {expected}, got {format_value(raw)}", key_path)
 
 
-def _object(kind: type, raw: object, strict: bool, place: KeyPath) -> object:
+def _object(kind: type, raw: object, strict: bool, key_path: KeyPath) -> object:
     if not isinstance(raw, Mapping):
-        raise _mismatch("a table", raw, place)
+        raise _mismatch("a table", raw, key_path)
     fields = field_types(kind)
     unknown = next((key for key in raw if key not in fields), None) if strict else None
     if unknown is not None:
-        raise UnknownKey((*place, str(unknown)), tuple(fields))
-    known = {name: _read(hint, raw[name], strict, (*place, name)) for name, hint in fields.items() if name in raw}
+        raise UnknownKey((*key_path, str(unknown)), tuple(fields))
+    known = {name: _read(hint, raw[name], strict, (*key_path, name)) for name, hint in fields.items() if name in raw}
     try:
         return kind(**known)
     except InvalidValue as error:
-        error.place = (*place, *error.place)
+        error.key_path = (*key_path, *error.key_path)
         raise
     except TypeError as error:
-        raise Mismatch(str(error), place) from error
+        raise Mismatch(str(error), key_path) from error
 
 
-def _tuple(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> tuple[object, ...]:
+def _tuple(kinds: Hints, raw: object, strict: bool, key_path: KeyPath) -> tuple[object, ...]:
     if not isinstance(raw, list):
-        raise _mismatch("a list", raw, place)
+        raise _mismatch("a list", raw, key_path)
     if kinds[-1] is Ellipsis:
-        return tuple(_read(kinds[0], item, strict, place) for item in raw)
+        return tuple(_read(kinds[0], item, strict, key_path) for item in raw)
     if len(raw) != len(kinds):
-        raise _mismatch(f"a list of {len(kinds)}", raw, place)
-    return tuple(_read(kind, item, strict, place) for kind, item in zip(kinds, raw, strict=True))
+        raise _mismatch(f"a list of {len(kinds)}", raw, key_path)
+    return tuple(_read(kind, item, strict, key_path) for kind, item in zip(kinds, raw, strict=True))
 
 
-def _dict(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> dict[object, object]:
+def _dict(kinds: Hints, raw: object, strict: bool, key_path: KeyPath) -> dict[object, object]:
     if not isinstance(raw, Mapping):
-        raise _mismatch("a table", raw, place)
+        raise _mismatch("a table", raw, key_path)
     of_key, of_value = kinds
     return {
-        _read(of_key, key, strict, place): _read(of_value, value, strict, (*place, str(key)))
+        _read(of_key, key, strict, key_path): _read(of_value, value, strict, (*key_path, str(key)))
         for key, value in raw.items()
     }
 
 
-def _union(kinds: Hints, raw: object, strict: bool, place: KeyPath) -> object:
+def _union(kinds: Hints, raw: object, strict: bool, key_path: KeyPath) -> object:
     if raw is None and NoneType in kinds:
         return raw
     others = [kind for kind in kinds if kind is not NoneType]
     if len(others) == 1:
-        return _read(others[0], raw, strict, place)
+        return _read(others[0], raw, strict, key_path)
     if type(raw) in others:
         return raw
-    raise _mismatch(" or ".join(EXPECTED.get(kind, str(kind)) for kind in others), raw, place)
+    raise _mismatch(" or ".join(EXPECTED.get(kind, str(kind)) for kind in others), raw, key_path)
 
 
-def _literal(values: Hints, raw: object, _: bool, place: KeyPath) -> object:
+def _literal(values: Hints, raw: object, _: bool, key_path: KeyPath) -> object:
     if isinstance(raw, str) and raw in values:
         return raw
-    raise _mismatch(f"one of {', '.join(map(str, values))}", raw, place)
+    raise _mismatch(f"one of {', '.join(map(str, values))}", raw, key_path)
 
 
-def _int(_: Hints, raw: object, __: bool, place: KeyPath) -> int:
+def _int(_: Hints, raw: object, __: bool, key_path: KeyPath) -> int:
     if type(raw) is not int:
-        raise _mismatch("an integer", raw, place)
+        raise _mismatch("an integer", raw, key_path)
     if -INT64 <= raw < INT64:
         return raw
-    raise _mismatch("an integer of 64 bits", raw, place)
+    raise _mismatch("an integer of 64 bits", raw, key_path)
 
 
-def _float(_: Hints, raw: object, __: bool, place: KeyPath) -> float:
+def _float(_: Hints, raw: object, __: bool, key_path: KeyPath) -> float:
     if type(raw) is float or (type(raw) is int and -INT64 <= raw < INT64):
         return float(raw)
-    raise _mismatch("a number", raw, place)
+    raise _mismatch("a number", raw, key_path)
 
 
-def _path(_: Hints, raw: object, __: bool, place: KeyPath) -> Path:
+def _path(_: Hints, raw: object, __: bool, key_path: KeyPath) -> Path:
     if isinstance(raw, (str, Path)):
         return Path(raw)
-    raise _mismatch("a path", raw, place)
+    raise _mismatch("a path", raw, key_path)
 
 
 def _is_union(kind: object) -> bool:

@@ -56,7 +56,7 @@ FLAGS = [
 def test_a_value_that_a_flag_cannot_have_is_refused_with_its_key(name, value):
     with pytest.raises(InvalidValue) as refused:
         Server(flags={"enable_model_warmup": False, name: value})
-    assert refused.value.place == ("flags", name)
+    assert refused.value.key_path == ("flags", name)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_what_some_server_honours_is_taken(name, value):
 def test_a_flag_that_does_not_exist_is_refused_with_the_nearest(name, near):
     with pytest.raises(InvalidValue) as refused:
         Server(flags={name: 5})
-    assert (refused.value.hint, refused.value.place) == (f"did you mean {near}?", ("flags", name))
+    assert (refused.value.hint, refused.value.key_path) == (f"did you mean {near}?", ("flags", name))
 
 
 def test_three_flags_for_the_same_threads_are_one_too_many():
@@ -113,7 +113,7 @@ def test_platforms_that_images_have(platform):
 def test_platforms_that_no_image_has(platform):
     with pytest.raises(InvalidValue, match="platform") as refused:
         Docker(platform=platform)
-    assert refused.value.place == ("platform",)
+    assert refused.value.key_path == ("platform",)
     assert "linux/" in (refused.value.hint or "")
 
 
@@ -230,7 +230,7 @@ def test_batching_that_could_never_run_is_refused(wrong):
     (name,) = wrong
     with pytest.raises(InvalidValue, match=f"{name} .* must be an integer from") as refused:
         Batching(**wrong)
-    assert refused.value.place == (name,)
+    assert refused.value.key_path == (name,)
 
 
 @pytest.mark.parametrize("sizes", [(8, 1), (1, 1, 32), (0, 32), (1, 8), (1, 64)])
@@ -246,7 +246,7 @@ def test_batch_sizes_ascend_to_the_largest(sizes):
 def test_a_monitoring_path_that_is_the_apis_or_that_no_client_would_ask_for_is_refused(path):
     with pytest.raises(InvalidValue, match="monitoring path") as refused:
         Monitoring(path=path)
-    assert refused.value.place == ("path",)
+    assert refused.value.key_path == ("path",)
 
 
 def test_a_monitoring_path_may_resemble_the_apis():
