@@ -15,7 +15,7 @@ from deployer import __version__
 from deployer.cli.command import build
 from deployer.errors import exit_codes
 
-HELP = "From a trained TensorFlow model to a proven TensorFlow Serving endpoint."
+HELP = "From a trained TensorFlow model to a verified TensorFlow Serving endpoint."
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 ORDER = (
     "init export up plan redeploy label rollback down unlock status history logs smoke predict versions prune diff "

@@ -39,6 +39,6 @@ def _read_stdin() -> str | None:
     if sys.stdin.isatty():
         return sys.stdin.read()
     if not select.select([sys.stdin], [], [], SECONDS)[0]:
-        raise UsageError(f"standard input said nothing for {SECONDS:g} s", hint=HINT)
+        raise UsageError(f"standard input sent nothing for {SECONDS:g} s", hint=HINT)
     text = sys.stdin.read()
     return text if text.strip() else None

@@ -48,7 +48,7 @@ class Docker(DockerOptions):
     shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
     environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
     user: str = with_default(DockerOptions, "user", "65534:65534")
-    restart: RestartPolicy = doc("what the engine does when the server ends", default="unless-stopped")
+    restart: RestartPolicy = doc("restart policy of the server's container", default="unless-stopped")
 
     def __post_init__(self) -> None:
         if self.host is not None and not HOST.fullmatch(self.host):

@@ -79,7 +79,7 @@ def option_name(kind: Any, name: str) -> str:
 
 @contextmanager
 def at(*key_path: str) -> Iterator[None]:
-    """Add the key that the block checks to the key_path of an InvalidValue."""
+    """Put the key that the block checks in front of the key path of an InvalidValue."""
     try:
         yield
     except InvalidValue as error:

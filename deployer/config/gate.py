@@ -21,10 +21,10 @@ class Gate(GateOptions):
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     relative_tolerance: float | None = doc(
-        "allowed relative distance from the golden answers; unset: per dtype", default=None
+        "allowed relative difference from the golden answers; unset: per dtype", default=None
     )
     absolute_tolerance: float | None = doc(
-        "allowed absolute distance from the golden answers; unset: per dtype", default=None
+        "allowed absolute difference from the golden answers; unset: per dtype", default=None
     )
     ready_seconds: float = doc("how long a server may take until its models are available", default=120.0)
     request_seconds: float = doc(
@@ -34,7 +34,7 @@ class Gate(GateOptions):
         "skip verification, and start no candidate for a change of models. Not recommended",
         default=False,
     )
-    check_memory: bool = doc("refuse a change when there is not memory enough for old and new at once", default=True)
+    check_memory: bool = doc("refuse a change when the memory cannot hold old and new at once", default=True)
 
     @property
     def measure_rate(self) -> float | None:

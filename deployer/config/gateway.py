@@ -33,7 +33,7 @@ class Gateway:
     certificate: Path | None = doc("the certificate with its chain, in PEM", default=None)
     key: Path | None = doc("its private key, in PEM, without a passphrase", default=None)
     tokens: Path | None = doc(
-        "hashes of the bearer tokens that may ask, one a line, as `deployer token` writes them; unset: anybody may",
+        "hashes of the accepted bearer tokens, one a line, as `deployer token` writes them; unset: clients need none",
         default=None,
     )
     max_body: str | None = doc("the largest request, such as 16m; unset: any", default=None)

@@ -153,7 +153,7 @@ def _suggest_environments(env: str, overlays: Mapping[str, object]) -> str:
     if match := suggestions.closest_match(env, overlays):
         return f"did you mean {match}? --env {match}"
     options = " or ".join(f"--env {name}" for name in dict.fromkeys((DEFAULT_ENV, *sorted(overlays))))
-    return f"{options} takes one that there is; [env.{env}] in {CONFIG_FILE} adds this one"
+    return f"{options} is known; [env.{env}] in {CONFIG_FILE} adds this one"
 
 
 def _merge(base: Mapping[str, object], overlay: Mapping[str, object]) -> Table:

@@ -30,9 +30,7 @@ LOCK = Group("lock", "Where")
 def _parse_required_signature(texts: list[str]) -> str | None:
     names = [text for text in texts if "=" not in text]
     if len(names) > 1:
-        raise UsageError(
-            "--signature NAME names one that must be there: give it once", hint="--signature NAME=file.py:f"
-        )
+        raise UsageError("--signature NAME requires one signature: give it once", hint="--signature NAME=file.py:f")
     return names[0] if names else None
 
 
@@ -131,7 +129,7 @@ class TopLevelOptions:
     """The keys at the top of the document that are options."""
 
     project: str | None = doc(
-        "what keeps this folder's deployments apart from others; unset: the name of the folder",
+        "the project that the deployments belong to; unset: the name of the folder",
         PROJECT,
         names="--project -p",
         metavar="NAME",
@@ -140,9 +138,9 @@ class TopLevelOptions:
     )
     engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, metavar="ENGINE", default=None)
     models_dir: Path | None = doc("the store of model versions", STORE, default=None)
-    state_dir: Path | None = doc("the history, and a folder for what each deployment runs with", PROJECT, default=None)
+    state_dir: Path | None = doc("the folder of the history and of each deployment's files", PROJECT, default=None)
     templates_dir: Path | None = doc(
-        "templates of your own; those missing there come from deployer", TEMPLATES, default=None
+        "a folder of your own templates; for the others deployer's are used", TEMPLATES, default=None
     )
 
 

@@ -88,7 +88,7 @@ class Monitoring:
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     enabled: bool = doc("serve metrics", default=True)
-    path: str = doc("their path", default="/monitoring/prometheus/metrics")
+    path: str = doc("path of the metrics", default="/monitoring/prometheus/metrics")
 
     def __post_init__(self) -> None:
         if not METRICS_PATH.fullmatch(self.path):

@@ -29,7 +29,9 @@ def render(
             help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script.",
         ),
     ] = None,
-    target: Annotated[str | None, Argument(metavar="NAME[:VERSION]", help="Unset: what deployer.toml says.")] = None,
+    target: Annotated[
+        str | None, Argument(metavar="NAME[:VERSION]", help="Unset: the models of deployer.toml.")
+    ] = None,
     out: Annotated[Path | None, Option(help="Write the files into this folder instead of printing them.")] = None,
     force: Annotated[bool, Option("--force", help="Overwrite files that have another text.")] = False,
     *,
