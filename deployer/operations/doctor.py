@@ -16,7 +16,7 @@ from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding
 from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
 from deployer.results.model import Model
-from deployer.rollout.plan import image_change
+from deployer.rollout.causes import image_change
 from deployer.rollout.workspace import open_workspace
 from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store

@@ -14,7 +14,7 @@ from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
 from deployer.results.running import DeploymentStatus, ModelState
 from deployer.rollout.addresses import exposure
-from deployer.rollout.plan import image_change
+from deployer.rollout.causes import image_change
 from deployer.rollout.workspace import (
     Progress,
     Workspace,

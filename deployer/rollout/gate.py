@@ -22,8 +22,8 @@ from deployer.rollout.breaking_changes import (
     find_breaking_changes,
 )
 from deployer.rollout.memory import insufficient_memory
-from deployer.rollout.plan import all_loaded
 from deployer.rollout.readiness import attach_server_logs, await_models
+from deployer.rollout.served_models import all_loaded
 from deployer.rollout.workspace import Progress, Workspace
 from deployer.store.manifest import FOREIGN, find_damage
 

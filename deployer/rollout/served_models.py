@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from deployer.errors import UsageError
 from deployer.results.deployment import ServedModel
 
+Models = tuple[ServedModel, ...]
 STABLE = "stable"
 
 
@@ -71,6 +72,22 @@ def unknown_label(model: ServedModel, label: str) -> UsageError:
 def replace_model(models: Iterable[ServedModel], changed: ServedModel) -> tuple[ServedModel, ...]:
     """Return the models with `changed` in the place of the one that has its name."""
     return tuple(changed if model.name == changed.name else model for model in models)
+
+
+def all_loaded(desired: Models, loaded: Models) -> bool:
+    """Return whether a server has loaded every desired version, so that no candidate is needed to verify them."""
+    # A version that is still to be exported has no digest.
+    exported = all(len(model.digests) == len(model.versions) for model in desired)
+    return exported and version_digests(desired).items() <= version_digests(loaded).items()
+
+
+def version_digests(models: Models) -> dict[tuple[str, int], str]:
+    """Return the digests of versions, as far as they are known, by model and version."""
+    return {
+        (model.name, version): digest
+        for model in models
+        for version, digest in zip(model.versions, model.digests, strict=False)
+    }
 
 
 def _served(model: ServedModel, versions: set[int], labels: Mapping[str, int]) -> ServedModel:

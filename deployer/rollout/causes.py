@@ -1,0 +1,99 @@
+"""Why a change is needed: the first difference between the desired launch and the observed deployment. Pure."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
+from deployer.results.deployment import Deployment, Launch, NamedImage, ServedModel, differing_parts
+from deployer.rollout.served_models import version_digests
+
+Models = tuple[ServedModel, ...]
+FLAGS = "the flags"
+DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
+
+
+def replace_cause(launch: Launch, observed: Deployment) -> str | None:
+    """Return why a running server must be replaced; None if it need not be."""
+    if bool(launch.gateway_digest) is not (observed.gateway is not None):
+        return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
+    if changed := differing_parts(launch.server_digest, observed.server_digest):
+        named = (
+            f"the flags ({default})" if part == FLAGS and (default := _default_flag(launch, observed)) else part
+            for part in changed
+        )
+        return f"changed: {', '.join(named)}"
+    for protocol, desired, current in (
+        ("REST", launch.rest_port, observed.rest_port),
+        ("gRPC", launch.grpc_port, observed.grpc_port),
+    ):
+        if desired and desired != current:
+            return f"{protocol} port {desired} instead of {current}"
+    return image_change(launch.image, observed) or _overwritten(launch.models, observed.models)
+
+
+def _default_flag(launch: Launch, observed: Deployment) -> str:
+    """Return the flag that differs if it is one that deployer sets by default; empty otherwise."""
+    flags = dict(launch.flags)
+    for name, value in DEFAULT_FLAGS:
+        others = tuple(flag for flag in launch.flags if flag[0] != name)
+        for before in (others, tuple(sorted((*others, (name, value))))):
+            digest = dataclasses.replace(launch, flags=before).server_digest
+            if FLAGS not in differing_parts(digest, observed.server_digest):
+                return f"{name}={flags[name]}" if name in flags else name
+    return ""
+
+
+def image_change(image: NamedImage | None, observed: Deployment) -> str | None:
+    """Return that the image's name stands for another image than the one that runs; None if it does not."""
+    if image is None or not image.id or observed.image_id in ("", image.id):
+        return None
+    return f"{image.name} is image {_short(image.id)} now, and {_short(observed.image_id)} runs"
+
+
+def _short(image_id: str) -> str:
+    return image_id.removeprefix("sha256:")[:12]
+
+
+def _overwritten(desired: Models, loaded: Models) -> str | None:
+    """Return which version has other files than were loaded: a server never reloads a version that it has."""
+    digests = version_digests(loaded)
+    for (name, version), digest in version_digests(desired).items():
+        if digests.get((name, version), digest) != digest:
+            return f"the files of {name}:{version} are no longer those that were loaded"
+    return None
+
+
+def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
+    """Return why the gateway in front of a running server must be replaced; None if it need not be."""
+    if not launch.gateway_digest or observed.gateway is None:
+        return None
+    if not observed.gateway.running:
+        return "the gateway is not running"
+    if observed.gateway.digest == launch.gateway_digest:
+        return None
+    return "image, certificate, tokens, limits or template of the gateway differ"
+
+
+def reload_cause(before: Models, after: Models) -> str:
+    """Return why a server must reload: its most important difference."""
+    was, will = ({model.name: model for model in models} for models in (before, after))
+    added = (_added(was.get(name), model) for name, model in will.items())
+    gone = (_gone(model, will.get(name)) for name, model in was.items())
+    return next((text for text in (*added, *gone) if text), "the labels differ")
+
+
+def _added(before: ServedModel | None, after: ServedModel) -> str:
+    if before is None:
+        return f"new model {after.name}"
+    new = max((version for version in after.versions if version not in before.versions), default=None)
+    if new is None:
+        return ""
+    return f"{'newer' if new > max(before.versions) else 'older'} version {after.name}:{new}"
+
+
+def _gone(before: ServedModel, after: ServedModel | None) -> str:
+    if after is None:
+        return f"model {before.name} is not served any more"
+    gone = [version for version in before.versions if version not in after.versions]
+    return f"version {before.name}:{gone[0]} is not served any more" if gone else ""
