@@ -39,6 +39,10 @@ class Row:
     unhonoured: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
 
+    def __str__(self) -> str:
+        """Return the id of the row in test names, the same in every process."""
+        return self.name
+
 
 def _kill_process(deployment: Deployment) -> None:
     server = psutil.Process(deployment.pid)
