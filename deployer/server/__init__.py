@@ -1,1 +1,1 @@
-"""The embedded model server: its own program, which speaks TensorFlow Serving's API with its flags."""
+"""The embedded model server: a separate program with TensorFlow Serving's API and flags."""

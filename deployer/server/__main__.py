@@ -1,6 +1,6 @@
 """The program: `python -m deployer.server --port=8500 --rest_api_port=8501 --model_config_file=...`.
 
-What can be refused is refused before TensorFlow is imported, which takes seconds.
+Flags and configuration files are checked before TensorFlow is imported, which takes seconds.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 def main(arguments: list[str]) -> int:
-    """Run the server until it is told to stop, and return the exit code."""
+    """Run the server until a signal stops it, and return the exit code."""
     try:
         options = flags.parse(arguments)
     except UsageError as error:
@@ -47,7 +47,7 @@ def _print_version() -> int:
 
 
 def _tensorflow_version() -> str:
-    """As the installed package says: importing TensorFlow takes seconds. The build without GPUs has its own name."""
+    """Return the version of the installed package, without importing TensorFlow; the CPU build has its own name."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:
@@ -58,7 +58,7 @@ def _tensorflow_version() -> str:
 
 def _serve(options: Options) -> int:
     log.set_up()
-    for name in options.without_effect():
+    for name in options.ignored_flags():
         LOG.warning("--%s is accepted and has no effect in this server: %s", name, FLAGS[name].idle)
     try:
         checks.check(options)
@@ -71,23 +71,23 @@ def _serve(options: Options) -> int:
 
 
 def first_config(options: Options) -> Any:
-    """Return the ModelServerConfig to start with: the file's, or one model from the flags."""
+    """Return the ModelServerConfig to start with: that of the file, or one model from the flags."""
     if options.text("model_config_file"):
         return configs.read_file(options.text("model_config_file"))
     return configs.single(options.text("model_name"), options.text("model_base_path"))
 
 
 def _run(options: Options, message: Any) -> int:
-    """Start and serve; a thread waits for signals, so that no call in flight is interrupted by one."""
+    """Start and serve; a thread receives signals, so that none interrupts a call in flight."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     signals = Signals()
     signals.start()
-    gc.disable()  # imports make much and drop nothing
+    gc.disable()  # imports create many objects and no garbage
     from deployer.server.listeners import PortError
     from deployer.server.serve import Server
 
-    gc.freeze()  # else the first look for garbage, at all of TensorFlow, would keep every request waiting
+    gc.freeze()  # otherwise the first collection would traverse all of TensorFlow and delay every request
     gc.enable()
     server = Server(options)
     try:
@@ -99,7 +99,7 @@ def _run(options: Options, message: Any) -> int:
     while signals.arrived.get() == signal.SIGUSR1:
         try:
             server.promote()
-        except (PortError, OSError) as error:  # noqa: PERF203 - the server goes on without them
+        except (PortError, OSError) as error:  # noqa: PERF203 - the server continues without public ports
             LOG.error("Failed to open the public ports: %s", error)
     LOG.info("Stopping: requests in flight get up to %s s", options.text("drain_seconds"))
     server.stop()
@@ -108,7 +108,7 @@ def _run(options: Options, message: Any) -> int:
 
 
 class Signals:
-    """Waits for signals in a thread and passes them on; before anything is served, a stop is immediate."""
+    """A thread that receives signals and forwards them; a stop before anything is served is immediate."""
 
     def __init__(self) -> None:
         self.serving = False
@@ -116,7 +116,7 @@ class Signals:
         self._thread = threading.Thread(target=self._run, name="signals", daemon=True)
 
     def start(self) -> None:
-        """Begin to wait; the signals must be blocked in every thread."""
+        """Start receiving; the signals must be blocked in every thread."""
         self._thread.start()
 
     def _run(self) -> None:
@@ -129,7 +129,7 @@ class Signals:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process at once: nothing is left to wait for, and TensorFlow's threads would take their time."""
+    """Exit immediately: nothing is left to wait for, and TensorFlow's threads would delay a normal exit."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -1,4 +1,4 @@
-"""What the flags ask for and cannot have, said before TensorFlow is imported.
+"""Check flags for contradictions and unsupported features before TensorFlow is imported.
 
 Source: `model_servers/server.cc`.
 """
@@ -13,14 +13,14 @@ from deployer.server.flags import Options
 from deployer.server.metrics import monitoring
 
 _PORTS = ("port", "rest_api_port", "public_port", "public_rest_api_port")
-_MOST_PORT = 65535
+_MAX_PORT = 65535
 _PARALLELISMS = tuple(f"tensorflow_{what}_parallelism" for what in ("session", "intra_op", "inter_op"))
 
 
 def check(options: Options) -> None:
-    """Refuse flags that contradict each other and files that cannot be read; raises ValueError and ServingError."""
-    for refusal in (*_contradictions(options), *_impossible(options)):
-        raise ValueError(refusal)
+    """Raise ValueError or ServingError for flags that contradict each other and for unreadable files."""
+    for reason in (*_contradictions(options), *_unsupported(options)):
+        raise ValueError(reason)
     batching_config.from_options(options)
     monitoring.path_from_options(options)
     tls.config(options)
@@ -28,8 +28,8 @@ def check(options: Options) -> None:
 
 def _contradictions(options: Options) -> Iterator[str]:
     for name in _PORTS:
-        if not 0 <= options.number(name) <= _MOST_PORT:
-            yield f"--{name}={options.number(name)} is not a port: it must be 0 to {_MOST_PORT}."
+        if not 0 <= options.number(name) <= _MAX_PORT:
+            yield f"--{name}={options.number(name)} is not a port: it must be 0 to {_MAX_PORT}."
     if not options.number("port") and not options.text("grpc_socket_path"):
         yield "At least one of server_options.grpc_port or server_options.grpc_socket_path must be set."
     if options.on("use_alts_credentials") and options.text("ssl_config_file"):
@@ -44,7 +44,7 @@ def _contradictions(options: Options) -> Iterator[str]:
         )
 
 
-def _impossible(options: Options) -> Iterator[str]:
+def _unsupported(options: Options) -> Iterator[str]:
     if options.text("platform_config_file"):
         yield "--platform_config_file asks for what this server cannot do yet; it does not start without it."
     if options.on("use_alts_credentials"):

@@ -1,4 +1,4 @@
-"""ModelServerConfig: text proto to values, with TensorFlow Serving's checks and texts.
+"""Parse ModelServerConfig text protos, with TensorFlow Serving's checks and messages.
 
 Source: `tensorflow_serving/model_servers/server_core.cc`. Needs no TensorFlow.
 """
@@ -22,7 +22,7 @@ _URI = re.compile(r"([a-zA-Z][a-zA-Z0-9.]*)://[^/]*(.*)", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True)
 class ModelConfig:
-    """One model to serve: where its versions are, which are wanted, and what its labels point to."""
+    """One model to serve: base path, version policy and labels."""
 
     name: str
     base_path: str
@@ -33,25 +33,25 @@ class ModelConfig:
 
     @property
     def folder(self) -> str:
-        """The base path without `file://`. TensorFlow leaves out the host behind it, and takes the rest as it is."""
+        """The base path without `file://`. Like TensorFlow, this drops the host and does not decode the rest."""
         uri = _URI.fullmatch(self.base_path)
         return uri[2] if uri else self.base_path
 
 
 def read_file(path: str) -> Any:
-    """Read a ModelServerConfig file; NOT_FOUND or INVALID_ARGUMENT as the server that it stands in for says."""
+    """Read a ModelServerConfig file. Raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
     return text_protos.read(path, model_server_config_pb2.ModelServerConfig())
 
 
 def single(name: str, base_path: str) -> Any:
-    """Return the ModelServerConfig of one model, which the flags name."""
+    """Return the ModelServerConfig for the one model that the flags name."""
     message = model_server_config_pb2.ModelServerConfig()
     message.model_config_list.config.add(name=name, base_path=base_path, model_platform=TENSORFLOW)
     return message
 
 
 def models(message: Any, served: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]:
-    """Check a ModelServerConfig against what is served now, and return its models by name."""
+    """Check a ModelServerConfig against the models served now, and return its models by name. Raises ServingError."""
     if message.WhichOneof("config") == "custom_model_config":
         raise ServingError(Code.FAILED_PRECONDITION, "ModelServer does not yet support custom model config.")
     listed = message.model_config_list.config
@@ -62,15 +62,15 @@ def models(message: Any, served: Mapping[str, ModelConfig]) -> dict[str, ModelCo
 
 
 def _check_names(names: Iterable[str]) -> None:
-    seen: set[str] = set()
+    names_seen: set[str] = set()
     for name in names:
-        if name in seen:
+        if name in names_seen:
             raise invalid(f"Illegal to list model {name} multiple times in config list")
-        seen.add(name)
+        names_seen.add(name)
 
 
 def _check_base_path(config: Any) -> None:
-    """Refuse also what TensorFlow Serving waits for without end: a file system that the program does not have."""
+    """Reject base paths, also file systems that are not available, for which TensorFlow Serving would wait forever."""
     uri = _URI.fullmatch(config.base_path)
     if not config.base_path.startswith("/") and not uri:
         raise invalid(
@@ -82,11 +82,11 @@ def _check_base_path(config: Any) -> None:
         )
 
 
-def _model(config: Any, before: ModelConfig | None) -> ModelConfig:
+def _model(config: Any, previous: ModelConfig | None) -> ModelConfig:
     platform = _platform(config)
-    if before is not None and before.platform != platform:
+    if previous is not None and previous.platform != platform:
         raise invalid(
-            f"Illegal to change a model's platform. For model {config.name} platform was {before.platform} "
+            f"Illegal to change a model's platform. For model {config.name} platform was {previous.platform} "
             f"and new platform requested is {platform}"
         )
     if platform != TENSORFLOW:

@@ -1,4 +1,4 @@
-"""The server's heart: the config in force, its labels, and the way from a request to a loaded version.
+"""The server core: the active config, its labels, and the lookup of a loaded version for a request.
 
 Source: `tensorflow_serving/model_servers/server_core.cc`.
 """
@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from deployer.server import config as configs
 from deployer.server.config import ModelConfig
 from deployer.server.log import LOG
-from deployer.server.manager import Closable, Held, LoadRules, Manager
+from deployer.server.manager import Closable, Harness, LoadSettings, Manager
 from deployer.server.monitor import StateMonitor, VersionState, Waiter
 from deployer.server.source import Source
 from deployer.server.status import Code, ServingError, invalid, not_found
@@ -20,33 +20,33 @@ from deployer.server.status import Code, ServingError, invalid, not_found
 S = TypeVar("S", bound=Closable)
 
 
-class Use(Generic[S]):
-    """A version held for the time of a `with` block. A class, because every request passes here."""
+class ServableHandle(Generic[S]):
+    """A version in use for the duration of a `with` block."""
 
-    __slots__ = ("_held", "_manager")
+    __slots__ = ("_harness", "_manager")
 
-    def __init__(self, manager: Manager[S], held: Held[S]) -> None:
+    def __init__(self, manager: Manager[S], harness: Harness[S]) -> None:
         self._manager = manager
-        self._held = held
+        self._harness = harness
 
     def __enter__(self) -> tuple[int, S]:
-        """Return number and content; a version that is held is loaded."""
-        return self._held.version, self._held.loaded()
+        """Return version number and servable; a version in use is loaded."""
+        return self._harness.version, self._harness.loaded()
 
     def __exit__(self, *_: object) -> None:
-        self._manager.release(self._held)
+        self._manager.release(self._harness)
 
 
 class Core(Generic[S]):
-    """Holds the models in service; every request and every reload goes through it.
+    """The models in service; every request and every reload goes through it.
 
-    `load` takes a model's name and the path of a version's folder; it raises ServingError.
+    `load` takes a model's name and the path of a version directory, and raises ServingError.
     """
 
     def __init__(
         self,
         load: Callable[[str, str], S],
-        rules: LoadRules,
+        rules: LoadSettings,
         poll_seconds: float = 1,
         labels_for_unavailable: bool = False,
     ) -> None:
@@ -59,20 +59,20 @@ class Core(Generic[S]):
         self._reloading = threading.Lock()
 
     def start(self, message: Any) -> None:
-        """Begin to serve a ModelServerConfig; returns when every model has loaded, raises when one cannot."""
+        """Serve a ModelServerConfig and return when every model has loaded. Raises ServingError if one cannot."""
         self._manager.start()
         self._source.start()
         self._reload(message, "servable")
         self._manager.end_first_load()
 
     def stop(self) -> None:
-        """Stop to look, to decide and to wait; loaded versions stay usable."""
+        """Stop polling, deciding and waiting; loaded versions stay usable."""
         self._source.stop()
         self._manager.stop()
         self._monitor.stop()
 
     def reload(self, message: Any) -> None:
-        """Put another ModelServerConfig in force; returns when every new model serves, raises when one cannot."""
+        """Apply another ModelServerConfig and return when every new model serves. Raises ServingError if one cannot."""
         self._reload(message, "model")
 
     def _reload(self, message: Any, noun: str) -> None:
@@ -98,9 +98,9 @@ class Core(Generic[S]):
         return {model.name: dict(model.labels) for model in models.values() if model.labels}
 
     def _check_label(self, name: str, label: str, version: int) -> None:
-        """A label must point to a version that serves, unless it is new (or unmoved) and the flag allows that."""
-        before = self._labels.get(name, {}).get(label, version)
-        allowed = self._labels_for_unavailable and before == version
+        """Require that a label points to a version that serves; the flag exempts new and unchanged labels."""
+        previous = self._labels.get(name, {}).get(label, version)
+        allowed = self._labels_for_unavailable and previous == version
         if not allowed and not self._monitor.available(name, version):
             raise ServingError(
                 Code.FAILED_PRECONDITION,
@@ -108,16 +108,16 @@ class Core(Generic[S]):
                 "which is not currently available for inference",
             )
 
-    def use(self, name: str, version: int | None = None, label: str | None = None) -> Use[S]:
-        """Hold a loaded version for the time of a request; the highest where nothing is named."""
+    def servable_handle(self, name: str, version: int | None = None, label: str | None = None) -> ServableHandle[S]:
+        """Return a handle for a loaded version: the given one, the label's, or the highest. Raises ServingError."""
         if label is not None:
             version = self._labels.get(name, {}).get(label)
             if version is None:
                 raise invalid(f"Unrecognized servable version label: {label}")
-        return Use(self._manager, self._manager.acquire(name, version))
+        return ServableHandle(self._manager, self._manager.acquire(name, version))
 
     def status(self, name: str, version: int | None = None) -> list[VersionState]:
-        """Return what is known of a model's versions, or of one of them."""
+        """Return the states of a model's versions, or of one of them. Raises ServingError."""
         states = self._monitor.versions(name)
         if not states:
             raise not_found(f"Could not find any versions of model {name}")
@@ -133,15 +133,15 @@ def _raise_failures(waiter: Waiter, noun: str) -> None:
     failed = waiter.failures()
     if not failed:
         return
-    told = "".join(
+    failures = "".join(
         f"{{{{name: {name} version: {state.version}}}{f' due to error: {state.error}' if state.error else ''}}}, "
         for name, state in failed
     )
-    raise ServingError(Code.UNKNOWN, f"{len(failed)} {noun}(s) did not become available: {{{told}}}")
+    raise ServingError(Code.UNKNOWN, f"{len(failed)} {noun}(s) did not become available: {{{failures}}}")
 
 
 class ConfigPoll:
-    """Reads the config file again and again and hands it to the core (`--model_config_file_poll_wait_seconds`)."""
+    """A thread that polls the config file and reloads it (`--model_config_file_poll_wait_seconds`)."""
 
     def __init__(self, core: Core[Any], path: str, seconds: int) -> None:
         self._core = core
@@ -151,19 +151,19 @@ class ConfigPoll:
         self._thread = threading.Thread(target=self._run, name="config-poll", daemon=True)
 
     def start(self) -> None:
-        """Begin to poll, if an interval is set."""
+        """Start polling if an interval is set."""
         if self._path and self._seconds > 0:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; returns at once."""
+        """Stop the thread; returns immediately."""
         self._stopped.set()
 
     def _run(self) -> None:
         while not self._stopped.wait(self._seconds):
-            self._look()
+            self._poll_once()
 
-    def _look(self) -> None:
+    def _poll_once(self) -> None:
         try:
             message = configs.read_file(self._path)
         except ServingError as error:

@@ -1,7 +1,7 @@
-"""Messages that no wheel ships: batching, monitoring and TLS of TensorFlow Serving's config files.
+"""Declare messages that no wheel contains: batching, monitoring and TLS of TensorFlow Serving's config files.
 
-They are declared here, in a pool of their own, so that they cannot clash with generated modules. Needs no TensorFlow.
-Sources: `session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`; unused fields are left out.
+They have a pool of their own, so they cannot clash with generated modules. Needs no TensorFlow. Sources:
+`session_bundle_config.proto`, `monitoring_config.proto`, `ssl_config.proto`; unused fields are omitted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ SSL = "tensorflow.serving.SSLConfig"
 
 @functools.cache
 def message_class(name: str) -> Any:
-    """A message class declared here, by its full name, such as `tensorflow.serving.BatchingParameters`."""
+    """Return a message class declared here by its full name, such as `tensorflow.serving.BatchingParameters`."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
     pool = descriptor_pool.DescriptorPool()

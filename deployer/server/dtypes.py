@@ -1,4 +1,4 @@
-"""TensorFlow's dtypes by number: their names in texts, their numpy twins, and their fields in a TensorProto."""
+"""TensorFlow's dtypes by number, with their names, NumPy dtypes and TensorProto fields."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclasses.dataclass(frozen=True)
 class DType:
-    """One dtype; `field` is the TensorProto field of its values, `numpy` is None where a tensor cannot be fed."""
+    """One dtype; `field` is the TensorProto field of its values, `numpy` is None if it cannot be fed."""
 
     number: int
     name: str
@@ -45,5 +45,5 @@ FLOAT, STRING, BOOL = DTYPES[1], DTYPES[7], DTYPES[10]
 
 
 def by_number(number: int) -> DType:
-    """Return the dtype; one that is not known here has a name and nothing to feed it with."""
+    """Return the dtype; an unknown number gives one that cannot be fed."""
     return DTYPES.get(number) or DType(number, f"dtype {number}", "")

@@ -23,7 +23,7 @@ Classes = list[list[tuple[str | bytes, float]]]
 
 @dataclasses.dataclass(frozen=True)
 class Call:
-    """One classify or regress over serialized examples."""
+    """A classify or regress call on serialized examples."""
 
     model: Model
     signature_name: str
@@ -32,7 +32,7 @@ class Call:
     timeout_ms: int = 0
 
     def signature(self) -> Signature:
-        """Look the signature up; an empty name is the default one."""
+        """Return the signature; an empty name selects the default one. Raises ServingError."""
         name = self.signature_name or DEFAULT_SIGNATURE
         if name not in self.model.signatures:
             raise invalid(f"No signature was found with the name: {name}")
@@ -40,12 +40,12 @@ class Call:
 
 
 def serialized(input_proto: Any) -> list[bytes]:
-    """Return the examples of an Input message, each with the context before it."""
+    """Return the serialized examples of an Input message, each with the context before it."""
     kind = input_proto.WhichOneof("kind")
     if kind == "example_list_with_context":
-        held = input_proto.example_list_with_context
-        context = held.context.SerializeToString()
-        return [context + example.SerializeToString() for example in held.examples]
+        list_with_context = input_proto.example_list_with_context
+        context = list_with_context.context.SerializeToString()
+        return [context + example.SerializeToString() for example in list_with_context.examples]
     return [example.SerializeToString() for example in input_proto.example_list.examples] if kind else []
 
 
@@ -66,7 +66,7 @@ def regress(call: Call) -> list[float]:
 def infer(
     model: Model, tasks: Sequence[Any], examples: Sequence[bytes], options: RunOptions, check_method: bool = False
 ) -> list[Classes | list[float]]:
-    """Return what every task of a MultiInference asks for, all of it by one run."""
+    """Return the result of every task of a MultiInference, computed in a single run."""
     signatures, aliases = check_tasks(model, tasks, check_method)
     answers = _run_together(model, signatures, aliases, _batch(examples), options)
     return [
@@ -81,13 +81,16 @@ def _run_together(
     feeds: dict[str, Array] = {}
     for signature in signatures:
         feeds |= tensors_of(signature, {"inputs": batch})
-    wanted = [
+    tensor_names = [
         [signature.outputs[alias].tensor for alias in each] for signature, each in zip(signatures, aliases, strict=True)
     ]
-    fetches = sorted({tensor for each in wanted for tensor in each})
-    got = dict(zip(fetches, model.run(feeds, fetches, options.timeout_ms, options.alone), strict=True))
+    fetches = sorted({tensor for each in tensor_names for tensor in each})
+    outputs_by_tensor = dict(
+        zip(fetches, model.run(feeds, fetches, options.timeout_ms, options.on_caller_thread), strict=True)
+    )
     return [
-        {alias: got[tensor] for alias, tensor in zip(*pair, strict=True)} for pair in zip(aliases, wanted, strict=True)
+        {alias: outputs_by_tensor[tensor] for alias, tensor in zip(*pair, strict=True)}
+        for pair in zip(aliases, tensor_names, strict=True)
     ]
 
 
@@ -158,10 +161,10 @@ def _check_method(signature: Signature, method: str, noun: str, check: bool) -> 
 
 
 def _check_classes(key: str, array: Array, batch: int) -> None:
-    wanted, label = (STRING.numpy, "DT_STRING") if key == "classes" else (np.dtype(np.float32), "DT_FLOAT")
+    tensor_names, label = (STRING.numpy, "DT_STRING") if key == "classes" else (np.dtype(np.float32), "DT_FLOAT")
     if array.ndim != 2:
         raise invalid(f"Expected Tensor shape: [batch_size num_classes] but got {_shape(array)}")
-    if array.dtype != wanted:
+    if array.dtype != tensor_names:
         raise invalid(f"Expected {key} Tensor of {label}. Got: {_enum(array)}")
     if array.shape[0] != batch:
         raise invalid(f"Expected {key} output batch size of {batch}. Got: {array.shape[0]}")
@@ -202,7 +205,7 @@ def _enum(array: Array) -> str:
 def check_tasks(
     model: Model, tasks: Sequence[Any], check_method: bool = False
 ) -> tuple[list[Signature], list[list[str]]]:
-    """Return the signature and the outputs of every task of a MultiInference; refuses the first that does not fit."""
+    """Return signature and outputs of every task of a MultiInference. Raises ServingError for an invalid task."""
     signatures: dict[str, Signature] = {}
     outputs: list[list[str]] = []
     for task in tasks:

@@ -1,7 +1,7 @@
-"""Every flag as data: TensorFlow Serving's own, and the few that belong to this server alone.
+"""Every flag as data: those of TensorFlow Serving, and those of this server only.
 
-The first table is that of `tensorflow_serving/model_servers/main.cc` with the defaults of `server.h`. The server reads
-its command line by it, and `deployer` checks `[server] flags` by it.
+The first table is that of `tensorflow_serving/model_servers/main.cc` with the defaults of `server.h`. The server parses
+its command line with it, and `deployer` checks `[server] flags` with it.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ Value = str | int | float | bool
 INT32 = (-(2**31), 2**31 - 1)
 INT64 = (-(2**63), 2**63 - 1)
 THREADS = 32_768
-"""More of them than a Linux system starts by default."""
+"""More threads than a Linux system starts by default."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """One flag: `name=default`. The type of the default is the flag's.
+    """One flag: `name=default`. The default determines the type.
 
-    `least` and `most` bound the numbers that work, and `choices` are the texts that do. `least_of_serving` is a higher
-    bound where TensorFlow Serving itself needs more, for the reason `why`. `idle` is the reason why this server accepts
-    the flag without effect. `setting` names what in `deployer.toml` stands for a flag that `deployer` sets by itself.
-    `ungated` is the reason why no deployment can use the flag, although the server honours it. An integer has `bits`.
+    `least` and `most` are the valid range, `choices` the valid texts. `least_of_serving` is a higher minimum that
+    TensorFlow Serving needs, for the reason `why`. `idle` is the reason why this server accepts the flag without
+    effect. `setting` is the key of `deployer.toml` that replaces a flag which `deployer` sets itself. `ungated` is the
+    reason why no deployment can use the flag, although the server supports it. `bits` is the size of an integer.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Flag:
 
     @property
     def honoured(self) -> bool:
-        """Whether the flag does something here."""
+        """Whether the flag has an effect here."""
         return not self.idle
 
 

@@ -1,8 +1,8 @@
-"""Reading the command line by TensorFlow's rules, which are not argparse's.
+"""Parse the command line by TensorFlow's rules, which differ from argparse's.
 
-Source: `tensorflow/core/util/command_line_flags.cc` and `tensorflow_serving/model_servers/main.cc`. A flag is
-`--name=value`; anything unknown, and all from `--` on, is printed and ignored; a bad value of a known flag is an error;
-the last one wins.
+Sources: `tensorflow/core/util/command_line_flags.cc`, `tensorflow_serving/model_servers/main.cc`. A flag is
+`--name=value`; unknown arguments, and all from `--` on, are printed and ignored; an invalid value of a known flag is an
+error; the last value wins.
 """
 
 from __future__ import annotations
@@ -17,44 +17,44 @@ _BOOLEANS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class UsageError(Exception):
-    """A known flag has a value that it cannot take."""
+    """A known flag has an invalid value."""
 
 
 class Options:
-    """The value of every flag, and which of them the command line set."""
+    """The value of every flag, and the names of those that the command line set."""
 
-    def __init__(self, values: Mapping[str, Value], given: frozenset[str], unknown: tuple[str, ...] = ()) -> None:
+    def __init__(self, values: Mapping[str, Value], explicit: frozenset[str], unknown: tuple[str, ...] = ()) -> None:
         self._values = dict(values)
-        self.given = given
+        self.explicit = explicit
         self.unknown = unknown
 
     def text(self, name: str) -> str:
-        """Return a string flag."""
+        """Return the value of a string flag."""
         return str(self._values[name])
 
     def number(self, name: str) -> int:
-        """Return an integer flag."""
+        """Return the value of an integer flag."""
         return int(self._values[name])
 
     def real(self, name: str) -> float:
-        """Return a float flag."""
+        """Return the value of a float flag."""
         return float(self._values[name])
 
     def on(self, name: str) -> bool:
-        """Return a boolean flag."""
+        """Return the value of a boolean flag."""
         return bool(self._values[name])
 
-    def without_effect(self) -> list[str]:
-        """Name the flags that were set to something else than their default and mean nothing here."""
+    def ignored_flags(self) -> list[str]:
+        """Return the flags that were set to another value than their default and have no effect here."""
         return sorted(
-            name for name in self.given if not FLAGS[name].honoured and self._values[name] != FLAGS[name].default
+            name for name in self.explicit if not FLAGS[name].honoured and self._values[name] != FLAGS[name].default
         )
 
 
 def parse(arguments: Sequence[str]) -> Options:
-    """Read the arguments; raises UsageError for `--help` and for a bad value of a known flag."""
+    """Parse the arguments. Raises UsageError for `--help` and for an invalid value of a known flag."""
     values = {flag.name: flag.default for flag in FLAGS.values()}
-    given: set[str] = set()
+    explicit: set[str] = set()
     unknown: list[str] = []
     for index, argument in enumerate(arguments):
         if argument == "--":
@@ -66,18 +66,18 @@ def parse(arguments: Sequence[str]) -> Options:
             unknown.append(argument)
             continue
         values[name] = _read(flag, value)
-        given.add(name)
+        explicit.add(name)
     if unknown[:1] == ["--help"]:
         raise UsageError("--help")
-    return Options(values, frozenset(given), tuple(unknown))
+    return Options(values, frozenset(explicit), tuple(unknown))
 
 
 def usage(program: str) -> str:
-    """Return the text that is printed for an unknown flag and for a bad value."""
+    """Return the text that is printed for unknown flags and invalid values."""
     lines = [f"usage: {program}", "Flags:"]
     for flag in FLAGS.values():
-        shown = f'"{flag.default}"' if isinstance(flag.default, str) else str(flag.default).lower()
-        lines.append(f"\t--{flag.name}={shown}\t{type(flag.default).__name__}\t{flag.meaning}")
+        text = f'"{flag.default}"' if isinstance(flag.default, str) else str(flag.default).lower()
+        lines.append(f"\t--{flag.name}={text}\t{type(flag.default).__name__}\t{flag.meaning}")
     return "\n".join(lines)
 
 
@@ -100,8 +100,8 @@ def _read(flag: Flag, value: str | None) -> Value:
 def _boolean(flag: Flag, value: str | None) -> bool:
     if value is None:
         return True
-    if (found := _BOOLEANS.get(value.lower())) is not None:
-        return found
+    if (boolean := _BOOLEANS.get(value.lower())) is not None:
+        return boolean
     raise UsageError(f"Couldn't interpret value {value} for flag {flag.name}.")
 
 

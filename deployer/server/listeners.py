@@ -1,4 +1,4 @@
-"""The ports: gRPC and REST on a pair of addresses, a second pair on demand, and closing them with a drain."""
+"""The ports: gRPC and REST on a private address, a public pair on demand, and draining."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from typing import Any
 
 import grpc
 
-from deployer.server.grpc.limit import Limited, Workers
-from deployer.server.http.passing import take
+from deployer.server.grpc.limit import LimitedHandlers, WorkerPool
 from deployer.server.http.server import BACKLOG, HttpServer
+from deployer.server.http.socket_handover import take_over_socket
 from deployer.server.log import LOG
 
-ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - TensorFlow Serving listens there unless told otherwise
+ALL_INTERFACES = "0.0.0.0"  # noqa: S104 - TensorFlow Serving's default
 _UNLIMITED = -1
 
 
 class PortError(Exception):
-    """gRPC cannot listen where it should."""
+    """gRPC cannot listen on an address."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Address:
-    """Where to listen: one host, a gRPC port and a REST port (0 is none), and perhaps a UNIX socket for gRPC."""
+    """Where to listen: host, gRPC port and REST port (0 is none), and an optional UNIX socket for gRPC."""
 
     host: str
     port: int
@@ -34,25 +34,25 @@ class Address:
 
 
 @dataclasses.dataclass(frozen=True)
-class GrpcRules:
-    """How a gRPC server is run: the most threads that it may have, and services with threads of their own.
+class GrpcOptions:
+    """Options of a gRPC server: thread limit, channel arguments, TLS credentials (None for plain text).
 
-    `credentials` are those of TLS, None is none.
+    `extra_handlers` are services with threads of their own.
     """
 
     threads: int
     options: Sequence[tuple[str, Any]] = ()
     credentials: Any = None
-    unlimited: Sequence[Any] = ()
+    extra_handlers: Sequence[Any] = ()
 
 
-def grpc_server(handlers: Sequence[Any], address: Address, rules: GrpcRules) -> grpc.Server:
-    """Return a gRPC server that listens and is not yet started; raises PortError."""
-    unlimited = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
-    workers = Workers(rules.threads)
-    server = grpc.server(workers, options=[*unlimited, *rules.options])
-    server.add_generic_rpc_handlers([*rules.unlimited, Limited(handlers, workers)])
-    targets = [f"{_bracketed(address.host or ALL_INTERFACES)}:{address.port}"] if address.port else []
+def grpc_server(handlers: Sequence[Any], address: Address, rules: GrpcOptions) -> grpc.Server:
+    """Return a gRPC server that listens and is not started yet. Raises PortError."""
+    extra_handlers = [("grpc.max_receive_message_length", _UNLIMITED), ("grpc.max_send_message_length", _UNLIMITED)]
+    workers = WorkerPool(rules.threads)
+    server = grpc.server(workers, options=[*extra_handlers, *rules.options])
+    server.add_generic_rpc_handlers([*rules.extra_handlers, LimitedHandlers(handlers, workers)])
+    targets = [f"{_format_host(address.host or ALL_INTERFACES)}:{address.port}"] if address.port else []
     targets += [f"unix:{address.grpc_socket}"] if address.grpc_socket else []
     for target in targets:
         try:
@@ -70,24 +70,24 @@ def _add_port(server: grpc.Server, target: str, credentials: Any) -> int:
     return int(server.add_secure_port(target, credentials))
 
 
-def _bracketed(host: str) -> str:
+def _format_host(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
 def rest_socket(host: str, port: int, reuse_port: bool) -> socket.socket:
-    """Return a listening TCP socket, that of a server before this one where it offers its own; raises OSError.
+    """Return a listening TCP socket, the one of a previous server if that offers it. Raises OSError.
 
-    An empty host is every interface, IPv6 and IPv4.
+    An empty host means every interface, IPv6 and IPv4.
     """
     if not host and socket.has_dualstack_ipv6():
         try:
-            return _bound(socket.AF_INET6, "::", port, reuse_port)
+            return _bind(socket.AF_INET6, "::", port, reuse_port)
         except OSError:
             LOG.info("IPv6 cannot be had on port %d; trying IPv4", port)
-    return _bound(socket.AF_INET6 if ":" in host else socket.AF_INET, host or ALL_INTERFACES, port, reuse_port)
+    return _bind(socket.AF_INET6 if ":" in host else socket.AF_INET, host or ALL_INTERFACES, port, reuse_port)
 
 
-def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket:
+def _bind(family: int, host: str, port: int, reuse_port: bool) -> socket.socket:
     bound = socket.socket(family, socket.SOCK_STREAM)
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,7 +96,7 @@ def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, host != "::")
         bound.bind((host, port))
-        if reuse_port and (passed := take(bound)) is not None:
+        if reuse_port and (passed := take_over_socket(bound)) is not None:
             bound.close()
             return passed
         bound.listen(BACKLOG)
@@ -107,13 +107,13 @@ def _bound(family: int, host: str, port: int, reuse_port: bool) -> socket.socket
 
 
 class Listeners:
-    """Every port of the process: the private pair at once, the public pair when it is told to."""
+    """Every port of the process: the private pair at the start, the public pair on demand."""
 
     def __init__(
         self,
         handlers: Sequence[Any],
         rest: HttpServer,
-        rules: GrpcRules,
+        rules: GrpcOptions,
         drain_seconds: float,
     ) -> None:
         self._handlers = handlers
@@ -123,7 +123,7 @@ class Listeners:
         self._rest = rest
 
     def open_private(self, address: Address, reuse_port: bool) -> None:
-        """Open the first pair; a REST port that is taken is logged, and gRPC goes on alone. Raises PortError."""
+        """Open the private pair; a REST port in use is logged and leaves gRPC alone. Raises PortError."""
         self._open_grpc(address)
         LOG.info("Running gRPC ModelServer at %s:%d ...", address.host or ALL_INTERFACES, address.port)
         if not address.rest_port:
@@ -140,7 +140,7 @@ class Listeners:
         LOG.info("Exporting HTTP/REST API at:%s ...", shown)
 
     def open_public(self, address: Address) -> None:
-        """Open the second pair beside whoever listens there already; raises PortError or OSError."""
+        """Open the public pair, even if another process listens there. Raises PortError, OSError."""
         if address.rest_port:
             self._rest.open(rest_socket(address.host, address.rest_port, reuse_port=True))
         if address.port:
@@ -149,7 +149,7 @@ class Listeners:
         LOG.info("Serving on public ports: gRPC %s:%d, REST %s:%d", host, address.port, host, address.rest_port)
 
     def close(self) -> None:
-        """Refuse new requests and let those in flight finish, for `drain_seconds` at most."""
+        """Refuse new requests and wait for those in flight, for `drain_seconds` at most."""
         closing = [
             threading.Thread(target=self._close_grpc, args=(server,), name="grpc-close") for server in self._grpc
         ]

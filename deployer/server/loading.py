@@ -1,4 +1,4 @@
-"""From a version folder to a model that answers: read, put behind batches, measured and warmed up, as the flags say."""
+"""Load a version directory as a model: read, batched, measured and warmed up, according to the flags."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from deployer.server.batching import config as batching_config
 from deployer.server.batching.model import Batching
 from deployer.server.flags import Options
 from deployer.server.log import LOG
-from deployer.server.metrics.measuring import MeasuredModel, load_counted
+from deployer.server.metrics.measuring import MeasuredModel, count_load
 from deployer.server.metrics.monitoring import Metrics
 from deployer.server.runtime import config_pb2
 from deployer.server.servable import LoadOptions, Model, SavedModel
@@ -19,22 +19,22 @@ from deployer.server.warmup import warm_up
 
 
 class Loader:
-    """Loads versions; may be called from many threads."""
+    """Loads versions; may be called from several threads."""
 
     def __init__(self, options: Options, metrics: Metrics | None) -> None:
         config = batching_config.from_options(options)
         self._batching = None if config is None else Batching(config, metrics)
         self._options = _load_options(options)
-        self._warms_up = options.on("enable_model_warmup")
+        self._has_warmup = options.on("enable_model_warmup")
         self._iterations = options.number("num_request_iterations_for_warmup")
         self._metrics = metrics
 
     def __call__(self, name: str, path: str) -> Model:
-        """Load a version folder; raises ServingError."""
+        """Load a version directory. Raises ServingError."""
         saved = self._read(path)
         try:
             model = self._batching.wrap(saved, path) if self._batching else saved
-            if self._warms_up:
+            if self._has_warmup:
                 self._warm_up(model, path)
         except BaseException:
             saved.close()
@@ -42,14 +42,14 @@ class Loader:
         return MeasuredModel(name, model, self._metrics) if self._metrics else model
 
     def _read(self, path: str) -> SavedModel:
-        with load_counted(path, self._metrics) if self._metrics else contextlib.nullcontext():
+        with count_load(path, self._metrics) if self._metrics else contextlib.nullcontext():
             return servable.load(path, self._options)
 
     def _warm_up(self, model: Model, path: str) -> None:
         start = time.perf_counter()
         records = warm_up(model, path, self._iterations)
         if records and self._metrics:
-            self._metrics.note_warm_up(path, records, time.perf_counter() - start)
+            self._metrics.record_warm_up(path, records, time.perf_counter() - start)
 
 
 def _load_options(options: Options) -> LoadOptions:
@@ -67,7 +67,7 @@ def _load_options(options: Options) -> LoadOptions:
 
 
 def _bfloat16(mixed_precision: str) -> bool:
-    """Whether automatic mixed precision is asked for, of the one kind that there is."""
+    """Return whether automatic mixed precision is requested; bfloat16 is the only kind."""
     if mixed_precision == "bfloat16":
         LOG.info("Running inference with bfloat16 auto mixed precision")
     elif mixed_precision:

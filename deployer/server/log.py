@@ -1,4 +1,4 @@
-"""The server's log: lines on stderr, in the shape of TensorFlow's own."""
+"""The server's log: lines on stderr in TensorFlow's format."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LOG = logging.getLogger("deployer.server")
 
 
 def set_up() -> None:
-    """Send the log to stderr, one line an event, flushed."""
+    """Send the log to stderr, one flushed line per event."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         logging.Formatter("%(asctime)s.%(msecs)03d: %(levelname).1s %(module)s] %(message)s", "%Y-%m-%d %H:%M:%S")

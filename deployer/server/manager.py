@@ -1,7 +1,7 @@
-"""Loading and unloading: a state machine per version, one thread that decides, others that do.
+"""Load and unload versions: a state machine per version, one thread that decides, others that execute.
 
-Sources: `core/aspired_versions_manager.cc`, `core/basic_manager.cc`, `core/loader_harness.cc`. A version that a
-request holds is freed only when the request has let go of it.
+Sources: `core/aspired_versions_manager.cc`, `core/basic_manager.cc`, `core/loader_harness.cc`. A version is freed only
+when no request uses it any more.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from deployer.server.status import Code, ServingError, not_found
 
 
 class Closable(Protocol):
-    """What the manager needs to know of a loaded version."""
+    """The interface of a loaded version for the manager."""
 
     def close(self) -> None:
-        """Free what the version holds."""
+        """Free the version's resources."""
 
 
 S = TypeVar("S", bound=Closable)
 
 
 @dataclasses.dataclass(frozen=True)
-class LoadRules:
-    """How loads are tried; times in seconds."""
+class LoadSettings:
+    """Retries and threads of loads; times in seconds."""
 
     retries: int = 5
     retry_seconds: float = 60.0
@@ -39,199 +39,199 @@ class LoadRules:
 
 
 @dataclasses.dataclass(eq=False)
-class Held(Generic[S]):
-    """One version under management; changed only with the manager's lock held."""
+class Harness(Generic[S]):
+    """One managed version; its fields change only under the manager's lock."""
 
     name: str
     version: int
     path: str
-    wanted: bool = True
+    aspired: bool = True
     state: State = State.START
     servable: S | None = None
     users: int = 0
-    unwanted: threading.Event = dataclasses.field(default_factory=threading.Event)
+    cancelled: threading.Event = dataclasses.field(default_factory=threading.Event)
 
     def __str__(self) -> str:
         return f"{{name: {self.name} version: {self.version}}}"
 
     def loaded(self) -> S:
-        """Return what was loaded; only for one who holds the version."""
+        """Return the servable; only for a caller that has acquired the version."""
         if self.servable is None:
             raise ServingError(Code.UNAVAILABLE, f"{self} is not loaded")
         return self.servable
 
 
 class Manager(Generic[S]):
-    """Brings the versions that are wanted into service and takes the others out, one action per model at a time."""
+    """Loads the aspired versions and unloads the others, one action per model at a time."""
 
-    def __init__(self, load: Callable[[str, str], S], monitor: StateMonitor, rules: LoadRules) -> None:
+    def __init__(self, load: Callable[[str, str], S], monitor: StateMonitor, rules: LoadSettings) -> None:
         self._load_servable = load
         self._monitor = monitor
         self._rules = rules
         self._lock = threading.RLock()
         self._changed = threading.Condition(self._lock)
-        self._held: dict[str, dict[int, Held[S]]] = {}
-        self._serving: dict[str, dict[int, Held[S]]] = {}
+        self._managed: dict[str, dict[int, Harness[S]]] = {}
+        self._serving: dict[str, dict[int, Harness[S]]] = {}
         self._pending: dict[str, dict[int, str]] = {}
-        self._news = False
+        self._has_news = False
         self._stopped = threading.Event()
         self._loaders = ThreadPoolExecutor(4 * (os.cpu_count() or 1), "first-load")
         self._thread = threading.Thread(target=self._run, name="manager", daemon=True)
 
     def start(self) -> None:
-        """Begin to decide."""
+        """Start deciding."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Decide no more; what is loaded stays usable."""
+        """Stop deciding; loaded versions stay usable."""
         self._stopped.set()
         with self._changed:
             self._changed.notify_all()
 
     def end_first_load(self) -> None:
-        """Go over from the many threads of the start to `num_load_threads`."""
+        """Switch from the many threads of the first load to `num_load_threads`."""
         with self._changed:
             first, self._loaders = self._loaders, ThreadPoolExecutor(max(1, self._rules.threads), "load")
         first.shutdown(wait=False)
 
     def aspire(self, name: str, versions: dict[int, str]) -> None:
-        """Take note that exactly these versions (number to path) of a model are wanted."""
+        """Set the aspired versions of a model, as paths by number."""
         with self._changed:
             self._pending[name] = versions
-            self._tell()
+            self._notify()
 
-    def acquire(self, name: str, version: int | None) -> Held[S]:
-        """Hold a serving version, the highest if none is named; the caller must release it."""
+    def acquire(self, name: str, version: int | None) -> Harness[S]:
+        """Return an available version, by default the highest; the caller must release it. Raises ServingError."""
         with self._lock:
             serving = self._serving.get(name)
-            held = serving.get(max(serving) if version is None else version) if serving else None
-            if held is None:
+            harness = serving.get(max(serving) if version is None else version) if serving else None
+            if harness is None:
                 which = f"Latest({name})" if version is None else f"Specific({name}, {version})"
                 raise not_found(f"Servable not found for request: {which}")
-            held.users += 1
-            return held
+            harness.users += 1
+            return harness
 
-    def release(self, held: Held[S]) -> None:
-        """Let go of a version that acquire gave."""
+    def release(self, harness: Harness[S]) -> None:
+        """Release a version that `acquire` returned."""
         with self._lock:
-            held.users -= 1
-            if not held.users and held.state is State.UNLOADING:
+            harness.users -= 1
+            if not harness.users and harness.state is State.UNLOADING:
                 self._changed.notify_all()
 
     def _run(self) -> None:
         with self._changed:
             while not self._stopped.is_set():
-                self._news = False
-                for name in list(self._held):
-                    self._forget(name)
-                self._take_pending()
-                for name in list(self._held):
-                    self._act(name)
-                self._changed.wait_for(lambda: self._news or self._stopped.is_set())
+                self._has_news = False
+                for name in list(self._managed):
+                    self._drop_ended(name)
+                self._apply_pending()
+                for name in list(self._managed):
+                    self._run_actions(name)
+                self._changed.wait_for(lambda: self._has_news or self._stopped.is_set())
 
-    def _tell(self) -> None:
-        self._news = True
+    def _notify(self) -> None:
+        self._has_news = True
         self._changed.notify_all()
 
-    def _comes_back(self, name: str) -> bool:
-        """Tell whether a pending version is still on its way out: then the whole wish waits."""
-        held = self._held.get(name, {})
-        again = [held[version] for version in self._pending[name] if version in held]
-        return any(not entry.wanted and entry.state is not State.AVAILABLE for entry in again)
+    def _is_still_unloading(self, name: str) -> bool:
+        """Return whether an aspired version is still being unloaded; then the whole update waits."""
+        managed = self._managed.get(name, {})
+        returning = [managed[version] for version in self._pending[name] if version in managed]
+        return any(not entry.aspired and entry.state is not State.AVAILABLE for entry in returning)
 
-    def _take_pending(self) -> None:
-        for name in [name for name in self._pending if not self._comes_back(name)]:
+    def _apply_pending(self) -> None:
+        for name in [name for name in self._pending if not self._is_still_unloading(name)]:
             versions = self._pending.pop(name)
-            held = self._held.setdefault(name, {})
-            for version in held.keys() - versions.keys():
-                held[version].wanted = False
-                held[version].unwanted.set()
-            for version in held.keys() & versions.keys():
-                held[version].wanted = True
-                held[version].unwanted.clear()
-            for version in sorted(versions.keys() - held.keys()):
-                held[version] = Held(name, version, versions[version])
-                self._publish(held[version], State.START)
-            self._forget(name)
+            managed = self._managed.setdefault(name, {})
+            for version in managed.keys() - versions.keys():
+                managed[version].aspired = False
+                managed[version].cancelled.set()
+            for version in managed.keys() & versions.keys():
+                managed[version].aspired = True
+                managed[version].cancelled.clear()
+            for version in sorted(versions.keys() - managed.keys()):
+                managed[version] = Harness(name, version, versions[version])
+                self._publish(managed[version], State.START)
+            self._drop_ended(name)
 
-    def _forget(self, name: str) -> None:
-        """Drop versions that are neither wanted nor alive, so that they may come back later."""
-        held = self._held[name]
-        for entry in [entry for entry in held.values() if not entry.wanted]:
+    def _drop_ended(self, name: str) -> None:
+        """Forget versions that are neither aspired nor alive, so that they can be loaded again later."""
+        managed = self._managed[name]
+        for entry in [entry for entry in managed.values() if not entry.aspired]:
             if entry.state is State.START:
                 self._publish(entry, State.END)
             if entry.state is State.END:
-                del held[entry.version]
-        if not held:
-            del self._held[name]
+                del managed[entry.version]
+        if not managed:
+            del self._managed[name]
 
-    def _next(self, name: str) -> tuple[bool, Held[S]] | None:
-        held = self._held[name]
-        if any(entry.state is State.UNLOADING for entry in held.values()):
+    def _next(self, name: str) -> tuple[bool, Harness[S]] | None:
+        managed = self._managed[name]
+        if any(entry.state is State.UNLOADING for entry in managed.values()):
             return None
-        action = next_action(Snapshot(e.version, e.state, e.wanted) for e in held.values())
-        return None if action is None else (action.load, held[action.version])
+        action = next_action(Snapshot(e.version, e.state, e.aspired) for e in managed.values())
+        return None if action is None else (action.load, managed[action.version])
 
-    def _act(self, name: str) -> None:
+    def _run_actions(self, name: str) -> None:
         while (action := self._next(name)) is not None:
-            load, held = action
+            load, harness = action
             if load:
-                self._publish(held, State.LOADING)
-                self._loaders.submit(self._load, held)
+                self._publish(harness, State.LOADING)
+                self._loaders.submit(self._load, harness)
             else:
-                self._take_out_of_service(held)
-                threading.Thread(target=self._unload, args=(held,), name=f"unload {held}", daemon=True).start()
+                self._quiesce(harness)
+                threading.Thread(target=self._unload, args=(harness,), name=f"unload {harness}", daemon=True).start()
 
-    def _take_out_of_service(self, held: Held[S]) -> None:
-        serving = self._serving[held.name]
-        del serving[held.version]
+    def _quiesce(self, harness: Harness[S]) -> None:
+        serving = self._serving[harness.name]
+        del serving[harness.version]
         if not serving:
-            del self._serving[held.name]
-        self._publish(held, State.UNLOADING)
+            del self._serving[harness.name]
+        self._publish(harness, State.UNLOADING)
 
-    def _load(self, held: Held[S]) -> None:
-        LOG.info("Loading servable version %s", held)
+    def _load(self, harness: Harness[S]) -> None:
+        LOG.info("Loading servable version %s", harness)
         try:
-            servable = self._load_with_retries(held)
-        except Exception as raised:  # noqa: BLE001 - whatever a load does, the version must reach its end
+            servable = self._load_with_retries(harness)
+        except Exception as raised:  # noqa: BLE001 - whatever a load raises, the version must reach its end state
             error = raised if isinstance(raised, ServingError) else ServingError(Code.UNKNOWN, repr(raised))
-            LOG.error("Loading servable: %s failed: %s", held, error)
+            LOG.error("Loading servable: %s failed: %s", harness, error)
             with self._changed:
-                self._publish(held, State.END, error)
-                self._tell()
+                self._publish(harness, State.END, error)
+                self._notify()
             return
         with self._changed:
-            held.servable = servable
-            self._serving.setdefault(held.name, {})[held.version] = held
-            self._publish(held, State.AVAILABLE)
-            self._tell()
-        LOG.info("Successfully loaded servable version %s", held)
+            harness.servable = servable
+            self._serving.setdefault(harness.name, {})[harness.version] = harness
+            self._publish(harness, State.AVAILABLE)
+            self._notify()
+        LOG.info("Successfully loaded servable version %s", harness)
 
-    def _load_with_retries(self, held: Held[S]) -> S:
-        for left in range(self._rules.retries, 0, -1):
+    def _load_with_retries(self, harness: Harness[S]) -> S:
+        for retries_left in range(self._rules.retries, 0, -1):
             try:
-                return self._load_servable(held.name, held.path)
-            except ServingError as error:  # noqa: PERF203 - that is what is repeated
-                LOG.warning("Loading servable version %s failed, %d retries left: %s", held, left, error)
-                held.unwanted.wait(max(0.0, self._rules.retry_seconds))
-                if self._gives_up(held):
+                return self._load_servable(harness.name, harness.path)
+            except ServingError as error:  # noqa: PERF203 - the retry loop
+                LOG.warning("Loading servable version %s failed, %d retries left: %s", harness, retries_left, error)
+                harness.cancelled.wait(max(0.0, self._rules.retry_seconds))
+                if self._is_cancelled(harness):
                     raise
-        return self._load_servable(held.name, held.path)
+        return self._load_servable(harness.name, harness.path)
 
-    def _gives_up(self, held: Held[S]) -> bool:
-        return held.unwanted.is_set() or self._stopped.is_set()
+    def _is_cancelled(self, harness: Harness[S]) -> bool:
+        return harness.cancelled.is_set() or self._stopped.is_set()
 
-    def _unload(self, held: Held[S]) -> None:
+    def _unload(self, harness: Harness[S]) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: not held.users)
-            servable, held.servable = held.servable, None
+            self._changed.wait_for(lambda: not harness.users)
+            servable, harness.servable = harness.servable, None
         if servable is not None:
             servable.close()
-        LOG.info("Done unloading servable version %s", held)
+        LOG.info("Done unloading servable version %s", harness)
         with self._changed:
-            self._publish(held, State.END)
-            self._tell()
+            self._publish(harness, State.END)
+            self._notify()
 
-    def _publish(self, held: Held[S], state: State, error: ServingError | None = None) -> None:
-        held.state = state
-        self._monitor.publish(held.name, VersionState(held.version, state, error))
+    def _publish(self, harness: Harness[S], state: State, error: ServingError | None = None) -> None:
+        harness.state = state
+        self._monitor.publish(harness.name, VersionState(harness.version, state, error))

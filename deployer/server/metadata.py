@@ -1,4 +1,7 @@
-"""What a model says of itself, for both APIs. Source: `get_model_metadata_impl.cc`."""
+"""Model metadata for both APIs.
+
+Source: `get_model_metadata_impl.cc`.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every version went through: the states that status requests answer, and waiting for them.
+"""The states of all versions: the data of status requests, and waiting for changes.
 
 Source: `core/servable_state_monitor.cc`.
 """
@@ -15,7 +15,7 @@ from deployer.server.status import ServingError
 
 @dataclasses.dataclass(frozen=True)
 class VersionState:
-    """The last known state of one version, and why it ended if it failed."""
+    """The last known state of one version, with the error if it failed."""
 
     version: int
     state: State
@@ -23,25 +23,25 @@ class VersionState:
 
 
 class Waiter:
-    """Collects, for each of some models, the first version that serves or fails after the wait began."""
+    """Collects, for several models, the first version that serves or fails after the wait started."""
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.missing = set(names)
-        self.reached: dict[str, VersionState] = {}
+        self.pending = set(names)
+        self.results: dict[str, VersionState] = {}
 
-    def see(self, name: str, state: VersionState) -> None:
-        """Take note of a change of state."""
-        if name in self.missing and state.state in (State.AVAILABLE, State.END):
-            self.missing.discard(name)
-            self.reached[name] = state
+    def observe(self, name: str, state: VersionState) -> None:
+        """Record a state change."""
+        if name in self.pending and state.state in (State.AVAILABLE, State.END):
+            self.pending.discard(name)
+            self.results[name] = state
 
     def failures(self) -> list[tuple[str, VersionState]]:
-        """Return the models whose first version to come did not serve, by name."""
-        return sorted((name, state) for name, state in self.reached.items() if state.state is not State.AVAILABLE)
+        """Return the models whose first version did not serve, by name."""
+        return sorted((name, state) for name, state in self.results.items() if state.state is not State.AVAILABLE)
 
 
 class StateMonitor:
-    """The states of all versions ever managed, newest version first; safe between threads."""
+    """The states of all versions ever managed; thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -50,41 +50,41 @@ class StateMonitor:
         self._stopped = False
 
     def publish(self, name: str, state: VersionState) -> None:
-        """Record a change of state and wake those who wait for it."""
+        """Record a state change and wake the waiting threads."""
         with self._changed:
             self._states.setdefault(name, {})[state.version] = state
             for waiter in self._waiters:
-                waiter.see(name, state)
+                waiter.observe(name, state)
             self._changed.notify_all()
 
     def versions(self, name: str) -> list[VersionState]:
-        """Return all versions of a model that ever were managed, highest number first."""
+        """Return all versions of a model that were ever managed, highest number first."""
         with self._changed:
             states = self._states.get(name, {})
             return [states[version] for version in sorted(states, reverse=True)]
 
     def available(self, name: str, version: int) -> bool:
-        """Tell whether this version serves now."""
+        """Return whether this version serves now."""
         with self._changed:
             state = self._states.get(name, {}).get(version)
             return state is not None and state.state is State.AVAILABLE
 
     def expect(self, names: Iterable[str]) -> Waiter:
-        """Begin to watch for models; call it before the change that brings them."""
+        """Start watching models; call it before the change that loads them."""
         waiter = Waiter(names)
         with self._changed:
             self._waiters.append(waiter)
         return waiter
 
     def wait(self, waiter: Waiter) -> bool:
-        """Wait until every model of the waiter serves or failed; False when the server stops first."""
+        """Wait until every model of the waiter serves or failed; return False if the server stops first."""
         with self._changed:
-            self._changed.wait_for(lambda: self._stopped or not waiter.missing)
+            self._changed.wait_for(lambda: self._stopped or not waiter.pending)
             self._waiters.remove(waiter)
-            return not waiter.missing
+            return not waiter.pending
 
     def stop(self) -> None:
-        """Release everyone who waits."""
+        """Release all waiting threads."""
         with self._changed:
             self._stopped = True
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Which versions are wanted, and which one to load or unload next: pure rules, no clock and no disk.
+"""Decide which versions are aspired, and which one to load or unload next; pure functions without clock and disk.
 
 Sources: `sources/storage_path/file_system_storage_path_source.cc` and `core/availability_preserving_policy.cc`.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 
 class Choice(enum.Enum):
-    """The three ways to choose among the versions on disk."""
+    """The three kinds of version policy."""
 
     LATEST = "latest"
     ALL = "all"
@@ -20,13 +20,13 @@ class Choice(enum.Enum):
 
 @dataclasses.dataclass(frozen=True)
 class VersionPolicy:
-    """`latest` with how many, `all`, or `specific` with which."""
+    """`latest` with a number, `all`, or `specific` with version numbers."""
 
     choice: Choice = Choice.LATEST
     number: int = 1
     versions: frozenset[int] = frozenset()
 
-    def wanted(self, on_disk: Iterable[int]) -> list[int]:
+    def aspired(self, on_disk: Iterable[int]) -> list[int]:
         """Return the versions to serve, highest first."""
         found = sorted(on_disk, reverse=True)
         if self.choice is Choice.LATEST:
@@ -37,7 +37,7 @@ class VersionPolicy:
 
 
 class State(enum.IntEnum):
-    """Life of a version, with the numbers of ModelVersionStatus."""
+    """The states of a version, with the numbers of ModelVersionStatus."""
 
     UNKNOWN = 0
     START = 10
@@ -49,28 +49,28 @@ class State(enum.IntEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """One managed version as the rule sees it."""
+    """A managed version as the policy sees it."""
 
     version: int
     state: State
-    wanted: bool
+    aspired: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Action:
-    """What to do next with one version."""
+    """The next action on a version."""
 
     load: bool
     version: int
 
 
 def next_action(snapshots: Iterable[Snapshot]) -> Action | None:
-    """Keep the model available: unload only what can be spared, then load the highest new version."""
-    held = list(snapshots)
-    spare = sorted(s.version for s in held if s.state is State.AVAILABLE and not s.wanted)
-    any_wanted = any(s.wanted for s in held)
-    wanted_serves = any(s.wanted and s.state is State.AVAILABLE for s in held)
-    if spare and (not any_wanted or wanted_serves or len(spare) > 1):
-        return Action(load=False, version=spare[0])
-    new = [s.version for s in held if s.wanted and s.state is State.START]
+    """Return the next action that keeps the model available: unload a spare version, or load the highest new one."""
+    managed = list(snapshots)
+    removable = sorted(s.version for s in managed if s.state is State.AVAILABLE and not s.aspired)
+    any_aspired = any(s.aspired for s in managed)
+    aspired_available = any(s.aspired and s.state is State.AVAILABLE for s in managed)
+    if removable and (not any_aspired or aspired_available or len(removable) > 1):
+        return Action(load=False, version=removable[0])
+    new = [s.version for s in managed if s.aspired and s.state is State.START]
     return Action(load=True, version=max(new)) if new else None

@@ -1,4 +1,4 @@
-"""Predict, shared by REST and gRPC: from named arrays to named arrays, with TensorFlow Serving's checks.
+"""Predict, shared by REST and gRPC: named arrays to named arrays, with TensorFlow Serving's checks.
 
 Sources: `servables/tensorflow/predict_util.cc`, `tensorflow/cc/saved_model/util.cc`.
 """
@@ -18,7 +18,7 @@ _METHODS = ("tensorflow/serving/predict", "tensorflow/serving/classify", "tensor
 
 
 def find_signature(model: Model, name: str, check_method: bool = False) -> Signature:
-    """Return a signature for a gRPC Predict; an empty name is the default one."""
+    """Return the signature for a gRPC Predict; an empty name selects the default one. Raises ServingError."""
     signature = model.signatures.get(name or DEFAULT_SIGNATURE)
     if signature is None:
         raise ServingError(Code.FAILED_PRECONDITION, f'Serving signature key "{name or DEFAULT_SIGNATURE}" not found.')
@@ -31,59 +31,62 @@ def find_signature(model: Model, name: str, check_method: bool = False) -> Signa
     return signature
 
 
-def check_inputs(signature: Signature, sent: Sequence[str]) -> None:
-    """Refuse a request whose inputs are not those of the signature."""
-    if len(sent) > len(signature.inputs) or (len(sent) < len(signature.inputs) and not signature.defaults):
-        raise invalid(_wrong_number(signature, sent))
-    for alias, slot in signature.inputs.items():
-        if alias not in sent and alias not in signature.defaults:
+def check_inputs(signature: Signature, input_names: Sequence[str]) -> None:
+    """Raise ServingError if the inputs of a request are not those of the signature."""
+    if len(input_names) > len(signature.inputs) or (
+        len(input_names) < len(signature.inputs) and not signature.defaults
+    ):
+        raise invalid(_input_count_message(signature, input_names))
+    for alias, info in signature.inputs.items():
+        if alias not in input_names and alias not in signature.defaults:
             raise invalid(
-                f"Signature input alias: {alias}(feed name: {slot.tensor}) not found in request and no default "
-                f"value provided. Inputs expected to be in the request {{{','.join(sorted(sent))}}}, or default "
+                f"Signature input alias: {alias}(feed name: {info.tensor}) not found in request and no default "
+                f"value provided. Inputs expected to be in the request {{{','.join(sorted(input_names))}}}, or default "
                 f"input alias set: {','.join(sorted(signature.defaults))}"
             )
 
 
-def _wrong_number(signature: Signature, sent: Sequence[str]) -> str:
-    asked = signature.inputs.keys()
-    extra, missing = sorted(set(sent) - asked), sorted(asked - set(sent))
+def _input_count_message(signature: Signature, input_names: Sequence[str]) -> str:
+    expected = signature.inputs.keys()
+    extra, missing = sorted(set(input_names) - expected), sorted(expected - set(input_names))
     return (
-        f"input size does not match signature: {len(sent)}!={len(asked)} len({{{','.join(sorted(sent))}}}) != "
-        f"len({{{','.join(sorted(asked))}}}). Sent extra: {{{','.join(extra)}}}. "
+        f"input size does not match signature: {len(input_names)}!={len(expected)} "
+        f"len({{{','.join(sorted(input_names))}}}) != len({{{','.join(sorted(expected))}}}). "
+        f"Sent extra: {{{','.join(extra)}}}. "
         f"Missing but required: {{{','.join(missing)}}}."
     )
 
 
 def choose_outputs(signature: Signature, output_filter: Sequence[str]) -> list[str]:
-    """Return the output names that a request asks for: all, or those of its filter."""
-    for place, alias in enumerate(output_filter):
+    """Return the output names for a request: all, or those of its filter. Raises ServingError."""
+    for index, alias in enumerate(output_filter):
         if alias not in signature.outputs:
             raise invalid(
                 f"output tensor alias not found in signature: {alias} Outputs expected to be in the set "
                 f"{{{','.join(sorted(signature.outputs))}}}."
             )
-        if alias in output_filter[:place]:
+        if alias in output_filter[:index]:
             raise invalid(f"duplicate output tensor alias: {alias}")
     return list(output_filter or signature.outputs)
 
 
 class RunOptions(NamedTuple):
-    """How a run goes: with a time-out (0 is none), or on the caller's thread alone. Each request makes one."""
+    """Options of a run: a time-out (0 is none), or execution on the caller's thread. Created for each request."""
 
     timeout_ms: int = 0
-    alone: bool = False
+    on_caller_thread: bool = False
 
 
 def run_request(model: Model, request: Any, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
-    """Answer a PredictRequest whose model is found already."""
+    """Answer a PredictRequest on a model. Raises ServingError."""
     signature = find_signature(model, request.model_spec.signature_name, check_method)
     check_inputs(signature, list(request.inputs))
-    sent = [alias for alias in signature.inputs if alias in request.inputs]
-    inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in sent}
+    input_names = [alias for alias in signature.inputs if alias in request.inputs]
+    inputs = {alias: _decoded(alias, request.inputs[alias]) for alias in input_names}
     outputs = choose_outputs(signature, request.output_filter)
-    pace = model.paces[signature.name]
-    with pace.timed():
-        return run(model, signature, inputs, outputs, RunOptions(timeout_ms, pace.alone))
+    latency = model.latencies[signature.name]
+    with latency.timer():
+        return run(model, signature, inputs, outputs, RunOptions(timeout_ms, latency.on_caller_thread))
 
 
 def _decoded(alias: str, proto: Any) -> Array:
@@ -96,29 +99,29 @@ def _decoded(alias: str, proto: Any) -> Array:
 def run(
     model: Model, signature: Signature, inputs: Mapping[str, Array], outputs: Sequence[str], options: RunOptions
 ) -> dict[str, Array]:
-    """Run a signature on arrays by input name; the answer is by output name."""
+    """Run a signature on arrays by input name and return arrays by output name. Raises ServingError."""
     feeds = tensors_of(signature, inputs)
     fetches = [signature.outputs[alias].tensor for alias in outputs]
-    return dict(zip(outputs, model.run(feeds, fetches, options.timeout_ms, options.alone), strict=True))
+    return dict(zip(outputs, model.run(feeds, fetches, options.timeout_ms, options.on_caller_thread), strict=True))
 
 
 def tensors_of(signature: Signature, inputs: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the arrays by the names of the tensors that they are fed to; raises ServingError for a wrong dtype."""
+    """Return the arrays by tensor name. Raises ServingError for a wrong dtype."""
     feeds: dict[str, Array] = {}
-    for alias, slot in signature.inputs.items():
+    for alias, info in signature.inputs.items():
         array = inputs[alias] if alias in inputs else signature.defaults[alias]
-        if array.dtype != slot.dtype.numpy:
-            raise _wrong_dtype(signature, inputs)
-        feeds[slot.tensor] = array
+        if array.dtype != info.dtype.numpy:
+            raise _dtype_error(signature, inputs)
+        feeds[info.tensor] = array
     return feeds
 
 
-def _wrong_dtype(signature: Signature, inputs: Mapping[str, Array]) -> ServingError:
-    """Tell of the first tensor with a wrong dtype; a Session counts tensors in the order of their names."""
-    given = {**signature.defaults, **inputs}
-    arrays = {slot.tensor: (slot.dtype, given[alias]) for alias, slot in signature.inputs.items()}
+def _dtype_error(signature: Signature, inputs: Mapping[str, Array]) -> ServingError:
+    """Return the error for the first wrong dtype; a Session numbers tensors in the order of their names."""
+    arrays_by_alias = {**signature.defaults, **inputs}
+    arrays = {info.tensor: (info.dtype, arrays_by_alias[alias]) for alias, info in signature.inputs.items()}
     return next(
-        invalid(f"Expects arg[{place}] to be {dtype.name} but {BY_NUMPY[array.dtype].name} is provided")
-        for place, (_, (dtype, array)) in enumerate(sorted(arrays.items(), key=lambda item: item[0]))
+        invalid(f"Expects arg[{index}] to be {dtype.name} but {BY_NUMPY[array.dtype].name} is provided")
+        for index, (_, (dtype, array)) in enumerate(sorted(arrays.items(), key=lambda item: item[0]))
         if array.dtype != dtype.numpy
     )

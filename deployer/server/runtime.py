@@ -1,8 +1,8 @@
-"""TensorFlow's runtime and messages without the rest of the package: seconds less at every start.
+"""Import TensorFlow's runtime and messages without the rest of the package, which saves seconds at every start.
 
-`import tensorflow` brings Keras, the dataset and distribution APIs and whatever they import in turn. A server needs the
-Session, the loader and the messages, all of which import on their own when a bare package stands in for `tensorflow`.
-It stays there: this process is a server and nothing else. Import this module before any other of TensorFlow's.
+`import tensorflow` loads Keras, the dataset and distribution APIs and their dependencies. A server needs the Session,
+the loader and the messages, which import on their own if an empty package replaces `tensorflow`. It stays in place:
+this process is only a server. Import this module before any other of TensorFlow's.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from importlib.machinery import PathFinder
 from types import ModuleType
 
 
-def _stand_in() -> None:
+def _install_placeholder() -> None:
     if "tensorflow" in sys.modules:
         return
     spec = PathFinder.find_spec("tensorflow")
     if spec is None or spec.submodule_search_locations is None:
         raise ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow")
-    bare = ModuleType("tensorflow")
-    bare.__path__ = list(spec.submodule_search_locations)
-    bare.__file__ = spec.origin
-    bare.__spec__ = spec
-    sys.modules["tensorflow"] = bare
+    placeholder = ModuleType("tensorflow")
+    placeholder.__path__ = list(spec.submodule_search_locations)
+    placeholder.__file__ = spec.origin
+    placeholder.__spec__ = spec
+    sys.modules["tensorflow"] = placeholder
 
 
-_stand_in()
+_install_placeholder()
 
 from google.protobuf.message import DecodeError  # noqa: E402
 from tensorflow.core.example import example_pb2, feature_pb2  # noqa: E402

@@ -22,17 +22,17 @@ from deployer.server.status import Code, ServingError, not_found
 from deployer.server.tensors import TensorError, to_array
 
 _CALLER_THREAD = -1
-_ON = 1
+_REWRITE_ON = 1
 _MAX_CALLABLES = 64
-_LONGEST_SECONDS = 86400.0
-_ENDLESS = frozenset(
+_MAX_TIMEOUT_SECONDS = 86400.0
+_UNBOUNDED_OPS = frozenset(
     ("While", "StatelessWhile", "NextIteration", "RefNextIteration", "For", "IteratorGetNext", "Unstage", "MapUnstage")
 )
 
 
 @dataclasses.dataclass(frozen=True)
-class Slot:
-    """One input or output of a signature: the tensor in the graph, and its dtype."""
+class TensorInfo:
+    """An input or output of a signature: tensor name in the graph and dtype."""
 
     tensor: str
     dtype: DType
@@ -40,104 +40,108 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True)
 class Signature:
-    """A named way to call a model; `defaults` are used for inputs that a request leaves out."""
+    """A signature; `defaults` are the values of inputs that a request may omit."""
 
     name: str
     method: str
-    inputs: Mapping[str, Slot]
-    outputs: Mapping[str, Slot]
+    inputs: Mapping[str, TensorInfo]
+    outputs: Mapping[str, TensorInfo]
     defaults: Mapping[str, Array]
     proto: Any
 
     @functools.cached_property
     def input_dtypes(self) -> dict[str, DType]:
         """The dtype of every input by name."""
-        return {alias: slot.dtype for alias, slot in self.inputs.items()}
+        return {alias: info.dtype for alias, info in self.inputs.items()}
 
     @staticmethod
     def from_proto(name: str, proto: Any) -> Signature:
-        """Read a SignatureDef."""
+        """Return the signature of a SignatureDef. Raises TensorError for an invalid default value."""
         return Signature(
             name=name,
             method=proto.method_name,
-            inputs={key: _slot(info) for key, info in sorted(proto.inputs.items())},
-            outputs={key: _slot(info) for key, info in sorted(proto.outputs.items())},
+            inputs={key: _tensor_info(info) for key, info in sorted(proto.inputs.items())},
+            outputs={key: _tensor_info(info) for key, info in sorted(proto.outputs.items())},
             defaults={key: to_array(value) for key, value in getattr(proto, "defaults", {}).items()},
             proto=proto,
         )
 
 
-def _slot(info: Any) -> Slot:
-    return Slot(info.name, by_number(info.dtype))
+def _tensor_info(info: Any) -> TensorInfo:
+    return TensorInfo(info.name, by_number(info.dtype))
 
 
 class Model(Protocol):
-    """A loaded version as requests see it: `run` may be called from many threads."""
+    """A loaded version; `run` may be called from several threads."""
 
     signatures: Mapping[str, Signature]
-    paces: Mapping[str, LatencyTracker]
+    latencies: Mapping[str, LatencyTracker]
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
-        """Feed arrays by tensor name and return the fetched ones in order; raises ServingError."""
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, on_caller_thread: bool = False
+    ) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order. Raises ServingError."""
 
     def close(self) -> None:
-        """Free what the version holds; nobody may be running."""
+        """Free the version's resources; no call may be running."""
 
 
 def time_limit_ms(seconds: float) -> int:
-    """A time-out for a run that somebody waits for so long; 0, for ever, when that is more than a day.
+    """Return a time-out in milliseconds that covers `seconds`; 0, no limit, for more than a day.
 
-    It is a power of two, because a Session prepares itself anew for every time-out that it has not met.
+    It is a power of two, because a Session prepares a new executor for every new time-out.
     """
-    return max(1024, 1 << int(seconds * 1000).bit_length()) if seconds <= _LONGEST_SECONDS else 0
+    return max(1024, 1 << int(seconds * 1000).bit_length()) if seconds <= _MAX_TIMEOUT_SECONDS else 0
 
 
 class SavedModel:
-    """A loaded version: its signatures, the Session that runs them, and whether every run is known to end."""
+    """A loaded version: its signatures, its Session, and whether every run is known to terminate."""
 
-    def __init__(self, session: Any, signatures: Mapping[str, Signature], ends: bool) -> None:
+    def __init__(self, session: Any, signatures: Mapping[str, Signature], terminates: bool) -> None:
         self.signatures = signatures
-        self.ends = ends
-        self.paces: Mapping[str, LatencyTracker] = {name: LatencyTracker(ends) for name in signatures}
+        self.terminates = terminates
+        self.latencies: Mapping[str, LatencyTracker] = {name: LatencyTracker(terminates) for name in signatures}
         self._session = session
         self._callables: dict[tuple[Any, ...], Any] = {}
-        self._making = threading.Lock()
+        self._lock = threading.Lock()
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
-        """Feed arrays by tensor name and return the fetched ones in order.
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, on_caller_thread: bool = False
+    ) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order. Raises ServingError.
 
-        With `alone` every op runs on the calling thread: quickest for small models, and no time-out is kept.
+        With `on_caller_thread` every op runs on the calling thread: fastest for small models, but without time-out.
         """
         names = tuple(feeds)
-        key = (names, tuple(fetches), 0 if alone else timeout_ms, alone)
+        key = (names, tuple(fetches), 0 if on_caller_thread else timeout_ms, on_caller_thread)
         call = self._callables.get(key) or self._make(key)
         try:
             outputs = call(*feeds.values())
         except OpError as error:
-            raise _translated(error) from error
-        return [_text(value) if isinstance(value, bytes) else value for value in outputs]
+            raise _serving_error(error) from error
+        return [_string_scalar(value) if isinstance(value, bytes) else value for value in outputs]
 
     def _make(self, key: tuple[Any, ...]) -> Any:
-        names, fetches, timeout_ms, alone = key
+        names, fetches, timeout_ms, on_caller_thread = key
         options = config_pb2.CallableOptions(feed=names, fetch=fetches)
         options.run_options.timeout_in_ms = timeout_ms
-        options.run_options.inter_op_thread_pool = _CALLER_THREAD if alone else 0
-        with self._making:
+        options.run_options.inter_op_thread_pool = _CALLER_THREAD if on_caller_thread else 0
+        with self._lock:
             if len(self._callables) >= _MAX_CALLABLES:
                 del self._callables[next(iter(self._callables))]
             try:
                 return self._callables.setdefault(key, self._session._make_callable_from_options(options))
             except OpError as error:
-                raise _translated(error) from error
+                raise _serving_error(error) from error
 
     def close(self) -> None:
-        """Free the Session; nobody may be running."""
+        """Free the Session; no call may be running."""
         self._callables.clear()
         self._session.close()
 
 
-def _text(value: bytes) -> Array:
-    """A Session gives a string without dimensions as bare bytes."""
+def _string_scalar(value: bytes) -> Array:
+    """Return an array for a scalar string, which a Session returns as bare bytes."""
     array: Array = np.empty((), object)
     array[()] = value
     return array
@@ -145,7 +149,7 @@ def _text(value: bytes) -> Array:
 
 @dataclasses.dataclass(frozen=True)
 class LoadOptions:
-    """What the flags say about sessions and loading."""
+    """Options for sessions and loading, from the flags."""
 
     tags: tuple[str, ...] = ("serve",)
     intra_op_threads: int = 0
@@ -164,36 +168,36 @@ class LoadOptions:
         if self.gpu_memory_fraction:
             config.gpu_options.per_process_gpu_memory_fraction = self.gpu_memory_fraction
         if self.bfloat16:
-            config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = _ON
+            config.graph_options.rewrite_options.auto_mixed_precision_onednn_bfloat16 = _REWRITE_ON
         return config
 
 
 def load(path: str, options: LoadOptions) -> SavedModel:
-    """Load a version folder; every failure is a ServingError with the loader's code and text."""
+    """Load a version directory. Raises ServingError with the code and message of TensorFlow's loader."""
     try:
         return _load(path, options)
     except ServingError:
         raise
     except OpError as error:
-        raise _translated(error) from error
+        raise _serving_error(error) from error
     except Exception as error:
         raise ServingError(Code.UNKNOWN, f"{type(error).__name__}: {error}") from error
 
 
 def _load(path: str, options: LoadOptions) -> SavedModel:
-    loader = _open(path)
+    loader = _open_loader(path)
     _require_tags(loader, options.tags)
     graph = Graph()
     session = Session(graph=graph, config=options.config())
     try:
-        meta_graph = _fill(loader, session, graph, path, options)
-        return SavedModel(session, _signatures(meta_graph), _ends(meta_graph.graph_def))
+        meta_graph = _restore(loader, session, graph, path, options)
+        return SavedModel(session, _signatures(meta_graph), _terminates(meta_graph.graph_def))
     except BaseException:
         session.close()
         raise
 
 
-def _open(path: str) -> Any:
+def _open_loader(path: str) -> Any:
     files = (Path(path, "saved_model.pb"), Path(path, "saved_model.pbtxt"))
     file = next((file for file in files if file.exists()), None)
     if file is None:
@@ -204,36 +208,36 @@ def _open(path: str) -> Any:
     try:
         return SavedModelLoader(path)
     except (OSError, RecursionError, UnicodeDecodeError) as error:
-        raise _unreadable(file) from error
+        raise _parse_error(file) from error
 
 
-def _unreadable(file: Path) -> ServingError:
-    """Tell a file that ends too early from one that is no SavedModel at all, as the C++ reader does."""
+def _parse_error(file: Path) -> ServingError:
+    """Distinguish a truncated file from one that is not a SavedModel, as the C++ reader does."""
     if file.suffix == ".pbtxt":
         return ServingError(Code.DATA_LOSS, f"Can't parse {file} as text proto")
-    if _ends_early(file.read_bytes()):
+    if _is_truncated(file.read_bytes()):
         return ServingError(Code.OUT_OF_RANGE, "Read less bytes than requested")
     return ServingError(Code.DATA_LOSS, f"Can't parse {file} as binary proto")
 
 
-def _ends_early(data: bytes) -> bool:
-    """Walk the outermost fields of a SavedModel proto; True when one says it is longer than what is left."""
-    at = 0
-    while at < len(data):
-        if data[at] & 7 == 0:
-            at = _skip_varint(data, at + 1)
-        elif data[at] == 0x12:
-            start = _skip_varint(data, at + 1)
-            at = start + sum((byte & 0x7F) << (7 * place) for place, byte in enumerate(data[at + 1 : start]))
+def _is_truncated(data: bytes) -> bool:
+    """Return whether a top-level field of a SavedModel message is longer than the rest of the data."""
+    offset = 0
+    while offset < len(data):
+        if data[offset] & 7 == 0:
+            offset = _skip_varint(data, offset + 1)
+        elif data[offset] == 0x12:
+            start = _skip_varint(data, offset + 1)
+            offset = start + sum((byte & 0x7F) << (7 * index) for index, byte in enumerate(data[offset + 1 : start]))
         else:
             return False
-    return at > len(data)
+    return offset > len(data)
 
 
-def _skip_varint(data: bytes, at: int) -> int:
-    while at < len(data) and data[at] & 0x80:
-        at += 1
-    return at + 1
+def _skip_varint(data: bytes, offset: int) -> int:
+    while offset < len(data) and data[offset] & 0x80:
+        offset += 1
+    return offset + 1
 
 
 def _require_tags(loader: Any, tags: tuple[str, ...]) -> None:
@@ -244,7 +248,7 @@ def _require_tags(loader: Any, tags: tuple[str, ...]) -> None:
         )
 
 
-def _fill(loader: Any, session: Any, graph: Any, path: str, options: LoadOptions) -> Any:
+def _restore(loader: Any, session: Any, graph: Any, path: str, options: LoadOptions) -> Any:
     with graph.as_default():
         saver, _ = loader.load_graph(graph, list(options.tags))
         if Path(path, "variables", "variables.index").exists():
@@ -255,11 +259,11 @@ def _fill(loader: Any, session: Any, graph: Any, path: str, options: LoadOptions
         return loader.get_meta_graph_def_from_tags(list(options.tags))
 
 
-def _ends(graph_def: Any) -> bool:
-    """Tell whether a graph has no op that may go on, or wait, without end."""
+def _terminates(graph_def: Any) -> bool:
+    """Return whether no op of the graph can run or wait forever."""
     functions = (function.node_def for function in graph_def.library.function)
     ops = {node.op for nodes in (graph_def.node, *functions) for node in nodes}
-    return not ops & _ENDLESS and not any("Queue" in op or "PyFunc" in op for op in ops)
+    return not ops & _UNBOUNDED_OPS and not any("Queue" in op or "PyFunc" in op for op in ops)
 
 
 def _signatures(meta_graph: Any) -> dict[str, Signature]:
@@ -269,5 +273,5 @@ def _signatures(meta_graph: Any) -> dict[str, Signature]:
         raise ServingError(Code.INVALID_ARGUMENT, "a default value of a signature is no tensor") from error
 
 
-def _translated(error: Any) -> ServingError:
+def _serving_error(error: Any) -> ServingError:
     return ServingError(Code(error.error_code), str(error.message))

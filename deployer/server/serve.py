@@ -1,4 +1,4 @@
-"""The server put together: from options to loaded models and open ports, and down again. Imports TensorFlow."""
+"""Assemble the server: from options to loaded models and open ports, and back. Imports TensorFlow."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from deployer.server.grpc.services import ModelService, PredictionService, handl
 from deployer.server.http.connection import Application
 from deployer.server.http.reader import Limits
 from deployer.server.http.server import HttpServer
-from deployer.server.listeners import Address, GrpcRules, Listeners
+from deployer.server.listeners import Address, GrpcOptions, Listeners
 from deployer.server.loading import Loader
-from deployer.server.manager import LoadRules
+from deployer.server.manager import LoadSettings
 from deployer.server.metrics import monitoring
 from deployer.server.metrics.measuring import MeasuredPredictionService, MeasuredRestApi
 from deployer.server.metrics.monitoring import Metrics
@@ -30,7 +30,7 @@ from deployer.server.servable import Model
 
 
 class Server:
-    """One running server."""
+    """A running server."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -49,20 +49,20 @@ class Server:
         self._listeners = self._make_listeners()
 
     def start(self, message: Any) -> None:
-        """Load every model of a ModelServerConfig, then open the ports; raises ServingError and PortError."""
+        """Load every model of a ModelServerConfig, then open the ports. Raises ServingError, PortError."""
         gc.freeze()
         self._core.start(message)
         self._poll.start()
         address = _address(self._options, "port", "rest_api_port", self._options.text("grpc_socket_path"))
         self._listeners.open_private(address, self._options.on("reuse_port"))
-        self._tell_ready()
+        self._write_ready_file()
 
     def promote(self) -> None:
-        """Open the public pair of ports; raises PortError and OSError."""
+        """Open the public ports. Raises PortError, OSError."""
         self._listeners.open_public(_address(self._options, "public_port", "public_rest_api_port"))
 
     def stop(self) -> None:
-        """Close the ports, let requests in flight finish."""
+        """Close the ports after the requests in flight."""
         self._health.stop()
         self._listeners.close()
         self._poll.stop()
@@ -73,7 +73,7 @@ class Server:
         return Listeners(
             handlers(self._prediction_service(), ModelService(self._core)),
             HttpServer(self._rest_application(), _limits(options)),
-            GrpcRules(
+            GrpcOptions(
                 options.number("grpc_max_threads"),
                 channel_arguments(options.text("grpc_channel_arguments")),
                 tls.credentials(options),
@@ -104,19 +104,19 @@ class Server:
     def _rest_api(self) -> RestApi:
         check_method = self._options.on("enable_signature_method_name_check")
         timeout_ms = self._options.number("rest_api_timeout_in_ms")
-        most_values = self._options.number("rest_api_max_json_values")
+        max_values = self._options.number("rest_api_max_json_values")
         if self._metrics is None:
-            return RestApi(self._core, timeout_ms, check_method, most_values)
-        return MeasuredRestApi(self._core, timeout_ms, check_method, most_values, self._metrics)
+            return RestApi(self._core, timeout_ms, check_method, max_values)
+        return MeasuredRestApi(self._core, timeout_ms, check_method, max_values, self._metrics)
 
-    def _tell_ready(self) -> None:
+    def _write_ready_file(self) -> None:
         path = self._options.text("ready_file")
         if not path:
             return
         ports = {name: self._options.number(name) for name in ("port", "rest_api_port")}
-        beside = Path(f"{path}.{os.getpid()}")
-        beside.write_text(json.dumps({"pid": os.getpid(), **ports}), encoding="utf-8")
-        beside.replace(path)
+        temporary = Path(f"{path}.{os.getpid()}")
+        temporary.write_text(json.dumps({"pid": os.getpid(), **ports}), encoding="utf-8")
+        temporary.replace(path)
 
 
 def _limits(options: Options) -> Limits:
@@ -134,8 +134,8 @@ def _address(options: Options, port: str, rest_port: str, grpc_socket: str = "")
     return Address(options.text("listen_address"), options.number(port), options.number(rest_port), grpc_socket)
 
 
-def _load_rules(options: Options) -> LoadRules:
-    return LoadRules(
+def _load_rules(options: Options) -> LoadSettings:
+    return LoadSettings(
         retries=max(0, options.number("max_num_load_retries")),
         retry_seconds=options.number("load_retry_interval_micros") / 1e6,
         threads=options.number("num_load_threads"),
@@ -143,6 +143,6 @@ def _load_rules(options: Options) -> LoadRules:
 
 
 def channel_arguments(text: str) -> Sequence[tuple[str, str | int]]:
-    """Read `key=value,key=value`; whole numbers are sent as numbers."""
+    """Parse `key=value,key=value`; whole numbers become integers."""
     pairs = (part.partition("=") for part in text.split(",") if "=" in part)
     return [(key, int(value) if value.lstrip("-").isdigit() else value) for key, _, value in pairs]

@@ -1,7 +1,7 @@
-"""Looking at the disk: which versions of each model are there, and which of them are wanted.
+"""Poll the base paths for versions, and select the aspired ones.
 
-Source: `sources/storage_path/file_system_storage_path_source.cc`. One base path that cannot be read holds back
-every model, as it does there.
+Source: `sources/storage_path/file_system_storage_path_source.cc`. As there, one unreadable base path holds back every
+model.
 """
 
 from __future__ import annotations
@@ -16,11 +16,14 @@ from deployer.server.policy import Choice
 from deployer.server.status import Code, ServingError
 from deployer.server.version_names import numbered
 
-Aspire = Callable[[str, dict[int, str]], None]
+AspiredVersionsCallback = Callable[[str, dict[int, str]], None]
 
 
-def versions_on_disk(model: ModelConfig) -> dict[int, str]:
-    """Return the path of every version under the base path; the later name wins where two mean one number."""
+def list_versions(model: ModelConfig) -> dict[int, str]:
+    """Return the path of every version under the base path; of two names for one number, the later wins.
+
+    Raises ServingError.
+    """
     try:
         names = sorted(child.name for child in Path(model.folder).iterdir())
     except FileNotFoundError as error:
@@ -35,8 +38,8 @@ def versions_on_disk(model: ModelConfig) -> dict[int, str]:
 
 
 def _numbered(names: Sequence[str]) -> dict[int, str]:
-    found, lost = numbered(names)
-    for name in lost:
+    found, ignored = numbered(names)
+    for name in ignored:
         number = int(name)
         LOG.warning(
             "Duplicate version directories detected. Version %d will be loaded from %s, %s will be ignored.",
@@ -47,26 +50,26 @@ def _numbered(names: Sequence[str]) -> dict[int, str]:
     return found
 
 
-def wanted_versions(model: ModelConfig) -> dict[int, str]:
-    """Apply the model's policy to what is on disk, and warn where that leaves something out."""
-    found = versions_on_disk(model)
-    wanted = {version: found[version] for version in model.policy.wanted(found)}
+def aspired_versions(model: ModelConfig) -> dict[int, str]:
+    """Apply the model's policy to the versions on disk, and warn about missing versions. Raises ServingError."""
+    found = list_versions(model)
+    aspired = {version: found[version] for version in model.policy.aspired(found)}
     if model.policy.choice is Choice.SPECIFIC:
-        _warn_specific(model, wanted)
-    elif not wanted:
+        _warn_specific(model, aspired)
+    elif not aspired:
         LOG.warning(
             "No versions of servable %s found under base path %s. Did you forget to name your leaf "
             "directory as a number (eg. '/1/')?",
             model.name,
             model.base_path,
         )
-    return wanted
+    return aspired
 
 
-def _warn_specific(model: ModelConfig, wanted: Mapping[int, str]) -> None:
+def _warn_specific(model: ModelConfig, aspired: Mapping[int, str]) -> None:
     if not model.policy.versions:
         LOG.warning("No specific versions requested for servable %s.", model.name)
-    for version in sorted(model.policy.versions.difference(wanted)):
+    for version in sorted(model.policy.versions.difference(aspired)):
         LOG.warning(
             "Version %d of servable %s, which was requested to be served as a 'specific' version in the "
             "servable's version policy, was not found in the file system",
@@ -76,9 +79,9 @@ def _warn_specific(model: ModelConfig, wanted: Mapping[int, str]) -> None:
 
 
 class Source:
-    """Polls the base paths in a thread of its own and tells the manager which versions are wanted."""
+    """A thread that polls the base paths and reports the aspired versions to the manager."""
 
-    def __init__(self, aspire: Aspire, poll_seconds: float) -> None:
+    def __init__(self, aspire: AspiredVersionsCallback, poll_seconds: float) -> None:
         self._aspire = aspire
         self._poll_seconds = poll_seconds
         self._models: dict[str, ModelConfig] = {}
@@ -88,33 +91,33 @@ class Source:
         self._thread = threading.Thread(target=self._run, name="file-system-poll", daemon=True)
 
     def start(self) -> None:
-        """Begin to poll; with a negative interval nothing is ever looked at."""
+        """Start polling; a negative interval disables it."""
         if self._poll_seconds >= 0:
             self._thread.start()
 
     def stop(self) -> None:
-        """End the thread; returns at once."""
+        """Stop the thread; returns immediately."""
         self._stopped = True
         self._wake.set()
 
     def set_models(self, models: Mapping[str, ModelConfig]) -> None:
-        """Serve these models from now on: those that left are unloaded, the others looked at without delay."""
+        """Set the models to serve: removed models are unloaded, the others polled immediately."""
         with self._lock:
-            gone = self._models.keys() - models.keys()
+            removed = self._models.keys() - models.keys()
             self._models = dict(models)
-            for name in gone:
+            for name in removed:
                 self._aspire(name, {})
         self._wake.set()
 
     def poll(self) -> None:
-        """Look at every base path once; the first that fails is logged and nothing is changed."""
+        """Poll every base path once; if one fails, log it and change nothing."""
         with self._lock:
             try:
-                wanted = {name: wanted_versions(model) for name, model in self._models.items()}
+                aspired = {name: aspired_versions(model) for name, model in self._models.items()}
             except ServingError as error:
                 LOG.error("FileSystemStoragePathSource encountered a filesystem access error: %s", error.message)
                 return
-            for name, versions in wanted.items():
+            for name, versions in aspired.items():
                 self._aspire(name, versions)
 
     def _run(self) -> None:

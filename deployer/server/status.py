@@ -1,4 +1,4 @@
-"""Status codes as TensorFlow Serving uses them, and the one error that every room of the server raises."""
+"""Status codes of TensorFlow Serving, and the error that all modules of the server raise."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import enum
 
 
 class Code(enum.IntEnum):
-    """Canonical status codes; the numbers are those of gRPC and of TensorFlow's errors."""
+    """Canonical status codes, numbered as in gRPC and TensorFlow."""
 
     OK = 0
     CANCELLED = 1
@@ -49,7 +49,7 @@ HTTP_STATUS = {
 
 
 class ServingError(Exception):
-    """A refusal or failure with the code and the text that the client gets."""
+    """An error with the code and the message that the client receives."""
 
     def __init__(self, code: Code, message: str) -> None:
         super().__init__(message)
@@ -57,15 +57,15 @@ class ServingError(Exception):
         self.message = message
 
     def __str__(self) -> str:
-        """Print as a status does inside another message: `NOT_FOUND: text`."""
+        """Return the text of a status inside another message: `NOT_FOUND: text`."""
         return f"{self.code.name}: {self.message}"
 
 
 def invalid(message: str) -> ServingError:
-    """Make the error that most checks of a request end in."""
+    """Return an INVALID_ARGUMENT error, the result of most checks of a request."""
     return ServingError(Code.INVALID_ARGUMENT, message)
 
 
 def not_found(message: str) -> ServingError:
-    """Make the error for a model, version or path that is not there."""
+    """Return the error for a missing model, version or path."""
     return ServingError(Code.NOT_FOUND, message)

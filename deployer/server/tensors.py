@@ -1,7 +1,7 @@
-"""TensorProto to numpy and back, by the rules of `tensorflow/core/framework/tensor.cc`.
+"""Convert TensorProto to NumPy arrays and back, by the rules of `tensorflow/core/framework/tensor.cc`.
 
-A proto with fewer values than elements repeats the last one; bytes in `tensor_content` must fit exactly, where there
-are elements at all. That the rank is said to be unknown changes nothing: the dimensions that are there count.
+A proto with fewer values than elements repeats the last one; `tensor_content` must have the exact size if there are
+elements. A set `unknown_rank` is ignored: the dimensions that are present count.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _PACKED = {"float_val": b"\x2a", "double_val": b"\x32"}
 
 
 class TensorError(ValueError):
-    """The proto says nothing that is a tensor."""
+    """The proto is not a valid tensor."""
 
 
 def to_array(proto: Any) -> Array:
-    """Decode a TensorProto; raises TensorError where TensorFlow's own decoder refuses it."""
+    """Return the array of a TensorProto. Raises TensorError if TensorFlow's decoder would reject it."""
     dtype = by_number(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
     if dtype.numpy is None or len(shape) > MAX_RANK or min(shape, default=0) < 0:
@@ -47,27 +47,27 @@ def _from_content(proto: Any, dtype: DType, count: int) -> Array:
 
 
 def _strings_from_content(content: bytes, count: int) -> Array:
-    """Read `count` varint lengths and then the bytes themselves, one string after the other."""
-    at, lengths = 0, []
+    """Read `count` varint lengths, then the bytes of the strings."""
+    offset, lengths = 0, []
     for _ in range(count):
-        length, at = _varint(content, at)
+        length, offset = _varint(content, offset)
         lengths.append(length)
-    if at + sum(lengths) != len(content):
+    if offset + sum(lengths) != len(content):
         raise TensorError
     values = np.empty(count, object)
     for index, length in enumerate(lengths):
-        values[index] = content[at : at + length]
-        at += length
+        values[index] = content[offset : offset + length]
+        offset += length
     return values
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
     value = shift = 0
-    while at < len(data) and shift < 64:
-        value |= (data[at] & 0x7F) << shift
-        at, shift = at + 1, shift + 7
-        if data[at - 1] < 0x80:
-            return value, at
+    while offset < len(data) and shift < 64:
+        value |= (data[offset] & 0x7F) << shift
+        offset, shift = offset + 1, shift + 7
+        if data[offset - 1] < 0x80:
+            return value, offset
     raise TensorError
 
 
@@ -93,7 +93,7 @@ def _cast(values: Any, dtype: DType) -> Array:
 
 
 def fill_proto(proto: Any, array: Array, as_content: bool = False) -> None:
-    """Write an array into an empty TensorProto, into its typed field, or as `tensor_content`."""
+    """Write an array into an empty TensorProto, into its typed field or `tensor_content`. Raises TensorError."""
     dtype = BY_NUMPY.get(array.dtype)
     if dtype is None:
         raise TensorError
@@ -110,18 +110,18 @@ def fill_proto(proto: Any, array: Array, as_content: bool = False) -> None:
 
 
 def _merge_packed(proto: Any, tag: bytes, data: bytes) -> None:
-    """Hand a packed field over in the wire's own form, which costs no Python object per value."""
+    """Merge a packed field in wire format, which creates no Python object per value."""
     if data:
         proto.MergeFromString(tag + _as_varint(len(data)) + data)
 
 
 def _as_varint(value: int) -> bytes:
-    out = bytearray()
+    encoded = bytearray()
     while value > 0x7F:
-        out.append(value & 0x7F | 0x80)
+        encoded.append(value & 0x7F | 0x80)
         value >>= 7
-    out.append(value)
-    return bytes(out)
+    encoded.append(value)
+    return bytes(encoded)
 
 
 def _field_values(array: Array, dtype: DType) -> list[Any]:

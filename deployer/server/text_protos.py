@@ -1,4 +1,4 @@
-"""Config files in protobuf's text format, refused with TensorFlow Serving's codes and texts. Needs no TensorFlow.
+"""Read config files in protobuf's text format, with TensorFlow Serving's codes and messages. Needs no TensorFlow.
 
 Source: `tensorflow_serving/util/proto_util.h`.
 """
@@ -15,7 +15,7 @@ from deployer.server.status import Code, ServingError, invalid
 
 
 def read(path: str, message: Any) -> Any:
-    """Fill a message from a file and return it; raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
+    """Fill a message from a file and return it. Raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
     try:
         return text_syntax.parse(Path(path).read_bytes(), message)
     except OSError as error:

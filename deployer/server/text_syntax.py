@@ -1,8 +1,8 @@
-"""Protobuf's text format, as strict as the parser in C++ that TensorFlow Serving has. Needs no TensorFlow.
+"""Parse protobuf's text format as strictly as the C++ parser of TensorFlow Serving. Needs no TensorFlow.
 
-Python's parser takes more: blanks of Unicode, `1_0`, `+1`, `0b1`, `0o7`, escapes of its own; and less: it wants UTF-8
-in comments, and no blank behind a minus sign. So the text is read here first, by the rules of
-`google/protobuf/io/tokenizer.cc`, and what Python gets is the same tokens in ASCII.
+Python's parser accepts more (Unicode whitespace, `1_0`, `+1`, `0b1`, `0o7`, additional escapes) and less (it requires
+UTF-8 in comments and no space after a minus sign). So the text is first tokenized by the rules of
+`google/protobuf/io/tokenizer.cc`, and Python parses the same tokens in ASCII.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _PLAIN = re.compile(r"[ -!#-&(-\[\]-~]*")
 
 
 class TextSyntaxError(ValueError):
-    """The text is not what the parser in C++ takes; line and column count from 1, columns in bytes."""
+    """The text is rejected as by the C++ parser; line and column count from 1, columns in bytes."""
 
     def __init__(self, line: int, column: int, reason: str) -> None:
         super().__init__(f"{line}:{column}: {reason}")
@@ -49,32 +49,32 @@ def parse(data: bytes, message: Any) -> Any:
 
 
 def plain(data: bytes) -> str:
-    """The same tokens in ASCII, on the same lines, without comments. Raises TextSyntaxError."""
-    text = data.decode("latin-1")  # a character for each byte
+    """Return the same tokens in ASCII, on the same lines, without comments. Raises TextSyntaxError."""
+    text = data.decode("latin-1")  # one character per byte
     written: list[str] = []
-    place, sign, end = 0, "", len(text)
-    while place < end:
-        match = _TOKEN.match(text, place)
+    position, sign, end = 0, "", len(text)
+    while position < end:
+        match = _TOKEN.match(text, position)
         if match is None:
-            raise _error(text, place, _reason(text, place))
-        kind, found = match.lastgroup, match[0]
-        place = match.end()
-        if kind == "number" and place < end and re.match(r"[0-9A-Za-z_.]", text[place]):
-            raise _error(text, place, _behind_number(text[place]))
+            raise _error(text, position, _reason(text, position))
+        kind, lexeme = match.lastgroup, match[0]
+        position = match.end()
+        if kind == "number" and position < end and re.match(r"[0-9A-Za-z_.]", text[position]):
+            raise _error(text, position, _after_number_reason(text[position]))
         if kind == "blank":
-            written.append(found)
-        elif found == "-":
+            written.append(lexeme)
+        elif lexeme == "-":
             written.append(sign)
-            sign = found
+            sign = lexeme
         elif kind != "comment":
-            written += (sign, _ascii(found) if kind == "string" else found)
+            written += (sign, _ascii(lexeme) if kind == "string" else lexeme)
             sign = ""
     written.append(sign)
     return "".join(written)
 
 
 def _ascii(token: str) -> str:
-    """A string with its quotes: as it is, or with every other byte as an octal escape."""
+    """Return a quoted string unchanged, or with other bytes as octal escapes."""
     body = token[1:-1]
     if _PLAIN.fullmatch(body):
         return token
@@ -96,28 +96,28 @@ def _unescaped(escape: str) -> bytes:
     return chr(code).encode("utf-8", "surrogatepass") if code <= 0x10FFFF else f"\\U{code:08x}".encode()
 
 
-def _error(text: str, place: int, reason: str) -> TextSyntaxError:
-    before = text[:place]
-    return TextSyntaxError(before.count("\n") + 1, place - (before.rfind("\n") + 1) + 1, reason)
+def _error(text: str, position: int, reason: str) -> TextSyntaxError:
+    before = text[:position]
+    return TextSyntaxError(before.count("\n") + 1, position - (before.rfind("\n") + 1) + 1, reason)
 
 
-def _reason(text: str, place: int) -> str:
-    found = text[place]
-    if begun := _STRING_BEGUN.match(text, place):
-        behind = text[begun.end() : begun.end() + 1]
-        if behind == "\\":
-            return f"invalid escape sequence {text[begun.end() : begun.end() + 2]!r} in a string"
-        return "a string has no end on its line" if behind in ("", "\n") else "a string holds a NUL byte"
-    if ord(found) >= 0x80:
-        return f"byte 0x{ord(found):02x} is not ASCII: outside of strings and comments nothing else is allowed"
-    if ord(found) < 0x20:
-        return f"control character 0x{ord(found):02x}"
-    return f"unexpected {found!r}; a number has no plus sign" if found == "+" else f"unexpected {found!r}"
+def _reason(text: str, position: int) -> str:
+    character = text[position]
+    if string_start := _STRING_BEGUN.match(text, position):
+        following = text[string_start.end() : string_start.end() + 1]
+        if following == "\\":
+            return f"invalid escape sequence {text[string_start.end() : string_start.end() + 2]!r} in a string"
+        return "a string has no end on its line" if following in ("", "\n") else "a string holds a NUL byte"
+    if ord(character) >= 0x80:
+        return f"byte 0x{ord(character):02x} is not ASCII: outside of strings and comments nothing else is allowed"
+    if ord(character) < 0x20:
+        return f"control character 0x{ord(character):02x}"
+    return f"unexpected {character!r}; a number has no plus sign" if character == "+" else f"unexpected {character!r}"
 
 
-def _behind_number(found: str) -> str:
-    if found == ".":
+def _after_number_reason(character: str) -> str:
+    if character == ".":
         return "a number has a second decimal point, or one behind hexadecimal or octal digits"
-    if found.isdigit():
+    if character.isdigit():
         return "a number that begins with 0 must be octal"
     return "a number and a name need a blank between them; there are no 0b, 0o and _ in numbers"

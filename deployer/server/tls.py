@@ -1,4 +1,4 @@
-"""TLS on the gRPC port, as `--ssl_config_file` describes it. REST is always plain, as it is in TensorFlow Serving.
+"""TLS on the gRPC port (`--ssl_config_file`). REST is always plain text, as in TensorFlow Serving.
 
 Source: `model_servers/server.cc`.
 """
@@ -13,7 +13,7 @@ from deployer.server.status import invalid
 
 
 def config(options: Options) -> Any:
-    """Read the SSLConfig that the flags name; None when they name none. Raises ServingError."""
+    """Return the SSLConfig that the flags name, or None. Raises ServingError."""
     path = options.text("ssl_config_file")
     if not path:
         return None
@@ -24,7 +24,7 @@ def config(options: Options) -> Any:
 
 
 def credentials(options: Options) -> Any:
-    """Return what the gRPC server shows and asks for; None when it speaks plainly. gRPC starts threads for that."""
+    """Return the gRPC server's credentials; None for plain text. gRPC starts threads for them."""
     import grpc
 
     message = config(options)

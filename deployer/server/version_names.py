@@ -1,4 +1,4 @@
-"""Which folders below a base path are versions: TensorFlow Serving reads the whole name as a number of 64 bits."""
+"""Decide which directories below a base path are versions: TensorFlow Serving parses the whole name as int64."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _INT64 = 1 << 63
 
 
 def version_number(name: str) -> int | None:
-    """Read a folder's name as int64, as absl::SimpleAtoi does; None for a name that is no number."""
+    """Parse a directory name as int64, as absl::SimpleAtoi does; None if it is not a number."""
     if not _NUMBER.fullmatch(name):
         return None
     number = int(name)
@@ -18,24 +18,24 @@ def version_number(name: str) -> int | None:
 
 
 def is_number(name: str) -> bool:
-    """Whether the name is a number, of any size."""
+    """Return whether the name is a number of any size."""
     return _NUMBER.fullmatch(name) is not None
 
 
 def is_too_large(name: str) -> bool:
-    """Whether the name is a number that TensorFlow Serving cannot read, and passes over without a word."""
+    """Return whether the name is a number beyond int64, which TensorFlow Serving silently ignores."""
     return is_number(name) and version_number(name) is None
 
 
 def numbered(names: Iterable[str]) -> tuple[dict[int, str], tuple[str, ...]]:
-    """The folder of each version, the later name where two mean one number; and the names that lost by that."""
-    found: dict[int, str] = {}
-    lost = []
+    """Return the directory name of each version, and the names that lost to a later name of the same number."""
+    versions: dict[int, str] = {}
+    ignored = []
     for name in sorted(names):
         number = version_number(name)
         if number is None:
             continue
-        if number in found:
-            lost.append(found[number])
-        found[number] = name
-    return found, tuple(lost)
+        if number in versions:
+            ignored.append(versions[number])
+        versions[number] = name
+    return versions, tuple(ignored)

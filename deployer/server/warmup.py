@@ -1,6 +1,6 @@
-"""Warm-up records: requests that a version answers once before it takes any.
+"""Warm-up records: requests that a version runs before it serves.
 
-Source: `servables/tensorflow/saved_model_warmup_util.cc`. A record that fails makes the load fail.
+Source: `servables/tensorflow/saved_model_warmup_util.cc`. A failing record makes the load fail.
 """
 
 from __future__ import annotations
@@ -16,29 +16,29 @@ from deployer.server.servable import Model
 from deployer.server.status import Code, ServingError, invalid
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
-MOST_RECORDS = 1000
+MAX_RECORDS = 1000
 
 
 def warm_up(model: Model, path: str, iterations: int) -> int:
-    """Replay the records of a version folder and return their number; raises ServingError with the reason."""
+    """Replay the records of a version directory and return their number. Raises ServingError."""
     file = Path(path) / FILE
     if not file.exists():
         LOG.info("No warmup data file found at %s", file)
         return 0
     LOG.info("Starting to read warmup data for model at %s", file)
-    read = 0
+    count = 0
     for record in records(file):
-        read += 1
-        if read > MOST_RECORDS:
-            raise invalid(f"Number of warmup records exceeds the maximum ({MOST_RECORDS}) at {file}")
+        count += 1
+        if count > MAX_RECORDS:
+            raise invalid(f"Number of warmup records exceeds the maximum ({MAX_RECORDS}) at {file}")
         for _ in range(max(1, iterations)):
             replay(model, parsed(record, file))
-    LOG.info("Finished reading warmup data for model at %s. Number of warmup records read: %d.", file, read)
-    return read
+    LOG.info("Finished reading warmup data for model at %s. Number of warmup records read: %d.", file, count)
+    return count
 
 
 def records(file: Path) -> Iterator[bytes]:
-    """The records of a file; raises ServingError for a damaged one."""
+    """Yield the records of a file. Raises ServingError if it is damaged."""
     try:
         yield from tf_record_iterator(str(file))
     except OpError as error:
@@ -47,7 +47,7 @@ def records(file: Path) -> Iterator[bytes]:
 
 
 def parsed(record: bytes, file: Path) -> Any:
-    """A record as a PredictionLog; raises ServingError."""
+    """Parse a record as a PredictionLog. Raises ServingError."""
     try:
         return prediction_log_pb2.PredictionLog.FromString(record)
     except DecodeError as error:
@@ -55,7 +55,7 @@ def parsed(record: bytes, file: Path) -> Any:
 
 
 def replay(model: Model, log: Any, timeout_ms: int = 0) -> None:
-    """Ask what a record asks; raises ServingError."""
+    """Run the request of a record. Raises ServingError."""
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
         predict.run_request(model, log.predict_log.request, timeout_ms)

@@ -1,1 +1,1 @@
-"""Requests of concurrent clients run together (`--enable_batching`)."""
+"""Batching of concurrent requests (`--enable_batching`)."""

@@ -1,4 +1,4 @@
-"""Rows of several tasks to one array each, and the answer's rows back to the tasks.
+"""Concatenate the rows of several tasks, and split the results.
 
 Sources: `batching/batching_session.cc` and `batching/batching_util.cc` of TensorFlow Serving.
 """
@@ -15,11 +15,11 @@ from deployer.server.batching.queue import Task
 from deployer.server.dtypes import Array
 from deployer.server.status import Code, ServingError, invalid
 
-_MOST_DIMENSIONS = 6
+_MAX_RANK = 6
 
 
 def rows(arrays: Iterable[Array]) -> int:
-    """The size of dimension 0, which all inputs of a request share; raises ServingError when they do not."""
+    """Return the size of dimension 0, which all inputs of a request share. Raises ServingError if they differ."""
     shapes = [array.shape for array in arrays]
     if not shapes:
         raise invalid("Batching Run() must have at least one input tensor")
@@ -31,16 +31,16 @@ def rows(arrays: Iterable[Array]) -> int:
     return size
 
 
-def merged(tasks: Sequence[Task], rules: BatchRules) -> dict[str, Array]:
-    """Put the rows of all tasks below each other, and repeat a row up to an allowed size."""
+def merge(tasks: Sequence[Task], rules: BatchRules) -> dict[str, Array]:
+    """Concatenate the rows of all tasks, and repeat a row to pad to an allowed size."""
     size = sum(task.size for task in tasks)
-    missing = rules.padded(size) - size if size else 0
-    if len(tasks) == 1 and not missing:
+    padding = rules.padded(size) - size if size else 0
+    if len(tasks) == 1 and not padding:
         return dict(tasks[0].feeds)
-    return {name: _joined(name, [task.feeds[name] for task in tasks], missing, rules) for name in tasks[0].feeds}
+    return {name: _concatenate(name, [task.feeds[name] for task in tasks], padding, rules) for name in tasks[0].feeds}
 
 
-def _joined(name: str, arrays: Sequence[Array], missing: int, rules: BatchRules) -> Array:
+def _concatenate(name: str, arrays: Sequence[Array], padding: int, rules: BatchRules) -> Array:
     if len({array.shape[1:] for array in arrays}) > 1:
         if not rules.pads:
             raise ServingError(
@@ -49,16 +49,16 @@ def _joined(name: str, arrays: Sequence[Array], missing: int, rules: BatchRules)
                 "pad_variable_length_inputs to true, or ensure that all tensors with the same name have equal "
                 "dimensions starting with the first dim.",
             )
-        arrays = _levelled(arrays)
-    last = next(array for array in reversed(arrays) if len(array) or not missing)
-    return np.concatenate([*arrays, *[last[:1]] * missing])
+        arrays = _pad_to_largest(arrays)
+    last = next(array for array in reversed(arrays) if len(array) or not padding)
+    return np.concatenate([*arrays, *[last[:1]] * padding])
 
 
-def _levelled(arrays: Sequence[Array]) -> list[Array]:
-    """Make all rows as large as the largest, filled with each array's own first value."""
+def _pad_to_largest(arrays: Sequence[Array]) -> list[Array]:
+    """Pad all rows to the size of the largest, with each array's first value."""
     if len({array.ndim for array in arrays}) > 1:
         raise ServingError(Code.INTERNAL, "Tensor concat operation failed: the tensors have different ranks")
-    if arrays[0].ndim > _MOST_DIMENSIONS:
+    if arrays[0].ndim > _MAX_RANK:
         raise invalid("Only tensors with rank from 1 to 6 can be padded.")
     shape = [max(sizes) for sizes in zip(*(array.shape[1:] for array in arrays), strict=True)]
     return [_padded(array, (len(array), *shape)) for array in arrays]
@@ -75,19 +75,19 @@ def _padded(array: Array, shape: tuple[int, ...]) -> Array:
 
 
 def split(outputs: Sequence[Array], tasks: Sequence[Task], rules: BatchRules) -> list[list[Array]]:
-    """Give every task its rows of every output; raises ServingError for an output without them."""
+    """Return each task's rows of every output. Raises ServingError for an output with other rows."""
     size = sum(task.size for task in tasks)
     check_rows(outputs, rules.padded(size) if size else 0)
     ends = list(itertools.accumulate(task.size for task in tasks))
     return [[output[end - task.size : end] for output in outputs] for task, end in zip(tasks, ends, strict=True)]
 
 
-def check_rows(outputs: Sequence[Array], wanted: int) -> None:
-    """Raise ServingError for an output that has no rows, or another number of them."""
+def check_rows(outputs: Sequence[Array], expected_rows: int) -> None:
+    """Raise ServingError for an output without rows or with another number of them."""
     for output in outputs:
         if not output.ndim:
             raise ServingError(Code.FAILED_PRECONDITION, "Batched output tensor has 0 dimensions")
-        if len(output) != wanted:
+        if len(output) != expected_rows:
             raise ServingError(
                 Code.FAILED_PRECONDITION,
                 "Batched output tensor's 0th dimension does not equal the sum of the 0th dimension sizes of the input "
@@ -95,8 +95,8 @@ def check_rows(outputs: Sequence[Array], wanted: int) -> None:
             )
 
 
-def joined_slices(slices: Sequence[Sequence[Array]]) -> list[Array]:
-    """Put the answers to the slices of one task below each other again."""
+def join_slices(slices: Sequence[Sequence[Array]]) -> list[Array]:
+    """Concatenate the results of one task's slices."""
     if len(slices) == 1:
         return list(slices[0])
     return [np.concatenate(parts) for parts in zip(*slices, strict=True)]

@@ -1,4 +1,4 @@
-"""BatchingParameters: text proto to values, with TensorFlow Serving's checks and texts. Needs no TensorFlow.
+"""Parse BatchingParameters text protos, with TensorFlow Serving's checks and messages. Needs no TensorFlow.
 
 Sources: `servables/tensorflow/bundle_factory_util.*` of TensorFlow Serving, `batching_util/shared_batch_scheduler.h` of
 TensorFlow.
@@ -23,7 +23,7 @@ _SIZES = 1 << 64
 
 @dataclasses.dataclass(frozen=True)
 class BatchRules:
-    """How the requests of one model are put together; sizes count rows, along dimension 0."""
+    """The batching parameters of one model; sizes are rows, along dimension 0."""
 
     max_batch_size: int = _DEFAULT_MAX_BATCH_SIZE
     timeout_seconds: float = 0.0
@@ -34,14 +34,14 @@ class BatchRules:
     pads: bool = False
 
     def padded(self, size: int) -> int:
-        """The size that a batch of so many rows is run with: the first allowed one that holds it."""
+        """Return the padded size of a batch: the first allowed size that holds it."""
         for allowed in self.allowed_sizes:
             if allowed >= size:
                 return allowed
         return size
 
     def checked(self) -> BatchRules:
-        """The same rules; raises ServingError (INVALID_ARGUMENT) when they contradict each other."""
+        """Return the rules themselves. Raises ServingError (INVALID_ARGUMENT) if they contradict each other."""
         if self.allowed_sizes and self.allowed_sizes[-1] != self.max_batch_size:
             raise invalid(
                 "Last entry in allowed_batch_sizes must match max_batch_size; last entry was "
@@ -62,41 +62,41 @@ class BatchRules:
 
 
 def rules(message: Any) -> BatchRules:
-    """Read a BatchingParameters; raises ServingError (INVALID_ARGUMENT) when it contradicts itself."""
+    """Return the rules of a BatchingParameters message. Raises ServingError (INVALID_ARGUMENT)."""
     splits = message.enable_large_batch_splitting.value
-    largest = _size(message, "max_batch_size", _DEFAULT_MAX_BATCH_SIZE)
+    max_size = _size(message, "max_batch_size", _DEFAULT_MAX_BATCH_SIZE)
     enqueued = _size(message, "max_enqueued_batches", _DEFAULT_ENQUEUED_BATCHES)
     return BatchRules(
-        max_batch_size=largest,
+        max_batch_size=max_size,
         timeout_seconds=message.batch_timeout_micros.value / 1e6,
         max_enqueued_batches=enqueued if splits else max(1, enqueued),
         splits=splits,
-        max_execution_size=_execution_size(message) if splits else largest,
+        max_execution_size=_execution_size(message) if splits else max_size,
         allowed_sizes=tuple(message.allowed_batch_sizes),
         pads=message.pad_variable_length_inputs,
     ).checked()
 
 
 def _execution_size(message: Any) -> int:
-    """The largest batch that is run when requests are split; without either field TensorFlow Serving takes 0."""
+    """Return the largest batch to run when requests are split; TensorFlow Serving's default is 0."""
     return _size(message, "max_execution_batch_size", _size(message, "max_batch_size", 0))
 
 
 def _size(message: Any, field: str, default: int) -> int:
-    """A whole number that TensorFlow keeps without a sign: a negative one is huge."""
+    """Return an integer that TensorFlow stores unsigned: a negative one becomes huge."""
     return getattr(message, field).value % _SIZES if message.HasField(field) else default
 
 
 @dataclasses.dataclass(frozen=True)
 class BatchingConfig:
-    """What the flags say: the common BatchingParameters, and whether versions bring their own."""
+    """The batching flags: the common BatchingParameters, and whether versions have their own."""
 
     common: Any
     per_version: bool = False
 
     @property
     def threads(self) -> int:
-        """How many batches are run at once, of all models together."""
+        """The number of batches that run at the same time, over all models."""
         common = self.common
         return common.num_batch_threads.value if common.HasField("num_batch_threads") else os.cpu_count() or 1
 
@@ -106,7 +106,7 @@ class BatchingConfig:
         return self.common.thread_pool_name.value or "batch_threads"
 
     def rules(self, version_folder: str) -> BatchRules | None:
-        """The rules of one version; None when it is not batched. Raises ServingError."""
+        """Return the rules of one version; None if it is not batched. Raises ServingError."""
         if not self.per_version:
             return rules(self.common)
         file = Path(version_folder, VERSION_FILE)
@@ -116,7 +116,7 @@ class BatchingConfig:
 
 
 def from_options(options: Options) -> BatchingConfig | None:
-    """Read what the flags say; None when nothing is batched. Raises ServingError."""
+    """Return the batching configuration of the flags; None without batching. Raises ServingError."""
     if not options.on("enable_batching"):
         if options.text("batching_parameters_file"):
             raise invalid(

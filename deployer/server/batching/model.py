@@ -1,4 +1,4 @@
-"""A model whose requests are run together: what `--enable_batching` puts in front of a loaded version.
+"""A model that batches concurrent requests, in front of a loaded version (`--enable_batching`).
 
 Source: `batching/batching_session.cc` of TensorFlow Serving.
 """
@@ -12,9 +12,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from deployer.server.batching.arrays import check_rows, joined_slices, merged, rows, split
+from deployer.server.batching.arrays import check_rows, join_slices, merge, rows, split
 from deployer.server.batching.config import BatchingConfig, BatchRules
-from deployer.server.batching.queue import BatchQueue, Task, collected
+from deployer.server.batching.queue import BatchQueue, Task, collect
 from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.dtypes import Array
 from deployer.server.latency import LatencyTracker
@@ -23,12 +23,12 @@ from deployer.server.metrics.monitoring import Metrics
 from deployer.server.servable import Model, SavedModel, Signature, time_limit_ms
 from deployer.server.status import Code, ServingError
 
-_MAX_KINDS = 64
+_MAX_RUNNERS = 64
 Names = tuple[tuple[str, ...], tuple[str, ...]]  # the tensors that are fed, and those that are fetched
 
 
 class Batching:
-    """The threads that all models share, and what decides which version is batched."""
+    """The threads that all models share, and the configuration."""
 
     def __init__(self, config: BatchingConfig, metrics: Metrics | None = None) -> None:
         self._config = config
@@ -36,22 +36,22 @@ class Batching:
         self._scheduler = BatchScheduler(config.threads, config.thread_name)
 
     def wrap(self, model: SavedModel, path: str) -> Model:
-        """Return the loaded version of a folder with batching in front of it, if it shall have that."""
+        """Return a loaded version with batching in front of it if it is configured. Raises ServingError."""
         rules = self._config.rules(path)
         return model if rules is None else BatchedModel(model, self._scheduler, rules, self._metrics)
 
 
 class BatchedModel:
-    """Answers as the model that it wraps does; a call waits until the batch that it went into has been run."""
+    """A model whose calls wait until their batch has run."""
 
     def __init__(
         self, model: SavedModel, scheduler: BatchScheduler, rules: BatchRules, metrics: Metrics | None
     ) -> None:
         LOG.info("Wrapping session to perform batch processing")
         self.signatures = model.signatures
-        at_once = model.ends and not rules.timeout_seconds
-        self.paces: Mapping[str, LatencyTracker] = {
-            name: LatencyTracker(at_once, functools.partial(self._runs_quickly, _names_of(signature)))
+        runs_at_once = model.terminates and not rules.timeout_seconds
+        self.latencies: Mapping[str, LatencyTracker] = {
+            name: LatencyTracker(runs_at_once, functools.partial(self._runs_quickly, _names_of(signature)))
             for name, signature in model.signatures.items()
         }
         self._model = model
@@ -59,69 +59,71 @@ class BatchedModel:
         self._rules = rules
         self._metrics = metrics
         self._runners: dict[Names, _Runner] = {}
-        self._making = threading.Lock()
+        self._lock = threading.Lock()
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
-        """Take arrays by tensor name and return the fetched ones, in order, when their batch has been run.
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, on_caller_thread: bool = False
+    ) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order, after their batch has run.
 
-        With `alone` the call is one that its caller measures, and found short so far.
+        With `on_caller_thread` the caller measures the call and found it short so far. Raises ServingError.
         """
         size = rows(feeds.values())
         if self._metrics:
-            self._metrics.note_inputs(len(feeds), size)
+            self._metrics.record_inputs(len(feeds), size)
         names = tuple(feeds), tuple(fetches)
         runner = self._runners.get(names) or self._make(names)
-        if self._is_whole(size) and self._scheduler.enter(runner.queue):
+        if self._is_whole(size) and self._scheduler.try_enter(runner.queue):
             try:
-                return runner.run_alone(feeds, fetches, size, timeout_ms, alone)
+                return runner.run_alone(feeds, fetches, size, timeout_ms, on_caller_thread)
             finally:
                 self._scheduler.leave()
         now = time.monotonic()
         task = Task(feeds, size, now, now + timeout_ms / 1000 if timeout_ms else math.inf)
         slices = self._scheduler.submit(runner.queue, task)
-        answer = dict(zip(runner.outputs, joined_slices(collected(task.answers, slices)), strict=True))
+        answer = dict(zip(runner.outputs, join_slices(collect(task.answers, slices)), strict=True))
         return [answer[name] for name in fetches]
 
     def _is_whole(self, size: int) -> bool:
-        """Whether so many rows wait for no others, fit into one batch, and need no filling."""
+        """Return whether a request of that size needs no waiting, no splitting and no padding."""
         rules = self._rules
         return not rules.timeout_seconds and 0 < size <= rules.max_execution_size and rules.padded(size) == size
 
     def close(self) -> None:
-        """Free the Session; nobody may be waiting."""
+        """Free the Session; no call may be waiting."""
         self._model.close()
 
     def _runs_quickly(self, names: Names) -> bool:
-        """Whether a call would be run at once, on its own thread, and not for long."""
+        """Return whether a call would run immediately, on its own thread, and be short."""
         runner = self._runners.get(names)
-        return runner is not None and runner.pace.quick and self._scheduler.has_room()
+        return runner is not None and runner.latency.quick and self._scheduler.has_room()
 
     def _make(self, names: Names) -> _Runner:
-        """Make what runs requests with these names, or find it; the queue of one that is dropped is still emptied."""
+        """Return the runner for these names, new or existing; the queue of an evicted one still drains."""
         feeds, fetches = (tuple(sorted(set(each))) for each in names)
-        with self._making:
-            same = (each for each in self._runners.values() if (each.feeds, each.outputs) == (feeds, fetches))
-            found = next(same, None) or _Runner(self._model, (feeds, fetches), self._rules, self._metrics)
-            if len(self._runners) >= _MAX_KINDS:
+        with self._lock:
+            equivalent = (each for each in self._runners.values() if (each.feeds, each.outputs) == (feeds, fetches))
+            runner = next(equivalent, None) or _Runner(self._model, (feeds, fetches), self._rules, self._metrics)
+            if len(self._runners) >= _MAX_RUNNERS:
                 del self._runners[next(iter(self._runners))]
-            return self._runners.setdefault(names, found)
+            return self._runners.setdefault(names, runner)
 
 
 def _names_of(signature: Signature) -> Names:
-    """What a request that asks for all of a signature feeds and fetches."""
-    inputs, outputs = ([slot.tensor for slot in slots.values()] for slots in (signature.inputs, signature.outputs))
+    """Return the tensors that a request for the whole signature feeds and fetches."""
+    inputs, outputs = ([info.tensor for info in infos.values()] for infos in (signature.inputs, signature.outputs))
     return tuple(dict.fromkeys(inputs)), tuple(outputs)
 
 
 class _Runner:
-    """Runs requests that feed and fetch the same tensors; `queue` is where they gather."""
+    """Runs requests that feed and fetch the same tensors; `queue` collects them."""
 
     def __init__(self, model: SavedModel, names: Names, rules: BatchRules, metrics: Metrics | None) -> None:
         self._model = model
         self.feeds, self.outputs = names
         self._rules = rules
         self._metrics = metrics
-        self.pace = LatencyTracker(model.ends)
+        self.latency = LatencyTracker(model.terminates)
         self.queue = BatchQueue(rules, self.process)
 
     def process(self, tasks: list[Task]) -> None:
@@ -130,7 +132,7 @@ class _Runner:
             answers: Sequence[list[Array] | ServingError] = self._run(tasks)
         except ServingError as error:
             answers = [error] * len(tasks)
-        except Exception:  # noqa: BLE001 - somebody waits for an answer, and the thread must go on
+        except Exception:  # noqa: BLE001 - callers wait for an answer, and the thread must continue
             LOG.exception("A batch failed")
             answers = [ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")] * len(tasks)
         for task, answer in zip(tasks, answers, strict=True):
@@ -139,28 +141,31 @@ class _Runner:
     def run_alone(
         self, feeds: Mapping[str, Array], fetches: Sequence[str], size: int, timeout_ms: int, is_measured: bool
     ) -> list[Array]:
-        """Run one request as a batch; raises ServingError. While batches are quick, its caller's measure is enough."""
+        """Run one request as a batch. Raises ServingError.
+
+        While batches are quick, the caller's measurement is enough.
+        """
         if self._metrics:
-            self._metrics.note_batch([0.0], size, size)
+            self._metrics.record_batch([0.0], size, size)
         outputs: list[Array]
-        if is_measured and self.pace.quick:
-            outputs = self._model.run(feeds, fetches, timeout_ms, alone=True)
+        if is_measured and self.latency.quick:
+            outputs = self._model.run(feeds, fetches, timeout_ms, on_caller_thread=True)
         else:
-            with self.pace.timed():
-                outputs = self._model.run(feeds, fetches, timeout_ms, self.pace.alone)
+            with self.latency.timer():
+                outputs = self._model.run(feeds, fetches, timeout_ms, self.latency.on_caller_thread)
         check_rows(outputs, size)
         return outputs
 
     def _run(self, tasks: list[Task]) -> list[list[Array]]:
         now = time.monotonic()
-        left = max(task.deadline for task in tasks) - now
-        if left <= 0:
+        remaining = max(task.deadline for task in tasks) - now
+        if remaining <= 0:
             raise ServingError(Code.RESOURCE_EXHAUSTED, "Run() timeout exceeded while waiting in batching queue")
-        feeds = merged(tasks, self._rules)
+        feeds = merge(tasks, self._rules)
         if self._metrics:
-            self._metrics.note_batch((now - task.queued for task in tasks), *self._sizes(tasks))
-        with self.pace.timed():
-            outputs = self._model.run(feeds, self.outputs, time_limit_ms(left), self.pace.alone)
+            self._metrics.record_batch((now - task.enqueued_at for task in tasks), *self._sizes(tasks))
+        with self.latency.timer():
+            outputs = self._model.run(feeds, self.outputs, time_limit_ms(remaining), self.latency.on_caller_thread)
         return split(outputs, tasks, self._rules)
 
     def _sizes(self, tasks: Sequence[Task]) -> tuple[int, int]:

@@ -1,8 +1,8 @@
-"""grpc.health.v1, which `--enable_grpc_healthcheck_service` offers on the gRPC port: gRPC's own servicer.
+"""grpc.health.v1 on the gRPC port (`--enable_grpc_healthcheck_service`), with gRPC's own servicer.
 
-Source: `model_servers/server.cc` names the services; they serve from the start on. Beyond that, watchers are told when
-this server begins to drain, and their streams are ended, so that they do not hold it up. Neither a check nor a watched
-stream takes one of the server's threads, as in TensorFlow Serving.
+Source: `model_servers/server.cc` names the services, which serve from the start on. In addition, watchers are notified
+when this server starts draining, and their streams end, so that they do not delay it. As in TensorFlow Serving, neither
+checks nor watches use the server's worker threads.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Send = Callable[[Any], None]
 
 
 class HealthService(health.HealthServicer):  # type: ignore[misc]
-    """Tells whether the server serves; may be called from many threads."""
+    """The health status of the server; thread-safe."""
 
     def __init__(self) -> None:
         super().__init__(experimental_thread_pool=_THREADS)
@@ -37,7 +37,7 @@ class HealthService(health.HealthServicer):  # type: ignore[misc]
     Check.experimental_thread_pool = _THREADS  # type: ignore[attr-defined]
 
     def Watch(self, request: Any, context: Any, send_response_callback: Send) -> None:  # noqa: N802 - gRPC's name
-        """Send the status of a service now and when it changes."""
+        """Send the status of a service now and on every change."""
         self._sends.add(send_response_callback)
         context.add_callback(lambda: self._sends.discard(send_response_callback))
         super().Watch(request, context, send_response_callback)
@@ -45,7 +45,7 @@ class HealthService(health.HealthServicer):  # type: ignore[misc]
             send_response_callback(None)
 
     def stop(self) -> None:
-        """Serve no more: tell all who watch, and end their streams; returns at once."""
+        """Report NOT_SERVING to all watchers and end their streams; returns immediately."""
         threading.Thread(target=self._stop, name="health-stop", daemon=True).start()
 
     def _stop(self) -> None:

@@ -1,7 +1,7 @@
 """PredictionService and ModelService over gRPC.
 
-Sources: `prediction_service_impl.cc`, `model_service_impl.cc`. The handlers are generic: the generated module of
-ModelService does not import beside a newer protobuf.
+Sources: `prediction_service_impl.cc`, `model_service_impl.cc`. The handlers are generic, because the generated module
+of ModelService cannot be imported with a newer protobuf.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class PredictionService:
 
     def predict(self, request: Any, context: Any) -> Any:
         """Run a signature on tensors."""
-        with self._use(request) as (version, model):
+        with self._servable_handle(request) as (version, model):
             answers = predict.run_request(model, request, _timeout_ms(context), self._check_method)
             response = predict_pb2.PredictResponse()
             for alias, array in answers.items():
@@ -54,16 +54,16 @@ class PredictionService:
             return response
 
     def classify(self, request: Any, context: Any) -> Any:
-        """Score the classes of examples."""
-        with self._use(request) as (version, model):
+        """Classify examples."""
+        with self._servable_handle(request) as (version, model):
             response = classification_pb2.ClassificationResponse()
             _fill_classes(response.result, examples.classify(self._call(model, request, context)))
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
     def regress(self, request: Any, context: Any) -> Any:
-        """Give a value to every example."""
-        with self._use(request) as (version, model):
+        """Regress examples."""
+        with self._servable_handle(request) as (version, model):
             response = regression_pb2.RegressionResponse()
             _fill_values(response.result, examples.regress(self._call(model, request, context)))
             _fill_spec(response.model_spec, request.model_spec, version)
@@ -72,7 +72,7 @@ class PredictionService:
     def multi_inference(self, request: Any, context: Any) -> Any:
         """Classify and regress the same examples."""
         first = request.tasks[0].model_spec if request.tasks else None
-        with self._core.use(*_asked(first)) as (version, model):
+        with self._core.servable_handle(*_parse_spec(first)) as (version, model):
             serialized, options = examples.serialized(request.input), predict.RunOptions(_timeout_ms(context))
             answers = examples.infer(model, request.tasks, serialized, options, self._check_method)
             response = inference_pb2.MultiInferenceResponse()
@@ -88,17 +88,17 @@ class PredictionService:
     def metadata(self, request: Any, _context: Any) -> Any:
         """Return the signatures of a version."""
         _check_metadata_fields(request)
-        with self._use(request) as (version, model):
+        with self._servable_handle(request) as (version, model):
             response = get_model_metadata_pb2.GetModelMetadataResponse()
             response.model_spec.name = request.model_spec.name
             response.model_spec.version.value = version
             response.metadata["signature_def"].Pack(signature_map(model))
             return response
 
-    def _use(self, request: Any) -> Any:
+    def _servable_handle(self, request: Any) -> Any:
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
-        return self._core.use(*_asked(request.model_spec))
+        return self._core.servable_handle(*_parse_spec(request.model_spec))
 
     def _call(self, model: Model, request: Any, context: Any) -> examples.Call:
         name, serialized = request.model_spec.signature_name, examples.serialized(request.input)
@@ -121,14 +121,14 @@ def _fill_values(result: Any, answer: Any) -> None:
 
 
 class ModelService:
-    """Status and reload; reloads run one after the other, also when the client that asked is gone."""
+    """Status and reload; reloads run one at a time, even if the client disconnects."""
 
     def __init__(self, core: Core[Model]) -> None:
         self._core = core
         self._reloads = ThreadPoolExecutor(1, "reload")
 
     def status(self, request: Any, _context: Any) -> Any:
-        """Return the state of a model's versions."""
+        """Return the states of a model's versions."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         spec = request.model_spec
@@ -143,7 +143,7 @@ class ModelService:
         return response
 
     def reload(self, request: Any, context: Any) -> Any:
-        """Put another config in force, and wait for it as long as the client does."""
+        """Apply another config, and wait for it as long as the client does."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid(
                 "ServerModelConfig type not supported by HandleReloadConfigRequest. "
@@ -157,17 +157,17 @@ class ModelService:
 
 
 def _wait(future: Future[None], context: Any) -> None:
-    over = threading.Event()
-    future.add_done_callback(lambda _: over.set())
-    if not context.add_callback(over.set):
-        over.set()
-    over.wait()
+    done = threading.Event()
+    future.add_done_callback(lambda _: done.set())
+    if not context.add_callback(done.set):
+        done.set()
+    done.wait()
     if not future.done():
         raise ServingError(Code.DEADLINE_EXCEEDED, "The reload goes on, its client has gone.")
     future.result()
 
 
-def _asked(spec: Any) -> tuple[str, int | None, str | None]:
+def _parse_spec(spec: Any) -> tuple[str, int | None, str | None]:
     """Return model, version and label of a ModelSpec."""
     if spec is None or not spec.name:
         raise invalid("ModelSpec has no name specified.")
@@ -179,10 +179,10 @@ def _asked(spec: Any) -> tuple[str, int | None, str | None]:
     )
 
 
-def _fill_spec(answer: Any, asked: Any, version: int) -> None:
-    answer.name = asked.name
+def _fill_spec(answer: Any, requested: Any, version: int) -> None:
+    answer.name = requested.name
     answer.version.value = version
-    answer.signature_name = asked.signature_name or predict.DEFAULT_SIGNATURE
+    answer.signature_name = requested.signature_name or predict.DEFAULT_SIGNATURE
 
 
 def _check_metadata_fields(request: Any) -> None:
@@ -196,7 +196,7 @@ def _check_metadata_fields(request: Any) -> None:
 
 
 def _timeout_ms(context: Any) -> int:
-    """Return a time-out that covers the time the client still waits; 0 for one that waits for ever."""
+    """Return a time-out that covers the client's remaining time; 0 for a client without deadline."""
     remaining = context.time_remaining()
     return 0 if remaining is None else time_limit_ms(remaining)
 
@@ -225,7 +225,7 @@ def _service(service: str, **methods: tuple[Callable[[Any, Any], Any], Any]) -> 
         service,
         {
             name: grpc.unary_unary_rpc_method_handler(
-                _answering(f"{service}/{name}", function),
+                _with_status(f"{service}/{name}", function),
                 request_deserializer=request.FromString,
                 response_serializer=lambda message: message.SerializeToString(),
             )
@@ -234,29 +234,29 @@ def _service(service: str, **methods: tuple[Callable[[Any, Any], Any], Any]) -> 
     )
 
 
-def _answering(name: str, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    """Turn what a handler raises into a status; nothing that a request does may end the server."""
+def _with_status(name: str, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Convert exceptions of a handler to a status, so that no request ends the server."""
 
     def answer(request: Any, context: Any) -> Any:
-        with _refusals(name, context):
+        with _errors_as_status(name, context):
             return function(request, context)
 
     return answer
 
 
 @contextmanager
-def _refusals(name: str, context: Any) -> Iterator[None]:
+def _errors_as_status(name: str, context: Any) -> Iterator[None]:
     try:
         yield
     except ServingError as error:
-        refusal = error
+        status_error = error
     except Exception:  # noqa: BLE001 - no request may end the server
         LOG.exception("%s failed", name)
-        refusal = ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")
+        status_error = ServingError(Code.INTERNAL, "Internal error; the server's log tells more.")
     else:
         return
-    context.abort(_GRPC_CODES[int(refusal.code)], _cut(refusal.message))
+    context.abort(_GRPC_CODES[int(status_error.code)], _truncated(status_error.message))
 
 
-def _cut(message: str) -> str:
+def _truncated(message: str) -> str:
     return message if len(message) <= _MESSAGE_LIMIT else message[:_MESSAGE_LIMIT] + "...TRUNCATED"

@@ -1,1 +1,1 @@
-"""HTTP/1.1 on sockets: bytes to requests, replies to bytes."""
+"""An HTTP/1.1 server on sockets."""

@@ -1,4 +1,4 @@
-"""One client's connection: whole requests to the application, answers back in their order, and nothing for ever."""
+"""A client's connection: passes complete requests to the application and sends replies in order, with time limits."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from email.utils import formatdate
 from functools import partial
 
 from deployer.server.http.message import Reply, Request, head, head_1_0, html
-from deployer.server.http.reader import Bodies, Limits, Refused, RequestReader
+from deployer.server.http.reader import BodyBudget, Limits, RequestReader, RequestRejected
 
 Application = Callable[[Request], "Reply | asyncio.Future[Reply]"]
-_JOINED = 1 << 16
-_LEAST_BYTES_PER_SECOND = 1024
+_JOIN_BYTES = 1 << 16
+_MIN_BYTES_PER_SECOND = 1024
 _LINGER_SECONDS = 2.0
 _LIKELY_IDLE_SECONDS = 1.0
-_LAST_CHANCE_SECONDS = 0.25
+_RETIRED_IDLE_SECONDS = 0.25
 _HANDOVER_IDLE_SECONDS = 2.0
-_FOR_EVER = float("inf")
+_UNLIMITED = float("inf")
 
 
 class ServerState:
-    """What all connections of a server share."""
+    """The state that all connections of a server share."""
 
     def __init__(self, application: Application, limits: Limits) -> None:
         self.application = application
         self.limits = limits
-        self.bodies = Bodies(limits.bodies_bytes)
+        self.bodies = BodyBudget(limits.bodies_bytes)
         self.connections: set[Connection] = set()
         self.draining = False
-        self.beside_another = False
+        self.has_successor = False
         self.date = b""
         self.tick()
 
-    def drain(self, beside_another: bool) -> None:
-        """From now on each answer is its connection's last; a client that asks when it has just been closed loses one.
+    def drain(self, has_successor: bool) -> None:
+        """Close each connection after its next reply.
 
-        Where another process goes on at the address nobody waits for this one's end: clients get longer to ask.
+        If another process continues at the address, nothing waits for this one's end, and idle clients get more time.
         """
-        self.draining, self.beside_another = True, beside_another
+        self.draining, self.has_successor = True, has_successor
 
     def tick(self) -> None:
-        """Set the clock that answers carry, and end what takes too long; to be called a few times a second."""
+        """Update the Date header and end connections that exceed a limit; call it a few times per second."""
         self.date = formatdate(usegmt=True).encode()
         now = time.monotonic()
         for connection in list(self.connections):
@@ -51,111 +51,113 @@ class ServerState:
 
 
 class Connection(asyncio.Protocol):
-    """Reads, answers and ends; all of it on the event loop's thread.
+    """One client; all methods run on the event loop's thread.
 
-    A connection that hears no more (`_reading_done`) still sends the answers that are due, then `_refusal`, and ends.
+    After `_reading_done` it sends the pending replies, then `_refusal`, and closes.
     """
 
-    def __init__(self, traffic: ServerState) -> None:
-        self._server = traffic
-        self._reader = RequestReader(traffic.limits, traffic.bodies, self._take, self._go_on)
+    def __init__(self, server: ServerState) -> None:
+        self._server = server
+        self._reader = RequestReader(server.limits, server.bodies, self._enqueue, self._send_continue)
         self._pending: collections.deque[Request] = collections.deque()
         self._refusal: Reply | None = None
-        self._answering = self._reading_done = self._full = self._paused = self._lingers = self._retired = False
+        self._answering = self._reading_done = self._write_blocked = self._paused = self._lingering = self._retired = (
+            False
+        )
         self._unsent = 0
-        self._since = time.monotonic()
+        self._last_progress = time.monotonic()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Register the connection; refuse it if there are too many."""
         self._transport: asyncio.Transport = transport  # type: ignore[assignment]
         self._server.connections.add(self)
         if len(self._server.connections) > self._server.limits.connections:
             self._refuse(503)
 
     def connection_lost(self, _: Exception | None) -> None:
-        """Called by the event loop."""
+        """Release what the connection holds."""
         self._server.connections.discard(self)
         self._reader.close()
         self._drop_pending()
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
+        """Parse the data and handle complete requests."""
         if self._reading_done:
             return
-        if not self._reader.begun:
-            self._since = time.monotonic()
+        if not self._reader.in_request:
+            self._last_progress = time.monotonic()
         try:
             self._reader.feed(data)
-        except Refused as refused:
-            self._refuse(refused.status)
+        except RequestRejected as rejected:
+            self._refuse(rejected.status)
         self._throttle()
 
     def eof_received(self) -> bool:
-        """Called by the event loop; a client that only stops to send still gets its answers."""
+        """Stop reading; a client that closed only its sending side still gets its replies."""
         self._reading_done = True
-        return bool(self._answering or self._pending) and not self._lingers
+        return bool(self._answering or self._pending) and not self._lingering
 
     def pause_writing(self) -> None:
-        """Called by the event loop: the client does not take what was written."""
-        self._full = True
+        """Stop answering until the client has read what was written."""
+        self._write_blocked = True
 
     def resume_writing(self) -> None:
-        """Called by the event loop."""
-        self._full = False
+        """Continue answering."""
+        self._write_blocked = False
         self._advance()
         self._throttle()
 
     def check(self, now: float) -> None:
-        """End the connection when nothing has moved for too long."""
+        """End the connection if it made no progress for too long."""
         unsent = self._transport.get_write_buffer_size()
         if unsent != self._unsent:
-            self._unsent, self._since = unsent, now
-        if now - self._since <= self._patience():
+            self._unsent, self._last_progress = unsent, now
+        if now - self._last_progress <= self._timeout_seconds():
             return
-        if self._lingers or unsent:
+        if self._lingering or unsent:
             self._transport.abort()
-        elif self._reader.begun:
+        elif self._reader.in_request:
             self._refuse(408)
         else:
             self._transport.close()
 
     def retire(self) -> None:
-        """Close if no request is likely to be under way; otherwise the next answer is the last, or `check` ends it."""
+        """Close if no request is likely to be in flight; otherwise the next reply or `check` ends the connection."""
         now = time.monotonic()
         self._retired = True
-        if self._works():
+        if self._is_busy():
             return
-        if self._server.beside_another:
-            self._since = now
-        elif now - self._since > _LIKELY_IDLE_SECONDS:
+        if self._server.has_successor:
+            self._last_progress = now
+        elif now - self._last_progress > _LIKELY_IDLE_SECONDS:
             self._transport.close()
 
     def abort(self) -> None:
-        """End now, whatever is under way."""
+        """Close immediately."""
         self._transport.abort()
 
-    def _works(self) -> bool:
-        return bool(self._answering or self._pending or self._unsent or self._reader.begun)
+    def _is_busy(self) -> bool:
+        return bool(self._answering or self._pending or self._unsent or self._reader.in_request)
 
-    def _patience(self) -> float:
-        """Seconds that the present state may last."""
+    def _timeout_seconds(self) -> float:
+        """Return how long the current state may last."""
         limits = self._server.limits
-        if self._lingers:
+        if self._lingering:
             return _LINGER_SECONDS
         if self._answering and not self._unsent:
-            return _FOR_EVER
-        if self._works():
-            return limits.request_seconds + self._reader.size / _LEAST_BYTES_PER_SECOND
+            return _UNLIMITED
+        if self._is_busy():
+            return limits.request_seconds + self._reader.size / _MIN_BYTES_PER_SECOND
         if not self._retired:
             return limits.idle_seconds
-        return _HANDOVER_IDLE_SECONDS if self._server.beside_another else _LAST_CHANCE_SECONDS
+        return _HANDOVER_IDLE_SECONDS if self._server.has_successor else _RETIRED_IDLE_SECONDS
 
-    def _go_on(self) -> None:
+    def _send_continue(self) -> None:
         if not self._answering and not self._pending:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
-    def _take(self, request: Request) -> None:
-        self._since = time.monotonic()
+    def _enqueue(self, request: Request) -> None:
+        self._last_progress = time.monotonic()
         self._pending.append(request)
         self._advance()
 
@@ -165,8 +167,8 @@ class Connection(asyncio.Protocol):
         self._advance()
 
     def _advance(self) -> None:
-        """Answer what has arrived, one after the other."""
-        while self._pending and not self._answering and not self._full:
+        """Answer pending requests in order."""
+        while self._pending and not self._answering and not self._write_blocked:
             request = self._pending.popleft()
             reply = self._server.application(request)
             if isinstance(reply, Reply):
@@ -181,7 +183,7 @@ class Connection(asyncio.Protocol):
         self._answering = False
         failed = future.cancelled() or future.exception() is not None
         self._send(request, html(500) if failed else future.result())
-        self._since = time.monotonic()
+        self._last_progress = time.monotonic()
         self._advance()
         self._throttle()
 
@@ -189,44 +191,44 @@ class Connection(asyncio.Protocol):
         self._server.bodies.release(len(request.body))
         if self._transport.is_closing():
             return
-        keeps = request.keeps and not reply.closes and not self._server.draining
+        keep_alive = request.keep_alive and not reply.closes_connection and not self._server.draining
         body = b"" if request.method == b"HEAD" else reply.body
-        is_page = reply.closes  # which libevent sends as HTTP/1.1 whatever was asked
-        plain = request.is_http_1_0 and not is_page
-        self._write(head_1_0(reply, keeps) if plain else head(reply, self._server.date, keeps), body)
-        if not keeps:
+        is_error_page = reply.closes_connection  # libevent sends these as HTTP/1.1 to all clients
+        use_http_1_0 = request.is_http_1_0 and not is_error_page
+        self._write(head_1_0(reply, keep_alive) if use_http_1_0 else head(reply, self._server.date, keep_alive), body)
+        if not keep_alive:
             self._reading_done = True
             self._drop_pending()
 
-    def _write(self, first: bytes, body: bytes) -> None:
-        if len(body) < _JOINED:
-            self._transport.write(first + body)
+    def _write(self, head_bytes: bytes, body: bytes) -> None:
+        if len(body) < _JOIN_BYTES:
+            self._transport.write(head_bytes + body)
         else:
-            self._transport.writelines((first, body))
+            self._transport.writelines((head_bytes, body))
 
     def _drop_pending(self) -> None:
         self._server.bodies.release(sum(len(request.body) for request in self._pending))
         self._pending.clear()
 
     def _end(self) -> None:
-        """Close; a client that was refused may still be sending, and must be able to read why."""
-        if self._lingers or self._transport.is_closing():
+        """Close; if the client was refused, wait until it can have read the reason."""
+        if self._lingering or self._transport.is_closing():
             return
         if self._refusal is None:
             self._transport.close()
             return
-        self._write(head(self._refusal, self._server.date, keeps=False), self._refusal.body)
+        self._write(head(self._refusal, self._server.date, keep_alive=False), self._refusal.body)
         self._transport.write_eof()
-        self._lingers = True
-        self._since = time.monotonic()
+        self._lingering = True
+        self._last_progress = time.monotonic()
 
     def _throttle(self) -> None:
-        """Read no further ahead than to one request that waits."""
-        holds = not self._lingers and (self._full or bool(self._pending))
-        if holds == self._paused or self._transport.is_closing():
+        """Pause reading while a request is waiting."""
+        pause = not self._lingering and (self._write_blocked or bool(self._pending))
+        if pause == self._paused or self._transport.is_closing():
             return
-        self._paused = holds
-        if holds:
+        self._paused = pause
+        if pause:
             self._transport.pause_reading()
         else:
             self._transport.resume_reading()

@@ -1,6 +1,6 @@
-"""What the HTTP transport hands to the application and gets back from it, and an answer's bytes.
+"""Requests and replies between the HTTP transport and the application, and the bytes of a reply.
 
-Both are named tuples: every request makes one of either, and a frozen dataclass takes three times as long to make.
+Both are named tuples, because each request creates one of either and a frozen dataclass takes three times as long.
 """
 
 from __future__ import annotations
@@ -20,53 +20,56 @@ _REASONS.update(
 
 
 class Request(NamedTuple):
-    """A whole request; `headers` holds the few that are looked at, with names in lower case."""
+    """A complete request; `headers` holds the relevant ones with lower-case names."""
 
     method: bytes
     target: bytes
     headers: Mapping[bytes, bytes]
     body: bytes
-    keeps: bool
+    keep_alive: bool
     is_http_1_0: bool = False
 
 
 class Reply(NamedTuple):
-    """An answer to send: `code` is what it counts as, `extra` whole header lines; `closes` ends the connection."""
+    """A reply; `extra_headers` are complete header lines.
+
+    `code` is its status for the metrics, `closes_connection` ends the connection.
+    """
 
     status: int
     body: bytes
     code: Code = Code.OK
-    media: bytes = JSON
-    extra: bytes = b""
-    closes: bool = False
+    content_type: bytes = JSON
+    extra_headers: bytes = b""
+    closes_connection: bool = False
 
 
 def html(status: int) -> Reply:
-    """Return the page that libevent, TensorFlow Serving's HTTP library, sends for what is no API call."""
+    """Return the page that libevent, TensorFlow Serving's HTTP library, sends for requests outside the API."""
     reason = _REASONS[status]
-    return Reply(status, _HTML % (status, reason, reason), media=b"text/html", closes=True)
+    return Reply(status, _HTML % (status, reason, reason), content_type=b"text/html", closes_connection=True)
 
 
-def head_1_0(reply: Reply, keeps: bool) -> bytes:
-    """Return status line and headers of an answer to HTTP/1.0: as libevent's, with a length in any case."""
+def head_1_0(reply: Reply, keep_alive: bool) -> bytes:
+    """Return status line and headers of an HTTP/1.0 reply, as libevent does, always with a length."""
     return b"HTTP/1.0 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%b%b\r\n" % (
         reply.status,
         _REASONS[reply.status],
-        reply.media,
+        reply.content_type,
         len(reply.body),
-        reply.extra,
-        b"Connection: keep-alive\r\n" if keeps else b"",
+        reply.extra_headers,
+        b"Connection: keep-alive\r\n" if keep_alive else b"",
     )
 
 
-def head(reply: Reply, date: bytes, keeps: bool) -> bytes:
-    """Return status line and headers of an answer."""
+def head(reply: Reply, date: bytes, keep_alive: bool) -> bytes:
+    """Return status line and headers of a reply."""
     return b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nDate: %b\r\nContent-Length: %d\r\n%b%b\r\n" % (
         reply.status,
         _REASONS[reply.status],
-        reply.media,
+        reply.content_type,
         date,
         len(reply.body),
-        reply.extra,
-        b"" if keeps else b"Connection: close\r\n",
+        reply.extra_headers,
+        b"" if keep_alive else b"Connection: close\r\n",
     )

@@ -1,1 +1,1 @@
-"""TensorFlow Serving's metrics, counted and shown to Prometheus."""
+"""TensorFlow Serving's metrics in Prometheus format."""

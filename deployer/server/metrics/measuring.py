@@ -1,4 +1,4 @@
-"""Requests, runs and loads counted on their way. Without monitoring none of this is there.
+"""Measure requests, runs and loads; unused without monitoring.
 
 Sources: `model_servers/http_server.cc`, `prediction_service_impl.cc`, `servables/tensorflow/predict_util.cc`,
 `multi_inference.cc`. Latencies are whole microseconds.
@@ -27,17 +27,17 @@ _VERBS = {"predict": "Predict", "classify": "Classify", "regress": "Regress"}
 _UNROUTED = Route("", "")
 
 
-class _Request(threading.local):
-    """What the calling thread answers at the moment."""
+class _CurrentRequest(threading.local):
+    """The API that the current thread is serving."""
 
     api = ""
 
 
-_request = _Request()
+_request = _CurrentRequest()
 
 
 @contextmanager
-def _answering(api: str) -> Iterator[None]:
+def _api_in_progress(api: str) -> Iterator[None]:
     _request.api = api
     try:
         yield
@@ -46,28 +46,28 @@ def _answering(api: str) -> Iterator[None]:
 
 
 class MeasuredRestApi(RestApi):
-    """The REST API, its requests counted."""
+    """The REST API with request metrics."""
 
     def __init__(
-        self, core: Core[Model], timeout_ms: int, check_method: bool, most_values: int, metrics: Metrics
+        self, core: Core[Model], timeout_ms: int, check_method: bool, max_values: int, metrics: Metrics
     ) -> None:
-        super().__init__(core, timeout_ms, check_method, most_values)
+        super().__init__(core, timeout_ms, check_method, max_values)
         self._metrics = metrics
 
     def handle(self, method: str, target: str, body: bytes, inline: bool = False) -> Reply:
-        """Answer a request; see RestApi.handle."""
+        """Answer a request and record it."""
         start = time.perf_counter()
-        asked = _routed(method, target)
-        verb = asked.verb if asked.verb in _VERBS else ""
-        with _answering(_VERBS.get(verb, "")):
+        requested = _route_or_unrouted(method, target)
+        verb = requested.verb if requested.verb in _VERBS else ""
+        with _api_in_progress(_VERBS.get(verb, "")):
             reply = super().handle(method, target, body, inline)
         if reply.code is Code.OK:
-            self._metrics.request_latency.add(_micros_since(start), asked.model, verb, "REST")
-        self._metrics.request_count.add(asked.model, reply.code.name)
+            self._metrics.request_latency.add(_micros_since(start), requested.model, verb, "REST")
+        self._metrics.request_count.add(requested.model, reply.code.name)
         return reply
 
 
-def _routed(method: str, target: str) -> Route:
+def _route_or_unrouted(method: str, target: str) -> Route:
     try:
         return route(method, target)
     except ServingError:
@@ -75,7 +75,7 @@ def _routed(method: str, target: str) -> Route:
 
 
 class MeasuredPredictionService(PredictionService):
-    """PredictionService, its requests counted."""
+    """PredictionService with request metrics."""
 
     def __init__(self, core: Core[Model], check_method: bool, as_content: bool, metrics: Metrics) -> None:
         super().__init__(core, check_method, as_content)
@@ -86,11 +86,11 @@ class MeasuredPredictionService(PredictionService):
         return self._measured("Predict", super().predict, request, context)
 
     def classify(self, request: Any, context: Any) -> Any:
-        """Score the classes of examples."""
+        """Classify examples."""
         return self._measured("Classify", super().classify, request, context)
 
     def regress(self, request: Any, context: Any) -> Any:
-        """Give a value to every example."""
+        """Regress examples."""
         return self._measured("Regress", super().regress, request, context)
 
     def multi_inference(self, request: Any, context: Any) -> Any:
@@ -106,7 +106,7 @@ class MeasuredPredictionService(PredictionService):
     def _measured(self, api: str, function: Callable[[Any, Any], Any], request: Any, context: Any) -> Any:
         start, name, code = time.perf_counter(), request.model_spec.name, Code.INTERNAL
         try:
-            with _answering(api):
+            with _api_in_progress(api):
                 response = function(request, context)
             code = Code.OK
         except ServingError as error:
@@ -119,31 +119,33 @@ class MeasuredPredictionService(PredictionService):
 
 
 class MeasuredModel:
-    """A loaded version, its runs timed."""
+    """A loaded version with runtime metrics."""
 
     def __init__(self, name: str, model: Model, metrics: Metrics) -> None:
         self.signatures: Mapping[str, Signature] = model.signatures
-        self.paces: Mapping[str, LatencyTracker] = model.paces
+        self.latencies: Mapping[str, LatencyTracker] = model.latencies
         self._name = name
         self._model = model
         self._metrics = metrics
 
-    def run(self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, alone: bool = False) -> Any:
-        """Feed arrays by tensor name and return the fetched ones in order; raises ServingError."""
+    def run(
+        self, feeds: Mapping[str, Array], fetches: Sequence[str], timeout_ms: int = 0, on_caller_thread: bool = False
+    ) -> Any:
+        """Feed arrays by tensor name and return the fetched ones in order. Raises ServingError."""
         start = time.perf_counter()
-        outputs = self._model.run(feeds, fetches, timeout_ms, alone)
+        outputs = self._model.run(feeds, fetches, timeout_ms, on_caller_thread)
         if _request.api:
             self._metrics.runtime_latency.add(_micros_since(start), self._name, _request.api, "TF1")
         return outputs
 
     def close(self) -> None:
-        """Free what the version holds; nobody may be running."""
+        """Free the version's resources; no call may be running."""
         self._model.close()
 
 
 @contextmanager
-def load_counted(path: str, metrics: Metrics) -> Iterator[None]:
-    """Count the load of a version folder that happens meanwhile."""
+def count_load(path: str, metrics: Metrics) -> Iterator[None]:
+    """Record the load of a version directory within the context."""
     start, status = time.perf_counter(), "fail"
     try:
         yield

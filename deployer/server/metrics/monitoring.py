@@ -1,4 +1,4 @@
-"""TensorFlow Serving's metrics by name, and where they shall be read.
+"""TensorFlow Serving's metrics by name, and the path of their page.
 
 Sources: `servables/tensorflow/util.cc`, `saved_model_warmup_util.cc`, `batching/batching_session.cc` and
 `batching_util.h` of TensorFlow Serving, `cc/saved_model/loader.cc` of TensorFlow.
@@ -20,7 +20,7 @@ _EXAMPLES = instruments.exponential(1, 2, 15)
 
 
 def path_from_options(options: Options) -> str | None:
-    """Return where the metrics shall be read; None when nowhere. Raises ServingError."""
+    """Return the path of the metrics page; None without monitoring. Raises ServingError."""
     file = options.text("monitoring_config_file")
     if not file:
         return None
@@ -52,23 +52,23 @@ class Metrics:
         self.processed_batch_size = Sampler(f"{batching}/processed_batch_size", (), _SIZES)
 
     def page(self) -> bytes:
-        """Write them all, as Prometheus reads them."""
+        """Return the metrics in Prometheus format."""
         return instruments.page(list(vars(self).values()))
 
-    def note_inputs(self, tensors: int, rows: int) -> None:
-        """Count the inputs of a request that goes into a batch."""
+    def record_inputs(self, tensors: int, rows: int) -> None:
+        """Record the inputs of a request that is batched."""
         for _ in range(tensors):
             self.input_batch_size.add(rows)
 
-    def note_batch(self, waits: Iterable[float], size: int, padded: int) -> None:
-        """Count a batch that is about to run: how long its tasks waited, in seconds, and its rows."""
+    def record_batch(self, waits: Iterable[float], size: int, padded: int) -> None:
+        """Record a batch before it runs: the waiting times of its tasks in seconds, its rows and its padded size."""
         for seconds in waits:
             self.queuing_latency.add(round(seconds * 1e6), "")
         self.padding_size.add(padded - size, str(padded))
         self.processed_batch_size.add(padded)
         self.wrapped_run_count.add()
 
-    def note_warm_up(self, path: str, records: int, seconds: float) -> None:
-        """Count the warm-up of a version folder that went well."""
+    def record_warm_up(self, path: str, records: int, seconds: float) -> None:
+        """Record a successful warm-up of a version directory."""
         self.warmup_latency.add(round(seconds * 1e6), path, "OK")
         self.warmup_records_read.add(path, "OK", by=records)

@@ -1,1 +1,1 @@
-"""The REST API: paths, JSON in TensorFlow Serving's options, and what each call answers."""
+"""The REST API: routes, TensorFlow Serving's JSON, and the calls."""

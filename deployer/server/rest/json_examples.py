@@ -1,4 +1,4 @@
-"""From JSON to serialized tf.Example messages, and classify and regress answers to JSON.
+"""Convert JSON to serialized tf.Example messages, and classify and regress results to JSON.
 
 Source: `tensorflow_serving/util/json_tensor.cc` (classify and regress requests).
 """
@@ -53,7 +53,7 @@ def _example(value: Json) -> bytes:
 
 
 def _feature(name: str, content: Json) -> Any:
-    """Return the feature of a value or a list; the kind of its first value is that of all."""
+    """Return the feature of a value or a list; its first value determines the kind."""
     values = content if isinstance(content, list) else [content]
     first: str | None = None
     for value in values:
@@ -97,12 +97,12 @@ _FEATURES = {"int64": _ints, "float": _floats, "bytes": _strings}
 
 
 def regressions(values: Sequence[float]) -> str:
-    """Write a regress answer."""
+    """Return the JSON of a regress response."""
     return f'{{\n    "results": [{", ".join(_numbers(values))}]\n}}'
 
 
 def classifications(rows: Sequence[Sequence[tuple[str | bytes, float]]]) -> str:
-    """Write a classify answer: a list of [label, score] for every example."""
+    """Return the JSON of a classify response: a list of [label, score] for every example."""
     lines = ", ".join(f"[{', '.join(_pairs(row))}]" for row in rows)
     return f'{{\n    "results": [{lines}\n    ]\n}}'
 

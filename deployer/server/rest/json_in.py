@@ -1,7 +1,7 @@
-"""From a JSON request to arrays, by the rules and with the texts of `tensorflow_serving/util/json_tensor.cc`.
+"""Convert JSON requests to arrays, with the rules and messages of `tensorflow_serving/util/json_tensor.cc`.
 
-Each form has a quick way, which numpy walks, and an exact one. The quick way takes only what is right without doubt;
-whatever it does not take, the exact one decides, element by element and in the order that the error texts show.
+Each form has a fast path with NumPy and an exact path. The fast path handles only values that are certainly valid; the
+exact path checks all others element by element, in the order that the error messages show.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ _NUMPY_RANK = 64
 _SPACES = re.compile(r"[ \t\r\n\f\v]")
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*[=.]{0,2}")
 _NUMBERS = frozenset((int, float))
-# For so many values a loop is quicker than numpy, whose calls cost more than they do.
-_FEW = 64
+# Up to this number of values a loop is faster than NumPy's calls.
+_LOOP_LIMIT = 64
 _NORMAL = {"float": (1e-37, 1e38), "double": (1e-307, 1e308)}
 _SMALLEST = {"float": np.finfo(np.float32).tiny, "double": np.finfo(np.float64).tiny}
 _LIMITS = {
@@ -49,7 +49,7 @@ _ACCEPTED: dict[str, frozenset[type]] = {
 
 
 def signature_name(document: Json) -> str:
-    """Return the signature that a request names, or an empty string; refuses a body that is no JSON object."""
+    """Return the signature name of a request, or an empty string. Raises ServingError if it is not an object."""
     if not isinstance(document, dict):
         raise invalid(f"{debug(document)} Is not object")
     name = document.get("signature_name", "")
@@ -58,10 +58,10 @@ def signature_name(document: Json) -> str:
     return name
 
 
-def predict_inputs(document: Mapping[str, Json], wanted: Mapping[str, DType]) -> tuple[dict[str, Array], bool]:
-    """Return the inputs of a predict request by name, and whether they came in row form.
+def predict_inputs(document: Mapping[str, Json], dtypes: Mapping[str, DType]) -> tuple[dict[str, Array], bool]:
+    """Return the inputs of a predict request by name, and whether they are in row form.
 
-    Of a signature with several inputs, a row of bytes (`{"b64": "..."}`) is taken for the first one, and no error.
+    With several inputs, a row of bytes (`{"b64": "..."}`) is assigned to the first one, without an error.
     """
     has_rows, has_columns = "instances" in document, "inputs" in document
     if has_rows and has_columns:
@@ -69,71 +69,71 @@ def predict_inputs(document: Mapping[str, Json], wanted: Mapping[str, DType]) ->
             f"{debug(document)} Not formatted correctly expecting only one of 'inputs' or 'instances' keys to exist "
         )
     if has_rows:
-        return _from_rows(document, wanted), True
+        return _from_rows(document, dtypes), True
     if has_columns:
-        return _from_columns(document["inputs"], wanted), False
+        return _from_columns(document["inputs"], dtypes), False
     raise invalid("Missing 'inputs' or 'instances' key")
 
 
-def _from_rows(document: Mapping[str, Json], wanted: Mapping[str, DType]) -> dict[str, Array]:
+def _from_rows(document: Mapping[str, Json], dtypes: Mapping[str, DType]) -> dict[str, Array]:
     rows = document["instances"]
     if not isinstance(rows, list):
         raise invalid(f"{debug(document)} Expecting 'instances' to be an list/array")
     if not rows:
         raise invalid(f"{debug(document)} No values in 'instances' array")
     if _is_keyed(rows[0]):
-        return _quick_keyed(rows, wanted) or _exact_keyed(rows, wanted)
-    if len(wanted) > 1 and not isinstance(rows[0], dict):
+        return _fast_keyed(rows, dtypes) or _exact_keyed(rows, dtypes)
+    if len(dtypes) > 1 and not isinstance(rows[0], dict):
         raise invalid(
             "instances is a plain list, but expecting list of objects as multiple input tensors required as per "
             "tensorinfo_map"
         )
-    name, dtype = next(iter(wanted.items()))
-    array = _quick(rows, dtype)
+    name, dtype = next(iter(dtypes.items()))
+    array = _fast(rows, dtype)
     return {name: _exact_plain(rows, name, dtype) if array is None else array}
 
 
-def _from_columns(columns: Json, wanted: Mapping[str, DType]) -> dict[str, Array]:
+def _from_columns(columns: Json, dtypes: Mapping[str, DType]) -> dict[str, Array]:
     if not _is_keyed(columns):
-        if len(wanted) > 1:
+        if len(dtypes) > 1:
             raise invalid(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required as per "
                 "tensorinfo_map"
             )
-        columns = dict.fromkeys(wanted, columns)
-    return {name: _column(columns, name, dtype) for name, dtype in wanted.items()}
+        columns = dict.fromkeys(dtypes, columns)
+    return {name: _column(columns, name, dtype) for name, dtype in dtypes.items()}
 
 
 def _column(columns: Mapping[str, Json], name: str, dtype: DType) -> Array:
     if name not in columns:
         raise invalid(f"Missing named input: {name} in 'inputs' object.")
-    array = _quick(columns[name], dtype)
+    array = _fast(columns[name], dtype)
     return _exact_column(columns[name], name, dtype) if array is None else array
 
 
 def _is_keyed(value: Json) -> bool:
-    """Tell an object of named inputs from a value; `{"b64": "..."}` is a value."""
+    """Return whether the value is an object of named inputs; `{"b64": "..."}` is a value."""
     return isinstance(value, dict) and not is_base64(value)
 
 
 def is_base64(value: Mapping[str, Json]) -> bool:
-    """Tell whether an object is `{"b64": "..."}` and nothing else."""
+    """Return whether an object is exactly `{"b64": "..."}`."""
     return len(value) == 1 and isinstance(value.get("b64"), str) and not isinstance(value, Members)
 
 
-def _quick_keyed(rows: Sequence[Json], wanted: Mapping[str, DType]) -> dict[str, Array] | None:
-    if any(type(row) is not dict or row.keys() != wanted.keys() for row in rows):
+def _fast_keyed(rows: Sequence[Json], dtypes: Mapping[str, DType]) -> dict[str, Array] | None:
+    if any(type(row) is not dict or row.keys() != dtypes.keys() for row in rows):
         return None
-    arrays = {name: _quick([row[name] for row in rows], dtype) for name, dtype in wanted.items()}
-    return {name: array for name, array in arrays.items() if array is not None} if _whole(arrays) else None
+    arrays = {name: _fast([row[name] for row in rows], dtype) for name, dtype in dtypes.items()}
+    return {name: array for name, array in arrays.items() if array is not None} if _all_converted(arrays) else None
 
 
-def _whole(arrays: Mapping[str, Array | None]) -> bool:
+def _all_converted(arrays: Mapping[str, Array | None]) -> bool:
     return all(array is not None for array in arrays.values())
 
 
-def _quick(value: Json, dtype: DType) -> Array | None:
-    """Return a regular nested list of the right types as an array; None where the exact way has to look."""
+def _fast(value: Json, dtype: DType) -> Array | None:
+    """Return a regular nested list of valid types as an array; None if the exact path is needed."""
     accepted = _ACCEPTED.get(dtype.name)
     if accepted is None or type(value) is not list:
         return None
@@ -150,7 +150,7 @@ def _quick(value: Json, dtype: DType) -> Array | None:
 
 
 def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | None:
-    """Make the array of checked values; None when a number is out of the dtype's range."""
+    """Return the array of checked values; None if a number is out of the dtype's range."""
     if dtype.name in ("float", "double"):
         return floats(flat, dtype).reshape(shape)
     if dtype.name in _LIMITS:
@@ -167,8 +167,8 @@ def _array(flat: Sequence[Any], shape: Sequence[int], dtype: DType) -> Array | N
 
 
 def floats(flat: Sequence[Any], dtype: DType) -> Array:
-    """Return floats; what is too large for them becomes infinity, and what is too small to be normal zero."""
-    if len(flat) <= _FEW and _all_normal(flat, dtype):
+    """Return an array of floats; too large values become infinity, subnormal ones zero."""
+    if len(flat) <= _LOOP_LIMIT and _all_normal(flat, dtype):
         return np.array(flat, dtype.numpy)
     with np.errstate(over="ignore", invalid="ignore"):
         array: Array = np.array(flat, np.float64).astype(dtype.numpy)
@@ -177,7 +177,7 @@ def floats(flat: Sequence[Any], dtype: DType) -> Array:
 
 
 def _all_normal(flat: Sequence[Any], dtype: DType) -> bool:
-    """Tell whether every value is zero or well inside the normal range of its type."""
+    """Return whether every value is zero or well inside the normal range of its type."""
     low, high = _NORMAL[dtype.name]
     for value in flat:  # noqa: SIM110 - all() and a generator take twice as long
         if not (low <= value <= high or -high <= value <= -low or value == 0):
@@ -187,44 +187,44 @@ def _all_normal(flat: Sequence[Any], dtype: DType) -> bool:
 
 def _exact_plain(rows: Sequence[Json], name: str, dtype: DType) -> Array:
     column = _Column(dtype)
-    for place, row in enumerate(rows):
+    for index, row in enumerate(rows):
         if _is_keyed(row):
-            raise invalid(f"Expecting value/list but got object at item {place} of input list")
-        _add(column, row, f"{place} of 'instances' list.")
+            raise invalid(f"Expecting value/list but got object at item {index} of input list")
+        _add(column, row, f"{index} of 'instances' list.")
     return column.array(name, len(rows))
 
 
-def _exact_keyed(rows: Sequence[Json], wanted: Mapping[str, DType]) -> dict[str, Array]:
-    columns = {name: _Column(dtype) for name, dtype in wanted.items()}
-    for place, row in enumerate(rows):
+def _exact_keyed(rows: Sequence[Json], dtypes: Mapping[str, DType]) -> dict[str, Array]:
+    columns = {name: _Column(dtype) for name, dtype in dtypes.items()}
+    for index, row in enumerate(rows):
         if not _is_keyed(row):
-            raise invalid(f"Expecting object but got list at item {place} of input list")
-        named = [(c_name(name), value) for name, value in members(row)]
-        for name, value in named:
-            _add(columns.get(name), value, f"{place} key: {name} of 'instances' list.", name)
-        if {name for name, _ in named} != wanted.keys():
+            raise invalid(f"Expecting object but got list at item {index} of input list")
+        pairs = [(c_name(name), value) for name, value in members(row)]
+        for name, value in pairs:
+            _add(columns.get(name), value, f"{index} key: {name} of 'instances' list.", name)
+        if {name for name, _ in pairs} != dtypes.keys():
             raise invalid(
-                f"Failed to process element: {place} of 'instances' list. JSON object: "
-                f"{debug(row).removeprefix('JSON Value: ')} keys must be equal to: {','.join(sorted(wanted))}"
+                f"Failed to process element: {index} of 'instances' list. JSON object: "
+                f"{debug(row).removeprefix('JSON Value: ')} keys must be equal to: {','.join(sorted(dtypes))}"
             )
     return {name: column.array(name, len(rows)) for name, column in columns.items()}
 
 
-def _add(column: _Column | None, value: Json, where: str, name: str = "") -> None:
+def _add(column: _Column | None, value: Json, location: str, name: str = "") -> None:
     try:
         if column is None:
             raise invalid(f"JSON object: does not have named input: {name}")
         column.add(value)
     except ServingError as error:
-        raise invalid(f"Failed to process element: {where} Error: {error}") from error
+        raise invalid(f"Failed to process element: {location} Error: {error}") from error
 
 
 def _exact_column(value: Json, name: str, dtype: DType) -> Array:
     shape = _shape(value)
-    return _finished(list(_leaves(value, shape, dtype)), shape, name, dtype)
+    return _to_tensor(list(_leaves(value, shape, dtype)), shape, name, dtype)
 
 
-def _finished(flat: Sequence[Any], shape: Sequence[int], name: str, dtype: DType) -> Array:
+def _to_tensor(flat: Sequence[Any], shape: Sequence[int], name: str, dtype: DType) -> Array:
     array = None if len(shape) > min(MAX_RANK, _NUMPY_RANK) else _array(flat, shape, dtype)
     if array is None:
         raise invalid(f"tensor parsing error: {name}")
@@ -232,9 +232,9 @@ def _finished(flat: Sequence[Any], shape: Sequence[int], name: str, dtype: DType
 
 
 class _Column:
-    """The values of one input in row form, which must all have the first one's shape.
+    """The values of one input in row form, which must all have the shape of the first.
 
-    A row that names an input twice adds two values: the batch takes as many as it has rows, from the first on.
+    A row that names an input twice adds two values: the batch takes as many values as it has rows, from the first on.
     """
 
     def __init__(self, dtype: DType) -> None:
@@ -244,7 +244,7 @@ class _Column:
         self._shape: list[int] = []
 
     def add(self, value: Json) -> None:
-        """Take one more value."""
+        """Add a value. Raises ServingError."""
         shape = _shape(value)
         leaves = list(_leaves(value, shape, self._dtype))
         if self._size is None:
@@ -256,8 +256,8 @@ class _Column:
         self._flat += leaves
 
     def array(self, name: str, rows: int) -> Array:
-        """Return all rows as one batch."""
-        return _finished(self._flat[: rows * (self._size or 0)], [rows, *self._shape], name, self._dtype)
+        """Return all rows as one batch. Raises ServingError."""
+        return _to_tensor(self._flat[: rows * (self._size or 0)], [rows, *self._shape], name, self._dtype)
 
 
 def _text(shape: Sequence[int]) -> str:
@@ -265,7 +265,7 @@ def _text(shape: Sequence[int]) -> str:
 
 
 def _shape(value: Json) -> list[int]:
-    """Return the shape that the first elements show."""
+    """Return the shape of the first elements."""
     shape = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -276,7 +276,7 @@ def _shape(value: Json) -> list[int]:
 
 
 def _leaves(value: Json, shape: Sequence[int], dtype: DType) -> Iterator[Any]:
-    """Yield the converted values of a dense tensor in order; refuses lists that do not fit the shape."""
+    """Yield the converted values of a dense tensor in order. Raises ServingError for lists of another shape."""
     stack = [iter((value,))]
     while stack:
         level = len(stack) - 1
@@ -321,14 +321,14 @@ def _in_range(value: Any, dtype: DType) -> bool:
 
 
 def decode_base64(value: Mapping[str, Json]) -> bytes:
-    """Return the bytes of a `{"b64": "..."}` object; padding may be left out, or be dots, as absl allows."""
+    """Return the bytes of a `{"b64": "..."}` object; padding may be omitted or dots, as absl allows."""
     if not is_base64(value):
         raise invalid(f"{debug(value)} not formatted correctly for base64 data")
     text = _SPACES.sub("", value["b64"])
-    bare = text.rstrip("=.")
+    unpadded = text.rstrip("=.")
     try:
-        if not _BASE64.fullmatch(text) or (bare != text and len(text) % 4):
+        if not _BASE64.fullmatch(text) or (unpadded != text and len(text) % 4):
             raise binascii.Error
-        return base64.b64decode(bare + "=" * (-len(bare) % 4))
+        return base64.b64decode(unpadded + "=" * (-len(unpadded) % 4))
     except binascii.Error as error:
         raise invalid("Unable to base64 decode") from error

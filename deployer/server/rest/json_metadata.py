@@ -1,6 +1,6 @@
-"""The status and the signatures of versions as JSON.
+"""Write the status and the signatures of versions as JSON.
 
-Source: the hand-glued JSON of `http_rest_api_util.cc`.
+Source: the JSON of `http_rest_api_util.cc`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from deployer.server.rest.json_text import encode
 from deployer.server.servable import Model
 from deployer.server.status import Code
 
-# protobuf 5.26 renamed the option that prints fields which are not set.
+# protobuf 5.26 renamed the option that prints unset fields.
 _PRINT_ALL = next(
     name
     for name in ("always_print_fields_with_no_presence", "including_default_value_fields")
@@ -27,7 +27,7 @@ _PRINT_ALL = next(
 
 
 def status(states: Sequence[VersionState]) -> bytes:
-    """Write the status of versions."""
+    """Return the JSON of the status of versions."""
     return encode(_dump({"model_version_status": [_status(state) for state in states]}) + "\n")
 
 
@@ -41,7 +41,7 @@ def _status(state: VersionState) -> dict[str, Any]:
 
 
 def metadata(name: str, version: int, model: Model) -> bytes:
-    """Write the signatures of a version."""
+    """Return the JSON of the signatures of a version."""
     spec = _dump({"name": name, "signature_name": "", "version": str(version)})
     options: dict[str, Any] = {_PRINT_ALL: True, "preserving_proto_field_name": True}
     signatures = _dump(json_format.MessageToDict(signature_map(model), **options))

@@ -1,4 +1,4 @@
-"""From arrays to the JSON text of an answer, laid out as TensorFlow Serving does.
+"""Write arrays as the JSON of a response, formatted as TensorFlow Serving does.
 
 Source: `tensorflow_serving/util/json_tensor.cc` over rapidjson's PrettyWriter.
 """
@@ -19,7 +19,7 @@ _INDENT = " " * 4
 
 
 def rows(outputs: Mapping[str, Array]) -> bytes:
-    """Write outputs as `predictions`, one item a row of the batch."""
+    """Return outputs as `predictions`, one item per row of the batch. Raises ServingError."""
     batch = _batch_size(outputs)
     if not batch:
         return b'{\n    "predictions": []\n}'
@@ -32,7 +32,7 @@ def rows(outputs: Mapping[str, Array]) -> bytes:
 
 
 def columns(outputs: Mapping[str, Array]) -> bytes:
-    """Write outputs as `outputs`, one whole tensor each."""
+    """Return outputs as `outputs`, one whole tensor each. Raises ServingError."""
     if not outputs:
         raise invalid("Cannot convert empty tensor map to JSON")
     if len(outputs) == 1:
@@ -43,7 +43,7 @@ def columns(outputs: Mapping[str, Array]) -> bytes:
 
 
 def _row_items(name: str, array: Array) -> bytes | memoryview:
-    """Write the rows of the only output on one line."""
+    """Return the rows of the only output on one line."""
     if array.size and _writable(array).name != "string":
         return memoryview(json_numbers.dump(array).replace(b",", b", "))[1:-1]
     return encode(", ".join(_lines(name, array, depth=2)))
@@ -63,14 +63,14 @@ def _batch_size(outputs: Mapping[str, Array]) -> int:
 
 
 def _objects(outputs: Mapping[str, Array]) -> list[str]:
-    """Write one object for each row of several outputs."""
+    """Return one object for each row of several outputs."""
     keyed = [[f"{quote(name)}: {text}" for text in _lines(name, array, 3)] for name, array in outputs.items()]
     gap = f"\n{_INDENT * 3}"
     return [f"\n        {{{gap}{f',{gap}'.join(members)}\n        }}" for members in zip(*keyed, strict=True)]
 
 
 def _lines(name: str, array: Array, depth: int) -> list[str]:
-    """Write each row of an array on one line; `depth` brackets are open around a row."""
+    """Return each row of an array on one line; `depth` is the nesting level of a row."""
     texts = _texts(name, array, depth + array.ndim - 1)
     for axis in range(array.ndim - 1, 0, -1):
         texts = [f"[{', '.join(chunk)}]" for chunk in _chunks(texts, array.shape, axis)]
@@ -78,7 +78,7 @@ def _lines(name: str, array: Array, depth: int) -> list[str]:
 
 
 def _indented(name: str, array: Array, depth: int) -> str:
-    """Write an array with one value a line; `depth` brackets are open around it."""
+    """Return an array with one value per line; `depth` is its nesting level."""
     texts = _texts(name, array, depth + array.ndim)
     for axis in range(array.ndim - 1, -1, -1):
         gap, end = f"\n{_INDENT * (depth + axis + 1)}", f"\n{_INDENT * (depth + axis)}"
@@ -90,11 +90,11 @@ def _indented(name: str, array: Array, depth: int) -> str:
 
 def _chunks(texts: Sequence[str], shape: Sequence[int], axis: int) -> list[Sequence[str]]:
     size = shape[axis]
-    return [texts[place * size : (place + 1) * size] for place in range(math.prod(shape[:axis]))]
+    return [texts[index * size : (index + 1) * size] for index in range(math.prod(shape[:axis]))]
 
 
 def _texts(name: str, array: Array, depth: int) -> list[str]:
-    """Return the text of every value in order; `depth` brackets are open around a value. None has any dtype."""
+    """Return the text of every value in order; `depth` is the nesting level of a value."""
     if not array.size:
         return []
     dtype = _writable(array)
@@ -107,7 +107,7 @@ def _texts(name: str, array: Array, depth: int) -> list[str]:
 
 
 def _writable(array: Array) -> DType:
-    """Return the dtype of an output; raises ServingError for one that has no JSON."""
+    """Return the dtype of an output. Raises ServingError if JSON cannot represent it."""
     dtype = BY_NUMPY.get(array.dtype)
     if dtype is None or dtype.name not in _WRITABLE:
         raise invalid(f"Failed to write JSON value for tensor type: {dtype.name if dtype else array.dtype}")

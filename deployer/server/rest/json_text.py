@@ -1,4 +1,4 @@
-"""JSON text as rapidjson's PrettyWriter lays it out: strings, and values quoted in error texts."""
+"""Format JSON text as rapidjson's PrettyWriter does: strings, and values in error messages."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from deployer.server.rest.json_read import members
 
 _MUST_ESCAPE = re.compile(r'["\\\x00-\x1f]')
-_NO_TEXT = re.compile("[\ud800-\udfff]")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _SHORT = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 _DEBUG_LIMIT = 256
 
 
 def quote(text: str) -> str:
-    """Return a JSON string; what is no ASCII stays as it is."""
+    """Return a JSON string; characters that are not ASCII stay unchanged."""
     return '"' + _MUST_ESCAPE.sub(_escaped, text) + '"'
 
 
@@ -25,22 +25,22 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def encode(text: str) -> bytes:
-    """Return the bytes to send; bytes that came in as no UTF-8 go out as they came."""
+    """Return the bytes to send; invalid UTF-8 of the request is sent unchanged."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def is_text(text: str) -> bool:
-    """Tell whether a string came in as UTF-8: one of a proto has to be."""
-    return not _NO_TEXT.search(text)
+    """Return whether a string of the request was valid UTF-8, as a proto's string must be."""
+    return not _LONE_SURROGATE.search(text)
 
 
 def error_body(message: str) -> bytes:
-    """Return the body of an error answer."""
+    """Return the body of an error reply."""
     return encode(f'{{\n    "error": {quote(message)}\n}}')
 
 
 def debug(value: Any) -> str:
-    """Quote a value in an error text: nothing more is begun after 256 bytes, nor after a NaN or infinity."""
+    """Quote a value for an error message, truncated after 256 bytes or after NaN or infinity."""
     pieces: list[str] = []
     size = 0
     for piece in _pieces(value):
@@ -52,7 +52,7 @@ def debug(value: Any) -> str:
 
 
 def type_name(value: Any) -> str:
-    """Name a value's JSON type as error texts do."""
+    """Return the name of a value's JSON type in error messages."""
     if value is None:
         return "Null"
     if isinstance(value, bool):
@@ -62,21 +62,21 @@ def type_name(value: Any) -> str:
 
 
 def _pieces(value: Any) -> Iterator[str]:
-    """Yield what rapidjson writes at each name, value, begin and end, with a stack of its own instead of recursion."""
+    """Yield what rapidjson writes at each name, value, start and end, without recursion."""
     stack = [iter((("", "", value),))]
     ends: list[str] = []
     while stack:
-        for name, before, each in stack[-1]:
+        for name, before, item in stack[-1]:
             if name:
                 yield name
-            if isinstance(each, (dict, list)):
-                yield before + ("{" if isinstance(each, dict) else "[")
-                gap = f"\n{' ' * 4 * len(ends)}" if isinstance(each, dict) and each else ""
-                ends.append(gap + ("}" if isinstance(each, dict) else "]"))
-                stack.append(_inner(each, len(ends)))
+            if isinstance(item, (dict, list)):
+                yield before + ("{" if isinstance(item, dict) else "[")
+                gap = f"\n{' ' * 4 * len(ends)}" if isinstance(item, dict) and item else ""
+                ends.append(gap + ("}" if isinstance(item, dict) else "]"))
+                stack.append(_inner(item, len(ends)))
                 break
-            yield before + _scalar(each)
-            if isinstance(each, float) and not math.isfinite(each):
+            yield before + _scalar(item)
+            if isinstance(item, float) and not math.isfinite(item):
                 return
         else:
             stack.pop()
@@ -85,13 +85,13 @@ def _pieces(value: Any) -> Iterator[str]:
 
 
 def _inner(value: Any, depth: int) -> Iterator[tuple[str, str, Any]]:
-    """Yield the name, what stands before the value, and the value of each member or item."""
+    """Yield name, separator and value of each member or item."""
     if isinstance(value, dict):
-        for place, (key, member) in enumerate(members(value)):
-            yield f"{',' if place else ''}\n{' ' * 4 * depth}{quote(key)}", ": ", member
+        for index, (key, member) in enumerate(members(value)):
+            yield f"{',' if index else ''}\n{' ' * 4 * depth}{quote(key)}", ": ", member
     else:
-        for place, item in enumerate(value):
-            yield "", ", " if place else "", item
+        for index, item in enumerate(value):
+            yield "", ", " if index else "", item
 
 
 def _scalar(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The paths of the REST API: what a method and a target ask for. No I/O, no TensorFlow.
+"""The routes of the REST API. No I/O, no TensorFlow.
 
 Source: `model_servers/http_rest_api_handler.cc`. The target is matched with its query string, undecoded; names and
 labels are percent-decoded after the match.
@@ -16,17 +16,17 @@ from deployer.server.status import Code, ServingError, invalid
 _WHICH = r"(?:/versions/([0-9]+)|/labels/([^/:]+))?"
 _POST = re.compile(rf"/v1/models/([^/:]+){_WHICH}:(classify|regress|predict)", re.IGNORECASE)
 _GET = re.compile(rf"/v1/models(?:/([^/:]+))?{_WHICH}(?:/(metadata))?", re.IGNORECASE)
-_KEPT = 256
+_CACHE_SIZE = 256
 _INT64_MAX = (1 << 63) - 1
 
 
 class SilentError(ServingError):
-    """A refusal that is answered without a body."""
+    """An error reply without a body."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """What a request asks for: `verb` is predict, classify, regress, metadata or status."""
+    """The call of a request: `verb` is predict, classify, regress, metadata or status."""
 
     verb: str
     model: str
@@ -35,31 +35,31 @@ class Route:
 
 
 def is_api(path: str) -> bool:
-    """Tell whether a path belongs to the API at all."""
+    """Return whether a path belongs to the API."""
     return path[:4].lower() == "/v1/"
 
 
-@functools.lru_cache(_KEPT)
+@functools.lru_cache(_CACHE_SIZE)
 def route(method: str, target: str) -> Route:
-    """Return what is asked for; raises the refusal of a request that the API does not know."""
+    """Return the route of a request. Raises ServingError for requests outside the API."""
     malformed = invalid(f"Malformed request: {method} {target}")
     if method == "POST":
-        found = _POST.fullmatch(target)
-        if not found:
+        match = _POST.fullmatch(target)
+        if not match:
             raise malformed
-        name, version, label, verb = found.groups()
-        asked = _route(verb, name, version, label)
+        name, version, label, verb = match.groups()
+        requested = _route(verb, name, version, label)
         if verb not in ("classify", "regress", "predict"):
             raise malformed
-        return asked
-    found = _GET.fullmatch(target) if method == "GET" else None
-    if not found:
+        return requested
+    match = _GET.fullmatch(target) if method == "GET" else None
+    if not match:
         raise malformed
-    name, version, label, part = found.groups()
-    asked = _route("metadata" if part == "metadata" else "status", name or "", version, label)
-    if not asked.model:
+    name, version, label, part = match.groups()
+    requested = _route("metadata" if part == "metadata" else "status", name or "", version, label)
+    if not requested.model:
         raise invalid("Missing model name in request.")
-    return asked
+    return requested
 
 
 def _route(verb: str, name: str, version: str | None, label: str | None) -> Route:

@@ -15,7 +15,7 @@ from deployer.server import log
 from deployer.server.http.message import Reply, Request
 from deployer.server.http.reader import Limits
 from deployer.server.http.server import HttpServer
-from deployer.server.listeners import Address, GrpcRules, Listeners
+from deployer.server.listeners import Address, GrpcOptions, Listeners
 
 METHOD = "/small.Server/Name"
 
@@ -30,7 +30,7 @@ def main(name: bytes, port: int, rest_port: int) -> None:
     _, service, method = METHOD.split("/")
     handler = grpc.unary_unary_rpc_method_handler(lambda _request, _context: name)
     handlers = [grpc.method_handlers_generic_handler(service, {method: handler})]
-    listeners = Listeners(handlers, HttpServer(reply, Limits()), GrpcRules(threads=8), drain_seconds=10)
+    listeners = Listeners(handlers, HttpServer(reply, Limits()), GrpcOptions(threads=8), drain_seconds=10)
     listeners.open_private(Address("127.0.0.1", port, rest_port), reuse_port=True)
     print("ready", flush=True)
     signal.sigwait([signal.SIGTERM])

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.batches import task
 
-from deployer.server.batching.arrays import joined_slices
+from deployer.server.batching.arrays import join_slices
 from deployer.server.batching.config import BatchRules
-from deployer.server.batching.queue import AT_ONCE, BatchQueue, Task, collected
+from deployer.server.batching.queue import NOW, BatchQueue, Task, collect
 from deployer.server.batching.scheduler import BatchScheduler
 from deployer.server.status import Code, ServingError
 
@@ -40,7 +40,7 @@ def test_tasks_gather_until_the_batch_is_full() -> None:
         queue.add(task(1), now=0.0)
     assert (queue.due(), queue.take(now=9.9)) == (10.0, None)
     queue.add(task(1), now=5.0)
-    assert queue.due() == AT_ONCE
+    assert queue.due() == NOW
     assert sizes(queue.take(now=5.0)) == [1, 1, 1, 1]
     assert (queue.due(), queue.take(now=99.0)) == (None, None)
 
@@ -93,7 +93,7 @@ def test_a_large_task_is_cut_to_fill_what_is_open() -> None:
     assert first is not None
     assert first[1].feeds["x"].tolist() == [1, 2, 3]
     assert third is not None
-    assert (third[0].place, third[0].feeds["x"].tolist()) == (2, [8, 9])
+    assert (third[0].slice_index, third[0].feeds["x"].tolist()) == (2, [8, 9])
 
 
 def test_a_task_that_is_cut_needs_room_for_all_of_it() -> None:
@@ -163,7 +163,7 @@ def submit(scheduler: BatchScheduler, queue: BatchQueue, *values: float) -> Call
     until(lambda: slices.done() or len(queue.process.seen) > before)
 
     def answer() -> list[float]:
-        return list(joined_slices(collected(wanted.answers, slices.result(PATIENCE)))[0])
+        return list(join_slices(collect(wanted.answers, slices.result(PATIENCE)))[0])
 
     return answer
 
@@ -211,16 +211,16 @@ def test_who_runs_a_batch_of_its_own_takes_a_place_and_passes_nobody_who_waits()
     runner.may_end.set()
     queue, gathering = BatchQueue(BatchRules(2), runner), BatchQueue(BatchRules(2, 3600.0), runner)
     scheduler = BatchScheduler(1)
-    assert scheduler.enter(queue)
+    assert scheduler.try_enter(queue)
     assert not scheduler.has_room()
-    assert not scheduler.enter(queue)
+    assert not scheduler.try_enter(queue)
     waits = submit(scheduler, queue, 1)
     assert runner.seen == []
     scheduler.leave()
     assert waits() == [2]
     until(scheduler.has_room)
     submit(scheduler, gathering, 1)
-    assert not scheduler.enter(gathering)
+    assert not scheduler.try_enter(gathering)
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -234,7 +234,7 @@ def test_whoever_runs_them_every_task_is_answered(threads: int, seconds: float) 
     def ask(value: float) -> float:
         wanted = task(value)
         slices = scheduler.submit(queues[int(value) % 2], wanted)
-        return float(joined_slices(collected(wanted.answers, slices))[0][0])
+        return float(join_slices(collect(wanted.answers, slices))[0][0])
 
     with ThreadPoolExecutor(8) as clients:
         assert list(clients.map(ask, map(float, range(1000)))) == [value * 2.0 for value in range(1000)]
@@ -262,7 +262,7 @@ def test_as_many_batches_run_at_once_as_there_are_threads() -> None:
     scheduler = BatchScheduler(2)
     answers = [submit(scheduler, queue, value) for value in range(4)]
     runner.wait_until_it_runs(batches=2)
-    assert queue.due() == AT_ONCE
+    assert queue.due() == NOW
     runner.may_end.set()
     assert [answer() for answer in answers] == [[0], [2], [4], [6]]
 
@@ -281,4 +281,4 @@ def test_an_error_of_a_slice_is_the_error_of_the_task() -> None:
     second.answer(ServingError(Code.ABORTED, "no"))
     first.answer([np.zeros(1)])
     with pytest.raises(ServingError, match="ABORTED: no"):
-        collected(whole.answers, 2)
+        collect(whole.answers, 2)

@@ -12,7 +12,7 @@ from google.protobuf import text_format
 from tensorflow_serving.config import model_server_config_pb2
 
 from deployer.server.core import Core
-from deployer.server.manager import LoadRules
+from deployer.server.manager import LoadSettings
 from deployer.server.policy import State
 from deployer.server.status import Code, ServingError
 
@@ -56,7 +56,7 @@ class CoreFixture:
     def __init__(self, folder: Path, retries: int = 0, labels_for_unavailable: bool = False) -> None:
         self.folder = folder
         self.loader = Loader()
-        rules = LoadRules(retries=retries, retry_seconds=0.01)
+        rules = LoadSettings(retries=retries, retry_seconds=0.01)
         self.core: Core[Version] = Core(self.loader, rules, 0.02, labels_for_unavailable)
 
     def add(self, version: int, model: str = "m") -> None:
@@ -77,7 +77,7 @@ class CoreFixture:
         return {state.version: state.state for state in self.core.status(model)}
 
     def latest(self) -> int:
-        with self.core.use("m") as (version, _):
+        with self.core.servable_handle("m") as (version, _):
             return version
 
 
@@ -152,7 +152,7 @@ def test_a_load_is_tried_again_as_often_as_the_flag_says(tmp_path: Path) -> None
 def test_a_request_in_flight_keeps_its_version_alive(fixture: CoreFixture) -> None:
     fixture.add(1)
     fixture.core.start(fixture.config())
-    with fixture.core.use("m") as (_, version):
+    with fixture.core.servable_handle("m") as (_, version):
         fixture.add(2)
         until(lambda: fixture.states() == {2: State.AVAILABLE, 1: State.UNLOADING})
         assert fixture.latest() == 2
@@ -167,7 +167,7 @@ def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(fixture: Cor
     fixture.core.start(fixture.config("model_version_policy { latest { num_versions: 2 } }"))
     until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
     fixture.loader.held[3] = threading.Event()
-    with fixture.core.use("m", 1):
+    with fixture.core.servable_handle("m", 1):
         fixture.add(3)
         until(lambda: fixture.states() == {3: State.START, 2: State.AVAILABLE, 1: State.UNLOADING})
     until(lambda: fixture.states() == {3: State.LOADING, 2: State.AVAILABLE, 1: State.END})
@@ -336,13 +336,13 @@ def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
     fixture.core.start(fixture.config(stable % 1 + specific(1)))
     fixture.core.reload(fixture.config(stable % 1 + 'version_labels { key: "next" value: 2 }' + specific(1)))
     with pytest.raises(ServingError, match=r"NOT_FOUND: Servable not found for request: Specific\(m, 2\)"):
-        fixture.core.use("m", label="next")
+        fixture.core.servable_handle("m", label="next")
     with pytest.raises(ServingError, match="assign label to version 2"):
         fixture.core.reload(fixture.config(stable % 2 + specific(1, 2)))
     fixture.core.reload(fixture.config(stable % 1 + specific(1, 2)))
     until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
     fixture.core.reload(fixture.config(stable % 2 + specific(1, 2)))
-    with fixture.core.use("m", label="stable") as (version, _):
+    with fixture.core.servable_handle("m", label="stable") as (version, _):
         assert version == 2
     fixture.core.stop()
 
@@ -357,7 +357,7 @@ def test_a_label_moves_only_to_a_version_that_serves(tmp_path: Path) -> None:
 def test_what_is_not_served_is_said(fixture: CoreFixture, version: int | None, label: str | None, said: str) -> None:
     fixture.add(1)
     fixture.core.start(fixture.config())
-    with pytest.raises(ServingError) as caught, fixture.core.use("m", version, label):
+    with pytest.raises(ServingError) as caught, fixture.core.servable_handle("m", version, label):
         pass
     assert str(caught.value) == said
 

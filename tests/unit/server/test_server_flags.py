@@ -25,7 +25,7 @@ def test_defaults_hold_where_nothing_is_given() -> None:
     assert options.number("rest_api_port") == 0
     assert options.text("model_name") == "default"
     assert options.on("flush_filesystem_caches")
-    assert options.given == frozenset()
+    assert options.explicit == frozenset()
 
 
 @pytest.mark.parametrize("text", ["", "=true", "=True", "=TRUE", "=tRuE", "=1"])
@@ -102,7 +102,7 @@ def test_help_behind_another_unknown_argument_is_one_itself() -> None:
 
 def test_flags_without_effect_are_named_only_when_they_ask_for_something() -> None:
     options = parse(["--enable_profiler=true", "--prefer_tflite_model=true", "--port=1"])
-    assert options.without_effect() == ["prefer_tflite_model"]
+    assert options.ignored_flags() == ["prefer_tflite_model"]
 
 
 def test_usage_tells_every_flag_with_its_default() -> None:

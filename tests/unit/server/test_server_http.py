@@ -17,7 +17,7 @@ from support.world import eventually
 from deployer.server.http import server as http_server
 from deployer.server.http.connection import Connection, ServerState
 from deployer.server.http.message import Reply, Request
-from deployer.server.http.reader import Bodies, Limits, RequestReader
+from deployer.server.http.reader import BodyBudget, Limits, RequestReader
 from deployer.server.http.server import HttpServer
 
 HOST = "127.0.0.1"
@@ -298,22 +298,22 @@ class Wire(asyncio.Transport):
 
 
 @pytest.mark.parametrize("idle_seconds", [0.0, 30.0])
-@pytest.mark.parametrize("beside_another", [True, False])
+@pytest.mark.parametrize("has_successor", [True, False])
 def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_goes_on(
-    beside_another: bool, idle_seconds: float
+    has_successor: bool, idle_seconds: float
 ) -> None:
     traffic = ServerState(lambda _: Reply(200, b""), Limits())
     connection, wire = Connection(traffic), Wire()
     connection.connection_made(wire)
     connection.data_received(GET % b"x")
-    connection._since -= idle_seconds
-    traffic.drain(beside_another)
+    connection._last_progress -= idle_seconds
+    traffic.drain(has_successor)
     connection.check(time.monotonic())
     assert not wire.closed  # ports are still being closed
     connection.retire()
-    connection.check(connection._since + 1.5)
-    assert wire.closed is not beside_another
-    connection.check(connection._since + 3)
+    connection.check(connection._last_progress + 1.5)
+    assert wire.closed is not has_successor
+    connection.check(connection._last_progress + 3)
     assert wire.closed
 
 
@@ -354,7 +354,7 @@ def test_a_connection_that_waits_to_be_accepted_is_answered_when_the_port_closes
 
 def test_requests_that_come_together_are_not_taken_for_one_with_a_long_head() -> None:
     taken: list[Request] = []
-    reader = RequestReader(SMALL, Bodies(SMALL.bodies_bytes), taken.append, lambda: None)
+    reader = RequestReader(SMALL, BodyBudget(SMALL.bodies_bytes), taken.append, lambda: None)
     together = b"".join(GET % str(number).encode() for number in range(100))
     assert len(together) > SMALL.head_bytes
     reader.feed(together[:9])

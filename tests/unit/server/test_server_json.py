@@ -252,7 +252,7 @@ LISTS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=3), max_leav
 @given(st.lists(LISTS, min_size=1, max_size=3), st.sampled_from(sorted(BY_NAME)))
 def test_the_quick_way_gives_what_the_exact_way_gives(rows: list[Any], name: str) -> None:
     dtype: DType = BY_NAME[name]
-    quick = json_in._quick(rows, dtype)
+    quick = json_in._fast(rows, dtype)
     if quick is not None:
         np.testing.assert_array_equal(quick, json_in._exact_plain(rows, "x", dtype))
         np.testing.assert_array_equal(quick, json_in._exact_column(rows, "x", dtype))

@@ -134,10 +134,10 @@ def test_without_a_file_there_are_none_and_a_bad_file_is_refused(tmp_path) -> No
 
 def asked(target: bytes) -> Any:
     page = MetricsPage(lambda request: Reply(200, b"passed on"), "/m", lambda: b"page\n")
-    return page(Request(b"GET", target, {}, b"", keeps=True))
+    return page(Request(b"GET", target, {}, b"", keep_alive=True))
 
 
 def test_one_path_is_the_page_and_all_others_are_passed_on() -> None:
-    assert asked(b"/m") == Reply(200, b"page\n", media=b"text/plain")
-    assert asked(b"/m?x=1") == Reply(400, b"Unexpected path: /m?x=1. Should be /m", media=b"text/plain")
+    assert asked(b"/m") == Reply(200, b"page\n", content_type=b"text/plain")
+    assert asked(b"/m?x=1") == Reply(400, b"Unexpected path: /m?x=1. Should be /m", content_type=b"text/plain")
     assert asked(b"/m/") == Reply(200, b"passed on")

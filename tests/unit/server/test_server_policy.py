@@ -8,7 +8,7 @@ import pytest
 
 from deployer.server.config import ModelConfig
 from deployer.server.policy import Action, Choice, Snapshot, State, VersionPolicy, next_action
-from deployer.server.source import Source, versions_on_disk, wanted_versions
+from deployer.server.source import Source, aspired_versions, list_versions
 from deployer.server.status import ServingError
 from deployer.server.version_names import version_number
 
@@ -58,7 +58,7 @@ def test_folder_names_are_numbers_by_the_rules_of_int64(name: str, number: int |
     ],
 )
 def test_policies_choose_among_what_is_there(policy: VersionPolicy, wanted: list[int]) -> None:
-    assert policy.wanted([1, 3, 2]) == wanted
+    assert policy.aspired([1, 3, 2]) == wanted
 
 
 def _after(*snapshots: tuple[int, State, bool]) -> Action | None:
@@ -108,17 +108,17 @@ def test_the_disk_is_read_as_numbers_and_the_later_of_two_names_wins(
 ) -> None:
     for name in ("1", "01", "2", "tmp"):
         (tmp_path / name).mkdir()
-    assert versions_on_disk(_model(tmp_path)) == {1: str(tmp_path / "1"), 2: str(tmp_path / "2")}
+    assert list_versions(_model(tmp_path)) == {1: str(tmp_path / "1"), 2: str(tmp_path / "2")}
     assert caplog.messages == [
         "Duplicate version directories detected. Version 1 will be loaded from 1, 01 will be ignored."
     ]
-    assert wanted_versions(_model(tmp_path)) == {2: str(tmp_path / "2")}
+    assert aspired_versions(_model(tmp_path)) == {2: str(tmp_path / "2")}
 
 
 def test_a_policy_that_leaves_something_out_says_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "1").mkdir()
-    wanted_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC, versions=frozenset((1, 7)))))
-    wanted_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC)))
+    aspired_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC, versions=frozenset((1, 7)))))
+    aspired_versions(_model(tmp_path, VersionPolicy(Choice.SPECIFIC)))
     assert caplog.messages == [
         "Version 7 of servable m, which was requested to be served as a 'specific' version in the servable's version "
         "policy, was not found in the file system",
@@ -130,13 +130,13 @@ def test_a_base_path_that_cannot_be_listed_says_why(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(ServingError, match=f"{file}; Not a directory"):
-        versions_on_disk(_model(file))
+        list_versions(_model(file))
 
 
 def test_a_missing_base_path_is_not_found(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     with pytest.raises(ServingError, match=f"Could not find base path {missing} for servable m with error NOT_FOUND"):
-        versions_on_disk(_model(missing))
+        list_versions(_model(missing))
 
 
 def test_one_missing_base_path_holds_back_every_model(tmp_path: Path) -> None:
@@ -168,5 +168,5 @@ def test_one_missing_base_path_holds_back_every_model(tmp_path: Path) -> None:
 def test_version_folders_as_people_write_them(tmp_path: Path, names: tuple[str, ...], found: dict[int, str]) -> None:
     for name in names:
         (tmp_path / name).mkdir()
-    there = versions_on_disk(ModelConfig("m", str(tmp_path)))
+    there = list_versions(ModelConfig("m", str(tmp_path)))
     assert {number: Path(path).name for number, path in there.items()} == found

@@ -75,65 +75,65 @@ def test_what_belongs_to_the_api(path: str, api: bool) -> None:
 
 
 def test_a_signature_proves_itself_quick_and_loses_that_by_one_long_call() -> None:
-    pace = LatencyTracker(ends=True)
-    assert (pace.quick, pace.alone) == (False, True)
+    tracker = LatencyTracker(terminates=True)
+    assert (tracker.quick, tracker.on_caller_thread) == (False, True)
     for _ in range(16):
-        pace.note(0.0001)
-    assert (pace.quick, pace.alone) == (True, True)
-    pace.note(1.0)
-    assert not pace.quick
+        tracker.record(0.0001)
+    assert (tracker.quick, tracker.on_caller_thread) == (True, True)
+    tracker.record(1.0)
+    assert not tracker.quick
 
 
 def test_a_long_signature_gets_the_pool_and_one_that_may_not_end_never_leaves_it() -> None:
-    long, endless = LatencyTracker(ends=True), LatencyTracker(ends=False)
+    long, endless = LatencyTracker(terminates=True), LatencyTracker(terminates=False)
     for _ in range(16):
-        long.note(0.02)
-        endless.note(0.0001)
-    assert not long.alone
-    assert (endless.quick, endless.alone) == (False, False)
+        long.record(0.02)
+        endless.record(0.0001)
+    assert not long.on_caller_thread
+    assert (endless.quick, endless.on_caller_thread) == (False, False)
 
 
 def test_what_other_programs_take_is_no_reason_to_leave_the_event_loop_but_waiting_each_time_is() -> None:
-    pace = LatencyTracker(ends=True)
+    tracker = LatencyTracker(terminates=True)
     for _ in range(16):
-        pace.note(0.0001, wall=0.0002)
-    pace.note(0.0001, wall=1.0)
-    assert pace.quick
+        tracker.record(0.0001, wall=0.0002)
+    tracker.record(0.0001, wall=1.0)
+    assert tracker.quick
     for _ in range(9):
-        pace.note(0.0001, wall=0.1)
-    assert not pace.quick
+        tracker.record(0.0001, wall=0.1)
+    assert not tracker.quick
 
 
 def test_what_else_speaks_against_the_event_loop_is_asked_each_time() -> None:
     may = [True]
-    pace = LatencyTracker(ends=True, may=lambda: may[0])
+    tracker = LatencyTracker(terminates=True, may_run_inline=lambda: may[0])
     for _ in range(16):
-        with pace.timed():
+        with tracker.timer():
             pass
-    assert pace.quick
+    assert tracker.quick
     may[0] = False
-    assert not pace.quick
+    assert not tracker.quick
 
 
 def test_the_work_of_a_quick_signature_is_measured_again_only_after_a_call_that_was_not_short() -> None:
-    pace = LatencyTracker(ends=True)
+    tracker = LatencyTracker(terminates=True)
     for _ in range(16):
-        assert pace.measures_work
-        pace.note(0.0001)
-    pace.record_wall(wall=0.0002)
-    assert not pace.measures_work
-    pace.record_wall(wall=0.2)
-    assert (pace.quick, pace.measures_work) == (True, True)
-    pace.note(0.2)
-    assert (pace.quick, pace.measures_work) == (False, True)
+        assert tracker.needs_cpu_time
+        tracker.record(0.0001)
+    tracker.record_wall(wall=0.0002)
+    assert not tracker.needs_cpu_time
+    tracker.record_wall(wall=0.2)
+    assert (tracker.quick, tracker.needs_cpu_time) == (True, True)
+    tracker.record(0.2)
+    assert (tracker.quick, tracker.needs_cpu_time) == (False, True)
 
 
 def test_a_doubt_about_a_quick_signature_ends_when_its_work_was_short() -> None:
-    pace = LatencyTracker(ends=True)
+    tracker = LatencyTracker(terminates=True)
     for _ in range(16):
-        pace.note(0.0001)
-    pace.record_wall(wall=0.2)
+        tracker.record(0.0001)
+    tracker.record_wall(wall=0.2)
     for _ in range(16):
-        assert pace.measures_work
-        pace.note(0.0001)
-    assert (pace.quick, pace.measures_work) == (True, False)
+        assert tracker.needs_cpu_time
+        tracker.record(0.0001)
+    assert (tracker.quick, tracker.needs_cpu_time) == (True, False)

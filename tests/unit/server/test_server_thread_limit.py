@@ -12,8 +12,8 @@ import grpc
 import pytest
 from support.world import eventually, free_port
 
-from deployer.server.grpc.limit import Aside
-from deployer.server.listeners import Address, GrpcRules, grpc_server
+from deployer.server.grpc.limit import OwnThreadsHandler
+from deployer.server.listeners import Address, GrpcOptions, grpc_server
 
 SERVICE = "slow.Server"
 SECONDS = 30.0
@@ -46,7 +46,7 @@ def ask(channel: grpc.Channel, method: str = f"{SERVICE}/Wait", request: bytes =
 
 
 @contextlib.contextmanager
-def running(slow: Slow, rules: GrpcRules) -> Iterator[grpc.Channel]:
+def running(slow: Slow, rules: GrpcOptions) -> Iterator[grpc.Channel]:
     port = free_port()
     server = grpc_server(slow.handlers, Address("127.0.0.1", port, 0), rules)
     server.start()
@@ -61,7 +61,7 @@ def running(slow: Slow, rules: GrpcRules) -> Iterator[grpc.Channel]:
 @pytest.mark.parametrize("threads", [2, 3, 8])
 def test_calls_beyond_the_threads_are_refused_and_those_before_are_answered(threads: int) -> None:
     slow = Slow()
-    with running(slow, GrpcRules(threads)) as channel, ThreadPoolExecutor(threads) as clients:
+    with running(slow, GrpcOptions(threads)) as channel, ThreadPoolExecutor(threads) as clients:
         taken = [clients.submit(ask, channel) for _ in range(threads - 1)]
         eventually(lambda: slow.entered == threads - 1, "every thread but the one that polls has a call", SECONDS)
         assert [ask(channel) for _ in range(5)] == [REFUSED] * 5
@@ -74,19 +74,19 @@ def test_calls_beyond_the_threads_are_refused_and_those_before_are_answered(thre
 def test_one_thread_polls_and_answers_nothing() -> None:
     slow = Slow()
     slow.released.set()
-    with running(slow, GrpcRules(1)) as channel:
+    with running(slow, GrpcOptions(1)) as channel:
         assert ask(channel) == REFUSED
     assert slow.entered == 0
 
 
 def test_a_large_request_is_refused_like_a_small_one() -> None:
-    with running(Slow(), GrpcRules(1)) as channel:
+    with running(Slow(), GrpcOptions(1)) as channel:
         assert ask(channel, request=bytes(8 << 20)) == REFUSED
 
 
 def test_a_client_that_has_gone_leaves_its_thread_when_its_call_has_ended() -> None:
     slow = Slow()
-    with running(slow, GrpcRules(2)) as channel:
+    with running(slow, GrpcOptions(2)) as channel:
         gone = channel.unary_unary(f"/{SERVICE}/Wait").future(b"answer", timeout=SECONDS)
         eventually(lambda: slow.entered == 1, "the call is under way", SECONDS)
         gone.cancel()
@@ -96,11 +96,11 @@ def test_a_client_that_has_gone_leaves_its_thread_when_its_call_has_ended() -> N
 
 
 def test_a_service_beside_the_limit_answers_while_all_threads_are_taken() -> None:
-    answer = Aside(lambda request, _context: request, ThreadPoolExecutor(1))
+    answer = OwnThreadsHandler(lambda request, _context: request, ThreadPoolExecutor(1))
     aside = grpc.method_handlers_generic_handler("aside", {"Ask": grpc.unary_unary_rpc_method_handler(answer)})
     slow = Slow()
     with (
-        running(slow, GrpcRules(2, unlimited=(aside,))) as channel,
+        running(slow, GrpcOptions(2, extra_handlers=(aside,))) as channel,
         ThreadPoolExecutor(1) as clients,
     ):
         taken = clients.submit(ask, channel)

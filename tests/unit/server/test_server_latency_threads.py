@@ -24,11 +24,11 @@ def _eager_threads() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_eager_threads")
 def test_calls_of_many_threads_are_noted_one_after_the_other() -> None:
-    pace = LatencyTracker(ends=False)
+    pace = LatencyTracker(terminates=False)
 
-    def note(number: int) -> None:
+    def record(number: int) -> None:
         for call in range(CALLS):
             pace.record_wall(FAR_TOO_LONG if (call + number) % 2 else LONG)
 
     with ThreadPoolExecutor(8) as threads:
-        assert list(threads.map(note, range(8))) == [None] * 8
+        assert list(threads.map(record, range(8))) == [None] * 8

@@ -10,8 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from deployer.server.http import passing
-from deployer.server.http.passing import Offer, offer, take
+from deployer.server.http import socket_handover
+from deployer.server.http.socket_handover import SocketOffer, offer_socket, take_over_socket
 
 PATIENCE = 60.0
 
@@ -31,8 +31,8 @@ def shared(port: int) -> socket.socket:
     return found
 
 
-def offered(bound: socket.socket) -> Offer:
-    made = offer(bound)
+def offered(bound: socket.socket) -> SocketOffer:
+    made = offer_socket(bound)
     assert made is not None
     return made
 
@@ -40,7 +40,7 @@ def offered(bound: socket.socket) -> Offer:
 async def taken(bound: socket.socket) -> socket.socket | None:
     """As another process would: the event loop of the one that offers goes on."""
     with ThreadPoolExecutor(1) as aside, shared(bound.getsockname()[1]) as beside:
-        return await asyncio.get_running_loop().run_in_executor(aside, take, beside)
+        return await asyncio.get_running_loop().run_in_executor(aside, take_over_socket, beside)
 
 
 async def until(condition: Callable[[], object]) -> None:
@@ -53,10 +53,10 @@ async def until(condition: Callable[[], object]) -> None:
 def test_what_waits_in_the_queue_of_one_is_accepted_by_the_other(bound: socket.socket) -> None:
     async def scene() -> None:
         made = offered(bound)
-        assert not made.taken
+        assert not made.has_successor
         passed = await taken(bound)
         assert passed is not None
-        assert made.taken
+        assert made.has_successor
         with socket.create_connection(bound.getsockname(), timeout=PATIENCE) as client:
             made.close()
             bound.close()
@@ -76,10 +76,10 @@ def test_a_process_that_has_ended_goes_on_no_more(bound: socket.socket) -> None:
             passed = await taken(bound)
             assert passed is not None
             passed.close()
-        passing._predecessors.pop().close()
-        assert made.taken
-        passing._predecessors.pop().close()
-        await until(lambda: not made.taken)
+        socket_handover._predecessors.pop().close()
+        assert made.has_successor
+        socket_handover._predecessors.pop().close()
+        await until(lambda: not made.has_successor)
         made.close()
 
     asyncio.run(scene())
@@ -91,7 +91,7 @@ def test_nothing_is_taken_where_nothing_is_offered_and_offered_where_a_port_is_n
         offered(bound).close()
         assert await taken(bound) is None
         with socket.create_server(("127.0.0.1", 0)) as alone:
-            assert offer(alone) is None
+            assert offer_socket(alone) is None
 
     asyncio.run(scene())
 
@@ -99,10 +99,10 @@ def test_nothing_is_taken_where_nothing_is_offered_and_offered_where_a_port_is_n
 def test_sockets_go_to_and_come_from_the_same_user_alone(bound: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene() -> None:
         made, user = offered(bound), os.geteuid()
-        monkeypatch.setattr(passing.os, "geteuid", lambda: user + 1)
+        monkeypatch.setattr(socket_handover.os, "geteuid", lambda: user + 1)
         assert await taken(bound) is None
         await asyncio.sleep(0)
-        assert not made.taken
+        assert not made.has_successor
         made.close()
 
     asyncio.run(scene())
