@@ -12,6 +12,7 @@ import trustme
 from contract.server.server_process import HOST, MODELS, ServerProcess, serving
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from deployer.savedmodel import messages
 from deployer.server.declared import message_class
 
 MODEL = ("--model_name=half_plus_two", f"--model_base_path={MODELS / 'half_plus_two'}")
@@ -93,12 +94,12 @@ def ask(server: ServerProcess, credentials: grpc.ChannelCredentials | None) -> A
     target = f"{HOST}:{server.port}"
     channel = grpc.secure_channel(target, credentials) if credentials else grpc.insecure_channel(target)
     with channel:
-        question = message_class("tensorflow.serving.GetModelStatusRequest")()
+        question = messages.message_class("tensorflow.serving.GetModelStatusRequest")()
         question.model_spec.name = "half_plus_two"
         return channel.unary_unary(
             "/tensorflow.serving.ModelService/GetModelStatus",
             request_serializer=lambda message: message.SerializeToString(),
-            response_deserializer=message_class("tensorflow.serving.GetModelStatusResponse").FromString,
+            response_deserializer=messages.message_class("tensorflow.serving.GetModelStatusResponse").FromString,
         )(question, timeout=SECONDS)
 
 
