@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deployer.config import loader
 from deployer.config.options import Settings
+from deployer.engines.docker.gateway import tokens
 from deployer.errors import ConfigError, InvalidValue
 from deployer.results.changes import TokenResult
 
@@ -17,9 +19,6 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
 
     The next `up` applies it. Raises ConfigError, InvalidValue.
     """
-    from deployer.config import loader
-    from deployer.engines.docker.gateway import tokens
-
     chosen = settings or Settings()
     if not HOLDER.fullmatch(name):
         raise InvalidValue(f"token name {name[:40]!r} is not allowed: letters, digits, '_', '.' and '-'")
@@ -36,8 +35,6 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
 
 
 def _write(path: Path, hashes: dict[str, str]) -> None:
-    from deployer.engines.docker.gateway import tokens
-
     try:
         tokens.write(path, hashes)
     except OSError as error:

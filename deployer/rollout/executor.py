@@ -221,27 +221,13 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
     context.serving = context.engine.replace_gateway(context.serving_server(), accept)
 
 
-def _load_versions(step: LoadVersions, context: Context, undo: UndoStack) -> None:
-    _begin_reload(context, undo)
-    context.serving = reload.load(step, context.workspace, context.serving_server())
-
-
-def _reload(step: Reload, context: Context, undo: UndoStack) -> None:
-    _begin_reload(context, undo)
-    context.serving = reload.switch(step, context.workspace, context.serving_server())
-
-
-def _record_models(step: RecordModels, context: Context, undo: UndoStack) -> None:
-    _begin_reload(context, undo)
-    context.serving = reload.record(step, context.workspace, context.serving_server())
-
-
-def _begin_reload(context: Context, undo: UndoStack) -> None:
-    """Prepare the undo of the reload, before the first of its steps."""
+def _change_models(step: LoadVersions | Reload | RecordModels, context: Context, undo: UndoStack) -> None:
+    server = context.serving_server()
     if context.reload_undo is None:
         context.progress("reloading the running server")
         context.monitor.switching()
-        context.reload_undo = undo.push(_undo_reload(context, context.serving_server()))
+        context.reload_undo = undo.push(_undo_reload(context, server))
+    context.serving = reload.perform(step, context.workspace, server)
 
 
 def _undo_reload(context: Context, before: Deployment) -> Undo:
@@ -260,17 +246,17 @@ def _check_serving(_: CheckServing, context: Context, __: UndoStack) -> None:
 
 
 HANDLERS: dict[type[Step], Callable[[Any, Context, UndoStack], None]] = {
-    AwaitCandidate: _await_candidate,
-    AwaitServing: _await_serving,
-    CheckServing: _check_serving,
-    DiscardCandidate: _discard_candidate,
-    JudgeTraffic: _judge_traffic,
-    LoadVersions: _load_versions,
-    Promote: _promote,
-    RecordModels: _record_models,
-    Reload: _reload,
-    ReplaceGateway: _replace_gateway,
     StartCandidate: _start_candidate,
     VerifyCandidate: _verify_candidate,
+    AwaitCandidate: _await_candidate,
+    DiscardCandidate: _discard_candidate,
+    Promote: _promote,
+    AwaitServing: _await_serving,
     VerifyServing: _verify_serving,
+    JudgeTraffic: _judge_traffic,
+    ReplaceGateway: _replace_gateway,
+    LoadVersions: _change_models,
+    Reload: _change_models,
+    RecordModels: _change_models,
+    CheckServing: _check_serving,
 }

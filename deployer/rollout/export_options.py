@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from deployer.config.fields import doc
 from deployer.config.options import MODEL, ExportFields
+from deployer.results.model import check_version
 from deployer.system.locations import local_path
 
 if TYPE_CHECKING:
@@ -16,18 +17,12 @@ if TYPE_CHECKING:
     from deployer.export import ExportRequest
 
 
-def _version(text: str) -> int:
-    from deployer.results.model import check_version
-
-    return check_version(text)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ExportOptions(ExportFields):
     """Options for an export; `warmup_sizes` are the batch sizes of the server, for the warm-up requests."""
 
     name: str | None = doc("name of the model; unset: taken from the source", MODEL, default=None)
-    version: int | None = doc("version to make; unset: the next", MODEL, parse=_version, default=None)
+    version: int | None = doc("version to make; unset: the next", MODEL, parse=check_version, default=None)
     force: bool = doc("make a version even if nothing changed", MODEL, default=False)
     warmup_sizes: tuple[int, ...] = ()
 

@@ -19,22 +19,19 @@ Models = tuple[ServedModel, ...]
 StepJournal = Callable[[Step], None]
 
 
-def load(step: LoadVersions, workspace: Workspace, server: Deployment) -> Deployment:
-    """Load the new versions of a server, and keep those that it serves."""
-    _apply(workspace, server, step.models)
+def perform(step: Step, workspace: Workspace, server: Deployment) -> Deployment:
+    """Perform one step of a reload, and return the server as it is then."""
+    match step:
+        case LoadVersions(models=models):
+            _apply(workspace, server, models)
+        case Reload(models=models, before=before):
+            _apply(workspace, server, models)
+            await_withdrawn(workspace, server, before, models)
+        case RecordModels(models=models):
+            return workspace.engine.mark_serving(server, models)
+        case _:
+            raise RuntimeError(f"{step.kind} is not a step of a reload")
     return server
-
-
-def switch(step: Reload, workspace: Workspace, server: Deployment) -> Deployment:
-    """Serve other models, and return once no request reaches the ones before."""
-    _apply(workspace, server, step.models)
-    await_withdrawn(workspace, server, step.before, step.models)
-    return server
-
-
-def record(step: RecordModels, workspace: Workspace, server: Deployment) -> Deployment:
-    """Record in the engine which models the server serves."""
-    return workspace.engine.mark_serving(server, step.models)
 
 
 def restore(workspace: Workspace, server: Deployment, models: Models, journal: StepJournal) -> None:
@@ -99,10 +96,9 @@ def _restore_recorded(workspace: Workspace, server: Deployment, journal: StepJou
 def _reload(
     workspace: Workspace, server: Deployment, before: Models, after: Models, journal: StepJournal
 ) -> Deployment:
-    handlers = {LoadVersions: load, Reload: switch, RecordModels: record}
     for step in reload_steps(before, after, only_stored(store_of(workspace, server))):
         journal(step)
-        server = handlers[type(step)](step, workspace, server)  # type: ignore[operator]
+        server = perform(step, workspace, server)
     return server
 
 
