@@ -90,7 +90,7 @@ class Locks(Protocol):
 
 
 class Inventory(Protocol):
-    """The deployments of a project on an engine, and what else runs there."""
+    """The deployments of a project on an engine, and the conflicts and other projects on it."""
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Return every deployment of the project, ordered by environment and name."""

@@ -1,4 +1,4 @@
-"""The deployments of a project on a Docker Engine, and what else runs on it."""
+"""The deployments of a project on a Docker Engine, and the conflicts and other projects on it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Which project a container or network belongs to, by labels and name. Those of other projects are never changed.
 
-Anybody can write labels. So they count only if they agree with one another, with the container's name, and with the
+Any user can write labels. So they count only if they agree with one another, with the container's name, and with the
 directories that they name: one of these is deleted with the deployment.
 """
 

@@ -61,7 +61,7 @@ class Promotion:
         self._enable_restart().rename(self.serving_name)
 
     def _enable_restart(self) -> Container:
-        """Return the candidate's container, which restarts from now on."""
+        """Enable the restart of the candidate's container, and return it."""
         container = self.state.container(self.candidate)
         container.update(restart_policy={"Name": self.restart})
         return container

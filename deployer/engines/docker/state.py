@@ -203,7 +203,7 @@ class DockerState:
         return first_serving(servers)
 
     def clear_unused(self, name: str, env: str, remaining: Sequence[ContainerSummary]) -> None:
-        """Remove the configurations and networks that none of the remaining containers uses."""
+        """Remove the configurations and networks that the remaining containers do not use."""
         servers = listing.servers(remaining)
         self._delete_unused_dirs(name, env, {server.folder for server in servers})
         kinds = frozenset(networks.SLOTTED if server.slot else networks.PLAIN for server in servers)

@@ -1,8 +1,8 @@
 """Embedded servers by their processes, in any state directory, including servers whose run directory was deleted.
 
-A process counts only if it runs `deployer.server` in Python, belongs to this user, sees the same files as this process,
-and names a run directory of the form that this tool makes. If the directory exists, its labels must agree: anybody can
-write a command line.
+Any user can write a command line. So a process counts only if it runs `deployer.server` in Python, belongs to this
+user, sees the same files as this process, and names a run directory of the form that this tool makes. If the directory
+exists, its labels must agree.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ class Admin:
     directory: Path
 
     def accepts_requests(self) -> bool:
-        """Return whether the gateway runs and has not been told to stop."""
+        """Return whether the gateway runs and is not stopping."""
         try:
             reply = self._execute("show info")
         except OSError:

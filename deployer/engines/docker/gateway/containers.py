@@ -1,6 +1,6 @@
 """The containers of a deployment's gateway: started, replaced without closing a port, revived, removed.
 
-A gateway that replaces another takes its listening sockets through the kernel. Then the old one is told to stop,
+A gateway that replaces another takes its listening sockets through the kernel. Then the old one stops accepting,
 finishes its requests, and ends. So clients never find the ports closed.
 """
 
@@ -38,7 +38,7 @@ cd "$1" || exit
 if [ -S {PREDECESSOR}/{SOCKET} ]; then exec haproxy -db -f "$1/{ACTIVE}" -x "$1/{PREDECESSOR}/{SOCKET}"; fi
 exec haproxy -db -f "$1/{ACTIVE}"
 """
-"""The entrypoint. HAProxy ends if it is told to take sockets from a missing process, as after a restart."""
+"""The entrypoint. HAProxy ends at once if it should take sockets from a missing process, as after a restart."""
 
 
 @dataclass(frozen=True)

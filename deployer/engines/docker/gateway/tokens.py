@@ -17,7 +17,7 @@ HEAD = "# SHA-256 of the bearer tokens that a gateway lets in, and whose they ar
 
 
 def generate() -> str:
-    """Return a random token of 256 bits, in characters that a header may have."""
+    """Return a random token of 256 bits, in characters that are allowed in a header."""
     return secrets.token_urlsafe(32)
 
 
