@@ -280,7 +280,7 @@ def test_up_does_what_plan_showed_or_refuses(project):
     refused(
         outdated,
         1,
-        "is not what would be done",
+        "another plan was expected than would be executed now",
         "deployer up half_plus_two:2 --skip-gate --lock-wait=1 -q --timeout 30 --rest-port 0 --dry-run shows",
     )
     again = plan()
