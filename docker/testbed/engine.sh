@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# The Docker Engine: found, or started in a session of its own. Sourced by testbed.sh.
+# Finds a Docker Engine, or starts one in its own session. Sourced by testbed.sh.
 
 ENGINE_SECONDS=60
 PID_FILE=$STATE/dockerd.pid
@@ -29,7 +29,7 @@ ensure_engine() {
     engine_answers || start_engine # installing may have started it
 }
 
-# The engine chooses its storage driver itself: overlay2, or vfs where the folder's file system cannot do that.
+# The engine chooses its storage driver: overlay2, or vfs if the file system of the directory does not support it.
 start_engine() {
     local host=${DOCKER_HOST:-unix:///var/run/docker.sock}
     say "starting a Docker Engine"
@@ -40,8 +40,8 @@ start_engine() {
     wait_for_engine $!
 }
 
-# After a kill the engine's containerd may be a process that nobody reaped, or its number another's: the engine would
-# take it for alive, and wait for it.
+# After a kill, the engine's containerd may be a zombie, or another process may have its id. The engine would count it
+# as alive and wait for it.
 forget_dead_containerd() {
     local file=/var/run/docker/containerd/containerd.pid pid
     pid=$(cat "$file" 2>/dev/null) || return 0

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# The local images: a Debian base made by debootstrap, and the server image on it. Sourced by testbed.sh.
-# Each bears a digest of what it was made from, so that nothing is made twice. The server's is its tag: two checkouts
-# that test on one engine do not take each other's image away.
+# The local images: a Debian base from debootstrap, and the server image on it. Sourced by testbed.sh.
+# A digest of its inputs is part of each image, so no image is built twice. The server's digest is its tag, so two
+# checkouts that test on one engine keep their own images.
 
 SUITE=$(. /etc/os-release && echo "${VERSION_CODENAME:-bookworm}")
 BASE=deployer-testbed/base:$SUITE
@@ -14,7 +14,7 @@ BASE_PACKAGES=ca-certificates,python3,python3-venv
 CERTIFICATES=/etc/ssl/certs/ca-certificates.crt
 CONTEXT=(docker/server deployer/__init__.py deployer/_version.py deployer/server)
 
-# What the caller names; one of TensorFlow Serving's own images for CPUs, if the engine has one; otherwise ours.
+# Prints DEPLOYER_TEST_IMAGE, else an image of TensorFlow Serving for CPUs on the engine, else ours.
 test_image() {
     local found=${DEPLOYER_TEST_IMAGE:-}
     [ "$found" ] || found=$(images_named tensorflow/serving | grep -vE ':.*(<none>|gpu|devel)' | head -n 1) || true
@@ -28,7 +28,7 @@ ours_is_tested() {
     [ "$image" = "$(server_image)" ]
 }
 
-# The image of this checkout's server, made or not.
+# Prints the name of this checkout's server image, whether it exists or not.
 server_image() {
     echo "$SERVER:$(server_inputs | digest | cut -c 1-12)"
 }
@@ -83,18 +83,18 @@ remove_root() {
     rm -rf --one-file-system "$1"
 }
 
-# The mirror that this machine's own apt uses.
+# Prints the mirror of this machine's apt.
 mirror() {
     # shellcheck disable=SC2016 # the placeholders are apt's
     apt-get indextargets --format '$(REPO_URI)' "Codename: $SUITE" 'Component: main' 'Created-By: Packages' | head -n 1
 }
 
-# How this machine's apt gets out: proxies, and checks that are switched off.
+# Prints the settings of this machine's apt: proxies, and disabled checks.
 apt_settings() {
     apt-config dump | grep -E '^Acquire::((http|https)::(Proxy|Verify)|Check-)' || true
 }
 
-# The authorities that this machine trusts, among them those of a proxy that it may sit behind.
+# Prints the file of certificate authorities that this machine trusts, including those of a proxy.
 certificates() {
     local file
     for file in "${SSL_CERT_FILE:-}" "$CERTIFICATES" /dev/null; do
@@ -107,7 +107,7 @@ import_root() {
         within 120 docker import --change "LABEL $BASE_LABEL=$2" --change 'CMD ["bash"]' - "$BASE"
 }
 
-# The same docker/server/Dockerfile as everybody's, on the local base.
+# Builds docker/server/Dockerfile on the local base.
 ensure_server() {
     local image
     ensure_base
@@ -123,13 +123,13 @@ server_inputs() {
     context | digest
 }
 
-# The files to build from, as a tar file that says nothing about when and by whom they were written.
+# Prints the build context as a tar file without dates and owners.
 context() {
     tar --create --directory="$PROJECT" --exclude=__pycache__ --exclude='*.md' --sort=name --mtime=@0 --owner=0 --group=0 \
         --numeric-owner --mode=a+rX,go-w "${CONTEXT[@]}"
 }
 
-# HAProxy on the local base, for the gateway.
+# Builds the gateway image, HAProxy on the local base.
 ensure_gateway() {
     ensure_base
     [ -z "$(images_named "$(gateway_image)")" ] || return 0
@@ -145,7 +145,7 @@ build_gateway() {
     within 240 docker build --network host --tag "$1" --label "$SERVER_LABEL" --build-arg BASE="$BASE" - <"$GATEWAY_FILE"
 }
 
-# Arguments without a value are taken from the environment, where they are set.
+# Arguments without a value come from the environment.
 build_server() {
     export PIP_CERT=$CERTIFICATES PIP_INDEX_URL=${PIP_INDEX_URL:-$(python3 -m pip config get global.index-url 2>/dev/null)}
     [ "$PIP_INDEX_URL" ] || unset PIP_INDEX_URL

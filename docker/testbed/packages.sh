@@ -1,7 +1,7 @@
 # shellcheck shell=bash
-# Debian packages, installed where a command is missing. Sourced by testbed.sh.
+# Installs Debian packages for missing commands. Sourced by testbed.sh.
 
-# ensure_commands COMMAND...: installs the packages of those that are not there.
+# ensure_commands COMMAND...: installs the packages of missing commands.
 ensure_commands() {
     local command missing=()
     for command in "$@"; do
@@ -27,7 +27,7 @@ install_packages() {
     logged apt-install within 300 apt-get -qq install --yes --no-install-recommends "$@"
 }
 
-# A Compose implementation, as a command: the plugin where there is one, else Debian's package.
+# Prints a command that runs Compose files: the plugin if it is installed, else Debian's package.
 compose() {
     if within 10 docker compose version >/dev/null 2>&1; then echo docker compose && return; fi
     type -P docker-compose >/dev/null || one_at_a_time
@@ -35,7 +35,8 @@ compose() {
     echo docker-compose
 }
 
-# An image registry's program: taken out of Debian's package, because installing that starts one for the whole network.
+# Prints the path of a registry's program. It is extracted from Debian's package, because installing the package starts a
+# registry for the whole network.
 registry() {
     local there=$STATE/registry/usr/bin/docker-registry
     type -P docker-registry && return
