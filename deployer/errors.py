@@ -53,8 +53,8 @@ INTERRUPTED = 130
 class DeployerError(Exception):
     """The base of all errors: the message says what failed, where and why; `hint` is the next command to type.
 
-    `log` has the last lines of the server's log, `results` those parts of the command that succeeded, and `notices`
-    what the command would have reported with its result.
+    `log` has the last lines of the server's log, `results` those parts of the command that succeeded, `notices` what
+    the command would have reported with its result, and `serving` which versions serve after the change was undone.
     """
 
     exit_code: ClassVar[int] = 1
@@ -67,6 +67,7 @@ class DeployerError(Exception):
         self.log = log
         self.results: tuple[object, ...] = ()
         self.notices: tuple[str, ...] = ()
+        self.serving = ""
 
 
 class DeployFailed(DeployerError):

@@ -41,13 +41,15 @@ def note(text: str) -> None:
 
 
 def error(failure: DeployerError) -> None:
-    """Print an error to stderr: its notices, its message, lines of the server's log, and the hint."""
+    """Print an error to stderr: its notices, its message, lines of the server's log, the hint, and what serves."""
     show_notices(failure.notices)
     print(f"{colored('error:', RED)} {failure.message}", file=sys.stderr)
     for line in failure.log:
         print(f"  | {line}", file=sys.stderr)
     if failure.hint:
         print(f"{colored('hint:', BOLD)} {failure.hint}", file=sys.stderr)
+    if failure.serving:
+        note(failure.serving)
 
 
 def bug(report: Path) -> None:

@@ -25,7 +25,8 @@ def error_json(failure: DeployerError) -> None:
     """Print an error as one JSON object, with the results and notices that it carries."""
     error = {"code": failure.exit_code, "message": failure.message, "hint": failure.hint, "log": list(failure.log)}
     results = {"deployments": json_value(failure.results)} if failure.results else {}
-    notices = {"notices": list(failure.notices)} if failure.notices else {}
+    texts = [*failure.notices, *filter(None, (failure.serving,))]
+    notices = {"notices": texts} if texts else {}
     out(_dumps({**results, **notices, "error": error}))
 
 

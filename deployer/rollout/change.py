@@ -25,9 +25,11 @@ from deployer.rollout.launch import check_container_options, resolve_launch, res
 from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults
 from deployer.rollout.notices import plan as plan_notices
+from deployer.rollout.notices import unused_options
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change
 from deployer.rollout.reload import recover_interrupted
+from deployer.rollout.serving_note import note_what_serves
 from deployer.rollout.workspace import Progress, Workspace, no_progress
 from deployer.store.store import kept_note
 
@@ -77,6 +79,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     gate.admit(plan.change, observed)
     notices = (
         *plan_notices.notices(gate, plan, observed, reason),
+        *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),
     )
     return _result(workspace, launch.models, plan, notices)
@@ -95,7 +98,7 @@ def deploy(  # noqa: PLR0913
 
     `desired` replaces the spec once the deployment is locked. Raises PlanOutdated for another plan than `expected`.
     """
-    with collect_notices() as notices, _exports_stay() as exported:
+    with note_what_serves(workspace) as before, collect_notices() as notices, _exports_stay() as exported:
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
         spec = _export_sources(workspace, options, progress, notices, exported)
         workspace = workspace.with_spec(spec)
@@ -103,6 +106,7 @@ def deploy(  # noqa: PLR0913
         launch, models = _resolve(workspace)
         with workspace.engine.locks.acquire(launch.name, launch.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
+            before.models = observed.models if observed else ()
             spec = addresses.keep_host(desired(observed) if desired else workspace.spec, observed)
             if spec != workspace.spec:
                 workspace = workspace.with_spec(spec)
@@ -124,7 +128,8 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
     workspace, launch = gate.workspace, gate.launch
     if plan.change is not Change.NOTHING:
         compatibility.check(gate.models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    notices.extend(plan_notices.notices(gate, plan, observed, reason))
+    foreseen = tuple(plan_notices.notices(gate, plan, observed, reason))
+    notices.extend(unused_options.notices(workspace, launch, plan, observed))
     note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
     engine = workspace.engine.traits.name
     with (
@@ -134,6 +139,7 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
         gate.admit(plan.change, observed)
         context = Context(gate, observed, notices.append, release.step, monitor)
         executed = execute(plan, context)
+    notices.extend(foreseen)  # after an error they would not be true
     return dataclasses.replace(executed, traffic=monitor.figures)
 
 

@@ -1,4 +1,4 @@
-"""Notices about a plan, before it is executed: what it reverts, reroutes, breaks or interrupts."""
+"""Notices about what a plan does: what it reverts, reroutes, breaks or interrupts. An error makes them untrue."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from deployer.results.deployment import Deployment
 from deployer.results.plan import Plan, Promote
 from deployer.rollout.gate import Gate
-from deployer.rollout.notices import reverts, routing, unused_options
+from deployer.rollout.notices import reverts, routing
 
 GATEWAY_HINT = "; with gateway.enabled = true in deployer.toml, later changes keep them open"
 
@@ -18,7 +18,6 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
     yield from reverts.notices(workspace, launch, observed, reason)
     yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted_breaks(plan.change, observed)
-    yield from unused_options.notices(workspace, launch, plan, observed)
     for step in plan.steps:
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT

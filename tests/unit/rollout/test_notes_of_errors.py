@@ -1,0 +1,85 @@
+"""What an error says besides its message: nothing that did not happen, and what serves after the change was undone."""
+
+from __future__ import annotations
+
+import pytest
+from support.memory.project import NAME, Project
+from support.world import free_port
+
+from deployer.errors import DeployerError, EngineError, LockHeld, VerificationFailed
+
+CLOSED = "ports are closed"
+MOVED = "label stable"
+
+
+def said(holder: object, text: str) -> bool:
+    return any(text in notice for notice in holder.notices)
+
+
+def refused(project: Project, kind: type[DeployerError], version: int = 2, **settings: object) -> DeployerError:
+    with pytest.raises(kind) as raised:
+        project.redeploy(version, **settings)
+    return raised.value
+
+
+def other_flags(project: Project) -> None:
+    project.platform.seamless = False
+    (project.folder / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
+
+
+def fail() -> None:
+    raise EngineError("the image cannot be pulled")
+
+
+@pytest.mark.parametrize("moment", ["pull", "stage"])
+def test_ports_that_were_not_closed_are_not_noted_with_the_error(serving, moment):
+    other_flags(serving)
+    assert said(serving.redeploy(2, dry_run=True), CLOSED)
+    serving.platform.on[moment] = fail
+    error = refused(serving, EngineError)
+    assert (said(error, CLOSED), error.serving) == (False, f"{NAME}:1 still serves")
+    serving.platform.on.clear()
+    assert said(serving.redeploy(2), CLOSED)
+
+
+def test_a_label_that_did_not_move_is_not_noted_with_the_error(serving):
+    serving.label(stable=1)
+    serving.platform.faults.wrong.add((NAME, 2))
+    error = refused(serving, VerificationFailed)
+    assert (said(error, MOVED), error.serving) == (False, f"{NAME}: 1 (stable) still serves")
+    serving.platform.faults.wrong.clear()
+    assert said(serving.redeploy(2), MOVED)
+
+
+def test_options_without_effect_are_noted_with_the_error_too(serving):
+    serving.platform.on["stage"] = fail
+    assert said(refused(serving, EngineError, 1, rest_port=free_port(), max_slowdown=2.0), "--max")
+
+
+def test_a_reload_that_was_rolled_back_says_what_serves_again(serving):
+    serving.platform.faults.changed.add((NAME, 2))
+    assert refused(serving, DeployerError).serving == f"{NAME}:1 still serves"
+    serving.check(1)
+
+
+def test_nothing_is_said_to_serve_where_no_server_runs_or_answers(serving):
+    serving.platform.on["stage"] = fail
+    serving.platform.all()[0].server.models[NAME][1].state = "LOADING"
+    assert refused(serving, EngineError).serving == ""
+    serving.platform.all()[0].end()
+    assert refused(serving, EngineError).serving == ""
+
+
+def test_nothing_is_said_while_another_command_changes_it(serving):
+    with serving.engine.locks.acquire(NAME, "local", 0.0):
+        assert refused(serving, LockHeld).serving == ""
+
+
+def test_an_engine_that_cannot_be_asked_hides_no_error(serving):
+    def lose() -> None:
+        serving.platform.servers.clear()
+        raise EngineError("gone")
+
+    serving.platform.on["stage"] = lose
+    error = refused(serving, EngineError)
+    assert ("gone" in error.message, error.serving) == (True, "")
