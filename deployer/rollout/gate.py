@@ -76,8 +76,9 @@ class Gate:
             return
         found = find_breaking_changes(self.workspace, self.launch, self.models, observed, declared=self.declared)
         if broken := tuple(each for each in found if isinstance(each, BreakingChange)):
+            last = "serves now" if observed.running else "was deployed last"
             raise VerificationFailed(
-                f"clients of what serves now would break: {'; '.join(map(str, broken))}",
+                f"clients of what {last} would break: {'; '.join(map(str, broken))}",
                 hint=f"--allow-breaking accepts that{broken[0].diff_hint}",
             )
 

@@ -40,7 +40,10 @@ from deployer.rollout.served_models import all_loaded
 Models = tuple[ServedModel, ...]
 Steps = tuple[Step, ...]
 VERIFIED = "the candidate is verified"
-AT_ITS_ADDRESS = "the old server runs until then"
+OLD_SERVER = "the old server runs until then"
+OLD_GATEWAY = "the old gateway runs until then"
+RESTART = "the old server is started again if that fails"
+SUCCESS = "the change has succeeded only then"
 UNVERIFIED = "no unverified server takes traffic"
 SKIPPED = "verification is skipped"
 
@@ -97,15 +100,17 @@ def _decide(launch: Launch, observed: Deployment | None, conditions: Conditions)
 
 
 def _create(launch: Launch, observed: Deployment | None, conditions: Conditions) -> Steps:
-    """Return the steps that start the first server, or replace one that is not running."""
-    cause = "nothing is deployed under this name" if observed is None else "its server is not running"
+    """Return the steps that start the first server, or one in the place of a server that is not running."""
+    cause = "nothing is deployed under this name"
+    if observed is not None:
+        cause = f"the old server ({format_models(observed.models)}) is not running"
     unmeasured = dataclasses.replace(conditions, measure=False)  # before the promotion, no server answers
     promote = Promote(
         VERIFIED if conditions.verify else SKIPPED,
         _address(launch, observed),
         bool(launch.gateway_digest),
         changes=describe(observed.models, launch.models) if observed else (),
-        accepted_by=(AwaitServing(VERIFIED),) if observed is None else _acceptance(unmeasured),
+        accepted_by=(AwaitServing(SUCCESS),) if observed is None else _acceptance(unmeasured, SUCCESS),
     )
     return (_start(launch, cause), _check_candidate(conditions), promote)
 
@@ -126,7 +131,7 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         replaces=format_models(observed.models),
         gap=gap,
         changes=describe(observed.models, launch.models),
-        accepted_by=_acceptance(conditions),
+        accepted_by=_acceptance(conditions, RESTART if gap else OLD_SERVER),
     )
     return (_start(launch, cause), _check_candidate(conditions, pace=True), promote)
 
@@ -135,7 +140,9 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
     cause = gateway_cause(launch, observed)
     if cause is None:
         return ()
-    return (ReplaceGateway(cause, (AwaitServing(AT_ITS_ADDRESS), *_judge(conditions, old_serves=True))),)
+    running = observed.gateway is not None and observed.gateway.running
+    await_serving = AwaitServing(OLD_GATEWAY if running else SUCCESS)
+    return (ReplaceGateway(cause, (await_serving, *_judge(conditions, old_serves=True))),)
 
 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
@@ -181,10 +188,10 @@ def _check_candidate(conditions: Conditions, *, pace: bool = False) -> Step:
     return VerifyCandidate(UNVERIFIED, pace) if conditions.verify else AwaitCandidate(SKIPPED)
 
 
-def _acceptance(conditions: Conditions) -> Steps:
-    """Return the steps that a promoted server must pass before the old one is retired."""
-    verify = (VerifyServing(AT_ITS_ADDRESS),) if conditions.verify else ()
-    return (AwaitServing(AT_ITS_ADDRESS), *verify, *_judge(conditions, old_serves=True))
+def _acceptance(conditions: Conditions, cause: str) -> Steps:
+    """Return the steps that a promoted server must pass before the old one, if it runs, is retired."""
+    verify = (VerifyServing(cause),) if conditions.verify else ()
+    return (AwaitServing(cause), *verify, *_judge(conditions, old_serves=True))
 
 
 def _judge(conditions: Conditions, *, old_serves: bool) -> Steps:

@@ -74,6 +74,16 @@ def test_a_label_that_moves_breaks_those_who_ask_by_it(evolved, dry_run):
     assert evolved.observed() == before
 
 
+@pytest.mark.parametrize("running", [True, False])
+def test_breaking_changes_name_what_serves_only_while_it_does(evolved, running):
+    if not running:
+        evolved.platform.all()[0].end()
+    with pytest.raises(VerificationFailed) as refused:
+        evolved.redeploy(OLD)
+    assert ("what serves now" in refused.value.message) is running
+    assert ("what was deployed last" in refused.value.message) is not running
+
+
 def test_a_label_between_versions_that_are_loaded_breaks_those_who_ask_by_it(evolved):
     evolved.label(stable=4, canary=OLD)
     with pytest.raises(VerificationFailed):

@@ -48,7 +48,7 @@ def test_nothing_there_is_create():
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
         "(no unverified server takes traffic)\n"
         "  open its ports on 127.0.0.1: REST 8501, gRPC 8500 or a free one  (the candidate is verified)\n"
-        "  wait until it serves at its address  (the candidate is verified)"
+        "  wait until it serves at its address  (the change has succeeded only then)"
     )
 
 
@@ -228,7 +228,29 @@ def test_other_bytes_under_a_loaded_version_are_replace():
 
 def test_a_dead_server_is_created_again():
     decided = plan.decide(wanted(ONE), there(ONE, running=False))
-    assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "its server is not running")
+    assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "the old server (digits:1) is not running")
+
+
+@pytest.mark.parametrize("models", [ONE, TWO])
+@pytest.mark.parametrize("verify", [True, False])
+def test_no_step_takes_a_dead_server_for_a_running_one(models, verify):
+    for observed in (None, there(ONE, running=False), there(ONE, running=False, gateway=Gateway("", False, Path()))):
+        decided = plan.decide(wanted(models), observed, Conditions(verify=verify))
+        assert "runs until" not in str(decided)
+        assert verify or plan.VERIFIED not in str(decided)
+
+
+def test_no_step_takes_a_server_that_was_stopped_before_for_a_running_one():
+    decided = plan.decide(wanted(ONE, host="0.0.0.0"), there(ONE), Conditions(zero_downtime=False))
+    assert "runs until" not in str(decided)
+    assert "is started again if that fails" in str(decided)
+
+
+@pytest.mark.parametrize("running", [True, False])
+def test_another_gateway_is_accepted_while_the_old_one_runs_if_it_does(running):
+    decided = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=Gateway("g1", running, Path())))
+    assert ("the old gateway runs until then" in str(decided)) is running
+    assert "old server" not in str(decided)
 
 
 def test_remove_names_the_models():
