@@ -23,9 +23,8 @@ from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_launch, resolve_models
 from deployer.rollout.monitor import monitor_traffic
-from deployer.rollout.notices import defaults
+from deployer.rollout.notices import defaults, unused_options
 from deployer.rollout.notices import plan as plan_notices
-from deployer.rollout.notices import unused_options
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change
 from deployer.rollout.reload import recover_interrupted

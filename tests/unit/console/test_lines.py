@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -26,6 +27,15 @@ def test_an_error_goes_to_stderr_with_log_and_hint(capsys):
     assert capsys.readouterr() == ("", "error: it answered wrong\n  | first\n  | last\nhint: look at it\n")
     console.lines.error(PortTaken("port 1 is taken"))
     assert capsys.readouterr() == ("", "error: port 1 is taken\n")
+
+
+def test_an_error_ends_with_what_serves(capsys):
+    failure = PortTaken("port 1 is taken", hint="choose another")
+    failure.notices, failure.serving = ("one",), "m:1 still serves"
+    console.lines.error(failure)
+    assert capsys.readouterr().err.splitlines()[-2:] == ["hint: choose another", "note: m:1 still serves"]
+    console.objects.error_json(failure)
+    assert json.loads(capsys.readouterr().out)["notices"] == ["one", "m:1 still serves"]
 
 
 def test_progress_and_bugs_leave_stdout_alone(capsys):
