@@ -14,7 +14,7 @@ from multiprocessing.connection import Pipe
 from pathlib import Path
 from typing import Any, Protocol, cast
 
-from deployer import errors
+from deployer import errors, export
 from deployer.errors import DeployerError, ModelError
 from deployer.export import crashes
 from deployer.export.base import ExportRequest, Progress, Saved
@@ -61,8 +61,6 @@ class Exporter(Protocol):
 def open_exporter(request: ExportRequest) -> Iterator[Exporter]:
     """Yield an exporter: a child process, or this process if only it has the modules that the source names."""
     if _needs_this_process(request):
-        from deployer import export
-
         yield export
         return
     with _child() as child:

@@ -24,6 +24,7 @@ from typing import Any
 from deployer import export
 from deployer.errors import DeployerError
 from deployer.export import phase
+from deployer.export.golden import distance
 from deployer.export.worker_calls import Call
 
 PR_SET_PDEATHSIG = 1
@@ -97,8 +98,6 @@ def _record_golden(connection: Connection, target: Path, request: export.ExportR
 
 
 def _measure(_connection: Connection, before: Any, after: Any) -> Any:
-    from deployer.export.golden import distance
-
     phase.enter(phase.MEASURING)
     return distance.measure(before, after)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from google.protobuf import text_format
+from google.protobuf.message import DecodeError
+
 from deployer.errors import BrokenModel
 from deployer.savedmodel.recognise import HEAD_BYTES, sniff_text
 
@@ -18,9 +21,6 @@ def parse(path: Path, message: Any) -> None:
 
     Raises BrokenModel if it is not a SavedModel, nested too deeply or too large.
     """
-    from google.protobuf import text_format
-    from google.protobuf.message import DecodeError
-
     if path.stat().st_size > MAX_BYTES:
         raise BrokenModel(
             f"{path} is larger than {MAX_BYTES >> 20} MB, too large for text", hint="save the model as saved_model.pb"

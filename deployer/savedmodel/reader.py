@@ -7,6 +7,8 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from deployer.errors import BrokenModel, MalformedTensor
 from deployer.results.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
 from deployer.savedmodel import lfs_pointers, pbtxt, tensors
@@ -122,8 +124,6 @@ def parse(folder: Path) -> Any:
 
 
 def _parse_binary(path: Path, message: Any) -> None:
-    from google.protobuf.message import DecodeError
-
     try:
         message.ParseFromString(path.read_bytes())
     except DecodeError as error:

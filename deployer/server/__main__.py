@@ -13,6 +13,7 @@ import sys
 import threading
 from typing import Any, NoReturn
 
+from deployer._version import __version__
 from deployer.server import checks, flags, log
 from deployer.server import config as configs
 from deployer.server.flag_table import FLAGS
@@ -40,8 +41,6 @@ def main(arguments: list[str]) -> int:
 
 
 def _print_version() -> int:
-    from deployer._version import __version__
-
     print(f"TensorFlow ModelServer: deployer {__version__}\nTensorFlow Library: {_tensorflow_version()}")
     return 0
 

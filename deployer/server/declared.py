@@ -9,6 +9,8 @@ from __future__ import annotations
 import functools
 from typing import Any
 
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
+
 BATCHING = "tensorflow.serving.BatchingParameters"
 MONITORING = "tensorflow.serving.MonitoringConfig"
 SSL = "tensorflow.serving.SSLConfig"
@@ -17,8 +19,6 @@ SSL = "tensorflow.serving.SSLConfig"
 @functools.cache
 def message_class(name: str) -> Any:
     """Return a message class declared here by its full name, such as `tensorflow.serving.BatchingParameters`."""
-    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
-
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(text_format.Parse(_SERVING, descriptor_pb2.FileDescriptorProto()).SerializeToString())

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from google.protobuf import text_format
+
 _ESCAPE = r"""\\(?:[abfnrtv\\?'"]|[0-7]{1,3}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U00[01][0-9a-fA-F]{5})"""
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?[fF]?"
 _TOKEN = re.compile(
@@ -39,8 +41,6 @@ class TextSyntaxError(ValueError):
 
 def parse(data: bytes, message: Any) -> Any:
     """Fill a message from text and return it. Raises TextSyntaxError."""
-    from google.protobuf import text_format
-
     try:
         return text_format.Parse(plain(data), message)
     except text_format.ParseError as error:

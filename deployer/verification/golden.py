@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from deployer.client import tf_examples
 from deployer.errors import GoldenError
 from deployer.savedmodel import lfs_pointers, tensors
@@ -79,8 +81,6 @@ def read(version_folder: Path) -> tuple[GoldenCase, ...]:
 
     Raises GoldenError for a damaged file, BrokenModel for a Git LFS pointer.
     """
-    from google.protobuf.message import DecodeError
-
     path = version_folder / GOLDEN_FILE
     if not path.is_file():
         return ()

@@ -11,6 +11,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from deployer.export.golden.golden_set import answer
 from deployer.export.golden.session import InputRefused, LoadedModel, loaded
 from deployer.export.runtime import stdout_on_stderr
@@ -86,8 +88,6 @@ def _distances(answered_cases: Sequence[AnsweredCase], random: set[str]) -> tupl
 
 def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, is_random: bool) -> OutputDistance:
     """Return maximum and mean over all values; None for strings, different shapes and random outputs."""
-    import numpy as np
-
     count = sum(int(old.size) for old, _ in pairs)
     if is_random:
         return OutputDistance(signature, output, None, None, 0, count, "random by nature: not compared")
@@ -109,8 +109,6 @@ def _comparable(pair: tuple[Any, Any]) -> bool:
 
 def _absolute_distances(old: Any, new: Any) -> Any:
     """Return absolute distances; equal infinities and NaN pairs count as 0, a number and NaN as infinity."""
-    import numpy as np
-
     dtype = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
     a, b = old.astype(dtype), new.astype(dtype)
     with np.errstate(invalid="ignore", over="ignore"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import numpy as np
+
 from deployer.errors import SourceDiffers
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel.tensors import dtype_of
@@ -57,8 +59,6 @@ def differs_error(signature: Signature, source_case: GoldenCase, difference: str
 
 def tolerance(expected: Any, *, half_precision: bool) -> Tolerance:
     """Return the tolerance for another order of computation."""
-    import numpy as np
-
     dtype = dtype_of(expected)
     if dtype not in DEFAULT_TOLERANCE or not expected.size:
         return Tolerance()

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from deployer.errors import BrokenModel
 from deployer.export.golden.examples import size_of
 from deployer.export.golden.golden_set import answer
@@ -114,6 +116,4 @@ def _of_sizes(case: GoldenCase, signature: Signature, sizes: Sequence[int]) -> I
 
 
 def _repeated(array: Any, size: int) -> Any:
-    import numpy as np
-
     return array[np.arange(size) % len(array)]
