@@ -6,7 +6,8 @@ import os
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.errors import ExportFailed
 from deployer.export.runtime import tf_module
@@ -71,7 +72,7 @@ def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
     _replace(folder, message)
 
 
-def _replace(folder: Path, message: Any) -> None:
+def _replace(folder: Path, message: Message) -> None:
     """Replace the file by renaming: it may be a hard link to the user's file."""
     descriptor, temporary = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
     with os.fdopen(descriptor, "wb") as file:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import EXTRA
@@ -56,7 +57,7 @@ def _graphs(folder: Path) -> list[tuple[str, ...]]:
     return [_text(graph) for graph in reader.parse(folder).meta_graphs]
 
 
-def _text(graph: Any) -> tuple[str, ...]:
+def _text(graph: Message) -> tuple[str, ...]:
     """Return the functions sorted by their text, then the rest of the graph, without what only Python reads."""
     graph.ClearField("object_graph_def")
     functions = sorted(_without_counters(function) for function in graph.graph_def.library.function)
@@ -64,5 +65,5 @@ def _text(graph: Any) -> tuple[str, ...]:
     return (*functions, _without_counters(graph))
 
 
-def _without_counters(message: Any) -> str:
+def _without_counters(message: Message) -> str:
     return COUNTED_RESOURCE.sub(r'\1"', COUNTED.sub(r"\1", str(message)))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 
 def node_name(tensor: str) -> str:
@@ -11,7 +14,7 @@ def node_name(tensor: str) -> str:
     return tensor.removeprefix("^").partition(":")[0]
 
 
-def called_functions(node: Any) -> Iterator[str]:
+def called_functions(node: Message) -> Iterator[str]:
     """Yield the names of the functions that a node may call, and its op, which may be a function too."""
     yield node.op
     for value in node.attr.values():
@@ -20,7 +23,7 @@ def called_functions(node: Any) -> Iterator[str]:
         yield from (one.name for one in value.list.func)
 
 
-def reachable_nodes(graph: Any) -> Iterator[Any]:
+def reachable_nodes(graph: Message) -> Iterator[Message]:
     """Yield the nodes of a GraphDef and of all functions that they may call."""
     functions = {function.signature.name: function.node_def for function in graph.library.function}
     pending, visited = [list(graph.node)], set[str]()

@@ -13,9 +13,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.savedmodel.graph_defs import reachable_nodes
+
+if TYPE_CHECKING:
+    from google.protobuf.message import Message
 
 FILE = Path(__file__).with_name("op_sets.json")
 STOCK = re.compile(r"(?:[\w.:-]+/)?tensorflow/serving(?::(?P<version>\d+\.\d+)?[\w.-]*)?(?:@.*)?")
@@ -112,7 +115,7 @@ def serving_ops() -> frozenset[str]:
     return frozenset(_document()["serving"].split())
 
 
-def incompatibilities(meta_graph: Any, target: Target) -> tuple[Incompatibility, ...]:
+def incompatibilities(meta_graph: Message, target: Target) -> tuple[Incompatibility, ...]:
     """Return why the target cannot load the graph; empty also for a TensorFlow that is not in the table."""
     release = next((known for known in releases() if known.tensorflow == target.tensorflow), None)
     if release is None:
@@ -126,7 +129,7 @@ def incompatibilities(meta_graph: Any, target: Target) -> tuple[Incompatibility,
     )
 
 
-def compiled_by_xla(meta_graph: Any) -> str:
+def compiled_by_xla(meta_graph: Message) -> str:
     """Return which part of the graph needs XLA compilation, which TensorFlow Serving disables by default."""
     for node in reachable_nodes(meta_graph.graph_def):
         if node.op == XLA_CALL_MODULE:
@@ -136,7 +139,7 @@ def compiled_by_xla(meta_graph: Any) -> str:
     return ""
 
 
-def _by_ops(ops: set[str], graph: Any, release: Release, target: Target) -> Iterator[Incompatibility]:
+def _by_ops(ops: set[str], graph: Message, release: Release, target: Target) -> Iterator[Incompatibility]:
     serving = serving_ops()
     known = release.ops | {function.signature.name for function in graph.library.function}
     unknown = ops - known - (serving if target.stock else frozenset())
@@ -175,7 +178,7 @@ def _describe(target: Target) -> str:
     return f"{target.name}, which is TensorFlow {target.tensorflow}" if target.stock else target.name
 
 
-def _by_versions(versions: Any, release: Release, target: Target) -> Iterator[Incompatibility]:
+def _by_versions(versions: Message, release: Release, target: Target) -> Iterator[Incompatibility]:
     if versions.min_consumer > release.graph or release.graph in versions.bad_consumers:
         yield Incompatibility(
             f"its graph is for readers of version {versions.min_consumer} or newer, and {_describe(target)} reads up "
@@ -188,7 +191,7 @@ def _by_versions(versions: Any, release: Release, target: Target) -> Iterator[In
         )
 
 
-def _by_xla_call_module(nodes: Iterable[Any], release: Release, target: Target) -> Iterator[Incompatibility]:
+def _by_xla_call_module(nodes: Iterable[Message], release: Release, target: Target) -> Iterator[Incompatibility]:
     version = max((node.attr["version"].i for node in nodes if node.op == XLA_CALL_MODULE), default=0)
     if version > release.xla_call_module:
         yield Incompatibility(

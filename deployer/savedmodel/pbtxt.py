@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from google.protobuf import text_format
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from deployer.errors import BrokenModel
 from deployer.savedmodel.recognise import HEAD_BYTES, sniff_text
@@ -16,7 +15,7 @@ MAX_BYTES = 64 << 20
 EXPORT_AGAIN = "copy or export the model again"
 
 
-def parse(path: Path, message: Any) -> None:
+def parse(path: Path, message: Message) -> None:
     """Parse the file into `message`.
 
     Raises BrokenModel if it is not a SavedModel, nested too deeply or too large.

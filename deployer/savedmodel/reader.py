@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from deployer.errors import BrokenModel, MalformedTensor
 from deployer.results.model import MAX_VERSION, SavedModelInfo, Shape, Signature, TensorSpec
@@ -93,13 +92,13 @@ def read_incomplete(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedM
     return _info(folder, graph), None
 
 
-def check_files(folder: Path, graph: Any) -> None:
+def check_files(folder: Path, graph: Message) -> None:
     """Raise BrokenModel if files beside the graph are missing or are Git LFS pointers."""
     _check_variables(folder, graph)
     lfs_pointers.check((*served_files(folder), folder / WARMUP_FILE))
 
 
-def _info(folder: Path, graph: Any) -> SavedModelInfo:
+def _info(folder: Path, graph: Message) -> SavedModelInfo:
     return SavedModelInfo(
         signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
         tags=tuple(sorted(graph.meta_info_def.tags)),
@@ -110,7 +109,7 @@ def _info(folder: Path, graph: Any) -> SavedModelInfo:
     )
 
 
-def parse(folder: Path) -> Any:
+def parse(folder: Path) -> Message:
     """Return the SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
     path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
     if path is None:
@@ -123,7 +122,7 @@ def parse(folder: Path) -> Any:
     return message
 
 
-def _parse_binary(path: Path, message: Any) -> None:
+def _parse_binary(path: Path, message: Message) -> None:
     try:
         message.ParseFromString(path.read_bytes())
     except DecodeError as error:
@@ -146,7 +145,7 @@ def _children_hint(folder: Path) -> str | None:
     return f"it holds SavedModels in {', '.join(children[:5])}: name one of them" if children else None
 
 
-def meta_graph(message: Any, tags: Collection[str], folder: Path) -> Any:
+def meta_graph(message: Message, tags: Collection[str], folder: Path) -> Message:
     """Return the MetaGraph that has exactly these tags. Raises BrokenModel with the tags that exist."""
     found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
     if graph := found.get(frozenset(tags)):
@@ -164,7 +163,7 @@ def _listed(tags: Collection[str]) -> str:
     return f"{{{', '.join(sorted(tags))}}}"
 
 
-def _check_variables(folder: Path, graph: Any) -> None:
+def _check_variables(folder: Path, graph: Message) -> None:
     uses_variables = any(node.op in VARIABLE_OPS for node in graph.graph_def.node)
     if uses_variables and not (folder / "variables" / "variables.index").is_file():
         raise BrokenModel(
@@ -186,19 +185,19 @@ def _missing_shards(variables: Path) -> Iterable[str]:
     return expected - names
 
 
-def _serving_names(graph: Any) -> list[str]:
+def _serving_names(graph: Message) -> list[str]:
     return sorted(name for name in graph.signature_def if name != INIT_SIGNATURE)
 
 
-def _signature(name: str, definition: Any) -> Signature:
+def _signature(name: str, definition: Message) -> Signature:
     return Signature(name, definition.method_name, _specs(definition.inputs), _specs(definition.outputs))
 
 
-def _specs(infos: Any) -> tuple[TensorSpec, ...]:
+def _specs(infos: Mapping[str, Message]) -> tuple[TensorSpec, ...]:
     return tuple(TensorSpec(name, _dtype(infos[name]), shape_of(infos[name].tensor_shape)) for name in sorted(infos))
 
 
-def _dtype(info: Any) -> str:
+def _dtype(info: Message) -> str:
     if info.WhichOneof("encoding") == "composite_tensor":
         return "composite"
     try:
@@ -207,7 +206,7 @@ def _dtype(info: Any) -> str:
         raise BrokenModel(f"tensor {info.name!r} of a signature: {error.message}") from error
 
 
-def shape_of(message: Any) -> Shape:
+def shape_of(message: Message) -> Shape:
     """Return a TensorShapeProto as a shape: None for an unknown rank, None for an open dimension."""
     if message.unknown_rank:
         return None

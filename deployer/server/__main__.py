@@ -11,7 +11,9 @@ import queue
 import signal
 import sys
 import threading
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from google.protobuf.message import Message
 
 from deployer._version import __version__
 from deployer.server import checks, flags, log
@@ -69,14 +71,14 @@ def _serve(options: Options) -> int:
         return _FAILED
 
 
-def first_config(options: Options) -> Any:
+def first_config(options: Options) -> Message:
     """Return the ModelServerConfig to start with: that of the file, or one model from the flags."""
     if options.text("model_config_file"):
         return configs.read_file(options.text("model_config_file"))
     return configs.single(options.text("model_name"), options.text("model_base_path"))
 
 
-def _run(options: Options, message: Any) -> int:
+def _run(options: Options, message: Message) -> int:
     """Start and serve; a thread receives signals, so that none interrupts a call in flight."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any
 
+from google.protobuf.message import Message
 from tensorflow_serving.config import model_server_config_pb2
 
 from deployer.server import text_protos
@@ -38,19 +38,19 @@ class ModelConfig:
         return uri[2] if uri else self.base_path
 
 
-def read_file(path: str) -> Any:
+def read_file(path: str) -> Message:
     """Read a ModelServerConfig file. Raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
     return text_protos.read(path, model_server_config_pb2.ModelServerConfig())
 
 
-def single(name: str, base_path: str) -> Any:
+def single(name: str, base_path: str) -> Message:
     """Return the ModelServerConfig for the one model that the flags name."""
     message = model_server_config_pb2.ModelServerConfig()
     message.model_config_list.config.add(name=name, base_path=base_path, model_platform=TENSORFLOW)
     return message
 
 
-def models(message: Any, served: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]:
+def models(message: Message, served: Mapping[str, ModelConfig]) -> dict[str, ModelConfig]:
     """Check a ModelServerConfig against the models served now, and return its models by name. Raises ServingError."""
     if message.WhichOneof("config") == "custom_model_config":
         raise ServingError(Code.FAILED_PRECONDITION, "ModelServer does not yet support custom model config.")
@@ -69,7 +69,7 @@ def _check_names(names: Iterable[str]) -> None:
         names_seen.add(name)
 
 
-def _check_base_path(config: Any) -> None:
+def _check_base_path(config: Message) -> None:
     """Reject base paths, also file systems that are not available, for which TensorFlow Serving would wait forever."""
     uri = _URI.fullmatch(config.base_path)
     if not config.base_path.startswith("/") and not uri:
@@ -82,7 +82,7 @@ def _check_base_path(config: Any) -> None:
         )
 
 
-def _model(config: Any, previous: ModelConfig | None) -> ModelConfig:
+def _model(config: Message, previous: ModelConfig | None) -> ModelConfig:
     platform = _platform(config)
     if previous is not None and previous.platform != platform:
         raise invalid(
@@ -101,7 +101,7 @@ def _model(config: Any, previous: ModelConfig | None) -> ModelConfig:
     )
 
 
-def _platform(config: Any) -> str:
+def _platform(config: Message) -> str:
     if not config.model_type:
         if not config.model_platform:
             raise invalid(
@@ -119,7 +119,7 @@ def _platform(config: Any) -> str:
     return TENSORFLOW
 
 
-def _policy(message: Any) -> VersionPolicy:
+def _policy(message: Message) -> VersionPolicy:
     choice = message.WhichOneof("policy_choice")
     if choice == "all":
         return VersionPolicy(Choice.ALL)

@@ -9,6 +9,8 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, TypeVar
 
+from google.protobuf.message import Message
+
 from deployer.server import config as configs
 from deployer.server.config import ModelConfig
 from deployer.server.log import LOG
@@ -58,7 +60,7 @@ class Core(Generic[S]):
         self._labels: dict[str, dict[str, int]] = {}
         self._reloading = threading.Lock()
 
-    def start(self, message: Any) -> None:
+    def start(self, message: Message) -> None:
         """Serve a ModelServerConfig and return when every model has loaded. Raises ServingError if one cannot."""
         self._manager.start()
         self._source.start()
@@ -71,11 +73,11 @@ class Core(Generic[S]):
         self._manager.stop()
         self._monitor.stop()
 
-    def reload(self, message: Any) -> None:
+    def reload(self, message: Message) -> None:
         """Apply another ModelServerConfig and return when every new model serves. Raises ServingError if one cannot."""
         self._reload(message, "model")
 
-    def _reload(self, message: Any, noun: str) -> None:
+    def _reload(self, message: Message, noun: str) -> None:
         with self._reloading:
             if message.WhichOneof("config") is None:
                 LOG.info("Taking no action for empty config.")

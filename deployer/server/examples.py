@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from deployer.server.dtypes import BY_NUMPY, STRING, Array
 from deployer.server.predict import DEFAULT_SIGNATURE, RunOptions, run, tensors_of
@@ -39,7 +39,7 @@ class Call:
         return self.model.signatures[name]
 
 
-def serialized(input_proto: Any) -> list[bytes]:
+def serialized(input_proto: Message) -> list[bytes]:
     """Return the serialized examples of an Input message, each with the context before it."""
     kind = input_proto.WhichOneof("kind")
     if kind == "example_list_with_context":
@@ -64,7 +64,7 @@ def regress(call: Call) -> list[float]:
 
 
 def infer(
-    model: Model, tasks: Sequence[Any], examples: Sequence[bytes], options: RunOptions, check_method: bool = False
+    model: Model, tasks: Sequence[Message], examples: Sequence[bytes], options: RunOptions, check_method: bool = False
 ) -> list[Classes | list[float]]:
     """Return the result of every task of a MultiInference, computed in a single run."""
     signatures, aliases = check_tasks(model, tasks, check_method)
@@ -203,7 +203,7 @@ def _enum(array: Array) -> str:
 
 
 def check_tasks(
-    model: Model, tasks: Sequence[Any], check_method: bool = False
+    model: Model, tasks: Sequence[Message], check_method: bool = False
 ) -> tuple[list[Signature], list[list[str]]]:
     """Return signature and outputs of every task of a MultiInference. Raises ServingError for an invalid task."""
     signatures: dict[str, Signature] = {}

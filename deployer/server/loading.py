@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import time
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.server import servable, text_protos
 from deployer.server.batching import config as batching_config
@@ -75,5 +76,5 @@ def _bfloat16(mixed_precision: str) -> bool:
     return mixed_precision == "bfloat16"
 
 
-def _session_config(path: str) -> Any:
+def _session_config(path: str) -> Message | None:
     return text_protos.read(path, config_pb2.ConfigProto()) if path else None

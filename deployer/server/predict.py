@@ -6,7 +6,9 @@ Sources: `servables/tensorflow/predict_util.cc`, `tensorflow/cc/saved_model/util
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from google.protobuf.message import Message
 
 from deployer.server.dtypes import BY_NUMPY, Array
 from deployer.server.servable import Model, Signature
@@ -77,7 +79,7 @@ class RunOptions(NamedTuple):
     on_caller_thread: bool = False
 
 
-def run_request(model: Model, request: Any, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
+def run_request(model: Model, request: Message, timeout_ms: int = 0, check_method: bool = False) -> dict[str, Array]:
     """Answer a PredictRequest on a model. Raises ServingError."""
     signature = find_signature(model, request.model_spec.signature_name, check_method)
     check_inputs(signature, list(request.inputs))
@@ -89,7 +91,7 @@ def run_request(model: Model, request: Any, timeout_ms: int = 0, check_method: b
         return run(model, signature, inputs, outputs, RunOptions(timeout_ms, latency.on_caller_thread))
 
 
-def _decoded(alias: str, proto: Any) -> Array:
+def _decoded(alias: str, proto: Message) -> Array:
     try:
         return to_array(proto)
     except (TensorError, ValueError, MemoryError) as error:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from google.protobuf.message import Message
 
 from deployer.server.dtypes import Array, DType, by_number
 from deployer.server.latency import LatencyTracker
@@ -47,7 +48,7 @@ class Signature:
     inputs: Mapping[str, TensorInfo]
     outputs: Mapping[str, TensorInfo]
     defaults: Mapping[str, Array]
-    proto: Any
+    proto: Message
 
     @functools.cached_property
     def input_dtypes(self) -> dict[str, DType]:
@@ -55,7 +56,7 @@ class Signature:
         return {alias: info.dtype for alias, info in self.inputs.items()}
 
     @staticmethod
-    def from_proto(name: str, proto: Any) -> Signature:
+    def from_proto(name: str, proto: Message) -> Signature:
         """Return the signature of a SignatureDef. Raises TensorError for an invalid default value."""
         return Signature(
             name=name,
@@ -67,7 +68,7 @@ class Signature:
         )
 
 
-def _tensor_info(info: Any) -> TensorInfo:
+def _tensor_info(info: Message) -> TensorInfo:
     return TensorInfo(info.name, by_number(info.dtype))
 
 
@@ -155,10 +156,10 @@ class LoadOptions:
     intra_op_threads: int = 0
     inter_op_threads: int = 0
     gpu_memory_fraction: float = 0.0
-    session_config: Any = None
+    session_config: Message | None = None
     bfloat16: bool = False
 
-    def config(self) -> Any:
+    def config(self) -> Message:
         """Return the ConfigProto of every Session."""
         config = config_pb2.ConfigProto()
         if self.session_config is not None:
@@ -259,19 +260,19 @@ def _restore(loader: Any, session: Any, graph: Any, path: str, options: LoadOpti
         return loader.get_meta_graph_def_from_tags(list(options.tags))
 
 
-def _terminates(graph_def: Any) -> bool:
+def _terminates(graph_def: Message) -> bool:
     """Return whether no op of the graph can run or wait forever."""
     functions = (function.node_def for function in graph_def.library.function)
     ops = {node.op for nodes in (graph_def.node, *functions) for node in nodes}
     return not ops & _UNBOUNDED_OPS and not any("Queue" in op or "PyFunc" in op for op in ops)
 
 
-def _signatures(meta_graph: Any) -> dict[str, Signature]:
+def _signatures(meta_graph: Message) -> dict[str, Signature]:
     try:
         return {name: Signature.from_proto(name, proto) for name, proto in sorted(meta_graph.signature_def.items())}
     except TensorError as error:
         raise ServingError(Code.INVALID_ARGUMENT, "a default value of a signature is no tensor") from error
 
 
-def _serving_error(error: Any) -> ServingError:
+def _serving_error(error: OpError) -> ServingError:
     return ServingError(Code(error.error_code), str(error.message))

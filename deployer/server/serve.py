@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import Message
+
 from deployer.server import tls
 from deployer.server.core import ConfigPoll, Core
 from deployer.server.flags import Options
@@ -48,7 +50,7 @@ class Server:
         self._health = HealthService()
         self._listeners = self._make_listeners()
 
-    def start(self, message: Any) -> None:
+    def start(self, message: Message) -> None:
         """Load every model of a ModelServerConfig, then open the ports. Raises ServingError, PortError."""
         gc.freeze()
         self._core.start(message)

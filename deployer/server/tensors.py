@@ -10,6 +10,7 @@ import math
 from typing import Any
 
 import numpy as np
+from google.protobuf.message import Message
 
 from deployer.server.dtypes import BOOL, BY_NUMPY, STRING, Array, DType, by_number
 
@@ -22,7 +23,7 @@ class TensorError(ValueError):
     """The proto is not a valid tensor."""
 
 
-def to_array(proto: Any) -> Array:
+def to_array(proto: Message) -> Array:
     """Return the array of a TensorProto. Raises TensorError if TensorFlow's decoder would reject it."""
     dtype = by_number(proto.dtype)
     shape = tuple(dim.size for dim in proto.tensor_shape.dim)
@@ -36,7 +37,7 @@ def to_array(proto: Any) -> Array:
     return values.reshape(shape)
 
 
-def _from_content(proto: Any, dtype: DType, count: int) -> Array:
+def _from_content(proto: Message, dtype: DType, count: int) -> Array:
     if dtype is STRING:
         return _strings_from_content(proto.tensor_content, count)
     if len(proto.tensor_content) != count * dtype.numpy.itemsize:
@@ -71,7 +72,7 @@ def _varint(data: bytes, offset: int) -> tuple[int, int]:
     raise TensorError
 
 
-def _from_field(proto: Any, dtype: DType, count: int) -> Array:
+def _from_field(proto: Message, dtype: DType, count: int) -> Array:
     values = _cast(getattr(proto, dtype.field), dtype)[:count]
     if len(values) == count:
         return values
@@ -92,7 +93,7 @@ def _cast(values: Any, dtype: DType) -> Array:
     return np.array(values, dtype.numpy)
 
 
-def fill_proto(proto: Any, array: Array, as_content: bool = False) -> None:
+def fill_proto(proto: Message, array: Array, as_content: bool = False) -> None:
     """Write an array into an empty TensorProto, into its typed field or `tensor_content`. Raises TensorError."""
     dtype = BY_NUMPY.get(array.dtype)
     if dtype is None:
@@ -109,7 +110,7 @@ def fill_proto(proto: Any, array: Array, as_content: bool = False) -> None:
         getattr(proto, dtype.field).extend(_field_values(array, dtype))
 
 
-def _merge_packed(proto: Any, tag: bytes, data: bytes) -> None:
+def _merge_packed(proto: Message, tag: bytes, data: bytes) -> None:
     """Merge a packed field in wire format, which creates no Python object per value."""
     if data:
         proto.MergeFromString(tag + _as_varint(len(data)) + data)

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.server import text_syntax
 from deployer.server.log import LOG
 from deployer.server.status import Code, ServingError, invalid
 
 
-def read(path: str, message: Any) -> Any:
+def read(path: str, message: Message) -> Message:
     """Fill a message from a file and return it. Raises ServingError (NOT_FOUND, INVALID_ARGUMENT)."""
     try:
         return text_syntax.parse(Path(path).read_bytes(), message)

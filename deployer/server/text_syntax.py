@@ -8,9 +8,9 @@ UTF-8 in comments and no space after a minus sign). So the text is first tokeniz
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from google.protobuf import text_format
+from google.protobuf.message import Message
 
 _ESCAPE = r"""\\(?:[abfnrtv\\?'"]|[0-7]{1,3}|[xX][0-9a-fA-F]{1,2}|u[0-9a-fA-F]{4}|U00[01][0-9a-fA-F]{5})"""
 _EXPONENT = r"(?:[eE][+-]?[0-9]+)?[fF]?"
@@ -39,7 +39,7 @@ class TextSyntaxError(ValueError):
         self.reason = reason
 
 
-def parse(data: bytes, message: Any) -> Any:
+def parse(data: bytes, message: Message) -> Message:
     """Fill a message from text and return it. Raises TextSyntaxError."""
     try:
         return text_format.Parse(plain(data), message)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.server import examples, predict
 from deployer.server.log import LOG
@@ -46,7 +47,7 @@ def records(file: Path) -> Iterator[bytes]:
         raise ServingError(Code.DATA_LOSS, text) from error
 
 
-def parsed(record: bytes, file: Path) -> Any:
+def parsed(record: bytes, file: Path) -> Message:
     """Parse a record as a PredictionLog. Raises ServingError."""
     try:
         return prediction_log_pb2.PredictionLog.FromString(record)
@@ -54,7 +55,7 @@ def parsed(record: bytes, file: Path) -> Any:
         raise invalid(f"Failed to parse warmup record: {record!r:.100} from {file}") from error
 
 
-def replay(model: Model, log: Any, timeout_ms: int = 0) -> None:
+def replay(model: Model, log: Message, timeout_ms: int = 0) -> None:
     """Run the request of a record. Raises ServingError."""
     kind = log.WhichOneof("log_type")
     if kind == "predict_log":
@@ -71,7 +72,7 @@ def replay(model: Model, log: Any, timeout_ms: int = 0) -> None:
         raise ServingError(Code.UNIMPLEMENTED, f"Unsupported log_type for warmup: {number}")
 
 
-def _call(model: Model, request: Any, timeout_ms: int) -> examples.Call:
+def _call(model: Model, request: Message, timeout_ms: int) -> examples.Call:
     return examples.Call(
         model, request.model_spec.signature_name, examples.serialized(request.input), timeout_ms=timeout_ms
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 
 from deployer.client import tf_examples
 from deployer.errors import GoldenError
@@ -105,7 +105,7 @@ def to_record(case: GoldenCase) -> bytes:
     return bytes(log.SerializeToString(deterministic=True))
 
 
-def request_log(case: GoldenCase) -> Any:
+def request_log(case: GoldenCase) -> Message:
     """Return the request alone as a `PredictionLog`, as a warm-up file holds it."""
     log = message_class("tensorflow.serving.PredictionLog")()
     request = getattr(log, f"{case.method}_log").request
@@ -118,14 +118,14 @@ def request_log(case: GoldenCase) -> Any:
     return log
 
 
-def _parsed(record: bytes) -> Any:
+def _parsed(record: bytes) -> Message:
     log = message_class("tensorflow.serving.PredictionLog").FromString(record)
     if log.WhichOneof("log_type") not in ("predict_log", "classify_log", "regress_log"):
         raise GoldenError("a record that is no predict, classify or regress")
     return log
 
 
-def _case(log: Any) -> GoldenCase:
+def _case(log: Message) -> GoldenCase:
     method = log.WhichOneof("log_type").removesuffix("_log")
     if method != tf_examples.PREDICT:
         return _case_of_examples(getattr(log, f"{method}_log"), method)
@@ -137,7 +137,7 @@ def _case(log: Any) -> GoldenCase:
     )
 
 
-def _case_of_examples(record: Any, method: str) -> GoldenCase:
+def _case_of_examples(record: Message, method: str) -> GoldenCase:
     inputs = {tf_examples.INPUT: tf_examples.from_input(record.request.input)}
     outputs = tf_examples.from_response(record.response, method)
     return GoldenCase(record.request.model_spec.signature_name, inputs, outputs, method)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from google.protobuf.message import Message
+
 from deployer.client import tf_examples
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.base import Progress
@@ -218,7 +220,7 @@ def _unsupported(model: LoadedModel, signature: Signature) -> str | None:
     return f"its function takes a {kind} tensor, and requests carry dense ones; {DENSE_HINTS[kind]}" if kind else None
 
 
-def _sparse_parts(definition: Any) -> str | None:
+def _sparse_parts(definition: Message) -> str | None:
     """Return the first input or output declared by values, indices and shape, which has no tensor of its own."""
     infos = {**definition.inputs, **definition.outputs}
     return next((name for name in sorted(infos) if infos[name].WhichOneof("encoding") == "coo_sparse"), None)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.savedmodel.graph_defs import called_functions, node_name
 
@@ -22,9 +23,9 @@ class Walk:
     `visited` pairs each node with its scope, the nodes by name in the same graph or function.
     """
 
-    nodes: Mapping[str, Any]
-    functions: Mapping[str, Any]
-    visited: list[tuple[Any, Mapping[str, Any]]] = field(default_factory=list)
+    nodes: Mapping[str, Message]
+    functions: Mapping[str, Message]
+    visited: list[tuple[Message, Mapping[str, Message]]] = field(default_factory=list)
     called_functions: set[str] = field(default_factory=set)
 
     def walk_back(self, outputs: Sequence[str]) -> None:
@@ -39,7 +40,7 @@ class Walk:
             self._visit(self.nodes[name], self.nodes)
             pending += [node_name(source) for source in self.nodes[name].input]
 
-    def _visit(self, node: Any, scope: Mapping[str, Any]) -> None:
+    def _visit(self, node: Message, scope: Mapping[str, Message]) -> None:
         pending = [(node, scope)]
         while pending:
             node, scope = pending.pop()
@@ -51,7 +52,7 @@ class Walk:
                     pending += ((child, inner) for child in inner.values())
 
 
-def walk_signature(meta_graph: Any, definition: Any) -> Walk:
+def walk_signature(meta_graph: Message, definition: Message) -> Walk:
     """Return the walk from the outputs of a SignatureDef."""
     graph = meta_graph.graph_def
     walk = Walk(
@@ -62,6 +63,6 @@ def walk_signature(meta_graph: Any, definition: Any) -> Walk:
     return walk
 
 
-def mutates_state(meta_graph: Any, definition: Any) -> bool:
+def mutates_state(meta_graph: Message, definition: Message) -> bool:
     """Return whether running a SignatureDef changes the model's state."""
     return any(MUTATING_OPS.search(node.op) for node, _ in walk_signature(meta_graph, definition).visited)

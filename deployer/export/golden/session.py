@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from google.protobuf.message import Message
+
 from deployer.client import tf_examples
 from deployer.errors import BrokenModel
 from deployer.export import op_libraries
@@ -36,13 +38,13 @@ class InputRefused(Exception):
 class DeclaredModel:
     """The graph of a SavedModel that is not loaded."""
 
-    meta_graph: Any
+    meta_graph: Message
     _formats: dict[str, StringFormat] = field(default_factory=dict, kw_only=True)
 
     @property
-    def signatures(self) -> Mapping[str, Any]:
+    def signatures(self) -> Mapping[str, Message]:
         """SignatureDefs by name."""
-        return cast("Mapping[str, Any]", self.meta_graph.signature_def)
+        return cast("Mapping[str, Message]", self.meta_graph.signature_def)
 
     def string_format(self, signature: str) -> StringFormat:
         """Return the format that a signature expects of its strings."""
@@ -95,7 +97,7 @@ class LoadedModel(DeclaredModel):
         """Return whether an op of the graph may give other results after another load."""
         return any(UNSTABLE_OPS.search(node.op) for node in self._nodes())
 
-    def _nodes(self) -> Iterator[Any]:
+    def _nodes(self) -> Iterator[Message]:
         graph = self.meta_graph.graph_def
         yield from graph.node
         for function in graph.library.function:
@@ -130,7 +132,7 @@ def loaded(folder: Path) -> Iterator[LoadedModel]:
         yield LoadedModel(meta_graph, session)
 
 
-def _load(session: Any, folder: Path) -> Any:
+def _load(session: Any, folder: Path) -> Message:
     try:
         return (
             tf_module("tensorflow.python.saved_model.loader_impl")

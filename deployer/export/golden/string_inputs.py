@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.errors import MalformedTensor
 from deployer.export.golden.graph_walk import walk_signature
@@ -46,7 +47,7 @@ class StringFormat:
     examples: bool = False
 
 
-def string_format(meta_graph: Any, definition: Any) -> StringFormat:
+def string_format(meta_graph: Message, definition: Message) -> StringFormat:
     """Return the format that a SignatureDef expects of its strings."""
     walk = walk_signature(meta_graph, definition)
     features = {feature.name: feature for node, scope in walk.visited for feature in _features(node, scope)}
@@ -55,7 +56,7 @@ def string_format(meta_graph: Any, definition: Any) -> StringFormat:
     return StringFormat(tuple(features[name] for name in sorted(features)), images, composite, examples)
 
 
-def _composite(meta_graph: Any, function_names: set[str]) -> str | None:
+def _composite(meta_graph: Message, function_names: set[str]) -> str | None:
     """Return `ragged` or `sparse` if a function of the signature has such an argument, else None."""
     declared = meta_graph.object_graph_def.concrete_functions
     for name in sorted(function_names & set(declared)):
@@ -65,7 +66,7 @@ def _composite(meta_graph: Any, function_names: set[str]) -> str | None:
     return None
 
 
-def _features(node: Any, scope: Mapping[str, Any]) -> Iterator[Feature]:
+def _features(node: Message, scope: Mapping[str, Message]) -> Iterator[Feature]:
     """Yield the features of a parsing op whose keys are constants of the graph."""
     read = {"ParseExample": _of_version_one, "ParseExampleV2": _of_version_two}.get(node.op)
     if read is None:
@@ -78,7 +79,7 @@ def _features(node: Any, scope: Mapping[str, Any]) -> Iterator[Feature]:
 ParsedFeatures = Iterator[tuple["str | None", str, Shape]]
 
 
-def _of_version_one(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
+def _of_version_one(node: Message, scope: Mapping[str, Message]) -> ParsedFeatures:
     """Parse inputs: serialized, names, one key per sparse feature, one key and one default per dense feature."""
     sparse, dense = node.attr["Nsparse"].i, node.attr["Ndense"].i
     keys = [next(iter(_constant(name, scope)), None) for name in node.input[2 : 2 + sparse + dense]]
@@ -86,7 +87,7 @@ def _of_version_one(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
     yield from _dense(keys[sparse:], node)
 
 
-def _of_version_two(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
+def _of_version_two(node: Message, scope: Mapping[str, Message]) -> ParsedFeatures:
     """Parse inputs: serialized, names, sparse keys, dense keys, ragged keys, defaults; one tensor per kind of keys."""
     sparse, dense, ragged = (_constant(name, scope) for name in node.input[2:5])
     yield from _open(sparse, node.attr["sparse_types"])
@@ -94,18 +95,18 @@ def _of_version_two(node: Any, scope: Mapping[str, Any]) -> ParsedFeatures:
     yield from _open(ragged, node.attr["ragged_value_types"])
 
 
-def _open(keys: Sequence[str | None], types: Any) -> ParsedFeatures:
+def _open(keys: Sequence[str | None], types: Message) -> ParsedFeatures:
     for key, number in zip(keys, types.list.type, strict=False):
         yield key, tensors.dtype_name(number), None
 
 
-def _dense(keys: Sequence[str | None], node: Any) -> ParsedFeatures:
+def _dense(keys: Sequence[str | None], node: Message) -> ParsedFeatures:
     types, shapes = node.attr["Tdense"].list.type, node.attr["dense_shapes"].list.shape
     for key, number, shape in zip(keys, types, shapes, strict=False):
         yield key, tensors.dtype_name(number), reader.shape_of(shape)
 
 
-def _constant(tensor: str, nodes: Mapping[str, Any]) -> list[str]:
+def _constant(tensor: str, nodes: Mapping[str, Message]) -> list[str]:
     """Return the strings of a constant, behind any Identity ops; empty for other nodes."""
     node = nodes.get(node_name(tensor))
     while node is not None and node.op == "Identity":

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from typing import Any
+
+from google.protobuf.message import Message
 
 from deployer.server import declared, text_protos
 from deployer.server.flags import Options
@@ -61,7 +62,7 @@ class BatchRules:
         return self
 
 
-def rules(message: Any) -> BatchRules:
+def rules(message: Message) -> BatchRules:
     """Return the rules of a BatchingParameters message. Raises ServingError (INVALID_ARGUMENT)."""
     splits = message.enable_large_batch_splitting.value
     max_size = _size(message, "max_batch_size", _DEFAULT_MAX_BATCH_SIZE)
@@ -77,12 +78,12 @@ def rules(message: Any) -> BatchRules:
     ).checked()
 
 
-def _execution_size(message: Any) -> int:
+def _execution_size(message: Message) -> int:
     """Return the largest batch to run when requests are split; TensorFlow Serving's default is 0."""
     return _size(message, "max_execution_batch_size", _size(message, "max_batch_size", 0))
 
 
-def _size(message: Any, field: str, default: int) -> int:
+def _size(message: Message, field: str, default: int) -> int:
     """Return an integer that TensorFlow stores unsigned: a negative one becomes huge."""
     return getattr(message, field).value % _SIZES if message.HasField(field) else default
 
@@ -91,7 +92,7 @@ def _size(message: Any, field: str, default: int) -> int:
 class BatchingConfig:
     """The batching flags: the common BatchingParameters, and whether versions have their own."""
 
-    common: Any
+    common: Message
     per_version: bool = False
 
     @property

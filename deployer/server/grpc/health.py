@@ -10,14 +10,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 from grpc_health.v1 import health, health_pb2
 
 _SERVICES = ("ModelService", "PredictionService")
 _THREADS = ThreadPoolExecutor(2, "health")
-Send = Callable[[Any], None]
+Send = Callable[[Message | None], None]
 
 
 class HealthService(health.HealthServicer):  # type: ignore[misc]
@@ -30,13 +30,13 @@ class HealthService(health.HealthServicer):  # type: ignore[misc]
         for service in _SERVICES:
             self.set(service, health_pb2.HealthCheckResponse.SERVING)
 
-    def Check(self, request: Any, context: Any) -> Any:  # noqa: N802 - gRPC's name
+    def Check(self, request: Message, context: grpc.ServicerContext) -> Message:  # noqa: N802 - gRPC's name
         """Return the status of a service."""
         return super().Check(request, context)
 
     Check.experimental_thread_pool = _THREADS  # type: ignore[attr-defined]
 
-    def Watch(self, request: Any, context: Any, send_response_callback: Send) -> None:  # noqa: N802 - gRPC's name
+    def Watch(self, request: Message, context: grpc.ServicerContext, send_response_callback: Send) -> None:  # noqa: N802 - gRPC's name
         """Send the status of a service now and on every change."""
         self._sends.add(send_response_callback)
         context.add_callback(lambda: self._sends.discard(send_response_callback))
@@ -54,7 +54,7 @@ class HealthService(health.HealthServicer):  # type: ignore[misc]
         for send in list(self._sends):
             send(None)
 
-    def handler(self) -> Any:
+    def handler(self) -> grpc.GenericRpcHandler:
         """Return the service as a gRPC handler."""
         decode, encode = health_pb2.HealthCheckRequest.FromString, health_pb2.HealthCheckResponse.SerializeToString
         return grpc.method_handlers_generic_handler(

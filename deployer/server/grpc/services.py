@@ -10,12 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import grpc
+from google.protobuf.message import Message
 
 from deployer.server import examples, predict
-from deployer.server.core import Core
+from deployer.server.core import Core, ServableHandle
 from deployer.server.log import LOG
 from deployer.server.metadata import signature_map
 from deployer.server.runtime import (
@@ -33,6 +33,7 @@ from deployer.server.tensors import fill_proto
 
 _GRPC_CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MESSAGE_LIMIT = 1024
+Handler = Callable[[Message, grpc.ServicerContext], Message]
 
 
 class PredictionService:
@@ -43,7 +44,7 @@ class PredictionService:
         self._check_method = check_method
         self._as_content = as_content
 
-    def predict(self, request: Any, context: Any) -> Any:
+    def predict(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Run a signature on tensors."""
         with self._servable_handle(request) as (version, model):
             answers = predict.run_request(model, request, _timeout_ms(context), self._check_method)
@@ -53,7 +54,7 @@ class PredictionService:
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
-    def classify(self, request: Any, context: Any) -> Any:
+    def classify(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Classify examples."""
         with self._servable_handle(request) as (version, model):
             response = classification_pb2.ClassificationResponse()
@@ -61,7 +62,7 @@ class PredictionService:
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
-    def regress(self, request: Any, context: Any) -> Any:
+    def regress(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Regress examples."""
         with self._servable_handle(request) as (version, model):
             response = regression_pb2.RegressionResponse()
@@ -69,7 +70,7 @@ class PredictionService:
             _fill_spec(response.model_spec, request.model_spec, version)
             return response
 
-    def multi_inference(self, request: Any, context: Any) -> Any:
+    def multi_inference(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Classify and regress the same examples."""
         first = request.tasks[0].model_spec if request.tasks else None
         with self._core.servable_handle(*_parse_spec(first)) as (version, model):
@@ -85,7 +86,7 @@ class PredictionService:
                 _fill_spec(result.model_spec, task.model_spec, version)
             return response
 
-    def metadata(self, request: Any, _context: Any) -> Any:
+    def metadata(self, request: Message, _context: grpc.ServicerContext) -> Message:
         """Return the signatures of a version."""
         _check_metadata_fields(request)
         with self._servable_handle(request) as (version, model):
@@ -95,17 +96,17 @@ class PredictionService:
             response.metadata["signature_def"].Pack(signature_map(model))
             return response
 
-    def _servable_handle(self, request: Any) -> Any:
+    def _servable_handle(self, request: Message) -> ServableHandle[Model]:
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
         return self._core.servable_handle(*_parse_spec(request.model_spec))
 
-    def _call(self, model: Model, request: Any, context: Any) -> examples.Call:
+    def _call(self, model: Model, request: Message, context: grpc.ServicerContext) -> examples.Call:
         name, serialized = request.model_spec.signature_name, examples.serialized(request.input)
         return examples.Call(model, name, serialized, self._check_method, _timeout_ms(context))
 
 
-def _fill_classes(result: Any, answer: Any) -> None:
+def _fill_classes(result: Message, answer: Message) -> None:
     result.SetInParent()
     for row in answer:
         classes = result.classifications.add()
@@ -114,7 +115,7 @@ def _fill_classes(result: Any, answer: Any) -> None:
             classes.classes.add(label=text, score=score)
 
 
-def _fill_values(result: Any, answer: Any) -> None:
+def _fill_values(result: Message, answer: Message) -> None:
     result.SetInParent()
     for value in answer:
         result.regressions.add(value=value)
@@ -127,7 +128,7 @@ class ModelService:
         self._core = core
         self._reloads = ThreadPoolExecutor(1, "reload")
 
-    def status(self, request: Any, _context: Any) -> Any:
+    def status(self, request: Message, _context: grpc.ServicerContext) -> Message:
         """Return the states of a model's versions."""
         if not request.HasField("model_spec"):
             raise invalid("Missing ModelSpec")
@@ -142,7 +143,7 @@ class ModelService:
                 entry.status.error_message = state.error.message
         return response
 
-    def reload(self, request: Any, context: Any) -> Any:
+    def reload(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Apply another config, and wait for it as long as the client does."""
         if request.config.WhichOneof("config") != "model_config_list":
             raise invalid(
@@ -156,7 +157,7 @@ class ModelService:
         return response
 
 
-def _wait(future: Future[None], context: Any) -> None:
+def _wait(future: Future[None], context: grpc.ServicerContext) -> None:
     done = threading.Event()
     future.add_done_callback(lambda _: done.set())
     if not context.add_callback(done.set):
@@ -167,7 +168,7 @@ def _wait(future: Future[None], context: Any) -> None:
     future.result()
 
 
-def _parse_spec(spec: Any) -> tuple[str, int | None, str | None]:
+def _parse_spec(spec: Message) -> tuple[str, int | None, str | None]:
     """Return model, version and label of a ModelSpec."""
     if spec is None or not spec.name:
         raise invalid("ModelSpec has no name specified.")
@@ -179,13 +180,13 @@ def _parse_spec(spec: Any) -> tuple[str, int | None, str | None]:
     )
 
 
-def _fill_spec(answer: Any, requested: Any, version: int) -> None:
+def _fill_spec(answer: Message, requested: Message, version: int) -> None:
     answer.name = requested.name
     answer.version.value = version
     answer.signature_name = requested.signature_name or predict.DEFAULT_SIGNATURE
 
 
-def _check_metadata_fields(request: Any) -> None:
+def _check_metadata_fields(request: Message) -> None:
     if not request.HasField("model_spec"):
         raise invalid("Missing ModelSpec")
     if not request.metadata_field:
@@ -195,13 +196,13 @@ def _check_metadata_fields(request: Any) -> None:
             raise invalid(f"Metadata field {field} is not supported")
 
 
-def _timeout_ms(context: Any) -> int:
+def _timeout_ms(context: grpc.ServicerContext) -> int:
     """Return a time-out that covers the client's remaining time; 0 for a client without deadline."""
     remaining = context.time_remaining()
     return 0 if remaining is None else time_limit_ms(remaining)
 
 
-def handlers(prediction: PredictionService, models: ModelService) -> list[Any]:
+def handlers(prediction: PredictionService, models: ModelService) -> list[grpc.GenericRpcHandler]:
     """Return both services as gRPC handlers."""
     return [
         _service(
@@ -220,7 +221,7 @@ def handlers(prediction: PredictionService, models: ModelService) -> list[Any]:
     ]
 
 
-def _service(service: str, **methods: tuple[Callable[[Any, Any], Any], Any]) -> Any:
+def _service(service: str, **methods: tuple[Handler, type[Message]]) -> grpc.GenericRpcHandler:
     return grpc.method_handlers_generic_handler(
         service,
         {
@@ -234,10 +235,10 @@ def _service(service: str, **methods: tuple[Callable[[Any, Any], Any], Any]) -> 
     )
 
 
-def _with_status(name: str, function: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+def _with_status(name: str, function: Handler) -> Handler:
     """Convert exceptions of a handler to a status, so that no request ends the server."""
 
-    def answer(request: Any, context: Any) -> Any:
+    def answer(request: Message, context: grpc.ServicerContext) -> Message:
         with _errors_as_status(name, context):
             return function(request, context)
 
@@ -245,7 +246,7 @@ def _with_status(name: str, function: Callable[[Any, Any], Any]) -> Callable[[An
 
 
 @contextmanager
-def _errors_as_status(name: str, context: Any) -> Iterator[None]:
+def _errors_as_status(name: str, context: grpc.ServicerContext) -> Iterator[None]:
     try:
         yield
     except ServingError as error:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import grpc
+from google.protobuf.message import Message
+
 from deployer.server.core import Core
 from deployer.server.dtypes import Array
-from deployer.server.grpc.services import PredictionService
+from deployer.server.grpc.services import Handler, PredictionService
 from deployer.server.http.message import Reply
 from deployer.server.latency import LatencyTracker
 from deployer.server.metrics.monitoring import Metrics
@@ -81,19 +84,19 @@ class MeasuredPredictionService(PredictionService):
         super().__init__(core, check_method, as_content)
         self._metrics = metrics
 
-    def predict(self, request: Any, context: Any) -> Any:
+    def predict(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Run a signature on tensors."""
         return self._measured("Predict", super().predict, request, context)
 
-    def classify(self, request: Any, context: Any) -> Any:
+    def classify(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Classify examples."""
         return self._measured("Classify", super().classify, request, context)
 
-    def regress(self, request: Any, context: Any) -> Any:
+    def regress(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Regress examples."""
         return self._measured("Regress", super().regress, request, context)
 
-    def multi_inference(self, request: Any, context: Any) -> Any:
+    def multi_inference(self, request: Message, context: grpc.ServicerContext) -> Message:
         """Classify and regress the same examples."""
         response = super().multi_inference(request, context)
         kind = request.input.WhichOneof("kind")
@@ -103,7 +106,7 @@ class MeasuredPredictionService(PredictionService):
         self._metrics.example_count_total.add(name, by=number)
         return response
 
-    def _measured(self, api: str, function: Callable[[Any, Any], Any], request: Any, context: Any) -> Any:
+    def _measured(self, api: str, function: Handler, request: Message, context: grpc.ServicerContext) -> Message:
         start, name, code = time.perf_counter(), request.model_spec.name, Code.INTERNAL
         try:
             with _api_in_progress(api):
