@@ -7,10 +7,17 @@ from __future__ import annotations
 
 import base64
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from deployer.errors import MalformedTensor
 from deployer.savedmodel.messages import data_types, message_class
+
+if TYPE_CHECKING:
+    import numpy as np
+    from google.protobuf.message import Message
+    from numpy.typing import NDArray
+
+    Array: TypeAlias = NDArray[Any]
 
 MAX_ELEMENTS = 2**31
 _PROTO_NAMES = {"float32": "FLOAT", "float64": "DOUBLE", "float16": "HALF"}
@@ -53,7 +60,7 @@ def dtype_number(name: str) -> int:
     return int(value.number)
 
 
-def numpy_dtype(name: str) -> Any:
+def numpy_dtype(name: str) -> np.dtype[Any]:
     """Return the NumPy dtype that holds values of a TensorFlow dtype. Raises MalformedTensor."""
     import numpy as np
 
@@ -62,19 +69,20 @@ def numpy_dtype(name: str) -> Any:
     if name == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        dtype: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return dtype
     try:
         return np.dtype(name)
     except TypeError as error:
         raise MalformedTensor(f"tensors of dtype {name} are not supported") from error
 
 
-def dtype_of(array: Any) -> str:
+def dtype_of(array: Array) -> str:
     """Return the TensorFlow name of an array's dtype; object and text arrays are strings."""
     return "string" if array.dtype.kind in "OSU" else str(array.dtype.name)
 
 
-def to_proto(array: Any) -> Any:
+def to_proto(array: Array) -> Message:
     """Return a TensorProto with the array's dtype, shape and values."""
     tensor = message_class("tensorflow.TensorProto")(dtype=dtype_number(dtype_of(array)))
     for size in array.shape:
@@ -86,7 +94,7 @@ def to_proto(array: Any) -> Any:
     return tensor
 
 
-def from_proto(tensor: Any) -> Any:
+def from_proto(tensor: Message) -> Array:
     """Return the array in a TensorProto, from `tensor_content` or the `*_val` fields, whose last value repeats.
 
     Raises MalformedTensor.
@@ -115,7 +123,7 @@ def _element_count(shape: tuple[int, ...]) -> int:
     return count
 
 
-def _field_values(tensor: Any, name: str) -> Any:
+def _field_values(tensor: Message, name: str) -> Array:
     import numpy as np
 
     values = getattr(tensor, _VALUE_FIELDS.get(name, "int_val"))
@@ -130,7 +138,7 @@ def _field_values(tensor: Any, name: str) -> Any:
     return flat
 
 
-def _repeat_last(flat: Any, count: int) -> Any:
+def _repeat_last(flat: Array, count: int) -> Array:
     import numpy as np
 
     if 0 < flat.size < count:
@@ -138,25 +146,25 @@ def _repeat_last(flat: Any, count: int) -> Any:
     return flat
 
 
-def as_bytes(value: Any) -> bytes:
+def as_bytes(value: object) -> bytes:
     """Return a string tensor's element as bytes; text is encoded as UTF-8."""
     return value if isinstance(value, bytes) else str(value).encode()
 
 
-def to_json(array: Any) -> Any:
+def to_json(array: Array) -> object:
     """Return nested lists for TensorFlow Serving's REST API; strings are base64, which carries any bytes."""
     if dtype_of(array) != "string":
         return array.tolist()
     return _encode_strings(array.tolist())
 
 
-def _encode_strings(value: Any) -> Any:
+def _encode_strings(value: object) -> object:
     if isinstance(value, list):
         return [_encode_strings(item) for item in value]
     return {"b64": base64.b64encode(as_bytes(value)).decode()}
 
 
-def from_json(value: Any, dtype: str) -> Any:
+def from_json(value: object, dtype: str) -> Array:
     """Return the array in a REST response or a JSON example, with the dtype that the signature declares.
 
     Numbers in JSON have no dtype: integers fit every number type that holds them, floats fit floats. Raises
@@ -179,7 +187,7 @@ def from_json(value: Any, dtype: str) -> Any:
     return array.astype(target)
 
 
-def _fits(array: Any, target: Any) -> bool:
+def _fits(array: Array, target: np.dtype[Any]) -> bool:
     """Return whether every value can be represented in the target dtype."""
     import numpy as np
 
@@ -192,7 +200,7 @@ def _fits(array: Any, target: Any) -> bool:
     return array.dtype.kind in kinds
 
 
-def _string_array(value: Any) -> Any:
+def _string_array(value: object) -> Array:
     import numpy as np
 
     shape = _list_shape(value)
@@ -203,7 +211,7 @@ def _string_array(value: Any) -> Any:
     return array.reshape(shape)
 
 
-def _list_shape(value: Any) -> tuple[int, ...]:
+def _list_shape(value: object) -> tuple[int, ...]:
     shape: list[int] = []
     while isinstance(value, list):
         shape.append(len(value))
@@ -211,8 +219,8 @@ def _list_shape(value: Any) -> tuple[int, ...]:
     return tuple(shape)
 
 
-def _collect_strings(value: Any, shape: tuple[int, ...], into: list[bytes]) -> None:
-    if isinstance(value, list) != bool(shape) or (shape and len(value) != shape[0]):
+def _collect_strings(value: object, shape: tuple[int, ...], into: list[bytes]) -> None:
+    if isinstance(value, list) != bool(shape) or (isinstance(value, list) and len(value) != shape[0]):
         raise MalformedTensor("strings are nested unevenly: every list at one level needs the same length")
     if isinstance(value, list):
         for item in value:
@@ -225,7 +233,7 @@ def _collect_strings(value: Any, shape: tuple[int, ...], into: list[bytes]) -> N
         raise MalformedTensor(f"{str(value)[:40]!r} is not a string")
 
 
-def _decoded(text: Any) -> bytes:
+def _decoded(text: object) -> bytes:
     """Decode base64, which may contain line breaks; other characters raise ValueError instead of being dropped."""
     if not isinstance(text, str):
         raise MalformedTensor(f"{str(text)[:40]!r} is not base64")

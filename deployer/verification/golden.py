@@ -10,7 +10,7 @@ import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import DecodeError, Message
 
@@ -19,6 +19,9 @@ from deployer.errors import GoldenError
 from deployer.savedmodel import lfs_pointers, tensors
 from deployer.savedmodel.layout import GOLDEN_FILE
 from deployer.savedmodel.messages import message_class
+
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
 
 MAX_RECORD = 2**31
 
@@ -31,8 +34,8 @@ class GoldenCase:
     """
 
     signature: str
-    inputs: Mapping[str, Any]
-    outputs: Mapping[str, Any]
+    inputs: Mapping[str, Array]
+    outputs: Mapping[str, Array]
     method: str = tf_examples.PREDICT
 
 
@@ -157,7 +160,7 @@ def records(path: Path) -> Iterator[bytes]:
             yield data
 
 
-def is_binary_output(output: str, array: Any) -> bool:
+def is_binary_output(output: str, array: Array) -> bool:
     """Return whether REST would answer an output with invalid JSON: bytes that are not UTF-8.
 
     An output whose name ends with `_bytes` is sent as base64.
@@ -175,7 +178,7 @@ def _is_utf8(value: bytes) -> bool:
     return True
 
 
-def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
+def compare(golden: Array, served: Array, tolerance: Tolerance, *, shape_only: bool = False) -> Difference:
     """Compare dtype, shape and values of a served array with the golden one; `shape_only` skips the values."""
     expected, actual = tensors.dtype_of(golden), tensors.dtype_of(served)
     if expected != actual:
@@ -189,7 +192,7 @@ def compare(golden: Any, served: Any, tolerance: Tolerance, *, shape_only: bool 
     return _compare_exactly(golden, served)
 
 
-def _compare_numbers(golden: Any, served: Any, relative: float, absolute: float) -> Difference:
+def _compare_numbers(golden: Array, served: Array, relative: float, absolute: float) -> Difference:
     import numpy as np
 
     dtype = np.complex128 if golden.dtype.kind == "c" else np.float64
@@ -206,14 +209,14 @@ def _compare_numbers(golden: Any, served: Any, relative: float, absolute: float)
     return Difference(worst, _first_fault(golden, served, bad))
 
 
-def _compare_exactly(golden: Any, served: Any) -> Difference:
+def _compare_exactly(golden: Array, served: Array) -> Difference:
     bad = golden != served
     if not bad.any():
         return Difference(0.0)
     return Difference(float("inf"), _first_fault(golden, served, bad))
 
 
-def _first_fault(golden: Any, served: Any, bad: Any) -> str:
+def _first_fault(golden: Array, served: Array, bad: Array) -> str:
     import numpy as np
 
     where = tuple(int(index) for index in np.argwhere(bad)[0]) if bad.ndim else ()

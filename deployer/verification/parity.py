@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deployer.client import tf_examples
 from deployer.client.client import Client, ModelTarget
@@ -12,7 +12,10 @@ from deployer.savedmodel.tensors import REST_UNSUPPORTED
 from deployer.verification import golden
 from deployer.verification.golden import GoldenCase, Tolerance
 
-Ask = Callable[[GoldenCase], Mapping[str, object]]
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
+
+Ask = Callable[[GoldenCase], "Mapping[str, Array]"]
 
 
 class ParityError(Exception):
@@ -29,7 +32,7 @@ def grpc(client: Client, model: Model) -> Ask:
     return lambda case: ask_grpc(client, model, model.version, case)[1]
 
 
-def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, object]:
+def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase) -> Mapping[str, Array]:
     """Return a server's answer over REST, from the given version or from the one that the server chooses."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -37,7 +40,7 @@ def ask_rest(client: Client, model: Model, version: int | None, case: GoldenCase
     return _as_empty(client.predict_rest(question, case.inputs, declared(model, case).outputs), case)
 
 
-def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, object]]:
+def ask_grpc(client: Client, model: Model, version: int | None, case: GoldenCase) -> tuple[int, Mapping[str, Array]]:
     """Return the version that answered over gRPC, and its answer."""
     question = ModelTarget(model.name, version, case.signature)
     if case.method != tf_examples.PREDICT:
@@ -83,7 +86,7 @@ def random_output_names(model: Model, case: GoldenCase) -> tuple[str, ...]:
     return tuple(name for name in case.outputs if f"{case.signature}/{name}" in model.golden.random_outputs)
 
 
-def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolerance: Tolerance) -> float | None:
+def compare(case: GoldenCase, answer: Mapping[str, Array], model: Model, tolerance: Tolerance) -> float | None:
     """Return the largest distance over all outputs; None if no values were compared.
 
     Raises ParityError at the first output that exceeds the tolerance.
@@ -101,15 +104,15 @@ def compare(case: GoldenCase, answer: Mapping[str, object], model: Model, tolera
     return worst
 
 
-def _as_empty(answer: dict[str, Any], case: GoldenCase) -> Mapping[str, object]:
+def _as_empty(answer: Mapping[str, Array], case: GoldenCase) -> Mapping[str, Array]:
     """Restore the shapes of empty arrays: JSON drops the dimensions after the first 0."""
     return {name: _reshaped(array, case.outputs.get(name)) for name, array in answer.items()}
 
 
-def _reshaped(served: Any, expected: Any) -> Any:
-    is_cut = (
-        expected is not None and expected.size == 0 and served.shape == expected.shape[: expected.shape.index(0) + 1]
-    )
+def _reshaped(served: Array, expected: Array | None) -> Array:
+    if expected is None or expected.size:
+        return served
+    is_cut = served.shape == expected.shape[: expected.shape.index(0) + 1]
     return served.reshape(expected.shape) if is_cut else served
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from deployer.export.golden.golden_set import answer
 from deployer.export.golden.session import InputRefused, LoadedModel, loaded
@@ -39,7 +40,9 @@ def measure(before: Model, after: Model) -> Numbers:
     return Numbers(len(cases), _distances(answers, random), refused, old, new)
 
 
-AnsweredCase = tuple[GoldenCase, Mapping[str, Any]]
+Array = NDArray[Any]
+Pair = tuple[Array, Array]
+AnsweredCase = tuple[GoldenCase, Mapping[str, Array]]
 
 
 def _answers(
@@ -76,7 +79,7 @@ def _milliseconds(model: LoadedModel, version: Model, cases: Sequence[GoldenCase
 
 
 def _distances(answered_cases: Sequence[AnsweredCase], random: set[str]) -> tuple[OutputDistance, ...]:
-    pairs: dict[tuple[str, str], list[tuple[Any, Any]]] = {}
+    pairs: dict[tuple[str, str], list[Pair]] = {}
     for case, outputs in answered_cases:
         for name in sorted(case.outputs.keys() & outputs.keys()):
             pairs.setdefault((case.signature, name), []).append((case.outputs[name], outputs[name]))
@@ -86,7 +89,7 @@ def _distances(answered_cases: Sequence[AnsweredCase], random: set[str]) -> tupl
     )
 
 
-def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, is_random: bool) -> OutputDistance:
+def _distance(signature: str, output: str, pairs: Sequence[Pair], *, is_random: bool) -> OutputDistance:
     """Return maximum and mean over all values; None for strings, different shapes and random outputs."""
     count = sum(int(old.size) for old, _ in pairs)
     if is_random:
@@ -101,13 +104,13 @@ def _distance(signature: str, output: str, pairs: Sequence[tuple[Any, Any]], *, 
     return OutputDistance(signature, output, worst, mean, int((flat != 0).sum()), count, detail)
 
 
-def _comparable(pair: tuple[Any, Any]) -> bool:
+def _comparable(pair: Pair) -> bool:
     """Return whether both are numbers or booleans of the same shape."""
     old, new = pair
     return old.shape == new.shape and {old.dtype.kind, new.dtype.kind} <= NUMERIC
 
 
-def _absolute_distances(old: Any, new: Any) -> Any:
+def _absolute_distances(old: Array, new: Array) -> Array:
     """Return absolute distances; equal infinities and NaN pairs count as 0, a number and NaN as infinity."""
     dtype = np.complex128 if "c" in (old.dtype.kind, new.dtype.kind) else np.float64
     a, b = old.astype(dtype), new.astype(dtype)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.errors import GoldenError, MalformedTensor
 from deployer.export.golden.example_files import MAX_EXAMPLES, content
@@ -15,8 +15,11 @@ from deployer.export.signature_writer import DEFAULT_SIGNATURE
 from deployer.results.model import Shape, Signature, TensorSpec
 from deployer.savedmodel import tensors
 
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
+
 MAX_FEED_BYTES = 4 << 20
-Feed = dict[str, Any]
+Feed = dict[str, "Array"]
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,7 @@ def _stacked(singles: Sequence[Feed]) -> Feed:
     return {name: np.concatenate([single[name] for single in singles]) for name in singles[0]}
 
 
-def _row(where: str, signature: Signature, row: Any) -> Feed:
+def _row(where: str, signature: Signature, row: object) -> Feed:
     columns = {name: [value] for name, value in _named(where, signature, row, of_a_row=True).items()}
     return {spec.name: _array(where, spec, columns[spec.name], _inner(spec.shape)) for spec in signature.inputs}
 
@@ -100,7 +103,7 @@ def _named(where: str, signature: Signature, value: Any, *, of_a_row: bool = Fal
     raise GoldenError(f"{where}: {signature.name} takes {_listed(expected)}, got {_listed(value)}")
 
 
-def _listed(names: Any) -> str:
+def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(str(name)) for name in sorted(names)[:20]) or "nothing"
 
 
@@ -137,14 +140,14 @@ def _is_batched(spec: TensorSpec, table: Feed) -> bool:
     return len(spec.shape) > 0 and spec.shape[0] is None
 
 
-def size_of(array: Any) -> int:
+def size_of(array: Array) -> int:
     """Return the size of an array in a record, in bytes; strings count by their length."""
     if array.dtype.kind == "O":
         return sum(len(item) + 2 for item in array.ravel().tolist())
     return int(array.nbytes)
 
 
-def _array(where: str, spec: TensorSpec, value: Any, shape: Shape) -> Any:
+def _array(where: str, spec: TensorSpec, value: Any, shape: Shape) -> Array:
     plain = value.tolist() if spec.dtype == "string" and hasattr(value, "tolist") else value
     try:
         array = tensors.from_json(plain, spec.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel.tensors import dtype_of
 from deployer.verification import golden
 from deployer.verification.golden import DEFAULT_TOLERANCE, GoldenCase, Tolerance
+
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
 
 FULL_PRECISION_SHARE = 1e-3
 HALF_PRECISION_SHARE = 5e-2
@@ -57,7 +60,7 @@ def differs_error(signature: Signature, source_case: GoldenCase, difference: str
     )
 
 
-def tolerance(expected: Any, *, half_precision: bool) -> Tolerance:
+def tolerance(expected: Array, *, half_precision: bool) -> Tolerance:
     """Return the tolerance for another order of computation."""
     dtype = dtype_of(expected)
     if dtype not in DEFAULT_TOLERANCE or not expected.size:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from google.protobuf.message import Message
 
@@ -20,6 +20,9 @@ from deployer.results.model import DTYPES, GoldenSummary, Signature
 from deployer.savedmodel import reader
 from deployer.savedmodel.layout import GOLDEN_FILE
 from deployer.verification.golden import GoldenCase, Tolerance, compare, is_binary_output, to_record
+
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
 
 MAX_BYTES = 16 << 20
 GIVE_EXAMPLES = "give real inputs with --examples FILE"
@@ -163,7 +166,7 @@ def _cases(
     return RecordedAnswers(tuple(cases), (), tuple(compared), tuple(notes))
 
 
-def _same_answer(model: LoadedModel, signature: Signature, case: GoldenCase, *, is_given: bool) -> dict[str, Any]:
+def _same_answer(model: LoadedModel, signature: Signature, case: GoldenCase, *, is_given: bool) -> dict[str, Array]:
     """Return the saved model's answer to a request that the source model answered.
 
     Raises SourceDiffers if only the source model answered.
@@ -178,7 +181,7 @@ def _same_answer(model: LoadedModel, signature: Signature, case: GoldenCase, *, 
         raise fidelity.differs_error(signature, case, f"it refuses what the source model answers: {error}") from error
 
 
-def _given_answer(model: LoadedModel, signature: Signature, feed: examples.Feed) -> dict[str, Any]:
+def _given_answer(model: LoadedModel, signature: Signature, feed: examples.Feed) -> dict[str, Array]:
     try:
         if problem := _unsupported(model, signature):
             raise GoldenError(f"no examples can be kept for {signature.name}: {problem}")
@@ -197,7 +200,7 @@ def _synthetic(model: LoadedModel, signature: Signature) -> synthetic_inputs.Syn
         raise InputRefused(f"TensorFlow refused every input that was made up ({error}); {GIVE_EXAMPLES}") from error
 
 
-def answer(model: LoadedModel, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
+def answer(model: LoadedModel, signature: Signature, feed: Mapping[str, Array]) -> dict[str, Array]:
     """Return the answer of the signature's method: tensors, or classifications or regressions. Raises InputRefused."""
     outputs = model.run(signature, feed)
     method = model.method(signature)

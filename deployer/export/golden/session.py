@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from google.protobuf.message import Message
 
@@ -22,6 +22,9 @@ from deployer.export.golden.string_inputs import StringFormat, string_format
 from deployer.export.runtime import disk_full, reason, tf_module
 from deployer.results.model import Signature
 from deployer.savedmodel import op_sets, reader
+
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
 
 RUN_TIMEOUT_MS = 300_000
 UNSTABLE_OPS = re.compile(
@@ -68,7 +71,7 @@ class LoadedModel(DeclaredModel):
 
     session: Any
 
-    def run(self, signature: Signature, feed: Mapping[str, Any]) -> dict[str, Any]:
+    def run(self, signature: Signature, feed: Mapping[str, Array]) -> dict[str, Array]:
         """Return the outputs as arrays by name. Raises InputRefused."""
         errors = tf_module("tensorflow.python.framework.errors")
         definition = self.signatures[signature.name]
@@ -104,7 +107,7 @@ class LoadedModel(DeclaredModel):
             yield from function.node_def
 
 
-def as_array(value: Any) -> Any:
+def as_array(value: object) -> Array:
     """Return a result of TensorFlow as an array.
 
     A session returns scalars as bare values; NumPy would strip the trailing zeros of bare `bytes`.

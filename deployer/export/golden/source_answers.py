@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deployer.errors import DeployerError
 from deployer.export.base import ExportRequest
@@ -24,7 +24,10 @@ from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import reader
 from deployer.verification.golden import GoldenCase
 
-SourceCall = Callable[[Feed], dict[str, Any]]
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
+
+SourceCall = Callable[[Feed], Feed]
 """A call from arrays by input name to arrays by output name; it may raise anything."""
 CANNOT_RUN = "this kind of source cannot be asked"
 
@@ -119,7 +122,7 @@ def _run_examples(name: str, feeds: Sequence[Feed], call: SourceCall) -> SourceA
     return SourceAnswers(tuple(cases), tuple(refusals), reasons)
 
 
-def _answer(call: SourceCall, feed: Feed) -> dict[str, Any]:
+def _answer(call: SourceCall, feed: Feed) -> Feed:
     try:
         with foreign_work("asked"):
             return call(feed)
@@ -139,7 +142,7 @@ class _EagerCall:
     servable: Servable
     python: bool | None = None
 
-    def run_source(self, feed: Feed) -> dict[str, Any]:
+    def run_source(self, feed: Feed) -> Feed:
         if self.python is not None:
             return self._ask(feed, python=self.python)
         try:
@@ -153,7 +156,7 @@ class _EagerCall:
             self.python = True
         return answer
 
-    def _ask(self, feed: Feed, *, python: bool) -> dict[str, Any]:
+    def _ask(self, feed: Feed, *, python: bool) -> Feed:
         tf = tensorflow()
         with tf_module("tensorflow.python.eager.context").eager_mode(), _functions_run_eagerly(on=python):
             tensors = {spec.name: tf.constant(_input_value(spec, feed), spec.dtype) for spec in self.servable.inputs}
@@ -172,7 +175,7 @@ def _functions_run_eagerly(*, on: bool) -> Iterator[None]:
         config.run_functions_eagerly(before)
 
 
-def _input_value(spec: TensorSpec, feed: Feed) -> Any:
+def _input_value(spec: TensorSpec, feed: Feed) -> Array:
     """Return the value of an input; an unused input is not in the signature and gets any value."""
     import numpy as np
 

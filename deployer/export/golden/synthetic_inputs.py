@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deployer.export.golden import synthetic_strings
 from deployer.export.golden.session import InputRefused
@@ -15,8 +15,14 @@ from deployer.export.golden.string_inputs import StringFormat
 from deployer.results.model import Signature, TensorSpec
 from deployer.savedmodel import tensors
 
-Feed = dict[str, Any]
-Answer = tuple[Feed, dict[str, Any]]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.random import Generator
+
+    from deployer.savedmodel.tensors import Array
+
+Feed = dict[str, "Array"]
+Answer = tuple[Feed, Feed]
 SIZES = (4, 1, 8, 28, 32, 224)
 LENGTHS = (7, 5, 12, 16, 64, 96, 256)
 """Second lengths of open dimensions; none is a batch size."""
@@ -64,7 +70,7 @@ class SyntheticSet:
 
 
 def accepted(
-    signature: Signature, run: Callable[[Feed], dict[str, Any]], string_format: StringFormat | None = None
+    signature: Signature, run: Callable[[Feed], Feed], string_format: StringFormat | None = None
 ) -> SyntheticSet:
     """Return inputs that the model accepts, with its answers.
 
@@ -85,7 +91,7 @@ def accepted(
     return SyntheticSet(partial)
 
 
-def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], dict[str, Any]]) -> SyntheticSet:
+def _other_lengths(signature: Signature, setting: Setting, run: Callable[[Feed], Feed]) -> SyntheticSet:
     """Try a second length: for all open dimensions, then for every second one."""
     count = open_dimensions(signature, setting)
     if not count:
@@ -121,9 +127,7 @@ def _batches(signature: Signature) -> tuple[int, ...]:
     return BATCHES if signature.inputs else BATCHES[:1]
 
 
-def _accepted(
-    run: Callable[[Feed], dict[str, Any]], feeds: Iterator[Feed], refusals: list[InputRefused]
-) -> Iterator[Answer]:
+def _accepted(run: Callable[[Feed], Feed], feeds: Iterator[Feed], refusals: list[InputRefused]) -> Iterator[Answer]:
     for feed in feeds:
         try:
             yield feed, run(feed)
@@ -189,7 +193,7 @@ def ordinary(signature: Signature, setting: Setting, batch: int) -> Feed:
     return {spec.name: _random_values(spec, input_shapes[spec.name], rng, setting) for spec in signature.inputs}
 
 
-def _random_values(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: Setting) -> Any:
+def _random_values(spec: TensorSpec, shape: tuple[int, ...], rng: Generator, setting: Setting) -> Array:
     import numpy as np
 
     dtype = tensors.numpy_dtype(spec.dtype)
@@ -199,10 +203,11 @@ def _random_values(spec: TensorSpec, shape: tuple[int, ...], rng: Any, setting: 
         return np.asarray(rng.integers(0, 2, size=shape)).astype(dtype)
     if dtype.kind in "iu":
         return np.asarray(rng.integers(0, 256 if spec.dtype == "uint8" else 10, size=shape)).astype(dtype)
-    return np.asarray(rng.standard_normal(shape)).round(DECIMALS).astype(dtype)
+    values: Array = np.asarray(rng.standard_normal(shape)).round(DECIMALS).astype(dtype)
+    return values
 
 
-def _strings(setting: Setting, count: int, rng: Any) -> list[bytes]:
+def _strings(setting: Setting, count: int, rng: Generator) -> list[bytes]:
     string_format = setting.string_format
     if string_format.features:
         return synthetic_strings.examples(string_format.features, count, rng, narrow=setting.narrow)
@@ -234,7 +239,7 @@ def _edge_values(spec: TensorSpec, signature: Signature) -> tuple[tuple[Any, ...
     return values[:1] if kind == "O" and gives_text else values
 
 
-def _filled(shape: tuple[int, ...], dtype: Any, values: Any) -> Any:
+def _filled(shape: tuple[int, ...], dtype: np.dtype[Any], values: Iterable[Any]) -> Array:
     """Return an array that repeats the values."""
     import numpy as np
 

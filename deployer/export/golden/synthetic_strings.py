@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from deployer.client import tf_examples
 from deployer.export.golden.string_inputs import Feature
 from deployer.export.runtime import tensorflow, tf_module
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
 
 SAMPLE_TEXTS = ("a", "green", "house", "seven trees", "Zürich", "東京", "0.5", "no")
 OPEN_LENGTHS = (2, 1, 3)
 IMAGE_SIDE = 16
 
 
-def examples(features: Sequence[Feature], count: int, rng: Any, *, narrow: bool) -> list[bytes]:
+def examples(features: Sequence[Feature], count: int, rng: Generator, *, narrow: bool) -> list[bytes]:
     """Return tf.Examples with every feature; features of open length vary in their number of values."""
     dtypes = {feature.name: feature.dtype for feature in features}
     return [
@@ -24,7 +27,7 @@ def examples(features: Sequence[Feature], count: int, rng: Any, *, narrow: bool)
     ]
 
 
-def _values(feature: Feature, position: int, rng: Any, narrow: bool) -> list[Any]:
+def _values(feature: Feature, position: int, rng: Generator, narrow: bool) -> list[str | int | float]:
     open_length = OPEN_LENGTHS[position % len(OPEN_LENGTHS)]
     shape = feature.shape if feature.shape is not None else (None,)
     count = math.prod(open_length if size is None else size for size in shape)
@@ -35,7 +38,7 @@ def _values(feature: Feature, position: int, rng: Any, narrow: bool) -> list[Any
     return [round(float(value), 3) for value in rng.standard_normal(count)]
 
 
-def images(count: int, rng: Any) -> list[bytes]:
+def images(count: int, rng: Generator) -> list[bytes]:
     """Return small JPEGs, which TensorFlow's decoders of every format accept."""
     tf = tensorflow()
     pixels = rng.integers(0, 256, size=(count, IMAGE_SIDE, IMAGE_SIDE, 3)).astype("uint8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,12 +16,15 @@ from deployer.errors import BrokenModel
 from deployer.export.golden.examples import size_of
 from deployer.export.golden.golden_set import answer
 from deployer.export.golden.records import write_records
-from deployer.export.golden.session import RUN_TIMEOUT_MS, InputRefused, loaded
+from deployer.export.golden.session import RUN_TIMEOUT_MS, InputRefused, LoadedModel, loaded
 from deployer.export.runtime import tf_module
 from deployer.results.model import Signature
 from deployer.savedmodel.layout import WARMUP_FILE
 from deployer.savedmodel.reader import read as read_saved_model
 from deployer.verification.golden import GoldenCase, read, request_log
+
+if TYPE_CHECKING:
+    from deployer.savedmodel.tensors import Array
 
 MAX_RECORDS = 1000
 """TensorFlow Serving loads no version whose file has more."""
@@ -80,7 +83,7 @@ def _refused(target: Path, requests: Sequence[tuple[GoldenCase, Signature]]) -> 
         return {id(case) for case, signature in requests if not _is_answered(model, signature, case)}
 
 
-def _is_answered(model: Any, signature: Signature, case: GoldenCase) -> bool:
+def _is_answered(model: LoadedModel, signature: Signature, case: GoldenCase) -> bool:
     try:
         answer(model, signature, case.inputs)
     except InputRefused:
@@ -115,5 +118,5 @@ def _of_sizes(case: GoldenCase, signature: Signature, sizes: Sequence[int]) -> I
         yield GoldenCase(case.signature, inputs, {}, case.method)
 
 
-def _repeated(array: Any, size: int) -> Any:
+def _repeated(array: Array, size: int) -> Array:
     return array[np.arange(size) % len(array)]
