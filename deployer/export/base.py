@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from deployer.config.fields import option_name
 from deployer.config.options import ExportFields
@@ -34,7 +34,7 @@ class ExportRequest(ExportFields):
         """The inputs of `serving_default`, in order."""
         return tuple(TensorSpec.parse(text) for text in self.inputs)
 
-    def changed(self) -> dict[str, Any]:
+    def changed(self) -> dict[str, object]:
         """Return the options that differ from their defaults, by name."""
         values = {field.name: (getattr(self, field.name), field.default) for field in dataclasses.fields(self)}
         del values["source"]

@@ -170,7 +170,7 @@ class Child:
         fields = self._call("measure", (before, after), f"{after.name}:{after.version}", lambda _: None)
         return Numbers(**{**fields, "distances": tuple(OutputDistance(**each) for each in fields["distances"])})
 
-    def _call(self, name: str, arguments: tuple[Any, ...], subject: str, progress: Progress) -> dict[str, Any]:
+    def _call(self, name: str, arguments: tuple[object, ...], subject: str, progress: Progress) -> dict[str, Any]:
         try:
             with suppress(ConnectionError):  # the process has ended: `_answer` reports it
                 self._connection.send(Call(name, arguments, ProcessContext.of_this_process()))
@@ -257,7 +257,7 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _frozen(value: Any) -> Any:
+def _frozen(value: object) -> object:
     """Convert lists from JSON to tuples."""
     return tuple(map(_frozen, value)) if isinstance(value, list) else value
 

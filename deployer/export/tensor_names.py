@@ -88,10 +88,10 @@ class Outputs(NamedTuple):
 
 class _Leaf(NamedTuple):
     name: str
-    value: Any
+    value: object
 
 
-def named_outputs(outputs: Any, explicit: Sequence[str | None] = ()) -> Outputs:
+def named_outputs(outputs: object, explicit: Sequence[str | None] = ()) -> Outputs:
     """Return the outputs of a call by dict key, field name, explicit name or position.
 
     Raises ExportFailed if two outputs get one name or no output is left.
@@ -116,12 +116,12 @@ def named_outputs(outputs: Any, explicit: Sequence[str | None] = ()) -> Outputs:
     return Outputs(kept, notes)
 
 
-def _by_place(flat: Sequence[Any], explicit: Sequence[str | None]) -> list[_Leaf]:
+def _by_place(flat: Sequence[object], explicit: Sequence[str | None]) -> list[_Leaf]:
     names = output_names(explicit if len(explicit) == len(flat) else [None] * len(flat))
     return [_Leaf(name, value) for name, value in zip(names, flat, strict=True)]
 
 
-def _fields(value: Any) -> list[tuple[Any, Any]] | None:
+def _fields(value: object) -> list[tuple[object, object]] | None:
     """Return names and values of a dict, named tuple or dataclass; None for other values."""
     if isinstance(value, Mapping):
         return list(value.items())
@@ -132,7 +132,7 @@ def _fields(value: Any) -> list[tuple[Any, Any]] | None:
     return None
 
 
-def _leaves(path: str, value: Any) -> list[_Leaf]:
+def _leaves(path: str, value: object) -> list[_Leaf]:
     parts = _fields(value)
     if parts is None:
         parts = list(enumerate(value)) if isinstance(value, (list, tuple)) else None
@@ -141,7 +141,7 @@ def _leaves(path: str, value: Any) -> list[_Leaf]:
     return [leaf for key, part in parts for leaf in _leaves(f"{path}_{key}", part)]
 
 
-def _is_nested(key: Any, leaves: Sequence[_Leaf]) -> bool:
+def _is_nested(key: object, leaves: Sequence[_Leaf]) -> bool:
     return [leaf.name for leaf in leaves] != [key] and not all(map(_is_empty, leaves))
 
 
@@ -150,7 +150,7 @@ def _is_empty(leaf: _Leaf) -> bool:
     return value is None or _fields(value) == [] or (isinstance(value, (list, tuple)) and not value)
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return "None" if value is None else "empty"
 
 

@@ -19,13 +19,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any
 
 from deployer import export
 from deployer.errors import DeployerError
 from deployer.export import phase
 from deployer.export.golden import distance
 from deployer.export.worker_calls import Call
+from deployer.results.differences import Numbers
+from deployer.results.model import GoldenSummary, Model
 
 PR_SET_PDEATHSIG = 1
 COLLECT_AFTER = 100_000
@@ -80,26 +81,27 @@ def _traceback() -> str:
     return traceback.format_exc()
 
 
-def _send(connection: Connection, message: Mapping[str, Any]) -> None:
+def _send(connection: Connection, message: Mapping[str, object]) -> None:
     """Send a message after flushing the output, so that both arrive in order."""
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     connection.send_bytes(json.dumps(message).encode())
 
 
-def _save(connection: Connection, request: export.ExportRequest, target: Path) -> Any:
+def _save(connection: Connection, request: export.ExportRequest, target: Path) -> export.Saved:
     phase.enter(phase.LOADING)
     return export.save(request, target, lambda text: _send(connection, {"progress": text}))
 
 
-def _record_golden(connection: Connection, target: Path, request: export.ExportRequest) -> Any:
+def _record_golden(connection: Connection, target: Path, request: export.ExportRequest) -> GoldenSummary:
     phase.enter(phase.ASKING)
     return export.record_golden(target, request, lambda text: _send(connection, {"progress": text}))
 
 
-def _measure(_connection: Connection, before: Any, after: Any) -> Any:
+def _measure(_connection: Connection, before: Model, after: Model) -> Numbers:
     phase.enter(phase.MEASURING)
     return distance.measure(before, after)
 
 
-CALLS: Mapping[str, Callable[..., Any]] = {"save": _save, "record_golden": _record_golden, "measure": _measure}
+Result = export.Saved | GoldenSummary | Numbers
+CALLS: Mapping[str, Callable[..., Result]] = {"save": _save, "record_golden": _record_golden, "measure": _measure}

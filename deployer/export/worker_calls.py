@@ -7,7 +7,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -45,5 +44,5 @@ class Call:
     """A worker function by name, with its arguments."""
 
     name: str
-    arguments: tuple[Any, ...]
+    arguments: tuple[object, ...]
     process_context: ProcessContext

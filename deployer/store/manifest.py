@@ -11,7 +11,6 @@ import json
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from deployer.errors import BrokenModel
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
@@ -87,7 +86,7 @@ def write(folder: Path, model: Model, files: Mapping[str, str]) -> None:
     manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
 
 
-def _document(model: Model) -> dict[str, Any]:
+def _document(model: Model) -> dict[str, object]:
     document = dataclasses.asdict(model)
     del document["path"]
     return document

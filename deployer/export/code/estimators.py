@@ -12,7 +12,7 @@ from deployer.export.runtime import foreign_work
 _TRAIN = "train it, or give it the model_dir of a training, before it is returned"
 
 
-def is_estimator_pair(thing: Any) -> bool:
+def is_estimator_pair(thing: object) -> bool:
     """Return whether the object is `(estimator, serving_input_receiver_fn)`; checks methods, imports nothing."""
     return (
         isinstance(thing, tuple)

@@ -17,12 +17,12 @@ JAX2TF = "jax.experimental.jax2tf"
 ROOTS = ("jax", "jaxlib")
 
 
-def is_jax_function(thing: Any) -> bool:
+def is_jax_function(thing: object) -> bool:
     """Return whether JAX created it; a Python function that calls JAX inside looks like any other."""
     return callable(thing) and not isinstance(thing, type) and (_from_jax(type(thing)) or _from_jax(thing))
 
 
-def _from_jax(thing: Any) -> bool:
+def _from_jax(thing: object) -> bool:
     return str(getattr(thing, "__module__", "")).partition(".")[0] in ROOTS
 
 

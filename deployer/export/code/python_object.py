@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import ModuleType
@@ -172,12 +172,12 @@ def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
     return returned
 
 
-def _is_model(thing: Any) -> bool:
+def _is_model(thing: object) -> bool:
     kinds = (keras_model.is_keras_model, tf_modules.is_module, _exports_itself, jax_function.is_jax_function)
     return any(is_one(thing) for is_one in kinds)
 
 
-def _exports_itself(thing: Any) -> bool:
+def _exports_itself(thing: object) -> bool:
     return sessions.is_session_model(thing) or estimators.is_estimator_pair(thing)
 
 
@@ -193,7 +193,7 @@ def _folder(module_ref: str) -> Path:
     return Path(module_ref).resolve().parent if module_ref.endswith(".py") else Path.cwd()
 
 
-def _missing_arguments(function: Any) -> TypeError | None:
+def _missing_arguments(function: Callable[..., object]) -> TypeError | None:
     """Return the error that a call without arguments would raise; None if there is none."""
     try:
         inspect.signature(function).bind()
@@ -204,7 +204,7 @@ def _missing_arguments(function: Any) -> TypeError | None:
     return None
 
 
-def _check_takes_nothing(function: Any, name: str) -> None:
+def _check_takes_nothing(function: Callable[..., object], name: str) -> None:
     if error := _missing_arguments(function):
         raise ExportFailed(
             f"{name} cannot be called without arguments: {reason(error)}",

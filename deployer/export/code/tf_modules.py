@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from deployer.errors import ExportFailed
@@ -22,18 +22,18 @@ INPUT_SIGNATURE_HINT = (
 CREATE_ONCE = "make variables and tables once, where the model is made (self.weight = tf.Variable(...) in __init__)"
 
 
-def is_module(obj: Any) -> bool:
+def is_module(obj: object) -> bool:
     """Return whether the object is a `tf.Module`, a `tf.function` or a concrete function."""
     return isinstance(obj, tensorflow().Module) or is_function(obj)
 
 
-def is_function(obj: Any) -> bool:
+def is_function(obj: object) -> bool:
     """Return whether the object is a `tf.function`, traced or not."""
     types = tensorflow().types.experimental
     return isinstance(obj, (types.GenericFunction, types.ConcreteFunction))
 
 
-def functions_of(obj: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
+def functions_of(obj: object, inputs: tuple[TensorSpec, ...]) -> Functions:
     """Return every signature of the module, traced; with `inputs`, the one signature that takes them."""
     if inputs:
         return {DEFAULT_SIGNATURE: traced(DEFAULT_SIGNATURE, _by_inputs(_callable(obj), inputs))}
@@ -44,16 +44,16 @@ def functions_of(obj: Any, inputs: tuple[TensorSpec, ...]) -> Functions:
     return {name: traced(name, declared(function)) for name, function in usable.items()}
 
 
-def has_usable(obj: Any) -> bool:
+def has_usable(obj: object) -> bool:
     """Return whether one of the module's functions declares its inputs."""
     return any(map(declares_inputs, _all_functions(obj).values()))
 
 
-def _all_functions(obj: Any) -> dict[str, Any]:
+def _all_functions(obj: object) -> dict[str, Any]:
     return {DEFAULT_SIGNATURE: obj} if is_function(obj) else _named_functions(obj)
 
 
-def _nothing_usable(obj: Any, found: list[str]) -> str:
+def _nothing_usable(obj: object, found: list[str]) -> str:
     what = f"the {type(obj).__name__}"
     if not found:
         return f"{what} has no tf.function to serve"
@@ -148,5 +148,5 @@ def _by_inputs(function: Any, inputs: tuple[TensorSpec, ...]) -> Servable:
     return Servable(inputs, call)
 
 
-def _parameters(function: Any) -> list[str]:
+def _parameters(function: Callable[..., object]) -> list[str]:
     return list(inspect.signature(getattr(function, "python_function", function)).parameters)

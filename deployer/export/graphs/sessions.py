@@ -25,7 +25,7 @@ _NOT_READY = (
 )
 
 
-def is_session_model(thing: Any) -> bool:
+def is_session_model(thing: object) -> bool:
     """Return whether the object is `(session, {name: tensor}, {name: tensor})`."""
     session = tensorflow().compat.v1.Session
     return (
@@ -75,7 +75,7 @@ def calls(
     return {DEFAULT_SIGNATURE: run_signature}
 
 
-def _check(session: Any, named: Mapping[Any, Any], kind: str) -> None:
+def _check(session: Any, named: Mapping[Any, object], kind: str) -> None:
     tf = tensorflow()
     for name, tensor in named.items():
         if not isinstance(name, str) or usable_name(name) != name:

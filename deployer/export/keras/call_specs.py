@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from deployer.errors import ExportFailed
 from deployer.export.keras import recorded_calls as keras_calls
@@ -15,14 +15,16 @@ from deployer.results.model import Shape, TensorSpec
 
 NOT_INPUTS = frozenset({"training", "mask"})
 INPUT_HINT = "say what it takes: --input name:dtype[shape], for example --input 'image:float32[?,28,28]'"
+Structure: TypeAlias = Any
+"""A TensorSpec, or a list or dict of structures, as `tf.nest` takes them."""
 
 
 @dataclass(frozen=True)
 class CallSpec:
     """How a model is called: args and kwargs with a TensorSpec for each tensor, and notes on replaced names."""
 
-    args: tuple[Any, ...]
-    kwargs: Mapping[str, Any]
+    args: tuple[Structure, ...]
+    kwargs: Mapping[str, Structure]
     notes: tuple[str, ...] = ()
 
 
@@ -46,17 +48,17 @@ def declared(model: Any) -> list[CallSpec]:
     return [_named(spec_)]
 
 
-def is_functional(model: Any) -> bool:
+def is_functional(model: object) -> bool:
     """Return whether the model was made from symbolic inputs and outputs, in Keras 2 or 3."""
     return any(kind.__name__ == "Functional" for kind in type(model).__mro__) and not is_sequential(model)
 
 
-def is_sequential(model: Any) -> bool:
+def is_sequential(model: object) -> bool:
     """Return whether the model is a stack of layers, in Keras 2 or 3."""
     return any(kind.__name__ == "Sequential" for kind in type(model).__mro__)
 
 
-def has_symbolic_outputs(model: Any) -> bool:
+def has_symbolic_outputs(model: object) -> bool:
     """Return whether the layers of the outputs are known without a call."""
     return is_functional(model) or (is_sequential(model) and bool(getattr(model, "outputs", None)))
 
@@ -120,7 +122,7 @@ def _recorded_spec(model: Any) -> CallSpec | None:
     return None if not shapes else _form_of_call(model, tuple(_shaped(model, shape) for shape in shapes.values()), {})
 
 
-def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> CallSpec:
+def _form_of_call(model: Any, args: tuple[Structure, ...], kwargs: Mapping[str, Structure]) -> CallSpec:
     """Name tensors after the parameters of `call` that took them, or after the keys of their dict."""
     call_kwargs = {name: value for name, value in kwargs.items() if name not in NOT_INPUTS}
     parameters = [*_parameters(model.call), *[f"inputs_{position}" for position in range(len(args))]]
@@ -130,7 +132,7 @@ def _form_of_call(model: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) 
     )
 
 
-def _named_after(name: str, structure: Any) -> Any:
+def _named_after(name: str, structure: Structure) -> Structure:
     if isinstance(structure, TensorSpec):
         return _open_batch(replace(structure, name=name))
     if isinstance(structure, Mapping):
@@ -194,7 +196,7 @@ def _requested_of_call(model: Any, inputs: tuple[TensorSpec, ...]) -> list[CallS
 # TensorSpecs from those of TensorFlow and Keras
 
 
-def _mapped(function: Callable[[Any], Any], structure: Any) -> Any:
+def _mapped(function: Callable[[Any], Any], structure: Structure) -> Structure:
     if isinstance(structure, Mapping):
         return {key: _mapped(function, value) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
@@ -233,14 +235,14 @@ def _open_batch(spec: TensorSpec) -> TensorSpec:
     return replace(spec, shape=shape)
 
 
-def _with_keys_as_names(structure: Any) -> Any:
+def _with_keys_as_names(structure: Structure) -> Structure:
     """Name inputs in a dict after its keys."""
     if isinstance(structure, Mapping):
         return {key: _keyed(str(key), value) for key, value in structure.items()}
     return structure
 
 
-def _keyed(key: str, value: Any) -> Any:
+def _keyed(key: str, value: Structure) -> Structure:
     return replace(value, name=key) if isinstance(value, TensorSpec) else value
 
 

@@ -73,7 +73,7 @@ def _from_hdf5(path: Path) -> FileConfig:
     return FileConfig(_text(attributes.get("keras_version", "2")), json.loads(_text(attributes["model_config"])))
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
 
 
@@ -102,7 +102,7 @@ def marshalled_layers(config: FileConfig) -> list[str]:
     return sorted({layer for layer in found if layer})
 
 
-def _nodes(value: Any, layer: str | None) -> Iterator[tuple[dict[str, Any], str | None]]:
+def _nodes(value: object, layer: str | None) -> Iterator[tuple[dict[str, Any], str | None]]:
     """Yield every JSON object with the name of the innermost enclosing layer."""
     stack = [(value, layer)]
     while stack:

@@ -17,18 +17,18 @@ from deployer.results.model import TensorSpec
 FAMILIES = ("keras", "tf_keras")
 
 
-def is_keras_model(thing: Any) -> bool:
+def is_keras_model(thing: object) -> bool:
     """Return whether the object is a Keras model; checks its classes, imports nothing."""
     return _family(thing) is not None
 
 
-def keras_version(thing: Any) -> str | None:
+def keras_version(thing: object) -> str | None:
     """Return the version of the Keras that the model belongs to, or None."""
     family = _family(thing)
     return str(sys.modules[family].__version__) if family else None
 
 
-def _family(thing: Any) -> str | None:
+def _family(thing: object) -> str | None:
     roots = (kind.__module__.partition(".")[0] for kind in type(thing).__mro__ if kind.__name__ == "Model")
     return next((root for root in roots if root in FAMILIES), None)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from deployer.server.rest.json_read import members
 
@@ -39,7 +38,7 @@ def error_body(message: str) -> bytes:
     return encode(f'{{\n    "error": {quote(message)}\n}}')
 
 
-def debug(value: Any) -> str:
+def debug(value: object) -> str:
     """Quote a value for an error message, truncated after 256 bytes or after NaN or infinity."""
     pieces: list[str] = []
     size = 0
@@ -51,7 +50,7 @@ def debug(value: Any) -> str:
     return "JSON Value: " + "".join(pieces)
 
 
-def type_name(value: Any) -> str:
+def type_name(value: object) -> str:
     """Return the name of a value's JSON type in error messages."""
     if value is None:
         return "Null"
@@ -61,7 +60,7 @@ def type_name(value: Any) -> str:
     return next((name for kind, name in names if isinstance(value, kind)), "Number")
 
 
-def _pieces(value: Any) -> Iterator[str]:
+def _pieces(value: object) -> Iterator[str]:
     """Yield what rapidjson writes at each name, value, start and end, without recursion."""
     stack = [iter((("", "", value),))]
     ends: list[str] = []
@@ -84,7 +83,7 @@ def _pieces(value: Any) -> Iterator[str]:
                 yield ends.pop()
 
 
-def _inner(value: Any, depth: int) -> Iterator[tuple[str, str, Any]]:
+def _inner(value: dict[str, object] | list[object], depth: int) -> Iterator[tuple[str, str, object]]:
     """Yield name, separator and value of each member or item."""
     if isinstance(value, dict):
         for index, (key, member) in enumerate(members(value)):
@@ -94,7 +93,7 @@ def _inner(value: Any, depth: int) -> Iterator[tuple[str, str, Any]]:
             yield "", ", " if index else "", item
 
 
-def _scalar(value: Any) -> str:
+def _scalar(value: object) -> str:
     if isinstance(value, str):
         return quote(value)
     if isinstance(value, float):
