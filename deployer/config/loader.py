@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from deployer.config import hosts, sizes, suggestions
+from deployer.config.fields import option_name
+from deployer.config.options import TABLES
+from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
 from deployer.config.spec import Docker, Gate, Gateway, Server, Spec
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
@@ -47,12 +50,24 @@ def load(
 
     `overrides` are options, by key or `section.key`; None is an option that is not set. Raises ConfigError.
     """
+    return load_with_origins(path, env, overrides, environ)[0]
+
+
+def load_with_origins(
+    path: Path | None = None,
+    env: str | None = None,
+    overrides: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> tuple[Spec, Origins]:
+    """Load the Spec as `load` does, and return what sets its keys, too. Raises ConfigError."""
     environ = os.environ if environ is None else environ
     options = {key: _local_path(key, value) for key, value in (overrides or {}).items() if value is not None}
     return _load(_find(path, environ), env, options, environ)
 
 
-def _load(file: Path | None, env: str | None, options: Mapping[str, object], environ: Mapping[str, str]) -> Spec:
+def _load(
+    file: Path | None, env: str | None, options: Mapping[str, object], environ: Mapping[str, str]
+) -> tuple[Spec, Origins]:
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
     variables = _variables(environ)
@@ -60,16 +75,39 @@ def _load(file: Path | None, env: str | None, options: Mapping[str, object], env
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
     document = _merge(raw, _overlay(overlays, chosen, file))
+    origins = Origins(
+        str(file or ""),
+        _flatten(document),
+        {key: name for key, (name, _) in variables.items()},
+        {key: _option_of(key) for key in options},
+    )
     if file or layers:
         document = _resolve_paths(document, directory)
     document = {"project": default_project(directory), **document}
     _check_projects(document, layers, options, file)
     for key, value in {**layers, **options}.items():
         _set(document, key, value)
-    origins = {**{key: name for key, (name, _) in variables.items()}, **dict.fromkeys(options, "options")}
-    spec = _build_spec({**document, "env": chosen}, str(file or "options"), origins)
-    origin = "--host" if HOST in options else origins.get(HOST, f"{file}: {HOST}")
-    return _with_ip_address(spec, origin)
+    names = {**origins.variables, **dict.fromkeys(options, "options")}
+    spec = _build_spec({**document, "env": chosen}, str(file or "options"), names)
+    origin = "--host" if HOST in options else names.get(HOST, f"{file}: {HOST}")
+    return _with_ip_address(spec, origin), origins
+
+
+def _flatten(document: Mapping[str, object]) -> Table:
+    """Return the values of the document by key: `engine`, `docker.image`."""
+    keys: Table = {}
+    for name, value in document.items():
+        if name in SECTIONS and isinstance(value, dict):
+            keys |= {f"{name}.{key}": each for key, each in value.items()}
+        else:
+            keys[name] = value
+    return keys
+
+
+def _option_of(key: str) -> str:
+    table, _, name = key.rpartition(".")
+    kind = TABLES[table]
+    return option_name(kind, name) if name in {each.name for each in dataclasses.fields(kind)} else f"--{name}"
 
 
 def check(path: Path | None, environ: Mapping[str, str] | None = None) -> None:

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from deployer.config.spec import Docker
     from deployer.results.checks import Finding
     from deployer.results.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
     from deployer.results.model import Model
@@ -174,6 +175,12 @@ class Engine(Protocol):
     @property
     def preflight(self) -> Preflight:
         """Its checks before a launch."""
+
+    def with_settings(self, settings: Docker) -> Engine:
+        """Return the engine that starts containers with these settings; itself on an engine without containers.
+
+        Both share their locks.
+        """
 
     def observe(self, name: str, env: str) -> Deployment | None:
         """Return the serving server of a deployment, running or ended; None without one."""

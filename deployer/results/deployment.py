@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deployer.results.model import Model
@@ -134,6 +134,8 @@ class Launch:
     """The digest of the gateway's settings; empty without a gateway."""
 
     project: str = ""
+    temporary_settings: tuple[str, ...] = ()
+    """The settings of the container that variables or options set."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -225,6 +227,12 @@ class Deployment:
     project: str = ""
     config_lost: bool = False
     """Whether its run directory is gone: then `models` are those that it started with."""
+
+    settings: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """The settings that its container was started with, as far as it records them."""
+
+    temporary_settings: tuple[str, ...] = ()
+    """The settings of its container that variables or options set."""
 
     @property
     def config_note(self) -> str:

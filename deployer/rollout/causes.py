@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 from deployer.results.deployment import Deployment, Launch, NamedImage, ServedModel, differing_parts
@@ -10,6 +11,7 @@ from deployer.rollout.served_models import version_digests
 
 Models = tuple[ServedModel, ...]
 FLAGS = "the flags"
+SETTINGS = "the engine's settings or the store"
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 
 
@@ -18,11 +20,7 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
         return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
-        named = (
-            f"the flags ({default})" if part == FLAGS and (default := _default_flag(launch, observed)) else part
-            for part in changed
-        )
-        return f"changed: {', '.join(named)}"
+        return f"changed: {', '.join(_describe_part(part, launch, observed) for part in changed)}"
     for protocol, desired, current in (
         ("REST", launch.rest_port, observed.rest_port),
         ("gRPC", launch.grpc_port, observed.grpc_port),
@@ -30,6 +28,29 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
         if desired and desired != current:
             return f"{protocol} port {desired} instead of {current}"
     return image_change(launch.image, observed) or _overwritten(launch.models, observed.models)
+
+
+def _describe_part(part: str, launch: Launch, observed: Deployment) -> str:
+    """Return a part of the server that differs, with the values of a setting where they are known."""
+    if part == FLAGS and (default := _default_flag(launch, observed)):
+        return f"the flags ({default})"
+    return (_changed_settings(launch, observed) if part == SETTINGS else "") or part
+
+
+def _changed_settings(launch: Launch, observed: Deployment) -> str:
+    """Return the container settings that differ, each with both values; empty if the deployment records none."""
+    desired, recorded = launch.traits, observed.settings
+    if not isinstance(desired, Mapping) or not recorded:
+        return ""
+    changed = [name for name, value in desired.items() if recorded.get(name, value) != value]
+    values = (f"{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in changed)
+    unrecorded = desired.keys() - recorded.keys()
+    # A container of an older version records some settings, and later ones all but the environment.
+    return ", ".join(values) or (f"docker.{unrecorded.pop()}" if len(unrecorded) == 1 else "")
+
+
+def _value(value: object) -> object:
+    return "none" if value is None else value
 
 
 def _default_flag(launch: Launch, observed: Deployment) -> str:

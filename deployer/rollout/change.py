@@ -14,7 +14,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Plan
-from deployer.rollout import addresses, lost_versions
+from deployer.rollout import addresses, kept_settings, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.export_options import ExportOptions
@@ -71,7 +71,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     Raises VerificationFailed and InsufficientMemory for what `deploy` would refuse before it starts anything.
     """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
+    workspace = _keep_unset(workspace, observed, reason)
     previewed = preview_change(workspace, options, observed)
     launch, plan = previewed.launch, previewed.plan_with_exports
     gate = Gate(workspace, launch, previewed.models, no_progress)
@@ -106,10 +106,13 @@ def deploy(  # noqa: PLR0913
         with workspace.engine.locks.acquire(launch.name, launch.env, workspace.settings.lock_wait):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
-            spec = addresses.keep_host(desired(observed) if desired else workspace.spec, observed)
-            if spec != workspace.spec:
-                workspace = workspace.with_spec(spec)
+            spec = desired(observed) if desired else workspace.spec
+            current = _keep_unset(workspace.with_spec(spec), observed, reason)
+            if current.spec != workspace.spec:
+                workspace = current
                 launch, models = _resolve(workspace)
+            temporary = kept_settings.temporary_settings(workspace, observed)
+            launch = dataclasses.replace(launch, temporary_settings=temporary)
             plan = decide_plan(workspace, launch, models, observed)
             if expected is not None and plan.digest != expected.digest:
                 raise _outdated(plan)
@@ -147,11 +150,19 @@ def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | No
     if digest is None:
         return None
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
-    previewed = preview_change(workspace, options, observed)
+    previewed = preview_change(_keep_unset(workspace, observed, ""), options, observed)
     if previewed.plan_with_exports.digest != digest:
         raise _outdated(previewed.plan)
     return previewed.plan
+
+
+def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) -> Workspace:
+    """Return the workspace with the host and the container settings that the deployment has and nothing sets.
+
+    A change of models alone, which `reason` names, also keeps settings that are no longer in the file.
+    """
+    workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
+    return kept_settings.keep_settings(workspace, observed, of_file=bool(reason))
 
 
 def _outdated(plan: Plan) -> PlanOutdated:

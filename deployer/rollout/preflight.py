@@ -11,6 +11,7 @@ from deployer.engines.base import Address, Engine
 from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, NotOurs
 from deployer.results.deployment import Deployment
 from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_container_options, check_flags
 from deployer.rollout.workspace import Workspace
 
@@ -26,7 +27,8 @@ def check_before_export(workspace: Workspace, options: ExportOptions) -> Workspa
     workspace = check_other_engines(workspace, spec.deployment)
     if workspace.has_source:
         check_sources(spec, options)
-        check_platform(workspace)
+        observed = workspace.engine.observe(spec.deployment, spec.env)
+        check_platform(keep_settings(workspace, observed, of_file=False))
     return workspace
 
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from deployer import engines
 from deployer.config.options import Settings
-from deployer.config.spec import Spec
+from deployer.config.origins import Origins
+from deployer.config.spec import Docker, Spec
 from deployer.engines.base import Engine
 from deployer.errors import (
     DeploymentNotFound,
@@ -54,6 +55,9 @@ class Workspace:
 
     unchecked_engine: str = ""
     """A notice about an engine that may have the deployment, too, and does not answer."""
+
+    origins: Origins = Origins()
+    """What sets the keys of the spec."""
 
     @property
     def store(self) -> Store:
@@ -155,6 +159,11 @@ class Workspace:
     def with_spec(self, spec: Spec) -> Workspace:
         """Return the workspace with another spec."""
         return dataclasses.replace(self, spec=spec)
+
+    def with_container_settings(self, docker: Docker) -> Workspace:
+        """Return the workspace whose engine starts containers with these settings."""
+        selected = (self.engine.with_settings(docker), *self.engines[1:])
+        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, docker=docker), engines=selected)
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Return every deployment of every engine."""
@@ -297,6 +306,6 @@ def open_workspace(settings: Settings) -> Workspace:
     """Read the configuration and choose the engine. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
-    spec = loader.load(settings.config, settings.env, settings.overrides())
+    spec, origins = loader.load_with_origins(settings.config, settings.env, settings.overrides())
     usable = engines.select_engines(spec)
-    return Workspace(spec, usable.engines, settings, usable.docker_problem)
+    return Workspace(spec, usable.engines, settings, usable.docker_problem, origins=origins)

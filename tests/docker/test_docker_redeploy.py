@@ -93,7 +93,7 @@ def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_ver
     shutil.copytree(project / "models", project / "elsewhere")
     elsewhere = (*("--models-dir", "elsewhere"), *ANY_PORTS)
     plan = deployer("plan", "half_plus_two:2", *elsewhere, "--json", cwd=project).json["plan"]
-    assert (plan["change"], "or the store" in plan["steps"][0]["cause"]) == ("replace", True)
+    assert (plan["change"], "elsewhere" in plan["steps"][0]["cause"]) == ("replace", True)
 
 
 def test_a_candidate_that_runs_out_of_memory_leaves_what_served(project):
@@ -102,3 +102,29 @@ def test_a_candidate_that_runs_out_of_memory_leaves_what_served(project):
     refused(deployer("up", "half_plus_two:1", "--timeout", "30", *ANY_PORTS, cwd=project), 7, "want of memory")
     assert ask(endpoints, 2.0) == ANSWERS[1]
     assert len(docker(*OURS).splitlines()) == 1
+
+
+def test_changes_of_models_keep_the_container_with_its_limits_and_lose_no_request(project, server_image, monkeypatch):
+    monkeypatch.delenv("DEPLOYER_DOCKER_IMAGE")
+    chosen = ("--memory", "1g", "--cpus", "1.5", "--user", "1000:1000", "--image", server_image)
+    first = up(project, "half_plus_two:1", *ANY_PORTS, *chosen)
+
+    def container() -> list[object]:
+        found = json.loads(docker("inspect", NAME))[0]
+        host, config = found["HostConfig"], found["Config"]
+        return [found["Id"], host["Memory"], host["NanoCpus"], config["User"], config["Image"]]
+
+    before = container()
+    assert before[1:] == [1 << 30, 1_500_000_000, "1000:1000", server_image]
+    with load(project, first["endpoints"], "half_plus_two", 1, 2) as traffic:
+        for command in (
+            ("label", "half_plus_two", "s=1"),
+            ("redeploy", "--version", "2", "--image", server_image),
+            ("rollback",),
+            ("up", "half_plus_two:2"),
+        ):
+            assert code(project, *command) == 0
+            assert container() == before, command
+    assert (traffic.figures().failures, traffic.figures().first_failure) == (0, "")
+    plan = deployer("plan", "half_plus_two:2", "--memory", "2g", "--json", cwd=project).json["plan"]
+    assert (plan["change"], plan["steps"][0]["cause"]) == ("replace", "changed: memory (1g, now 2g)")

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 
 from docker.models.containers import Container
 
+from deployer.config.docker import Docker
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
 from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
@@ -30,7 +31,7 @@ from deployer.engines.docker.placement import Placer
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.engines.docker.promotion import Promotion
 from deployer.engines.docker.recovery import Recovery
-from deployer.engines.docker.sdk_arguments import Placement
+from deployer.engines.docker.sdk_arguments import Placement, recorded_settings
 from deployer.engines.docker.state import first_serving
 from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
@@ -38,8 +39,6 @@ from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
 NAME = "docker"
-NOT_OF_A_SERVER = ("host", "pull_seconds")
-"""Settings about how a container is made; they do not change the server."""
 CHECKED_VERSIONS = 10
 """The number of versions that are looked up in a new container; each takes some milliseconds."""
 
@@ -54,7 +53,7 @@ class DockerEngine:
     def traits(self) -> Traits:
         """The traits, from the settings alone. The store is part of the fingerprint: it is mounted at the start."""
         host = self.host
-        settings = {name: value for name, value in asdict(host.settings).items() if name not in NOT_OF_A_SERVER}
+        environment = {"environment": dict(host.settings.environment)}
         return Traits(
             name=NAME,
             id=self._id(),
@@ -65,7 +64,7 @@ class DockerEngine:
             tensorflow=target_of_image(host.settings.image),
             models_mount=MODELS_MOUNT,
             image=host.settings.image,
-            fingerprint={**settings, "store": str(host.models_dir.resolve())},
+            fingerprint={**recorded_settings(host.settings, host.models_dir.resolve()), **environment},
         )
 
     def _id(self) -> str:
@@ -90,6 +89,15 @@ class DockerEngine:
     @cached_property
     def preflight(self) -> DockerPreflight:
         return DockerPreflight(self.host)
+
+    def with_settings(self, settings: Docker) -> DockerEngine:
+        if settings == self.host.settings:
+            return self
+        host = dataclasses.replace(self.host, settings=settings)
+        vars(host).update({name: vars(self.host)[name] for name in ("client", "state") if name in vars(self.host)})
+        engine = DockerEngine(host)
+        vars(engine)["locks"] = self.locks
+        return engine
 
     def observe(self, name: str, env: str) -> Deployment | None:
         return self.host.state.serving(name, env)

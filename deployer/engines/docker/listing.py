@@ -7,6 +7,7 @@ it: the server in the active slot serves.
 from __future__ import annotations
 
 import contextlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -164,7 +165,17 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         host=labels["host"],
         project=labels.get("project", ""),
         config_lost=_is_lost(directory),
+        settings=_settings(labels),
+        temporary_settings=tuple(map(str, json.loads(labels.get("temporary", "[]")))),
     )
+
+
+def _settings(labels: Mapping[str, str]) -> dict[str, object]:
+    """Return the recorded settings; containers of older versions record the image and the store only."""
+    if "settings" in labels:
+        return dict(json.loads(labels["settings"]))
+    known = {"image": labels.get("image_name"), "store": labels.get("store")}
+    return {name: value for name, value in known.items() if value}
 
 
 def _is_lost(directory: Path) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"
 SECOND = 10**9
 """Docker's API measures times in nanoseconds."""
+NOT_RECORDED = ("host", "pull_seconds", "environment")
+"""Settings about how a container is made, and variables, which may be secrets: monitoring systems export labels."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,12 @@ class Placement:
     gateway: Path | None = None
 
 
+def recorded_settings(settings: Docker, models_dir: Path) -> dict[str, object]:
+    """Return the settings that a container records, with the store that is mounted."""
+    values = {name: value for name, value in asdict(settings).items() if name not in NOT_RECORDED}
+    return {**values, "store": str(models_dir)}
+
+
 def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
     """Return the labels, which carry everything that is known about the container."""
     return {
@@ -58,6 +67,8 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
         f"{LABEL}image": image.id,
         f"{LABEL}image_digest": image.resolved(settings.image),
         f"{LABEL}image_name": settings.image,
+        f"{LABEL}settings": json.dumps(recorded_settings(settings, models_dir)),
+        f"{LABEL}temporary": json.dumps(launch.temporary_settings),
         f"{LABEL}rest_port": str(placement.rest_port),
         f"{LABEL}grpc_port": str(placement.grpc_port),
         f"{LABEL}own_rest_port": str(placement.own_rest_port),

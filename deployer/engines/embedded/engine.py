@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TextIO
 
+from deployer.config.docker import Docker
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING, Traits, adoption_note
@@ -74,6 +75,10 @@ class EmbeddedEngine:
     @cached_property
     def preflight(self) -> EmbeddedPreflight:
         return EmbeddedPreflight(self.directories.servers)
+
+    def with_settings(self, settings: Docker) -> EmbeddedEngine:
+        del settings
+        return self
 
     def observe(self, name: str, env: str) -> Deployment | None:
         return self.directories.serving(name, env)

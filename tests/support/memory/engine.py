@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from deployer.config.docker import Docker
 from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note
 from deployer.engines.local import DirectoryLocks, NoImages, check_address
@@ -41,6 +42,8 @@ class MemoryEngine:
     state_dir: Path
     project: str = ""
     gated: bool = False
+    settings: Docker | None = None
+    """Those of its containers, where it stands in for an engine with containers."""
 
     @property
     def platform(self) -> Platform:
@@ -56,7 +59,12 @@ class MemoryEngine:
             state_dir=self.state_dir,
             zero_downtime=self.platform.seamless,
             can_restart=self.platform.revives,
+            image=self.settings.image if self.settings else "",
+            fingerprint=dataclasses.asdict(self.settings) if self.settings else None,
         )
+
+    def with_settings(self, settings: Docker) -> MemoryEngine:
+        return dataclasses.replace(self, settings=settings) if self.settings else self
 
     @property
     def locks(self) -> DirectoryLocks:
@@ -130,6 +138,8 @@ class MemoryEngine:
             folder=self.state_dir / "memory" / release,
             host=launch.host,
             project=self.project,
+            settings=dataclasses.asdict(self.settings) if self.settings else {},
+            temporary_settings=launch.temporary_settings,
         )
 
     def exit_reason(self, deployment: Deployment) -> str | None:

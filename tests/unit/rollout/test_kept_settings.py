@@ -1,0 +1,102 @@
+"""Container settings that nothing sets now: a deployment keeps those that it has."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from support.memory import MemoryEngine
+from support.memory.project import NAME, Project
+
+from deployer import engines
+from deployer.results.plan import Change, StartCandidate
+
+LIMITS = {"memory": "1g", "cpus": 1.5, "user": "1000:1000", "image": "serving:1"}
+
+
+@pytest.fixture
+def limited(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Version 1 serves in a container with limits that options gave."""
+    monkeypatch.setitem(
+        engines.ENGINES,
+        "embedded",
+        lambda spec: MemoryEngine(spec.state_dir, spec.project or "", settings=spec.docker),
+    )
+    project.up(**LIMITS)
+    assert settings(project) == LIMITS
+    return project
+
+
+def settings(project: Project) -> dict[str, object]:
+    return {name: project.observed().settings[name] for name in LIMITS}
+
+
+def write(project: Project, text: str) -> None:
+    (project.folder / "deployer.toml").write_text(f"[docker]\n{text}\n")
+
+
+def test_a_change_of_models_keeps_the_container_and_its_settings(limited):
+    release = limited.observed().release
+    changes = [limited.redeploy(2), limited.label(stable=2), limited.rollback(), limited.redeploy(3, dry_run=True)]
+    assert [each.plan.change for each in changes] == [Change.RELOAD] * 4
+    assert (limited.observed().release, settings(limited)) == (release, LIMITS)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_up_keeps_what_options_gave_and_says_so(limited, dry_run):
+    result = limited.up(f"{NAME}:1", dry_run=dry_run)
+    assert (result.plan.change, settings(limited)) == (Change.NOTHING, LIMITS)
+    (said,) = [text for text in result.notices if text.startswith("keeps ")]
+    assert all(f"{name} {value}" in said for name, value in LIMITS.items())
+
+
+def test_up_keeps_them_for_another_server_and_the_next_one(limited):
+    (limited.folder / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
+    assert limited.up().plan.change is Change.REPLACE
+    assert settings(limited) == LIMITS
+    (limited.folder / "deployer.toml").unlink()
+    limited.redeploy(2)
+    assert settings(limited) == LIMITS
+    assert limited.up(f"{NAME}:2").plan.change is Change.NOTHING
+
+
+@pytest.mark.parametrize("command", ["up", "redeploy"])
+def test_an_explicit_value_replaces_and_the_cause_has_both(limited, command):
+    result = getattr(limited, command)(memory="2g")
+    (start,) = [step for step in result.plan.steps if isinstance(step, StartCandidate)]
+    assert (result.plan.change, start.cause) == (Change.REPLACE, "changed: memory (1g, now 2g)")
+    assert settings(limited) == {**LIMITS, "memory": "2g"}
+
+
+def test_a_variable_is_kept_like_an_option_and_sets_a_value_like_one(limited, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "3g")
+    assert limited.label(stable=1).plan.change is Change.REPLACE
+    monkeypatch.delenv("DEPLOYER_DOCKER_MEMORY")
+    assert limited.up(f"{NAME}:1").plan.change is not Change.REPLACE
+    assert settings(limited) == {**LIMITS, "memory": "3g"}
+
+
+def test_what_a_file_sets_wins_and_goes_with_the_file_at_the_next_up_alone(limited):
+    write(limited, 'memory = "2g"\nuser = "7"')
+    assert limited.redeploy(2).plan.change is Change.REPLACE
+    assert settings(limited) == {**LIMITS, "memory": "2g", "user": "7"}
+    write(limited, "")
+    assert limited.redeploy(3).plan.change is Change.RELOAD
+    result = limited.up(f"{NAME}:3")
+    assert result.plan.steps[0].cause == "changed: memory (2g, now none), user (7, now 65534:65534)"
+    assert settings(limited) == {**LIMITS, "memory": None, "user": "65534:65534"}
+
+
+def test_settings_that_cannot_be_used_with_one_that_is_set_are_not_kept(limited):
+    limited.up(image="tensorflow/serving:1-gpu", gpus=1)
+    result = limited.redeploy(2, image="tensorflow/serving:1")
+    assert (result.plan.change, limited.observed().settings["gpus"]) == (Change.REPLACE, None)
+    assert settings(limited)["memory"] == "1g"
+
+
+def test_a_server_of_an_older_version_records_nothing_and_nothing_is_kept(limited):
+    (running,) = limited.platform.all()
+    running.seen = dataclasses.replace(running.seen, settings={}, temporary_settings=())
+    result = limited.up(f"{NAME}:1")
+    assert result.plan.change is Change.REPLACE
+    assert "settings" in result.plan.steps[0].cause
