@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
-from deployer.config.fields import Group, doc
+from deployer.config.fields import Group, doc, option_name
 from deployer.errors import InvalidValue, UsageError
 
 MODEL = Group("model", "Model", always=True)
@@ -25,6 +26,8 @@ ENGINE = Group("engine", "Where")
 STORE = Group("store", "Where")
 TEMPLATES = Group("templates", "Where")
 LOCK = Group("lock", "Where")
+LOCATION = ("config", "project", "state_dir", "engine")
+"""The options that choose the project and the engine of a deployment; commands in hints repeat them."""
 
 
 def _parse_required_signature(texts: list[str]) -> str | None:
@@ -224,6 +227,11 @@ class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
     def __post_init__(self) -> None:
         if not 0.0 <= self.lock_wait < math.inf:
             raise InvalidValue(f"--lock-wait {self.lock_wait} is no number of seconds", hint="0, or more")
+
+    def typed(self, *names: str) -> str:
+        """Return the options that set these fields, as typed on the command line, each after a space."""
+        given = ((option_name(Settings, name), getattr(self, name)) for name in names)
+        return "".join(f" {option} {shlex.quote(str(value))}" for option, value in given if value is not None)
 
     def overrides(self) -> dict[str, object]:
         """Return the options by their keys in the document; None is one that is not set."""

@@ -59,12 +59,12 @@ def _show_endpoint(result: UpResult) -> None:
         out(f"gRPC  {result.endpoints.grpc}")
 
 
-def show_next_steps(result: UpResult) -> None:
-    """Print the commands that use and stop the deployment."""
+def show_next_steps(result: UpResult, location: str = "", store: str = "") -> None:
+    """Print the commands that use and stop the deployment, with the options of its location and its store."""
     if result.endpoints is not None:
-        name = cli_name(result.name, result.env)
+        name = f"{cli_name(result.name, result.env)}{location}"
         model = f" --model {result.models[0].name}" if len(result.models) > 1 else ""
-        print(f"\nask it:   deployer predict {name}{model}\nstop it:  deployer down {name}", file=sys.stderr)
+        print(f"\nask it:   deployer predict {name}{store}{model}\nstop it:  deployer down {name}", file=sys.stderr)
 
 
 def show_traffic(figures: TrafficFigures) -> None:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import importlib.metadata
 import shutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 
 from deployer.config import threads
 from deployer.config.options import Settings
-from deployer.config.spec import Server, Spec
+from deployer.config.spec import Server
 from deployer.engines import ports
-from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding
-from deployer.results.deployment import GRPC_PORT, REST_PORT, cli_name
+from deployer.results.deployment import GRPC_PORT, REST_PORT
 from deployer.results.model import Model
 from deployer.rollout.causes import image_change
-from deployer.rollout.workspace import open_workspace
+from deployer.rollout.restart import restart_hint
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store
 from deployer.system.files import chmod_command, first_unreadable
@@ -34,42 +33,26 @@ SERVER_BYTES = 150 << 20
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Return findings with severity and remedy. Raises ConfigError."""
     workspace = open_workspace(settings or Settings())
-    return DoctorResult(
-        run_checks(DoctorContext(workspace.spec, workspace.store, workspace.engines, workspace.docker_problem))
-    )
+    return DoctorResult(tuple(finding for check in CHECKS for finding in _run(check, workspace)))
 
 
-@dataclass(frozen=True)
-class DoctorContext:
-    """The spec, the store and the engines that are checked."""
-
-    spec: Spec
-    store: Store
-    engines: Sequence[Engine]
-    docker_problem: str = ""
-
-
-def run_checks(context: DoctorContext) -> tuple[Finding, ...]:
-    """Run every check; an error of a check is a finding, too."""
-    return tuple(finding for check in CHECKS for finding in _run(check, context))
-
-
-def _run(check: Callable[[DoctorContext], Iterator[Finding]], context: DoctorContext) -> list[Finding]:
+# An error of a check is a finding, too.
+def _run(check: Callable[[Workspace], Iterator[Finding]], workspace: Workspace) -> list[Finding]:
     try:
-        return list(check(context))
+        return list(check(workspace))
     except DeployerError as error:
         return [Finding(check.__name__.strip("_").replace("_", " "), "error", error.message, error.hint or "")]
 
 
-def _engines(context: DoctorContext) -> Iterator[Finding]:
-    if context.docker_problem:
+def _engines(workspace: Workspace) -> Iterator[Finding]:
+    if workspace.docker_problem:
         remedy = "start it, or use --engine embedded"
-        yield Finding("docker engine", "warning", f"engine auto does not use it: {context.docker_problem}", remedy)
-    for engine in context.engines:
+        yield Finding("docker engine", "warning", f"engine auto does not use it: {workspace.docker_problem}", remedy)
+    for engine in workspace.engines:
         findings = engine.preflight.platform()
         yield from findings or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
         if all(finding.severity != "error" for finding in findings):
-            yield from engine.preflight.models(_newest(context.store))
+            yield from engine.preflight.models(_newest(workspace.store))
 
 
 def _newest(store: Store) -> tuple[Model, ...]:
@@ -77,7 +60,7 @@ def _newest(store: Store) -> tuple[Model, ...]:
     return tuple(model for model in newest if model)
 
 
-def _tensorflow(_: DoctorContext) -> Iterator[Finding]:
+def _tensorflow(_: Workspace) -> Iterator[Finding]:
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
@@ -90,12 +73,13 @@ def _tensorflow(_: DoctorContext) -> Iterator[Finding]:
         yield Finding("tensorflow", "ok", f"TensorFlow {version}")
 
 
-def _store(context: DoctorContext) -> Iterator[Finding]:
-    root = context.store.root
-    names = context.store.names()
+def _store(workspace: Workspace) -> Iterator[Finding]:
+    root = workspace.store.root
+    names = workspace.store.names()
     if not names:
-        yield Finding("store", "warning", f"{root} holds no models", "deployer export SOURCE makes the first version")
-    for newest in _newest(context.store):
+        remedy = f"deployer export SOURCE{workspace.store_options} makes the first version"
+        yield Finding("store", "warning", f"{root} holds no models", remedy)
+    for newest in _newest(workspace.store):
         yield from _version(newest)
     for each in find_misplaced(root):
         yield Finding("store", "warning", each.reason, each.remedy)
@@ -114,20 +98,21 @@ def _version(model: Model) -> Iterator[Finding]:
         yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
 
 
-def _disk(context: DoctorContext) -> Iterator[Finding]:
-    existing = next(path for path in (context.store.root, *context.store.root.resolve().parents) if path.exists())
+def _disk(workspace: Workspace) -> Iterator[Finding]:
+    existing = next(path for path in (workspace.store.root, *workspace.store.root.resolve().parents) if path.exists())
     free = shutil.disk_usage(existing).free
     text = f"{free / 2**30:.1f} GiB free below {existing}"
     if free < LOW_DISK_BYTES:
-        yield Finding("disk", "warning", text, "deployer versions shows the size of each version")
+        remedy = f"deployer versions{workspace.store_options} shows the size of each version"
+        yield Finding("disk", "warning", text, remedy)
     else:
         yield Finding("disk", "ok", text)
 
 
-def _memory(context: DoctorContext) -> Iterator[Finding]:
+def _memory(workspace: Workspace) -> Iterator[Finding]:
     import psutil
 
-    needed = _needed(context.store)
+    needed = _needed(workspace.store)
     free = psutil.virtual_memory().available
     text = f"{_gibibytes(free)} free; changing the largest model needs about {_gibibytes(needed)}"
     if needed > free:
@@ -136,12 +121,12 @@ def _memory(context: DoctorContext) -> Iterator[Finding]:
         yield Finding("memory", "ok", text)
 
 
-def _container_memory(context: DoctorContext) -> Iterator[Finding]:
+def _container_memory(workspace: Workspace) -> Iterator[Finding]:
     """Compare the memory limit of containers with the largest model."""
-    limit = context.spec.docker.memory_bytes
-    if limit is None or all(engine.traits.name != "docker" for engine in context.engines):
+    limit = workspace.spec.docker.memory_bytes
+    if limit is None or all(engine.traits.name != "docker" for engine in workspace.engines):
         return
-    needed = _needed(context.store) + SERVER_BYTES
+    needed = _needed(workspace.store) + SERVER_BYTES
     text = f"docker.memory is {_gibibytes(limit)}; a server and a change of the largest model need {_gibibytes(needed)}"
     if limit < needed:
         yield Finding("memory", "warning", text, "raise docker.memory: a container that needs more is killed")
@@ -157,9 +142,9 @@ def _gibibytes(number: int) -> str:
     return f"{number / 2**30:.2f} GiB"
 
 
-def _ports(context: DoctorContext) -> Iterator[Finding]:
-    server = context.spec.server
-    deployments = [each for engine in context.engines for each in engine.inventory.observe_all()]
+def _ports(workspace: Workspace) -> Iterator[Finding]:
+    server = workspace.spec.server
+    deployments = [each for engine in workspace.engines for each in engine.inventory.observe_all()]
     ours = {port for each in deployments for port in (each.rest_port, each.grpc_port)}
     yield _port("REST", server.address, server.rest_port, REST_PORT, ours)
     yield _port("gRPC", server.address, server.grpc_port, GRPC_PORT, ours)
@@ -184,20 +169,21 @@ def _port(protocol: str, host: str, configured: int | None, default: int, ours: 
     return Finding("ports", "ok", f"{protocol} {port} is free")
 
 
-def _deployments(context: DoctorContext) -> Iterator[Finding]:
+def _deployments(workspace: Workspace) -> Iterator[Finding]:
     """Find servers that are lost or not running, lost versions, and images whose tag has moved."""
-    for engine in context.engines:
+    for engine in workspace.engines:
         for lost in engine.inventory.lost():
             text = f"{lost.name} [{lost.env}] runs as process {lost.pid}, and its state directory is lost"
-            yield Finding("deployments", "error", text, f"deployer down {cli_name(lost.name, lost.env)} ends it")
+            remedy = f"deployer down {workspace.cli_target(lost.name, lost.env)} ends it"
+            yield Finding("deployments", "error", text, remedy)
         deployments = engine.inventory.observe_all()
         images = engine.images.find({each.image_name for each in deployments if each.image_name})
         for deployment in deployments:
-            store = Store(deployment.store) if deployment.store else context.store
+            store = Store(deployment.store) if deployment.store else workspace.store
             label = f"{deployment.name} [{deployment.env}]"
-            up = f"deployer up {cli_name(deployment.name, deployment.env)}"
+            up = f"deployer up {workspace.cli_target(deployment.name, deployment.env)}"
             if not deployment.running:
-                yield Finding("deployments", "error", f"{label} is not running", up)
+                yield Finding("deployments", "error", f"{label} is not running", restart_hint(workspace, deployment))
             elif moved := image_change(images.get(deployment.image_name), deployment):
                 yield Finding("deployments", "warning", f"{label}: {moved}", f"{up} replaces the server")
             for version in store.missing_versions(deployment.models):
@@ -205,8 +191,8 @@ def _deployments(context: DoctorContext) -> Iterator[Finding]:
                 yield Finding("deployments", "error", text, "put it back, or deploy another version")
 
 
-def _grpc_threads(context: DoctorContext) -> Iterator[Finding]:
-    flags = threads.with_default_threads(context.spec.server.flags)
+def _grpc_threads(workspace: Workspace) -> Iterator[Finding]:
+    flags = threads.with_default_threads(workspace.spec.server.flags)
     if lack := threads.low_threads_warning(flags):
         yield Finding("server", "warning", f"{lack}; {threads.REASON}", threads.REMEDY)
     else:

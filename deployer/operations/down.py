@@ -138,7 +138,7 @@ def _down(
     if lost and key not in engine.inventory.names():  # do not create the lock and the history again
         removal = planning.plan_removal(lost[-1])
         return DownResult(name, env, engine.traits.name, removal, engine.traits.project, state_dir)
-    with engine.locks.acquire(name, env, workspace.settings.lock_wait):
+    with workspace.lock(engine, name, env):
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.plan_removal(observed)

@@ -96,7 +96,7 @@ def _outdated(workspace: Workspace, model: Model) -> tuple[str, ...]:
     if model.version != workspace.store.versions(model.name)[-1]:
         return ()
     options = ExportOptions().for_batching(workspace.spec.batching)
-    return source_changes.notices((model.name,), workspace.store, options)
+    return source_changes.notices((model.name,), workspace.store, options, workspace.up_options)
 
 
 def _notes(workspace: Workspace, model: Model) -> tuple[str, ...]:

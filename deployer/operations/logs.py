@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.config.options import Settings
-from deployer.results.deployment import cli_name
 from deployer.rollout.workspace import Progress, no_progress, open_workspace, stopped_component
 
 
@@ -24,5 +23,7 @@ def logs(
     workspace = open_workspace(settings or Settings())
     deployment = workspace.deployment(name)
     if stopped := stopped_component(deployment):
-        progress(f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}")
+        from deployer.rollout.restart import restart_hint
+
+        progress(f"its {stopped} is not running: {restart_hint(workspace, deployment)}")
     return workspace.for_deployment(deployment.name).engine.logs(deployment, tail, follow=follow)

@@ -17,7 +17,7 @@ from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
 from deployer.rollout import lost_versions, served_models
-from deployer.rollout.workspace import Progress, Workspace, no_progress, not_running_error, open_workspace, select_model
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 
@@ -42,7 +42,7 @@ def predict(
     workspace = open_workspace(settings or Settings())
     deployment = workspace.running_deployment(name)
     if deployment.config_lost:
-        progress(deployment.config_note)
+        progress(deployment.config_note(workspace.cli_target(deployment.name)))
     served = _model(deployment, model)
     number = _labelled_version(version, served) if isinstance(version, str) else version
     if number is not None and number not in served.versions:
@@ -52,11 +52,11 @@ def predict(
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
         asked = number if number is not None else served.versions[-1]
-        error.hint = f"deployer inspect {served.name}:{asked} shows requests that it answers"
+        error.hint = f"deployer inspect {served.name}:{asked}{workspace.store_options} shows requests that it answers"
         raise
     except RequestFailed as error:
         if workspace.for_deployment(deployment.name).engine.exit_reason(deployment):
-            raise not_running_error(deployment, "server") from error
+            raise workspace.not_running_error(deployment, "server") from error
         raise
 
 
@@ -134,7 +134,8 @@ def _not_served(workspace: Workspace, deployment: Deployment, served: ServedMode
     serve = (
         f"deployer redeploy {target}{workspace.store_option} --version {version} serves {version}"
         if version in workspace.store.versions(served.name)
-        else f"deployer versions {served.name} shows what can be served: {version} is not in the store"
+        else f"deployer versions {served.name}{workspace.store_options} shows what can be served: "
+        f"{version} is not in the store"
     )
     return InvalidValue(f"version {version} of {served.name} is not served; served: {versions}", hint=f"{ask}; {serve}")
 

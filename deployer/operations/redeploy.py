@@ -59,7 +59,8 @@ def redeploy(
         return result
     options = ExportOptions().for_batching(workspace.spec.batching)
     served = _selected(deployed, model, None)
-    changed = source_changes.notices((each.name for each in served), workspace.store, options)
+    names = (each.name for each in served)
+    changed = source_changes.notices(names, workspace.store, options, workspace.up_options)
     return dataclasses.replace(result, notices=(*_skipped_versions(workspace.store, served), *result.notices, *changed))
 
 

@@ -90,7 +90,8 @@ def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
             versions = ", ".join(map(str, others))
             command = f"deployer redeploy {target}{option}{workspace.store_option} --version {others[-1]}"
             return f"{command} serves that version; other versions of {served.name} in the store: {versions}"
-    return "deployer versions shows what the store has: no other version than those that are served"
+    command = f"deployer versions{workspace.store_options}"
+    return f"{command} shows what the store has: no other version than those that are served"
 
 
 def _alternatives(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel) -> str:

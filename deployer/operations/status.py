@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-import shlex
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from typing import NamedTuple
 
 from deployer.client.client import Client
-from deployer.config.options import Settings
+from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError
-from deployer.results.deployment import LOST, Deployment, NamedImage, cli_name
+from deployer.results.deployment import LOST, Deployment, NamedImage
 from deployer.results.running import DeploymentStatus, ModelState
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
@@ -49,18 +50,18 @@ def status(
     open_function = open_all_environments if all_envs else open_workspace
     workspace = open_function(settings or Settings())
     if name is not None:
-        return tuple(_status(deployment, note, workspace.store) for deployment, note in _named(workspace, name))
+        return tuple(_status(*found) for found in _named(workspace, name))
     found, failures = collect_errors(
-        partial(_deployments, engine, all_projects, progress) for engine in workspace.engines
+        partial(_deployments, workspace, engine, all_projects, progress) for engine in workspace.engines
     )
     # By release: an engine that is reached at two addresses shows its deployments twice.
-    observed = {deployment.release: (deployment, note) for deployment, note in found}
-    shown = [each for each in observed.values() if all_envs or each[0].env == workspace.spec.env]
+    observed = {each.deployment.release: each for each in found}
+    shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
     if not shown and (observed or not failures):
-        progress(_nothing_deployed(workspace, tuple(each for each, _ in observed.values()), all_projects))
-    shown.sort(key=lambda each: (each[0].project, each[0].env, each[0].name))
+        progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
+    shown.sort(key=lambda each: (each.deployment.project, each.deployment.env, each.deployment.name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one slow server must not delay the others
-        statuses = tuple(pool.map(lambda each: _status(each[0], each[1], workspace.store), shown))
+        statuses = tuple(pool.map(lambda each: _status(*each), shown))
     if failures:
         raise merge_errors(failures, statuses)
     return statuses
@@ -72,86 +73,93 @@ def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], a
 
     if in_others:
         others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
-        command = f"deployer status --all{_scope_options(workspace.settings)}"
+        command = f"deployer status --all{workspace.settings.typed(*LOCATION)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
     return "nothing is deployed in any project" if all_projects else other_deployments.nothing_deployed(workspace)
 
 
-def _scope_options(settings: Settings) -> str:
-    """Return the options that select the same engine and project."""
-    engine = f" --engine {settings.engine}" if settings.engine else ""
-    project = f" --project {settings.project}" if settings.project else ""
-    place = f" --state-dir {shlex.quote(str(settings.state_dir))}" if settings.state_dir else ""
-    return f"{engine}{project}{place}"
+class _Found(NamedTuple):
+    """A deployment with a note, and the workspace with its engine and the options that select it."""
+
+    deployment: Deployment
+    note: str
+    workspace: Workspace
 
 
-def _named(workspace: Workspace, name: str) -> tuple[tuple[Deployment, str], ...]:
+def _named(workspace: Workspace, name: str) -> tuple[_Found, ...]:
     """Return the deployment of that name on each engine that has it. Raises DeploymentNotFound."""
     name = workspace.deployment_name(name)
-    observed = ((engine, engine.observe(name, workspace.spec.env)) for engine in workspace.engines_with(name))
-    found = tuple(each for engine, seen in observed if seen for each in _with_image_notes(engine, (seen,)))
-    found += tuple(
-        each for engine in workspace.engines_with(name) for each in _lost(engine, "", name, workspace.spec.env)
-    )
+    key = (name, workspace.spec.env)
+    opened = [dataclasses.replace(workspace, engines=(engine,)) for engine in workspace.engines_with(name)]
+    observed = ((each, each.engine.observe(*key)) for each in opened)
+    found = tuple(each for one, seen in observed if seen for each in _with_image_notes(one, (seen,)))
+    found += tuple(each for one in opened for each in _lost(one, *key))
     if not found:
         raise workspace.not_deployed_error(name)
     return found
 
 
-def _deployments(engine: Engine, all_projects: bool, progress: Progress) -> tuple[tuple[Deployment, str], ...]:
+def _deployments(workspace: Workspace, engine: Engine, all_projects: bool, progress: Progress) -> tuple[_Found, ...]:
     others = engine.inventory.other_projects() if all_projects else ()
-    found = tuple(
-        found for each in (engine, *others) for found in _with_image_notes(each, each.inventory.observe_all())
-    )
-    found += _lost(engine, "")
-    found += tuple(lost for each in others for lost in _lost(each, _engine_options(each)))
+    opened = (dataclasses.replace(workspace, engines=(engine,)), *(_of_project(workspace, other) for other in others))
+    found = tuple(found for each in opened for found in _with_image_notes(each, each.engine.inventory.observe_all()))
+    found += tuple(lost for each in opened for lost in _lost(each))
     for stranger in engine.inventory.conflicts():
         progress(f"{stranger}; it is left alone")
     return found
 
 
-def _lost(engine: Engine, options: str, *key: str) -> tuple[tuple[Deployment, str], ...]:
-    """Return the servers whose state directory is lost, each with a note; `options` select the engine."""
+def _lost(workspace: Workspace, *key: str) -> tuple[_Found, ...]:
+    """Return the servers whose state directory is lost, each with a note."""
     return tuple(
-        (lost, f"its state directory is lost: deployer down {cli_name(lost.name, lost.env)}{options} ends the server")
-        for lost in engine.inventory.lost(*key)
+        _Found(lost, f"its state directory is lost: {_command(workspace, 'down', lost)} ends the server", workspace)
+        for lost in workspace.engine.inventory.lost(*key)
     )
 
 
-def _engine_options(engine: Engine) -> str:
-    """Return the options that select the embedded engine of another directory."""
-    traits = engine.traits
-    return f" --project {traits.project} --state-dir {shlex.quote(str(traits.state_dir))} --engine {traits.name}"
+def _command(workspace: Workspace, verb: str, deployment: Deployment) -> str:
+    return f"deployer {verb} {workspace.cli_target(deployment.name, deployment.env)}"
 
 
-def _with_image_notes(engine: Engine, deployments: tuple[Deployment, ...]) -> tuple[tuple[Deployment, str], ...]:
+def _of_project(workspace: Workspace, other: Engine) -> Workspace:
+    """Return the workspace with the engine of another project, and the options that select it."""
+    traits = other.traits
+    settings = dataclasses.replace(
+        workspace.settings, project=traits.project, state_dir=traits.state_dir, engine=traits.name
+    )
+    return dataclasses.replace(workspace, engines=(other,), settings=settings)
+
+
+def _with_image_notes(workspace: Workspace, deployments: tuple[Deployment, ...]) -> tuple[_Found, ...]:
     """Return each deployment with a note if the tag of its image has moved."""
-    images = engine.images.find({each.image_name for each in deployments if each.image_name})
-    return tuple((each, _image_note(images.get(each.image_name), each)) for each in deployments)
+    images = workspace.engine.images.find({each.image_name for each in deployments if each.image_name})
+    return tuple(_Found(each, _image_note(images, each, workspace), workspace) for each in deployments)
 
 
-def _image_note(image: NamedImage | None, deployment: Deployment) -> str:
-    cause = image_change(image, deployment) if deployment.running else None
-    return f"{cause}: deployer up {cli_name(deployment.name, deployment.env)} would replace the server" if cause else ""
+def _image_note(images: Mapping[str, NamedImage], deployment: Deployment, workspace: Workspace) -> str:
+    cause = image_change(images.get(deployment.image_name), deployment) if deployment.running else None
+    return f"{cause}: {_command(workspace, 'up', deployment)} would replace the server" if cause else ""
 
 
-def _status(deployment: Deployment, note: str, store: Store) -> DeploymentStatus:
+def _status(deployment: Deployment, note: str, workspace: Workspace) -> DeploymentStatus:
     if deployment.role == LOST:
         return DeploymentStatus(deployment, (), healthy=False, detail=note)
-    store = Store(deployment.store) if deployment.store else store
+    store = Store(deployment.store) if deployment.store else workspace.store
     missing = ", ".join(store.missing_versions(deployment.models))
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     exposed = exposure(deployment.host, tls=tls, tokens=tokens)
-    return dataclasses.replace(
-        _reported(deployment), warning="; ".join(filter(None, (deployment.config_note, lost, note, exposed)))
-    )
+    gone = deployment.config_note(workspace.cli_target(deployment.name, deployment.env))
+    warning = "; ".join(filter(None, (gone, lost, note, exposed)))
+    return dataclasses.replace(_reported(deployment, workspace), warning=warning)
 
 
-def _reported(deployment: Deployment) -> DeploymentStatus:
+def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:
     if stopped := stopped_component(deployment):
-        detail = f"its {stopped} is not running: deployer up {cli_name(deployment.name, deployment.env)}"
+        from deployer.rollout.restart import restart_hint
+
+        detail = f"its {stopped} is not running: {restart_hint(workspace, deployment)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
     client = Client(deployment.endpoints, STATUS_SECONDS, deployment.gateway, PATIENCE_SECONDS)
     try:

@@ -234,15 +234,14 @@ class Deployment:
     temporary_settings: tuple[str, ...] = ()
     """The settings of its container that variables or options set."""
 
-    @property
-    def config_note(self) -> str:
-        """The notice about a lost run directory; empty without one."""
+    def config_note(self, target: str) -> str:
+        """Return the notice about a lost run directory; empty without one. `target` names it on the command line."""
         if not self.config_lost:
             return ""
         return (
             f"{self.folder} is gone, with the record of reloads: {format_models(self.models)} is what "
             f"{self.name} [{self.env}] started with, and it may serve other versions by now; deployer up "
-            f"{cli_name(self.name, self.env)} replaces the server"
+            f"{target} replaces the server"
         )
 
 

@@ -34,10 +34,9 @@ class BreakingChange:
     stored: bool
     """Whether the store has both versions."""
 
-    @property
-    def diff_hint(self) -> str:
-        """The hint with the command that compares both versions; empty where the store lacks one."""
-        command = f"deployer diff {self.model} {self.before} {self.after}"
+    def diff_hint(self, options: str) -> str:
+        """Return the hint with the command that compares both versions; empty where the store lacks one."""
+        command = f"deployer diff {self.model} {self.before} {self.after}{options}"
         return f"; {command} shows both versions side by side" if self.stored else ""
 
     def __str__(self) -> str:

@@ -103,7 +103,7 @@ def deploy(  # noqa: PLR0913
         workspace = workspace.with_spec(spec)
         notices.extend(lost_versions.unload_notices(((name, version) for name, version, _ in signatures), exported))
         launch, models = _resolve(workspace)
-        with workspace.engine.locks.acquire(launch.name, launch.env, workspace.settings.lock_wait):
+        with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
             spec = desired(observed) if desired else workspace.spec

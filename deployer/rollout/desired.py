@@ -34,7 +34,7 @@ def desired_spec(workspace: Workspace, target: str | None, options: ExportOption
     listed = spec.models.get(name, ModelSpec())
     if version.version is None and name == target:
         defaults = options.for_model(name, listed).for_batching(spec.batching)
-        source_changes.check_ambiguous(name, workspace.store, defaults)
+        source_changes.check_ambiguous(name, workspace.store, defaults, workspace.up_options)
     versions = () if version.version is None else (version.version,)
     return _with_model(spec, name, dataclasses.replace(listed, source=None, versions=versions))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from deployer.client import overload
 from deployer.errors import BrokenModel, InsufficientMemory, ModelNotFound, NotReady, Overloaded, VerificationFailed
 from deployer.results.checks import Check, Report
-from deployer.results.deployment import Deployment, Launch, ServedModel, cli_name
+from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change
 from deployer.rollout import served_models
@@ -62,9 +62,11 @@ class Gate:
         unverifiable = next((model for model in self.models if not model.golden.cases), None)
         if unverifiable is None or self.skipped:
             return
-        remedy = "deployer export SOURCE --examples FILE makes a version that has some"
+        command = f"deployer export SOURCE --examples FILE{self.workspace.store_options}"
+        remedy = f"{command} makes a version that has some"
         if unverifiable.source.kind == FOREIGN:
-            remedy = f"deployer up {shlex.quote(str(unverifiable.path))} makes a version of it that has some"
+            source = self.workspace.cli_target(shlex.quote(str(unverifiable.path)))
+            remedy = f"deployer up {source}{self.workspace.store_option} makes a version of it that has some"
         raise VerificationFailed(
             f"{unverifiable.name}:{unverifiable.version} cannot be verified: {unverifiable.golden.lack}",
             hint=f"{remedy}; --skip-gate serves it unverified",
@@ -79,7 +81,7 @@ class Gate:
             last = "serves now" if observed.running else "was deployed last"
             raise VerificationFailed(
                 f"clients of what {last} would break: {'; '.join(map(str, broken))}",
-                hint=f"--allow-breaking accepts that{broken[0].diff_hint}",
+                hint=f"--allow-breaking accepts that{broken[0].diff_hint(self.workspace.store_options)}",
             )
 
     def check_memory(self, observed: Deployment, change: Change) -> None:
@@ -93,7 +95,7 @@ class Gate:
         with_candidate = change is not Change.RELOAD or not self.skipped
         problem = insufficient_memory(memory, change, observed, self.models, with_candidate=with_candidate)
         if problem:
-            deployment = cli_name(observed.name, observed.env)
+            deployment = self.workspace.cli_target(observed.name)
             raise InsufficientMemory(
                 f"there is not enough memory for two servers: {problem}",
                 hint=f"deployer down {deployment}, then up needs less, with a gap; gate.check_memory = false tries it",
@@ -111,7 +113,7 @@ class Gate:
                 if isinstance(each, IncomparableVersions):
                     yield str(each)
                 elif self.may_break:
-                    yield f"clients break: {each}{each.diff_hint}"
+                    yield f"clients break: {each}{each.diff_hint(self.workspace.store_options)}"
 
     def verify(self, server: Deployment, serving: Deployment | None = None, *, again: bool = False) -> Report:
         """Verify that all models of a server are AVAILABLE and give the golden answers.
@@ -129,7 +131,7 @@ class Gate:
         if report.ok and serving is not None and limit is not None:
             report = Report((*report.checks, *self._compare_pace(server, serving, limit)))
         if not report.ok:
-            raise _verification_error(report)
+            raise self._verification_error(report)
         return report
 
     def await_available(self, server: Deployment) -> Report:
@@ -147,7 +149,7 @@ class Gate:
         from deployer.verification import smoke
 
         for model in self.models:
-            _check_files(model)
+            self._check_files(model)
         with attach_server_logs(self.workspace.engine, server):
             available = self.await_available(server)
         if self.skipped:
@@ -156,7 +158,7 @@ class Gate:
         if failed := answered.failed:
             raise VerificationFailed(
                 f"nothing changes, but {failed[0].model} gives wrong answers: {failed[0].detail}",
-                hint=f"deployer down {cli_name(server.name, server.env)}, then up, starts a server of these files",
+                hint=f"deployer down {self.workspace.cli_target(server.name)}, then up, starts a server of these files",
             )
         return Report((*available.checks, *answered.checks))
 
@@ -176,20 +178,19 @@ class Gate:
     def _new_versions(self, served: ServedModel) -> list[Model]:
         return [model for model in self.models if model.name == served.name and model.version not in served.versions]
 
+    def _verification_error(self, report: Report) -> NotReady | VerificationFailed:
+        problems = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
+        if report.overloaded:
+            return NotReady(f"the server refuses requests for load: {problems}", hint=overload.MORE_THREADS_HINT)
+        hint = f"deployer inspect {report.failed[0].model}{self.workspace.store_options} shows the version"
+        return VerificationFailed(f"the candidate did not pass: {problems}", hint=hint)
 
-def _verification_error(report: Report) -> NotReady | VerificationFailed:
-    problems = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
-    if report.overloaded:
-        return NotReady(f"the server refuses requests for load: {problems}", hint=overload.MORE_THREADS_HINT)
-    hint = f"deployer inspect {report.failed[0].model} shows the version"
-    return VerificationFailed(f"the candidate did not pass: {problems}", hint=hint)
-
-
-def _check_files(model: Model) -> None:
-    """Refuse a version that a restarted server could not load again. Raises BrokenModel."""
-    if damaged := find_damage(model.path):
-        raise BrokenModel(
-            f"{model.name}:{model.version} is damaged: {damaged}",
-            hint="put its files back; or deployer up SOURCE --force makes a new version "
-            f"(it was exported from {model.source.location})",
-        )
+    def _check_files(self, model: Model) -> None:
+        """Refuse a version that a restarted server could not load again. Raises BrokenModel."""
+        if damaged := find_damage(model.path):
+            source = f"{self.workspace.cli_target('SOURCE')}{self.workspace.store_option}"
+            raise BrokenModel(
+                f"{model.name}:{model.version} is damaged: {damaged}",
+                hint=f"put its files back; or deployer up {source} --force makes a new version "
+                f"(it was exported from {model.source.location})",
+            )

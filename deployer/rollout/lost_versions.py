@@ -65,7 +65,7 @@ def recovery_command(workspace: Workspace, deployment: Deployment, served: Serve
 
 def export_command(workspace: Workspace, name: str, deployment: Deployment) -> str:
     """Return the hint with the command that exports a model again and serves it."""
-    options = workspace.cli_target(deployment.name).removeprefix(deployment.name)
+    options = workspace.cli_target("")
     store = workspace.store_option
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:
@@ -74,7 +74,7 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     source = shlex.quote(newest) if newest else "SOURCE"
     if deployment.name == name:
         return f"deployer up {source} --name {name}{options}{store} exports {name} again and serves that"
-    export = f"deployer export {source} --name {name}{store}"
+    export = f"deployer export {source} --name {name}{workspace.store_options}"
     model = f" --model {name}" if len(deployment.models) > 1 else ""
     return f"{export} exports {name} again; deployer redeploy {deployment.name}{options}{model}{store} serves that"
 

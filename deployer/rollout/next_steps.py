@@ -15,24 +15,22 @@ MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
 
 
 def deploy_hint(
-    spec: Spec, deployed: tuple[Deployment, ...], name: str | None = None, project: str = "", store: str = ""
+    spec: Spec, deployed: tuple[Deployment, ...], name: str | None = None, location: str = "", store: str = ""
 ) -> str:
     """Return the hint for a missing deployment `name`, or for an engine without any.
 
-    `project` and `store` are options of the command, for the commands in the hint.
+    `location` and `store` are options of the command, for the commands in the hint.
     """
     env = "" if spec.env == DEFAULT_ENV else f" --env {spec.env}"
-    options = f"{env}{f' --project {project}' if project else ''}{store}"
-    return "; ".join(
-        filter(None, (_status_hint(spec, deployed, name, project), _up_hint(spec, deployed, name, options)))
-    )
+    up_hint = _up_hint(spec, deployed, name, f"{env}{location}{store}")
+    return "; ".join(filter(None, (_status_hint(spec, deployed, name, env, location), up_hint)))
 
 
-def _status_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, project: str) -> str:
+def _status_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, env: str, location: str) -> str:
     if not deployed:
         return ""
     in_other_env = any(each.env != spec.env for each in deployed)
-    command = f"deployer status{' --all' if in_other_env else ''}{f' --project {project}' if project else ''}"
+    command = f"deployer status{' --all' if in_other_env else env}{location}"
     listed = ", ".join(f"{each.name} [{each.env}]" for each in deployed)
     near = difflib.get_close_matches(name or "", sorted({each.name for each in deployed}), n=1)
     suggestion = f"did you mean {near[0]}? " if near and near[0] != name else ""

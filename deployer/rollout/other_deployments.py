@@ -7,6 +7,8 @@ import shlex
 from collections.abc import Iterator
 
 from deployer import engines
+from deployer.config.fields import option_name
+from deployer.config.options import LOCATION, Settings
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineError
@@ -61,10 +63,9 @@ def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
 
 
 def command_line(workspace: Workspace, verb: str, options: str) -> str:
-    """Return a command with `options`, and with the project and state directory that were given."""
-    given = {"--project": workspace.settings.project, "--state-dir": workspace.settings.state_dir}
-    kept = (f"{option} {shlex.quote(str(value))}" for option, value in given.items() if value and option not in options)
-    return " ".join(filter(None, (f"deployer {verb}", options, *kept)))
+    """Return a command with `options`, and with the options that were given for the location of a deployment."""
+    kept = (name for name in LOCATION if option_name(Settings, name) not in options)
+    return f"{' '.join(filter(None, (f'deployer {verb}', options)))}{workspace.settings.typed(*kept)}"
 
 
 def hint_for_project(workspace: Workspace, name: str) -> str:

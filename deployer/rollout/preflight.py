@@ -73,7 +73,7 @@ def _deployed_on(workspace: Workspace, name: str, other: Engine) -> EngineConfli
     return EngineConflict(
         f"{name} [{workspace.spec.env}] is on the {taken} engine already: on {engine} it would be a second one of "
         "that name",
-        hint=f"deployer down {workspace.cli_target(name)} --engine {taken} takes it down there; "
+        hint=f"deployer down {workspace.cli_target(name, with_engine=False)} --engine {taken} takes it down there; "
         f"--engine {taken} goes on there; another --env or "
         "--name keeps both",
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from deployer.config import render
 from deployer.errors import DeployerError, ModelNotFound, NotReady
-from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, cli_name, format_models
+from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, format_models
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
 from deployer.rollout import lost_versions
 from deployer.rollout.plan import reload_steps
@@ -62,7 +62,7 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
     try:
         return _restore_recorded(workspace, observed, lambda _: None)
     except DeployerError as error:
-        restart = f"deployer down {cli_name(name, env)}, then up: its server does not load what it served before"
+        restart = f"deployer down {workspace.cli_target(name)}, then up: its server does not load what it served before"
         error.hint = error.hint or restart
         raise
 

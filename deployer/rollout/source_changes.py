@@ -15,31 +15,37 @@ from deployer.store.manifest import FOREIGN, compute_digest
 from deployer.store.store import Store
 
 
-def check_ambiguous(name: str, store: Store, options: ExportOptions) -> None:
-    """Refuse a name that is a stored model and a source which differs from it. Raises UsageError."""
+def check_ambiguous(name: str, store: Store, options: ExportOptions, location: str = "") -> None:
+    """Refuse a name that is a stored model and a source which differs from it. Raises UsageError.
+
+    `location` are options for the commands in the hint.
+    """
     if change := describe_change(name, store, options):
         newest = store.get(name)
-        export = _export_command(f"./{name}", newest, options)
+        export = _export_command(f"./{name}", newest, options, location)
         raise UsageError(
             f"{name!r} could mean two models: {change}",
-            hint=f"{export} takes what is here; deployer up {name}:{newest.version} the stored version",
+            hint=f"{export} takes what is here; deployer up {name}:{newest.version}{location} the stored version",
         )
 
 
-def notices(names: Iterable[str], store: Store, options: ExportOptions) -> tuple[str, ...]:
-    """Return a notice for each stored model whose source has changed, where the stored one is used."""
+def notices(names: Iterable[str], store: Store, options: ExportOptions, location: str = "") -> tuple[str, ...]:
+    """Return a notice for each stored model whose source has changed, where the stored one is used.
+
+    `location` are options for the commands in the notices.
+    """
     texts = []
     for name in names:
         if change := describe_change(name, store, options):
-            texts.append(f"{change}: {_export_command(f'./{name}', store.get(name), options)} takes it")
+            texts.append(f"{change}: {_export_command(f'./{name}', store.get(name), options, location)} takes it")
         elif source := _changed_source(name, store, options):
             newest = store.get(name)
-            taken = f"{_export_command(str(source), newest, options)} takes it"
+            taken = f"{_export_command(str(source), newest, options, location)} takes it"
             texts.append(f"{source} has changed since {name}:{newest.version} was exported: {taken}")
     return tuple(texts)
 
 
-def _export_command(source: str, newest: Model, options: ExportOptions) -> str:
+def _export_command(source: str, newest: Model, options: ExportOptions, location: str) -> str:
     """Return the command that exports a source to its model."""
     from deployer import export as exporter
 
@@ -47,7 +53,7 @@ def _export_command(source: str, newest: Model, options: ExportOptions) -> str:
     if newest.source.options not in (None, exporter.identify(options.request(source)).options):
         return f"an export of {source} with the options that {newest.name}:{newest.version} was exported with"
     name = "" if source == f"./{newest.name}" else f" --name {newest.name}"
-    return f"deployer up {shlex.quote(source)}{name}"
+    return f"deployer up {shlex.quote(source)}{name}{location}"
 
 
 def _changed_source(name: str, store: Store, options: ExportOptions) -> Path | None:

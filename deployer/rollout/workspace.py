@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from deployer import engines
-from deployer.config.options import Settings
+from deployer.config.options import LOCATION, Settings
 from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Spec
 from deployer.engines.base import Engine
@@ -21,6 +20,7 @@ from deployer.errors import (
     EngineConflict,
     EngineUnavailable,
     InvalidValue,
+    LockHeld,
     NotRunning,
     UsageError,
 )
@@ -64,7 +64,7 @@ class Workspace:
         """The store with the versions of all models."""
         from deployer.store.store import Store
 
-        return Store(self.spec.models_dir)
+        return Store(self.spec.models_dir, self.store_options)
 
     @property
     def ledger(self) -> Ledger:
@@ -126,18 +126,17 @@ class Workspace:
     def engine_conflict(self, name: str, conflicting: tuple[Engine, ...]) -> EngineConflict:
         """Return the error for a deployment that several engines have."""
         first, second = (engine.traits.name for engine in conflicting[:2])
-        target = self.cli_target(name)
+        target = self.cli_target(name, with_engine=False)
         return EngineConflict(
             f"{name} [{self.spec.env}] is on two engines, {first} and {second}: which one is meant?",
             hint=f"add --engine {first} or --engine {second}; deployer down {target} --engine {second} leaves the one "
             f"on {first}, and deployer status {target} shows both",
         )
 
-    def cli_target(self, name: str) -> str:
-        """Return the arguments that name a deployment on the command line, with its environment and project."""
-        project = f" --project {self.settings.project}" if self.settings.project else ""
-        place = f" --state-dir {shlex.quote(str(self.settings.state_dir))}" if self.settings.state_dir else ""
-        return f"{cli_name(name, self.spec.env)}{project}{place}"
+    def cli_target(self, name: str, env: str | None = None, *, with_engine: bool = True) -> str:
+        """Return the arguments that name a deployment on the command line, with the options that were given for it."""
+        options = LOCATION if with_engine else tuple(each for each in LOCATION if each != "engine")
+        return f"{cli_name(name, env or self.spec.env)}{self.settings.typed(*options)}"
 
     @property
     def has_source(self) -> bool:
@@ -147,7 +146,17 @@ class Workspace:
     @property
     def store_option(self) -> str:
         """The option that chose the store, for commands in hints; empty without one."""
-        return f" --models-dir {shlex.quote(str(self.settings.models_dir))}" if self.settings.models_dir else ""
+        return self.settings.typed("models_dir")
+
+    @property
+    def up_options(self) -> str:
+        """The options that chose the environment, the location and the store, for hints with `up`."""
+        return f"{self.cli_target('')}{self.store_option}"
+
+    @property
+    def store_options(self) -> str:
+        """The options that chose the store, for hints with commands that use nothing else, such as `versions`."""
+        return self.settings.typed("config", "models_dir")
 
     def was_on_docker(self, name: str) -> bool:
         """Return whether the state directory shows a deployment on Docker, also one from before there were projects."""
@@ -174,6 +183,18 @@ class Workspace:
         own = set(map(engine_key, self.engines))
         others = unique_engines(other for engine in self.engines for other in engine.inventory.other_projects())
         return tuple(other for other in others if engine_key(other) not in own)
+
+    @contextmanager
+    def lock(self, engine: Engine, name: str, env: str) -> Iterator[None]:
+        """Hold the lock of a deployment. Raises LockHeld, with the command that takes the lock away."""
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(engine.locks.acquire(name, env, self.settings.lock_wait))
+            except LockHeld as error:
+                unlock = f"deployer unlock {self.cli_target(name, env)} --force takes the lock away"
+                error.hint = "; ".join(filter(None, (error.hint, unlock)))
+                raise
+            yield
 
     def client(self, deployment: Deployment) -> Client:
         """Return the client of a deployment; the same one each time, so that connections are reused."""
@@ -205,8 +226,18 @@ class Workspace:
         """Return a deployment that answers requests. Raises DeploymentNotFound, NotRunning."""
         deployment = self.deployment(name)
         if stopped := stopped_component(deployment):
-            raise not_running_error(deployment, stopped)
+            raise self.not_running_error(deployment, stopped)
         return deployment
+
+    def not_running_error(self, deployment: Deployment, stopped: str) -> NotRunning:
+        """Return the error for a deployment whose server or gateway is not running."""
+        from deployer.rollout.restart import restart_hint
+
+        logs = f"deployer logs {self.cli_target(deployment.name)} shows the end of its log"
+        return NotRunning(
+            f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
+            hint=f"{restart_hint(self, deployment)}; {logs}",
+        )
 
     def not_deployed_error(self, name: str) -> DeploymentNotFound:
         """Return the error for a deployment that does not exist, with hints to those that do."""
@@ -227,7 +258,7 @@ class Workspace:
         """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
         from deployer.rollout import next_steps
 
-        return next_steps.deploy_hint(self.spec, deployed, name, self.settings.project or "", self.store_option)
+        return next_steps.deploy_hint(self.spec, deployed, name, self.settings.typed(*LOCATION), self.store_option)
 
     def deployment_name(self, name: str | None) -> str:
         """Return the name given, or the one of `deployer.toml`, or that of the only deployment.
@@ -259,15 +290,6 @@ def stopped_component(deployment: Deployment) -> str:
     if not deployment.running:
         return "server"
     return "gateway" if deployment.gateway and not deployment.gateway.running else ""
-
-
-def not_running_error(deployment: Deployment, stopped: str) -> NotRunning:
-    """Return the error for a deployment whose server or gateway is not running."""
-    target = cli_name(deployment.name, deployment.env)
-    return NotRunning(
-        f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
-        hint=f"deployer up {target} starts it; deployer logs {target} shows the end of its log",
-    )
 
 
 def select_model(deployment: Deployment, name: str | None) -> ServedModel:

@@ -55,6 +55,8 @@ class Store:
     """The directory that holds all models."""
 
     root: Path
+    options: str = ""
+    """The options that chose it on the command line, for commands in hints."""
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the models that have a version."""
@@ -185,7 +187,7 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
             f"model {name} has no version {version}; it has {', '.join(map(str, versions[-10:]))}",
             model=name,
             version=version,
-            hint=f"deployer versions {name}",
+            hint=f"deployer versions {name}{store.options}",
         )
     for found in find_misplaced(store.root):
         if found.name == name:
@@ -197,7 +199,7 @@ def _no_such_model(store: Store, name: str, version: int | None, versions: tuple
         f"no model {name} in {store.root}; there is: {available}",
         model=name,
         version=version,
-        hint=f"deployer export SOURCE --name {name}",
+        hint=f"deployer export SOURCE --name {name}{store.options}",
     )
 
 

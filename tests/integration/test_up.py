@@ -229,7 +229,8 @@ def test_a_killed_server_is_noticed_and_mended(project):
     server.kill()
     eventually(lambda: not servers(project), "the server is gone")
     status = deployer("status", "--json", cwd=project).json["deployments"][0]
-    assert (status["healthy"], status["detail"]) == (False, "its server is not running: deployer up half_plus_two")
+    detail = "its server is not running: deployer up half_plus_two:1 starts it"
+    assert (status["healthy"], status["detail"]) == (False, detail)
     mended = up(project, "half_plus_two:1", *ANY_PORTS)
     assert mended["plan"]["change"] == "create"
     assert "is not running" in mended["plan"]["steps"][0]["cause"]

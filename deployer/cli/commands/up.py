@@ -26,6 +26,7 @@ from deployer.config.options import (
     CONTAINER,
     ENGINE,
     GATE,
+    LOCATION,
     LOCK,
     PROJECT,
     STORE,
@@ -61,7 +62,7 @@ def up(
         raise
     output.show_change(result)
     if not (output.quiet or output.json):
-        console.deployments.show_next_steps(result)
+        console.deployments.show_next_steps(result, settings.typed(*LOCATION), settings.typed("models_dir"))
     if exit_code and result.plan.is_change:
         raise Exit(PLAN_HAS_CHANGES)
 

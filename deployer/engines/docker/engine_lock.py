@@ -20,7 +20,6 @@ from docker import DockerClient
 from deployer.engines.docker.api import CONFLICT, docker_errors
 from deployer.engines.docker.names import LABEL, container_name
 from deployer.errors import EngineError, LockHeld
-from deployer.results.deployment import cli_name
 from deployer.system.owners import Owner, current_owner, parse_owner
 from deployer.system.wait import Deadline
 
@@ -140,7 +139,7 @@ class EngineLock:
         return LockHeld(
             f"deployment {self.name} [{self.env}] is being worked on by {owner_text}",
             hint="wait for it with --lock-wait SECONDS: the lock of a command that died elsewhere is free after "
-            f"{EXPIRY_SECONDS:g} s, and deployer unlock {cli_name(self.name, self.env)} takes one away",
+            f"{EXPIRY_SECONDS:g} s",
         )
 
     def _create(self) -> str | None:

@@ -23,7 +23,7 @@ def config_conflicts(workspace: Workspace, result: UpResult) -> tuple[str, ...]:
     spec = workspace.spec
     if (spec.name or tuple(spec.models)) not in {result.name, (result.name,)}:
         return ()
-    up = f"deployer up{workspace.cli_target(result.name).removeprefix(result.name)}"
+    up = f"deployer up{workspace.up_options}"
     differing = ((model.name, _differing_keys(spec, model)) for model in result.models)
     return tuple(
         f"deployer.toml says {keys} for {name}: the next `{up}` goes back to it" for name, keys in differing if keys

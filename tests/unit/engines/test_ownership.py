@@ -152,7 +152,9 @@ def test_a_network_is_ours_by_label_and_name():
 
 def test_a_server_whose_directory_is_gone_says_so_and_what_it_started_with(tmp_path):
     (there,) = servers([listed(folder=str(tmp_path))])
-    assert (there.config_lost, there.config_note) == (False, "")
+    assert (there.config_lost, there.config_note("digits")) == (False, "")
     (gone,) = servers([listed(folder=str(tmp_path / "gone"))])
     assert gone.config_lost
-    assert all(part in gone.config_note for part in (str(tmp_path / "gone"), "digits:1", "deployer up digits "))
+    assert all(
+        part in gone.config_note("digits") for part in (str(tmp_path / "gone"), "digits:1", "deployer up digits ")
+    )

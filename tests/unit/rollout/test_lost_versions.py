@@ -79,7 +79,7 @@ def test_where_one_version_is_lost_its_folder_is_named(served):
 def test_a_version_that_never_was_is_not_lost(served):
     with pytest.raises(DeployerError) as error:
         served.redeploy(9)
-    assert error.value.hint == f"deployer versions {NAME}"
+    assert error.value.hint == f"deployer versions {NAME} --models-dir {served.store.root}"
 
 
 @pytest.mark.parametrize("lost", ["all", "the one that is served", "nothing"])
