@@ -19,8 +19,8 @@ class Origins:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, key: str) -> str:
-        """Return what sets a key, such as `--image`; empty for a default."""
-        in_file = self.file_name if key in self.file else ""
+        """Return what sets a key, such as `--image` or `docker.image in deployer.toml`; empty for a default."""
+        in_file = f"{key} in {self.file_name}" if key in self.file else ""
         return self.options.get(key) or self.variables.get(key) or in_file
 
     def is_temporary(self, key: str) -> bool:

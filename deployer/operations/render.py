@@ -14,6 +14,7 @@ from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.kept_settings import kept_notice
 from deployer.rollout.launch import build_launch, resolve_models
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
 from deployer.rollout.targets import TO_RENDER
@@ -65,10 +66,14 @@ def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
     deployed = rendering.deployed
     if deployed is None:
         return
-    running, rendered = deployed.image_name, desired.docker.image
+    running, rendered = deployed.image_name, rendering.workspace.spec.docker.image
     if running not in ("", rendered):
+        origin = rendering.workspace.origins.of("docker.image")
+        reason = f"as {origin} says" if origin else "the default"
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
-        yield f"{rendered} is rendered, as docker.image says; {deployed.name} runs {running}: {way}"
+        yield f"{rendered} is rendered, {reason}; {deployed.name} runs {running}: {way}"
+    if kept := kept_notice(rendering.workspace, deployed):
+        yield kept
     target = rendering.workspace.cli_target(deployed.name)
     yield from inherited_address(desired.server, rendering.workspace.spec.server, deployed, target)
     if deployed.gateway is not None:

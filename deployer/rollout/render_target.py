@@ -14,6 +14,7 @@ from deployer.results.deployment import Deployment
 from deployer.rollout import addresses, lost_versions
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import find_exported
+from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
 
@@ -31,6 +32,7 @@ class RenderTarget:
 def render_target(workspace: Workspace) -> RenderTarget:
     """Return what `up` would deploy of the workspace's spec. Raises EngineConflict if two engines have it."""
     workspace, deployed, notice = _observe(workspace)
+    workspace = keep_settings(workspace, deployed, of_file=False)
     spec, exports = _from_store(workspace, addresses.keep_address(workspace.spec, deployed))
     return RenderTarget(workspace.with_spec(spec), deployed, tuple(filter(None, (notice, *exports))))
 

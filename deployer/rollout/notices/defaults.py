@@ -64,7 +64,9 @@ def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) ->
         return ""
     if launch.image is not None and launch.image.id == observed.image_id:
         return ""
-    return f"the image changes from {observed.image_name} to {desired}, as docker.image says"
+    origin = workspace.origins.of("docker.image")
+    reason = f"as {origin} says" if origin else "the default: no file, variable or option sets another image"
+    return f"the image changes from {observed.image_name} to {desired}, {reason}"
 
 
 def _stopped(observed: Deployment) -> str:

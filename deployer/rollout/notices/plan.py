@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.results.deployment import Deployment
-from deployer.results.plan import Plan, Promote
+from deployer.results.plan import Change, Plan, Promote, StartCandidate
 from deployer.rollout.gate import Gate
 from deployer.rollout.notices import reverts, routing
 
@@ -19,6 +19,8 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
     yield from routing.notices(observed.models if observed else (), launch.models, reason)
     yield from gate.accepted_breaks(plan.change, observed)
     for step in plan.steps:
+        if isinstance(step, StartCandidate) and plan.change is Change.REPLACE:
+            yield f"another server replaces the running one: {step.cause}"
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"

@@ -297,3 +297,27 @@ def test_an_option_of_another_type_is_refused(tmp_path, key, value):
         load(tmp_path, "", **{key: value})
     with pytest.raises(ConfigError, match=rf"options: {re.escape(key)}: expected"):
         loader.load(None, None, {key: value}, {})
+
+
+def test_origins_name_what_sets_a_key(tmp_path):
+    file = tmp_path / "deployer.toml"
+    file.write_text('engine = "embedded"\n[docker]\nmemory = "1g"\ncpus = 2.0\n[env.staging.docker]\nuser = "1"\n')
+    environ = {"DEPLOYER_DOCKER_MEMORY": "2g", "DEPLOYER_DOCKER_IMAGE": "own:1"}
+    options = {"docker.image": "own:2", "gate.ready_seconds": 3.0, "docker.gpus": None}
+    spec, origins = loader.load_with_origins(file, "staging", options, environ)
+    assert (spec.docker.image, spec.docker.memory, spec.docker.user) == ("own:2", "2g", "1")
+    named = {key: origins.of(key) for key in ("docker.image", "docker.memory", "docker.gpus", "server.host")}
+    assert named == {
+        "docker.image": "--image",
+        "docker.memory": "DEPLOYER_DOCKER_MEMORY",
+        "docker.gpus": "",
+        "server.host": "",
+    }
+    assert [origins.of(key) for key in ("docker.user", "docker.cpus")] == [
+        f"docker.user in {file}",
+        f"docker.cpus in {file}",
+    ]
+    assert [key for key in spec.docker.__dataclass_fields__ if origins.is_temporary(f"docker.{key}")] == [
+        "image",
+        "memory",
+    ]

@@ -68,6 +68,12 @@ def test_an_explicit_value_replaces_and_the_cause_has_both(limited, command):
     assert settings(limited) == {**LIMITS, "memory": "2g"}
 
 
+def test_a_replacement_is_noted_with_its_cause(limited):
+    limited.platform.seamless = False
+    said = limited.redeploy(2, memory="2g", dry_run=True).notices
+    assert [text for text in said if "memory (1g, now 2g)" in text]
+
+
 def test_a_variable_is_kept_like_an_option_and_sets_a_value_like_one(limited, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "3g")
     assert limited.label(stable=1).plan.change is Change.REPLACE

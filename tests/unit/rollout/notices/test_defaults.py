@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from deployer.config.options import Settings
+from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Gateway, Spec
 from deployer.results.deployment import Deployment, Endpoints, Launch, Rendered
 from deployer.rollout.notices.defaults import notices
@@ -94,6 +95,21 @@ def test_docker_is_said_when_it_is_chosen_with_the_image():
     assert "serving:1" in said
     asked = Workspace(Spec(engine="docker"), (engine("docker"),), Settings())
     assert notices(asked, LAUNCH, None, DEPLOYED) == ()
+
+
+@pytest.mark.parametrize(
+    ("origins", "said"),
+    [
+        (Origins("deployer.toml", {"docker.image": "serving:1"}), "as docker.image in deployer.toml says"),
+        (Origins(variables={"docker.image": "DEPLOYER_DOCKER_IMAGE"}), "as DEPLOYER_DOCKER_IMAGE says"),
+        (Origins(options={"docker.image": "--image"}), "as --image says"),
+        (Origins(), "the default"),
+    ],
+)
+def test_another_image_is_said_with_what_sets_it(origins, said):
+    changed = dataclasses.replace(workspace(docker=Docker(image="serving:1")), origins=origins)
+    (text,) = notices(changed, LAUNCH, dataclasses.replace(DEPLOYED, image_name="serving:0"), DEPLOYED)
+    assert said in text
 
 
 @pytest.mark.parametrize(("before", "said"), [("", []), ("serving:1", []), ("serving:0", ["serving:0", "serving:1"])])
