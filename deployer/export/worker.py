@@ -30,7 +30,7 @@ from deployer.results.model import GoldenSummary, Model
 
 PR_SET_PDEATHSIG = 1
 COLLECT_AFTER = 100_000
-"""As in the tool itself: importing TensorFlow creates many objects and no garbage."""
+"""Importing TensorFlow creates many objects and no garbage, so collections would only cost time."""
 
 
 def main(descriptors: tuple[int, int], parent: int) -> None:

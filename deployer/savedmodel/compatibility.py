@@ -52,14 +52,14 @@ def _tensors(
 ) -> Iterator[SignatureChange]:
     old, new = ({spec.name: spec for spec in each} for each in specs)
     for name in sorted(old | new):
-        place = f"{kind} {name}"
+        tensor = f"{kind} {name}"
         if name not in new:
-            yield SignatureChange(signature, place, breaking=True, detail=f"{old[name]} is gone")
+            yield SignatureChange(signature, tensor, breaking=True, detail=f"{old[name]} is gone")
         elif name not in old:
-            yield SignatureChange(signature, place, breaking=not may_grow, detail=f"{new[name]} is new")
+            yield SignatureChange(signature, tensor, breaking=not may_grow, detail=f"{new[name]} is new")
         elif old[name] != new[name]:
             same_kind = old[name].dtype == new[name].dtype and shape_fits(old[name].shape, new[name].shape)
-            yield SignatureChange(signature, place, breaking=not same_kind, detail=f"{new[name]}, not {old[name]}")
+            yield SignatureChange(signature, tensor, breaking=not same_kind, detail=f"{new[name]}, not {old[name]}")
 
 
 def _is_wider(old: Shape, new: Shape) -> bool:

@@ -104,9 +104,9 @@ def _csv(path: Path) -> Content:
         if len(set(names)) != len(names) or not all(names):
             raise GoldenError(f"{path}: the header must name every column, each once; it has {names}")
         kept, found = _counted(reader)
-    for place, row in enumerate(kept, 1):
+    for number, row in enumerate(kept, 1):
         if None in row or None in row.values():
-            raise GoldenError(f"{path}, example {place} has not as many cells as the header has names")
+            raise GoldenError(f"{path}, example {number} has not as many cells as the header has names")
     return Content(cells=kept, found=found)
 
 

@@ -66,7 +66,7 @@ def _from_rows(path: Path, signature: Signature, user_examples: Sequence[Any], r
     if not user_examples:
         raise GoldenError(f"{path} holds no examples")
     singles = [
-        _row(f"{path}, example {place}", signature, row) for place, row in enumerate(user_examples[:MAX_EXAMPLES], 1)
+        _row(f"{path}, example {number}", signature, row) for number, row in enumerate(user_examples[:MAX_EXAMPLES], 1)
     ]
     shapes = {tuple((name, array.shape) for name, array in single.items()) for single in singles}
     if len(shapes) > 1 or not signature.inputs:
