@@ -148,10 +148,13 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     if not statuses:
         return
     table([("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
+    several_projects = len({status.deployment.project for status in statuses}) > 1
     for status in statuses:
+        deployment = status.deployment
+        project = f" of {_project_text(deployment.project)}" if several_projects else ""
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
-                print(f"{status.deployment.name} [{status.deployment.env}]: {text}", file=sys.stderr)
+                print(f"{deployment.name} [{deployment.env}]{project}: {text}", file=sys.stderr)
 
 
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:

@@ -56,14 +56,18 @@ def _print_empty_store() -> None:
 
 
 def show_prune(result: PruneResult) -> None:
-    """Print the versions that are removed, and how much space that frees."""
+    """Print each version with what happens to it and why, and how much space that frees."""
     if not (result.kept or result.removed):
         _print_empty_store()
         return
     action = "removed" if result.done else "would be removed"
-    table([(f"{model.name}:{model.version}", action) for model in result.removed])
+    rows = [(model, f"stays: {reason}") for model, reason in zip(result.kept, result.reasons, strict=True)]
+    rows += [(model, action) for model in result.removed]
+    rows.sort(key=lambda row: (row[0].name, row[0].version))
+    table([(f"{model.name}:{model.version}", text) for model, text in rows])
     size = sum(model.info.size_bytes for model in result.removed) / 2**20
-    out(f"{len(result.kept)} versions stay; {len(result.removed)} with {size:.2f} MiB {action}")
+    stay = "1 version stays" if len(result.kept) == 1 else f"{len(result.kept)} versions stay"
+    out(f"{stay}; {len(result.removed)} with {size:.2f} MiB {action}")
 
 
 def show_diff(result: DiffResult) -> None:

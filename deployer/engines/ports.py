@@ -17,6 +17,7 @@ from deployer.errors import EngineError, PortTaken
 
 LOWEST_PORT = 20_000
 ATTEMPTS = 20
+HOST_HINT = "check the host setting"
 EPHEMERAL_RANGE_FILE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, never bound unasked
@@ -114,7 +115,7 @@ def _bind(sock: socket.socket, host: str, port: int) -> None:
     except OSError as error:
         raise _bind_error(host, port, error) from error
     except (TypeError, UnicodeError) as error:
-        raise EngineError(f"cannot bind {host!r}:{port}: {error}", hint="check the host setting") from error
+        raise EngineError(f"cannot bind {host!r}: {error}", hint=HOST_HINT) from error
 
 
 def _bind_error(host: str, port: int, error: OSError) -> EngineError:
@@ -126,7 +127,8 @@ def _bind_error(host: str, port: int, error: OSError) -> EngineError:
         )
     if error.errno == errno.EACCES:
         return EngineError(f"port {port} needs privileges that this user lacks", hint="choose one from 1024 up")
-    return EngineError(f"cannot bind {host}:{port}: {error.strerror or error}", hint="check the host setting")
+    # The address is what cannot be bound, whatever the port, which the user may not have chosen.
+    return EngineError(f"cannot bind the address {host}: {error.strerror or error}", hint=HOST_HINT)
 
 
 def holder(port: int) -> str:

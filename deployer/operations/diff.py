@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from deployer.config.options import Settings
+from deployer.errors import UsageError
 from deployer.results.differences import DiffResult, Numbers, VersionFigures
 from deployer.results.model import Model, check_name, check_version
+from deployer.rollout.targets import name_for
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
 from deployer.savedmodel import compatibility
+from deployer.store.store import Store
 
 
 def diff(
@@ -20,9 +25,10 @@ def diff(
 ) -> DiffResult:
     """Compare two versions of a model; with `numbers`, both answer the golden questions of the first.
 
-    Raises ModelNotFound, GoldenError, BrokenModel.
+    Raises UsageError for a path, ModelNotFound, GoldenError, BrokenModel.
     """
     store = open_workspace(settings or Settings()).store
+    _refuse_path(name, store, before, after)
     old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
     changes = compatibility.compare(old.info.signatures, new.info.signatures)
     measured = _numbers(old, new, progress) if numbers else Numbers()
@@ -34,6 +40,17 @@ def diff(
         changes,
         measured.distances,
         measured.refused,
+    )
+
+
+def _refuse_path(name: str, store: Store, before: int, after: int) -> None:
+    if name in store.names() or not Path(name).exists():
+        return
+    model = name_for(name)
+    known = model if model in store.names() else "NAME"
+    raise UsageError(
+        f"{name} is a path, and diff takes the NAME of a model in the store",
+        hint=f"deployer diff {known} {before} {after}; deployer versions lists the models",
     )
 
 

@@ -86,7 +86,7 @@ def down_all(
 
 def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> DeploymentNotFound:
     if all_projects:
-        return DeploymentNotFound("nothing is deployed in any project", hint=workspace.next_steps())
+        return DeploymentNotFound("no server runs in any project", hint=workspace.next_steps())
     hint = workspace.next_steps()
     if any(other.inventory.names() for engine in workspace.engines for other in engine.inventory.other_projects()):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"

@@ -19,7 +19,7 @@ from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
 from deployer.rollout import lost_versions, source_changes
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored
+from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored, stored_at
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel import reader, tensors
 from deployer.server.version_names import version_number
@@ -36,7 +36,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
     with lost_versions.suggest_recovery(workspace, target):
-        known = stored(target, workspace.store, TO_INSPECT) if STORED.fullmatch(target) else None
+        known = _find_stored(target, workspace.store)
         if not Path(target).exists():
             refuse_tag(target, workspace.store)
         model, fault = _stored(workspace.store, known) if known else _directory(Path(target))
@@ -51,6 +51,14 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     notes = (*unserved, *faults, *_notes(workspace, model), *outdated)
     served = None if serving.notice or not known else serving.url is not None
     return InspectResult(model, tuple(filter(None, commands)), notes, served, stored=known is not None)
+
+
+def _find_stored(target: str, store: Store) -> Stored | None:
+    """Return the version of the store that `target` names, or whose directory it is; None for another directory."""
+    known = stored(target, store, TO_INSPECT) if STORED.fullmatch(target) else None
+    with suppress(BrokenModel):  # what can be read of its directory is shown
+        return known or stored_at(target, store)
+    return None
 
 
 @dataclass(frozen=True)

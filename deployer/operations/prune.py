@@ -18,6 +18,8 @@ from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.workspace import Workspace, open_all_environments
 
 KEEP = 3
+Reasons = dict[tuple[str, int], str]
+"""Why versions stay, by model and version: the first reason of each."""
 LAST_GOOD = 2
 """Releases of a deployment whose models stay: the last one, and the one that `rollback` returns to."""
 
@@ -36,9 +38,11 @@ def prune(
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
             locks.enter_context(engine.locks.acquire(*key, workspace.settings.lock_wait))
-        releases = {key for ledger in _ledgers(workspace) for key in _rollback_targets(ledger.releases())}
-        needed = _served(workspace) | releases
-        return _prune(workspace, name, keep, needed, dry_run=dry_run)
+        releases = (each for ledger in _ledgers(workspace) for each in _rollback_targets(ledger.releases()))
+        reasons: Reasons = {}
+        for version, reason in (*_served(workspace), *releases):
+            reasons.setdefault(version, reason)
+        return _prune(workspace, name, keep, reasons, dry_run=dry_run)
 
 
 def _sharing(workspace: Workspace) -> Iterator[tuple[Engine, tuple[str, str]]]:
@@ -68,35 +72,40 @@ def _ledgers(workspace: Workspace) -> set[Ledger]:
     return own | {Ledger(run_dir.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 
-def _prune(
-    workspace: Workspace, name: str | None, keep: int, needed: set[tuple[str, int]], *, dry_run: bool
-) -> PruneResult:
+def _prune(workspace: Workspace, name: str | None, keep: int, reasons: Reasons, *, dry_run: bool) -> PruneResult:
     store = workspace.store
     models = store.models(name)
-    newest = {(model, version) for model in {each.name for each in models} for version in store.versions(model)[-keep:]}
-    kept = needed | newest
-    removed = tuple(each for each in models if (each.name, each.version) not in kept)
+    newest = "the newest version" if keep == 1 else f"one of the {keep} newest versions"
+    for each in {model.name for model in models}:
+        for version in store.versions(each)[-keep:]:
+            reasons.setdefault((each, version), newest)
+    kept = tuple(each for each in models if (each.name, each.version) in reasons)
+    removed = tuple(each for each in models if each not in kept)
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
-    return PruneResult(tuple(each for each in models if each not in removed), removed, done=not dry_run)
+    texts = tuple(reasons[each.name, each.version] for each in kept)
+    return PruneResult(kept, removed, done=not dry_run, reasons=texts)
 
 
-def _served(workspace: Workspace) -> set[tuple[str, int]]:
-    """Return the versions that are served, or will be after an interrupted reload."""
-    own = (each for engine in workspace.engines for each in engine.inventory.observe_all())
-    deployments = (*own, *(each for _, each in _others(workspace)))
-    return {key for each in deployments for key in _keys((*each.models, *(each.reloading_to or ())))}
+def _served(workspace: Workspace) -> Iterator[tuple[tuple[str, int], str]]:
+    """Yield the versions that are deployed, or will be after an interrupted reload, each with the reason to keep it."""
+    own = ((each, "") for engine in workspace.engines for each in engine.inventory.observe_all())
+    others = ((each, f" of project {each.project}" if each.project else "") for _, each in _others(workspace))
+    for deployment, project in (*own, *others):
+        reason = f"deployed as {deployment.name} [{deployment.env}]{project}"
+        yield from ((key, reason) for key in _keys((*deployment.models, *(deployment.reloading_to or ()))))
 
 
-def _rollback_targets(releases: tuple[Release, ...]) -> set[tuple[str, int]]:
-    """Return the versions of the last LAST_GOOD successful releases of each deployment with different models."""
+def _rollback_targets(releases: tuple[Release, ...]) -> Iterator[tuple[tuple[str, int], str]]:
+    """Yield the versions of the last LAST_GOOD successful releases of each deployment with different models."""
     last: dict[tuple[str, str, str], list[tuple[ServedModel, ...]]] = {}
     for release in releases:
         kept = last.setdefault((release.name, release.env, release.engine), [])
         succeeded = release.outcome is Outcome.SUCCEEDED and release.change != Change.REMOVE.value
         if succeeded and release.models not in kept and len(kept) < LAST_GOOD:
             kept.append(release.models)
-    return {key for kept in last.values() for models in kept for key in _keys(models)}
+    for (name, env, _), kept in last.items():
+        yield from ((key, f"rollback of {name} [{env}] needs it") for models in kept for key in _keys(models))
 
 
 def _keys(models: tuple[ServedModel, ...]) -> set[tuple[str, int]]:

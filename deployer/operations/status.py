@@ -30,6 +30,8 @@ from deployer.system.attempts import collect_errors, merge_errors
 STATUS_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0
 ASKED_AT_ONCE = 16
+# Embedded servers of other directories are found by their processes, which a stopped one no longer has.
+_NO_SERVER = "no server runs in any project; deployer status in its own directory shows one that has stopped"
 
 
 def status(
@@ -75,7 +77,7 @@ def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], a
         others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
         command = f"deployer status --all{workspace.settings.typed(*LOCATION)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
-    return "nothing is deployed in any project" if all_projects else other_deployments.nothing_deployed(workspace)
+    return _NO_SERVER if all_projects else other_deployments.nothing_deployed(workspace)
 
 
 class _Found(NamedTuple):

@@ -30,6 +30,8 @@ class PruneResult:
     kept: tuple[Model, ...]
     removed: tuple[Model, ...]
     done: bool
+    reasons: tuple[str, ...]
+    """Why each version of `kept` stays."""
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def stored(target: str, store: Store, forms: str = TO_DEPLOY) -> Stored | None:
     match = STORED.fullmatch(target)
     if not match or target.endswith(SOURCE_SUFFIXES):
         refuse_tag(target, store)
-        return _by_path(target, store)
+        return stored_at(target, store)
     if match["version"] is not None:
         return Stored(match["name"], check_version(match["version"]))
     if target in store.names():
@@ -100,7 +100,11 @@ def _not_found(target: str, store: Store, forms: str) -> SourceNotFound:
     )
 
 
-def _by_path(target: str, store: Store) -> Stored | None:
+def stored_at(target: str, store: Store) -> Stored | None:
+    """Return the model or version of the store whose directory `target` is; None for other paths.
+
+    None for a version of another tool, too. Raises BrokenModel for a version that cannot be read.
+    """
     root, path = (Path(os.path.normpath(place.absolute())) for place in (store.root, Path(target)))
     match path.relative_to(root).parts if path.is_relative_to(root) else ():
         case [name] if name in store.names():

@@ -22,7 +22,8 @@ MAX_TRIES = 20
 def directory_lock(directory: Path, what: str, wait_seconds: float = 0.0) -> Iterator[None]:
     """Lock a directory while the block runs. The directory is made if missing, and removed again if empty.
 
-    Raises LockHeld, with the owner, when the lock is not free within `wait_seconds`. `what` names the locked thing.
+    Raises LockHeld, with the owner, when the lock is not free within `wait_seconds`, and OSError for a directory that
+    cannot be made. `what` names the locked thing.
     """
     deadline = time.monotonic() + wait_seconds
     while (descriptor := _try_lock(directory)) is None:
@@ -44,6 +45,7 @@ def _try_lock(directory: Path) -> int | None:
     for _ in range(MAX_TRIES):  # the last owner may remove the directory between the calls: make it again
         with contextlib.suppress(FileNotFoundError, FileExistsError):
             return _open_and_lock(directory)
+    directory.mkdir(parents=True, exist_ok=True)  # raises the error of a path that cannot be made, such as one in /proc
     return None
 
 

@@ -32,6 +32,14 @@ def test_what_serves_what_rollback_needs_and_what_is_new_stays(project):
     run(project, "up", "half_plus_two:6", "-q", "--env", "staging", *ANY_PORTS)
     foreseen = run(project, "prune", "half_plus_two", "--keep", "2", "--dry-run")
     assert (removed(foreseen), there(project)) == ([1, 3, 4, 7], list(range(1, 10)))
+    reasons = {model["version"]: reason for model, reason in zip(foreseen["kept"], foreseen["reasons"], strict=True)}
+    assert reasons == {
+        2: "rollback of half_plus_two [local] needs it",
+        5: "deployed as half_plus_two [local]",
+        6: "deployed as half_plus_two [staging]",
+        8: "one of the 2 newest versions",
+        9: "one of the 2 newest versions",
+    }
     done = run(project, "prune", "half_plus_two", "--keep", "2")
     assert (removed(done), done["done"], there(project)) == ([1, 3, 4, 7], True, [2, 5, 6, 8, 9])
     assert removed(run(project, "prune", "half_plus_two", "--keep", "2")) == []

@@ -74,10 +74,11 @@ def _stopped(observed: Deployment) -> str:
 
 
 def _store(workspace: Workspace, observed: Deployment | None) -> str:
-    # Two directories of one name are one project on an engine.
-    if observed is None or observed.store is None or observed.store == workspace.spec.models_dir.resolve():
+    # Another --models-dir, or another directory of the same name, which is the same project on an engine.
+    store = workspace.spec.models_dir.resolve()
+    if observed is None or observed.store in (None, store):
         return ""
-    return f"it was deployed from another directory of this project, with the models of {observed.store}"
+    return f"it was deployed from the store {observed.store}, and this deploys from the store {store}"
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:

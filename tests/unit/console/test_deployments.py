@@ -152,6 +152,12 @@ def test_status_is_a_table_and_says_what_is_wrong(capsys):
     assert "serving" in first
     assert "not running" in second
     assert shown.err == "longer-name [local]: its server is not running\n"
+    projects = [dataclasses.replace(DEPLOYMENT, project=name) for name in ("a", "b", "")]
+    console.deployments.show_status([DeploymentStatus(each, (), False, "it is slow") for each in projects])
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.partition("]")[2] for line in lines] == [
+        " of project a: it is slow", " of project b: it is slow", " of no project: it is slow",
+    ]  # fmt: skip
     console.deployments.show_status([dataclasses.replace(STATUS, warning="m:1 is gone")])
     assert capsys.readouterr().err == f"{DEPLOYMENT.name} [{DEPLOYMENT.env}]: m:1 is gone\n"
     console.deployments.show_status([])

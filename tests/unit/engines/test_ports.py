@@ -144,6 +144,13 @@ def test_held_ports_are_all_different():
     ports.release(held)
 
 
+def test_an_address_that_cannot_be_bound_is_named_without_a_port_that_was_not_chosen():
+    for act in (ports.any_free, lambda host: ports.first_free(host, 8501), lambda host: ports.hold(host, 0)):
+        with pytest.raises(EngineError) as refused:
+            act("192.0.2.1")
+        assert "cannot bind the address 192.0.2.1: " in refused.value.message
+
+
 @pytest.mark.parametrize("host", ["nul\0byte", "192.0.2.1", "2001:db8::1"])
 def test_a_host_that_cannot_be_bound_is_an_engine_error(host):
     for act in (ports.check_free, ports.hold):

@@ -137,3 +137,19 @@ def test_a_history_from_before_projects_is_read_and_written_on(tmp_path):
     assert [found.name for found in ledger.releases()] == ["old"]
     ledger.begin("new", "local", "embedded", "create", MODELS)
     assert [found.name for found in Ledger(path, "other").releases()] == ["old"]
+
+
+def test_a_name_without_a_lock_and_without_a_deployment_is_not_deployed(folder):
+    assert in_process("unlock", "m", cwd=folder).out == "m [local] is not locked\n"
+    for arguments in (("nope",), ("nope", "--force"), ("m", "--env", "staging")):
+        ended = in_process("unlock", *arguments, cwd=folder)
+        assert (ended.code, ended.out) == (10, "")
+        assert ended.err == in_process("status", *(word for word in arguments if word != "--force"), cwd=folder).err
+
+
+def test_nothing_is_claimed_about_servers_that_have_ended_in_other_directories(folder, tmp_path):
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    ended = in_process("status", "--all-projects", cwd=elsewhere)
+    assert (ended.code, "no server runs in any project" in ended.err) == (0, True)
+    assert "nothing is deployed" not in ended.err
+    assert "no server runs in any project" in in_process("down", "--all", "--all-projects", cwd=elsewhere).err

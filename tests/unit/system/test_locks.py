@@ -70,6 +70,14 @@ def test_a_folder_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, m
         assert (tmp_path / "m" / OWNER_FILE).is_file()
 
 
+@pytest.mark.parametrize("place", ["/proc/nowhere/deeper", "file"])
+def test_a_directory_that_cannot_be_made_is_an_error_at_once(tmp_path, place):
+    (tmp_path / "file").touch()
+    with pytest.raises((FileNotFoundError, FileExistsError)) as refused, directory_lock(tmp_path / place, "m", 600.0):
+        pass
+    assert refused.value.filename is not None
+
+
 def test_those_who_wait_get_it_one_after_the_other(tmp_path):
     inside, most = [], []
 
