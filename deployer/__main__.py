@@ -2,18 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
-import io
 import os
 import signal
-import sys
-import traceback
-from pathlib import Path
-from typing import TextIO
 
-from deployer import console
-from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
+
+class ExitOnInterrupt:
+    """A context in which Ctrl-C ends the process at once, for the imports: nothing has begun that must be undone."""
+
+    def __enter__(self) -> None:
+        """Install the handler; only the main thread may do so."""
+        try:
+            self.before = signal.signal(signal.SIGINT, self.end)
+        except ValueError:
+            self.before = None
+
+    def end(self, *_: object) -> None:
+        """Print one line, and end the process."""
+        os.write(2, b"interrupted\n")
+        os._exit(130)
+
+    def __exit__(self, *_: object) -> None:
+        """Install the handler from before."""
+        if self.before is not None:
+            signal.signal(signal.SIGINT, self.before)
+
+
+with ExitOnInterrupt():
+    import contextlib
+    import gc
+    import io
+    import sys
+    import traceback
+    from pathlib import Path
+    from typing import TextIO
+
+    from deployer import console
+    from deployer.errors import BUG, DONE, INTERRUPTED, DeployerError, undone
 
 REQUEUE_SECONDS = 0.05
 SECOND_INTERRUPT_MESSAGE = b"rolling back; press Ctrl-C again to leave it to the next command\n"

@@ -104,6 +104,32 @@ def test_a_signal_that_arrives_while_the_command_is_being_imported_is_no_bug(tmp
     assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
 
 
+EARLY = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, *_):
+        if name == "{module}":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Interrupting())
+sys.modules.pop("{module}", None)
+from deployer import __main__
+raise SystemExit(__main__.run())
+"""
+
+
+@pytest.mark.parametrize("module", ["traceback", "deployer.console", "deployer.errors"])
+def test_a_signal_that_arrives_during_the_first_imports_ends_the_command_in_one_line(tmp_path, module):
+    ended = ran(EARLY.format(module=module), tmp_path)
+    assert (ended.returncode, ended.stderr) == (130, "interrupted\n")
+
+
+def test_the_import_alone_leaves_the_handler_as_it_was(tmp_path):
+    script = "import signal; from deployer import __main__; print(signal.getsignal(signal.SIGINT).__name__)"
+    assert ran(script, tmp_path).stdout == "default_int_handler\n"
+
+
 IMPATIENT = """
 import os, signal, time
 from deployer import __main__ as entry
