@@ -34,8 +34,8 @@ def json_value(value: object) -> object:
     """Return a value as JSON has it: a dataclass as an object with its properties, a path or an enum as a string."""
     if isinstance(value, Plan):
         steps = [{"kind": step.kind, "action": step.action, "cause": step.cause} for step in value.all_steps]
-        plan = {"change": value.change.value, "deployment": value.deployment, "server": value.server}
-        return {**plan, "steps": steps, "digest": value.digest}
+        plan = {"change": value.change.value, "deployment": value.deployment, "engine": value.engine}
+        return {**plan, "server": value.server, "steps": steps, "digest": value.digest}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: json_value(getattr(value, field.name)) for field in dataclasses.fields(value)}
         return {**fields, **_computed_fields(value)}

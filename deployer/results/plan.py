@@ -229,6 +229,8 @@ class Plan:
     server: str = ""
     """The digests of the desired server and gateway."""
 
+    engine: str = ""
+
     @property
     def digest(self) -> str:
         """A digest of the steps, their causes and the desired settings."""
@@ -246,7 +248,8 @@ class Plan:
 
     def __str__(self) -> str:
         lines = (f"  {step.action}  ({step.cause})" for step in self.all_steps)
-        return "\n".join((f"{self.change.name} {self.deployment}", *lines))
+        engine = f" on {self.engine}" if self.engine else ""
+        return "\n".join((f"{self.change.name} {self.deployment}{engine}", *lines))
 
 
 def _accepted_by(step: Step) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_launch, resolve_models
 from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults, unused_options
+from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices import plan as plan_notices
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change
@@ -72,16 +73,18 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = _keep_unset(workspace, observed, reason)
-    previewed = preview_change(workspace, options, observed)
-    launch, plan = previewed.launch, previewed.plan_with_exports
-    gate = Gate(workspace, launch, previewed.models, no_progress)
-    gate.admit(plan.change, observed)
-    notices = (
+    with collect_notices() as notices:
+        notices.extend(engine_notices.notices(workspace, observed))
+        previewed = preview_change(workspace, options, observed)
+        launch, plan = previewed.launch, previewed.plan_with_exports
+        gate = Gate(workspace, launch, previewed.models, no_progress)
+        gate.admit(plan.change, observed)
+    notices += (
         *plan_notices.notices(gate, plan, observed, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),
     )
-    return _result(workspace, launch.models, plan, notices)
+    return _result(workspace, launch.models, plan, tuple(notices))
 
 
 def deploy(  # noqa: PLR0913
@@ -106,6 +109,7 @@ def deploy(  # noqa: PLR0913
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
+            notices.extend(engine_notices.notices(workspace, observed))
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
             if current.spec != workspace.spec:

@@ -79,7 +79,8 @@ def decide(launch: Launch, observed: Deployment | None, conditions: Conditions =
 def plan_removal(observed: Deployment) -> Plan:
     """Return the plan of `down`."""
     cause = "asked for" if observed.running else "asked for; its server is not running"
-    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", (Remove(cause, observed.models),))
+    steps = (Remove(cause, observed.models),)
+    return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps, engine=observed.engine)
 
 
 def starts_server(plan: Plan) -> bool:

@@ -13,6 +13,8 @@ from deployer.results.deployment import Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_container_options, check_flags
+from deployer.rollout.notices import engine as engine_notices
+from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import Workspace
 
 
@@ -28,7 +30,9 @@ def check_before_export(workspace: Workspace, options: ExportOptions) -> Workspa
     if workspace.has_source:
         check_sources(spec, options)
         observed = workspace.engine.observe(spec.deployment, spec.env)
-        check_platform(keep_settings(workspace, observed, of_file=False))
+        with collect_notices() as notices:
+            notices.extend(engine_notices.notices(workspace, observed))
+            check_platform(keep_settings(workspace, observed, of_file=False))
     return workspace
 
 

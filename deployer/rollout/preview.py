@@ -74,7 +74,7 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         plan = planning.decide(launch, observed, conditions)
     if planning.starts_server(plan):
         check_platform(workspace)
-    return plan
+    return dataclasses.replace(plan, engine=workspace.engine.traits.name)
 
 
 def _reload_conditions(

@@ -41,7 +41,7 @@ def test_two_models(folder: Path) -> None:
     train, plan, up, species, petal_width, down = commands("two_models")
     run(train, here)
     assert "export species.keras as species:1" in run(plan, here)
-    assert "CREATE iris [local]" in run(up, here)
+    assert "CREATE iris [local] on " in run(up, here)
     assert json.loads(run(species, here))["predictions"][0][0] > 0.9
     assert abs(json.loads(run(petal_width, here))["predictions"][0][0] - 0.2) < 0.3
     rest = json.loads(run("deployer status --json", here))["deployments"][0]["deployment"]["endpoints"]["rest"]

@@ -1,4 +1,4 @@
-"""Notices about what a deploy chose by itself: the engine, the ports, the address, the image."""
+"""Notices about what a deploy chose by itself: the ports, the address, the image, kept settings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def notices(
         launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
     )
     texts = (
-        _engine(workspace) if observed is None else _stopped(observed),
+        _stopped(observed) if observed else "",
         observed.config_note(workspace.cli_target(observed.name)) if observed else "",
         workspace.unchecked_engine,
         _environment(workspace) if observed is None else "",
@@ -49,13 +49,6 @@ def _environment(workspace: Workspace) -> str:
     known = {env for _, env in keys} | set(loader.environments(workspace.settings.config))
     near = difflib.get_close_matches(spec.env, known, n=1)
     return f"[{spec.env}] is a new environment: did you mean --env {near[0]}?" if near and spec.env not in known else ""
-
-
-def _engine(workspace: Workspace) -> str:
-    if workspace.docker_problem:
-        return f"the embedded engine was chosen: {workspace.docker_problem}"
-    chosen = workspace.spec.engine == "auto" and workspace.engine.traits.name == "docker"
-    return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
 
 
 def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) -> str:

@@ -178,3 +178,9 @@ def test_down_removes_all_of_it_and_the_store_stays(project):
     with pytest.raises(DeployerError) as refused:
         deployer.down(NAME, settings=project.settings())
     assert refused.value.exit_code == 10
+
+
+def test_the_heading_of_a_plan_names_the_engine(project):
+    plan = project.up(dry_run=True).plan
+    assert (plan.engine, str(plan).partition("\n")[0]) == ("memory", "CREATE m [local] on memory")
+    assert project.up().plan.digest == plan.digest

@@ -83,3 +83,16 @@ def test_an_engine_that_cannot_be_asked_hides_no_error(serving):
     serving.platform.on["stage"] = lose
     error = refused(serving, EngineError)
     assert ("gone" in error.message, error.serving) == (True, "")
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_engine_that_was_chosen_is_noted_with_the_error_too(project, monkeypatch, dry_run):
+    monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")
+    (project.folder / "deployer.toml").write_text('engine = "docker"\n')
+    if dry_run:
+        monkeypatch.setattr("deployer.rollout.preview.check_platform", lambda _: fail())
+    else:
+        project.platform.on["stage"] = fail
+    with pytest.raises(EngineError) as raised:
+        project.up(dry_run=dry_run)
+    assert said(raised.value, "DEPLOYER_ENGINE=embedded overrides")

@@ -1,4 +1,4 @@
-"""Notices about what a deploy chose: the engine, the ports, the address, the image."""
+"""Notices about what a deploy chose: the ports, the address, the image."""
 
 from __future__ import annotations
 
@@ -32,14 +32,6 @@ def engine(name: str) -> Any:
 
 def workspace(docker_problem: str = "", **spec: object) -> Workspace:
     return Workspace(Spec(**spec), (engine("embedded"),), Settings(), docker_problem)
-
-
-def test_the_engine_is_said_when_it_is_chosen_and_not_later():
-    away = workspace("Docker is not installed")
-    (said,) = notices(away, LAUNCH, None, DEPLOYED)
-    assert "embedded" in said
-    assert "Docker is not installed" in said
-    assert notices(away, LAUNCH, DEPLOYED, DEPLOYED) == ()
 
 
 @pytest.mark.parametrize(
@@ -86,15 +78,6 @@ def test_a_deployment_from_another_directory_of_the_project_is_said(tmp_path):
     found = notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=elsewhere), None)
     assert [str(elsewhere) in text for text in found] == [True]
     assert notices(workspace(models_dir=here), LAUNCH, dataclasses.replace(DEPLOYED, store=here), None) == ()
-
-
-def test_docker_is_said_when_it_is_chosen_with_the_image():
-    chosen = Workspace(Spec(docker=Docker(image="serving:1")), (engine("docker"),), Settings())
-    (said,) = notices(chosen, LAUNCH, None, DEPLOYED)
-    assert "docker" in said
-    assert "serving:1" in said
-    asked = Workspace(Spec(engine="docker"), (engine("docker"),), Settings())
-    assert notices(asked, LAUNCH, None, DEPLOYED) == ()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""Notices about the engine: why it was chosen, and a variable that overrides the file. An error carries them, too."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from deployer.results.deployment import Deployment
+from deployer.rollout.workspace import Workspace
+
+KEY = "engine"
+
+
+def notices(workspace: Workspace, observed: Deployment | None) -> Iterator[str]:
+    """Yield the notices about the engine of a deployment; `observed` is None for a new one."""
+    if observed is None and (choice := _choice(workspace)):
+        yield choice
+    origins, engine = workspace.origins, workspace.spec.engine
+    variable, in_file = origins.variables.get(KEY, ""), origins.file.get(KEY, engine)
+    if origins.of(KEY) == variable != "" and in_file != engine:
+        yield f"{variable}={engine} overrides engine = {in_file} in {origins.file_name}"
+
+
+def _choice(workspace: Workspace) -> str:
+    if workspace.docker_problem:
+        return f"the embedded engine was chosen: {workspace.docker_problem}"
+    chosen = workspace.spec.engine == "auto" and workspace.engine.traits.name == "docker"
+    return f"the docker engine was chosen: one answers; its servers run {workspace.spec.docker.image}" if chosen else ""
