@@ -110,7 +110,7 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
         VERIFIED if conditions.verify else SKIPPED,
         _address(launch, observed),
         bool(launch.gateway_digest),
-        changes=describe(observed.models, launch.models) if observed else (),
+        changes=describe(observed.models, launch.models, running=False) if observed else (),
         accepted_by=(AwaitServing(SUCCESS),) if observed is None else _acceptance(unmeasured, SUCCESS),
     )
     return (_start(launch, cause), _check_candidate(conditions), promote)

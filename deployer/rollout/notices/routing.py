@@ -28,7 +28,7 @@ def _moved_labels(before: ServedModel, after: ServedModel, reason: str) -> Itera
     labels = dict(after.labels)
     for label, version in before.labels:
         which = f"label {label} ({before.name}:{version})"
-        unloaded = "" if version in after.versions else ", and that version is unloaded"
+        unloaded = "" if version in after.versions else ", and that version is not served any more"
         if label not in labels:
             yield f"{which} goes{unloaded}"
         elif reason == REDEPLOY and labels[label] != version:
@@ -42,11 +42,11 @@ def _unlabelled_versions(before: ServedModel, after: ServedModel) -> Iterator[st
         which = f"{before.name}:{version}"
         others = [label for label, new in after.labels if new == version]
         if version not in after.versions:
-            yield f"{which} is unloaded: no label points to it any more"
+            yield f"{which} is not served any more: no label points to it"
         elif others:
-            yield f"{which} stays loaded: label {', '.join(others)} points to it"
+            yield f"{which} stays deployed: label {', '.join(others)} points to it"
         else:
-            yield f"{which} stays loaded without a label: no other version of {before.name} is served"
+            yield f"{which} stays deployed without a label: no other version of {before.name} is served"
 
 
 def _requests_without_version(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:

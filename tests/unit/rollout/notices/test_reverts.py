@@ -31,13 +31,13 @@ def test_every_label_that_up_takes_away_is_said(labelled, dry_run):
     done = labelled.up(f"{NAME}:2", dry_run=dry_run)
     (stable,) = said(done, "label stable", f"{NAME}:1")
     (canary,) = said(done, "label canary", f"{NAME}:2")
-    assert ("unloaded" in stable, "unloaded" in canary) == (True, False)
+    assert ("not served any more" in stable, "not served any more" in canary) == (True, False)
 
 
 def test_a_model_that_goes_takes_its_labels_along_and_that_is_said(labelled):
     labelled.publish(1, name="other")
     (labelled.folder / "deployer.toml").write_text(f'name = "{NAME}"\n[models.other]\n')
-    assert len(said(labelled.up(None, dry_run=True), "label", f"{NAME}:", "unloaded")) == 2
+    assert len(said(labelled.up(None, dry_run=True), "label", f"{NAME}:", "not served any more")) == 2
 
 
 @pytest.mark.parametrize("dry_run", [True, False])
@@ -45,8 +45,8 @@ def test_a_label_that_redeploy_moves_along_with_stable_is_said(serving, dry_run)
     serving.label(stable=1, prod=1, canary=2)
     done = serving.redeploy(3, dry_run=dry_run)
     prod, stable = said(done, "label")
-    assert all(each in prod for each in ("label prod", f"{NAME}:1", f"{NAME}:3", "unloaded"))
-    assert all(each in stable for each in ("label stable", f"{NAME}:1", f"{NAME}:3", "unloaded"))
+    assert all(each in prod for each in ("label prod", f"{NAME}:1", f"{NAME}:3", "not served any more"))
+    assert all(each in stable for each in ("label stable", f"{NAME}:1", f"{NAME}:3", "not served any more"))
 
 
 def test_label_and_rollback_ask_for_what_they_take_away(labelled):

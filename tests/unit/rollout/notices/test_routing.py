@@ -60,14 +60,14 @@ def test_models_that_come_and_go_move_no_request():
 @pytest.mark.parametrize(
     ("before", "after", "version", "word"),
     [
-        (served(1, 2, canary=2), served(1), 2, "unloaded"),
-        (served(1, 2, stable=1, canary=2), served(1, 3, stable=1, canary=3), 2, "unloaded"),
+        (served(1, 2, canary=2), served(1), 2, "not served any more"),
+        (served(1, 2, stable=1, canary=2), served(1, 3, stable=1, canary=3), 2, "not served any more"),
         (served(1, 2, stable=1, canary=1), served(1, stable=1), 1, "stable"),
         (served(1, stable=1), served(1), 1, "without a label"),
     ],
 )
 def test_what_becomes_of_a_version_that_a_label_leaves_is_said(before, after, version, word):
-    (text,) = [text for text in routing.notices((before,), (after,), LABEL) if "loaded:" in text or "loaded w" in text]
+    (text,) = [text for text in routing.notices((before,), (after,), LABEL) if "without a version" not in text]
     assert text.startswith(f"{NAME}:{version} ")
     assert word in text
 
@@ -77,9 +77,9 @@ def test_the_results_of_commands_have_the_notes(serving: Project):
     assert serving.answer() == 4.0
     taken = serving.label(canary=None).notices
     assert any("without a version" in text for text in taken)
-    assert any(text.startswith(f"{NAME}:2 is unloaded") for text in taken)
+    assert any(text.startswith(f"{NAME}:2 is not served any more") for text in taken)
     serving.check(1)
     serving.label(stable=1)
     for dry_run in (True, False):
         (text,) = [text for text in serving.redeploy(2, dry_run=dry_run).notices if "label stable" in text]
-        assert all(word in text for word in (f"{NAME}:1", f"{NAME}:2", "unloaded"))
+        assert all(word in text for word in (f"{NAME}:1", f"{NAME}:2", "not served any more"))
