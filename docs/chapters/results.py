@@ -114,6 +114,7 @@ def _type(annotation: str) -> str:
     text = re.sub(r"tuple\[(\w+), \.\.\.\]", r"list of \1", annotation)
     text = re.sub(r"tuple\[tuple\[str, int\], \.\.\.\]", "list of [string, integer]", text)
     text = re.sub(r"Mapping\[str, str\]", "object of strings", text)
+    text = re.sub(r"Mapping\[str, object\]", "object", text)
     for word, said in (
         ("str", "string"),
         ("int", "integer"),
