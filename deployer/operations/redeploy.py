@@ -102,7 +102,8 @@ def _other_version_hint(workspace: Workspace, deployed: Deployment, model: str |
             continue
         target = f"{workspace.cli_target(deployed.name)}{workspace.store_option}"
         option = f" --model {served.name}" if len(deployed.models) > 1 else ""
-        other, effect = (current, "stays with what serves") if current in others else (others[-1], "takes another")
+        stay = "stays with what serves" if deployed.running else "starts what was deployed last"
+        other, effect = (current, stay) if current in others else (others[-1], "takes another")
         command = f"deployer redeploy {target}{option} --version {other}"
         return f"without --version the newest is taken, {served.name}:{versions[-1]}: {command} {effect}"
     return ""

@@ -78,8 +78,12 @@ def test_a_label_that_moves_breaks_those_who_ask_by_it(evolved, dry_run):
 def test_breaking_changes_name_what_serves_only_while_it_does(evolved, running):
     if not running:
         evolved.platform.all()[0].end()
+    evolved.publish(6, linear=VERSIONS[1])
     with pytest.raises(VerificationFailed) as refused:
-        evolved.redeploy(OLD)
+        evolved.redeploy()
+    assert ("stays with what serves" in refused.value.hint, "starts what was" in refused.value.hint) == (
+        running, not running,
+    )  # fmt: skip
     assert ("what serves now" in refused.value.message) is running
     assert ("what was deployed last" in refused.value.message) is not running
 
