@@ -148,7 +148,7 @@ def test_a_setting_that_cannot_be_met_is_refused(project, monkeypatch, key, valu
 def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_MEMORY", "40m")
     ended = deployer("up", "half_plus_two:1", "--timeout", "30", *ANY_PORTS, cwd=project)
-    refused(ended, 7, "want of memory", "docker.memory")
+    refused(ended, 7, "out of memory", "docker.memory")
 
 
 @pytest.mark.parametrize(

@@ -99,7 +99,7 @@ def test_a_server_that_has_another_store_mounted_is_replaced_and_not_told_of_ver
 def test_a_candidate_that_runs_out_of_memory_leaves_what_served(project):
     endpoints = up(project, "half_plus_two:1", *ANY_PORTS)["endpoints"]
     (project / "deployer.toml").write_text('[docker]\nmemory = "40m"\n')
-    refused(deployer("up", "half_plus_two:1", "--timeout", "30", *ANY_PORTS, cwd=project), 7, "want of memory")
+    refused(deployer("up", "half_plus_two:1", "--timeout", "30", *ANY_PORTS, cwd=project), 7, "out of memory")
     assert ask(endpoints, 2.0) == ANSWERS[1]
     assert len(docker(*OURS).splitlines()) == 1
 
