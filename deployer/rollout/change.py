@@ -21,16 +21,16 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
-from deployer.rollout.launch import check_container_options, resolve_launch, resolve_models
+from deployer.rollout.launch import check_container_options, resolve_models
 from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults, unused_options
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices import plan as plan_notices
 from deployer.rollout.notices.collect import collect_notices
-from deployer.rollout.preview import check_versions, decide_plan, preview_change
+from deployer.rollout.preview import check_versions, decide_plan, preview_change, resolve_with_labels
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.serving_note import note_what_serves
-from deployer.rollout.workspace import Progress, Workspace, no_progress
+from deployer.rollout.workspace import Progress, Workspace, no_progress, stopped_component
 from deployer.store.store import kept_note
 
 DesiredState = Callable[[Deployment], Spec]
@@ -75,7 +75,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     workspace = _keep_unset(workspace, observed, reason)
     with collect_notices() as notices:
         notices.extend(engine_notices.notices(workspace, observed))
-        previewed = preview_change(workspace, options, observed)
+        previewed = preview_change(workspace, options, observed, with_labels=not reason)
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress)
         gate.admit(plan.change, observed)
@@ -112,9 +112,10 @@ def deploy(  # noqa: PLR0913
             notices.extend(engine_notices.notices(workspace, observed))
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
-            if current.spec != workspace.spec:
+            stopped = observed if desired is None and observed and stopped_component(observed) else None
+            if current.spec != workspace.spec or stopped:
                 workspace = current
-                launch, models = _resolve(workspace)
+                launch, models = _resolve(workspace, stopped)
             temporary = kept_settings.temporary_settings(workspace, observed)
             launch = dataclasses.replace(launch, temporary_settings=temporary)
             plan = decide_plan(workspace, launch, models, observed)
@@ -176,10 +177,10 @@ def _outdated(plan: Plan) -> PlanOutdated:
     )
 
 
-def _resolve(workspace: Workspace) -> tuple[Launch, tuple[Model, ...]]:
-    """Return the launch of the spec, and its versions as the store has them."""
+def _resolve(workspace: Workspace, stopped: Deployment | None = None) -> tuple[Launch, tuple[Model, ...]]:
+    """Return the launch of the spec, with the labels of a stopped deployment, and its versions of the store."""
     resolved = resolve_models(workspace.spec, workspace.store)
-    launch = resolve_launch(workspace.spec, workspace.engine, tuple(each.served for each in resolved))
+    launch = resolve_with_labels(workspace, resolved, stopped)
     return launch, tuple(model for each in resolved for model in each.models)
 
 

@@ -18,8 +18,9 @@ from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
 from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
 from deployer.rollout.memory import fits_three
 from deployer.rollout.preflight import check_platform
+from deployer.rollout.served_models import keep_labels
 from deployer.rollout.targets import next_version
-from deployer.rollout.workspace import Workspace
+from deployer.rollout.workspace import Workspace, stopped_component
 from deployer.store.store import Store
 
 
@@ -40,14 +41,29 @@ class Preview:
         return dataclasses.replace(self.plan, steps=(*self.exports, *self.plan.steps))
 
 
-def preview_change(workspace: Workspace, options: ExportOptions, observed: Deployment | None) -> Preview:
-    """Preview what a deploy of the workspace's spec would do. Raises what `deploy` raises before it starts anything."""
+def preview_change(
+    workspace: Workspace, options: ExportOptions, observed: Deployment | None, *, with_labels: bool = True
+) -> Preview:
+    """Preview what a deploy of the workspace's spec would do. Raises what `deploy` raises before it starts anything.
+
+    A stopped deployment keeps its labels, unless the command chooses the labels: then `with_labels` is false.
+    """
     exports: list[Step] = []
     resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
-    launch = resolve_launch(workspace.spec, workspace.engine, tuple(each.served for each in resolved))
+    launch = resolve_with_labels(workspace, resolved, observed if with_labels else None)
     models = tuple(model for each in resolved for model in each.models)
     compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, observed))
+
+
+def resolve_with_labels(
+    workspace: Workspace, resolved: tuple[ResolvedModel, ...], observed: Deployment | None
+) -> Launch:
+    """Build the launch of resolved models, with the labels that they have in `observed` if that is stopped."""
+    stopped = observed if observed and stopped_component(observed) else None
+    listed = workspace.spec.models
+    served = tuple(keep_labels(each.served, listed[each.served.name], stopped) for each in resolved)
+    return resolve_launch(workspace.spec, workspace.engine, served)
 
 
 def check_versions(workspace: Workspace, options: ExportOptions) -> None:

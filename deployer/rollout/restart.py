@@ -7,15 +7,18 @@ import dataclasses
 import shlex
 from collections.abc import Iterator
 
-from deployer.config.spec import Spec
+from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError
-from deployer.results.deployment import Deployment, format_models
+from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import Outcome
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.lost_versions import recovery_command
-from deployer.rollout.workspace import Workspace, open_workspace, stopped_component
+from deployer.rollout.served_models import keep_labels
+from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.store.store import Store
+
+ANSWER_SECONDS = 2.0
 
 
 def restart_hint(workspace: Workspace, deployment: Deployment) -> str:
@@ -38,19 +41,18 @@ def restart_hint(workspace: Workspace, deployment: Deployment) -> str:
     return f"deployer up {_arguments(workspace, target, deployment)} serves one version of what it served: {served}"
 
 
-def keep_labels(spec: Spec, observed: Deployment | None, store: Store) -> Spec:
-    """Return the spec with the labels of a stopped deployment, for models without labels that keep their versions."""
-    if observed is None or not stopped_component(observed):
-        return spec
-    models = dict(spec.models)
-    for served in observed.models:
-        listed = models.get(served.name)
-        if listed is None or listed.labels or not served.labels:
-            continue
-        versions = tuple(sorted(set(listed.versions))) or store.versions(served.name)[-1:]
-        if versions == served.versions and (listed.source is None or listed.versions):
-            models[served.name] = dataclasses.replace(listed, labels=dict(served.labels))
-    return dataclasses.replace(spec, models=models)
+def lost_hint(workspace: Workspace, lost: Deployment) -> str:
+    """Return the commands that end a server whose state directory is lost, and deploy what it serves again."""
+    from deployer.client.client import Client
+
+    versions: list[int] = []
+    with contextlib.suppress(DeployerError):
+        states = Client(lost.endpoints, ANSWER_SECONDS, retry_seconds=0.0).states(lost.name)
+        versions = sorted(state.version for state in states if state.state == "AVAILABLE")
+    single = f"{lost.name}:{versions[0]}" if len(versions) == 1 else f"{lost.name}:VERSION"
+    serves = f" (it serves {', '.join(map(str, versions))})" if len(versions) > 1 else ""
+    down = f"deployer down {workspace.cli_target(lost.name, lost.env)} ends it"
+    return f"{down}; after that, deployer up {_arguments(workspace, single, lost)} serves that version{serves}"
 
 
 def _in_environment(workspace: Workspace, env: str) -> Workspace:
@@ -68,14 +70,21 @@ def _targets(workspace: Workspace, deployment: Deployment) -> Iterator[str | Non
 
 def _serves_same(workspace: Workspace, target: str | None, deployment: Deployment, store: Store) -> bool:
     """Return whether `up` with this target serves the same models, versions and labels under the same name."""
-    spec = keep_labels(desired_spec(workspace, target, ExportOptions()), deployment, store)
+    spec = desired_spec(workspace, target, ExportOptions())
     if spec.deployment != deployment.name or any(model.source is not None for model in spec.models.values()):
         return False
-    desired = {
-        name: (tuple(sorted(set(model.versions))) or store.versions(name)[-1:], dict(model.labels))
-        for name, model in spec.models.items()
-    }
-    return desired == {model.name: (model.versions, dict(model.labels)) for model in deployment.models}
+    desired = {_without_digests(_resolve(name, model, deployment, store)) for name, model in spec.models.items()}
+    return desired == set(map(_without_digests, deployment.models))
+
+
+def _resolve(name: str, model: ModelSpec, deployment: Deployment, store: Store) -> ServedModel:
+    versions = tuple(sorted(set(model.versions))) or store.versions(name)[-1:]
+    served = ServedModel(name, versions, tuple(sorted(model.labels.items())))
+    return keep_labels(served, model, deployment)
+
+
+def _without_digests(model: ServedModel) -> ServedModel:
+    return dataclasses.replace(model, digests=())
 
 
 def _release(workspace: Workspace, deployment: Deployment) -> int | None:

@@ -6,8 +6,9 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping
 
+from deployer.config.models import ModelSpec
 from deployer.errors import UsageError
-from deployer.results.deployment import ServedModel
+from deployer.results.deployment import Deployment, ServedModel
 
 Models = tuple[ServedModel, ...]
 STABLE = "stable"
@@ -30,6 +31,16 @@ def replace_version(model: ServedModel, to: int, *, keep: bool = False) -> Serve
     return _served(model, {to, *labels.values()} | kept, labels)
 
 
+def unload_higher(model: ServedModel, version: int) -> ServedModel:
+    """Return the model without the versions above `version` that no label points to.
+
+    Requests without a version go to the highest one that is left.
+    """
+    labels = dict(model.labels)
+    kept = {each for each in model.versions if each <= version or each in labels.values()}
+    return model if kept == set(model.versions) else _served(model, kept, labels)
+
+
 def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedModel:
     """Return the model with labels set, or removed where they are None; versions that labels point to are served.
 
@@ -42,6 +53,16 @@ def set_labels(model: ServedModel, changes: Mapping[str, int | None]) -> ServedM
     left = {version for label, version in model.labels if label in changes} - set(labels.values())
     stays = (set(model.versions) - left) | set(labels.values())
     return _served(model, stays or {current_version(model)}, labels)
+
+
+def keep_labels(desired: ServedModel, listed: ModelSpec, stopped: Deployment | None) -> ServedModel:
+    """Return a desired model with the labels that it has in a stopped deployment.
+
+    It keeps them if it keeps its versions, and if the settings list no labels for it.
+    """
+    before = {model.name: model for model in stopped.models if not listed.labels} if stopped else {}
+    same = before.get(desired.name)
+    return dataclasses.replace(desired, labels=same.labels) if same and same.versions == desired.versions else desired
 
 
 def replacements(before: ServedModel, after: ServedModel) -> dict[tuple[int, int], tuple[str, ...]]:
