@@ -38,7 +38,7 @@ def _yes(_: tuple[str, ...]) -> bool:
 
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = no_progress) -> DownResult:
     """Stop a deployment once its requests in flight are finished. Raises DeploymentNotFound, LockHeld."""
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "down")
     name = workspace.deployment_name(name)
     engine = workspace.for_deployment(name).engine
     with collect_notices() as notices:

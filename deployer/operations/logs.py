@@ -20,7 +20,7 @@ def logs(
 
     Raises DeploymentNotFound.
     """
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "logs")
     deployment = workspace.deployment(name)
     if stopped := stopped_component(deployment):
         from deployer.rollout.restart import restart_hint

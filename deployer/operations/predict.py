@@ -39,12 +39,12 @@ def predict(
     Arrays in a mapping become lists. Without a body, the first golden question is sent. `version` is a number or a
     label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "predict")
     deployment = workspace.running_deployment(name)
     if deployment.config_lost:
         progress(deployment.config_note(workspace.cli_target(deployment.name)))
     served = _model(deployment, model)
-    number = _labelled_version(version, served) if isinstance(version, str) else version
+    number = _labelled_version(workspace, deployment, version, served) if isinstance(version, str) else version
     if number is not None and number not in served.versions:
         raise _not_served(workspace, deployment, served, number)
     question = _text(body) if body is not None else _golden_question(workspace, deployment, served, number, progress)
@@ -86,13 +86,14 @@ def predict_at(
         client.close()
 
 
-def _labelled_version(label: str, served: ServedModel) -> int:
+def _labelled_version(workspace: Workspace, deployment: Deployment, label: str, served: ServedModel) -> int:
     """Return the version that a label points to. Raises UsageError."""
     labels = dict(served.labels)
     if check_label(label) not in labels:
         unknown = served_models.unknown_label(served, label)
-        command = f"deployer label NAME {label}=VERSION points it"
-        unknown.hint = "; ".join(filter(None, (unknown.hint, command)))
+        target, newest = workspace.cli_target(deployment.name), served.versions[-1]
+        command = f"deployer label {target}{_model_option(deployment, served)}{workspace.store_option} {label}={newest}"
+        unknown.hint = unknown.hint or f"{command} points it to {served.name}:{newest}"
         raise unknown
     return labels[label]
 

@@ -33,17 +33,20 @@ def redeploy(
     """Serve `version` of `model` in the place of the current one; by default the newest version of every model.
 
     Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the current
-    version stays loaded, too, so that a rollback is immediate.
+    version stays loaded, too, so that a rollback is immediate. Requests without a version go to the highest one: a
+    higher one than `version` is unloaded unless a label points to it.
 
     Raises DeploymentNotFound, ModelNotFound, UsageError if the version to keep is the higher one, and what `up` raises.
     """
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "redeploy")
 
     def desired(deployed: Deployment) -> Spec:
         models = deployed.models
         for served in _selected(deployed, model, version):
             to = workspace.store.get(served.name, version).version
-            models = served_models.replace_model(models, _replace_version(served, to, keep_previous))
+            models = served_models.replace_model(
+                models, _replace_version(served, to, keep_previous, only_newest=version is None)
+            )
         return spec_serving(workspace.spec, deployed.name, models)
 
     deployed = workspace.deployment(name)
@@ -56,7 +59,7 @@ def redeploy(
         raise
     result = dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
     if version is not None:
-        return result
+        return dataclasses.replace(result, notices=(*result.notices, *_higher_versions(result, version, model)))
     options = ExportOptions().for_batching(workspace.spec.batching)
     served = _selected(deployed, model, None)
     names = (each.name for each in served)
@@ -118,14 +121,25 @@ def _skipped_versions(store: Store, selected: tuple[ServedModel, ...]) -> Iterat
             yield f"without --version the newest was taken, {served.name}:{newer[-1]}, and {skipped} passed over"
 
 
-def _replace_version(served: ServedModel, to: int, keep: bool) -> ServedModel:
+def _replace_version(served: ServedModel, to: int, keep: bool, *, only_newest: bool) -> ServedModel:
     current = served_models.current_version(served)
-    if keep and to < current:
+    lowered = served if only_newest else served_models.unload_higher(served, to)
+    if keep and (to < current or (to == current and lowered != served)):
+        highest = current if to < current else max(served.versions)
         raise UsageError(
-            f"{served.name}:{current} cannot stay loaded with {to}: requests without a version go to the highest",
+            f"{served.name}:{highest} cannot stay loaded with {to}: requests without a version go to the highest",
             hint="leave --keep-previous out",
         )
-    return served if to == current else served_models.replace_version(served, to, keep=keep)
+    return lowered if to == current else served_models.replace_version(served, to, keep=keep)
+
+
+def _higher_versions(result: UpResult, version: int, model: str | None) -> Iterator[str]:
+    """Yield a notice if requests without a version go to a higher one, which a label keeps."""
+    for served in result.models:
+        highest = max(served.versions)
+        if version in served.versions and highest > version and model in (None, served.name):
+            labels = " and ".join(label for label, to in served.labels if to == highest)
+            yield f"requests without a version go to {served.name}:{highest}, which stays for label {labels}"
 
 
 def _selected(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:

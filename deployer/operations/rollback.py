@@ -39,7 +39,7 @@ def rollback(
     Raises DeploymentNotFound, NoSuchRelease, ModelNotFound, BrokenModel for a version whose files have changed since,
     and what `up` raises.
     """
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "rollback")
     deployed = workspace.deployment(name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
     try:

@@ -13,7 +13,7 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
 
     Raises DeploymentNotFound, NotRunning.
     """
-    workspace = open_workspace(settings or Settings())
+    workspace = open_workspace(settings or Settings(), "smoke")
     deployment = workspace.running_deployment(name)
     models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
     report = verification.verify(workspace.client(deployment), models, workspace.tolerance)

@@ -50,7 +50,7 @@ def status(
     """
     all_envs = all_envs or all_projects
     open_function = open_all_environments if all_envs else open_workspace
-    workspace = open_function(settings or Settings())
+    workspace = dataclasses.replace(open_function(settings or Settings()), command="status")
     if name is not None:
         return tuple(_status(*found) for found in _named(workspace, name))
     found, failures = collect_errors(

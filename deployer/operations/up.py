@@ -40,7 +40,7 @@ def up(
         workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
         options = options.for_batching(spec.batching)
         with addresses.suggest_free_port(spec.server, addresses.OPTION_HINT):
-            workspace = check_before_export(workspace, options)
+            workspace = check_before_export(workspace, options, text)
             if dry_run:
                 return preview(workspace, options)
             return deploy(workspace, options, progress, expected=expected_plan(workspace, options, expect))

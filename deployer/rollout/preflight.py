@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from deployer import engines
+from deployer.config import loader
 from deployer.config.server import Server
 from deployer.config.spec import Spec
 from deployer.engines.base import Address, Engine
 from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, NotOurs
-from deployer.results.deployment import Deployment
+from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_container_options, check_flags
@@ -18,7 +20,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import Workspace
 
 
-def check_before_export(workspace: Workspace, options: ExportOptions) -> Workspace:
+def check_before_export(workspace: Workspace, options: ExportOptions, target: str | None = None) -> Workspace:
     """Refuse what would fail after an export, which may take minutes; return the workspace, with a note if need be.
 
     Raises ModelError, SettingRefused, EngineConflict, EngineError.
@@ -26,7 +28,7 @@ def check_before_export(workspace: Workspace, options: ExportOptions) -> Workspa
     spec = workspace.spec
     check_flags(spec, workspace.engine)
     check_container_options(workspace.settings, workspace.engine)
-    workspace = check_other_engines(workspace, spec.deployment)
+    workspace = check_other_engines(workspace, spec.deployment, target)
     if workspace.has_source:
         check_sources(spec, options)
         observed = workspace.engine.observe(spec.deployment, spec.env)
@@ -45,7 +47,7 @@ def check_sources(spec: Spec, options: ExportOptions) -> None:
             exporter.check(options.for_model(name, model).request(model.source))
 
 
-def check_other_engines(workspace: Workspace, name: str) -> Workspace:
+def check_other_engines(workspace: Workspace, name: str, target: str | None = None) -> Workspace:
     """Refuse a name that is deployed on an engine which `--engine` excludes. Raises EngineConflict.
 
     The workspace that is returned has a note where such an engine does not answer.
@@ -65,22 +67,34 @@ def check_other_engines(workspace: Workspace, name: str) -> Workspace:
             docker_problem = error.message
             continue
         if observed is not None:
-            raise _deployed_on(workspace, name, other)
+            raise _deployed_on(workspace, name, other, target)
     if not docker_problem or not workspace.was_on_docker(name):
         return workspace
     note = f"{name} [{workspace.spec.env}] was also on docker, which does not answer: {docker_problem}"
     return dataclasses.replace(workspace, unchecked_engine=note)
 
 
-def _deployed_on(workspace: Workspace, name: str, other: Engine) -> EngineConflict:
+def _deployed_on(workspace: Workspace, name: str, other: Engine, target: str | None) -> EngineConflict:
     engine, taken = workspace.engine.traits.name, other.traits.name
+    from_target = target is not None and any(model.source == target for model in workspace.spec.models.values())
+    ways = [f"--env {env}" for env in _free_environment(workspace, name, other)]
+    ways += [f"--name {name}-{engine}"] if from_target and len(workspace.spec.models) == 1 else []
+    keeps_both = f"; {' or '.join(ways)} keeps both" if ways else ""
     return EngineConflict(
         f"{name} [{workspace.spec.env}] is on the {taken} engine already: on {engine} it would be a second one of "
         "that name",
         hint=f"deployer down {workspace.cli_target(name, with_engine=False)} --engine {taken} takes it down there; "
-        f"--engine {taken} goes on there; another --env or "
-        "--name keeps both",
+        f"--engine {taken} goes on there{keeps_both}",
     )
+
+
+def _free_environment(workspace: Workspace, name: str, other: Engine) -> Iterator[str]:
+    """Yield an environment in which neither engine has the deployment."""
+    listed = [env for env in loader.environments(workspace.settings.config) if env != DEFAULT_ENV]
+    for env in listed or [workspace.engine.traits.name]:
+        if env != workspace.spec.env and not any(each.observe(name, env) for each in (workspace.engine, other)):
+            yield env
+            return
 
 
 _FOREIGN_HINT = (

@@ -56,6 +56,9 @@ class Workspace:
     unchecked_engine: str = ""
     """A notice about an engine that may have the deployment, too, and does not answer."""
 
+    command: str = ""
+    """The command that opened it, for hints; empty for one that takes more than the name of a deployment."""
+
     origins: Origins = Origins()
     """What sets the keys of the spec."""
 
@@ -243,16 +246,22 @@ class Workspace:
         """Return the error for a deployment that does not exist, with hints to those that do."""
         lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
         if lost:
+            from deployer.rollout.restart import lost_hint
+
             return DeploymentNotFound(
                 f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
-                hint=f"deployer down {self.cli_target(name)} ends it; after that, deployer up {self.cli_target(name)}",
+                hint=lost_hint(self, lost[0]),
             )
         from deployer.rollout.other_deployments import hint_for_other_projects, hint_for_project
+        from deployer.rollout.wrong_names import hint_for_engine, hint_for_model
 
-        steps = self.next_steps(self.observe_all(), name)
+        problem = f"nothing is deployed as {name} [{self.spec.env}]"
+        if on_other_engine := hint_for_engine(self, name):
+            return DeploymentNotFound(problem, hint=on_other_engine)
+        deployed = self.observe_all()
+        steps = hint_for_model(self, name, deployed) or self.next_steps(deployed, name)
         hints = (hint_for_project(self, name), steps, hint_for_other_projects(self, name))
-        hint = "; ".join(filter(None, hints))
-        return DeploymentNotFound(f"nothing is deployed as {name} [{self.spec.env}]", hint=hint)
+        return DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
 
     def next_steps(self, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
         """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
@@ -266,11 +275,11 @@ class Workspace:
         Raises InvalidValue if several are deployed, DeploymentNotFound if none is.
         """
         if name is not None and ":" in name:
+            from deployer.rollout.wrong_names import hint_for_version
+
             base, _, version = name.partition(":")
-            raise InvalidValue(
-                f"a deployment is named without a version, and not {name[:100]!r}",
-                hint=f"{base}; to serve that version: deployer redeploy {base} --version {version}",
-            )
+            hint = hint_for_version(self, base, version)
+            raise InvalidValue(f"a deployment is named without a version, and not {name[:100]!r}", hint=hint)
         if name is not None:
             return check_name(name, "deployment")
         if self.spec.name or self.spec.models:
@@ -324,10 +333,10 @@ def engine_key(engine: Engine) -> tuple[str, str, str]:
     return traits.name, traits.id, traits.project
 
 
-def open_workspace(settings: Settings) -> Workspace:
-    """Read the configuration and choose the engine. Raises ConfigError, EngineUnavailable."""
+def open_workspace(settings: Settings, command: str = "") -> Workspace:
+    """Read the configuration and choose the engine for `command`. Raises ConfigError, EngineUnavailable."""
     from deployer.config import loader
 
     spec, origins = loader.load_with_origins(settings.config, settings.env, settings.overrides())
     usable = engines.select_engines(spec)
-    return Workspace(spec, usable.engines, settings, usable.docker_problem, origins=origins)
+    return Workspace(spec, usable.engines, settings, usable.docker_problem, origins=origins, command=command)

@@ -29,7 +29,7 @@ def engines(project, *arguments: str) -> list[str]:
 @pytest.mark.parametrize(("first", "second"), [("docker", "embedded"), ("embedded", "docker")])
 def test_a_name_that_is_on_one_engine_is_not_made_on_another(project, monkeypatch, first, second):
     up(project, f"{NAME}:1", "--engine", first, *ANY_PORTS)
-    told = (f"deployer down {NAME} --engine {first}", f"--engine {first} goes on there", "--env", "--name")
+    told = (f"deployer down {NAME} --engine {first}", f"--engine {first} goes on there", f"; --env {second} keeps both")
     for verb in (("up",), ("plan",), ("up", "--dry-run")):
         refused(deployer(*verb, f"{NAME}:1", "--engine", second, cwd=project), 2, *told)
     monkeypatch.setenv("DEPLOYER_ENGINE", second)
@@ -37,7 +37,8 @@ def test_a_name_that_is_on_one_engine_is_not_made_on_another(project, monkeypatc
     monkeypatch.delenv("DEPLOYER_ENGINE")
     assert engines(project) == [first]
     for verb in ("redeploy", "predict", "down", "status"):
-        refused(deployer(verb, NAME, "--engine", second, cwd=project), 10, f"reached with --engine {first}")
+        told = f"hint: {NAME} is on {first}: --engine {first}, or leave --engine out\n"
+        refused(deployer(verb, NAME, "--engine", second, cwd=project), 10, told)
     told = deployer("status", "--engine", second, cwd=project)
     assert told.code == 0
     assert f"nothing is deployed on {second}" in told.err
@@ -45,7 +46,10 @@ def test_a_name_that_is_on_one_engine_is_not_made_on_another(project, monkeypatc
     refused(deployer("predict", NAME, "--env", "other", cwd=project), 10, "reached with --env local")
     assert up(project, f"{NAME}:1", "--engine", first)["plan"]["change"] == "nothing"
     assert up(project, f"{NAME}:1")["plan"]["change"] == "nothing"
-    for way in ((f"{NAME}:1", "--env", "other"), (str(MODELS / NAME / "1"), "--name", "other")):
+    source = str(MODELS / NAME / "1")
+    both = f"--env {second} or --name {NAME}-{second} keeps both"
+    refused(deployer("up", source, "--engine", second, cwd=project), 2, both)
+    for way in ((f"{NAME}:1", "--env", second), (source, "--name", f"{NAME}-{second}")):
         planned = deployer("plan", *way, "--engine", second, "--json", cwd=project)
         assert (planned.code, planned.json["plan"]["change"]) == (0, "create"), planned.err
 

@@ -1,6 +1,7 @@
 """Serve another version without downtime.
 
-The version is verified before it replaces the current one. No request fails during the change.
+The version is verified before it replaces the current one. No request fails during the change. Requests without a
+version go to the highest loaded version, so a higher one is unloaded, unless a label points to it.
 
 deployer redeploy digits
 deployer redeploy digits --version 7 --keep-previous

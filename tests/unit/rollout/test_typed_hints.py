@@ -7,6 +7,7 @@ import shlex
 
 import pytest
 from support.cli import Ended, in_process
+from support.memory import platform
 from support.memory.project import Project
 
 ALT = "server.rest_port = 0\nserver.grpc_port = 0\n"
@@ -17,6 +18,12 @@ LOCATIONS = {
     "store": ("--models-dir", "another store"),
     "env": ("--env", "staging"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _own_platform() -> None:
+    """Commands run in the folder of their test: a relative state folder is another one in each."""
+    platform._resolved.cache_clear()
 
 
 def run(project: Project, *arguments: str, code: int = 0) -> Ended:
@@ -73,3 +80,125 @@ def test_the_hint_of_a_missing_deployment_deploys_it_where_it_was_missed(twice, 
     missed = run(twice, "predict", "m", *given, code=10)
     run(twice, *command(missed, "up"))
     run(twice, "predict", "m", *given)
+
+
+def served(project: Project, name: str = "m") -> dict[str, tuple[tuple[int, ...], dict[str, int]]]:
+    (found,) = run(project, "status", name, "--json").json["deployments"]
+    return {model["name"]: (tuple(model["versions"]), dict(model["labels"])) for model in found["deployment"]["models"]}
+
+
+def kill(project: Project) -> None:
+    for running in project.platform.all():
+        running.end()
+
+
+PAIR = f'name = "pair"\n{ALT}[models.m]\nversions = [{{}}]\n[models.n]\n'
+
+
+@pytest.mark.parametrize("case", ["one version", "labels", "models", "listed labels", "models since changed"])
+def test_what_is_named_where_a_server_is_not_running_serves_what_ran(project, case):
+    toml = project.folder / "deployer.toml"
+    name = "pair" if case.startswith("models") else "m"
+    project.publish(1, "n")
+    if name == "pair":
+        toml.write_text(PAIR.format(2))
+        run(project, "up", "-q")
+    else:
+        toml.write_text(ALT + ("[models.m]\nversions = [1, 2]\nlabels = {a = 1}\n" if "listed" in case else ""))
+        run(project, "up", *(() if "listed" in case else ("m:1",)), "-q")
+    if case == "labels":
+        run(project, "label", "m", "stable=1", "next=2", "-q")
+    if case == "models since changed":
+        toml.write_text(PAIR.format(1))
+    before = served(project, name)
+    kill(project)
+    texts = [
+        run(project, "predict", name, code=7).err,
+        run(project, "logs", name).err,
+        run(project, "status", name).err,
+        run(project, "doctor", code=6).out,
+    ]
+    (typed,) = {tuple(each) for text in texts for each in commands(text) if each[0] in ("up", "rollback")}
+    assert typed[0] == ("rollback" if case == "labels" else "up")
+    run(project, *typed)
+    assert served(project, name) == before
+    run(project, "predict", name, *(("--model", "m") if name == "pair" else ()))
+
+
+@pytest.mark.parametrize(("target", "kept"), [("m:1", True), ("m:2", False)])
+def test_a_stopped_deployment_keeps_the_labels_of_the_versions_that_it_keeps(project, target, kept):
+    (project.folder / "deployer.toml").write_text(ALT)
+    run(project, "up", "m:1", "-q")
+    run(project, "label", "m", "stable=1", "-q")
+    kill(project)
+    shown = run(project, "plan", target, "--json").json["plan"]["digest"]
+    run(project, "up", target, "--expect", shown, "-q")
+    assert served(project) == {"m": ((int(target[-1]),), {"stable": 1} if kept else {})}
+
+
+def test_a_label_is_removed_from_a_stopped_deployment(project):
+    (project.folder / "deployer.toml").write_text(ALT)
+    run(project, "up", "m:1", "-q")
+    run(project, "label", "m", "stable=1", "-q")
+    kill(project)
+    run(project, "label", "m", "stable=", "-q")
+    assert served(project) == {"m": ((1,), {})}
+
+
+@pytest.fixture
+def labelled(project: Project) -> Project:
+    """`m` serves 1, which is stable, and 2, which has no label."""
+    (project.folder / "deployer.toml").write_text(f"{ALT}[models.m]\nversions = [1, 2]\nlabels = {{stable = 1}}\n")
+    run(project, "up", "-q")
+    (project.folder / "deployer.toml").write_text(ALT)
+    return project
+
+
+def test_redeploy_gives_the_requests_without_a_version_to_the_version_that_it_names(labelled):
+    assert "unload m:2" in run(labelled, "redeploy", "m", "--version", "1", "--dry-run").out
+    refused = run(labelled, "redeploy", "m", "--version", "1", "--keep-previous", code=2)
+    assert "m:2 cannot stay loaded with 1" in refused.err
+    run(labelled, "redeploy", "m", "--version", "1")
+    assert served(labelled) == {"m": ((1,), {"stable": 1})}
+    assert "up to date" in run(labelled, "redeploy", "m", "--version", "1").out
+
+
+def test_a_version_that_a_label_keeps_gets_them_and_a_note_says_so(labelled):
+    run(labelled, "label", "m", "canary=2")
+    note = run(labelled, "redeploy", "m", "--version", "1").err
+    assert "requests without a version go to m:2, which stays for label canary" in note
+    assert served(labelled) == {"m": ((1, 2), {"canary": 2, "stable": 1})}
+
+
+@pytest.mark.parametrize(("verb", "version"), [("predict", "2"), ("redeploy", "2"), ("smoke", None), ("logs", None)])
+def test_a_version_in_the_place_of_a_deployment_is_given_as_the_verb_takes_it(labelled, verb, version):
+    refused = run(labelled, verb, "m:2", code=2)
+    (typed,) = commands(refused.err.replace(" is for", "; is for"))
+    assert typed == [verb, "m", *(["--version", version] if version else [])]
+    run(labelled, *typed)
+
+
+def test_down_of_a_version_says_that_it_takes_all(labelled):
+    hint = run(labelled, "down", "m:2", code=2).err
+    assert "deployer down m is for all its versions" in hint
+    assert "redeploy" not in hint
+
+
+@pytest.mark.parametrize("verb", ["predict", "redeploy", "smoke", "logs", "status", "down"])
+def test_a_model_in_the_place_of_its_deployment_is_answered_with_the_deployment(project, verb):
+    project.publish(1, "n")
+    (project.folder / "deployer.toml").write_text(PAIR.format(2))
+    run(project, "up", "-q")
+    missed = run(project, verb, "m", code=10)
+    assert "m is a model of pair: deployer" in missed.err
+    assert "deployer up" not in missed.err
+    (typed,) = commands(missed.err.replace(" is for", "; is for"))
+    assert typed == [verb, "pair", *(["--model", "m"] if verb in ("predict", "redeploy") else [])]
+    run(project, *typed)
+
+
+def test_an_unknown_label_is_answered_with_a_near_one_or_the_command_that_sets_it(labelled):
+    assert "did you mean stable?" in run(labelled, "predict", "m", "--label", "stabel", code=2).err
+    missed = run(labelled, "predict", "m", "--label", "canary", code=2)
+    run(labelled, *command(missed, "label"))
+    run(labelled, "predict", "m", "--label", "canary")
