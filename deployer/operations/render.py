@@ -101,7 +101,8 @@ def _render_hint(workspace: Workspace, form: str, name: str, version: int) -> st
     """Return how to render another version: by a command, or in `deployer.toml` if it has labels for others."""
     if set(workspace.spec.models[name].labels.values()) - {version}:
         return f"list it under models.{name}.versions in deployer.toml"
-    return f"deployer render {form} {workspace.cli_target(f'{name}:{version}')} renders that"
+    arguments = f"{workspace.cli_target(f'{name}:{version}')}{workspace.store_option}"
+    return f"deployer render {form} {arguments} renders that"
 
 
 def _engine_choice(workspace: Workspace) -> Iterator[str]:

@@ -107,7 +107,8 @@ def _alternatives(workspace: Workspace, releases: tuple[Release, ...], deployed:
     if not store.versions(model.name):
         hint = lost_versions.recovery_hint(workspace, model.name)
         return "; ".join((*rollback, hint or lost_versions.export_command(workspace, model.name, deployed)))
-    export = f"deployer up {_former_source(store, model)} --name {model.name} --force{workspace.store_option}"
+    source = f"{_former_source(store, model)} --name {model.name}{workspace.up_options}"
+    export = f"deployer up {source} --force"
     return "; ".join((*rollback, f"{export} exports {model.name} again and serves that"))
 
 

@@ -90,7 +90,7 @@ def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec) -> None:
             served = ", ".join(map(str, versions))
             raise ConfigError(
                 f"models.{name}.labels: {label} = {version}, but only {served} is served",
-                hint=f"list {version} under models.{name}.versions, and name no version: deployer up",
+                hint=f"list {version} under models.{name}.versions, and deploy {name} without a version",
             )
 
 

@@ -77,7 +77,7 @@ def refuse_tag(target: str, store: Store) -> None:
         numbers = ", ".join(map(str, store.versions(name)[-10:])) or "none"
         raise SourceNotFound(
             f"{target} is neither a model nor a version: NAME:VERSION takes a number ({name} has: {numbers})",
-            hint=f"deployer up {name} takes the newest",
+            hint=f"give {name} for the newest version",
         )
 
 

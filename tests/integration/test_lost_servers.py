@@ -114,6 +114,20 @@ def test_a_lost_server_is_ended_in_its_project(pair, arguments):
     assert up(one, f"{NAME}:1", *ANY_PORTS)["plan"]["change"] == "create"
 
 
+def test_the_commands_that_a_lost_server_is_answered_with_serve_again_what_it_served(pair):
+    one, _ = pair
+    (one / "deployer.toml").write_text("server.rest_port = 0\nserver.grpc_port = 0\n")
+    lose(one)
+    told = in_process("predict", NAME, "--engine", "embedded", cwd=one).err
+    found = re.search(r"deployer (down .*) ends it; after that, deployer (up .*) serves that version", told)
+    assert found, told
+    for command in found.groups():
+        ended = in_process(*shlex.split(command), cwd=one)
+        assert ended.code == 0, ended.err
+    (serving,) = in_process("status", "--json", cwd=one).json["deployments"]
+    assert serving["deployment"]["models"][0]["versions"] == [1]
+
+
 @pytest.mark.parametrize("way", ["as status says", "with all projects"])
 def test_a_lost_server_of_a_directory_that_is_gone_is_ended_from_another(pair, way):
     one, two = pair

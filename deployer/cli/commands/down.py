@@ -17,7 +17,7 @@ from typer import Option
 import deployer
 from deployer import console
 from deployer.cli.options import QUIET, Deployed, Output
-from deployer.config.options import ENGINE, LOCK, PROJECT, Settings
+from deployer.config.options import ENGINE, LOCATION, LOCK, PROJECT, Settings
 from deployer.errors import UsageError
 
 
@@ -32,7 +32,7 @@ def down(
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
     output: Annotated[Output, QUIET],
 ) -> None:
-    _check(name, everything, all_projects)
+    _check(name, everything, all_projects, settings.typed(*LOCATION))
     if not everything:
         result = deployer.down(name, settings=settings, progress=output.progress)
         output.show(result, lambda one: console.deployments.show_down([one]))
@@ -45,12 +45,12 @@ def down(
         output.show({"deployments": removed}, lambda _: console.deployments.show_down(removed))
 
 
-def _check(name: str | None, everything: bool, all_projects: bool) -> None:
+def _check(name: str | None, everything: bool, all_projects: bool, location: str) -> None:
     """Raise UsageError for options that contradict each other."""
     if all_projects and not everything:
-        raise UsageError("--all-projects goes with --all", hint="deployer down --all --all-projects")
+        raise UsageError("--all-projects goes with --all", hint=f"deployer down --all --all-projects{location}")
     if everything and name is not None:
-        raise UsageError(f"--all means every deployment, and {name} is one", hint=f"deployer down {name}")
+        raise UsageError(f"--all means every deployment, and {name} is one", hint=f"deployer down {name}{location}")
 
 
 def _confirm(deployments: tuple[str, ...]) -> bool:
