@@ -158,10 +158,14 @@ class ServerOptions:
         default=None,
     )
     rest_port: int | None = doc(
-        "REST port; unset: 8501 or, when taken, a free one; 0: any free one", ADDRESS, default=None
+        "REST port; unset: 8501 or, when taken, a free one; 0: any free one; a deployment keeps its port with both",
+        ADDRESS,
+        default=None,
     )
     grpc_port: int | None = doc(
-        "gRPC port; unset: 8500 or, when taken, a free one; 0: any free one", ADDRESS, default=None
+        "gRPC port; unset: 8500 or, when taken, a free one; 0: any free one; a deployment keeps its port with both",
+        ADDRESS,
+        default=None,
     )
 
 

@@ -27,6 +27,7 @@ def notices(
         _environment(workspace) if observed is None else "",
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
+        _kept_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         _image(workspace, launch, observed),
         kept_notice(workspace, observed),
@@ -101,6 +102,22 @@ def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, o
 
     holder = engines.port_holder(workspace.engine, expected)
     return f"port {expected} is taken by {holder}: using {'a free one' if port is None else port}"
+
+
+def _kept_ports(workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None) -> str:
+    """Return the notice about ports that a deployment keeps, although an option or a variable is 0."""
+    expected = deployed or (observed if observed and observed.running else None)
+    if observed is None or expected is None:
+        return ""
+    ports = (
+        ("rest_port", launch.rest_port, f"REST port {observed.rest_port}", observed.rest_port == expected.rest_port),
+        ("grpc_port", launch.grpc_port, f"gRPC port {observed.grpc_port}", observed.grpc_port == expected.grpc_port),
+    )
+    given = workspace.origins.is_temporary
+    kept = [text for key, desired, text, same in ports if desired == 0 and same and given(f"server.{key}")]
+    if not kept:
+        return ""
+    return f"keeps {' and '.join(kept)}, which the deployment has: 0 is for a new one; another number changes the port"
 
 
 def _taken(host: str, port: int) -> bool:

@@ -46,7 +46,7 @@ def test_a_change_of_models_keeps_the_container_and_its_settings(limited):
 def test_up_keeps_what_options_gave_and_says_so(limited, dry_run):
     result = limited.up(f"{NAME}:1", dry_run=dry_run)
     assert (result.plan.change, settings(limited)) == (Change.NOTHING, LIMITS)
-    (said,) = [text for text in result.notices if text.startswith("keeps ")]
+    (said,) = [text for text in result.notices if "serving:1" in text]
     assert all(f"{name} {value}" in said for name, value in LIMITS.items())
 
 

@@ -49,6 +49,27 @@ def test_a_port_that_was_not_asked_for_is_said_with_the_holder_of_the_expected_o
     assert found == expected
 
 
+@pytest.mark.parametrize(
+    ("origins", "asked", "got", "noted"),
+    [
+        (Origins(options={"server.rest_port": "--rest-port"}), 0, 9702, True),
+        (Origins(options={"server.rest_port": "--rest-port"}), 0, None, True),
+        (Origins(options={"server.rest_port": "--rest-port"}), 0, 9703, False),
+        (Origins(options={"server.rest_port": "--rest-port"}), 9702, 9702, False),
+        (Origins(variables={"server.rest_port": "DEPLOYER_SERVER_REST_PORT"}), 0, 9702, True),
+        (Origins("deployer.toml", {"server.rest_port": 0}), 0, 9702, False),
+        (Origins(), None, 9702, False),
+    ],
+)
+def test_a_port_that_stays_though_any_was_asked_for_is_noted(origins, asked, got, noted):
+    launch = dataclasses.replace(LAUNCH, rest_port=asked)
+    before = dataclasses.replace(DEPLOYED, rest_port=9702)
+    after = None if got is None else dataclasses.replace(DEPLOYED, rest_port=got)
+    found = notices(dataclasses.replace(workspace(), origins=origins), launch, before, after)
+    assert [text for text in found if "keeps REST port 9702" in text] == list(found)
+    assert bool(found) is noted
+
+
 def test_a_plan_says_that_a_port_is_taken():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
