@@ -22,7 +22,7 @@ def hint_for_version(workspace: Workspace, name: str, version: str) -> str:
     if not NAME.fullmatch(name) or not command:
         return "give the name without a version"
     if workspace.command in WITH_VERSION and version.isdecimal():
-        return f"did you mean {command} --version {version}?"
+        return f"did you mean `{command} --version {version}`?"
     return f"{name} is the deployment: {command} is for all its versions"
 
 

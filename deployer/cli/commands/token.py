@@ -8,6 +8,7 @@ deployer token alice --revoke
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from typer import Argument, Option
@@ -25,4 +26,5 @@ def token(
     settings: Settings,
     output: Output,
 ) -> None:
-    output.show(deployer.token(name, revoke=revoke, settings=settings), console.deployments.show_token)
+    result = deployer.token(name, revoke=revoke, settings=settings)
+    output.show(result, partial(console.deployments.show_token, location=settings.typed("config", "env")))
