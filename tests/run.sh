@@ -15,11 +15,9 @@ unset PYTHONDONTWRITEBYTECODE  # with it, each of a thousand processes would com
 
 testbed=docker/testbed/testbed.sh
 started=no
-background=
 
-# Ends the background tests, and stops the engine only if this run started it.
+# Stops the engine only if this run started it.
 leave() {
-    [ -z "$background" ] || kill "$background" || true
     [ "$started" = no ] || "$testbed" down
 }
 trap leave EXIT
@@ -37,25 +35,12 @@ ensure_image() {
     export DEPLOYER_TEST_IMAGE
 }
 
-# Tests wait more than they compute, so two halves run in parallel. The first half has all tests that share a Docker
-# Engine, and enough of the server's contract to make both halves equally long. The second half does not wait for the image.
-first_half=(
-    tests/docker tests/contract/engines tests/contract/server/test_server_[de]*.py
-    tests/integration/test_{source_kinds,estimator,jax,real_models}.py
-)
-
+# Tests wait more than they compute: one process more than processors, at most four. The tests of a file stay in one
+# process, for they share what is expensive to make. Files start in their order: the long ones, on engines, come first.
 all_of_them() {
-    local output code=0
-    output=$(mktemp)
-    .venv/bin/pytest "${first_half[@]/#/--ignore=}" >"$output" 2>&1 &
-    background=$!
+    local processes=$(($(nproc) < 4 ? $(nproc) + 1 : 4))
     if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
-    .venv/bin/pytest "${first_half[@]}" || code=$?
-    wait "$background" || code=$?
-    background=
-    cat "$output"
-    rm "$output"
-    return "$code"
+    .venv/bin/pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder
 }
 
 # Test directories are in memory if possible, and removed after each test that passes.
