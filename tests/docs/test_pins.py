@@ -8,10 +8,10 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from deployer.config.loader import _toml_reader
+from deployer.config.loader import tomllib
 
 ROOT = Path(__file__).parents[2]
-PROJECT = _toml_reader().loads((ROOT / "pyproject.toml").read_text())["project"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LINES = (ROOT / "requirements" / "constraints.txt").read_text().splitlines()
 PINS = [Requirement(line) for line in LINES]
 
