@@ -23,6 +23,8 @@ def hint_for_version(workspace: Workspace, name: str, version: str) -> str:
         return "give the name without a version"
     if workspace.command in WITH_VERSION and version.isdecimal():
         return f"did you mean `{command} --version {version}`?"
+    if workspace.command == "rollback" and version.isdecimal():
+        return f"deployer redeploy {workspace.cli_target(name)}{workspace.store_option} --version {version} serves it"
     return f"{name} is the deployment: {command} is for all its versions"
 
 

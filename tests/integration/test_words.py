@@ -63,11 +63,21 @@ def test_a_tag_as_docker_has_them_is_no_code(project: Path, target: str) -> None
         assert "NAME:VERSION takes a number" in ended.err, (verb, ended.err)
 
 
-@pytest.mark.parametrize("verb", ["redeploy", "rollback", "logs", "down", "predict", "smoke"])
-def test_a_deployment_with_a_version_is_refused_with_the_option(empty_project: Path, verb: str) -> None:
+@pytest.mark.parametrize(
+    ("verb", "command"),
+    [
+        ("redeploy", "redeploy m --version 3"),
+        ("rollback", "redeploy m --version 3"),
+        ("predict", "predict m --version 3"),
+        ("logs", "logs m"),
+        ("down", "down m"),
+        ("smoke", "smoke m"),
+    ],
+)
+def test_a_deployment_with_a_version_is_refused_with_the_command(empty_project: Path, verb: str, command: str) -> None:
     ended = in_process(verb, "m:3", "--json", cwd=empty_project)
     assert ended.code != 0
-    assert "deployer redeploy m --version 3" in ended.json["error"]["hint"]
+    assert f"deployer {command}" in ended.json["error"]["hint"]
 
 
 def test_a_module_that_is_called_like_a_model_stays_code(project: Path) -> None:
