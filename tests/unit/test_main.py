@@ -126,7 +126,11 @@ def test_a_signal_that_arrives_during_the_first_imports_ends_the_command_in_one_
 
 
 def test_the_import_alone_leaves_the_handler_as_it_was(tmp_path):
-    script = "import signal; from deployer import __main__; print(signal.getsignal(signal.SIGINT).__name__)"
+    """A shell in the background starts its commands with the signal ignored, so the script sets a handler itself."""
+    script = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+        "from deployer import __main__; print(signal.getsignal(signal.SIGINT).__name__)"
+    )
     assert ran(script, tmp_path).stdout == "default_int_handler\n"
 
 
