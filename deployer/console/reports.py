@@ -23,7 +23,8 @@ def show_report(report: Report, *, verbose: bool = True) -> None:
         checks = [check for check in report.checks if check.model == model]
         passed = [] if verbose else [check for check in checks if check.ok and not check.partial]
         if passed:
-            out(f"verified {model}: {_summary(passed)}")
+            done = "verified" if any(check.answers for check in checks) else "available"
+            out(f"{done} {model}: {_summary(passed)}")
         for check in checks:
             if check not in passed:
                 _show_check(check)

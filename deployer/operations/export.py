@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.versions import ExportResult
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import export_into
+from deployer.rollout.lost_versions import highest_served
 from deployer.rollout.targets import as_text, refuse_tag
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
 
@@ -27,4 +29,4 @@ def export(
     options = (options or ExportOptions()).for_batching(workspace.spec.batching)
     text = as_text(source)
     refuse_tag(text, workspace.store)
-    return export_into(workspace.store, text, options, progress)
+    return export_into(workspace.store, text, options, progress, partial(highest_served, workspace))

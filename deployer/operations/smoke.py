@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.config.options import Settings
 from deployer.results.running import SmokeResult
+from deployer.rollout.lost_versions import suggest_recovery
 from deployer.rollout.workspace import open_workspace
 from deployer.verification import smoke as verification
 
@@ -11,10 +12,11 @@ from deployer.verification import smoke as verification
 def smoke(name: str | None = None, *, settings: Settings | None = None) -> SmokeResult:
     """Verify every version that a deployment serves; failed checks are in the report.
 
-    Raises DeploymentNotFound, NotRunning.
+    Raises DeploymentNotFound, NotRunning, ModelNotFound.
     """
     workspace = open_workspace(settings or Settings(), "smoke")
     deployment = workspace.running_deployment(name)
-    models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
+    with suggest_recovery(workspace):
+        models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
     report = verification.verify(workspace.client(deployment), models, workspace.tolerance)
     return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)

@@ -104,7 +104,8 @@ def deploy(  # noqa: PLR0913
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
         spec = _export_sources(workspace, options, progress, notices, exported)
         workspace = workspace.with_spec(spec)
-        notices.extend(lost_versions.unload_notices(((name, version) for name, version, _ in signatures), exported))
+        lost = [(name, version) for name, version, _ in signatures]
+        notices.extend(lost_versions.unload_notices(workspace, lost, exported))
         launch, models = _resolve(workspace)
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)

@@ -79,14 +79,14 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     return f"{export} exports {name} again; deployer redeploy {deployment.name}{options}{model}{store} serves that"
 
 
-def unload_notices(lost: Iterable[tuple[str, int]], exported: Iterable[Model]) -> Iterator[str]:
+def unload_notices(workspace: Workspace, lost: Iterable[tuple[str, int]], exported: Iterable[Model]) -> Iterator[str]:
     """Yield a notice for each served version that an export makes the server unload.
 
     A version whose files are lost is served until the export creates the model's directory again, without it.
     """
     new = {model.name: model.version for model in exported}
     for name, version in lost:
-        if name in new:
+        if name in new and version <= highest_served(workspace, name):
             yield (
                 f"{name}:{version} has no files any more: its server unloads it when it sees those of "
                 f"{name}:{new[name]}, and answers 404 until that version serves"

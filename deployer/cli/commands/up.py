@@ -68,4 +68,4 @@ def up(
 
 
 def _as_dry_run(arguments: list[str]) -> str:
-    return f"deployer {re.sub(r'--expect[ =][^ ]+ ?', '', shlex.join(arguments))} --dry-run"
+    return f"deployer {re.sub(r'--expect[ =][^ ]+ ?', '', shlex.join(arguments)).strip()} --dry-run"

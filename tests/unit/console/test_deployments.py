@@ -41,7 +41,7 @@ def test_notices_are_on_stderr_and_in_the_json(capsys):
 def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(capsys):
     console.deployments.show_up(UP)
     shown = capsys.readouterr()
-    assert shown.out.startswith(f"{UP.plan}\nverified m:1: 1 check\n  FAIL  m:1  parity REST ")
+    assert shown.out.startswith(f"{UP.plan}\navailable m:1: 1 check\n  FAIL  m:1  parity REST ")
     assert (
         "REST  http://127.0.0.1:8501/v1/models/m\nREST  http://127.0.0.1:8501/v1/models/n\ngRPC  127.0.0.1:8500\n"
         in shown.out
@@ -52,7 +52,7 @@ def test_a_deploy_shows_plan_proof_and_endpoint_and_a_dry_run_the_plan_alone(cap
     assert capsys.readouterr() == (f"{DRY_RUN.plan}\ndigest {digest}\n", "")
 
 
-@pytest.mark.parametrize(("verbose", "first"), [(True, "  ok    m:1  status "), (False, "verified m:1: 1 check\n")])
+@pytest.mark.parametrize(("verbose", "first"), [(True, "  ok    m:1  status "), (False, "available m:1: 1 check\n")])
 def test_a_deploy_lists_every_check_when_it_is_verbose(capsys, verbose, first):
     Output(json=False, quiet=False, verbose=verbose).show_change(UP)
     assert capsys.readouterr().out.startswith(f"{UP.plan}\n{first}")

@@ -30,7 +30,7 @@ def test_a_proof_is_a_line_for_each_check(capsys):
 @pytest.mark.parametrize(
     ("checks", "line"),
     [
-        ((CHECK,), "verified m:1: 1 check"),
+        ((CHECK,), "available m:1: 1 check"),
         ((PARITY,), "verified m:1: 1 check, 4 answers over REST, max diff 0.5"),
         ((CHECK, PARITY, dataclasses.replace(PARITY, name="parity gRPC", worst=1.0, retried=2)),
          "verified m:1: 3 checks, 8 answers over REST and gRPC, max diff 1, 2 retried"),

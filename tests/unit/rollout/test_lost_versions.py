@@ -25,9 +25,10 @@ VERBS: dict[str, Callable[[Project], object]] = {
     "predict": lambda project: deployer.predict(NAME, settings=project.settings()),
     "inspect NAME": lambda project: deployer.inspect(NAME, settings=project.settings()),
     "inspect NAME:VERSION": lambda project: deployer.inspect(f"{NAME}:2", settings=project.settings()),
+    "smoke": lambda project: deployer.smoke_test(NAME, settings=project.settings()),
     "versions": lambda project: deployer.versions(NAME, settings=project.settings()),
 }
-OF_THE_VERSION = ("up NAME:VERSION", "label", "predict", "inspect NAME:VERSION")
+OF_THE_VERSION = ("up NAME:VERSION", "label", "predict", "inspect NAME:VERSION", "smoke")
 """Those that need the very version that is served."""
 
 
