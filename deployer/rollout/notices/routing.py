@@ -16,6 +16,8 @@ def notices(before: Models, after: Models, reason: str) -> Iterator[str]:
     desired = {model.name: model for model in after}
     for old in before:
         new = desired.get(old.name, ServedModel(old.name, ()))
+        if not new.versions:
+            yield f"model {old.name} is not served any more: requests for it get 404"
         if reason == LABEL:
             yield from _unlabelled_versions(old, new)
         elif reason != ROLLBACK:

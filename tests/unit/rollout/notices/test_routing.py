@@ -16,6 +16,14 @@ def served(*versions: int, **labels: int) -> ServedModel:
     return ServedModel(NAME, versions, tuple(sorted(labels.items())))
 
 
+@pytest.mark.parametrize("reason", [UP, ROLLBACK])
+def test_a_model_that_is_no_longer_served_is_named(reason):
+    other = ServedModel("other", (1,))
+    (text,) = [text for text in routing.notices((served(1), other), (other,), reason) if "404" in text]
+    assert NAME in text
+    assert not [text for text in routing.notices((served(1), other), (served(2), other), reason) if "404" in text]
+
+
 def moves(before: ServedModel, after: ServedModel, reason: str) -> list[str]:
     """What is said of requests without a version."""
     return [text for text in routing.notices((before,), (after,), reason) if "without a version" in text]
