@@ -82,6 +82,8 @@ def _find_serving(workspace: Workspace, model: Model) -> _Serving:
             notice = f"whether it is served is unknown: {error.message}"
             continue
         for deployment in deployments:
+            if deployment.env != workspace.spec.env:
+                continue
             versions = next((served.versions for served in deployment.models if served.name == model.name), ())
             is_deployed = is_deployed or bool(versions)
             if deployment.running and deployment.role == "serving" and model.version in versions:

@@ -21,27 +21,36 @@ PROGRESS_STEP = 5
 AUTH_ERROR = re.compile(r"unauthorized|denied|no basic auth|authentication", re.IGNORECASE)
 """A registry's messages that ask for credentials, or for other ones."""
 
+SERVER_SETTING = "docker.image"
+GATEWAY_SETTING = "gateway.image"
 HUB_HOSTS = ("Docker Hub", "docker.io", "index.docker.io")
 REMEDIES = (
-    (r"manifest unknown|name unknown|not found|does not exist", "there is no such image or tag: check docker.image"),
-    (r"unauthorized|denied|no basic auth", "docker login {registry}, and check docker.image"),
+    (r"manifest unknown|name unknown|not found|does not exist", "there is no such image or tag: check {setting}"),
+    (r"unauthorized|denied|no basic auth", "docker login {registry}, and check {setting}"),
     (
         r"no matching manifest",
-        "it is for other processors: set docker.platform, build docker/server/Dockerfile, or use --engine embedded",
+        "it is for other processors: set docker.platform, or choose another {setting}{embedded}",
     ),
     (r"HTTP response to HTTPS client", "name {registry} under insecure-registries in the engine's daemon.json"),
     (
         r"refused|no such host|timeout|exceeded|unreachable|EOF|reset",
-        "the engine's machine does not reach {registry}: is its name right in docker.image? "
-        "--engine embedded needs no image",
+        "the engine's machine does not reach {registry}: check its name in {setting}{embedded}",
     ),
 )
 
 
-def pull(
-    client: DockerClient, image: str, platform: str | None, seconds: float, progress: Callable[[str], None]
+def pull(  # noqa: PLR0913, PLR0917
+    client: DockerClient,
+    image: str,
+    platform: str | None,
+    seconds: float,
+    progress: Callable[[str], None],
+    setting: str = SERVER_SETTING,
 ) -> None:
-    """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`."""
+    """Pull an image and report the progress. Raise EngineError if it fails or takes more than `seconds`.
+
+    `setting` is the key of deployer.toml that names the image.
+    """
     progress(f"pulling {image}")
     login = credentials.for_registry(DOCKER_HUB if registry(image) in HUB_HOSTS else registry(image))
     if login.problem:
@@ -50,9 +59,9 @@ def pull(
         with _api_timeout(client.api, seconds):
             _report_progress(_events(client, image, platform, login, seconds), image, progress)
     except docker.errors.APIError as error:
-        raise _pull_error(image, str(error.explanation or error).strip(), login) from error
+        raise _pull_error(image, str(error.explanation or error).strip(), login, setting) from error
     except _PullFailed as error:
-        raise _pull_error(image, str(error), login) from error
+        raise _pull_error(image, str(error), login, setting) from error
     except TimeoutError as error:
         raise EngineError(
             f"pulling {image} from {registry(image)} took more than {seconds:g} s",
@@ -135,16 +144,15 @@ def _percent(event: _Event, layers: dict[str, tuple[int, int]]) -> int:
     return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
 
 
-def _pull_error(image: str, reason: str, login: Credentials) -> EngineError:
+def _pull_error(image: str, reason: str, login: Credentials, setting: str) -> EngineError:
     if login.problem and AUTH_ERROR.search(reason):
         text = f"pulling {image} from {registry(image)} without credentials failed: {reason[:300]}; {login.problem}"
         return EngineError(text, hint=login.remedy)
-    remedy = next(
-        (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason)), "check docker.image, or pull it by hand"
-    )
-    return EngineError(
-        f"pulling {image} from {registry(image)} failed: {reason[:500]}", hint=remedy.format(registry=registry(image))
-    )
+    remedies = (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason))
+    remedy = next(remedies, "check {setting}, or pull it by hand")
+    embedded = "; --engine embedded needs no image" if setting == SERVER_SETTING else ""
+    hint = remedy.format(registry=registry(image), setting=setting, embedded=embedded)
+    return EngineError(f"pulling {image} from {registry(image)} failed: {reason[:500]}", hint=hint)
 
 
 def registry(image: str) -> str:

@@ -10,7 +10,7 @@ import docker.errors
 from docker import DockerClient
 
 from deployer.engines.docker.api import docker_errors
-from deployer.engines.docker.image_pull import familiar_name, pull
+from deployer.engines.docker.image_pull import GATEWAY_SETTING, SERVER_SETTING, familiar_name, pull
 from deployer.engines.docker.inspection import EngineInfo, Image
 from deployer.results.deployment import NamedImage
 
@@ -42,12 +42,12 @@ class DockerImages:
             self._pull(settings.image, progress)
             self.host.forget_image()
         if gateway.enabled and find_image(self.host.client, gateway.image) is None:
-            self._pull(gateway.image, progress)
+            self._pull(gateway.image, progress, GATEWAY_SETTING)
 
-    def _pull(self, image: str, progress: Callable[[str], None]) -> None:
+    def _pull(self, image: str, progress: Callable[[str], None], setting: str = SERVER_SETTING) -> None:
         settings = self.host.settings
         with docker_errors(f"pulling {image}"):
-            pull(self.host.client, image, settings.platform, settings.pull_seconds, progress)
+            pull(self.host.client, image, settings.platform, settings.pull_seconds, progress, setting)
 
 
 def find_image(client: DockerClient, name: str) -> Image | None:

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from deployer.engines.docker.credentials import DOCKER_HUB
-from deployer.engines.docker.image_pull import familiar_name, pull, registry, split_reference
+from deployer.engines.docker.image_pull import (
+    GATEWAY_SETTING,
+    SERVER_SETTING,
+    familiar_name,
+    pull,
+    registry,
+    split_reference,
+)
 from deployer.engines.docker.inspection import Image
 from deployer.errors import EngineError
 
@@ -66,10 +74,10 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "config.json"
 
 
-def said(*events: dict) -> list[str]:
+def said(*events: dict, setting: str = SERVER_SETTING) -> list[str]:
     lines: list[str] = []
     api = SimpleNamespace(timeout=30, pull=lambda *_, **__: iter(events))
-    pull(SimpleNamespace(api=api), "r.io/a:1", None, 60.0, lines.append)
+    pull(SimpleNamespace(api=api), "r.io/a:1", None, 60.0, lines.append, setting)
     assert api.timeout == 30
     return lines
 
@@ -107,7 +115,7 @@ def test_what_comes_without_a_word_of_how_far_it_is_ends_with_all_of_it():
         ("http: server gave HTTP response to HTTPS client", "insecure-registries"),
         (
             "dial tcp 127.0.0.1:1: connect: connection refused",
-            "does not reach r.io: is its name right in docker.image? --engine embedded needs",
+            "does not reach r.io: check its name in docker.image; --engine embedded needs no image",
         ),
         ("something else", "check docker.image, or pull it by hand"),
     ],
@@ -116,6 +124,9 @@ def test_a_refusal_names_image_and_registry_and_says_what_to_do(reason, hint):
     with pytest.raises(EngineError, match=r"pulling r\.io/a:1 from r\.io failed: ") as refused:
         said({"error": reason})
     assert hint in str(refused.value.hint)
+    with pytest.raises(EngineError) as refused:
+        said({"error": reason}, setting=GATEWAY_SETTING)
+    assert not {"docker.image", "embedded"} & set(re.split(r"[ ;,:]+", str(refused.value.hint)))
 
 
 @pytest.mark.parametrize(
