@@ -129,15 +129,22 @@ def questions_for(workspace: Workspace, launch: Launch, observed: Deployment) ->
 
 
 def _stored_models(workspace: Workspace, served: tuple[ServedModel, ...]) -> list[Model]:
-    """Return the highest versions of models that occur twice in `served`, as far as the store has them."""
-    stored = {}
+    """Return the highest versions of models that occur twice in `served`, as far as the store has these very files.
+
+    Two stores may have different models under one number: the answers of one are wrong for the other.
+    """
+    stored: dict[tuple[str, int], Model] = {}
+    others: set[tuple[str, int]] = set()
     names = [model.name for model in served]
     for model in served:
         with contextlib.suppress(ModelNotFound):
             if names.count(model.name) > 1:
                 version = max(model.versions)
-                stored[model.name, version] = workspace.store.get(model.name, version)
-    return list(stored.values())
+                key = model.name, version
+                stored[key] = workspace.store.get(*key)
+                if model.digest_of(version) not in {"", stored[key].digest}:
+                    others.add(key)
+    return [found for key, found in stored.items() if key not in others]
 
 
 def _highest(models: tuple[ServedModel, ...]) -> Serving:

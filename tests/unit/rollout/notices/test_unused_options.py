@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
-from support.memory.project import VERSIONS
+from support.memory.project import NAME, VERSIONS
 
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change, JudgeTraffic
@@ -74,3 +76,12 @@ def test_what_the_document_says_is_meant_for_changes_to_come(project):
     config = project.folder / "deployer.toml"
     config.write_text("[gate]\nmeasure = 50.0\nmax_slowdown = 1000.0\n")
     assert not named(project.up(config=config))
+
+
+def test_answers_of_other_files_under_the_same_number_are_not_measured(serving):
+    """The running server is not judged by the golden answers of the version that takes its place."""
+    shutil.rmtree(serving.store.root / NAME)
+    serving.publish(1, linear=VERSIONS[3])
+    result = serving.up(measure=50.0, max_failures=0)
+    assert (result.plan.change, result.traffic) == (Change.REPLACE, None)
+    assert "--measure" in named(result)
