@@ -13,6 +13,7 @@ from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.model import NAME, Model
 from deployer.rollout import next_steps
 from deployer.rollout.workspace import Workspace
+from deployer.store.store import Store
 
 
 @contextmanager
@@ -34,11 +35,23 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
         return ""
     stored = workspace.store.versions(name)
     for deployment in _observed(workspace):
+        if hint := _other_store_hint(workspace, deployment, name, version):
+            return hint
         for served in deployment.models:
             lost = [each for each in served.versions if each not in stored]
             if served.name == name and lost and (version in lost or not stored):
                 return recovery_command(workspace, deployment, served)
     return ""
+
+
+def _other_store_hint(workspace: Workspace, deployment: Deployment, name: str, version: int | None) -> str:
+    """Return the option that names the store of a deployment, if that is another one and has the version."""
+    if deployment.store in (None, workspace.spec.models_dir.resolve()):
+        return ""
+    versions = Store(deployment.store).versions(name)
+    if not versions or version not in (None, *versions):
+        return ""
+    return f"{deployment.name} is deployed from another store: add --models-dir {shlex.quote(str(deployment.store))}"
 
 
 def highest_served(workspace: Workspace, name: str) -> int:

@@ -35,7 +35,7 @@ def restart_hint(workspace: Workspace, deployment: Deployment) -> str:
             if _serves_same(workspace, target, deployment, store):
                 return f"deployer up {_arguments(workspace, target or '', deployment)} starts it".replace("  ", " ")
         if number := _release(workspace, deployment):
-            return f"deployer rollback {workspace.cli_target(deployment.name)} --to {number} starts it"
+            return f"deployer rollback {_arguments(workspace, deployment.name, deployment)} --to {number} starts it"
     served = format_models(deployment.models)
     target = f"{deployment.name}:VERSION" if len(deployment.models) == 1 else "NAME:VERSION"
     return f"deployer up {_arguments(workspace, target, deployment)} serves one version of what it served: {served}"
@@ -88,9 +88,7 @@ def _without_digests(model: ServedModel) -> ServedModel:
 
 
 def _release(workspace: Workspace, deployment: Deployment) -> int | None:
-    """Return the newest release of the history with these models; None without one, or for another store."""
-    if workspace.settings.models_dir or _other_store(workspace, deployment):
-        return None  # `rollback` takes no --models-dir
+    """Return the newest release of the history with these models; None without one."""
     ledger = workspace.for_deployment(deployment.name).ledger
     releases = ledger.releases(deployment.name, deployment.env, deployment.engine)
     succeeded = (each for each in releases if (each.outcome, each.change != "remove") == (Outcome.SUCCEEDED, True))

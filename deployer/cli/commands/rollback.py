@@ -15,7 +15,7 @@ from typer import Option
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, Output
-from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, Settings
+from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 
 
 def rollback(
@@ -23,7 +23,7 @@ def rollback(
     to: Annotated[int | None, Option(help="Number of a release; unset: the last good one with other versions.")] = None,
     dry_run: DryRun = False,
     *,
-    settings: Annotated[Settings, PROJECT, ENGINE, GATE, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     output.show_change(deployer.rollback(name, to=to, settings=settings, dry_run=dry_run, progress=output.progress))

@@ -140,6 +140,7 @@ class MemoryEngine:
             project=self.project,
             settings=dataclasses.asdict(self.settings) if self.settings else {},
             temporary_settings=launch.temporary_settings,
+            store=Path(launch.models_root),
         )
 
     def exit_reason(self, deployment: Deployment) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 
@@ -75,6 +76,14 @@ def test_where_one_version_is_lost_its_folder_is_named(served):
     assert all(str(served.store.root / NAME / "2") in hint for hint in hints.values())
     served.rollback()
     served.check(1)
+
+
+def test_where_another_store_was_left_out_its_option_is_named(served):
+    other = dataclasses.replace(served.settings(), models_dir=served.folder / "elsewhere")
+    for call in (deployer.redeploy, deployer.rollback, deployer.predict, deployer.smoke_test):
+        with pytest.raises(DeployerError) as error:
+            call(NAME, settings=other)
+        assert error.value.hint.endswith(f"--models-dir {served.store.root}"), call
 
 
 def test_a_version_that_never_was_is_not_lost(served):
