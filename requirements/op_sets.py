@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from deployer.savedmodel.protos import proto
+from deployer.savedmodel.messages import message_class
 
 RELEASES = ("2.15.1", "2.16.2", "2.17.1", "2.18.1", "2.19.1", "2.20.0", "2.21.0")
 PYTHON = "3.11"
@@ -62,7 +62,7 @@ def ops_of(tensorflow: Path, libraries: tuple[Path, ...] = ()) -> frozenset[str]
         [sys.executable, __file__, "--tell", str(tensorflow), *map(str, libraries)],
         check=True, capture_output=True, timeout=120,
     )  # fmt: skip
-    listed = proto("tensorflow.core.framework.op_def_pb2").OpList.FromString(told.stdout)
+    listed = message_class("tensorflow.OpList").FromString(told.stdout)
     return frozenset(op.name for op in listed.op)
 
 

@@ -16,9 +16,9 @@ HEAVY = ("tensorflow", "keras", "tf_keras")
 NOT_FOR_HELP = (*HEAVY, "docker", "rich", "jinja2", "grpc", "pydantic", "numpy", "requests", "h5py", "httptools")
 OF_A_DEPLOY = (
     "savedmodel.reader", "verification.golden", "verification.smoke", "client.client",
-    "store.store", "operations.up", "rollout.deploy",
+    "store.store", "operations.up", "rollout.change",
 )  # fmt: skip
-"""Rooms that `down` can do without."""
+"""Modules that `down` can do without."""
 
 RUN = """
 import gc, json, sys
@@ -120,7 +120,7 @@ def test_down_imports_nothing_that_only_a_deploy_needs(project: Path) -> None:
     code, modules, _ = imported("down", "nobody", cwd=project)
     assert code == 10
     assert "deployer.engines.embedded.engine" in modules
-    assert not modules & {f"deployer.{room}" for room in OF_A_DEPLOY}
+    assert not modules & {f"deployer.{module}" for module in OF_A_DEPLOY}
 
 
 def test_nor_does_the_docker_engine_before_it_deploys(project: Path) -> None:
@@ -130,7 +130,7 @@ def test_nor_does_the_docker_engine_before_it_deploys(project: Path) -> None:
     )
     modules = set(json.loads(ended.stdout))
     assert "deployer.engines.docker.state" in modules
-    assert not modules & {f"deployer.{room}" for room in OF_A_DEPLOY}
+    assert not modules & {f"deployer.{module}" for module in OF_A_DEPLOY}
 
 
 @pytest.mark.parametrize("option", ["--help", "--version"])

@@ -36,3 +36,13 @@ def test_they_are_what_the_installed_packages_declare():
     code = "import hashlib, runpy; made = runpy.run_path('requirements/messages.py')['descriptors']();"
     found = run(f"{code} print(hashlib.sha256(made).hexdigest())")
     assert found == hashlib.sha256(DESCRIPTORS.read_bytes()).hexdigest()
+
+
+def test_the_script_that_asks_tensorflow_for_its_ops_reads_them_with_these_messages():
+    code = (
+        "import runpy; from pathlib import Path; import importlib.util;"
+        "made = runpy.run_path('requirements/op_sets.py');"
+        "folder = Path(importlib.util.find_spec('tensorflow').origin).parents[1];"
+        "print('MatMul' in made['ops_of'](folder))"
+    )
+    assert run(code) == "True"
