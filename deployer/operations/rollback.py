@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from itertools import islice
+from pathlib import Path
 
 from deployer.config.options import Settings
-from deployer.errors import BrokenModel, ModelError, NoSuchRelease
+from deployer.errors import BrokenModel, ModelError, ModelNotFound, NoSuchRelease
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
@@ -47,11 +48,7 @@ def rollback(
     except NoSuchRelease as error:
         error.hint = error.hint if _succeeded(releases) else _redeploy_hint(workspace, deployed)
         raise
-    loaded = _loaded(deployed)
-    for model in release.models:
-        if fault := _fault(workspace.store, model, loaded):
-            fault.hint = _alternatives(workspace, releases, deployed, model)
-            raise fault
+    _check_release(workspace, releases, deployed, release, to)
     spec = spec_serving(workspace.spec, release.name, release.models)
     spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
     with lost_versions.suggest_recovery(workspace):
@@ -80,6 +77,36 @@ def _succeeded(releases: tuple[Release, ...]) -> list[Release]:
     return [each for each in releases if each.outcome is Outcome.SUCCEEDED and each.change != Change.REMOVE.value]
 
 
+def _check_release(
+    workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, release: Release, to: int | None
+) -> None:
+    """Raise ModelError, with the next command to type, if a release cannot be served again from the store."""
+    store, origin = workspace.store, _other_store(workspace, deployed, release)
+    loaded = _loaded(workspace, deployed)
+    for model in release.models:
+        fault, missing = _fault(store, model, loaded), ", ".join(_missing(store, model))
+        if fault and missing and origin:
+            lost = next(filter(None, (_fault(origin, each, ()) for each in release.models)), None)
+            fault = ModelNotFound(
+                f"{missing} of release {release.number} is not in the store {store.root.resolve()}: "
+                f"it was deployed from the store {origin.root}{f' ({lost.message})' if lost else ''}"
+            )
+            if lost is None:
+                number = "" if to is None else f" --to {to}"
+                directory = shlex.quote(str(origin.root))
+                fault.hint = f"deployer rollback {workspace.cli_target(deployed.name)}{number} --models-dir {directory}"
+                raise fault
+        if fault:
+            fault.hint = _alternatives(workspace, releases, deployed, model, origin or store)
+            raise fault
+
+
+def _other_store(workspace: Workspace, deployed: Deployment, release: Release) -> Store | None:
+    """Return the store that a release was deployed from; None if it is that of the workspace, or unknown."""
+    root = Path(release.store) if release.store else deployed.store
+    return None if root in (None, workspace.spec.models_dir.resolve()) else Store(root)
+
+
 def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
     """Return the hint to another version of the store, where the history has no release to return to."""
     target = workspace.cli_target(deployed.name)
@@ -94,26 +121,31 @@ def _redeploy_hint(workspace: Workspace, deployed: Deployment) -> str:
     return f"{command} shows what the store has: no other version than those that are served"
 
 
-def _alternatives(workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel) -> str:
+def _alternatives(
+    workspace: Workspace, releases: tuple[Release, ...], deployed: Deployment, model: ServedModel, origin: Store
+) -> str:
     """Return the hint for a release with a version that is lost or changed: another release, and an export."""
-    store, loaded = workspace.store, _loaded(deployed)
+    store, loaded = workspace.store, _loaded(workspace, deployed)
     target = workspace.cli_target(deployed.name)
     others = (release for release in _succeeded(releases) if release.models != deployed.models)
     whole = (release for release in others if not any(_fault(store, each, loaded) for each in release.models))
     rollback = [
-        f"deployer rollback {target} --to {each.number} goes to {format_models(each.models)}"
+        f"deployer rollback {target} --to {each.number}{workspace.store_option} goes to {format_models(each.models)}"
         for each in islice(whole, 1)
     ]
     if not store.versions(model.name):
         hint = lost_versions.recovery_hint(workspace, model.name)
         return "; ".join((*rollback, hint or lost_versions.export_command(workspace, model.name, deployed)))
-    source = f"{_former_source(store, model)} --name {model.name}{workspace.up_options}"
+    source = f"{_former_source(origin, model)} --name {model.name}{workspace.up_options}"
     export = f"deployer up {source} --force"
     return "; ".join((*rollback, f"{export} exports {model.name} again and serves that"))
 
 
 def _former_source(store: Store, model: ServedModel) -> str:
-    """Return the source of the changed version if its manifest is unchanged, or the model's only source."""
+    """Return the source of the changed version if its manifest is unchanged, or the model's only source.
+
+    `store` is the one that the version was deployed from.
+    """
     for version, digest in zip(model.versions, model.digests, strict=True):
         with suppress(ModelError):
             stored = store.get(model.name, version)
@@ -133,10 +165,22 @@ def _fault(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]
     return None
 
 
-def _loaded(deployed: Deployment) -> set[tuple[str, int]]:
+def _loaded(workspace: Workspace, deployed: Deployment) -> set[tuple[str, int]]:
     """Return the versions that the running server has loaded, and does not read again."""
-    models = deployed.models if deployed.running else ()
+    same_store = deployed.store in (None, workspace.spec.models_dir.resolve())
+    models = deployed.models if deployed.running and same_store else ()
     return {(model.name, version) for model in models for version in model.versions}
+
+
+def _missing(store: Store, model: ServedModel) -> Iterator[str]:
+    """Yield NAME:VERSION of each version that is not in a store, or is another one of that number there."""
+    for version, digest in zip(model.versions, model.digests, strict=True):
+        try:
+            if store.get(model.name, version).digest == digest:
+                continue
+        except ModelError:
+            pass
+        yield f"{model.name}:{version}"
 
 
 def _check_files(store: Store, model: ServedModel, loaded: Collection[tuple[str, int]]) -> None:

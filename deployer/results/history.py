@@ -47,6 +47,8 @@ class Release:
     outcome: Outcome
     detail: str = ""
     traffic: TrafficFigures | None = None
+    store: str = ""
+    """The directory of the store that its versions were read from; empty if it is unknown."""
 
 
 @dataclass(frozen=True)

@@ -139,9 +139,9 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
     foreseen = tuple(plan_notices.notices(gate, plan, observed, reason))
     notices.extend(unused_options.notices(workspace, launch, plan, observed))
     note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
-    engine = workspace.engine.traits.name
+    engine, store = workspace.engine.traits.name, str(workspace.spec.models_dir.resolve())
     with (
-        record_release(workspace.ledger, launch, plan, engine, note=note, reason=reason) as release,
+        record_release(workspace.ledger, launch, plan, engine, note=note, reason=reason, store=store) as release,
         monitor_traffic(workspace, launch, plan, observed, release.keep_figures) as monitor,
     ):
         gate.admit(plan.change, observed)

@@ -56,7 +56,14 @@ class ReleaseRecord:
 
 @contextmanager
 def record_release(  # noqa: PLR0913
-    ledger: Ledger, subject: Launch | Deployment, plan: Plan, engine: str, *, note: str = "", reason: str = ""
+    ledger: Ledger,
+    subject: Launch | Deployment,
+    plan: Plan,
+    engine: str,
+    *,
+    note: str = "",
+    reason: str = "",
+    store: str = "",
 ) -> Iterator[ReleaseRecord]:
     """Record one release, with `reason` as its detail while it is under way, and `note` once it has succeeded.
 
@@ -67,7 +74,9 @@ def record_release(  # noqa: PLR0913
         return
     began = time.monotonic()
     with ledger.keep_open() as connected:
-        number = connected.begin(subject.name, subject.env, engine, plan.change.value, subject.models, reason=reason)
+        number = connected.begin(
+            subject.name, subject.env, engine, plan.change.value, subject.models, reason=reason, store=store
+        )
         try:
             yield ReleaseRecord(connected, number)
         except BaseException as error:

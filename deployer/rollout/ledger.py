@@ -35,14 +35,16 @@ create table if not exists releases (
     number integer primary key autoincrement,
     name text not null, env text not null, engine text not null, change text not null, models text not null,
     who text not null, began text not null, seconds real, outcome text not null, detail text not null default '',
-    project text not null default ''
+    project text not null default '', store text not null default ''
 );
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists steps (
     release integer not null, position integer not null, step text not null, primary key (release, position)
 ) without rowid;
 """
-COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail"
+COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store"
+ADDED_COLUMNS = ("project", "store")
+"""Columns that older ledgers lack."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,15 @@ class Ledger:
     """A connection that stays open for several entries."""
 
     def begin(  # noqa: PLR0913
-        self, name: str, env: str, engine: str, change: str, models: tuple[ServedModel, ...], *, reason: str = ""
+        self,
+        name: str,
+        env: str,
+        engine: str,
+        change: str,
+        models: tuple[ServedModel, ...],
+        *,
+        reason: str = "",
+        store: str = "",
     ) -> int:
         """Write that a release is under way, and return its number."""
         began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -72,11 +82,12 @@ class Ledger:
             Outcome.UNDER_WAY.value,
             reason,
             self.project,
+            store,
         )
         with self._open() as db:
             written = db.execute(
-                "insert into releases (name, env, engine, change, models, who, began, outcome, detail, project)"
-                " values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                "insert into releases (name, env, engine, change, models, who, began, outcome, detail, project,"
+                " store) values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 values,
             )
             return int(written.lastrowid or 0)
@@ -180,7 +191,7 @@ class Ledger:
             db = sqlite3.connect(self.path, timeout=BUSY_SECONDS)
             try:
                 db.executescript(SCHEMA)
-                _add_project(db)
+                _add_columns(db)
             except BaseException:
                 db.close()
                 raise
@@ -199,19 +210,32 @@ class Ledger:
         return "move it away if it is damaged: nothing but the history is lost"
 
 
-def _add_project(db: sqlite3.Connection) -> None:
-    """Add the column for the project, which older ledgers lack."""
+def _add_columns(db: sqlite3.Connection) -> None:
+    """Add the columns that older ledgers lack."""
     columns = {name for _, name, *_ in db.execute("pragma table_info(releases)")}
-    if "project" not in columns:
-        with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
-            db.execute("alter table releases add column project text not null default ''")
+    for name in ADDED_COLUMNS:
+        if name not in columns:
+            with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
+                db.execute(f"alter table releases add column {name} text not null default ''")
 
 
 def _release(row: tuple[Any, ...]) -> Release:
-    number, name, env, engine, change, models, who, began, seconds, outcome, detail, traffic = row
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, traffic = row
     figures = _figures(traffic) if traffic else None
     return Release(
-        number, name, env, engine, change, models_from(models), who, began, seconds, Outcome(outcome), detail, figures
+        number,
+        name,
+        env,
+        engine,
+        change,
+        models_from(models),
+        who,
+        began,
+        seconds,
+        Outcome(outcome),
+        detail,
+        figures,
+        store,
     )
 
 

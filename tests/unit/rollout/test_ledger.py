@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from deployer.errors import LedgerError
@@ -92,11 +95,17 @@ def test_a_file_that_is_no_ledger_is_refused_with_what_to_do(ledger):
 
 
 def test_models_that_cannot_be_read_are_a_damaged_ledger(ledger):
-    import sqlite3
-    from contextlib import closing
-
     begin(ledger)
     with closing(sqlite3.connect(ledger.path)) as db, db:
         db.execute("update releases set models = '[[1]]'")
     with pytest.raises(LedgerError):
         ledger.releases()
+
+
+def test_a_ledger_from_before_there_were_projects_and_stores_is_read_and_written(ledger):
+    begin(ledger)
+    with closing(sqlite3.connect(ledger.path)) as db, db:
+        for column in ("project", "store"):
+            db.execute(f"alter table releases drop column {column}")
+    ledger.begin("a", "local", "embedded", "reload", MODELS, store="/models")
+    assert [found.store for found in ledger.releases()] == ["/models", ""]
