@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
 from deployer.rollout import addresses, lost_versions
 from deployer.rollout.change import deploy, expected_plan, preview
-from deployer.rollout.desired import desired_spec
+from deployer.rollout.desired import desired_spec, targeted_model
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.preflight import check_before_export
 from deployer.rollout.targets import as_text
@@ -38,6 +39,7 @@ def up(
     with lost_versions.suggest_recovery(workspace, text):
         spec = desired_spec(workspace, text, options)
         workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
+        options = dataclasses.replace(options, name=targeted_model(workspace, text, options))
         options = options.for_batching(spec.batching)
         with addresses.suggest_free_port(spec.server, addresses.OPTION_HINT):
             workspace = check_before_export(workspace, options, text)

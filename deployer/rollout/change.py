@@ -13,7 +13,7 @@ from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
-from deployer.results.plan import Change, Plan
+from deployer.results.plan import Change, Export, Plan
 from deployer.rollout import addresses, kept_settings, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
@@ -23,7 +23,7 @@ from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_models
 from deployer.rollout.monitor import monitor_traffic
-from deployer.rollout.notices import defaults, unused_options
+from deployer.rollout.notices import defaults, targets, unused_options
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices import plan as plan_notices
 from deployer.rollout.notices.collect import collect_notices
@@ -79,7 +79,9 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress)
         gate.admit(plan.change, observed)
+    exported = [step.model for step in previewed.exports if isinstance(step, Export)]
     notices += (
+        *targets.notices(workspace, launch, observed, options.name, exported),
         *plan_notices.notices(gate, plan, observed, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),
@@ -102,8 +104,8 @@ def deploy(  # noqa: PLR0913
     """
     with note_what_serves(workspace) as before, collect_notices() as notices, _exports_stay() as exported:
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
-        spec = _export_sources(workspace, options, progress, notices, exported)
-        workspace = workspace.with_spec(spec)
+        before_export = workspace
+        workspace = workspace.with_spec(_export_sources(workspace, options, progress, notices, exported))
         lost = [(name, version) for name, version, _ in signatures]
         notices.extend(lost_versions.unload_notices(workspace, lost, exported))
         launch, models = _resolve(workspace)
@@ -124,6 +126,8 @@ def deploy(  # noqa: PLR0913
                 raise _outdated(plan)
             gate = Gate(workspace, launch, models, progress, signatures)
             executed = _execute(plan, gate, observed, notices, reason)
+        new = [model.name for model in exported]
+        notices.extend(targets.notices(before_export, launch, observed, options.name, new))
         notices.extend(defaults.notices(workspace, launch, observed, executed.deployment))
     result = _result(workspace, launch.models, plan, tuple(notices))
     return dataclasses.replace(

@@ -39,6 +39,14 @@ def desired_spec(workspace: Workspace, target: str | None, options: ExportOption
     return _with_model(spec, name, dataclasses.replace(listed, source=None, versions=versions))
 
 
+def targeted_model(workspace: Workspace, target: str | None, options: ExportOptions) -> str | None:
+    """Return the model that `target` names or is exported as; None if it selects all of `deployer.toml`."""
+    if target is None:
+        return None
+    version = stored(target, workspace.store)
+    return check_name(version.name if version else name_for(target) if options.name is None else options.name)
+
+
 def _listed_models(spec: Spec, options: ExportOptions) -> Spec:
     _refuse_export_options("deployer.toml", dataclasses.replace(options, force=False))
     if spec.models:

@@ -40,8 +40,13 @@ class ExportOptions(ExportFields):
         return dataclasses.replace(listed, **given)
 
     def for_model(self, name: str, listed: ModelSpec) -> ExportOptions:
-        """Return the options that export a model of the spec under its name."""
-        return dataclasses.replace(self, name=name, **_export_fields(listed))
+        """Return the options that export a model of the spec under its name.
+
+        With `self.name` set, `version` and `force` are for the model of that name only.
+        """
+        own = self.name in (None, name)
+        version, force = (self.version, self.force) if own else (None, False)
+        return dataclasses.replace(self, name=name, version=version, force=force, **_export_fields(listed))
 
     def for_batching(self, batching: Batching | None) -> ExportOptions:
         """Return the options with the batch sizes of the server."""

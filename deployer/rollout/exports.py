@@ -42,8 +42,7 @@ def export_into(
     from deployer import export as exporter
 
     name = check_name(name_for(source) if options.name is None else options.name)
-    if options.version is not None:
-        store.check_free(name, check_version(options.version))
+    _check_version(store, name, options)
     request = options.request(source)
     origin = exporter.identify(request)
     candidates = _candidates(store, name, options)
@@ -54,15 +53,26 @@ def export_into(
 
 
 def find_exported(store: Store, source: str, options: ExportOptions) -> Model | str:
-    """Return the version that was exported from the source as it is; otherwise why an export is needed."""
+    """Return the version that was exported from the source as it is; otherwise why an export is needed.
+
+    Raises VersionExists for a version that an export cannot make.
+    """
     from deployer import export as exporter
 
+    name = name_for(source) if options.name is None else options.name
+    _check_version(store, name, options)
     origin = exporter.identify(options.request(source))
-    candidates = _candidates(store, name_for(source) if options.name is None else options.name, options)
+    candidates = _candidates(store, name, options)
     if candidates and origin.digest is None:
         return ONLY_RUNNING_TELLS
     same = (version for version in candidates if _has_source(version, origin))
     return next(same, _why_missing(candidates, origin, options))
+
+
+def _check_version(store: Store, name: str, options: ExportOptions) -> None:
+    """Refuse a version to make that exists. Raises VersionExists."""
+    if options.version is not None:
+        store.check_free(name, check_version(options.version))
 
 
 def _why_missing(candidates: tuple[Model, ...], origin: Source, options: ExportOptions) -> str:

@@ -120,7 +120,8 @@ def _preview_model(
 ) -> ResolvedModel:
     """Resolve a model to the versions that would be served; an export that comes first is added to `exports`."""
     store = workspace.store
-    exported = None if spec.source is None else find_exported(store, spec.source, options.for_model(name, spec))
+    options = options.for_model(name, spec)
+    exported = None if spec.source is None else find_exported(store, spec.source, options)
     if isinstance(exported, str):
         served = lost_versions.highest_served(workspace, name)
         version = options.version or next_version(store, name, spec.source or "", served=served)

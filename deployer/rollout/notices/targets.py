@@ -1,0 +1,47 @@
+"""Notices about what `up TARGET` deploys other than an export of its target: a stored version, other models."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from deployer.config.spec import ModelSpec
+from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.rollout.served_models import current_version
+from deployer.rollout.workspace import Workspace
+
+
+def notices(
+    workspace: Workspace, launch: Launch, observed: Deployment | None, target: str | None, exported: Collection[str]
+) -> Iterator[str]:
+    """Yield the notices about the models of a launch.
+
+    The workspace has the spec before the exports. `target` is the model that the command names, None for all;
+    `exported` are the models that get a new version.
+    """
+    served = {model.name: model for model in observed.models} if observed else {}
+    for model in launch.models:
+        listed, before = workspace.spec.models.get(model.name, ModelSpec()), served.get(model.name)
+        if listed.source is not None and not listed.versions and model.name not in exported:
+            yield from _not_exported(workspace, listed.source, model, before)
+        is_same = before is not None and (before.versions, before.labels) == (model.versions, model.labels)
+        if target not in (None, model.name) and not is_same:
+            yield _other_model(model, before, listed)
+
+
+def _not_exported(workspace: Workspace, source: str, model: ServedModel, before: ServedModel | None) -> Iterator[str]:
+    """Yield that a source has the content of a stored version, unless that is the newest or is served already."""
+    name, version = model.name, current_version(model)
+    newest = workspace.store.versions(name)[-1]
+    same = f"{source} has the content of {name}:{version}: nothing is exported"
+    current = newest if before is None else current_version(before)
+    if version < current:
+        step = f"{name} goes back from {current} to {version}" if before else f"{name}:{newest} is not deployed"
+        yield f"{same}, and {step}; --force exports it as a new version"
+    elif version > current:
+        yield f"{same}, and {name} goes from {current} to {version}"
+
+
+def _other_model(model: ServedModel, before: ServedModel | None, listed: ModelSpec) -> str:
+    source = f" with source {listed.source}" if listed.source else ""
+    change = f"{model} is deployed, too" if before is None else f"{before} becomes {model}, too"
+    return f"{change}: deployer.toml lists {model.name}{source} in the same deployment"

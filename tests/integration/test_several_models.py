@@ -1,0 +1,104 @@
+"""A deployment of several models: what a command is about, and what it does to the other models."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import Ended, in_process
+from support.files import copy_model
+
+TOML = """
+name = "pair"
+[server]
+rest_port = 0
+grpc_port = 0
+[models.a]
+source = "a"
+[models.b]
+source = "b"
+"""
+
+
+@pytest.fixture
+def pair(empty_project: Path) -> Path:
+    """Two models with sources of their own."""
+    copy_model(empty_project / "a", version=1)
+    copy_model(empty_project / "b", version=1)
+    (empty_project / "deployer.toml").write_text(TOML)
+    return empty_project
+
+
+def run(folder: Path, *arguments: str, code: int = 0) -> Ended:
+    ended = in_process(*arguments, "--json", cwd=folder)
+    assert ended.code == code, ended.err + ended.out
+    return ended
+
+
+def change(source: Path, version: int) -> None:
+    """Replace a source by another version of the model."""
+    shutil.rmtree(source)
+    copy_model(source, version=version)
+
+
+def versions(result: Any) -> dict[str, list[int]]:
+    return {model["name"]: model["versions"] for model in result["models"]}
+
+
+def about(result: Any, *words: str) -> list[str]:
+    return [notice for notice in result["notices"] if all(word in notice for word in words)]
+
+
+@pytest.mark.parametrize("option", [("--version", "5"), ("--force",)], ids=["version", "force"])
+def test_options_for_an_export_are_for_the_model_that_is_named(pair, option):
+    run(pair, "up")
+    planned = run(pair, "plan", "./a", *option)
+    result = run(pair, "up", "./a", *option).json
+    new = 5 if option[0] == "--version" else 2
+    assert versions(planned.json) == versions(result) == {"a": [new], "b": [1]}
+    stored = [(each["name"], each["version"]) for each in run(pair, "versions").json["models"]]
+    assert stored == [("a", 1), ("a", new), ("b", 1)]
+
+
+def test_a_model_that_changes_along_with_the_named_one_is_said(pair):
+    created = run(pair, "up", "./a").json
+    assert len(about(created, "b:1", "too")) == 1
+    assert not about(run(pair, "up", "./a").json, "too")
+    change(pair / "b", 2)
+    for result in (run(pair, "plan", "./a", "--version", "5").json, run(pair, "up", "./a", "--version", "5").json):
+        assert versions(result) == {"a": [5], "b": [2]}
+        (said,) = about(result, "too")
+        assert "b:1 becomes b:2" in said
+    assert not about(run(pair, "up").json, "too")
+
+
+def test_force_without_a_target_is_for_all_models(pair):
+    run(pair, "up")
+    assert versions(run(pair, "up", "--force").json) == {"a": [2], "b": [2]}
+
+
+@pytest.mark.parametrize("verb", ["plan", "up"])
+def test_a_version_that_exists_is_refused_by_plan_as_by_up(pair, verb):
+    run(pair, "up")
+    error = in_process(verb, "./a", "--version", "1", "--json", cwd=pair)
+    assert (error.code, "version 1 of model a" in error.err + error.out) == (4, True), error.out
+
+
+def test_a_source_with_the_content_of_an_older_version_is_said_to_go_back(pair):
+    run(pair, "up")
+    change(pair / "a", 2)
+    run(pair, "up")
+    change(pair / "a", 1)
+    for result in (run(pair, "plan", "./a").json, run(pair, "plan").json, run(pair, "up").json):
+        assert versions(result) == {"a": [1], "b": [1]}
+        (said,) = about(result, "nothing is exported")
+        assert all(text in said for text in ("a:1", "from 2 to 1", "--force"))
+    assert not about(run(pair, "up").json, "nothing is exported")
+    run(pair, "down")
+    (said,) = about(run(pair, "up").json, "nothing is exported")
+    assert "a:2 is not deployed" in said
+    change(pair / "a", 2)
+    (said,) = about(run(pair, "up").json, "nothing is exported")
+    assert "from 1 to 2" in said
