@@ -12,7 +12,7 @@ from importlib import import_module
 from google.protobuf.descriptor import FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSet
 
-from deployer.savedmodel.messages import DESCRIPTORS
+from deployer.savedmodel.message_pool import DESCRIPTORS
 
 MODULES = (
     "tensorflow.core.example.example_pb2",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deployer.config import loader, render
+from deployer.config import loader
 from deployer.config.loader import CONFIG_FILE
 from deployer.config.project import default_project
+from deployer.config.templates import render_template
 from deployer.errors import UsageError
 from deployer.results.model import check_name
 from deployer.system.files import write_atomically
@@ -22,5 +23,5 @@ def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) 
     loader.check(path if is_checked else None)
     if path.exists() and not force:
         raise UsageError(f"{path} exists already", hint="--force overwrites it")
-    write_atomically(path, render.text("deployer.toml", name=check_name(name), project=default_project(folder)))
+    write_atomically(path, render_template("deployer.toml", name=check_name(name), project=default_project(folder)))
     return path

@@ -17,6 +17,8 @@ LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
 """The default ports of TensorFlow Serving."""
 MODEL_CONFIG = "model_config.config"
+BATCHING_CONFIG = "batching_parameters.config"
+MONITORING_CONFIG = "monitoring.config"
 """The config file with the models, which a running server can reload."""
 
 

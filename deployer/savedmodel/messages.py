@@ -7,32 +7,23 @@ becomes one of TensorFlow's, and the other way round, as bytes.
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from google.protobuf.descriptor import EnumDescriptor
-from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from google.protobuf.descriptor_pool import DescriptorPool
-from google.protobuf.message_factory import GetMessageClass
-
-DESCRIPTORS = Path(__file__).with_name("messages.binpb")
-
-
-def _pool() -> DescriptorPool:
-    pool = DescriptorPool()
-    for file in FileDescriptorSet.FromString(DESCRIPTORS.read_bytes()).file:
-        pool.AddSerializedFile(file.SerializeToString())
-    return pool
-
-
-POOL = _pool()
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import EnumDescriptor
 
 
 def message_class(name: str) -> Any:
     """Return a message class by its full name, such as `tensorflow.serving.PredictRequest`."""
+    from google.protobuf.message_factory import GetMessageClass
+
+    from deployer.savedmodel.message_pool import POOL
+
     return GetMessageClass(POOL.FindMessageTypeByName(name))
 
 
 def data_types() -> EnumDescriptor:
     """Return the descriptor of `tensorflow.DataType`, which has the values by name and by number."""
+    from deployer.savedmodel.message_pool import POOL
+
     return POOL.FindEnumTypeByName("tensorflow.DataType")

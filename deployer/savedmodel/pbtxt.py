@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
 
 from deployer.errors import BrokenModel
@@ -20,6 +19,8 @@ def parse(path: Path, message: Message) -> None:
 
     Raises BrokenModel if it is not a SavedModel, nested too deeply or too large.
     """
+    from google.protobuf import text_format
+
     if path.stat().st_size > MAX_BYTES:
         raise BrokenModel(
             f"{path} is larger than {MAX_BYTES >> 20} MB, too large for text", hint="save the model as saved_model.pb"

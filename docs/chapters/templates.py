@@ -8,7 +8,7 @@ from jinja2 import Environment, meta
 
 from chapters.markdown import code, table
 from deployer.config.quoting import FILTERS
-from deployer.config.render import builtin_templates
+from deployer.config.templates import builtin_templates
 
 HEAD = """## Templates
 

@@ -9,7 +9,7 @@ import pytest
 from support.cli import ANY_PORTS, in_process
 from support.world import MODELS, servers
 
-from deployer.config.render import BATCHING
+from deployer.results.deployment import BATCHING_CONFIG
 
 
 @pytest.mark.parametrize("verb", [["up"], ["plan"], ["render"]])
@@ -47,7 +47,7 @@ def test_one_that_has_it_is_rendered(project: Path) -> None:
     (project / "deployer.toml").write_text("[batching]\nmax_batch_size = 8\nallowed_batch_sizes = [2, 8]\n")
     ended = in_process("render", "half_plus_two", "--json", cwd=project)
     assert ended.code == 0, ended.err
-    sizes = re.findall(r"^allowed_batch_sizes: (\d+)$", ended.json["files"][BATCHING], re.MULTILINE)
+    sizes = re.findall(r"^allowed_batch_sizes: (\d+)$", ended.json["files"][BATCHING_CONFIG], re.MULTILINE)
     assert sizes == ["2", "8"]
 
 

@@ -30,7 +30,7 @@ try:
     main()
 except SystemExit as ended:
     code = ended.code or 0
-modules = sorted({name if name.startswith("deployer.") else name.partition(".")[0] for name in sys.modules
+modules = sorted({name if name.startswith(("deployer.", "google.")) else name.partition(".")[0] for name in sys.modules
                   if not name.startswith("tensorflow.core.")
                   and name != "tensorflow.core" and not name.startswith("tensorflow.tsl.")})
 collections = sum(each["collections"] for each in gc.get_stats()) - before
@@ -99,6 +99,13 @@ def test_light_verbs_import_no_tensorflow_and_look_for_no_garbage(project: Path,
     assert collections == 0
     assert "deployer" in modules
     assert not modules & set(HEAVY)
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("--version",)], ids=" ".join)
+def test_commands_that_read_no_message_import_no_protobuf(project: Path, arguments: tuple[str, ...]) -> None:
+    code, modules, _ = imported(*arguments, cwd=project)
+    assert code == 0
+    assert not modules & {"google.protobuf.descriptor_pool", "google.protobuf.text_format"}
 
 
 def test_a_document_that_is_right_as_it_stands_needs_no_validator(project: Path) -> None:

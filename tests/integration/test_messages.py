@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from deployer.savedmodel.messages import DESCRIPTORS
+from deployer.savedmodel.message_pool import DESCRIPTORS
 
 ROOT = Path(__file__).parents[2]
 

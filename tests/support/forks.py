@@ -79,16 +79,16 @@ def _make_what_all_need() -> None:
     import typer.main
 
     from deployer import cli
-    from deployer.config import render
+    from deployer.config import templates
     from deployer.config.options import Settings
     from deployer.operations.up import up
     from support.world import MODELS
 
     build_once()
     typer.main.get_command(cli.app)
-    templates = render._environment(None)
-    for name in templates.list_templates():
-        templates.get_template(name)
+    environment = templates._environment(None)
+    for name in environment.list_templates():
+        environment.get_template(name)
     up("half_plus_two", settings=Settings(engine="embedded", models_dir=MODELS, skip_gate=True), dry_run=True)
 
 

@@ -6,11 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployer.config.render import BATCHING, MONITORING
 from deployer.config.spec import Docker
 from deployer.config.threads import REASON
 from deployer.engines.docker.names import LABEL, MODELS_MOUNT, PROJECT, container_name
-from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Launch, models_text
+from deployer.results.deployment import (
+    BATCHING_CONFIG,
+    GRPC_PORT,
+    MODEL_CONFIG,
+    MONITORING_CONFIG,
+    REST_PORT,
+    Launch,
+    models_text,
+)
 
 CONFIG_MOUNT = "/config"
 
@@ -104,10 +111,10 @@ def server_arguments(launch: Launch) -> list[str]:
         "max_num_load_retries": "0",  # a broken model fails in seconds, not after five minutes of retries
         **dict(launch.flags),
     }
-    if BATCHING in launch.rendered.files:
-        flags |= {"enable_batching": "true", "batching_parameters_file": f"{CONFIG_MOUNT}/{BATCHING}"}
-    if MONITORING in launch.rendered.files:
-        flags["monitoring_config_file"] = f"{CONFIG_MOUNT}/{MONITORING}"
+    if BATCHING_CONFIG in launch.rendered.files:
+        flags |= {"enable_batching": "true", "batching_parameters_file": f"{CONFIG_MOUNT}/{BATCHING_CONFIG}"}
+    if MONITORING_CONFIG in launch.rendered.files:
+        flags["monitoring_config_file"] = f"{CONFIG_MOUNT}/{MONITORING_CONFIG}"
     return [f"--{name}={value}" for name, value in flags.items()]
 
 

@@ -8,14 +8,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.config.render import BATCHING, MONITORING
 from deployer.engines import flags, ports, process, run_dir
 from deployer.engines.base import CANDIDATE
 from deployer.engines.embedded import releases
 from deployer.engines.ports import HeldPort
 from deployer.engines.run_dir import Release
 from deployer.errors import EngineError
-from deployer.results.deployment import GRPC_PORT, MODEL_CONFIG, REST_PORT, Deployment, Launch
+from deployer.results.deployment import (
+    BATCHING_CONFIG,
+    GRPC_PORT,
+    MODEL_CONFIG,
+    MONITORING_CONFIG,
+    REST_PORT,
+    Deployment,
+    Launch,
+)
 from deployer.system.files import os_error_hint
 
 
@@ -109,8 +116,8 @@ def _arguments(directory: Path, release: Release, launch: Launch) -> list[str]:
         "max_num_load_retries": "0",
         **dict(launch.flags),
     }
-    if BATCHING in launch.rendered.files:
-        arguments |= {"enable_batching": "true", "batching_parameters_file": str(config_dir / BATCHING)}
-    if MONITORING in launch.rendered.files:
-        arguments["monitoring_config_file"] = str(config_dir / MONITORING)
+    if BATCHING_CONFIG in launch.rendered.files:
+        arguments |= {"enable_batching": "true", "batching_parameters_file": str(config_dir / BATCHING_CONFIG)}
+    if MONITORING_CONFIG in launch.rendered.files:
+        arguments["monitoring_config_file"] = str(config_dir / MONITORING_CONFIG)
     return [f"--{name}={value}" for name, value in arguments.items()]

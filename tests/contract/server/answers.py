@@ -14,7 +14,8 @@ import grpc
 from contract.server.server_process import HOST, ServerProcess
 from google.protobuf import json_format
 
-from deployer.savedmodel.messages import POOL, message_class
+from deployer.savedmodel.message_pool import POOL
+from deployer.savedmodel.messages import message_class
 from deployer.server.tensors import to_array
 
 TOLERANCE = 1e-6

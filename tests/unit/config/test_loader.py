@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from deployer.config import loader, render
+from deployer.config import loader
 from deployer.config.spec import Spec
+from deployer.config.templates import render_template
 from deployer.errors import ConfigError, InvalidValue
 from deployer.system import documents
 
@@ -135,7 +136,7 @@ def test_unreadable_bytes_are_an_error(tmp_path):
 
 
 def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
-    text = render.text("deployer.toml", name="digits", project="shop")
+    text = render_template("deployer.toml", name="digits", project="shop")
     assert list(load(tmp_path, text).models) == ["digits"]
     opened = "\n".join(
         line.removeprefix("# ") if " = " in line or line.startswith("# [") else line for line in text.split("\n")
@@ -149,7 +150,7 @@ def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
 
 @pytest.mark.parametrize("env", [None, "production"])
 def test_what_init_writes_sets_nothing_that_is_not_set_without_it(tmp_path, env):
-    written = load(tmp_path, render.text("deployer.toml", name="digits", project="shop"), env)
+    written = load(tmp_path, render_template("deployer.toml", name="digits", project="shop"), env)
     without = load(tmp_path, "[models.digits]\n", env)
     for section in dataclasses.fields(Spec):
         assert getattr(written, section.name) == getattr(without, section.name), section.name

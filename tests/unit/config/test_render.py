@@ -7,10 +7,10 @@ from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 
-from deployer.config import render
+from deployer.config import render, templates
 from deployer.config.spec import Batching, Monitoring
 from deployer.errors import TemplateError
-from deployer.results.deployment import ServedModel
+from deployer.results.deployment import BATCHING_CONFIG, MODEL_CONFIG, MONITORING_CONFIG, ServedModel
 from deployer.savedmodel.messages import message_class
 from deployer.server import declared
 
@@ -21,7 +21,7 @@ def config_of(text: str):
 
 def test_models_versions_and_labels_are_rendered_exactly():
     models = [ServedModel("a", (1, 3), (("canary", 3), ("stable", 1))), ServedModel("b", (7,))]
-    config = config_of(render.render(models, "/models").files[render.MODEL_CONFIG])
+    config = config_of(render.render(models, "/models").files[MODEL_CONFIG])
     first, second = config.model_config_list.config
     assert (first.name, first.base_path, first.model_platform) == ("a", "/models/a", "tensorflow")
     assert list(first.model_version_policy.specific.versions) == [1, 3]
@@ -32,13 +32,13 @@ def test_models_versions_and_labels_are_rendered_exactly():
 def test_the_text_is_what_the_message_itself_prints_so_that_thousands_of_models_need_no_parsing():
     labelled = ServedModel("a", (1, 2, 3, 4), (("stable", 3),))
     models = [labelled, ServedModel("some other-model.2", (7,)), ServedModel("c", ())]
-    text = render.render(models, "/models").files[render.MODEL_CONFIG]
+    text = render.render(models, "/models").files[MODEL_CONFIG]
     assert text == str(config_of(text))
 
 
 @given(st.text(min_size=1, max_size=40))
 def test_no_name_can_smuggle_in_a_field(name):
-    config = config_of(render.render([ServedModel(name, (1,))], "/models").files[render.MODEL_CONFIG])
+    config = config_of(render.render([ServedModel(name, (1,))], "/models").files[MODEL_CONFIG])
     assert [entry.name for entry in config.model_config_list.config] == [name]
     assert config.model_config_list.config[0].base_path == f"/models/{name}"
 
@@ -46,15 +46,15 @@ def test_no_name_can_smuggle_in_a_field(name):
 def test_batching_and_monitoring_are_rendered_when_wanted():
     batching = Batching(max_batch_size=8, allowed_batch_sizes=(1, 8))
     files = render.render([ServedModel("a", (1,))], "/models", batching, Monitoring(path="/m")).files
-    parsed = text_format.Parse(files[render.BATCHING], declared.message_class(declared.BATCHING)())
+    parsed = text_format.Parse(files[BATCHING_CONFIG], declared.message_class(declared.BATCHING)())
     assert (parsed.max_batch_size.value, list(parsed.allowed_batch_sizes)) == (8, [1, 8])
-    monitoring = text_format.Parse(files[render.MONITORING], declared.message_class(declared.MONITORING)())
+    monitoring = text_format.Parse(files[MONITORING_CONFIG], declared.message_class(declared.MONITORING)())
     assert (monitoring.prometheus_config.enable, monitoring.prometheus_config.path) == (True, "/m")
 
 
 def test_without_them_there_is_only_the_model_config():
     files = render.render([ServedModel("a", (1,))], "/models", None, Monitoring(enabled=False)).files
-    assert list(files) == [render.MODEL_CONFIG]
+    assert list(files) == [MODEL_CONFIG]
 
 
 def own_template(folder, text: str) -> None:
@@ -63,10 +63,10 @@ def own_template(folder, text: str) -> None:
 
 def test_a_template_of_the_users_own_wins_and_the_rest_come_from_deployer(tmp_path):
     own_template(tmp_path, "# ours\n{% include 'base.j2' %}")
-    (tmp_path / "base.j2").write_text((render.builtin_templates() / "model_config.config.j2").read_text())
+    (tmp_path / "base.j2").write_text((templates.builtin_templates() / "model_config.config.j2").read_text())
     files = render.render([ServedModel("a", (1,))], "/models", Batching(), None, tmp_path).files
-    assert files[render.MODEL_CONFIG].startswith("# ours\n")
-    assert render.BATCHING in files
+    assert files[MODEL_CONFIG].startswith("# ours\n")
+    assert BATCHING_CONFIG in files
 
 
 @pytest.mark.parametrize(

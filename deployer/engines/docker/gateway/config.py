@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deployer.client.access import SERVER_NAME
-from deployer.config.render import text
 from deployer.config.spec import Gateway
+from deployer.config.templates import render_template
 from deployer.engines.docker.gateway import tokens
 from deployer.engines.docker.gateway.directory import SLOTS, GatewayDir
 from deployer.errors import ConfigError
@@ -92,7 +92,7 @@ class GatewayConfig:
         return tls.create_self_signed(directory.self_signed, host) if pair is None and create else pair
 
     def _config(self, listen: Listen, generation_dir: str, slot: str, tool_token_hash: str) -> str:
-        return text(
+        return render_template(
             "haproxy.cfg",
             self.templates_dir,
             gateway={**asdict(self.settings), "max_body_bytes": self.settings.max_body_bytes},
