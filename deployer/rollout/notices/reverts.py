@@ -55,11 +55,10 @@ def _reverted(workspace: Workspace, launch: Launch, observed: Deployment, reason
         if before is None:
             continue
         new, old = current_version(model), current_version(before)
-        if command == ROLLBACK and new > old:
-            yield (
-                f"release {last.number} went back to {model.name}:{old} by rollback, and this deploys "
-                f"{model.name}:{new}"
-            )
+        highest = max(before.versions)
+        if command == ROLLBACK and (new > old or max(model.versions) > highest):
+            unlabelled = "" if highest == old else f", where requests without a version get {model.name}:{highest}"
+            yield f"release {last.number} went back by rollback to {before}{unlabelled}, and this deploys {model}"
             continue
         went_back = model.name in previous and current_version(previous[model.name]) > old
         reverts = new < old or (new > old and went_back) or not set(before.labels) <= set(model.labels)

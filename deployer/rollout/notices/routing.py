@@ -52,11 +52,12 @@ def _unlabelled_versions(before: ServedModel, after: ServedModel) -> Iterator[st
 
 
 def _requests_without_version(before: ServedModel, after: ServedModel, reason: str) -> Iterator[str]:
-    """Yield that requests without a version get another version, unless the command was asked to deploy that one."""
+    """Yield that requests without a version get another version, unless that one replaces the current version."""
     if not after.versions:
         return
     old, new = max(before.versions), max(after.versions)
-    if old == new or (reason != LABEL and new == served_models.current_version(after)):
+    current = old == served_models.current_version(before) and new == served_models.current_version(after)
+    if old == new or (reason != LABEL and current):
         return
     name = before.name
     yield f"requests without a version get {name}:{new} instead of {name}:{old}, because it is the highest version"

@@ -129,3 +129,33 @@ def test_the_history_says_which_command_it_was(labelled):
     labelled.redeploy(3, skip_gate=True)
     deployer.up(f"{NAME}:3", settings=labelled.settings())
     assert [each.detail for each in labelled.history()][:4] == ["", "redeploy; the gate was skipped", "label", ""]
+
+
+FORWARD: dict[str, Callable[[Project, bool], Any]] = {
+    "redeploy": lambda project, dry_run: project.redeploy(3, dry_run=dry_run),
+    "up": lambda project, dry_run: project.up(f"{NAME}:3", dry_run=dry_run),
+    "up to the one that requests without a version get": lambda project, dry_run: project.up(
+        f"{NAME}:2", dry_run=dry_run
+    ),
+    "label": lambda project, dry_run: deployer.label(
+        NAME, {"canary": 3}, settings=project.settings(), dry_run=dry_run
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", FORWARD)
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_after_a_rollback_to_labels_the_version_of_requests_without_one_is_said(labelled, verb, dry_run):
+    labelled.redeploy(3)
+    labelled.rollback()
+    labelled.check(1, 2, labels={"stable": 1, "canary": 2})
+    (text,) = said(FORWARD[verb](labelled, dry_run), "rollback")
+    assert f"{NAME}: 1 (stable), 2 (canary)" in text
+    assert f"requests without a version get {NAME}:2" in text
+
+
+def test_after_a_rollback_to_one_version_it_is_enough_to_name_that(serving):
+    serving.redeploy(2)
+    serving.rollback()
+    (text,) = said(serving.redeploy(3), "rollback")
+    assert (f"{NAME}:1" in text, f"{NAME}:3" in text, "requests" in text) == (True, True, False)

@@ -38,6 +38,8 @@ def moves(before: ServedModel, after: ServedModel, reason: str) -> list[str]:
         (served(1, stable=1), served(1, 2, stable=1, canary=2), UP),
         (served(1, stable=1), served(1, 2, stable=1, canary=2), ROLLBACK),
         (served(2, 3, canary=2, stable=3), served(1, 2, canary=2, stable=1), REDEPLOY),
+        (served(1, 2, stable=1, canary=2), served(2, 3, stable=3, canary=2), REDEPLOY),
+        (served(1, 2, stable=1), served(1, stable=1), REDEPLOY),
     ],
 )
 def test_what_requests_without_a_version_get_otherwise_is_said(before, after, reason):
@@ -52,7 +54,7 @@ def test_what_requests_without_a_version_get_otherwise_is_said(before, after, re
         (served(1), served(1, 2), UP),
         (served(2), served(1), ROLLBACK),
         (served(1), served(2), REDEPLOY),
-        (served(1, 2, stable=1, canary=2), served(2, 3, stable=3, canary=2), REDEPLOY),
+        (served(1, 2, stable=1, canary=2), served(2, stable=2, canary=2), REDEPLOY),
         (served(2), served(1, 2, canary=1), LABEL),
     ],
 )
