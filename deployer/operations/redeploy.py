@@ -32,9 +32,10 @@ def redeploy(
 ) -> UpResult:
     """Serve `version` of `model` in the place of the current one; by default the newest version of every model.
 
-    Labels of the current version move to it; versions that other labels point to stay. With `keep_previous` the current
-    version stays loaded, too, so that a rollback is immediate. Requests without a version go to the highest one: a
-    higher one than `version` is unloaded unless a label points to it.
+    The current version is the one labelled `stable`, otherwise the highest. Its labels move to the new one; versions
+    that other labels point to stay. With `keep_previous` it stays loaded, too, so that a rollback is immediate.
+    Requests without a version go to the highest one: a higher one than `version` is unloaded unless a label points to
+    it.
 
     Raises DeploymentNotFound, ModelNotFound, UsageError if the version to keep is the higher one, and what `up` raises.
     """

@@ -1,7 +1,10 @@
 """Serve another version without downtime.
 
-The version is verified before it replaces the current one. No request fails during the change. Requests without a
-version go to the highest loaded version, so a higher one is unloaded, unless a label points to it.
+The version is verified before it replaces the current one. No request fails during the change.
+
+It replaces the version labelled `stable`, or the highest one if none has that label; all labels of that version move to
+the new one. Versions that other labels point to stay, and others are unloaded. Requests without a version go to the
+highest loaded version, so a higher one is unloaded, unless a label points to it.
 
 deployer redeploy digits
 deployer redeploy digits --version 7 --keep-previous
@@ -23,7 +26,7 @@ def redeploy(
     version: Annotated[int | None, Option(help="The version to serve; unset: the newest in the store.")] = None,
     model: OfModel = None,
     keep_previous: Annotated[
-        bool, Option("--keep-previous", help="Keep the previous version loaded, for a fast rollback.")
+        bool, Option("--keep-previous", help="Keep the replaced version loaded, for a fast rollback.")
     ] = False,
     dry_run: DryRun = False,
     *,

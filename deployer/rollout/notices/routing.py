@@ -22,6 +22,8 @@ def notices(before: Models, after: Models, reason: str) -> Iterator[str]:
             yield from _unlabelled_versions(old, new)
         elif reason != ROLLBACK:
             yield from _moved_labels(old, new, reason)
+        if reason == REDEPLOY:
+            yield from _other_unloads(old, new)
         yield from _requests_without_version(old, new, reason)
 
 
@@ -34,7 +36,23 @@ def _moved_labels(before: ServedModel, after: ServedModel, reason: str) -> Itera
         if label not in labels:
             yield f"{which} goes{unloaded}"
         elif reason == REDEPLOY and labels[label] != version:
-            yield f"{which} moves to {before.name}:{labels[label]}{unloaded}"
+            yield f"{which} moves to {before.name}:{labels[label]}{unloaded}: {_replaced(before)}"
+
+
+def _replaced(before: ServedModel) -> str:
+    """Return which version a redeploy replaces, and why."""
+    stable = served_models.STABLE
+    if stable in dict(before.labels):
+        return f"redeploy replaces the version labelled {stable}"
+    return f"redeploy replaces the highest version, because none is labelled {stable}"
+
+
+def _other_unloads(before: ServedModel, after: ServedModel) -> Iterator[str]:
+    """Yield the versions that a redeploy unloads, except the one that it replaces."""
+    replaced = served_models.current_version(before)
+    for version in before.versions:
+        if version not in (replaced, *after.versions):
+            yield f"{before.name}:{version} is not served any more: no label points to it"
 
 
 def _unlabelled_versions(before: ServedModel, after: ServedModel) -> Iterator[str]:

@@ -137,9 +137,7 @@ FORWARD: dict[str, Callable[[Project, bool], Any]] = {
     "up to the one that requests without a version get": lambda project, dry_run: project.up(
         f"{NAME}:2", dry_run=dry_run
     ),
-    "label": lambda project, dry_run: deployer.label(
-        NAME, {"canary": 3}, settings=project.settings(), dry_run=dry_run
-    ),
+    "label": lambda project, dry_run: deployer.label(NAME, {"canary": 3}, settings=project.settings(), dry_run=dry_run),
 }
 
 

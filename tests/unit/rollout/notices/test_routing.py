@@ -93,3 +93,43 @@ def test_the_results_of_commands_have_the_notes(serving: Project):
     for dry_run in (True, False):
         (text,) = [text for text in serving.redeploy(2, dry_run=dry_run).notices if "label stable" in text]
         assert all(word in text for word in (f"{NAME}:1", f"{NAME}:2", "not served any more"))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unloaded"),
+    [
+        (served(1, 2, stable=1), served(1, 3, stable=3), [2]),
+        (served(1, 2, stable=1), served(3, stable=3), [2]),
+        (served(1, 2), served(2, 3), [1]),
+        (served(1, 2, 3, stable=2), served(2, 4, stable=4), [1, 3]),
+        (served(1, 2, stable=1, canary=2), served(1, 2, 3, stable=3, canary=2), []),
+        (served(1), served(2), []),
+        (served(1, stable=1), served(2, stable=2), []),
+    ],
+)
+def test_a_version_that_redeploy_unloads_besides_the_one_that_it_replaces_is_said(before, after, unloaded):
+    found = [text for text in routing.notices((before,), (after,), REDEPLOY) if text.startswith(f"{NAME}:")]
+    assert [text.partition(" ")[0] for text in found] == [f"{NAME}:{version}" for version in unloaded]
+    assert all("not served any more" in text for text in found)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (served(1, 2, stable=1, prod=1), served(3, stable=3, prod=3), "the version labelled stable"),
+        (served(1, 2, prod=2), served(3, prod=3), "the highest version"),
+    ],
+)
+def test_why_a_redeploy_moves_labels_is_said(before, after, reason):
+    found = [text for text in routing.notices((before,), (after,), REDEPLOY) if text.startswith("label ")]
+    assert [reason in text for text in found] == [True] * len(after.labels)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_redeploy_that_keeps_the_previous_version_says_which_one_it_unloads(serving: Project, dry_run):
+    serving.redeploy(2)
+    serving.label(stable=1)
+    done = serving.redeploy(3, keep=True, dry_run=dry_run)
+    (text,) = [text for text in done.notices if text.startswith(f"{NAME}:2 ")]
+    assert "not served any more" in text
+    assert [model.versions for model in done.models] == [(1, 3)]
