@@ -142,6 +142,15 @@ def holder(port: int) -> str:
     return "another process"
 
 
+def count_listeners(port: int) -> int:
+    """Return how many sockets listen on a port; several if processes share it. 0 if that cannot be read."""
+    try:
+        listed = psutil.net_connections("tcp")
+    except (psutil.Error, OSError):
+        return 0
+    return sum(1 for each in listed if each.status == psutil.CONN_LISTEN and each.laddr and each.laddr.port == port)
+
+
 def _process_name(pid: int | None) -> str:
     if pid is None:
         return "another user's process"

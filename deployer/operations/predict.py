@@ -41,8 +41,8 @@ def predict(
     """
     workspace = open_workspace(settings or Settings(), "predict")
     deployment = workspace.running_deployment(name)
-    if deployment.config_lost:
-        progress(deployment.config_note(workspace.cli_target(deployment.name)))
+    if note := deployment.config_note(workspace.cli_target(deployment.name)):
+        progress(note)
     served = _model(deployment, model)
     number = _labelled_version(workspace, deployment, version, served) if isinstance(version, str) else version
     if number is not None and number not in served.versions:

@@ -151,7 +151,8 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
-    exposed = exposure(deployment.host, tls=tls, tokens=tokens)
+    unknown = gateway is not None and gateway.lost
+    exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens)
     gone = deployment.config_note(workspace.cli_target(deployment.name, deployment.env))
     warning = "; ".join(filter(None, (gone, lost, note, exposed)))
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
@@ -163,7 +164,8 @@ def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:
 
         detail = f"its {stopped} is not running: {restart_hint(workspace, deployment)}"
         return DeploymentStatus(deployment, (), healthy=False, detail=detail)
-    client = Client(deployment.endpoints, STATUS_SECONDS, deployment.gateway, PATIENCE_SECONDS)
+    endpoints, gateway = deployment.client_route
+    client = Client(endpoints, STATUS_SECONDS, gateway, PATIENCE_SECONDS)
     try:
         states = tuple(state for model in deployment.models for state in client.states(model.name))
     except DeployerError as error:

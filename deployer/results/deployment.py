@@ -181,7 +181,10 @@ class Gateway:
     """The file of the TLS certificate; None without TLS."""
 
     guarded: bool = False
-    """Whether clients need a token."""
+    """Whether clients need a token; unknown if its directory is lost."""
+
+    lost: bool = False
+    """Whether its directory is gone, with deployer's token and the gateway's runtime socket."""
 
 
 @dataclass(frozen=True)
@@ -223,6 +226,9 @@ class Deployment:
     """Its place behind a gateway."""
 
     gateway: Gateway | None = None
+    direct_endpoints: Endpoints | None = None
+    """Its own address behind a gateway whose directory is lost: deployer's requests go there."""
+
     host: str = ""
     """The address that its ports are bound to."""
 
@@ -236,15 +242,28 @@ class Deployment:
     temporary_settings: tuple[str, ...] = ()
     """The settings of its container that variables or options set."""
 
-    def config_note(self, target: str) -> str:
-        """Return the notice about a lost run directory; empty without one. `target` names it on the command line."""
-        if not self.config_lost:
+    @property
+    def client_route(self) -> tuple[Endpoints, Gateway | None]:
+        """The address for requests of deployer itself, with the gateway in front of it."""
+        return (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)
+
+    def config_note(self, target: str = "") -> str:
+        """Return the notice about lost directories; empty without one.
+
+        With `target`, the arguments that name it on the command line, also the command that replaces it.
+        """
+        lost_gateway = self.gateway is not None and self.gateway.lost
+        if not self.config_lost and not lost_gateway:
             return ""
-        return (
+        record = (
             f"{self.folder} is gone, with the record of reloads: {format_models(self.models)} is what "
-            f"{self.name} [{self.env}] started with, and it may serve other versions by now; deployer up "
-            f"{target} replaces the server"
+            f"{self.name} [{self.env}] started with, and it may serve other versions by now"
         )
+        gateway = "its gateway's directory is gone: deployer sends its requests to the server itself"
+        parts = (record if self.config_lost else "", gateway if lost_gateway else "")
+        replaced = " and ".join(filter(None, ("server" * self.config_lost, "gateway" * lost_gateway)))
+        hint = f"deployer up {target} replaces the {replaced}" if target else ""
+        return "; ".join(filter(None, (*parts, hint)))
 
 
 @dataclass(frozen=True)

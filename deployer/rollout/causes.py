@@ -12,6 +12,7 @@ from deployer.rollout.served_models import version_digests
 Models = tuple[ServedModel, ...]
 FLAGS = "the flags"
 SETTINGS = "the engine's settings or the store"
+LOST_GATEWAY = "the gateway's directory is gone, without which it cannot be changed"
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 
 
@@ -19,6 +20,8 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
     """Return why a running server must be replaced; None if it need not be."""
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
         return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
+    if observed.config_lost:
+        return f"its directory {observed.folder} is gone"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
         return f"changed: {', '.join(_describe_part(part, launch, observed) for part in changed)}"
     for protocol, desired, current in (
@@ -91,6 +94,8 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
         return None
     if not observed.gateway.running:
         return "the gateway is not running"
+    if observed.gateway.lost:
+        return LOST_GATEWAY
     if observed.gateway.digest == launch.gateway_digest:
         return None
     return "image, certificate, tokens, limits or template of the gateway differ"

@@ -101,7 +101,8 @@ def monitor_traffic(
     """
     gate = workspace.spec.gate
     rate = gate.measure_rate
-    if rate is None or observed is None or not observed.running or plan.change is Change.NOTHING:
+    measurable = observed is not None and observed.running and not observed.direct_endpoints
+    if rate is None or observed is None or not measurable or plan.change is Change.NOTHING:
         yield NO_MONITOR
         return
     from deployer.verification.traffic import Traffic

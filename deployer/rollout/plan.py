@@ -33,7 +33,7 @@ from deployer.results.plan import (
     VerifyCandidate,
     VerifyServing,
 )
-from deployer.rollout.causes import gateway_cause, reload_cause, replace_cause
+from deployer.rollout.causes import LOST_GATEWAY, gateway_cause, reload_cause, replace_cause
 from deployer.rollout.model_changes import describe
 from deployer.rollout.served_models import all_loaded
 
@@ -125,6 +125,8 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         promote_cause = (
             "there is no gateway yet" if gets_gateway else "two containers cannot have one port, without a gateway"
         )
+    if observed.gateway and observed.gateway.lost and observed.gateway.running:
+        promote_cause = f"{promote_cause}; a new gateway takes the ports first: {LOST_GATEWAY}"
     promote = Promote(
         promote_cause,
         _address(launch, observed),
@@ -141,7 +143,7 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
     cause = gateway_cause(launch, observed)
     if cause is None:
         return ()
-    running = observed.gateway is not None and observed.gateway.running
+    running = observed.gateway is not None and observed.gateway.running and not observed.gateway.lost
     await_serving = AwaitServing(OLD_GATEWAY if running else SUCCESS)
     return (ReplaceGateway(cause, (await_serving, *_judge(conditions, old_serves=True))),)
 

@@ -42,7 +42,8 @@ def _serving(workspace: Workspace, before: Before) -> str:
     observed = workspace.engine.observe(spec.deployment, spec.env)
     if observed is None or stopped_component(observed) or observed.reloading_to is not None:
         return ""
-    client = Client(observed.endpoints, ANSWER_SECONDS, observed.gateway, retry_seconds=0.0)
+    endpoints, gateway = observed.client_route
+    client = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0)
     for model in observed.models:
         states = {state.version: state.state for state in client.states(model.name)}
         if any(states.get(version) != "AVAILABLE" for version in model.versions):

@@ -204,9 +204,8 @@ class Workspace:
         from deployer.client.client import Client
 
         seconds = self.spec.gate.request_seconds
-        client = Client(
-            deployment.endpoints, seconds, deployment.gateway, exit_reason=partial(self._exit_reason, deployment)
-        )
+        endpoints, gateway = deployment.client_route
+        client = Client(endpoints, seconds, gateway, exit_reason=partial(self._exit_reason, deployment))
         return self._clients.setdefault((deployment.release, client), client)
 
     def _exit_reason(self, deployment: Deployment) -> str:

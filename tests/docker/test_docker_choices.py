@@ -56,7 +56,11 @@ def test_a_store_that_was_removed_and_made_again_is_noticed_and_the_server_repla
 
 
 def test_a_config_folder_that_was_removed_is_noticed(project):
-    up(project, "half_plus_two:1", *ANY_PORTS)
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    shutil.rmtree(project / ".deployer")
+    again = up(project, "half_plus_two:1")
+    assert (again["plan"]["change"], again["endpoints"]) == ("replace", first["endpoints"])
+    assert up(project, "half_plus_two:1")["plan"]["change"] == "nothing"
     shutil.rmtree(project / ".deployer")
     moved = deployer("redeploy", "half_plus_two", "--version", "2", "--json", "-q", cwd=project)
     assert (moved.code, moved.json["plan"]["change"]) == (0, "replace"), moved.err

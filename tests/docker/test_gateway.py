@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -235,6 +236,34 @@ def test_gateway_and_server_come_back_from_whatever_ends_them(gated):
     assert deployer("status", cwd=gated).out.count("docker, gateway") == 1
     assert NAME in servers()
     assert deployer("logs", cwd=gated).code == 0
+
+
+@pytest.mark.parametrize("guarded", ["", 'tls = true\ntokens = "tokens"\n'])
+def test_without_its_state_directory_a_pair_is_still_the_deployment(gated, tmp_path, guarded):
+    token = "a-token-of-ours" if guarded else ""
+    write_tokens(tmp_path / "tokens", "a-token-of-ours")
+    configure(gated, gateway=guarded)
+    first = up(gated, "half_plus_two:1", "--memory", "900m")
+    certificate = next(gated.rglob("run/current/certificate.pem")).read_text() if guarded else ""
+    shutil.rmtree(gated / ".deployer")
+    (seen,) = deployer("status", "--json", cwd=gated).json["deployments"]
+    assert (seen["healthy"], seen["deployment"]["endpoints"]) == (True, first["endpoints"])
+    assert "gateway's directory is gone" in seen["warning"]
+    asked = deployer("predict", "--input", '{"instances": [2.0]}', cwd=gated)
+    assert (asked.code, asked.json) == (0, {"predictions": [VERSION_1]}), asked.err
+    assert "Successfully loaded" in deployer("logs", cwd=gated).out
+    with traffic(first["endpoints"], token, certificate) as before:
+        before.enough(100)
+    assert before.failed == []
+    changed = up(gated, "half_plus_two:1")
+    assert (changed["plan"]["change"], changed["endpoints"]) == ("replace", first["endpoints"])
+    assert inspect(NAME)["HostConfig"]["Memory"] == 900 << 20
+    assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
+    shutil.rmtree(gated / ".deployer")
+    assert deployer("redeploy", "--version", "2", "-q", cwd=gated).code == 0
+    shutil.rmtree(gated / ".deployer")
+    assert deployer("down", cwd=gated).code == 0
+    assert not listens(int(first["endpoints"]["rest"].rpartition(":")[2]))
 
 
 def answers(ask):

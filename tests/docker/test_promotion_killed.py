@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import signal
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -178,9 +179,11 @@ def test_a_promotion_that_is_killed_leaves_one_server_that_answers(site, way):
     assert all(3 < number < MOST_CALLS for number in numbers.values())
 
 
-def is_killed(site, number, gated, then_gated, another):
+def is_killed(site, number, gated, then_gated, another, *, lost=False):
     """Whether a promotion has so many calls; killed at that one, it leaves one server to the next command."""
     assert number < MOST_CALLS
+    if lost:
+        shutil.rmtree(site.folder)
     limits = {"max_connections": 100 + number} if another else {}
     candidate = site.stage(site.engine(gated=then_gated, **limits))
     if not dies_at(number, partial(promote, site.engine(gated=then_gated, **limits), candidate)):
@@ -194,6 +197,62 @@ def is_killed(site, number, gated, then_gated, another):
     assert_nothing_else(serving, engine)
     assert engine.recover(NAME, ENV) == ()
     return True
+
+
+GATED = [change for change, (gated, *_) in CHANGES.items() if gated]
+
+
+@pytest.mark.parametrize("change", GATED)
+def test_a_promotion_without_the_state_directory_leaves_one_server_that_answers(site, change):
+    gated, then_gated, another = CHANGES[change]
+    number = 1
+    site.deploy(site.engine(gated=gated))
+    while is_killed(site, number, gated, then_gated, another, lost=True):
+        if site.is_gated() is not gated:
+            site.deploy(site.engine(gated=gated))
+        number += 1
+    assert number > 3
+
+
+@pytest.mark.parametrize("change", GATED)
+def test_what_is_not_accepted_leaves_the_old_server_also_without_the_state_directory(site, change):
+    gated, then_gated, another = CHANGES[change]
+    limits = {"max_connections": 100} if another else {}
+    site.deploy(site.engine(gated=gated))
+    before = site.who_answers()
+    shutil.rmtree(site.folder)
+    other = site.engine(gated=then_gated, **limits)
+    candidate = site.stage(other)
+
+    def refuse(_: Deployment) -> None:
+        raise VerificationFailed("not as it should be")
+
+    with pytest.raises(VerificationFailed):
+        other.promote(candidate, 10.0, refuse)
+    other.recover(NAME, ENV)
+    assert site.who_answers() == before
+    assert other.recover(NAME, ENV) == ()
+
+
+def test_a_pair_without_its_state_directory_is_the_deployment(site):
+    engine = site.engine(gated=True)
+    bare = world()
+    for slot in ("a", "b"):
+        site.deploy(engine)
+        before, answers = engine.observe(NAME, ENV), site.who_answers()
+        assert before.slot == slot
+    shutil.rmtree(site.folder)
+    assert engine.recover(NAME, ENV) == ()
+    seen = engine.observe(NAME, ENV)
+    assert (seen.release, seen.role, seen.slot, seen.endpoints) == (before.release, "serving", "b", before.endpoints)
+    assert (seen.gateway.running, seen.gateway.lost, seen.config_lost) == (True, True, True)
+    assert urllib.request.urlopen(f"{seen.client_route[0].rest}/", timeout=5).read().decode() == answers
+    engine.replace_gateway(seen, lambda _: None)
+    again = engine.observe(NAME, ENV)
+    assert (again.release, again.gateway.lost, site.who_answers()) == (before.release, False, answers)
+    shutil.rmtree(site.folder)
+    engine.remove(NAME, ENV)
+    assert world() == bare
 
 
 @pytest.mark.parametrize("gated", [True, False])
@@ -248,10 +307,10 @@ def assert_nothing_else(serving, engine) -> None:
     slots = "-slots" if serving.slot else ""
     there = labelled(f"deployer.project={PROJECT}")
     assert there == ([name, *gateway], [f"{name}{slots}"])
-    releases = [path.name for path in (engine.traits.state_dir / "docker" / f"{ENV}@{PROJECT}" / NAME).iterdir()]
-    assert releases == [serving.release]
+    releases = [path.name for path in engine.traits.state_dir.glob(f"docker/{ENV}@{PROJECT}/{NAME}/*")]
+    assert releases == ([] if serving.config_lost else [serving.release])
     generations = list((engine.traits.state_dir / "gateway").glob("*/*/run/2*/a.cfg"))
-    assert len(generations) == len(gateway)
+    assert len(generations) == (0 if serving.gateway and serving.gateway.lost else len(gateway))
 
 
 @pytest.mark.parametrize("change", CHANGES)

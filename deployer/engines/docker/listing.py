@@ -1,7 +1,7 @@
 """Deployments and gateways from an engine's list of containers.
 
 Without a gateway, a server's role is part of its container's name. Behind a gateway, the gateway's directory records
-it: the server in the active slot serves.
+it: the server in the active slot serves. If the directory is gone, the names tell, as without a gateway.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from deployer.engines.base import CANDIDATE, SERVING
 from deployer.engines.docker.gateway.config import CERTIFICATE, TOKENS
 from deployer.engines.docker.gateway.directory import GatewayDir
 from deployer.engines.docker.inspection import ContainerSummary
-from deployer.engines.docker.names import LABEL, container_name
+from deployer.engines.docker.names import LABEL, container_name, gateway_name
 from deployer.engines.ports import url_host
 from deployer.results.deployment import Deployment, Endpoints, Gateway, ServedModel, models_from
 
@@ -40,12 +40,21 @@ class GatewayContainer:
     grpc_port: int
     directory: GatewayDir
     running: bool
+    accepted: bool
+    """Whether its name is the one that a gateway gets once it is accepted."""
+
+    tls: bool
 
     @property
     def active(self) -> bool:
         """Whether this container holds the ports."""
         active = self.directory.active()
-        return active is not None and active.generation == self.generation
+        return self.accepted if active is None else active.generation == self.generation
+
+    @property
+    def lost(self) -> bool:
+        """Whether its files are gone, and with them its runtime socket: it serves on, and cannot be changed."""
+        return not self.directory.generation_dir(self.generation).is_dir()
 
 
 def gateways(listed: Iterable[ContainerSummary]) -> tuple[GatewayContainer, ...]:
@@ -87,19 +96,25 @@ def held_ports(listed: Iterable[ContainerSummary]) -> set[int]:
     return published | {port for gateway in gateways(running) for port in (gateway.rest_port, gateway.grpc_port)}
 
 
-def gateway_of(directory: GatewayDir, generation: str, digest: str, *, running: bool) -> Gateway:
-    """Return how clients reach a server through a gateway."""
+def behind_gateway(server: Deployment, container: GatewayContainer) -> Deployment:
+    """Return a server as clients reach it through a gateway."""
+    gateway = _gateway(container.directory, container.generation)
+    gateway = replace(gateway, digest=container.digest, running=container.running, lost=container.lost)
+    return _behind(server, container.host, gateway, tls=container.tls)
+
+
+def _gateway(directory: GatewayDir, generation: str) -> Gateway:
+    """Return the gateway whose files are in a directory, without its container."""
     files = directory.generation_dir(generation)
-    certificate = files / CERTIFICATE
-    has_tokens = (files / TOKENS).exists()
-    return Gateway(digest, running, directory.token, certificate if certificate.exists() else None, has_tokens)
+    certificate = files / CERTIFICATE if (files / CERTIFICATE).exists() else None
+    return Gateway("", False, directory.token, certificate, guarded=(files / TOKENS).exists())
 
 
-def behind_gateway(server: Deployment, host: str, gateway: Gateway) -> Deployment:
-    """Return a server with the address and role that it has behind a gateway."""
-    host_in_url, scheme = url_host(host), "https" if gateway.certificate else "http"
+def _behind(server: Deployment, host: str, gateway: Gateway, *, tls: bool) -> Deployment:
+    host_in_url, scheme = url_host(host), "https" if tls or gateway.certificate else "http"
     endpoints = Endpoints(f"{scheme}://{host_in_url}:{server.rest_port}", f"{host_in_url}:{server.grpc_port}")
-    return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway)
+    direct = server.endpoints if gateway.lost else None
+    return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway, direct_endpoints=direct)
 
 
 def _labels(container: ContainerSummary) -> dict[str, str]:
@@ -119,6 +134,10 @@ def _parse_gateway(container: ContainerSummary) -> GatewayContainer:
         grpc_port=int(labels["grpc_port"]),
         directory=GatewayDir(Path(labels["gateway"])),
         running=container.running,
+        accepted=not set(container.names).isdisjoint(
+            gateway_name(project, labels["name"], labels["env"]) for project in _projects(labels)
+        ),
+        tls=labels.get("tls") == "true",
     )
 
 
@@ -127,13 +146,16 @@ def _parse_server(
 ) -> Deployment:
     labels = _labels(container)
     server = _direct_deployment(container, labels)
-    active = GatewayDir(Path(labels["gateway"])).active() if server.slot else None
-    if active is None or active.slot != server.slot:
+    if not server.slot:
         return server
-    active_gateway = active_gateways.get((server.name, server.env))
-    digest, running = (active_gateway.digest, active_gateway.running) if active_gateway else ("", False)
-    gateway = gateway_of(GatewayDir(Path(labels["gateway"])), active.generation, digest, running=running)
-    return behind_gateway(server, labels["host"], gateway)
+    directory = GatewayDir(Path(labels["gateway"]))
+    active = directory.active()
+    serves = _role(container.names, labels) == SERVING if active is None else active.slot == server.slot
+    if not serves:
+        return server
+    if gateway := active_gateways.get((server.name, server.env)):
+        return behind_gateway(server, gateway)
+    return _behind(server, labels["host"], _gateway(directory, active.generation if active else ""), tls=False)
 
 
 def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -> Deployment:
@@ -189,11 +211,14 @@ def _is_lost(directory: Path) -> bool:
 def _role(names: Iterable[str], labels: Mapping[str, str]) -> str:
     name, env, release = labels["name"], labels["env"], labels["release"]
     serving = {
-        container_name(project, name, env, *more)
-        for project in (labels.get("project", ""), "")
-        for more in ((), (release, RETIRING))
+        container_name(project, name, env, *more) for project in _projects(labels) for more in ((), (release, RETIRING))
     }
     return SERVING if serving & set(names) else CANDIDATE
+
+
+def _projects(labels: Mapping[str, str]) -> tuple[str, str]:
+    """Return the projects that a container may be named for: its own, and none as before there were projects."""
+    return labels.get("project", ""), ""
 
 
 def _current_models(directory: Path, label: str) -> tuple[ServedModel, ...]:

@@ -15,3 +15,8 @@ def container_name(project: str, name: str, env: str, release: str | None = None
     """
     base = f"deployer-{project}.{env}-{name}" if project else f"deployer-{env}-{name}"
     return f"{base}-{role}-{release}" if release else base
+
+
+def gateway_name(project: str, name: str, env: str) -> str:
+    """Return the name of the accepted gateway's container; the generation is appended for another one."""
+    return f"{container_name(project, name, env)}-gateway"

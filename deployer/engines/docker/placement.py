@@ -34,7 +34,7 @@ class Placer:
         grpc = self._port(launch.grpc_port, GRPC_PORT, current_grpc, held=old is not None, exclude=rest)
         if self.has_gateway:  # else an invalid address would be noticed only when the gateway is replaced
             ports.any_free(launch.host)
-        slot, address, network = self._slot() if self.has_gateway else ("", "", self._network())
+        slot, address, network = self._slot(observed) if self.has_gateway else ("", "", self._network())
         own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(old, rest, grpc)
         return Placement(
             release=release,
@@ -50,10 +50,11 @@ class Placer:
             gateway=self.state.gateway_dir(launch.name, launch.env).path if slot else None,
         )
 
-    def _slot(self) -> tuple[str, str, str]:
+    def _slot(self, observed: Deployment | None) -> tuple[str, str, str]:
         """Return the inactive slot, its address and the network."""
         active = self.state.gateway_dir(self.launch.name, self.launch.env).active()
-        slot = other_slot(active.slot) if active else SLOTS[0]
+        active_slot = active.slot if active else (observed.slot if observed else "")
+        slot = other_slot(active_slot) if active_slot else SLOTS[0]
         with docker_errors(f"creating the network of {self.launch.name}"):
             network, addresses = self.state.networks(self.launch.name, self.launch.env).ensure_slots()
         return slot, addresses[SLOTS.index(slot)], network

@@ -48,6 +48,8 @@ class Promotion:
 
     def run(self) -> None:
         """Promote the candidate. If `accept` raises, the old server serves again and the error is raised."""
+        if self.old is not None and self.old.slot:
+            self._replace_lost_gateway(self.old)
         if self.candidate.slot:
             self._promote_behind_gateway()
         elif self.old is None:
@@ -80,15 +82,35 @@ class Promotion:
 
     def replace_gateway(self) -> None:
         """Put the configured gateway in front of a server that keeps serving: it is candidate and old server in one."""
+        self._replace_lost_gateway(self.candidate)
         listen, predecessor = self._listen(), self.gateways.active()
-        new = self._new_gateway(predecessor if predecessor and predecessor.running else None, listen)
-        self.gateways.finalize(new)
+        predecessor = predecessor if predecessor and predecessor.running else None
+        if predecessor is not None and self.gateways.matches(predecessor, listen):
+            self.accept(self._behind(predecessor))
+        else:
+            predecessor = self._new_gateway(predecessor, listen)
+        self.gateways.finalize(predecessor)
+
+    def _replace_lost_gateway(self, serving: Deployment) -> None:
+        """Replace a gateway that cannot be changed, because its directory is gone, by one that can.
+
+        Both share the ports for a moment, and route to the same server.
+        """
+        lost = self.gateways.active()
+        if lost is None or not lost.running or not lost.lost:
+            return
+        listen = Listen(lost.host, lost.rest_port, lost.grpc_port, self._slots())
+        new = self.gateways.start(listen, serving.slot, lost)
+        self.gateways.directory.activate(new.generation)
+        self.gateways.stop_accepting(lost)
 
     def _listen(self) -> Listen:
-        labels = self.state.container(self.candidate).attrs["Labels"]
+        host = self.state.container(self.candidate).attrs["Labels"][f"{LABEL}host"]
+        return Listen(host, self.candidate.rest_port, self.candidate.grpc_port, self._slots())
+
+    def _slots(self) -> tuple[str, str]:
         network = self.state.networks(self.candidate.name, self.candidate.env).find(networks.SLOTTED)
-        host = labels[f"{LABEL}host"]
-        return Listen(host, self.candidate.rest_port, self.candidate.grpc_port, networks.slot_addresses(network))
+        return networks.slot_addresses(network)
 
     def _switch_slot(self, gateway: GatewayContainer) -> None:
         """Route new requests to the candidate's slot and drain the other one."""
@@ -121,8 +143,7 @@ class Promotion:
         return new
 
     def _behind(self, gateway: GatewayContainer) -> Deployment:
-        proxy = listing.gateway_of(gateway.directory, gateway.generation, gateway.digest, running=True)
-        return listing.behind_gateway(self.candidate, gateway.host, proxy)
+        return listing.behind_gateway(self.candidate, gateway)
 
     @contextmanager
     def _release_ports(self) -> Iterator[None]:
@@ -173,7 +194,7 @@ class Promotion:
             yield
         except BaseException:
             server.rename(self.serving_name)
-            if gateway is not None:
+            if gateway is not None and not gateway.lost:
                 self.gateways.revive(gateway)
             raise
 

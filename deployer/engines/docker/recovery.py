@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from deployer.engines.base import CANDIDATE, adoption_note
+from deployer.engines.base import CANDIDATE, SERVING, adoption_note
 from deployer.engines.docker.api import docker_errors, remove_container
 from deployer.engines.docker.gateway.containers import GatewayContainers
 from deployer.engines.docker.gateway.directory import Active
@@ -43,10 +43,21 @@ class Recovery:
         if self._is_clean(listed):
             self.state.clear_unused(self.name, self.env, listed)
             return ()
-        active = self.gateways.directory.active()
+        active = self._active()
         with docker_errors(f"mending {self.name} [{self.env}]"):
             notes = self._repair_without_gateway() if active is None else self._repair_behind_gateway(active)
         return (*notes, *self._discard_candidates())
+
+    def _active(self) -> Active | None:
+        """Return the active gateway and slot: by the gateway's directory, or by the names of the containers.
+
+        The directory may have been deleted, or a removal killed.
+        """
+        if active := self.gateways.directory.active():
+            return active
+        serving = next((server for server in self._servers() if server.slot and server.role == SERVING), None)
+        gateway = self.gateways.active()
+        return Active(gateway.generation if gateway else "", serving.slot) if serving else None
 
     def _is_clean(self, listed: Sequence[ContainerSummary]) -> bool:
         """Return whether there is nothing to recover: one server without a gateway, or none. This is the usual case."""
@@ -87,12 +98,14 @@ class Recovery:
             for container in gateways:
                 self.gateways.retire(container)
             return []
-        notes = []
+        notes = ["a gateway that is not in force is removed"] if len(gateways) > 1 else []
+        if gateway.lost:  # a new gateway replaces it with the next server
+            self.gateways.retire_others(keep=gateway)
+            return notes
         if not self.gateways.admin(gateway).accepts_requests():
             self.gateways.revive(gateway)
-            notes.append("the gateway takes requests again")
-        if len(gateways) > 1:
-            notes.append("a gateway that is not in force is removed")
+            notes.insert(0, "the gateway takes requests again")
+        self.gateways.directory.activate(gateway.generation)
         self.gateways.finalize(gateway)
         self._restore_slot(gateway_slot=active.slot)
         return notes

@@ -29,6 +29,8 @@ def _why_not_measured(workspace: Workspace, launch: Launch, plan: Plan, observed
         return _not_serving(observed)
     if plan.change is Change.NOTHING:
         return "nothing changes"
+    if observed.direct_endpoints:
+        return "deployer's token for the gateway is gone, with its directory"
     is_exported = not any(isinstance(step, Export) for step in plan.steps)
     if is_exported and not questions_for(workspace, launch, observed):
         return "no model that is served before and after has golden questions"

@@ -150,6 +150,21 @@ def test_a_network_is_ours_by_label_and_name():
     assert not HERE.owns_network({"deployer.name": "digits", "deployer.env": "local"}, "deployer-local-digits")
 
 
+def test_without_the_gateways_directory_the_names_tell_which_server_serves(tmp_path):
+    directory = tmp_path / "gateway" / "local@shop" / "digits"
+    names = {"b": NAME, "a": f"{NAME}-candidate-{RELEASE}"}
+    behind = {"address": "172.30.0.2", "gateway": str(directory)}
+    pair = [listed(name, slot=slot, **behind) for slot, name in names.items()]
+    accepted, another = (listed(f"{NAME}-gateway{suffix}", GATEWAY, gateway=str(directory)) for suffix in ("", "-g"))
+    serving, candidate = servers([*pair, accepted])
+    assert (serving.role, candidate.role) == ("serving", "candidate")
+    assert (serving.gateway.running, serving.gateway.lost, serving.gateway.digest) == (True, True, "d")
+    assert serving.endpoints.rest != serving.direct_endpoints.rest == "http://172.30.0.2:1"
+    for gateways in ([], [another]):  # none, or one that was not accepted
+        serving, _ = servers([*pair, *gateways])
+        assert (serving.role, serving.gateway.running) == ("serving", False)
+
+
 def test_a_server_whose_directory_is_gone_says_so_and_what_it_started_with(tmp_path):
     (there,) = servers([listed(folder=str(tmp_path))])
     assert (there.config_lost, there.config_note("digits")) == (False, "")

@@ -294,6 +294,23 @@ def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_t
         assert promotion(decided).gap == until
 
 
+LOST = Gateway("g1", True, Path("token"), lost=True)
+
+
+@pytest.mark.parametrize(
+    ("observed", "change", "cause"),
+    [
+        (there(ONE, config_lost=True, folder=Path("/state/r1")), Change.REPLACE, "/state/r1 is gone"),
+        (there(ONE, config_lost=True, gateway=LOST), Change.REPLACE, "the gateway's directory is gone"),
+        (there(ONE, gateway=LOST), Change.GATEWAY, "the gateway's directory is gone"),
+    ],
+)
+def test_a_lost_directory_is_a_change_and_its_cause(observed, change, cause):
+    decided = plan.decide(wanted(ONE, gateway_digest="g1" if observed.gateway else ""), observed)
+    assert (decided.change, cause in str(decided)) == (change, True)
+    assert "the old gateway runs until then" not in str(decided)
+
+
 def test_another_gateway_leaves_the_server_alone():
     assert plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=GATEWAY)).change is Change.NOTHING
     changed = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=GATEWAY))

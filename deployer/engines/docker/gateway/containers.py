@@ -20,9 +20,9 @@ from deployer.engines.docker.gateway.config import MOUNT, GatewayConfig, Listen
 from deployer.engines.docker.gateway.directory import ACTIVE, PREDECESSOR, SOCKET, GatewayDir, owner
 from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import GatewayContainer, gateways
-from deployer.engines.docker.names import LABEL, PROJECT, container_name
+from deployer.engines.docker.names import LABEL, PROJECT, gateway_name
 from deployer.engines.docker.state import DockerState
-from deployer.engines.ports import check_free
+from deployer.engines.ports import check_free, count_listeners
 from deployer.errors import EngineError, SettingRefused
 from deployer.system.wait import Deadline, wait_until
 
@@ -92,12 +92,20 @@ class GatewayContainers:
 
     def stop_accepting(self, gateway: GatewayContainer) -> None:
         """Stop new connections; the container ends after its last request."""
+        listeners = count_listeners(gateway.rest_port) if gateway.lost else 0
         with docker_errors(f"stopping the gateway of {self.name}"):
             container = self.state.client.containers.get(gateway.id)
             _disable_restart(container)
             _signal_stop(container)
         admin = self.admin(gateway)
-        wait_until(lambda: not admin.accepts_requests(), Deadline.after(READY_SECONDS))
+
+        def accepts() -> bool:
+            if not gateway.lost:
+                return admin.accepts_requests()
+            # Only its port tells; another gateway may listen there, too.
+            return count_listeners(gateway.rest_port) >= listeners > 0
+
+        wait_until(lambda: not accepts(), Deadline.after(READY_SECONDS))
 
     def retire(self, gateway: GatewayContainer) -> None:
         """Let a container finish its requests, and remove it."""
@@ -137,7 +145,7 @@ class GatewayContainers:
         self.retire_others(keep=gateway)
         with docker_errors(f"naming the gateway of {self.name}"):
             container = self.state.client.containers.get(gateway.id)
-            if container.name != (name := f"{container_name(self.state.project, self.name, self.env)}-gateway"):
+            if container.name != (name := gateway_name(self.state.project, self.name, self.env)):
                 container.rename(name)
 
     def remove(self) -> None:
@@ -146,15 +154,22 @@ class GatewayContainers:
         for gateway in self.all():
             if gateway.running:
                 self.stop_accepting(gateway)
-                self.admin(gateway).await_idle(self.config.settings.drain_seconds)
+                self._await_idle(gateway)
             self._remove_container(gateway)
         self.directory.delete()
+
+    def _await_idle(self, gateway: GatewayContainer) -> None:
+        """Wait until a gateway has no request in flight; one that cannot be asked, until it has ended."""
+        if gateway.lost:
+            self._wait_for(self.state.client.containers.get(gateway.id), self.config.settings.drain_seconds)
+        else:
+            self.admin(gateway).await_idle(self.config.settings.drain_seconds)
 
     def _stop(self, container: Container, gateway: GatewayContainer) -> None:
         """Stop a container once its requests have ended; kill it after the drain time."""
         allowed = self.config.settings.drain_seconds + GRACE_SECONDS
         container.reload()
-        if container.status == "running" and not self.admin(gateway).accepts_requests():
+        if container.status == "running" and not gateway.lost and not self.admin(gateway).accepts_requests():
             self._wait_for(container, allowed)
         container.stop(timeout=allowed)
 
@@ -189,7 +204,7 @@ class GatewayContainers:
         files = FILES_PER_CONNECTION * self.config.settings.max_connections + 256
         return {
             "image": self.config.settings.image,
-            "name": f"{container_name(self.state.project, self.name, self.env)}-gateway-{generation}",
+            "name": f"{gateway_name(self.state.project, self.name, self.env)}-{generation}",
             "entrypoint": ["sh", "-c", SCRIPT, "gateway"],
             "command": [f"{MOUNT}/{generation}"],
             "labels": self._labels(listen, generation),
@@ -219,6 +234,7 @@ class GatewayContainers:
             f"{LABEL}host": listen.host,
             f"{LABEL}rest_port": str(listen.rest_port),
             f"{LABEL}grpc_port": str(listen.grpc_port),
+            **({f"{LABEL}tls": "true"} if self.config.settings.tls else {}),
         }
 
 

@@ -37,7 +37,7 @@ def stopped(container: Container, folder: Path) -> list[Any]:
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
     state: Any = SimpleNamespace(client=client)
     wanted: Any = None
-    found: Any = SimpleNamespace(id="1", generation="1")
+    found: Any = SimpleNamespace(id="1", generation="1", lost=False)
     GatewayContainers(state, wanted, "m", "local", GatewayDir(folder), "no").stop_accepting(found)
     return container.done
 
