@@ -23,6 +23,7 @@ from deployer.export.keras import file as keras_file
 from deployer.export.worker_calls import Call, ProcessContext
 from deployer.results.differences import Numbers, OutputDistance
 from deployer.results.model import GoldenSummary, Model
+from deployer.system.packages import require_tensorflow
 from deployer.system.wait import Deadline
 
 POLL_SECONDS = 0.1
@@ -59,7 +60,11 @@ class Exporter(Protocol):
 
 @contextmanager
 def open_exporter(request: ExportRequest) -> Iterator[Exporter]:
-    """Yield an exporter: a child process, or this process if only it has the modules that the source names."""
+    """Yield an exporter: a child process, or this process if only it has the modules that the source names.
+
+    Raises ExtraMissing if TensorFlow is not installed.
+    """
+    require_tensorflow("an export")
     if _needs_this_process(request):
         yield export
         return

@@ -12,6 +12,7 @@ from deployer.rollout.targets import name_for
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
 from deployer.savedmodel import compatibility
 from deployer.store.store import Store
+from deployer.system.packages import require_tensorflow
 
 
 def diff(
@@ -25,7 +26,7 @@ def diff(
 ) -> DiffResult:
     """Compare two versions of a model; with `numbers`, both answer the golden questions of the first.
 
-    Raises UsageError for a path, ModelNotFound, GoldenError, BrokenModel.
+    Raises UsageError for a path, ModelNotFound, GoldenError, BrokenModel, ExtraMissing.
     """
     store = open_workspace(settings or Settings()).store
     _refuse_path(name, store, before, after)
@@ -57,6 +58,7 @@ def _refuse_path(name: str, store: Store, before: int, after: int) -> None:
 def _numbers(old: Model, new: Model, progress: Progress) -> Numbers:
     from deployer.export import child
 
+    require_tensorflow("a comparison of answers", "; --signatures compares signatures alone")
     progress(f"asking version {new.version} the golden questions of version {old.version}")
     return child.measure(old, new)
 

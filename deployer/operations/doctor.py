@@ -5,13 +5,14 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from deployer.config import threads
 from deployer.config.options import Settings
 from deployer.config.spec import Server
 from deployer.engines import ports
 from deployer.errors import DeployerError
-from deployer.results.checks import DoctorResult, Finding
+from deployer.results.checks import DoctorResult, Finding, MissingPackages
 from deployer.results.deployment import GRPC_PORT, REST_PORT
 from deployer.results.model import Model
 from deployer.rollout.causes import image_change
@@ -20,6 +21,7 @@ from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel.layout import find_misplaced
 from deployer.store.store import Store
 from deployer.system.files import chmod_command, first_unreadable
+from deployer.system.packages import install_line, missing_packages
 
 LOW_DISK_BYTES = 2 << 30
 OLDEST_TENSORFLOW = (2, 15)
@@ -49,10 +51,16 @@ def _engines(workspace: Workspace) -> Iterator[Finding]:
         remedy = "start it, or use --engine embedded"
         yield Finding("docker engine", "warning", f"engine auto does not use it: {workspace.docker_problem}", remedy)
     for engine in workspace.engines:
-        findings = engine.preflight.platform()
+        findings = [_for_light_host(finding, workspace) for finding in engine.preflight.platform()]
         yield from findings or (Finding(f"{engine.traits.name} engine", "ok", "answers"),)
         if all(finding.severity != "error" for finding in findings):
             yield from engine.preflight.models(_newest(workspace.store))
+
+
+def _for_light_host(finding: Finding, workspace: Workspace) -> Finding:
+    """Return missing packages of the embedded server as a warning where Docker takes the deployments."""
+    is_optional = isinstance(finding, MissingPackages) and len(workspace.engines) > 1
+    return replace(finding, severity="warning") if is_optional else finding
 
 
 def _newest(store: Store) -> tuple[Model, ...]:
@@ -64,7 +72,8 @@ def _tensorflow(_: Workspace) -> Iterator[Finding]:
     try:
         version = importlib.metadata.version("tensorflow")
     except importlib.metadata.PackageNotFoundError:
-        yield Finding("tensorflow", "error", "TensorFlow is not installed", "pip install tensorflow")
+        message = "TensorFlow is not installed: this machine deploys stored versions on Docker, and cannot export"
+        yield Finding("tensorflow", "warning", message, install_line(missing_packages()))
         return
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     if numbers < OLDEST_TENSORFLOW:

@@ -40,6 +40,10 @@ class Finding:
     remedy: str = ""
 
 
+class MissingPackages(Finding):
+    """Optional packages that an engine needs are not installed."""
+
+
 @dataclass(frozen=True)
 class DoctorResult:
     """The findings about this machine and its engines."""

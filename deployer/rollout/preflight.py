@@ -10,7 +10,8 @@ from deployer.config import loader
 from deployer.config.server import Server
 from deployer.config.spec import Spec
 from deployer.engines.base import Address, Engine
-from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, NotOurs
+from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, ExtraMissing, NotOurs
+from deployer.results.checks import MissingPackages
 from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
@@ -106,10 +107,14 @@ _FOREIGN_HINT = (
 def check_platform(workspace: Workspace) -> None:
     """Refuse an engine that cannot run servers, a name of another project, and a port that is taken.
 
-    Raises EngineError, ConfigError.
+    Raises EngineError, ExtraMissing, ConfigError.
     """
     with workspace.suggest_embedded(workspace.spec.deployment):
         for finding in workspace.engine.preflight.platform():
+            if isinstance(finding, MissingPackages):
+                docker = workspace.docker_problem
+                hint = f"{finding.remedy}; or use a Docker Engine: {docker}" if docker else finding.remedy
+                raise ExtraMissing(finding.message, hint=hint)
             if finding.severity == "error":
                 raise EngineUnavailable(finding.message, hint=finding.remedy)
     from deployer.config import hosts

@@ -22,6 +22,7 @@ from deployer.rollout.served_models import keep_labels
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace, stopped_component
 from deployer.store.store import Store
+from deployer.system.packages import require_tensorflow
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,7 @@ def _preview_model(
     options = options.for_model(name, spec)
     exported = None if spec.source is None else find_exported(store, spec.source, options)
     if isinstance(exported, str):
+        require_tensorflow("an export")
         served = lost_versions.highest_served(workspace, name)
         version = options.version or next_version(store, name, spec.source or "", served=served)
         exports.append(Export(exported, spec.source or "", name, version))

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from deployer.engines.base import Address
 from deployer.engines.local import check_address
-from deployer.results.checks import Finding
+from deployer.results.checks import Finding, MissingPackages
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.model import Model
 from deployer.savedmodel.op_sets import installed_target
-
-MODULES = ("tensorflow", "grpc", "httptools")
+from deployer.system.packages import install_line, missing_packages
 
 
 @dataclass(frozen=True)
@@ -24,11 +22,9 @@ class EmbeddedPreflight:
 
     def platform(self) -> tuple[Finding, ...]:
         """Check that TensorFlow and the other packages of the server are installed."""
-        missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
-        return tuple(
-            Finding("embedded engine", "error", f"{name} is not installed", "pip install tf-deployer")
-            for name in missing
-        )
+        missing = missing_packages()
+        message = f"the embedded server needs packages that are not installed: {', '.join(missing)}"
+        return (MissingPackages("embedded engine", "error", message, install_line(missing)),) if missing else ()
 
     def models(self, models: Sequence[Model]) -> tuple[Finding, ...]:
         """Check the models against the installed TensorFlow, which the server will use."""
