@@ -174,12 +174,11 @@ def _status_row(status: DeploymentStatus) -> tuple[str, ...]:
     )
 
 
-def show_token(result: TokenResult, location: str = "") -> None:
-    """Print the token alone to stdout, for scripts. `location` are the options for `up`."""
+def show_token(result: TokenResult) -> None:
+    """Print the token alone to stdout, for scripts."""
     if result.token is not None:
         out(result.token)
     show_notices(result.notices)
-    print(f"{result.file} has changed: deployer up{location} brings it to the gateway", file=sys.stderr)
 
 
 def show_doctor(result: DoctorResult) -> None:

@@ -30,10 +30,10 @@ def show_init(path: Path, command: str) -> None:
     print(f"\ndeploy it:  {command}", file=sys.stderr)
 
 
-def show_versions(result: VersionsResult) -> None:
-    """Print a table of versions."""
+def show_versions(result: VersionsResult, options: str = "") -> None:
+    """Print a table of versions. `options` are those that chose the store."""
     if not result.models:
-        _print_empty_store()
+        _print_empty_store(options)
         return
     sizes = [f"{model.info.size_bytes / 2**20:.2f} MiB" for model in result.models]
     widest = max(map(len, sizes))
@@ -51,14 +51,17 @@ def show_versions(result: VersionsResult) -> None:
     )
 
 
-def _print_empty_store() -> None:
-    print("the store has no models: deployer export SOURCE makes the first version", file=sys.stderr)
+def _print_empty_store(options: str) -> None:
+    print(f"the store has no models: deployer export SOURCE{options} makes the first version", file=sys.stderr)
 
 
-def show_prune(result: PruneResult) -> None:
-    """Print each version with what happens to it and why, and how much space that frees."""
+def show_prune(result: PruneResult, options: str = "") -> None:
+    """Print each version with what happens to it and why, and how much space that frees.
+
+    `options` are those that chose the store.
+    """
     if not (result.kept or result.removed):
-        _print_empty_store()
+        _print_empty_store(options)
         return
     action = "removed" if result.done else "would be removed"
     rows = [(model, f"stays: {reason}") for model, reason in zip(result.kept, result.reasons, strict=True)]

@@ -49,9 +49,10 @@ def _refuse_path(name: str, store: Store, before: int, after: int) -> None:
         return
     model = name_for(name)
     known = model if model in store.names() else "NAME"
+    versions = f"deployer versions{store.options} lists the models"
     raise UsageError(
         f"{name} is a path, and diff takes the NAME of a model in the store",
-        hint=f"deployer diff {known} {before} {after}; deployer versions lists the models",
+        hint=f"deployer diff {known} {before} {after}{store.options}; {versions}",
     )
 
 

@@ -89,20 +89,19 @@ def _store(workspace: Workspace) -> Iterator[Finding]:
         remedy = f"deployer export SOURCE{workspace.store_options} makes the first version"
         yield Finding("store", "warning", f"{root} holds no models", remedy)
     for newest in _newest(workspace.store):
-        yield from _version(newest)
+        yield from _version(newest, workspace.store_options)
     for each in find_misplaced(root):
         yield Finding("store", "warning", each.reason, each.remedy)
 
 
-def _version(model: Model) -> Iterator[Finding]:
+def _version(model: Model, options: str) -> Iterator[Finding]:
     label = f"{model.name}:{model.version}"
     if level := first_unreadable(model.path, model.path.parents[1]):
         text = f"{label} is not readable by every user, and servers run as nobody: {level} is closed"
         yield Finding("store", "warning", text, chmod_command(level, model.path))
     elif not model.golden.cases:
-        yield Finding(
-            "store", "warning", f"{label} has no golden answers, so it cannot be verified", "deployer export makes them"
-        )
+        remedy = f"deployer export SOURCE --name {model.name} --force{options} makes a version that has some"
+        yield Finding("store", "warning", f"{label} has no golden answers, so it cannot be verified", remedy)
     else:
         yield Finding("store", "ok", f"{label}, {model.golden.cases} golden answers")
 

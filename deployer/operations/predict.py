@@ -16,7 +16,7 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
-from deployer.rollout import lost_versions, served_models
+from deployer.rollout import lost_versions, restart, served_models
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -41,9 +41,10 @@ def predict(
     """
     workspace = open_workspace(settings or Settings(), "predict")
     deployment = workspace.running_deployment(name)
-    if note := deployment.config_note(workspace.cli_target(deployment.name)):
+    if note := restart.config_note(workspace, deployment):
         progress(note)
     served = _model(deployment, model)
+    served = restart.reported(deployment, served) if deployment.config_lost else served
     number = _labelled_version(workspace, deployment, version, served) if isinstance(version, str) else version
     if number is not None and number not in served.versions:
         raise _not_served(workspace, deployment, served, number)
@@ -51,8 +52,7 @@ def predict(
     try:
         return workspace.client(deployment).post_predict(served.name, version, question.encode())
     except RequestRefused as error:
-        asked = number if number is not None else served.versions[-1]
-        error.hint = f"deployer inspect {served.name}:{asked}{workspace.store_options} shows requests that it answers"
+        error.hint = _refused_hint(workspace, deployment, served, number)
         raise
     except RequestFailed as error:
         if workspace.for_deployment(deployment.name).engine.exit_reason(deployment):
@@ -139,6 +139,18 @@ def _not_served(workspace: Workspace, deployment: Deployment, served: ServedMode
         f"{version} is not in the store"
     )
     return InvalidValue(f"version {version} of {served.name} is not served; served: {versions}", hint=f"{ask}; {serve}")
+
+
+def _refused_hint(workspace: Workspace, deployment: Deployment, served: ServedModel, number: int | None) -> str:
+    """Return the hint for a request that the server refuses: the requests of the version that it serves."""
+    versions = restart.available_versions(deployment, served.name) or served.versions
+    asked = versions[-1] if number is None else number
+    if asked not in versions:
+        target = f"{workspace.cli_target(deployment.name)}{_model_option(deployment, served)}"
+        listed = ", ".join(map(str, versions))
+        ask = f"deployer predict {target} --version {versions[-1]} asks {versions[-1]}"
+        return f"{ask}: the server has {served.name}: {listed}"
+    return f"deployer inspect {served.name}:{asked}{workspace.store_options} shows requests that it answers"
 
 
 def _model_option(deployment: Deployment, served: ServedModel) -> str:

@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from deployer.config.options import Settings
+from deployer.config.options import LOCATION, Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import SettingRefused, UsageError
@@ -118,11 +118,12 @@ def _refuse_addresses(target: str | None, settings: Settings) -> None:
     """Refuse options for an address, which the server's own files do not contain. Raises UsageError."""
     given = {"--host": settings.host, "--rest-port": settings.rest_port, "--grpc-port": settings.grpc_port}
     unused = [option for option, value in given.items() if value is not None]
-    starters = [" ".join(filter(None, ("deployer render", form, target))) for form in RENDERED_BY]
+    options = settings.typed("env", *LOCATION, "models_dir")
+    starters = [f"{' '.join(filter(None, ('deployer render', form, target)))}{options}" for form in RENDERED_BY]
     if unused:
         raise UsageError(
             f"{' and '.join(unused)}: the files of the form {CONFIG} have no address in them",
-            hint=f"deployer render {target or CONFIG} needs none; {' and '.join(starters)} take one",
+            hint=f"deployer render {target or CONFIG}{options} needs none; {' and '.join(starters)} take one",
         )
 
 

@@ -153,9 +153,17 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)
     unknown = gateway is not None and gateway.lost
     exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens)
-    gone = deployment.config_note(workspace.cli_target(deployment.name, deployment.env))
+    gone = _config_note(workspace, deployment)
     warning = "; ".join(filter(None, (gone, lost, note, exposed)))
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
+
+
+def _config_note(workspace: Workspace, deployment: Deployment) -> str:
+    if not deployment.lost_parts:
+        return ""
+    from deployer.rollout.restart import config_note
+
+    return config_note(workspace, deployment)
 
 
 def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:

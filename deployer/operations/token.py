@@ -10,6 +10,7 @@ from deployer.config.options import Settings
 from deployer.engines.docker.gateway import tokens
 from deployer.errors import ConfigError, InvalidValue
 from deployer.results.changes import TokenResult
+from deployer.results.deployment import cli_name
 
 HOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -22,16 +23,28 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     chosen = settings or Settings()
     if not HOLDER.fullmatch(name):
         raise InvalidValue(f"token name {name[:40]!r} is not allowed: letters, digits, '_', '.' and '-'")
-    path = loader.load(chosen.config, chosen.env, chosen.overrides()).gateway.tokens
+    spec = loader.load(chosen.config, chosen.env, chosen.overrides())
+    path = spec.gateway.tokens
     if path is None:
-        raise ConfigError("gateway.tokens is not set", hint='tokens = "tokens" under [gateway] in deployer.toml')
+        raise ConfigError(f"gateway.tokens is not set in [{spec.env}]", hint=_tokens_hint(chosen))
     hashes = tokens.read(path) if path.exists() else {}
     if revoke and hashes.pop(name, None) is None:
         raise InvalidValue(f"{path} has no token of {name}", hint=f"there are: {', '.join(sorted(hashes)) or 'none'}")
     created = None if revoke else tokens.generate()
     _write(path, hashes if created is None else {**hashes, name: tokens.hash_token(created)})
-    replaced = created is not None and name in hashes
-    return TokenResult(name, created, path, (f"this replaces the former token of {name}",) if replaced else ())
+    replaced = (f"this replaces the former token of {name}",) if created is not None and name in hashes else ()
+    up = f"deployer up{'' if spec.models else ' NAME'}{cli_name('', spec.env)}{chosen.typed('config')}"
+    return TokenResult(name, created, path, (*replaced, f"{path} has changed: {up} brings it to the gateway"))
+
+
+def _tokens_hint(settings: Settings) -> str:
+    """Return the hint to the environments that have tokens, or to the setting."""
+    envs = loader.environments(settings.config)
+    specs = (loader.load(settings.config, env, settings.overrides()) for env in envs)
+    options = [f"--env {spec.env}" for spec in specs if spec.gateway.tokens]
+    if options:
+        return f"{' or '.join(options)} has it"
+    return 'tokens = "tokens" under [gateway] in deployer.toml'
 
 
 def _write(path: Path, hashes: dict[str, str]) -> None:

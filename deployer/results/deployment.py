@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 from deployer.results.model import Model
 
 DEFAULT_ENV = "local"
+ENV_VARIABLE = "DEPLOYER_ENV"
 LOST = "lost"
 """The role of a server that runs without its state directory."""
 LOOPBACK = "127.0.0.1"
@@ -23,8 +25,12 @@ MONITORING_CONFIG = "monitoring.config"
 
 
 def cli_name(name: str, env: str) -> str:
-    """Return the arguments that name a deployment on the command line."""
-    return name if env == DEFAULT_ENV else f"{name} --env {env}"
+    """Return the arguments that name a deployment on the command line.
+
+    The default environment is left out, unless a variable chooses another.
+    """
+    by_default = os.environ.get(ENV_VARIABLE) or DEFAULT_ENV
+    return name if env == by_default == DEFAULT_ENV else f"{name} --env {env}"
 
 
 @dataclass(frozen=True)
@@ -247,23 +253,22 @@ class Deployment:
         """The address for requests of deployer itself, with the gateway in front of it."""
         return (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)
 
-    def config_note(self, target: str = "") -> str:
-        """Return the notice about lost directories; empty without one.
-
-        With `target`, the arguments that name it on the command line, also the command that replaces it.
-        """
+    @property
+    def lost_parts(self) -> str:
+        """What has lost its directory: `server`, `gateway`, `server and gateway`, or nothing."""
         lost_gateway = self.gateway is not None and self.gateway.lost
-        if not self.config_lost and not lost_gateway:
-            return ""
+        return " and ".join(filter(None, ("server" * self.config_lost, "gateway" * lost_gateway)))
+
+    @property
+    def config_note(self) -> str:
+        """The notice about lost directories; empty without one."""
         record = (
             f"{self.folder} is gone, with the record of reloads: {format_models(self.models)} is what "
             f"{self.name} [{self.env}] started with, and it may serve other versions by now"
         )
         gateway = "its gateway's directory is gone: deployer sends its requests to the server itself"
-        parts = (record if self.config_lost else "", gateway if lost_gateway else "")
-        replaced = " and ".join(filter(None, ("server" * self.config_lost, "gateway" * lost_gateway)))
-        hint = f"deployer up {target} replaces the {replaced}" if target else ""
-        return "; ".join(filter(None, (*parts, hint)))
+        parts = (record if self.config_lost else "", gateway if "gateway" in self.lost_parts else "")
+        return "; ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,8 @@ class Gate:
         unverifiable = next((model for model in self.models if not model.golden.cases), None)
         if unverifiable is None or self.skipped:
             return
-        command = f"deployer export SOURCE --examples FILE{self.workspace.store_options}"
+        options = f"--name {unverifiable.name} --examples FILE{self.workspace.store_options}"
+        command = f"deployer export SOURCE {options}"
         remedy = f"{command} makes a version that has some"
         if unverifiable.source.kind == FOREIGN:
             source = self.workspace.cli_target(shlex.quote(str(unverifiable.path)))
@@ -188,7 +189,7 @@ class Gate:
     def _check_files(self, model: Model) -> None:
         """Refuse a version that a restarted server could not load again. Raises BrokenModel."""
         if damaged := find_damage(model.path):
-            source = f"{self.workspace.cli_target('SOURCE')}{self.workspace.store_option}"
+            source = f"SOURCE --name {model.name}{self.workspace.up_options}"
             raise BrokenModel(
                 f"{model.name}:{model.version} is damaged: {damaged}",
                 hint=f"put its files back; or deployer up {source} --force makes a new version "

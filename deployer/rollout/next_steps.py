@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.config.spec import Spec
-from deployer.results.deployment import DEFAULT_ENV, Deployment
+from deployer.results.deployment import Deployment, cli_name
 from deployer.savedmodel.layout import VERSION, is_saved_model
 
 MODEL_FILES = frozenset({".keras", ".h5", ".hdf5"})
@@ -21,7 +21,7 @@ def deploy_hint(
 
     `location` and `store` are options of the command, for the commands in the hint.
     """
-    env = "" if spec.env == DEFAULT_ENV else f" --env {spec.env}"
+    env = cli_name("", spec.env)
     up_hint = _up_hint(spec, deployed, name, f"{env}{location}{store}")
     return "; ".join(filter(None, (_status_hint(spec, deployed, name, env, location), up_hint)))
 

@@ -33,15 +33,20 @@ def _status_commands(workspace: Workspace) -> Iterator[str]:
     """Yield the commands that show other deployments: of this project, of this directory, of this machine."""
     own = all_engines(workspace)
     for engine in own:
-        yield from (
-            command_line(workspace, "status", _options(workspace, engine, "", env)) for env in _environments(engine)
-        )
+        yield from (_status_command(workspace, engine, "", env) for env in _environments(engine))
     others = [(other, env) for engine in own for other in other_projects(engine) for env in _environments(other)]
     here = [(other, env) for other, env in others if _is_from_here(other, own)]
     for other, env in here:
-        yield command_line(workspace, "status", _options(workspace, other, f"--project {other.traits.project}", env))
+        yield _status_command(workspace, other, f"--project {other.traits.project}", env)
     if len(others) > len(here):
         yield NO_PROJECT
+
+
+def _status_command(workspace: Workspace, engine: Engine, project: str, env: str) -> str:
+    if workspace.accepts_environment(env):
+        return command_line(workspace, "status", _options(workspace, engine, project, env))
+    options = _options(workspace, engine, project, workspace.spec.env)
+    return command_line(workspace, "status", f"--all {options}".strip())
 
 
 def other_projects(engine: Engine) -> tuple[Engine, ...]:
@@ -121,8 +126,8 @@ def _options(workspace: Workspace, engine: Engine, project: str, env: str) -> st
     other_dir = traits.state_dir not in {each.state_dir for each in own}
     parts = (
         project,
-        f"--env {env}" if env != workspace.spec.env else "",
         f"--state-dir {shlex.quote(str(traits.state_dir))}" if project and other_dir else "",
         f"--engine {traits.name}" if traits.name not in {each.name for each in own} else "",
+        workspace.env_option(env),
     )
     return " ".join(filter(None, parts))

@@ -48,10 +48,16 @@ def _command(workspace: Workspace, recorded: _Recorded, name: str | None) -> str
     state_dir = f"--state-dir {shlex.quote(str(recorded.state_dir))}" if recorded.state_dir else ""
     parts = (
         f"--project {project or workspace.engine.traits.project}" if project or state_dir else "",
-        f"--env {recorded.env}" if recorded.env != workspace.spec.env else "",
+        _env_option(workspace, recorded.env),
         state_dir,
     )
     return command_line(workspace, f"history {name}" if name else "history", " ".join(filter(None, parts)))
+
+
+def _env_option(workspace: Workspace, env: str) -> str:
+    if env == workspace.spec.env:
+        return ""
+    return f"--env {env}" if workspace.accepts_environment(env) else "--all"
 
 
 def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:

@@ -78,7 +78,7 @@ def check_other_engines(workspace: Workspace, name: str, target: str | None = No
 def _deployed_on(workspace: Workspace, name: str, other: Engine, target: str | None) -> EngineConflict:
     engine, taken = workspace.engine.traits.name, other.traits.name
     from_target = target is not None and any(model.source == target for model in workspace.spec.models.values())
-    ways = [f"--env {env}" for env in _free_environment(workspace, name, other)]
+    ways = [workspace.env_option(env) for env in _free_environment(workspace, name, other)]
     ways += [f"--name {name}-{engine}"] if from_target and len(workspace.spec.models) == 1 else []
     keeps_both = f"; {' or '.join(ways)} keeps both" if ways else ""
     return EngineConflict(
@@ -92,7 +92,7 @@ def _deployed_on(workspace: Workspace, name: str, other: Engine, target: str | N
 def _free_environment(workspace: Workspace, name: str, other: Engine) -> Iterator[str]:
     """Yield an environment in which neither engine has the deployment."""
     listed = [env for env in loader.environments(workspace.settings.config) if env != DEFAULT_ENV]
-    for env in listed or [workspace.engine.traits.name]:
+    for env in (*listed, workspace.engine.traits.name):
         if env != workspace.spec.env and not any(each.observe(name, env) for each in (workspace.engine, other)):
             yield env
             return

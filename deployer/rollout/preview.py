@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployer.config.spec import ModelSpec
 from deployer.engines import compatibility
-from deployer.errors import ModelNotFound
-from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel
+from deployer.errors import ConfigError, ModelNotFound
+from deployer.results.deployment import Deployment, Launch, ResolvedModel, ServedModel, cli_name
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan, Step
 from deployer.rollout import lost_versions, reload
@@ -64,7 +66,21 @@ def resolve_with_labels(
     stopped = observed if observed and stopped_component(observed) else None
     listed = workspace.spec.models
     served = tuple(keep_labels(each.served, listed[each.served.name], stopped) for each in resolved)
-    return resolve_launch(workspace.spec, workspace.engine, served)
+    with _token_options(workspace):
+        return resolve_launch(workspace.spec, workspace.engine, served)
+
+
+@contextmanager
+def _token_options(workspace: Workspace) -> Iterator[None]:
+    """Complete the hint to `deployer token` with the options that choose the file of the tokens."""
+    try:
+        yield
+    except ConfigError as error:
+        from deployer.engines.docker.gateway.tokens import CREATE_COMMAND
+
+        options = f"{cli_name('', workspace.spec.env)}{workspace.settings.typed('config')}"
+        error.hint = error.hint and error.hint.replace(CREATE_COMMAND, f"{CREATE_COMMAND}{options}")
+        raise
 
 
 def check_versions(workspace: Workspace, options: ExportOptions) -> None:

@@ -21,8 +21,8 @@ from deployer.store.store import Store
 ANSWER_SECONDS = 2.0
 
 
-def restart_hint(workspace: Workspace, deployment: Deployment) -> str:
-    """Return the command that serves the models of a stopped deployment again, at their versions and labels.
+def restart_hint(workspace: Workspace, deployment: Deployment, effect: str = "starts it") -> str:
+    """Return the command that serves the models of a deployment again, at their versions and labels, with its effect.
 
     Without such a command, the hint says what `up` would serve instead.
     """
@@ -33,26 +33,71 @@ def restart_hint(workspace: Workspace, deployment: Deployment) -> str:
             return recovery_command(workspace, deployment, lost)
         for target in _targets(workspace, deployment):
             if _serves_same(workspace, target, deployment, store):
-                return f"deployer up {_arguments(workspace, target or '', deployment)} starts it".replace("  ", " ")
+                return f"deployer up {_arguments(workspace, target or '', deployment)} {effect}".replace("  ", " ")
         if number := _release(workspace, deployment):
-            return f"deployer rollback {_arguments(workspace, deployment.name, deployment)} --to {number} starts it"
+            return f"deployer rollback {_arguments(workspace, deployment.name, deployment)} --to {number} {effect}"
     served = format_models(deployment.models)
+    if len(deployment.models) > 1 and _is_listed(workspace, deployment):
+        up = f"deployer up {_arguments(workspace, '', deployment)}".strip()
+        return f"{up} deploys what deployer.toml lists; it served {served}"
     target = f"{deployment.name}:VERSION" if len(deployment.models) == 1 else "NAME:VERSION"
     return f"deployer up {_arguments(workspace, target, deployment)} serves one version of what it served: {served}"
 
 
 def lost_hint(workspace: Workspace, lost: Deployment) -> str:
     """Return the commands that end a server whose state directory is lost, and deploy what it serves again."""
-    from deployer.client.client import Client
-
-    versions: list[int] = []
-    with contextlib.suppress(DeployerError):
-        states = Client(lost.endpoints, ANSWER_SECONDS, retry_seconds=0.0).states(lost.name)
-        versions = sorted(state.version for state in states if state.state == "AVAILABLE")
+    versions = available_versions(lost, lost.name)
+    if not versions and (found := _listed_models(workspace, lost)):
+        lost = dataclasses.replace(lost, models=found)
+        down = f"deployer down {workspace.cli_target(lost.name, lost.env)} ends it"
+        return f"{down}; after that, {restart_hint(workspace, lost, f'serves {format_models(found)} again')}"
     single = f"{lost.name}:{versions[0]}" if len(versions) == 1 else f"{lost.name}:VERSION"
     serves = f" (it serves {', '.join(map(str, versions))})" if len(versions) > 1 else ""
     down = f"deployer down {workspace.cli_target(lost.name, lost.env)} ends it"
     return f"{down}; after that, deployer up {_arguments(workspace, single, lost)} serves that version{serves}"
+
+
+def config_note(workspace: Workspace, deployment: Deployment) -> str:
+    """Return the notice about lost directories, with the command that replaces what has lost them; empty without."""
+    if not deployment.lost_parts:
+        return ""
+    effect = f"replaces the {deployment.lost_parts}"
+    served = (reported(deployment, model) for model in deployment.models)
+    command = restart_hint(workspace, dataclasses.replace(deployment, models=tuple(served)), effect)
+    return f"{deployment.config_note}; {command}"
+
+
+def available_versions(deployment: Deployment, model: str) -> tuple[int, ...]:
+    """Return the versions of a model that a server reports as available; empty if it does not answer."""
+    from deployer.client.client import Client
+
+    endpoints, gateway = deployment.client_route
+    client = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0)
+    with contextlib.suppress(DeployerError), contextlib.closing(client):
+        return tuple(sorted(state.version for state in client.states(model) if state.state == "AVAILABLE"))
+    return ()
+
+
+def reported(deployment: Deployment, model: ServedModel) -> ServedModel:
+    """Return a model with the versions that the server reports, if it answers."""
+    versions = available_versions(deployment, model.name)
+    if not versions or versions == model.versions:
+        return model
+    labels = tuple((label, version) for label, version in model.labels if version in versions)
+    return ServedModel(model.name, versions, labels)
+
+
+def _listed_models(workspace: Workspace, lost: Deployment) -> tuple[ServedModel, ...]:
+    """Return the models of `deployer.toml` that a lost server has, if it is the deployment of the file."""
+    listed = workspace.spec.models if _is_listed(workspace, lost) else {}
+    served = (ServedModel(name, available_versions(lost, name)) for name in listed)
+    return tuple(model for model in served if model.versions)
+
+
+def _is_listed(workspace: Workspace, deployment: Deployment) -> bool:
+    """Return whether `deployer.toml` lists the models of a deployment."""
+    spec = workspace.spec
+    return (spec.name or (*spec.models, "")[0]) == deployment.name and bool(spec.models)
 
 
 def _in_environment(workspace: Workspace, env: str) -> Workspace:

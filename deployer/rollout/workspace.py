@@ -159,7 +159,21 @@ class Workspace:
     @property
     def store_options(self) -> str:
         """The options that chose the store, for hints with commands that use nothing else, such as `versions`."""
-        return self.settings.typed("config", "models_dir")
+        return f"{cli_name('', self.spec.env)}{self.settings.typed('config', 'models_dir')}"
+
+    def accepts_environment(self, env: str) -> bool:
+        """Return whether `--env` may name an environment: once `deployer.toml` has overlays, only those."""
+        from deployer.config import loader
+
+        listed = loader.environments(self.settings.config)
+        return env in listed or len(listed) == 1
+
+    def env_option(self, env: str) -> str:
+        """Return the option for an environment, with what `deployer.toml` lacks for it; empty for that of the spec."""
+        if env == self.spec.env:
+            return ""
+        lacks = "" if self.accepts_environment(env) else f" (once deployer.toml has a table [env.{env}])"
+        return f"--env {env}{lacks}"
 
     def was_on_docker(self, name: str) -> bool:
         """Return whether the state directory shows a deployment on Docker, also one from before there were projects."""

@@ -92,7 +92,7 @@ def read(version_folder: Path) -> tuple[GoldenCase, ...]:
         return tuple(_case(_parsed(record)) for record in records(path))
     except (GoldenError, DecodeError) as error:
         raise GoldenError(
-            f"the golden set {path} is damaged", hint="deployer export --force makes a new version"
+            f"the golden set {path} is damaged", hint="deployer export SOURCE --force makes a new version"
         ) from error
 
 

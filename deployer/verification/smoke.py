@@ -142,7 +142,8 @@ def _verify_model(client: Client, model: Model, tolerance: Tolerance, *, again: 
         yield Check("golden", label, ok=False, detail=model.golden.lack, milliseconds=0.0)
         return
     if len(cases) != model.golden.cases:
-        detail = f"the golden set has {len(cases)} of its {model.golden.cases} cases: deployer export makes it anew"
+        found = f"the golden set has {len(cases)} of its {model.golden.cases} cases"
+        detail = f"{found}: deployer export SOURCE --force makes a version with all"
         yield Check("golden", label, ok=False, detail=detail, milliseconds=0.0)
         return
     yield _check(client, "source", label, lambda: _source(model))

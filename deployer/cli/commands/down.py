@@ -9,6 +9,7 @@ deployer down --all
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -32,12 +33,12 @@ def down(
     settings: Annotated[Settings, PROJECT, ENGINE, LOCK],
     output: Annotated[Output, QUIET],
 ) -> None:
-    _check(name, everything, all_projects, settings.typed(*LOCATION))
+    _check(name, everything, all_projects, settings.typed("env"), settings.typed(*LOCATION))
     if not everything:
         result = deployer.down(name, settings=settings, progress=output.progress)
         output.show(result, lambda one: console.deployments.show_down([one]))
         return
-    confirm = (lambda _: True) if yes else _confirm
+    confirm = (lambda _: True) if yes else partial(_confirm, settings.typed(*LOCATION))
     with output.partial_results(console.deployments.show_down):
         removed = deployer.down_all(
             all_projects=all_projects, confirm=confirm, settings=settings, progress=output.progress
@@ -45,20 +46,21 @@ def down(
         output.show({"deployments": removed}, lambda _: console.deployments.show_down(removed))
 
 
-def _check(name: str | None, everything: bool, all_projects: bool, location: str) -> None:
-    """Raise UsageError for options that contradict each other."""
+def _check(name: str | None, everything: bool, all_projects: bool, env: str, location: str) -> None:
+    """Raise UsageError for options that contradict each other; `env` and `location` are options for the hints."""
     if all_projects and not everything:
         raise UsageError("--all-projects goes with --all", hint=f"deployer down --all --all-projects{location}")
     if everything and name is not None:
-        raise UsageError(f"--all means every deployment, and {name} is one", hint=f"deployer down {name}{location}")
+        hint = f"deployer down {name}{env}{location}"
+        raise UsageError(f"--all means every deployment, and {name} is one", hint=hint)
 
 
-def _confirm(deployments: tuple[str, ...]) -> bool:
+def _confirm(location: str, deployments: tuple[str, ...]) -> bool:
     """Ask at the terminal whether deployments of other projects may go. Raises UsageError for no, or without one."""
     listed = "\n".join(f"  {deployment}" for deployment in deployments)
     if not sys.stdin.isatty():
         raise UsageError(f"these belong to other projects:\n{listed}", hint="--yes removes them without a question")
     typer.echo(f"These belong to other projects:\n{listed}", err=True)
     if not typer.confirm("Remove them, too?", err=True):
-        raise UsageError("nothing was removed", hint="deployer down --all removes this project's alone")
+        raise UsageError("nothing was removed", hint=f"deployer down --all{location} removes this project's alone")
     return True

@@ -8,6 +8,7 @@ deployer prune digits --keep 5
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from typer import Argument, Option
@@ -26,4 +27,6 @@ def prune(
     settings: Annotated[Settings, PROJECT, STORE, LOCK],
     output: Output,
 ) -> None:
-    output.show(deployer.prune(name, keep=keep, settings=settings, dry_run=dry_run), console.versions.show_prune)
+    options = settings.typed("env", "config", "models_dir")
+    result = deployer.prune(name, keep=keep, settings=settings, dry_run=dry_run)
+    output.show(result, partial(console.versions.show_prune, options=options))

@@ -8,7 +8,6 @@ deployer token alice --revoke
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Annotated
 
 from typer import Argument, Option
@@ -27,4 +26,4 @@ def token(
     output: Output,
 ) -> None:
     result = deployer.token(name, revoke=revoke, settings=settings)
-    output.show(result, partial(console.deployments.show_token, location=settings.typed("config", "env")))
+    output.show(result, console.deployments.show_token)

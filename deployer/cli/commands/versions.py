@@ -6,6 +6,7 @@ deployer versions digits --json
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Annotated
 
 from typer import Argument
@@ -22,4 +23,5 @@ def versions(
     settings: Annotated[Settings, STORE],
     output: Output,
 ) -> None:
-    output.show(deployer.versions(name, settings=settings), console.versions.show_versions)
+    options = settings.typed("env", "config", "models_dir")
+    output.show(deployer.versions(name, settings=settings), partial(console.versions.show_versions, options=options))

@@ -22,7 +22,7 @@ def notices(
     )
     texts = (
         _stopped(observed) if observed else "",
-        observed.config_note() if observed else "",
+        observed.config_note if observed else "",
         workspace.unchecked_engine,
         _environment(workspace) if observed is None else "",
         _store(workspace, observed),

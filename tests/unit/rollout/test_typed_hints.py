@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import shlex
 
 import pytest
 from support.cli import Ended, in_process
-from support.memory import platform
+from support.memory import MemoryEngine, platform
 from support.memory.project import Project
+
+from deployer.results.deployment import Deployment, ServedModel
 
 ALT = "server.rest_port = 0\nserver.grpc_port = 0\n"
 LOCATIONS = {
@@ -202,3 +205,96 @@ def test_an_unknown_label_is_answered_with_a_near_one_or_the_command_that_sets_i
     missed = run(labelled, "predict", "m", "--label", "canary", code=2)
     run(labelled, *command(missed, "label"))
     run(labelled, "predict", "m", "--label", "canary")
+
+
+@pytest.fixture
+def staged(project: Project) -> Project:
+    """`m` serves in an environment that has a store of its own; the store of the others is empty."""
+    (project.folder / "deployer.toml").write_text(
+        f'models_dir = "none"\n{ALT}[env.staging]\nmodels_dir = "models"\n[env.qa]\n'
+    )
+    run(project, "up", "m:1", "--env", "staging", "-q")
+    return project
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "verb"),
+    [
+        (("predict", "m", "--version", "9"), 2, "versions"),
+        (("inspect", "zz"), 4, "versions"),
+        (("redeploy", "m", "--version", "9"), 4, "versions"),
+        (("redeploy", "m:2"), 2, "redeploy"),
+        (("rollback", "m:2"), 2, "redeploy"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_a_hint_names_the_environment_that_chose_the_store(staged, typed, code, verb):
+    ended = run(staged, *typed, "--env", "staging", code=code)
+    (hint,) = {tuple(each) for each in commands(ended.err.replace(" lists", " shows")) if each[0] == verb}
+    result = run(staged, *hint)
+    assert verb == "redeploy" or "m:3" in result.out
+
+
+def test_a_hint_names_the_default_environment_where_a_variable_chooses_another(staged, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_ENV", "staging")
+    ended = run(staged, "up", "m:2", "--env", "local", "--models-dir", "models")
+    (ask,) = (each for each in commands(ended.err.replace("ask it:", "")) if each[0] == "predict")
+    run(staged, *ask)
+    run(staged, *command(ended, "down"))
+    assert serving(staged) == ["m"]
+    assert serving(staged, "--env", "local") == []
+
+
+def test_an_environment_that_the_file_no_longer_accepts_is_named_with_what_it_lacks(project):
+    (project.folder / "deployer.toml").write_text(ALT)
+    run(project, "up", "m:1", "--env", "docker", "-q")
+    assert "reached with --env docker;" in run(project, "predict", "m", code=10).err
+    (project.folder / "deployer.toml").write_text(f"{ALT}[env.staging]\n")
+    assert "--env docker (once deployer.toml has a table [env.docker])" in run(project, "predict", "m", code=10).err
+    ended = run(project, "history", "m")
+    found = commands(ended.err)
+    assert found
+    for each in found:
+        assert "docker" not in each
+        assert "m:1" in run(project, *each).out
+
+
+def test_down_of_all_and_of_one_is_answered_with_commands_for_that_environment(staged):
+    refused = run(staged, "down", "m", "--all", "--env", "staging", code=2)
+    run(staged, *command(refused, "down"))
+
+
+@pytest.fixture
+def reloaded(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """`m` serves 1, and its engine reports 2, with which the server started: the record of the reload is lost."""
+    (project.folder / "deployer.toml").write_text(ALT)
+    run(project, "up", "m:1", "-q")
+    observe = MemoryEngine.observe
+
+    def stale(engine: MemoryEngine, name: str, env: str) -> Deployment | None:
+        found = observe(engine, name, env)
+        models = (ServedModel("m", (2,)),)
+        return found and dataclasses.replace(found, models=models, config_lost=True)
+
+    monkeypatch.setattr(MemoryEngine, "observe", stale)
+    return project
+
+
+def test_a_lost_run_directory_is_answered_with_the_version_that_the_server_has(reloaded):
+    asked = run(reloaded, "predict", "m")
+    assert command(asked, "up") == ["up", "m:1"]
+    assert "m:1 is asked" in asked.err
+    assert "served: 1" in run(reloaded, "predict", "m", "--version", "2", code=2).err
+
+
+def test_a_version_that_the_server_does_not_have_is_answered_with_what_it_has(project, monkeypatch):
+    (project.folder / "deployer.toml").write_text(ALT)
+    run(project, "up", "m:1", "-q")
+    observe = MemoryEngine.observe
+    monkeypatch.setattr(
+        MemoryEngine,
+        "observe",
+        lambda *key: dataclasses.replace(observe(*key), models=(ServedModel("m", (2,)),)),
+    )
+    refused = run(project, "predict", "m", "--version", "2", code=1)
+    assert command(refused, "predict") == ["predict", "m", "--version", "1"]

@@ -13,6 +13,7 @@ from deployer.engines.docker.gateway.directory import write_private
 from deployer.errors import ConfigError
 
 LINE = re.compile(r"([0-9a-f]{64}) ([A-Za-z0-9][A-Za-z0-9_.-]{0,63})")
+CREATE_COMMAND = "deployer token NAME"
 HEAD = "# SHA-256 of the bearer tokens that a gateway lets in, and whose they are; `deployer token` writes this file.\n"
 
 
@@ -31,7 +32,7 @@ def read(path: Path) -> dict[str, str]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        hint = "deployer token NAME makes a token, and the file"
+        hint = f"{CREATE_COMMAND} makes a token, and the file"
         raise ConfigError(f"the tokens file {path} cannot be read: {error}", hint=hint) from error
     hashes = {}
     for number, line in enumerate(lines, 1):
@@ -39,7 +40,8 @@ def read(path: Path) -> dict[str, str]:
             continue
         match = LINE.fullmatch(line.strip())
         if not match:
-            raise ConfigError(f"{path}, line {number} is not a hash and a name", hint="deployer token NAME writes it")
+            hint = f"remove the line; {CREATE_COMMAND} adds one"
+            raise ConfigError(f"{path}, line {number} is not a hash and a name", hint=hint)
         hashes[match[2]] = match[1]
     return hashes
 

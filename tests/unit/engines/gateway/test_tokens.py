@@ -50,14 +50,16 @@ def test_the_verb_makes_replaces_and_revokes(tmp_path):
     config.write_text('[gateway]\ntokens = "tokens"\n')
     settings = Settings(config=config)
     first, second = token("alice", settings=settings), token("alice", settings=settings)
-    assert token("bob", settings=settings).notices == first.notices == ()
-    (said,) = second.notices
+    (changed,) = first.notices
+    assert f"deployer up NAME --config {config} " in changed
+    assert token("bob", settings=settings).notices == first.notices
+    (said, _) = second.notices
     assert "alice" in said
     assert first.token != second.token
     assert tokens.read(first.file)["alice"] == tokens.hash_token(second.token)
     revoked = token("alice", revoke=True, settings=settings)
-    assert (revoked.token, revoked.notices) == (None, ())
-    assert token("alice", settings=settings).notices == ()
+    assert (revoked.token, revoked.notices) == (None, first.notices)
+    assert token("alice", settings=settings).notices == first.notices
     token("alice", revoke=True, settings=settings)
     assert list(tokens.read(first.file)) == ["bob"]
 
@@ -72,3 +74,17 @@ def test_without_a_file_there_is_nothing_to_write_to(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match=r"gateway\.tokens is not set"):
         token("alice")
+
+
+def test_hints_name_the_environment_that_has_the_tokens(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "deployer.toml").write_text('[models.m]\n[env.staging]\ngateway.tokens = "tokens"\n')
+    with pytest.raises(ConfigError) as refusal:
+        token("alice")
+    assert "--env staging" in (refusal.value.hint or "")
+    (changed,) = token("alice", settings=Settings(env="staging")).notices
+    assert "deployer up --env staging " in changed
+    (tmp_path / "tokens").write_text("damaged\n")
+    with pytest.raises(ConfigError) as refusal:
+        token("alice", settings=Settings(env="staging"))
+    assert "remove the line" in (refusal.value.hint or "")
