@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
@@ -49,6 +49,11 @@ class Gateway:
                 check_whole(name, value, 1, most)
         check_size("gateway.max_body", self.max_body)
         self._check_certificate()
+
+    @property
+    def plain(self) -> dict[str, object]:
+        """The settings as JSON has them, for labels. They name files with secrets, and contain none."""
+        return {name: str(value) if isinstance(value, Path) else value for name, value in asdict(self).items()}
 
     @property
     def max_body_bytes(self) -> int | None:

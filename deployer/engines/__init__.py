@@ -36,7 +36,15 @@ def _docker(spec: Spec) -> DockerEngine:
     cors = str(spec.server.flags.get("rest_api_enable_cors_support", "")).lower() in ("true", "1")
     project = spec.project or FALLBACK_PROJECT
     return DockerEngine(
-        DockerHost(spec.state_dir, spec.models_dir, spec.docker, spec.gateway, spec.templates_dir, cors, project)
+        DockerHost(
+            spec.state_dir,
+            spec.models_dir,
+            spec.docker,
+            spec.gateway,
+            templates_dir=spec.templates_dir,
+            cors=cors,
+            project=project,
+        )
     )
 
 

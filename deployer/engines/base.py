@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from deployer.config.spec import Docker
+    from deployer.config.spec import Docker, Gateway
     from deployer.results.checks import Finding
     from deployer.results.deployment import Deployment, Launch, Memory, NamedImage, Rendered, ServedModel
     from deployer.results.model import Model
@@ -176,10 +176,10 @@ class Engine(Protocol):
     def preflight(self) -> Preflight:
         """Its checks before a launch."""
 
-    def with_settings(self, settings: Docker) -> Engine:
-        """Return the engine that starts containers with these settings; itself on an engine without containers.
+    def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> Engine:
+        """Return the engine that starts servers and gateways with these settings; itself without containers.
 
-        Both share their locks.
+        Variables set the `temporary` settings of the gateway. Both engines share their locks.
         """
 
     def observe(self, name: str, env: str) -> Deployment | None:

@@ -14,7 +14,7 @@ from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.kept_settings import kept_notice
+from deployer.rollout.kept_settings import kept_notices
 from deployer.rollout.launch import build_launch, resolve_models
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
 from deployer.rollout.targets import TO_RENDER
@@ -72,11 +72,10 @@ def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
         reason = f"as {origin} says" if origin else "the default"
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
         yield f"{rendered} is rendered, {reason}; {deployed.name} runs {running}: {way}"
-    if kept := kept_notice(rendering.workspace, deployed):
-        yield kept
+    yield from kept_notices(rendering.workspace, deployed)
     target = rendering.workspace.cli_target(deployed.name)
     yield from inherited_address(desired.server, rendering.workspace.spec.server, deployed, target)
-    if deployed.gateway is not None:
+    if deployed.gateway is not None and not rendering.workspace.spec.gateway.enabled:
         yield f"{deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
 
 

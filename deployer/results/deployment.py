@@ -112,6 +112,7 @@ SERVER_PARTS = (
     "batching or monitoring",
     "the engine's settings or the store",
 )
+GATEWAY_PARTS = ("image", "template", "tokens", "certificate", "address")
 PART_DIGITS = 10
 
 
@@ -139,7 +140,9 @@ class Launch:
     """None for an engine without images."""
 
     gateway_digest: str = ""
-    """The digest of the gateway's settings; empty without a gateway."""
+    """The digests of GATEWAY_PARTS; empty without a gateway."""
+
+    gateway_settings: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     project: str = ""
     temporary_settings: tuple[str, ...] = ()
@@ -154,16 +157,20 @@ class Launch:
     def server_digest(self) -> str:
         """The digests of what a running server cannot reload, one for each of SERVER_PARTS."""
         files = {name: text for name, text in self.rendered.files.items() if name != MODEL_CONFIG}
-        parts = (self.host, self.flags, self.models_root, files, self.traits)
-        return ".".join(digest(part)[:PART_DIGITS] for part in parts)
+        return digest_of_parts(self.host, self.flags, self.models_root, files, self.traits)
 
 
-def differing_parts(desired: str, observed: str) -> tuple[str, ...]:
-    """Return which of SERVER_PARTS differ between two server digests; all of them if one has another format."""
+def digest_of_parts(*parts: object) -> str:
+    """Return the digests of several parts, which `differing_parts` compares."""
+    return ".".join(digest(part)[:PART_DIGITS] for part in parts)
+
+
+def differing_parts(desired: str, observed: str, names: tuple[str, ...] = SERVER_PARTS) -> tuple[str, ...]:
+    """Return which parts differ between two digests, by their names; all of them if one has another format."""
     desired_parts, observed_parts = desired.split("."), observed.split(".")
     if len(desired_parts) != len(observed_parts):
-        return SERVER_PARTS
-    pairs = zip(SERVER_PARTS, desired_parts, observed_parts, strict=True)
+        return names
+    pairs = zip(names, desired_parts, observed_parts, strict=False)
     return tuple(name for name, one, other in pairs if one != other)
 
 
@@ -191,6 +198,12 @@ class Gateway:
 
     lost: bool = False
     """Whether its directory is gone, with deployer's token and the gateway's runtime socket."""
+
+    settings: Mapping[str, object] = field(default_factory=dict, hash=False)
+    """The settings that it was started with."""
+
+    temporary_settings: tuple[str, ...] = ()
+    """The settings that variables set."""
 
 
 @dataclass(frozen=True)

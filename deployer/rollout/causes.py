@@ -6,12 +6,27 @@ import dataclasses
 from collections.abc import Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
-from deployer.results.deployment import Deployment, Launch, NamedImage, ServedModel, differing_parts
+from deployer.results.deployment import (
+    GATEWAY_PARTS,
+    Deployment,
+    Gateway,
+    Launch,
+    NamedImage,
+    ServedModel,
+    differing_parts,
+)
 from deployer.rollout.served_models import version_digests
 
 Models = tuple[ServedModel, ...]
 FLAGS = "the flags"
 SETTINGS = "the engine's settings or the store"
+PART_SETTINGS = {
+    "image": {"image"},
+    "tokens": {"tokens"},
+    "certificate": {"tls", "certificate", "key"},
+    "address": set[str](),
+}
+"""The settings that explain a difference of a part of the gateway; any setting explains one of the template."""
 LOST_GATEWAY = "the gateway's directory is gone, without which it cannot be changed"
 DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 
@@ -53,6 +68,8 @@ def _changed_settings(launch: Launch, observed: Deployment) -> str:
 
 
 def _value(value: object) -> object:
+    if isinstance(value, bool):
+        return str(value).lower()
     return "none" if value is None else value
 
 
@@ -98,7 +115,17 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
         return LOST_GATEWAY
     if observed.gateway.digest == launch.gateway_digest:
         return None
-    return "image, certificate, tokens, limits or template of the gateway differ"
+    return f"changed: {', '.join(_changed_gateway(launch, observed.gateway))}"
+
+
+def _changed_gateway(launch: Launch, observed: Gateway) -> list[str]:
+    """Return the settings of the gateway that differ, with both values, and the files that do."""
+    desired, recorded = launch.gateway_settings, observed.settings
+    settings = [name for name, value in desired.items() if recorded.get(name, value) != value]
+    parts = differing_parts(launch.gateway_digest, observed.digest, GATEWAY_PARTS)
+    unexplained = [part for part in parts if not PART_SETTINGS.get(part, set(desired)) & set(settings)]
+    values = (f"gateway.{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in settings)
+    return [*values, *(f"the gateway's {part}" for part in unexplained)]
 
 
 def reload_cause(before: Models, after: Models) -> str:

@@ -116,8 +116,9 @@ def deploy(  # noqa: PLR0913
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
             stopped = observed if desired is None and observed and stopped_component(observed) else None
-            if current.spec != workspace.spec or stopped:
-                workspace = current
+            resolve_again = current.spec != workspace.spec or stopped
+            workspace = current
+            if resolve_again:
                 launch, models = _resolve(workspace, stopped)
             temporary = kept_settings.temporary_settings(workspace, observed)
             launch = dataclasses.replace(launch, temporary_settings=temporary)

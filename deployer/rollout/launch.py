@@ -135,7 +135,10 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
     """Build the launch with the image and gateway that the engine has now. Raises EngineError, TemplateError."""
     gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(
-        build_launch(spec, engine, models), image=engine.images.current(), gateway_digest=gateway
+        build_launch(spec, engine, models),
+        image=engine.images.current(),
+        gateway_digest=gateway,
+        gateway_settings=spec.gateway.plain,
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from deployer import engines
 from deployer.config.options import LOCATION, Settings
 from deployer.config.origins import Origins
-from deployer.config.spec import Docker, Spec
+from deployer.config.spec import Docker, Gateway, Spec
 from deployer.engines.base import Engine
 from deployer.errors import (
     DeploymentNotFound,
@@ -186,10 +186,14 @@ class Workspace:
         """Return the workspace with another spec."""
         return dataclasses.replace(self, spec=spec)
 
-    def with_container_settings(self, docker: Docker) -> Workspace:
-        """Return the workspace whose engine starts containers with these settings."""
-        selected = (self.engine.with_settings(docker), *self.engines[1:])
-        return dataclasses.replace(self, spec=dataclasses.replace(self.spec, docker=docker), engines=selected)
+    def with_container_settings(self, docker: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> Workspace:
+        """Return the workspace whose engine starts servers and gateways with these settings.
+
+        Variables set the `temporary` ones of the gateway.
+        """
+        selected = (self.engine.with_settings(docker, gateway, temporary), *self.engines[1:])
+        spec = dataclasses.replace(self.spec, docker=docker, gateway=gateway)
+        return dataclasses.replace(self, spec=spec, engines=selected)
 
     def observe_all(self) -> tuple[Deployment, ...]:
         """Return every deployment of every engine."""

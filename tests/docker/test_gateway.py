@@ -266,6 +266,22 @@ def test_without_its_state_directory_a_pair_is_still_the_deployment(gated, tmp_p
     assert not listens(int(first["endpoints"]["rest"].rpartition(":")[2]))
 
 
+def test_a_gateway_keeps_the_image_that_a_variable_gave(gated, gateway_image, monkeypatch):
+    first = up(gated, "half_plus_two:1")
+    monkeypatch.delenv("DEPLOYER_GATEWAY_IMAGE")
+    running = inspect(GATEWAY)["Id"]
+    for command in (("up", "half_plus_two:1"), ("redeploy", "--version", "2"), ("rollback",)):
+        ended = deployer(*command, "--json", "-q", cwd=gated)
+        assert ended.code == 0, ended.err
+        assert any(gateway_image in notice for notice in ended.json["notices"])
+    assert inspect(GATEWAY)["Id"] == running
+    configure(gated, gateway="max_connections = 500")
+    changed = up(gated, "half_plus_two:1")
+    assert (changed["plan"]["change"], changed["endpoints"]) == ("gateway", first["endpoints"])
+    assert changed["plan"]["steps"][0]["cause"] == "changed: gateway.max_connections (4096, now 500)"
+    assert inspect(GATEWAY)["Config"]["Image"] == gateway_image
+
+
 def answers(ask):
     """Whether the first version does; a server that is away is told with 502, 503 or a closed connection."""
     try:

@@ -15,6 +15,7 @@ from functools import cached_property
 from docker.models.containers import Container
 
 from deployer.config.docker import Docker
+from deployer.config.gateway import Gateway
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
 from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
@@ -90,10 +91,10 @@ class DockerEngine:
     def preflight(self) -> DockerPreflight:
         return DockerPreflight(self.host)
 
-    def with_settings(self, settings: Docker) -> DockerEngine:
-        if settings == self.host.settings:
+    def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> DockerEngine:
+        host = dataclasses.replace(self.host, settings=settings, gateway=gateway, temporary_gateway=temporary)
+        if host == self.host:
             return self
-        host = dataclasses.replace(self.host, settings=settings)
         vars(host).update({name: vars(self.host)[name] for name in ("client", "state") if name in vars(self.host)})
         engine = DockerEngine(host)
         vars(engine)["locks"] = self.locks

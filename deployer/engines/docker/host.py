@@ -24,14 +24,15 @@ from deployer.engines.docker.state import DockerState
 class DockerHost:
     """The engine that `docker.host`, DOCKER_HOST or the docker context selects.
 
-    `cors` is whether the servers allow requests from other origins, which the gateway needs to know. Each call to the
-    engine may take `answer_seconds`.
+    Variables set `temporary_gateway`, some settings of the gateway. `cors` is whether the servers allow requests from
+    other origins, which the gateway needs to know. Each call to the engine may take `answer_seconds`.
     """
 
     state_dir: Path
     models_dir: Path
     settings: Docker
     gateway: Gateway = field(default_factory=Gateway)
+    temporary_gateway: tuple[str, ...] = ()
     templates_dir: Path | None = None
     cors: bool = False
     project: str = FALLBACK_PROJECT
@@ -70,4 +71,5 @@ class DockerHost:
         """Return the gateway of a deployment, with its configuration and its containers."""
         gateway_dir = directory or self.state.gateway_dir(name, env)
         config = GatewayConfig(self.gateway, self.templates_dir, self.cors)
-        return GatewayContainers(self.state, config, name, env, gateway_dir, self.settings.restart)
+        restart, temporary = self.settings.restart, self.temporary_gateway
+        return GatewayContainers(self.state, config, name, env, gateway_dir, restart, temporary)

@@ -43,7 +43,8 @@ class GatewayContainer:
     accepted: bool
     """Whether its name is the one that a gateway gets once it is accepted."""
 
-    tls: bool
+    settings: Mapping[str, object]
+    temporary_settings: tuple[str, ...]
 
     @property
     def active(self) -> bool:
@@ -61,7 +62,7 @@ def gateways(listed: Iterable[ContainerSummary]) -> tuple[GatewayContainer, ...]
     """Return the gateways in a list of containers."""
     parsed = []
     for container in listed:
-        with contextlib.suppress(KeyError, ValueError):
+        with contextlib.suppress(KeyError, ValueError, TypeError):
             parsed.append(_parse_gateway(container))
     return tuple(parsed)
 
@@ -99,8 +100,15 @@ def held_ports(listed: Iterable[ContainerSummary]) -> set[int]:
 def behind_gateway(server: Deployment, container: GatewayContainer) -> Deployment:
     """Return a server as clients reach it through a gateway."""
     gateway = _gateway(container.directory, container.generation)
-    gateway = replace(gateway, digest=container.digest, running=container.running, lost=container.lost)
-    return _behind(server, container.host, gateway, tls=container.tls)
+    gateway = replace(
+        gateway,
+        digest=container.digest,
+        running=container.running,
+        lost=container.lost,
+        settings=container.settings,
+        temporary_settings=container.temporary_settings,
+    )
+    return _behind(server, container.host, gateway)
 
 
 def _gateway(directory: GatewayDir, generation: str) -> Gateway:
@@ -110,8 +118,8 @@ def _gateway(directory: GatewayDir, generation: str) -> Gateway:
     return Gateway("", False, directory.token, certificate, guarded=(files / TOKENS).exists())
 
 
-def _behind(server: Deployment, host: str, gateway: Gateway, *, tls: bool) -> Deployment:
-    host_in_url, scheme = url_host(host), "https" if tls or gateway.certificate else "http"
+def _behind(server: Deployment, host: str, gateway: Gateway) -> Deployment:
+    host_in_url, scheme = url_host(host), "https" if gateway.certificate or gateway.settings.get("tls") else "http"
     endpoints = Endpoints(f"{scheme}://{host_in_url}:{server.rest_port}", f"{host_in_url}:{server.grpc_port}")
     direct = server.endpoints if gateway.lost else None
     return replace(server, role=SERVING, endpoints=endpoints, gateway=gateway, direct_endpoints=direct)
@@ -137,7 +145,8 @@ def _parse_gateway(container: ContainerSummary) -> GatewayContainer:
         accepted=not set(container.names).isdisjoint(
             gateway_name(project, labels["name"], labels["env"]) for project in _projects(labels)
         ),
-        tls=labels.get("tls") == "true",
+        settings=dict(json.loads(labels.get("settings", "{}"))),
+        temporary_settings=_temporary(labels),
     )
 
 
@@ -155,7 +164,7 @@ def _parse_server(
         return server
     if gateway := active_gateways.get((server.name, server.env)):
         return behind_gateway(server, gateway)
-    return _behind(server, labels["host"], _gateway(directory, active.generation if active else ""), tls=False)
+    return _behind(server, labels["host"], _gateway(directory, active.generation if active else ""))
 
 
 def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -> Deployment:
@@ -188,8 +197,12 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         project=labels.get("project", ""),
         config_lost=_is_lost(directory),
         settings=_settings(labels),
-        temporary_settings=tuple(map(str, json.loads(labels.get("temporary", "[]")))),
+        temporary_settings=_temporary(labels),
     )
+
+
+def _temporary(labels: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(map(str, json.loads(labels.get("temporary", "[]"))))
 
 
 def _settings(labels: Mapping[str, str]) -> dict[str, object]:

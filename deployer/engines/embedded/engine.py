@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TextIO
 
 from deployer.config.docker import Docker
+from deployer.config.gateway import Gateway
 from deployer.config.project import FALLBACK_PROJECT
 from deployer.engines import process, run_dir
 from deployer.engines.base import SERVING, Traits, adoption_note
@@ -76,8 +77,8 @@ class EmbeddedEngine:
     def preflight(self) -> EmbeddedPreflight:
         return EmbeddedPreflight(self.directories.servers)
 
-    def with_settings(self, settings: Docker) -> EmbeddedEngine:
-        del settings
+    def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> EmbeddedEngine:
+        del settings, gateway, temporary
         return self
 
     def observe(self, name: str, env: str) -> Deployment | None:

@@ -8,7 +8,7 @@ from deployer.config import threads
 from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.rollout.addresses import exposure
-from deployer.rollout.kept_settings import kept_notice
+from deployer.rollout.kept_settings import kept_notices
 from deployer.rollout.workspace import Workspace
 
 
@@ -30,7 +30,7 @@ def notices(
         _kept_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         _image(workspace, launch, observed),
-        kept_notice(workspace, observed),
+        *kept_notices(workspace, observed),
         exposed,
         threads.low_threads_warning(workspace.spec.server.flags),
     )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deployer.config.docker import Docker
+from deployer.config.gateway import Gateway
 from deployer.engines import base, flags, ports, run_dir
 from deployer.engines.base import CANDIDATE, SERVING, Traits, adoption_note
 from deployer.engines.local import DirectoryLocks, NoImages, check_address
@@ -63,7 +64,8 @@ class MemoryEngine:
             fingerprint=dataclasses.asdict(self.settings) if self.settings else None,
         )
 
-    def with_settings(self, settings: Docker) -> MemoryEngine:
+    def with_settings(self, settings: Docker, gateway: Gateway, temporary: tuple[str, ...]) -> MemoryEngine:
+        del gateway, temporary
         return dataclasses.replace(self, settings=settings) if self.settings else self
 
     @property

@@ -9,7 +9,11 @@ from support.memory import MemoryEngine
 from support.memory.project import NAME, Project
 
 from deployer import engines
+from deployer.config.options import Settings
+from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, StartCandidate
+from deployer.rollout.kept_settings import keep_settings, kept_notices
+from deployer.rollout.workspace import Workspace, open_workspace
 
 LIMITS = {"memory": "1g", "cpus": 1.5, "user": "1000:1000", "image": "serving:1"}
 
@@ -106,3 +110,41 @@ def test_a_server_of_an_older_version_records_nothing_and_nothing_is_kept(limite
     result = limited.up(f"{NAME}:1")
     assert result.plan.change is Change.REPLACE
     assert "settings" in result.plan.steps[0].cause
+
+
+RECORDED = {"enabled": True, "image": "proxy:1", "tls": True, "max_connections": 9}
+
+
+@pytest.fixture
+def gated(project: Project) -> Deployment:
+    """Behind a gateway whose image and TLS variables set, and whose other settings a file set."""
+    project.up()
+    gateway = Gateway("", True, project.folder, settings=RECORDED, temporary_settings=("image", "tls"))
+    return dataclasses.replace(project.observed(), gateway=gateway)
+
+
+def docker_workspace(project: Project, gateway: str) -> Workspace:
+    (project.folder / "deployer.toml").write_text(f"[gateway]\n{gateway}\n")
+    return open_workspace(Settings(engine="docker", config=project.folder / "deployer.toml"))
+
+
+def test_up_keeps_of_the_gateway_what_variables_gave_and_says_so(project, gated):
+    kept = keep_settings(docker_workspace(project, "enabled = true"), gated, of_file=False)
+    gateway = kept.spec.gateway
+    assert (gateway.image, gateway.tls, gateway.max_connections) == ("proxy:1", True, 4096)
+    assert kept.engine.host.gateway == gateway
+    assert kept.engine.host.temporary_gateway == ("image", "tls")
+    (said,) = kept_notices(kept, gated)
+    assert all(text in said for text in ("gateway.image proxy:1", "gateway.tls true", "DEPLOYER_GATEWAY_IMAGE"))
+
+
+def test_a_change_of_models_keeps_all_of_the_gateway(project, gated):
+    gateway = keep_settings(docker_workspace(project, ""), gated, of_file=True).spec.gateway
+    assert {name: getattr(gateway, name) for name in RECORDED} == RECORDED
+
+
+def test_what_is_set_now_wins_over_what_the_gateway_has(project, gated, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_GATEWAY_TLS", "false")
+    kept = keep_settings(docker_workspace(project, 'enabled = true\nimage = "proxy:2"'), gated, of_file=True)
+    assert (kept.spec.gateway.image, kept.spec.gateway.tls) == ("proxy:2", False)
+    assert kept.engine.host.temporary_gateway == ("tls",)

@@ -311,11 +311,27 @@ def test_a_lost_directory_is_a_change_and_its_cause(observed, change, cause):
     assert "the old gateway runs until then" not in str(decided)
 
 
+@pytest.mark.parametrize(
+    ("settings", "digest", "cause"),
+    [
+        ({"image": "b", "tls": False}, "2.1.1.1.1", "changed: gateway.image (a, now b)"),
+        ({"image": "a", "tls": True}, "1.2.1.2.1", "changed: gateway.tls (false, now true)"),
+        ({"image": "a", "tls": False}, "1.1.2.1.1", "changed: the gateway's tokens"),
+        ({"image": "b", "tls": False}, "2.1.1.2.1", "changed: gateway.image (a, now b), the gateway's certificate"),
+        ({"image": "a", "tls": False}, "1.2.1.1.1", "changed: the gateway's template"),
+    ],
+)
+def test_another_gateway_says_what_is_another(settings, digest, cause):
+    running = Gateway("1.1.1.1.1", True, Path(), settings={"image": "a", "tls": False})
+    launch = wanted(ONE, gateway_digest=digest, gateway_settings=settings)
+    assert plan.decide(launch, there(ONE, gateway=running)).steps[0].cause == cause
+
+
 def test_another_gateway_leaves_the_server_alone():
     assert plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=GATEWAY)).change is Change.NOTHING
     changed = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
     assert changed.change is Change.GATEWAY
-    assert "limits or template of the gateway differ" in str(changed)
+    assert "changed: the gateway's image" in str(changed)
     gone = plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=Gateway("", False, Path("token"))))
     assert (gone.change, "the gateway is not running" in str(gone)) == (Change.GATEWAY, True)
 

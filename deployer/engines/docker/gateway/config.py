@@ -13,7 +13,7 @@ from deployer.config.templates import render_template
 from deployer.engines.docker.gateway import tokens
 from deployer.engines.docker.gateway.directory import SLOTS, GatewayDir
 from deployer.errors import ConfigError
-from deployer.results.deployment import digest
+from deployer.results.deployment import digest_of_parts
 
 if TYPE_CHECKING:
     from deployer.engines.docker.gateway.tls import KeyPair
@@ -47,19 +47,17 @@ class GatewayConfig:
     cors: bool = False
 
     def digest(self, directory: GatewayDir, host: str) -> str:
-        """Return a digest of everything that a running gateway cannot reload; create no file.
+        """Return the digests of GATEWAY_PARTS, which a running gateway cannot reload; create no file.
 
         Raises ConfigError, TemplateError.
         """
         certificate = self._certificate(directory, host, create=False)
-        return digest(
-            [
-                self.settings.image,
-                self._config(PLACEHOLDER, "", SLOTS[0], ""),
-                self._hashes(),
-                certificate.identity if certificate else self.settings.tls,
-                host,
-            ]
+        return digest_of_parts(
+            self.settings.image,
+            self._config(PLACEHOLDER, "", SLOTS[0], ""),
+            self._hashes(),
+            certificate.identity if certificate else self.settings.tls,
+            host,
         )
 
     def files(self, directory: GatewayDir, generation: str, listen: Listen) -> dict[str, str]:

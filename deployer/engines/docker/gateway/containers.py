@@ -7,6 +7,7 @@ finishes its requests, and ends. So clients never find the ports closed.
 from __future__ import annotations
 
 import contextlib
+import json
 from dataclasses import dataclass
 
 import docker.errors
@@ -51,6 +52,8 @@ class GatewayContainers:
     env: str
     directory: GatewayDir
     restart: str
+    temporary: tuple[str, ...] = ()
+    """The settings that variables set."""
 
     def all(self) -> tuple[GatewayContainer, ...]:
         """Return every container of the gateway."""
@@ -234,7 +237,8 @@ class GatewayContainers:
             f"{LABEL}host": listen.host,
             f"{LABEL}rest_port": str(listen.rest_port),
             f"{LABEL}grpc_port": str(listen.grpc_port),
-            **({f"{LABEL}tls": "true"} if self.config.settings.tls else {}),
+            f"{LABEL}settings": json.dumps(self.config.settings.plain),
+            f"{LABEL}temporary": json.dumps(self.temporary),
         }
 
 
