@@ -57,11 +57,14 @@ class StartCandidate(Step):
     models: tuple[ServedModel, ...]
     image: str = ""
     missing: bool = False
+    final_address: str = ""
+    """The public address, if the engine can only publish it when the server starts."""
 
     @property
     def action(self) -> str:
         image = f" from image {self.image}{', which is pulled first' if self.missing else ''}" if self.image else ""
-        return f"start a candidate with {format_models(self.models)}{image}"
+        address = f" on its final ports, {self.final_address}" if self.final_address else ""
+        return f"start a candidate with {format_models(self.models)}{image}{address}"
 
 
 @dataclass(frozen=True)
@@ -109,9 +112,13 @@ class Promote(Step):
 
     changes: tuple[str, ...] = ()
     accepted_by: tuple[Step, ...] = ()
+    published: bool = False
+    """Whether the candidate is at the public address from its start."""
 
     @property
     def action(self) -> str:
+        if self.published:
+            return f"keep it at {self.address}{''.join(f'; {change}' for change in self.changes)}"
         what = "have the gateway send requests to it, from" if self.gateway else "open its ports on"
         old = f"the old server ({self.replaces})"
         first = f"stop {old}, whose ports are closed until {self.gap}; then " if self.gap else ""

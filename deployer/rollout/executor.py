@@ -174,7 +174,7 @@ def _promote(step: Promote, context: Context, undo: UndoStack) -> None:
             raise DeployFailed(message, hint=error.hint, log=error.log) from error
 
     context.replaced = old
-    context.progress("opening the public ports")
+    context.progress("keeping its ports open" if step.published else "opening the public ports")
     context.monitor.switching()
     try:
         with attach_server_logs(context.engine, candidate):

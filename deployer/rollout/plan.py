@@ -45,6 +45,7 @@ OLD_GATEWAY = "the old gateway runs until then"
 RESTART = "the old server is started again if that fails"
 SUCCESS = "the change has succeeded only then"
 UNVERIFIED = "no unverified server takes traffic"
+PUBLISHED = "requests reach it already: Docker opens ports when a container starts; it is removed if it fails"
 SKIPPED = "verification is skipped"
 
 
@@ -53,7 +54,10 @@ class Conditions:
     """Facts that a plan depends on besides the launch and the observed deployment."""
 
     zero_downtime: bool = True
-    """Whether the engine can replace a server without closing its ports for a moment."""
+    """Whether the engine can replace a server without closing its ports for a moment.
+
+    If not, it opens the ports of a deployment's first server when that starts.
+    """
 
     verify: bool = True
     measure: bool = False
@@ -106,14 +110,17 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     if observed is not None:
         cause = f"the old server ({format_models(observed.models)}) is not running"
     unmeasured = dataclasses.replace(conditions, measure=False)  # before the promotion, no server answers
+    published, address = not conditions.zero_downtime, _address(launch, observed)
     promote = Promote(
         VERIFIED if conditions.verify else SKIPPED,
-        _address(launch, observed),
+        address,
         bool(launch.gateway_digest),
         changes=describe(observed.models, launch.models, running=False) if observed else (),
         accepted_by=(AwaitServing(SUCCESS),) if observed is None else _acceptance(unmeasured, SUCCESS),
+        published=published,
     )
-    return (_start(launch, cause), _check_candidate(conditions), promote)
+    start = dataclasses.replace(_start(launch, cause), final_address=address if published else "")
+    return (start, _check_candidate(conditions, PUBLISHED if published else UNVERIFIED), promote)
 
 
 def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Conditions) -> Steps:
@@ -136,7 +143,7 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         changes=describe(observed.models, launch.models),
         accepted_by=_acceptance(conditions, RESTART if gap else OLD_SERVER),
     )
-    return (_start(launch, cause), _check_candidate(conditions, pace=True), promote)
+    return (_start(launch, cause), _check_candidate(conditions, UNVERIFIED, pace=True), promote)
 
 
 def _replace_gateway(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
@@ -187,8 +194,8 @@ def _start(launch: Launch, cause: str) -> StartCandidate:
     return StartCandidate(cause, launch.models, image.name if image else "", image is not None and not image.id)
 
 
-def _check_candidate(conditions: Conditions, *, pace: bool = False) -> Step:
-    return VerifyCandidate(UNVERIFIED, pace) if conditions.verify else AwaitCandidate(SKIPPED)
+def _check_candidate(conditions: Conditions, cause: str, *, pace: bool = False) -> Step:
+    return VerifyCandidate(cause, pace) if conditions.verify else AwaitCandidate(SKIPPED)
 
 
 def _acceptance(conditions: Conditions, cause: str) -> Steps:

@@ -1,6 +1,7 @@
 """Deploy a model, verified before it serves.
 
-Exports it if needed, starts a server, verifies it, and only then opens the ports. Run again, it changes nothing.
+Exports it if needed, starts a server, verifies it, and only then opens the ports. (On Docker without a gateway, the
+ports of the first server are open from its start; it is removed if it fails.) Run again, it changes nothing.
 
 deployer up model.keras --name digits
 deployer up digits:2

@@ -52,6 +52,16 @@ def test_nothing_there_is_create():
     )
 
 
+@pytest.mark.parametrize("observed", [None, there(ONE, running=False)])
+def test_a_server_whose_ports_open_at_its_start_is_not_said_to_be_closed(observed):
+    decided = plan.decide(wanted(ONE, rest_port=8501), observed, Conditions(zero_downtime=False))
+    start, verify, promote = decided.steps
+    assert "on its final ports, 127.0.0.1: REST 8501" in start.action
+    assert (verify.cause, promote.published) == (plan.PUBLISHED, True)
+    assert plan.UNVERIFIED not in str(decided)
+    assert "open its ports" not in str(decided)
+
+
 @pytest.mark.parametrize(
     ("image_id", "says"),
     [("sha256:aa", " from image serving:1  "), ("", " from image serving:1, which is pulled first  ")],
