@@ -11,6 +11,7 @@ from deployer.errors import DeployerError, EngineError
 from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
+from deployer.rollout import other_histories
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.workspace import Workspace, open_workspace
 
@@ -33,8 +34,6 @@ def _empty_notices(workspace: Workspace, name: str | None, env: str | None) -> t
     """Return the notices of an empty history."""
     if lost := _lost_notices(workspace, name, env):
         return lost
-    from deployer.rollout import other_histories
-
     return (other_histories.nothing_recorded(workspace, name, env),)
 
 

@@ -14,6 +14,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError
 from deployer.results.deployment import LOST, Deployment, NamedImage
 from deployer.results.running import DeploymentStatus, ModelState
+from deployer.rollout import other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.workspace import (
@@ -71,8 +72,6 @@ def status(
 
 def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], all_projects: bool) -> str:
     """Return the message that nothing is deployed, with the command that shows other deployments."""
-    from deployer.rollout import other_deployments
-
     if in_others:
         others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
         command = f"deployer status --all{workspace.settings.typed(*LOCATION)}"

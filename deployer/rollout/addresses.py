@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from deployer.config import hosts
 from deployer.config.spec import Server, Spec
 from deployer.errors import InvalidValue, PortTaken
 from deployer.results.deployment import LOOPBACK, Deployment
@@ -30,8 +31,6 @@ def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
     """Return the spec with the host that the deployment has, unless a setting chooses another."""
     if spec.server.host is not None or observed is None or observed.host in ("", LOOPBACK):
         return spec
-    from deployer.config import hosts
-
     try:
         host = hosts.resolve_host(observed.host)
     except InvalidValue:  # older releases accepted addresses that are refused today
@@ -52,8 +51,6 @@ def exposure(host: str, *, tls: bool, tokens: bool) -> str:
     """Return a notice about who can reach a server at this host, and what protects it; empty for loopback."""
     if host in ("", LOOPBACK):
         return ""
-    from deployer.config import hosts
-
     try:
         if hosts.is_loopback(host):
             return ""

@@ -15,16 +15,15 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from deployer.errors import LedgerError
 from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.history import Outcome, Release
+from deployer.results.traffic import TrafficFigures
+from deployer.system import documents
 from deployer.system.files import is_full
 from deployer.system.owners import current_user
-
-if TYPE_CHECKING:
-    from deployer.results.traffic import TrafficFigures
 
 LEDGER_FILE = "ledger.db"
 BUSY_SECONDS = 10.0
@@ -240,9 +239,6 @@ def _release(row: tuple[Any, ...]) -> Release:
 
 
 def _figures(text: str) -> TrafficFigures:
-    from deployer.results.traffic import TrafficFigures
-    from deployer.system import documents
-
     figures: TrafficFigures = documents.read(TrafficFigures, json.loads(text))
     return figures
 

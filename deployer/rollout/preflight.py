@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Iterator
 
 from deployer import engines
-from deployer.config import loader
+from deployer.config import hosts, loader
 from deployer.config.server import Server
 from deployer.config.spec import Spec
 from deployer.engines.base import Address, Engine
@@ -117,8 +117,6 @@ def check_platform(workspace: Workspace) -> None:
                 raise ExtraMissing(finding.message, hint=hint)
             if finding.severity == "error":
                 raise EngineUnavailable(finding.message, hint=finding.remedy)
-    from deployer.config import hosts
-
     server = workspace.spec.server
     hosts.check_family(server.address)
     address = Address(server.address, server.rest_port, server.grpc_port)

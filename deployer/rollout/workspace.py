@@ -14,6 +14,7 @@ from deployer import engines
 from deployer.config.options import LOCATION, Settings
 from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Gateway, Spec
+from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import (
     DeploymentNotFound,
@@ -177,8 +178,6 @@ class Workspace:
 
     def was_on_docker(self, name: str) -> bool:
         """Return whether the state directory shows a deployment on Docker, also one from before there were projects."""
-        from deployer.engines import run_dir
-
         mine = {(project, name, self.spec.env) for project in ("", self.spec.project or "")}
         return not mine.isdisjoint(run_dir.list_deployments(self.spec.state_dir / "docker"))
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterator
 
-from deployer.config import threads
+from deployer import engines
+from deployer.config import loader, threads
+from deployer.engines import ports
 from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.rollout.addresses import exposure
@@ -42,10 +45,6 @@ def _environment(workspace: Workspace) -> str:
     spec = workspace.spec
     if spec.env == DEFAULT_ENV:
         return ""
-    import difflib
-
-    from deployer.config import loader
-
     keys = {key for engine in workspace.engines for key in engine.inventory.names()} - {(spec.deployment, spec.env)}
     known = {env for _, env in keys} | set(loader.environments(workspace.settings.config))
     near = difflib.get_close_matches(spec.env, known, n=1)
@@ -98,8 +97,6 @@ def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, o
         return ""
     if port is None and not _taken(host, expected):
         return ""
-    from deployer import engines
-
     holder = engines.port_holder(workspace.engine, expected)
     return f"port {expected} is taken by {holder}: using {'a free one' if port is None else port}"
 
@@ -121,8 +118,6 @@ def _kept_ports(workspace: Workspace, launch: Launch, observed: Deployment | Non
 
 
 def _taken(host: str, port: int) -> bool:
-    from deployer.engines import ports
-
     try:
         ports.check_free(host, port)
     except PortTaken:
