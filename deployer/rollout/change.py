@@ -22,6 +22,7 @@ from deployer.rollout.exports import export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_models
+from deployer.rollout.memory import MemoryReading
 from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults, targets, unused_options
 from deployer.rollout.notices import engine as engine_notices
@@ -77,7 +78,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         notices.extend(engine_notices.notices(workspace, observed))
         previewed = preview_change(workspace, options, observed, with_labels=not reason)
         launch, plan = previewed.launch, previewed.plan_with_exports
-        gate = Gate(workspace, launch, previewed.models, no_progress)
+        gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)
     exported = [step.model for step in previewed.exports if isinstance(step, Export)]
     notices += (
@@ -122,10 +123,11 @@ def deploy(  # noqa: PLR0913
                 launch, models = _resolve(workspace, stopped)
             temporary = kept_settings.temporary_settings(workspace, observed)
             launch = dataclasses.replace(launch, temporary_settings=temporary)
-            plan = decide_plan(workspace, launch, models, observed)
+            reading = MemoryReading(workspace.engine, observed)
+            plan = decide_plan(workspace, launch, models, reading)
             if expected is not None and plan.digest != expected.digest:
                 raise _outdated(plan)
-            gate = Gate(workspace, launch, models, progress, signatures)
+            gate = Gate(workspace, launch, models, progress, reading, signatures)
             executed = _execute(plan, gate, observed, notices, reason)
         new = [model.name for model in exported]
         notices.extend(targets.notices(before_export, launch, observed, options.name, new))

@@ -21,7 +21,7 @@ from deployer.rollout.breaking_changes import (
     IncomparableVersions,
     find_breaking_changes,
 )
-from deployer.rollout.memory import insufficient_memory
+from deployer.rollout.memory import MemoryReading, insufficient_memory
 from deployer.rollout.readiness import attach_server_logs, await_models
 from deployer.rollout.served_models import all_loaded
 from deployer.rollout.workspace import Progress, Workspace
@@ -36,6 +36,7 @@ class Gate:
     launch: Launch
     models: tuple[Model, ...]
     progress: Progress
+    reading: MemoryReading
     declared: DeclaredSignatures = field(default_factory=lambda: NONE_DECLARED)
 
     @property
@@ -90,7 +91,7 @@ class Gate:
         loaded = change is Change.RELOAD and all_loaded(self.launch.models, observed.models)
         if loaded or not observed.running or not self.workspace.spec.gate.check_memory:
             return
-        memory = self.workspace.engine.memory(observed)
+        memory = self.reading.memory
         if memory is None:
             return
         with_candidate = change is not Change.RELOAD or not self.skipped

@@ -1,14 +1,30 @@
-"""Whether a change fits into memory: a candidate next to the running server, two versions in one server. Pure."""
+"""Whether a change fits into memory: a candidate next to the running server, two versions in one server."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
 
+from deployer.engines.base import Engine
 from deployer.results.deployment import Deployment, Memory
 from deployer.results.model import Model
 from deployer.results.plan import Change
 
 FULL = 0.95
+
+
+@dataclass(frozen=True)
+class MemoryReading:
+    """The memory of the server that a change starts from, measured once: Docker takes up to a second for it."""
+
+    engine: Engine
+    observed: Deployment | None
+
+    @cached_property
+    def memory(self) -> Memory | None:
+        """The memory, measured when it is first asked for; None if unknown."""
+        return None if self.observed is None else self.engine.memory(self.observed)
 
 
 def insufficient_memory(

@@ -18,7 +18,7 @@ from deployer.rollout import plan as planning
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, find_exported
 from deployer.rollout.launch import check_batching, check_labels, get_version, resolve_launch, served_model
-from deployer.rollout.memory import fits_three
+from deployer.rollout.memory import MemoryReading, fits_three
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.served_models import keep_labels
 from deployer.rollout.targets import next_version
@@ -37,6 +37,7 @@ class Preview:
     """The versions of the launch that the store has already."""
 
     plan: Plan
+    reading: MemoryReading
 
     @property
     def plan_with_exports(self) -> Plan:
@@ -56,7 +57,8 @@ def preview_change(
     launch = resolve_with_labels(workspace, resolved, observed if with_labels else None)
     models = tuple(model for each in resolved for model in each.models)
     compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, observed))
+    reading = MemoryReading(workspace.engine, observed)
+    return Preview(tuple(exports), launch, models, decide_plan(workspace, launch, models, reading), reading)
 
 
 def resolve_with_labels(
@@ -93,8 +95,9 @@ def check_versions(workspace: Workspace, options: ExportOptions) -> None:
             _preview_model(workspace, name, spec, options, [])
 
 
-def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...], observed: Deployment | None) -> Plan:
+def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...], reading: MemoryReading) -> Plan:
     """Decide on the plan for a launch; where it starts a server, check that the engine can run it."""
+    observed = reading.observed
     gate = workspace.spec.gate
     conditions = planning.Conditions(
         zero_downtime=workspace.engine.traits.zero_downtime,
@@ -102,8 +105,8 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
         measure=gate.measure_rate is not None,
     )
     plan = planning.decide(launch, observed, conditions)
-    if plan.change is Change.RELOAD and observed is not None:
-        conditions = _reload_conditions(workspace, launch, models, observed, conditions)
+    if plan.change is Change.RELOAD:
+        conditions = _reload_conditions(workspace, launch, models, reading, conditions)
         plan = planning.decide(launch, observed, conditions)
     if planning.starts_server(plan):
         check_platform(workspace)
@@ -114,15 +117,17 @@ def _reload_conditions(
     workspace: Workspace,
     launch: Launch,
     models: tuple[Model, ...],
-    observed: Deployment,
+    reading: MemoryReading,
     conditions: planning.Conditions,
 ) -> planning.Conditions:
     """Add the conditions that only a reload depends on, for they take time to find out."""
-    engine, spec = workspace.engine, workspace.spec
-    memory = engine.memory(observed) if spec.gate.check_memory else None
+    observed = reading.observed
+    if observed is None:
+        return conditions
+    memory = reading.memory if workspace.spec.gate.check_memory else None
     return dataclasses.replace(
         conditions,
-        reload_obstacle=engine.preflight.reload(observed, launch.models),
+        reload_obstacle=workspace.engine.preflight.reload(observed, launch.models),
         fits_three=memory is not None and fits_three(memory, observed, models),
         only_stored=reload.only_stored(reload.store_of(workspace, observed), launch.models),
     )

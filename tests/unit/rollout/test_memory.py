@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from support.memory.project import Project
 
 from deployer.results.deployment import Deployment, Endpoints, Memory, ServedModel
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Source
@@ -75,3 +76,18 @@ def test_a_candidate_may_linger_where_the_server_can_load_what_is_new_beside_it(
 
 def test_where_nobody_knows_what_is_free_a_candidate_goes_first():
     assert not memory_checks.fits_three(Memory(used=1), SERVING, (model(2, 100),))
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_a_change_measures_the_serving_server_once(serving: Project, monkeypatch: pytest.MonkeyPatch, dry_run: bool):
+    """Docker takes up to a second for each measurement."""
+    measured: list[Deployment] = []
+    measure = type(serving.engine).memory
+
+    def counted(engine: object, deployment: Deployment) -> Memory | None:
+        measured.append(deployment)
+        return measure(engine, deployment)
+
+    monkeypatch.setattr(type(serving.engine), "memory", counted)
+    serving.redeploy(2, dry_run=dry_run)
+    assert len(measured) == 1
