@@ -54,6 +54,7 @@ class Release:
     pid: int | None = None
     project: str = ""
     store: str = ""
+    flags: tuple[tuple[str, str], ...] | None = None
 
     def deployment(self, directory: Path, *, serving: bool, running: bool) -> Deployment:
         """Return the release as a Deployment: a serving one at its public ports, a candidate at its private ones."""
@@ -79,6 +80,7 @@ class Release:
             reloading_to=reload_target(directory),
             host=self.host,
             project=self.project,
+            flags=self.flags,
         )
 
 

@@ -261,6 +261,12 @@ class Deployment:
     temporary_settings: tuple[str, ...] = ()
     """The settings of its container that variables or options set."""
 
+    flags: tuple[tuple[str, str], ...] | None = None
+    """The flags that it was started with, by `server.flags` or default; None for one of an older release."""
+
+    environment: tuple[str, ...] | None = None
+    """The names of the variables that its container was started with; None if it does not record them."""
+
     @property
     def client_route(self) -> tuple[Endpoints, Gateway | None]:
         """The address for requests of deployer itself, with the gateway in front of it."""

@@ -18,7 +18,9 @@ from deployer.results.deployment import (
 from deployer.rollout.served_models import version_digests
 
 Models = tuple[ServedModel, ...]
+ADDRESS = "the address"
 FLAGS = "the flags"
+MODELS = "the models folder"
 SETTINGS = "the engine's settings or the store"
 PART_SETTINGS = {
     "image": {"image"},
@@ -50,9 +52,24 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
 
 def _describe_part(part: str, launch: Launch, observed: Deployment) -> str:
     """Return a part of the server that differs, with the values of a setting where they are known."""
-    if part == FLAGS and (default := _default_flag(launch, observed)):
-        return f"the flags ({default})"
+    if part == ADDRESS and observed.host:
+        return f"{part} ({observed.host}, now {launch.host})"
+    if part == MODELS and observed.store:
+        return f"{part} ({observed.store}, now {launch.models_root})"
+    if part == FLAGS:
+        return _changed_flags(launch, observed) or part
     return (_changed_settings(launch, observed) if part == SETTINGS else "") or part
+
+
+def _changed_flags(launch: Launch, observed: Deployment) -> str:
+    """Return the flags that differ, each with both values; of an older release only a default flag is known."""
+    if observed.flags is None:
+        default = _default_flag(launch, observed)
+        return f"the flags ({default})" if default else ""
+    before, after = dict(observed.flags), dict(launch.flags)
+    changed = sorted(name for name in before.keys() | after if before.get(name) != after.get(name))
+    values = ((name, _value(before.get(name)), _value(after.get(name))) for name in changed)
+    return ", ".join(f"server.flags.{name} ({old}, now {new})" for name, old, new in values)
 
 
 def _changed_settings(launch: Launch, observed: Deployment) -> str:
@@ -61,10 +78,24 @@ def _changed_settings(launch: Launch, observed: Deployment) -> str:
     if not isinstance(desired, Mapping) or not recorded:
         return ""
     changed = [name for name, value in desired.items() if recorded.get(name, value) != value]
-    values = (f"{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in changed)
+    values = [f"{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in changed]
     unrecorded = desired.keys() - recorded.keys()
-    # A container of an older version records some settings, and later ones all but the environment.
+    # A container of an older version records some settings, and later ones all but the values of the environment.
+    is_environment = unrecorded == {"environment"}
+    values += _changed_variables(desired["environment"], observed, others=bool(values)) if is_environment else []
     return ", ".join(values) or (f"docker.{unrecorded.pop()}" if len(unrecorded) == 1 else "")
+
+
+def _changed_variables(desired: Mapping[str, str], observed: Deployment, *, others: bool) -> list[str]:
+    """Return the names of variables that come and go; where neither they nor `others` differ, a value does."""
+    if observed.environment is None:
+        return []
+    before, after = set(observed.environment), set(desired)
+    changes = [f"{name} is new" for name in sorted(after - before)]
+    changes += [f"{name} goes" for name in sorted(before - after)]
+    if not changes and not others:
+        changes = [f"another value of {' or '.join(sorted(after))}"]
+    return [f"docker.environment ({', '.join(changes)})"] if changes else []
 
 
 def _value(value: object) -> object:

@@ -198,6 +198,8 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         config_lost=_is_lost(directory),
         settings=_settings(labels),
         temporary_settings=_temporary(labels),
+        flags=tuple((name, value) for name, value in json.loads(labels["flags"])) if "flags" in labels else None,
+        environment=tuple(map(str, json.loads(labels["environment"]))) if "environment" in labels else None,
     )
 
 

@@ -30,7 +30,10 @@ GRPC = f"{GRPC_PORT}/tcp"
 SECOND = 10**9
 """Docker's API measures times in nanoseconds."""
 NOT_RECORDED = ("host", "pull_seconds", "environment")
-"""Settings about how a container is made, and variables, which may be secrets: monitoring systems export labels."""
+"""Settings about how a container is made, and variables: monitoring systems export labels, and a value may be secret.
+
+Of the variables, a container records the names.
+"""
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,8 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
         f"{LABEL}image_name": settings.image,
         f"{LABEL}settings": json.dumps(recorded_settings(settings, models_dir)),
         f"{LABEL}temporary": json.dumps(launch.temporary_settings),
+        f"{LABEL}flags": json.dumps(launch.flags),
+        f"{LABEL}environment": json.dumps(sorted(settings.environment)),
         f"{LABEL}rest_port": str(placement.rest_port),
         f"{LABEL}grpc_port": str(placement.grpc_port),
         f"{LABEL}own_rest_port": str(placement.own_rest_port),

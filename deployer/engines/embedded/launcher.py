@@ -49,6 +49,7 @@ def start_candidate(launch: Launch, directory: Path, observed: Deployment | None
             models=launch.models,
             project=launch.project,
             store=launch.models_root,
+            flags=launch.flags,
         )
         return _start(directory.resolve(), release, launch, (rest, grpc, private_rest, private_grpc))
 

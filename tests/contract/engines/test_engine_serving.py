@@ -17,6 +17,7 @@ def test_what_serves_is_observed_as_it_was_promoted(shared, serving):
     assert (serving.name, serving.env, serving.engine) == (NAME, ENV, shared.row.name)
     assert (serving.role, serving.running, serving.models) == (SERVING, True, (served(1),))
     assert serving.server_digest == shared.launch(served(1)).server_digest
+    assert serving.flags == shared.launch(served(1)).flags
     assert serving.created
     assert shared.engine.exit_reason(serving) is None
 

@@ -143,6 +143,7 @@ class MemoryEngine:
             settings=dataclasses.asdict(self.settings) if self.settings else {},
             temporary_settings=launch.temporary_settings,
             store=Path(launch.models_root),
+            flags=launch.flags,
         )
 
     def exit_reason(self, deployment: Deployment) -> str | None:

@@ -266,6 +266,40 @@ def test_remove_names_the_models():
     assert (step.models, step.cause) == ((ONE,), "asked for")
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        (
+            {"flags": (("a", "1"),)},
+            {"flags": (("a", "2"), ("b", "x"))},
+            "server.flags.a (1, now 2), server.flags.b (none, now x)",
+        ),
+        ({"flags": (("a", "1"),)}, {}, "server.flags.a (1, now none)"),
+        ({"host": "::1"}, {}, "the address (::1, now 127.0.0.1)"),
+        ({"store": Path("/old")}, {"models_root": "/new"}, "the models folder (/old, now /new)"),
+    ],
+)
+def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, after, cause):
+    launched = {"models_root": "/old"} if "store" in before else before
+    observed = there(ONE, **{"flags": (), **before}, server_digest=wanted(ONE, **launched).server_digest)
+    assert plan.decide(wanted(ONE, **after), observed).steps[0].cause == f"changed: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "desired", "cause"),
+    [
+        (("A",), {"A": "secret", "B": "secret"}, "docker.environment (B is new)"),
+        (("A", "B"), {"A": "secret"}, "docker.environment (B goes)"),
+        (("A",), {"A": "secret"}, "docker.environment (another value of A)"),
+        (None, {"A": "secret"}, "docker.environment"),
+    ],
+)
+def test_variables_of_a_container_are_named_without_their_values(recorded, desired, cause):
+    observed = there(ONE, settings={"memory": None}, environment=recorded)
+    decided = plan.decide(wanted(ONE, traits={"memory": None, "environment": desired}), observed)
+    assert decided.steps[0].cause == f"changed: {cause}"
+
+
 def test_the_rendered_model_config_does_not_change_the_server_digest():
     one = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "m"}))
     two = wanted(ONE, rendered=Rendered({"model_config.config": "b", "monitoring.config": "m"}))
