@@ -86,7 +86,8 @@ def down_all(
 
 def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> DeploymentNotFound:
     if all_projects:
-        return DeploymentNotFound("no server runs in any project", hint=workspace.next_steps())
+        on_engines = " or ".join(workspace.engine_names)
+        return DeploymentNotFound(f"no server runs on {on_engines} in any project", hint=workspace.next_steps())
     hint = workspace.next_steps()
     if any(other.inventory.names() for engine in workspace.engines for other in engine.inventory.other_projects()):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"

@@ -150,7 +150,7 @@ def _refused_hint(workspace: Workspace, deployment: Deployment, served: ServedMo
         listed = ", ".join(map(str, versions))
         ask = f"deployer predict {target} --version {versions[-1]} asks {versions[-1]}"
         return f"{ask}: the server has {served.name}: {listed}"
-    return f"deployer inspect {served.name}:{asked}{workspace.store_options} shows requests that it answers"
+    return f"deployer inspect {served.name}:{asked}{workspace.up_options} shows requests that it answers"
 
 
 def _model_option(deployment: Deployment, served: ServedModel) -> str:

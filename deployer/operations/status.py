@@ -31,8 +31,6 @@ from deployer.system.attempts import collect_errors, merge_errors
 STATUS_SECONDS = 5.0
 PATIENCE_SECONDS = 1.0
 ASKED_AT_ONCE = 16
-# Embedded servers of other directories are found by their processes, which a stopped one no longer has.
-_NO_SERVER = "no server runs in any project; deployer status in its own directory shows one that has stopped"
 
 
 def status(
@@ -76,7 +74,16 @@ def _nothing_deployed(workspace: Workspace, in_others: tuple[Deployment, ...], a
         others = ", ".join(sorted({f"[{each.env}]" for each in in_others}))
         command = f"deployer status --all{workspace.settings.typed(*LOCATION)}"
         return f"nothing is deployed in [{workspace.spec.env}]; {command} shows what is in {others}"
-    return _NO_SERVER if all_projects else other_deployments.nothing_deployed(workspace)
+    return _no_server(workspace) if all_projects else other_deployments.nothing_deployed(workspace)
+
+
+def _no_server(workspace: Workspace) -> str:
+    """Return the message that no project has a server on the engines of the workspace."""
+    names = workspace.engine_names
+    # Embedded servers of other directories are found by their processes, which a stopped one no longer has.
+    stopped = "; deployer status in its own directory shows one that has stopped" if "embedded" in names else ""
+    others = "; --engine auto asks all engines" if len(names) == 1 and workspace.spec.engine != "auto" else ""
+    return f"no server runs on {' or '.join(names)} in any project{stopped}{others}"
 
 
 class _Found(NamedTuple):

@@ -184,7 +184,7 @@ class Gate:
         problems = "; ".join(f"{check.model} {check.name}: {check.detail}" for check in report.failed)
         if report.overloaded:
             return NotReady(f"the server refuses requests for load: {problems}", hint=overload.MORE_THREADS_HINT)
-        hint = f"deployer inspect {report.failed[0].model}{self.workspace.store_options} shows the version"
+        hint = f"deployer inspect {report.failed[0].model}{self.workspace.up_options} shows the version"
         return VerificationFailed(f"the candidate did not pass: {problems}", hint=hint)
 
     def _check_files(self, model: Model) -> None:

@@ -91,6 +91,11 @@ class Workspace:
         """The engine of the deployment, or the one for a new deployment."""
         return self.engines[0]
 
+    @property
+    def engine_names(self) -> tuple[str, ...]:
+        """The names of the engines that are asked for deployments."""
+        return tuple(dict.fromkeys(engine.traits.name for engine in self.engines))
+
     def for_deployment(self, name: str) -> Workspace:
         """Return the workspace with the engine that has a deployment, or with the first one.
 

@@ -18,7 +18,7 @@ from typer import Argument
 import deployer
 from deployer import console
 from deployer.cli.options import QUIET, Output
-from deployer.config.options import STORE, Settings
+from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 from deployer.rollout.export_options import ExportOptions
 
 
@@ -30,7 +30,7 @@ def export(
         ),
     ],
     options: ExportOptions,
-    settings: Annotated[Settings, STORE],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Annotated[Output, QUIET],
 ) -> None:
     result = deployer.export_model(source, options=options, settings=settings, progress=output.progress)

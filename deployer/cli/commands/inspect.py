@@ -16,14 +16,14 @@ from typer import Argument
 import deployer
 from deployer import console
 from deployer.cli.options import Output
-from deployer.config.options import STORE, Settings
+from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 
 
 def inspect(
     target: Annotated[
         str, Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
     ],
-    settings: Annotated[Settings, STORE],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Output,
 ) -> None:
     output.show(deployer.inspect(target, settings=settings), console.versions.show_inspect)

@@ -29,6 +29,7 @@ def project(tmp_path: Path) -> Path:
         (("half_plus_two:1",), False, 1),
         (("half_plus_two:1", "--env", "staging"), False, 1),
         (("half_plus_two:1", "--models-dir", "models"), False, 1),
+        (("half_plus_two:1", "-p", "shop", "--engine", "embedded"), False, 1),
         (("some where/half",), None, 1),
     ],
     ids=str,
