@@ -7,11 +7,12 @@ import dataclasses
 
 from deployer.config.options import Settings
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError, EngineError
+from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 from deployer.results.history import HistoryResult, Outcome, Release
 from deployer.results.model import check_name
 from deployer.rollout import other_histories
+from deployer.rollout.killed_releases import is_killed
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.workspace import Workspace, open_workspace
 
@@ -53,16 +54,9 @@ def _lost_notices(workspace: Workspace, name: str | None, env: str | None) -> tu
 
 
 def _detect_interrupted(release: Release, engine: Engine | None, ledger: Ledger) -> Release:
-    if release.outcome is not Outcome.UNDER_WAY or engine is None or _is_under_way(release, engine):
+    if engine is None or not is_killed(release, engine):
         return release
     current = next(each for each in ledger.releases(release.name, release.env) if each.number == release.number)
     if current.outcome is not Outcome.UNDER_WAY:  # it has ended since
         return current
-    return dataclasses.replace(current, outcome=Outcome.INTERRUPTED, detail=ledger.killed_at(release.number))
-
-
-def _is_under_way(release: Release, engine: Engine) -> bool:
-    """Return whether a command holds the lock of the deployment; also if the engine does not answer."""
-    with contextlib.suppress(DeployerError):
-        return engine.locks.owner(release.name, release.env) is not None
-    return True
+    return dataclasses.replace(current, outcome=Outcome.INTERRUPTED, detail=ledger.killed_at(release))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 
 from deployer.client.client import Client
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
-from deployer.errors import DeployerError
-from deployer.results.deployment import LOST, Deployment, NamedImage
+from deployer.errors import DeployerError, RequestRefused
+from deployer.results.deployment import LOST, Deployment, NamedImage, ServedModel
 from deployer.results.running import DeploymentStatus, ModelState
-from deployer.rollout import other_deployments
+from deployer.rollout import killed_releases, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.workspace import (
@@ -51,9 +52,10 @@ def status(
     open_function = open_all_environments if all_envs else open_workspace
     workspace = dataclasses.replace(open_function(settings or Settings()), command="status")
     if name is not None:
-        return tuple(_status(*found) for found in _named(workspace, name))
+        return tuple(_status(*found) for found in _named(workspace, name, progress))
     found, failures = collect_errors(
-        partial(_deployments, workspace, engine, all_projects, progress) for engine in workspace.engines
+        partial(_deployments, workspace, engine, all_projects, None if all_envs else workspace.spec.env, progress)
+        for engine in workspace.engines
     )
     # By release: an engine that is reached at two addresses shows its deployments twice.
     observed = {each.deployment.release: each for each in found}
@@ -94,7 +96,7 @@ class _Found(NamedTuple):
     workspace: Workspace
 
 
-def _named(workspace: Workspace, name: str) -> tuple[_Found, ...]:
+def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found, ...]:
     """Return the deployment of that name on each engine that has it. Raises DeploymentNotFound."""
     name = workspace.deployment_name(name)
     key = (name, workspace.spec.env)
@@ -103,18 +105,34 @@ def _named(workspace: Workspace, name: str) -> tuple[_Found, ...]:
     found = tuple(each for one, seen in observed if seen for each in _with_image_notes(one, (seen,)))
     found += tuple(each for one in opened for each in _lost(one, *key))
     if not found:
+        for one in opened:
+            _show_killed(one, (), progress, *key)
         raise workspace.not_deployed_error(name)
     return found
 
 
-def _deployments(workspace: Workspace, engine: Engine, all_projects: bool, progress: Progress) -> tuple[_Found, ...]:
+def _deployments(
+    workspace: Workspace, engine: Engine, all_projects: bool, env: str | None, progress: Progress
+) -> tuple[_Found, ...]:
     others = engine.inventory.other_projects() if all_projects else ()
     opened = (dataclasses.replace(workspace, engines=(engine,)), *(_of_project(workspace, other) for other in others))
     found = tuple(found for each in opened for found in _with_image_notes(each, each.engine.inventory.observe_all()))
+    for each in opened:
+        _show_killed(each, found, progress, env=env)
     found += tuple(lost for each in opened for lost in _lost(each))
     for stranger in engine.inventory.conflicts():
         progress(f"{stranger}; it is left alone")
     return found
+
+
+def _show_killed(
+    workspace: Workspace, found: Iterable[_Found], progress: Progress, name: str | None = None, env: str | None = None
+) -> None:
+    """Show the releases that were killed before their deployment could be found."""
+    engine, keys = workspace.engine, {(each.deployment.name, each.deployment.env) for each in found}
+    for killed, note in killed_releases.notes(workspace.ledger_of(engine), engine, name, env):
+        if (killed.name, killed.env) not in keys:
+            progress(note)
 
 
 def _lost(workspace: Workspace, *key: str) -> tuple[_Found, ...]:
@@ -160,7 +178,10 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     unknown = gateway is not None and gateway.lost
     exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens)
     gone = _config_note(workspace, deployment)
-    warning = "; ".join(filter(None, (gone, lost, note, exposed)))
+    key, engine = (deployment.name, deployment.env), workspace.engine
+    killed = [text for _, text in killed_releases.notes(workspace.ledger_of(engine), engine, *key)]
+    killed = killed or [killed_releases.reload_note(engine, deployment)]
+    warning = "; ".join(filter(None, (*killed, gone, lost, note, exposed)))
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
 
 
@@ -181,16 +202,28 @@ def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:
     endpoints, gateway = deployment.client_route
     client = Client(endpoints, STATUS_SECONDS, gateway, PATIENCE_SECONDS)
     try:
-        states = tuple(state for model in deployment.models for state in client.states(model.name))
+        states = tuple(_states(client, deployment))
     except DeployerError as error:
         return DeploymentStatus(deployment, (), healthy=False, detail=error.message)
     missing = _missing(deployment, states)
     return DeploymentStatus(deployment, states, healthy=not missing, detail=missing or "all versions are available")
 
 
+def _states(client: Client, deployment: Deployment) -> Iterator[ModelState]:
+    coming = deployment.reloading_to or ()
+    for name in dict.fromkeys(model.name for model in (*deployment.models, *coming)):
+        with suppress(*((RequestRefused,) if coming else ())):  # a reload may add or remove a model
+            yield from client.states(name)
+
+
 def _missing(deployment: Deployment, states: tuple[ModelState, ...]) -> str:
     available = {(state.model, state.version) for state in states if state.state == "AVAILABLE"}
-    desired = [(model.name, version) for model in deployment.models for version in model.versions]
+    missing = [_lacking(models, available) for models in (deployment.models, deployment.reloading_to) if models]
+    return min(missing, key=bool, default="")  # in a reload, the server has the models of one or the other
+
+
+def _lacking(models: Iterable[ServedModel], available: Collection[tuple[str, int]]) -> str:
+    desired = [(model.name, version) for model in models for version in model.versions]
     return ", ".join(
         f"{name}:{version} is not available" for name, version in desired if (name, version) not in available
     )

@@ -49,6 +49,8 @@ class Release:
     traffic: TrafficFigures | None = None
     store: str = ""
     """The directory of the store that its versions were read from; empty if it is unknown."""
+    server: str = ""
+    """The server that it started as its candidate; empty if it started none."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class DeploymentStatus:
 
     detail: str
     warning: str = ""
-    """Lost versions, a moved image tag, and who can reach it from other machines."""
+    """A killed change, lost versions, a moved image tag, and who can reach it from other machines."""
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan
-from deployer.rollout import addresses, kept_settings, lost_versions
+from deployer.rollout import addresses, kept_settings, killed_releases, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.export_options import ExportOptions
@@ -75,6 +75,8 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = _keep_unset(workspace, observed, reason)
     with collect_notices() as notices:
+        engine, key = workspace.engine, (workspace.spec.deployment, workspace.spec.env)
+        notices.extend(note for _, note in killed_releases.notes(workspace.ledger, engine, *key))
         notices.extend(engine_notices.notices(workspace, observed))
         previewed = preview_change(workspace, options, observed, with_labels=not reason)
         launch, plan = previewed.launch, previewed.plan_with_exports
@@ -152,7 +154,7 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
         monitor_traffic(workspace, launch, plan, observed, release.keep_figures) as monitor,
     ):
         gate.admit(plan.change, observed)
-        context = Context(gate, observed, notices.append, release.step, monitor)
+        context = Context(gate, observed, notices.append, release.step, release.started, monitor)
         executed = execute(plan, context)
     notices.extend(foreseen)  # after an error they would not be true
     return dataclasses.replace(executed, traffic=monitor.figures)

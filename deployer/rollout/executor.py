@@ -62,6 +62,9 @@ class Context:
 
     notice: Callable[[str], None]
     journal: Journal = no_journal
+    started: Journal = no_journal
+    """Writes which server was started as the candidate."""
+
     monitor: TrafficMonitor = NO_MONITOR
 
     candidate: Deployment | None = None
@@ -133,6 +136,7 @@ def _start_candidate(_: StartCandidate, context: Context, undo: UndoStack) -> No
     context.candidate_undo = undo.push(Undo(partial(engine.recover, *launch.key), "the candidate was removed"))
     context.progress(f"starting a candidate on the {engine.traits.name} engine")
     context.candidate = engine.stage(launch)
+    context.started(context.candidate.release)
     smoke.preload(context.gate.models)  # costs no time here: the candidate is loading
 
 

@@ -48,6 +48,11 @@ class ReleaseRecord:
         if self.number is not None:
             self.ledger.step(self.number, text)
 
+    def started(self, server: str) -> None:
+        """Write which server was started as the candidate."""
+        if self.number is not None:
+            self.ledger.started(self.number, server)
+
     def keep_figures(self, traffic: TrafficFigures) -> None:
         """Keep the measured traffic."""
         if self.number is not None:

@@ -34,15 +34,16 @@ create table if not exists releases (
     number integer primary key autoincrement,
     name text not null, env text not null, engine text not null, change text not null, models text not null,
     who text not null, began text not null, seconds real, outcome text not null, detail text not null default '',
-    project text not null default '', store text not null default ''
+    project text not null default '', store text not null default '',
+    server text not null default ''
 );
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists steps (
     release integer not null, position integer not null, step text not null, primary key (release, position)
 ) without rowid;
 """
-COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store"
-ADDED_COLUMNS = ("project", "store")
+COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server"
+ADDED_COLUMNS = ("project", "store", "server")
 """Columns that older ledgers lack."""
 
 
@@ -98,6 +99,11 @@ class Ledger:
                 "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
             )
 
+    def started(self, number: int, server: str) -> None:
+        """Write which server a release has started as its candidate."""
+        with self._open() as db:
+            db.execute("update releases set server = ? where number = ?", (server, number))
+
     def keep_figures(self, number: int, traffic: TrafficFigures) -> None:
         """Keep the traffic that was measured during a release."""
         with self._open() as db:
@@ -115,26 +121,31 @@ class Ledger:
         Call it while the deployment is locked: then the commands that began them are dead.
         """
         notices = []
-        for release in self.releases(name, env, engine):
-            if release.outcome is Outcome.UNDER_WAY:
-                last = self._last_step(release.number)
-                notices.append(f"release {release.number} ({release.change}) was killed at: {last}")
-                self._mark_interrupted(release.number)
+        for release in self.under_way(name, env, engine):
+            notices.append(f"release {release.number} ({release.change}) was killed at: {self.last_step(release)}")
+            self._mark(release, Outcome.INTERRUPTED, self.killed_at(release))
         return tuple(notices)
 
-    def killed_at(self, number: int) -> str:
+    def under_way(self, name: str | None, env: str | None, engine: str) -> tuple[Release, ...]:
+        """Return the releases of one deployment or of all that have begun and not ended."""
+        return self.releases(name, env, engine, Outcome.UNDER_WAY)
+
+    def mark_accepted(self, release: Release) -> None:
+        """Mark a release as succeeded whose command was killed after its acceptance; `release` is from before."""
+        self._mark(release, Outcome.SUCCEEDED, "; ".join(filter(None, (release.detail, self.killed_at(release)))))
+
+    def killed_at(self, release: Release) -> str:
         """Return the detail of a release whose command was killed."""
-        return f"its command was killed at: {self._last_step(number)}"
+        return f"its command was killed at: {self.last_step(release)}"
 
-    def _last_step(self, number: int) -> str:
-        return ("its begin", *self.steps(number))[-1]
+    def last_step(self, release: Release) -> str:
+        """Return the step that was written last."""
+        return ("its begin", *self.steps(release.number))[-1]
 
-    def _mark_interrupted(self, number: int) -> None:
-        detail = self.killed_at(number)
+    def _mark(self, release: Release, outcome: Outcome, detail: str) -> None:
         with self._open() as db:
             db.execute(
-                "update releases set outcome = ?, detail = ? where number = ?",
-                (Outcome.INTERRUPTED.value, detail, number),
+                "update releases set outcome = ?, detail = ? where number = ?", (outcome.value, detail, release.number)
             )
 
     def end(self, number: int, outcome: Outcome, seconds: float, detail: str = "") -> None:
@@ -146,7 +157,11 @@ class Ledger:
             )
 
     def releases(
-        self, name: str | None = None, env: str | None = None, engine: str | None = None
+        self,
+        name: str | None = None,
+        env: str | None = None,
+        engine: str | None = None,
+        outcome: Outcome | None = None,
     ) -> tuple[Release, ...]:
         """Return the releases of one deployment or of all, the newest first."""
         if not self.path.is_file():
@@ -154,10 +169,10 @@ class Ledger:
         query = (
             f"select {COLUMNS}, traffic from releases left join figures on release = number"  # noqa: S608
             " where name = ifnull(?, name) and env = ifnull(?, env) and engine = ifnull(?, engine)"
-            " and (? = '' or project in (?, ''))"
+            " and outcome = ifnull(?, outcome) and (? = '' or project in (?, ''))"
         )
         with self._open() as db:
-            values = (name, env, engine, self.project, self.project)
+            values = (name, env, engine, outcome and outcome.value, self.project, self.project)
             return tuple(map(_release, db.execute(f"{query} order by number desc", values).fetchall()))
 
     def deployments(self) -> tuple[tuple[str, str, str], ...]:
@@ -219,7 +234,7 @@ def _add_columns(db: sqlite3.Connection) -> None:
 
 
 def _release(row: tuple[Any, ...]) -> Release:
-    number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, traffic = row
+    number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server, traffic = row
     figures = _figures(traffic) if traffic else None
     return Release(
         number,
@@ -235,6 +250,7 @@ def _release(row: tuple[Any, ...]) -> Release:
         detail,
         figures,
         store,
+        server,
     )
 
 

@@ -158,11 +158,13 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
     """Return the steps that have the running server load and serve other models."""
     loaded = all_loaded(launch.models, observed.models)
+    *reload, record = reload_steps(observed.models, launch.models, conditions.only_stored)
     return (
         *(_before_reload(launch, observed, conditions, loaded=loaded) if conditions.verify else ()),
-        *reload_steps(observed.models, launch.models, conditions.only_stored),
+        *reload,
         VerifyServing("after the reload", again=loaded) if conditions.verify else AwaitServing(SKIPPED),
         *_judge(conditions, old_serves=False),
+        record,
     )
 
 
@@ -185,7 +187,7 @@ def reload_steps(before: Models, after: Models, only_stored: Callable[[Models], 
     both = only_stored(union)
     loads_first = not (_same(both, before) or _same(both, after))
     cause, changes = reload_cause(before, after), describe(both if loads_first else before, after)
-    last = (Reload(cause, after, union, changes), RecordModels("the reload has ended", after))
+    last = (Reload(cause, after, union, changes), RecordModels("a reload that is killed before is undone", after))
     return (LoadVersions("nothing is unloaded before the new version serves", both), *last) if loads_first else last
 
 

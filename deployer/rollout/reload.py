@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable
 
 from deployer.config import render
 from deployer.errors import DeployerError, ModelNotFound, NotReady
 from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, format_models
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
-from deployer.rollout import lost_versions
+from deployer.rollout import killed_releases, lost_versions
 from deployer.rollout.plan import reload_steps
 from deployer.rollout.readiness import await_models, await_withdrawn
 from deployer.rollout.workspace import Workspace
@@ -27,6 +28,7 @@ def perform(step: Step, workspace: Workspace, server: Deployment) -> Deployment:
         case Reload(models=models, before=before):
             _apply(workspace, server, models)
             await_withdrawn(workspace, server, before, models)
+            return dataclasses.replace(server, models=models)
         case RecordModels(models=models):
             return workspace.engine.mark_serving(server, models)
         case _:
@@ -48,17 +50,19 @@ def recover_interrupted(workspace: Workspace, name: str, env: str, notices: list
 
     Call it while the deployment is locked. What was recovered is added to `notices`.
     """
-    engine = workspace.engine
+    engine, ledger = workspace.engine, workspace.ledger
     recovered = engine.recover(name, env)
-    notices.extend((*workspace.ledger.mark_interrupted(name, env, engine.traits.name), *recovered))
+    killed = ledger.under_way(name, env, engine.traits.name)
+    notices.extend((*ledger.mark_interrupted(name, env, engine.traits.name), *recovered))
     observed = engine.observe(name, env)
-    if observed is None or not observed.running:
-        return observed
-    if observed.reloading_to is None:
-        if recovered:
+    if observed is None or not observed.running or observed.reloading_to is None:
+        notices.extend(killed_releases.conclude(ledger, killed, observed))
+        if observed is not None and observed.running and recovered:
             _await_recovered(workspace, observed)
         return observed
-    notices.append(f"a reload was killed half-way: {format_models(observed.models)} is served again")
+    notices.append(
+        f"a reload was killed before it was accepted, and is undone: {format_models(observed.models)} is served again"
+    )
     try:
         return _restore_recorded(workspace, observed, lambda _: None)
     except DeployerError as error:

@@ -309,5 +309,7 @@ def test_a_command_killed_midway_leaves_a_candidate_that_the_next_one_sweeps(pro
     eventually(lambda: "candidate" in docker("ps", "--format", "{{.Names}}", "--filter", LABEL), "the candidate runs")
     child.kill()
     child.wait(60)
+    for name in ((), ("half_plus_two",)):
+        assert "release 1 (create) with half_plus_two:1 was killed at" in deployer("status", *name, cwd=project).err
     assert up(project, "half_plus_two:1", *ANY_PORTS)["plan"]["change"] == "create"
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME

@@ -190,9 +190,10 @@ def is_killed(site, number, gated, then_gated, another, *, lost=False):
         assert site.who_answers()
         return False
     engine = site.engine(gated=gated)
-    engine.recover(NAME, ENV)
+    notes = engine.recover(NAME, ENV)
     serving = engine.observe(NAME, ENV)
     assert serving.running
+    assert [note for note in notes if f"server {serving.release} was left" in note or "candidate" in note] == []
     assert [site.who_answers()] == running(f"deployer.release={serving.release}")
     assert_nothing_else(serving, engine)
     assert engine.recover(NAME, ENV) == ()

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import requests
 from support.cli import ANY_PORTS, deployer, start
+from support.dying import AFTER, BEFORE, killed_at
 from support.kills import ANSWERS, Kills, State
 from support.world import eventually, servers, state_left
 
@@ -53,6 +54,81 @@ def test_a_change_that_is_killed_anywhere_leaves_what_served_or_what_is_to_and_t
     if change == "rollback":
         kills.reach(ONE)
     assert kills.carry_out() >= at_least
+
+
+LAST_CHECKS = ("verify_serving", "await_serving", "judge_traffic")
+ENDS = {
+    "create": ((), UP[1], None),
+    "reload": (UP[1], ("redeploy", "--version", "2"), 1),
+    "reload, measured": (UP[1], ("redeploy", "--version", "2", "--measure", "50"), 1),
+    "label": (UP[1], ("label", "half_plus_two", "canary=2"), 1),
+    "replace": (UP[1], UP[2], 1),
+}
+"""What serves before, the change that is killed, and what serves once it is undone."""
+
+
+def planned(project: Path, change: str) -> tuple[tuple[str, ...], list[str], int | None]:
+    """The command of a change, the kinds of its steps, and the version before."""
+    first, command, before = ENDS[change]
+    if first:
+        run(project, *first)
+    if change == "replace":
+        (project / "deployer.toml").write_text(FLAGS)
+    plan = run(project, *command, "--dry-run")["plan"]
+    return command, [step["kind"] for step in plan["steps"]], before
+
+
+def newest(project: Path) -> dict:
+    """The newest release."""
+    return deployer("history", "--json", cwd=project).json["releases"][0]
+
+
+def status_notes(project: Path) -> list[str]:
+    """What `status` says of killed commands."""
+    return [line for line in deployer("status", cwd=project).err.splitlines() if "was killed at" in line]
+
+
+def notes(project: Path, *arguments: str) -> list[str]:
+    """The notices of a command that tell how a killed release ended."""
+    return [text for text in run(project, *arguments)["notices"] if "accepted" in text]
+
+
+@pytest.mark.parametrize("change", ENDS)
+def test_a_change_that_is_killed_at_its_last_check_is_undone_by_the_next_and_both_say_so(project, change):
+    command, kinds, before = planned(project, change)
+    last = max(position for position, kind in enumerate(kinds) if kind in LAST_CHECKS)
+    assert killed_at(last + 2, AFTER, *command, "-q", cwd=project) == "step"
+    number = newest(project)["number"]
+    (said,) = status_notes(project)
+    assert f"release {number} " in said
+    assert len(notes(project, "up", "half_plus_two:1", "--dry-run")) == 1
+    undone = notes(project, "up", "half_plus_two:1")
+    assert ["undone" in text for text in undone] == [True]
+    assert (f"half_plus_two:{before} is served" if before else "nothing is served") in undone[0]
+    assert status_notes(project) == []
+    endpoints = run(project, "up", "half_plus_two:1")["endpoints"]
+    assert ask(endpoints) == ANSWERS[1]
+    assert len(servers(project)) == 1
+
+
+@pytest.mark.parametrize("change", ENDS)
+def test_a_change_that_is_killed_after_its_acceptance_stays_and_the_next_command_says_so(project, change):
+    command, kinds, _ = planned(project, change)
+    assert killed_at(len(kinds) + 2, BEFORE, *command, "-q", cwd=project) == "end"
+    assert len(status_notes(project)) == 1
+    assert len(notes(project, *command, "--dry-run")) == 1
+    accepted = notes(project, *command)
+    assert ["accepted already" in text for text in accepted] == [True]
+    assert status_notes(project) == []
+    release = newest(project)
+    assert (release["outcome"], "was killed at" in release["detail"]) == ("succeeded", True)
+
+
+def test_a_rollback_returns_to_a_release_that_was_accepted_before_its_command_was_killed(project):
+    command, kinds, _ = planned(project, "reload")
+    killed_at(len(kinds) + 2, BEFORE, *command, "-q", cwd=project)
+    run(project, "redeploy", "--version", "3")
+    assert run(project, "rollback")["models"][0]["versions"] == [2]
 
 
 def test_what_serves_is_killed_while_its_successor_is_proven(project):

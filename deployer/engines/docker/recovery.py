@@ -12,7 +12,7 @@ from deployer.engines.docker.gateway.directory import Active
 from deployer.engines.docker.inspection import ContainerSummary
 from deployer.engines.docker.listing import RETIRING
 from deployer.engines.docker.names import container_name
-from deployer.engines.docker.state import DockerState, listed_name
+from deployer.engines.docker.state import DockerState, first_serving, listed_name
 from deployer.results.deployment import Deployment
 
 
@@ -129,11 +129,14 @@ class Recovery:
         return []
 
     def _discard_candidates(self) -> list[str]:
-        notes = []
-        for server in self._servers():
+        servers, notes = self._servers(), []
+        serving = first_serving(servers)
+        for server in servers:
             if server.role == CANDIDATE:
                 self.state.discard(server)
-                notes.append(f"the candidate {server.release} that a killed command left is removed")
+                verified = serving is not None and server.release == serving.release
+                what = f"the container that verified {server.release}" if verified else f"the server {server.release}"
+                notes.append(f"{what} was left by a killed command, and is removed")
         self.state.clear_unused(self.name, self.env, self.state.containers(self.name, self.env))
         return notes
 

@@ -112,3 +112,18 @@ def test_what_was_deployed_before_there_were_projects_is_adopted(serving):
     serving.redeploy(2)
     serving.check(2)
     assert {key[0] for key, found in serving.platform.servers.items() if found} == {serving.engine.traits.project}
+
+
+@pytest.mark.parametrize("taken_up", [False, True], ids=["before the server did it", "after it"])
+def test_status_shows_a_killed_reload_also_without_the_history_and_not_while_it_goes_on(serving, taken_up):
+    reload(serving, 2, taken_up=taken_up)
+
+    def status() -> tuple[bool, bool]:
+        (seen,) = deployer.status(settings=serving.settings())
+        return seen.healthy, f"a reload to {NAME}:2 was killed" in seen.warning
+
+    assert status() == (True, True)
+    with serving.engine.locks.acquire(NAME, "local", 1.0):
+        assert status() == (True, False)
+    serving.up()
+    assert status() == (True, False)

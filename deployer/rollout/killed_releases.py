@@ -1,0 +1,76 @@
+"""Releases whose command was killed: found before the next command, and concluded by it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+
+from deployer.engines.base import Engine
+from deployer.errors import DeployerError, LedgerError
+from deployer.results.deployment import Deployment, format_models
+from deployer.results.history import Outcome, Release
+from deployer.results.plan import Change
+from deployer.rollout.ledger import Ledger
+
+STARTS_SERVER = (Change.CREATE.value, Change.REPLACE.value)
+
+
+def conclude(ledger: Ledger, killed: Iterable[Release], observed: Deployment | None) -> Iterator[str]:
+    """Yield a notice for each killed release, and record those that were accepted as succeeded.
+
+    `observed` is the deployment after the engine has recovered it.
+    """
+    served = f"{format_models(observed.models)} is served" if observed and observed.running else "nothing is served"
+    for release in killed:
+        if release.change not in (*STARTS_SERVER, Change.RELOAD.value):
+            continue
+        if _was_accepted(release, observed):
+            ledger.mark_accepted(release)
+            yield f"release {release.number} was accepted already: {served}"
+        else:
+            yield f"release {release.number} was not accepted, and is undone: {served}"
+
+
+def _was_accepted(release: Release, observed: Deployment | None) -> bool:
+    """Return whether an engine has recorded what a release made as serving."""
+    if observed is None:
+        return False
+    if release.change in STARTS_SERVER:
+        return observed.release == release.server
+    return observed.models == release.models
+
+
+def notes(
+    ledger: Ledger, engine: Engine, name: str | None = None, env: str | None = None
+) -> Iterator[tuple[Release, str]]:
+    """Yield the releases of one deployment or of all that were killed and are not concluded yet, each with a note."""
+    with contextlib.suppress(LedgerError):
+        for release in ledger.under_way(name, env, engine.traits.name):
+            if is_killed(release, engine):
+                yield (
+                    release,
+                    f"release {release.number} ({release.change}) with {format_models(release.models)} was killed at: "
+                    f"{ledger.last_step(release)}; it may serve without being accepted, until the next change of "
+                    f"{release.name} undoes or completes it",
+                )
+
+
+def reload_note(engine: Engine, deployment: Deployment) -> str:
+    """Return the note about a reload that was killed, also without its release in the history; empty without one."""
+    if deployment.reloading_to is None or _is_changing(engine, deployment.name, deployment.env):
+        return ""
+    models = format_models(deployment.reloading_to) or "other models"
+    return f"a reload to {models} was killed before it was accepted: the next change undoes it"
+
+
+def is_killed(release: Release, engine: Engine) -> bool:
+    """Return whether the command of a release was killed."""
+    return release.outcome is Outcome.UNDER_WAY and not _is_changing(engine, release.name, release.env)
+
+
+def _is_changing(engine: Engine, name: str, env: str) -> bool:
+    """Return whether a running command holds the lock of a deployment; also if the engine does not answer."""
+    with contextlib.suppress(DeployerError):
+        owner = engine.locks.owner(name, env)
+        return owner is not None and not owner.has_ended
+    return True
