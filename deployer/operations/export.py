@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import partial
 from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.versions import ExportResult
+from deployer.rollout import lost_versions
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import export_into
-from deployer.rollout.lost_versions import highest_served
 from deployer.rollout.targets import as_text, refuse_tag
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
 
@@ -29,4 +30,8 @@ def export(
     options = (options or ExportOptions()).for_batching(workspace.spec.batching)
     text = as_text(source)
     refuse_tag(text, workspace.store)
-    return export_into(workspace.store, text, options, progress, partial(highest_served, workspace))
+    lost = lost_versions.served_without_files(workspace)
+    result = export_into(workspace.store, text, options, progress, partial(lost_versions.highest_served, workspace))
+    created = [(result.model.name, result.model.version)] if result.created else []
+    unloads = lost_versions.unload_notices(lost, created)
+    return dataclasses.replace(result, notices=(*result.notices, *unloads))

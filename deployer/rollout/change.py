@@ -79,12 +79,14 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         notices.extend(note for _, note in killed_releases.notes(workspace.ledger, engine, *key))
         notices.extend(engine_notices.notices(workspace, observed))
         previewed = preview_change(workspace, options, observed, with_labels=not reason)
+        exports = [step for step in previewed.exports if isinstance(step, Export)]
+        lost = lost_versions.served_without_files(workspace) if exports else ()
+        notices.extend(lost_versions.unload_notices(lost, [(step.model, step.version) for step in exports]))
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)
-    exported = [step.model for step in previewed.exports if isinstance(step, Export)]
     notices += (
-        *targets.notices(workspace, launch, observed, options.name, exported),
+        *targets.notices(workspace, launch, observed, options.name, [step.model for step in exports]),
         *plan_notices.notices(gate, plan, observed, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),
@@ -107,10 +109,10 @@ def deploy(  # noqa: PLR0913
     """
     with note_what_serves(workspace) as before, collect_notices() as notices, _exports_stay() as exported:
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
+        lost = lost_versions.served_without_files(workspace) if workspace.has_source else ()
         before_export = workspace
         workspace = workspace.with_spec(_export_sources(workspace, options, progress, notices, exported))
-        lost = [(name, version) for name, version, _ in signatures]
-        notices.extend(lost_versions.unload_notices(workspace, lost, exported))
+        notices.extend(lost_versions.unload_notices(lost, [(model.name, model.version) for model in exported]))
         launch, models = _resolve(workspace)
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)

@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deployer.errors import EngineError, ModelNotFound, SourceNotFound
+from deployer.errors import DeployerError, EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
-from deployer.results.model import NAME, Model
+from deployer.results.model import NAME
 from deployer.rollout import next_steps
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
+
+ANSWER_SECONDS = 5.0
 
 
 @contextmanager
@@ -60,7 +62,8 @@ def highest_served(workspace: Workspace, name: str) -> int:
     An export must not use its number, even if the store has lost it: a server never reloads a version that it has.
     """
     own = (None, workspace.spec.models_dir.resolve())
-    served = (model for each in _observed(workspace) if each.store in own for model in each.models)
+    observed = _observed(workspace, all_envs=True)
+    served = (model for each in observed if each.store in own for model in each.models)
     return max((version for model in served if model.name == name for version in model.versions), default=0)
 
 
@@ -92,24 +95,44 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     return f"{export} exports {name} again; deployer redeploy {deployment.name}{options}{model}{store} serves that"
 
 
-def unload_notices(workspace: Workspace, lost: Iterable[tuple[str, int]], exported: Iterable[Model]) -> Iterator[str]:
-    """Yield a notice for each served version that an export makes the server unload.
+def served_without_files(workspace: Workspace) -> tuple[tuple[str, int], ...]:
+    """Return (name, version) of each version that a server has loaded from the store, which has lost its files.
 
-    A version whose files are lost is served until the export creates the model's directory again, without it.
+    Call it before an export: a server that finds the model's directory again, without the version, unloads it.
     """
-    new = {model.name: model.version for model in exported}
+    own = (None, workspace.spec.models_dir.resolve())
+    running = (each for each in _observed(workspace, all_envs=True) if each.running and each.store in own)
+    return tuple(dict.fromkeys(version for each in running for version in _loaded_without_files(workspace, each)))
+
+
+def _loaded_without_files(workspace: Workspace, deployment: Deployment) -> Iterator[tuple[str, int]]:
+    for served in deployment.models:
+        stored = workspace.store.versions(served.name)
+        if lost := [version for version in served.versions if version not in stored]:
+            from deployer.client.client import Client
+
+            endpoints, gateway = deployment.client_route
+            with contextlib.suppress(DeployerError):
+                states = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0).states(served.name)
+                loaded = {state.version for state in states if state.state == "AVAILABLE"}
+                yield from ((served.name, version) for version in lost if version in loaded)
+
+
+def unload_notices(lost: Iterable[tuple[str, int]], exported: Iterable[tuple[str, int]]) -> Iterator[str]:
+    """Yield a notice for each version of `served_without_files` that the server of an exported model unloads."""
+    new = dict(exported)
     for name, version in lost:
-        if name in new and version <= highest_served(workspace, name):
+        if name in new:
             yield (
                 f"{name}:{version} has no files any more: its server unloads it when it sees those of "
                 f"{name}:{new[name]}, and answers 404 until that version serves"
             )
 
 
-def _observed(workspace: Workspace) -> tuple[Deployment, ...]:
-    """Return the deployments of this environment, of the engines that answer."""
+def _observed(workspace: Workspace, *, all_envs: bool = False) -> tuple[Deployment, ...]:
+    """Return the deployments of this environment, or of all, of the engines that answer."""
     deployments: list[Deployment] = []
     for engine in workspace.engines:
         with contextlib.suppress(EngineError):
-            deployments += (each for each in engine.inventory.observe_all() if each.env == workspace.spec.env)
-    return tuple(deployments)
+            deployments += engine.inventory.observe_all()
+    return tuple(each for each in deployments if all_envs or each.env == workspace.spec.env)

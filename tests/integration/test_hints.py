@@ -119,6 +119,17 @@ def test_every_verb_says_alike_that_a_name_is_not_in_the_code(project, served, t
     assert (errors[0]["code"], "--name" in (errors[0]["hint"] or "")) == (4, False)
 
 
+@pytest.mark.parametrize("verb", ["export", "plan", "up"])
+def test_what_exports_after_the_store_is_lost_says_which_version_the_server_unloads(project, verb):
+    name = "half_plus_two"
+    assert in_process("up", f"{name}:1", "-q", *ANY_PORTS, cwd=project).code == 0
+    shutil.copytree(project / "models" / name / "2", project / name)
+    shutil.rmtree(project / "models")
+    ended = in_process(verb, name, "--name", name, "--json", cwd=project)
+    (said,) = (text for text in ended.json["notices"] if "404" in text)
+    assert (f"{name}:1" in said, f"{name}:2" in said) == (True, True)
+
+
 def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
     """The folder of models is gone; a SavedModel of the same name is left."""
     name = "half_plus_two"
