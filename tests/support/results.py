@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deployer.results.changes import DownResult, TokenResult, UnlockResult, UpResult
-from deployer.results.checks import Check, DoctorResult, Finding, Report
+from deployer.results.checks import Check, DoctorResult, Finding, MissingPackages, Report
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
@@ -58,6 +58,7 @@ RESULTS = [
     PROOF.checks[1],
     PROOF,
     Finding("docker engine", "error", "it does not answer", "start it"),
+    MissingPackages("embedded engine", "error", "it needs h5py", "pip install h5py"),
     DoctorResult((Finding("disk", "ok", "enough"),)),
     ModelState("m", 1, "END", "no file"),
     ExportResult(MODEL, True),

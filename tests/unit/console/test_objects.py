@@ -29,16 +29,16 @@ VALUES = ("deployment", "model", "plan")
 
 
 def test_every_result_of_a_verb_is_among_the_samples():
-    rooms = [
-        import_module(f"deployer.results.{room.name}")
-        for room in pkgutil.iter_modules(results.__path__)
-        if room.name not in VALUES
+    modules = [
+        import_module(f"deployer.results.{module.name}")
+        for module in pkgutil.iter_modules(results.__path__)
+        if module.name not in VALUES
     ]
     kinds = {
         kind
-        for room in rooms
-        for _, kind in inspect.getmembers(room, dataclasses.is_dataclass)
-        if kind.__module__ == room.__name__
+        for module in modules
+        for _, kind in inspect.getmembers(module, dataclasses.is_dataclass)
+        if kind.__module__ == module.__name__
     }
     assert kinds == {type(result) for result in RESULTS}
 
