@@ -81,12 +81,13 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         previewed = preview_change(workspace, options, observed, with_labels=not reason)
         exports = [step for step in previewed.exports if isinstance(step, Export)]
         lost = lost_versions.served_without_files(workspace) if exports else ()
-        notices.extend(lost_versions.unload_notices(lost, [(step.model, step.version) for step in exports]))
+        exported = {step.model: step.version for step in exports}
+        notices.extend(lost_versions.unload_notices(lost, exported.items()))
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)
     notices += (
-        *targets.notices(workspace, launch, observed, options.name, [step.model for step in exports]),
+        *targets.notices(workspace, launch, observed, options.name, exported),
         *plan_notices.notices(gate, plan, observed, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),
@@ -133,7 +134,7 @@ def deploy(  # noqa: PLR0913
                 raise _outdated(plan)
             gate = Gate(workspace, launch, models, progress, reading, signatures)
             executed = _execute(plan, gate, observed, notices, reason)
-        new = [model.name for model in exported]
+        new = {model.name: model.version for model in exported}
         notices.extend(targets.notices(before_export, launch, observed, options.name, new))
         notices.extend(defaults.notices(workspace, launch, observed, executed.deployment))
     result = _result(workspace, launch.models, plan, tuple(notices))

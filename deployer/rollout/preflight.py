@@ -10,7 +10,15 @@ from deployer.config import hosts, loader
 from deployer.config.server import Server
 from deployer.config.spec import Spec
 from deployer.engines.base import Address, Engine
-from deployer.errors import ConfigError, EngineConflict, EngineError, EngineUnavailable, ExtraMissing, NotOurs
+from deployer.errors import (
+    ConfigError,
+    EngineConflict,
+    EngineError,
+    EngineUnavailable,
+    ExtraMissing,
+    NotOurs,
+    SourceNotFound,
+)
 from deployer.results.checks import MissingPackages
 from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
@@ -45,7 +53,13 @@ def check_sources(spec: Spec, options: ExportOptions) -> None:
 
     for name, model in spec.models.items():
         if model.source is not None:
-            exporter.check(options.for_model(name, model).request(model.source))
+            try:
+                exporter.check(options.for_model(name, model).request(model.source))
+            except SourceNotFound as error:
+                if options.name != name:
+                    key = f"models.{name}.source in deployer.toml names it"
+                    error.hint = "; ".join(filter(None, (key, error.hint)))
+                raise
 
 
 def check_other_engines(workspace: Workspace, name: str, target: str | None = None) -> Workspace:

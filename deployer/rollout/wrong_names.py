@@ -36,8 +36,20 @@ def hint_for_model(workspace: Workspace, name: str, deployed: tuple[Deployment, 
             text = f"{name} is a model of {deployment.name}"
             if workspace.command in WITH_MODEL:
                 return f"{text}: {command} --model {name}"
-            return f"{text}: {command} is for all its models" if command else f"{text}: name {deployment.name}"
+            if not command:
+                return f"{text}: name {deployment.name}"
+            return f"{text}: {command} is for all its models{_redeploy_hint(workspace, deployment, name)}"
     return ""
+
+
+def _redeploy_hint(workspace: Workspace, deployment: Deployment, model: str) -> str:
+    """Return the hint that goes back with one model alone, in the place of a rollback; empty without a version."""
+    current = max(version for served in deployment.models if served.name == model for version in served.versions)
+    older = [version for version in workspace.store.versions(model) if version < current]
+    if workspace.command != "rollback" or not older:
+        return ""
+    target = f"{workspace.cli_target(deployment.name)}{workspace.store_option}"
+    return f"; deployer redeploy {target} --model {model} --version {older[-1]} goes back with {model} alone"
 
 
 def hint_for_engine(workspace: Workspace, name: str) -> str:

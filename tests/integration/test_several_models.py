@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,43 @@ def test_a_source_with_the_content_of_an_older_version_is_said_to_go_back(pair):
     change(pair / "a", 2)
     (said,) = about(run(pair, "up").json, "nothing is exported")
     assert "from 1 to 2" in said
+
+
+def test_a_version_that_is_exported_and_not_listed_is_said(pair):
+    run(pair, "up")
+    (pair / "deployer.toml").write_text(f"{TOML}[env.prod]\nmodels.a.versions = [1]\n")
+    change(pair / "a", 2)
+    for result in (run(pair, "plan", "--env", "prod").json, run(pair, "up", "--env", "prod").json):
+        assert versions(result) == {"a": [1], "b": [1]}
+        (said,) = about(result, "not deployed")
+        assert all(text in said for text in ("a:2", "models.a.versions = [1]"))
+    assert not about(run(pair, "up", "--env", "prod").json, "not deployed")
+
+
+def test_export_takes_the_options_that_the_file_lists_for_the_model(pair):
+    toml = pair / "deployer.toml"
+    toml.write_text(TOML.replace('source = "a"', 'source = "a"\nwarmup = true'))
+    made = run(pair, "export", "./a").json["model"]
+    assert (made["version"], made["golden"]["warmup"] > 0) == (1, True)
+    assert versions(run(pair, "up").json) == {"a": [1], "b": [1]}
+    other = run(pair, "export", "./a", "--no-warmup").json["model"]
+    assert (other["version"], other["golden"]["warmup"]) == (2, 0)
+    assert run(pair, "export", "./a", "--name", "c").json["model"]["golden"]["warmup"] == 0
+
+
+@pytest.mark.parametrize("verb", ["plan", "up"])
+def test_a_missing_source_of_another_model_is_named_with_its_key(pair, verb):
+    shutil.rmtree(pair / "b")
+    for target, named in (((), True), (("./a",), True), (("./b",), False)):
+        error = run(pair, verb, *target, code=4).json["error"]
+        assert ("models.b.source" in (error["hint"] or "")) is named
+
+
+def test_rollback_of_one_model_is_answered_with_the_redeploy_of_it(pair):
+    run(pair, "up")
+    change(pair / "a", 2)
+    run(pair, "up")
+    hint = run(pair, "rollback", "a", code=10).json["error"]["hint"]
+    typed = re.search(r"deployer (redeploy [^;]*?) goes back", hint)
+    assert typed
+    assert versions(run(pair, *shlex.split(typed[1])).json) == {"a": [1], "b": [1]}

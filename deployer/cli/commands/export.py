@@ -1,6 +1,7 @@
 """Export a model as the store's next version.
 
-Stores TensorFlow's own answers with it: the golden set, which verifies a deploy.
+Stores TensorFlow's own answers with it: the golden set, which verifies a deploy. What deployer.toml lists for the
+model applies, too, as with `up`; options override it.
 
 deployer export model.keras --name digits
 deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json
