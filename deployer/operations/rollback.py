@@ -34,8 +34,8 @@ def rollback(
 ) -> UpResult:
     """Serve the models, versions and labels of release `to`, by default of the last one with other models.
 
-    After a rollback that was killed, its target is the default. Flags, ports and resources stay as `deployer.toml`
-    says. Breaking signatures are accepted, and named in `notices`.
+    After a rollback that was killed, its target is the default; after another reload, the release before it. Flags,
+    ports and resources stay as `deployer.toml` says. Breaking signatures are accepted, and named in `notices`.
 
     Raises DeploymentNotFound, NoSuchRelease, ModelNotFound, BrokenModel for a version whose files have changed since,
     and what `up` raises.
@@ -62,8 +62,9 @@ def select_release(releases: tuple[Release, ...], deployed: Deployment, to: int 
     if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, ROLLBACK):
         return releases[0]
     succeeded = _succeeded(releases)
+    may_serve = deployed.models if deployed.reloading_to is None else deployed.reloading_to
     for each in succeeded:
-        if each.models != deployed.models if to is None else each.number == to:
+        if each.models != may_serve if to is None else each.number == to:
             return each
     numbers = ", ".join(f"{each.number} ({format_models(each.models)})" for each in succeeded)
     missing = f"successful release {to}" if to is not None else "successful release with other models"

@@ -124,6 +124,16 @@ def test_a_change_that_is_killed_after_its_acceptance_stays_and_the_next_command
     assert (release["outcome"], "was killed at" in release["detail"]) == ("succeeded", True)
 
 
+def test_a_rollback_undoes_a_reload_that_was_killed_at_its_last_check_and_goes_no_further_back(project):
+    command, kinds, _ = planned(project, "reload")
+    run(project, *command)
+    killed_at(kinds.index("record_models") + 2, AFTER, "redeploy", "--version", "3", "-q", cwd=project)
+    for dry_run in (("--dry-run",), ()):
+        back = run(project, "rollback", *dry_run)
+        assert (back["models"][0]["versions"], back["plan"]["change"]) == ([2], "nothing")
+    assert ask(back["endpoints"]) == ANSWERS[2]
+
+
 def test_a_rollback_returns_to_a_release_that_was_accepted_before_its_command_was_killed(project):
     command, kinds, _ = planned(project, "reload")
     killed_at(len(kinds) + 2, BEFORE, *command, "-q", cwd=project)

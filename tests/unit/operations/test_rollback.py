@@ -62,3 +62,9 @@ def test_a_number_means_that_release_whatever_was_killed():
 def test_removals_are_nothing_to_go_back_to():
     removed = dataclasses.replace(release(4, 4), change="remove")
     assert select_release((removed, *GOOD), deployed(3), None) == release(2, 2)
+
+
+def test_a_reload_that_was_killed_and_may_serve_is_undone_and_nothing_more():
+    killed = dataclasses.replace(deployed(3), reloading_to=served(4))
+    assert select_release((release(4, 4, Outcome.UNDER_WAY), *GOOD), killed, None) == release(3, 3)
+    assert select_release((release(4, 4, Outcome.UNDER_WAY), *GOOD), killed, 1) == release(1, 1)
