@@ -96,26 +96,28 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
 
 
 def served_without_files(workspace: Workspace) -> tuple[tuple[str, int], ...]:
-    """Return (name, version) of each version that a server has loaded from the store, which has lost its files.
+    """Return (name, version) of each version that a server has loaded from a directory which the store has lost.
 
     Call it before an export: a server that finds the model's directory again, without the version, unloads it.
     """
     own = (None, workspace.spec.models_dir.resolve())
-    running = (each for each in _observed(workspace, all_envs=True) if each.running and each.store in own)
+    mounting = {engine.traits.name for engine in workspace.engines if engine.traits.models_mount}
+    blind = set() if workspace.store.root.is_dir() else mounting  # a container keeps the directory that it has mounted
+    observed = (each for each in _observed(workspace, all_envs=True) if each.running and each.engine not in blind)
+    running = (each for each in observed if each.store in own)
     return tuple(dict.fromkeys(version for each in running for version in _loaded_without_files(workspace, each)))
 
 
 def _loaded_without_files(workspace: Workspace, deployment: Deployment) -> Iterator[tuple[str, int]]:
     for served in deployment.models:
-        stored = workspace.store.versions(served.name)
-        if lost := [version for version in served.versions if version not in stored]:
+        if not (workspace.store.root / served.name).is_dir():
             from deployer.client.client import Client
 
             endpoints, gateway = deployment.client_route
             with contextlib.suppress(DeployerError):
                 states = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0).states(served.name)
                 loaded = {state.version for state in states if state.state == "AVAILABLE"}
-                yield from ((served.name, version) for version in lost if version in loaded)
+                yield from ((served.name, version) for version in served.versions if version in loaded)
 
 
 def unload_notices(lost: Iterable[tuple[str, int]], exported: Iterable[tuple[str, int]]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import dataclasses
 import shutil
 
 import pytest
+from support.memory import MemoryEngine
 from support.memory.linear import publish
 from support.memory.project import NAME, VERSIONS, Project
 
@@ -39,13 +40,20 @@ def test_also_if_a_deployment_of_several_models_serves_it(project):
     assert f"{NAME}:1" in text
 
 
-@pytest.mark.parametrize("case", ["another model", "nothing lost", "another store", "not running"])
-def test_nothing_is_noted_if_no_server_unloads_anything(serving, case):
+@pytest.mark.parametrize(
+    "case", ["another model", "nothing lost", "another store", "not running", "a directory is left", "a lost mount"]
+)
+def test_nothing_is_noted_if_no_server_unloads_anything(serving, case, monkeypatch):
     if case == "another store":
         moved = serving.store.root.rename(serving.folder / "first")
         deployer.up(f"{NAME}:1", settings=dataclasses.replace(serving.settings(), models_dir=moved))
+    elif case == "a directory is left":
+        shutil.rmtree(serving.store.root / NAME / "1")
     elif case != "nothing lost":
         shutil.rmtree(serving.store.root)
+    if case == "a lost mount":  # a container keeps the directory that it has mounted
+        traits = dataclasses.replace(serving.engine.traits, models_mount="/models")
+        monkeypatch.setattr(MemoryEngine, "traits", traits)
     if case == "not running":
         serving.platform.all()[0].end()
     assert noted(serving, "other" if case == "another model" else NAME) == []
