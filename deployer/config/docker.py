@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, get_args
 
-from deployer.config.fields import STRICT, check_image, check_positive, doc, with_default
+from deployer.config.fields import STRICT, check_image, check_positive, doc, unset_zeros, with_default
 from deployer.config.options import DockerOptions
 from deployer.config.sizes import check_size, size_in_bytes
 from deployer.errors import InvalidValue
@@ -51,6 +51,7 @@ class Docker(DockerOptions):
     restart: RestartPolicy = doc("restart policy of the server's container", default="unless-stopped")
 
     def __post_init__(self) -> None:
+        unset_zeros(self, "memory", "cpus", "gpus")
         if self.host is not None and not HOST.fullmatch(self.host):
             reason = f"docker host {self.host[:80]!r} is no address such as unix:///var/run/docker.sock"
             raise InvalidValue(reason, key_path=("host",))
@@ -76,8 +77,9 @@ class Docker(DockerOptions):
             check_positive("cpus", self.cpus)
         for name in ("memory", "shm_size"):
             check_size(f"docker.{name}", getattr(self, name))
-        if self.gpus is not None and (self.gpus < -1 or self.gpus == 0):
-            raise InvalidValue(f"gpus {self.gpus} must be a number above 0, or -1 for all", key_path=("gpus",))
+        if self.gpus is not None and self.gpus < -1:
+            reason = f"gpus {self.gpus} must be a number above 0, 0 for none, or -1 for all"
+            raise InvalidValue(reason, key_path=("gpus",))
         if self.gpus is not None:
             _check_gpu_image(self.image)
 

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from deployer.errors import InvalidValue
 
 STRICT = {"extra": "forbid"}
+ZERO_SIZE = re.compile(r"0+[bkmgBKMG]?")
 IMAGE = re.compile(r"[a-z0-9][A-Za-z0-9._/:@-]{0,254}")
 
 
@@ -85,6 +86,14 @@ def at(*key_path: str) -> Iterator[None]:
     except InvalidValue as error:
         error.key_path = (*key_path, *error.key_path)
         raise
+
+
+def unset_zeros(table: Any, *names: str) -> None:
+    """Set limits of a new frozen table that are 0 to None: 0 means no limit, as in `docker run`."""
+    for name in names:
+        value = getattr(table, name)
+        if ZERO_SIZE.fullmatch(value) if isinstance(value, str) else value == 0:
+            object.__setattr__(table, name, None)
 
 
 def check_positive(name: str, value: float) -> None:

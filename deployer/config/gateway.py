@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from deployer.config.fields import STRICT, check_image, check_whole, doc
+from deployer.config.fields import STRICT, check_image, check_whole, doc, unset_zeros
 from deployer.config.sizes import check_size, size_in_bytes
 from deployer.errors import InvalidValue
 
@@ -36,12 +36,17 @@ class Gateway:
         "hashes of the accepted bearer tokens, one a line, as `deployer token` writes them; unset: clients need none",
         default=None,
     )
-    max_body: str | None = doc("the largest request, such as 16m; unset: any", default=None)
-    requests_per_second: int | None = doc("how many requests one client address may send; unset: any", default=None)
+    max_body: str | None = doc("the largest request, such as 16m; unset or 0: any", default=None)
+    requests_per_second: int | None = doc(
+        "how many requests one client address may send; unset or 0: any", default=None
+    )
     max_connections: int = doc("how many clients may be connected at once", default=4096)
-    metrics_port: int | None = doc("port on 127.0.0.1 for Prometheus metrics of the gateway", default=None)
+    metrics_port: int | None = doc(
+        "port on 127.0.0.1 for Prometheus metrics of the gateway; unset or 0: none", default=None
+    )
 
     def __post_init__(self) -> None:
+        unset_zeros(self, "max_body", "requests_per_second", "metrics_port")
         check_image(self.image)
         for name, most in LIMITS.items():
             value = getattr(self, name)

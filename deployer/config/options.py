@@ -200,12 +200,18 @@ class DockerOptions:
 
     image: str | None = doc("image of the server; pin a tag or a digest", CONTAINER, metavar="NAME", default=None)
     gpus: int | None = doc(
-        "number of GPUs; -1: all; the image must be one with `-gpu` in its tag", CONTAINER, metavar="N", default=None
+        "number of GPUs; 0: none; -1: all; the image must be one with `-gpu` in its tag",
+        CONTAINER,
+        metavar="N",
+        default=None,
     )
     memory: str | None = doc(
-        "memory limit, such as 2g; a server that needs more is killed", CONTAINER, metavar="SIZE", default=None
+        "memory limit, such as 2g; a server that needs more is killed; 0: no limit",
+        CONTAINER,
+        metavar="SIZE",
+        default=None,
     )
-    cpus: float | None = doc("CPUs that a container may use", CONTAINER, metavar="N", default=None)
+    cpus: float | None = doc("CPUs that a container may use; 0: no limit", CONTAINER, metavar="N", default=None)
     user: str | None = doc(
         "user and group that the server runs as, as numbers", CONTAINER, metavar="UID[:GID]", default=None
     )

@@ -31,6 +31,8 @@ def check_size(key: str, size: str | None) -> None:
 
 def size_hint(key: str, raw: object) -> str:
     """Return the setting with the size in Docker's notation. A number without a unit is taken as mebibytes."""
+    if raw == 0:
+        return f'{key} = "0"'
     match = LOOSE_SIZE.fullmatch(str(raw))
     size = _format_size(match) if match else "512m"
     is_enough = SIZE.fullmatch(size) and size_in_bytes(size) >= size_in_bytes(MIN_SIZES[key])

@@ -20,6 +20,10 @@ OPTIONS = tuple(field.name for field in dataclasses.fields(DockerOptions))
 GATEWAY = tuple(field.name for field in dataclasses.fields(Gateway))
 NOT_KEPT = ("host", "pull_seconds", "environment")
 """Settings that containers do not record."""
+DEPENDENT = ("gpus", "certificate", "key")
+"""Settings that need another one: an image with GPU support, or TLS."""
+LIFT = dict.fromkeys(("memory", "cpus", "gpus"), " (0: none)")
+"""How an option takes a limit back."""
 Table = TypeVar("Table", Docker, Gateway)
 
 
@@ -51,15 +55,15 @@ def _gateway(observed: Deployment | None) -> _Recorded:
 
 
 def _keep(workspace: Workspace, name: str, table: Table, recorded: _Recorded, *, of_file: bool) -> Table:
-    """Return a table with the recorded settings where nothing sets them; unchanged if they do not fit the others."""
+    """Return a table with the recorded settings where nothing sets them, as far as they fit the others."""
     kind = type(table)
     defaults = {field.name: field.default for field in dataclasses.fields(kind) if field.name not in NOT_KEPT}
     unset = {key: value for key, value in defaults.items() if not workspace.origins.of(f"{name}.{key}")}
     names = recorded.settings if of_file else recorded.temporary
     kept = {key: recorded.settings[key] for key in unset if key in names and key in recorded.settings}
     base = {**_plain(table), **unset}
-    without_gpus = {key: value for key, value in kept.items() if key != "gpus"}
-    return _read(kind, {**base, **kept}) or _read(kind, {**base, **without_gpus}) or table
+    independent = {key: value for key, value in kept.items() if key not in DEPENDENT}
+    return _read(kind, {**base, **kept}) or _read(kind, {**base, **independent}) or table
 
 
 def _plain(table: Docker | Gateway) -> dict[str, object]:
@@ -92,7 +96,7 @@ def kept_notices(workspace: Workspace, observed: Deployment | None) -> Iterator[
     """Yield the notices about settings that the deployment keeps."""
     if kept := _kept(workspace, "docker", workspace.spec.docker, OPTIONS, _server(observed)):
         settings = ", ".join(f"{name} {value}" for name, value in kept.items())
-        options = ", ".join(option_name(Settings, name) for name in kept)
+        options = ", ".join(f"{option_name(Settings, name)}{LIFT.get(name, '')}" for name in kept)
         yield (
             f"keeps {settings}, as the deployment has: nothing sets another value; deployer up with {options}, or "
             "[docker] in deployer.toml, changes that"

@@ -280,8 +280,8 @@ def test_every_wait_has_an_end(name, value):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"image": ""}, {"image": "-x"}, {"image": "a b"}, {"image": "a\n"}, {"cpus": 0.0}, {"cpus": math.nan},
-        {"cpus": math.inf}, {"memory": "2 g"}, {"memory": "0"}, {"shm_size": "x"}, {"gpus": 0}, {"gpus": -2},
+        {"image": ""}, {"image": "-x"}, {"image": "a b"}, {"image": "a\n"}, {"cpus": -1.0}, {"cpus": math.nan},
+        {"cpus": math.inf}, {"memory": "2 g"}, {"memory": "00x"}, {"shm_size": "x"}, {"shm_size": "0"}, {"gpus": -2},
         {"user": "nobody"}, {"user": "1:2:3"}, {"restart": "sometimes"}, {"pull_seconds": 0.0},
         {"pull_seconds": math.nan}, {"pull_seconds": math.inf},
     ],

@@ -143,7 +143,9 @@ def test_options_of_containers_are_refused_by_name_where_there_are_none(project,
     assert not (project / ".deployer" / "run").exists()
 
 
-@pytest.mark.parametrize(("option", "value"), [("--memory", "512"), ("--cpus", "0"), ("--gpus", "0"), ("--user", "me")])
+@pytest.mark.parametrize(
+    ("option", "value"), [("--memory", "512"), ("--cpus", "-1"), ("--gpus", "-2"), ("--user", "me")]
+)
 def test_options_of_containers_are_checked_as_their_keys_are(project, option, value):
     ended = in_process("plan", "m", option, value, "--json", cwd=project)
     assert ended.code == 3

@@ -72,6 +72,31 @@ def test_an_explicit_value_replaces_and_the_cause_has_both(limited, command):
     assert settings(limited) == {**LIMITS, "memory": "2g"}
 
 
+LIFTED = {"memory": None, "cpus": None}
+
+
+@pytest.mark.parametrize("command", ["up", "redeploy"])
+def test_zero_lifts_a_limit_for_this_command_and_the_next_ones(limited, command):
+    result = getattr(limited, command)(memory="0", cpus=0.0)
+    assert result.plan.change is Change.REPLACE
+    assert result.plan.steps[0].cause == "changed: memory (1g, now none), cpus (1.5, now none)"
+    assert settings(limited) == {**LIMITS, **LIFTED}
+    assert getattr(limited, command)().plan.change is Change.NOTHING
+    assert settings(limited) == {**LIMITS, **LIFTED}
+
+
+@pytest.mark.parametrize("zero", ["0", "0m", "00"])
+def test_zero_in_a_file_lifts_a_limit(limited, zero):
+    write(limited, f'memory = "{zero}"\ncpus = 0')
+    limited.up()
+    assert settings(limited) == {**LIMITS, **LIFTED}
+
+
+def test_a_notice_of_a_kept_limit_says_how_to_lift_it(limited):
+    (said,) = [text for text in limited.up(f"{NAME}:1", dry_run=True).notices if "memory 1g" in text]
+    assert "--memory (0: none)" in said
+
+
 def test_a_replacement_is_noted_with_its_cause(limited):
     limited.platform.seamless = False
     said = limited.redeploy(2, memory="2g", dry_run=True).notices
@@ -141,6 +166,15 @@ def test_up_keeps_of_the_gateway_what_variables_gave_and_says_so(project, gated)
 def test_a_change_of_models_keeps_all_of_the_gateway(project, gated):
     gateway = keep_settings(docker_workspace(project, ""), gated, of_file=True).spec.gateway
     assert {name: getattr(gateway, name) for name in RECORDED} == RECORDED
+
+
+def test_zero_lifts_a_limit_of_the_gateway(project, gated):
+    recorded = {**RECORDED, "max_body": "2k", "requests_per_second": 5}
+    names = ("max_body", "requests_per_second")
+    limited = dataclasses.replace(gated.gateway, settings=recorded, temporary_settings=names)
+    workspace = docker_workspace(project, 'enabled = true\nmax_body = "0"\nrequests_per_second = 0')
+    gateway = keep_settings(workspace, dataclasses.replace(gated, gateway=limited), of_file=False).spec.gateway
+    assert (gateway.max_body, gateway.requests_per_second) == (None, None)
 
 
 def test_what_is_set_now_wins_over_what_the_gateway_has(project, gated, monkeypatch):

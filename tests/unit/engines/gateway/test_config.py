@@ -120,7 +120,7 @@ def test_a_certificate_of_ones_own_must_fit_its_key(tmp_path):
 
 @pytest.mark.parametrize(
     "settings",
-    [{"image": "Not an image"}, {"max_body": "-1"}, {"requests_per_second": 0}, {"drain_seconds": 0},
+    [{"image": "Not an image"}, {"max_body": "-1"}, {"requests_per_second": -1}, {"drain_seconds": 0},
      {"max_connections": 10**9}, {"metrics_port": 70000}, {"tls": True, "key": Path("k")},
      {"certificate": Path("c"), "key": Path("k")}],
 )  # fmt: skip
