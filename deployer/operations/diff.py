@@ -8,6 +8,7 @@ from deployer.config.options import Settings
 from deployer.errors import UsageError
 from deployer.results.differences import DiffResult, Numbers, VersionFigures
 from deployer.results.model import Model, check_name, check_version
+from deployer.rollout.lost_versions import suggest_recovery
 from deployer.rollout.targets import name_for
 from deployer.rollout.workspace import Progress, no_progress, open_workspace
 from deployer.savedmodel import compatibility
@@ -28,9 +29,11 @@ def diff(
 
     Raises UsageError for a path, ModelNotFound, GoldenError, BrokenModel, ExtraMissing.
     """
-    store = open_workspace(settings or Settings()).store
+    workspace = open_workspace(settings or Settings())
+    store = workspace.store
     _refuse_path(name, store, before, after)
-    old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
+    with suggest_recovery(workspace):
+        old, new = (store.get(check_name(name), check_version(version)) for version in (before, after))
     changes = compatibility.compare(old.info.signatures, new.info.signatures)
     measured = _numbers(old, new, progress) if numbers else Numbers()
     return DiffResult(

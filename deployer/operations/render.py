@@ -12,6 +12,7 @@ from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
 from deployer.errors import SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
+from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import kept_notices
@@ -41,7 +42,8 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     if form == CONFIG:
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
-    desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
+    with lost_versions.suggest_recovery(workspace, target):
+        desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
     if form in RENDERED_BY and desired.gateway.enabled:
         raise SettingRefused(
             f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"

@@ -160,11 +160,11 @@ def _changed_gateway(launch: Launch, observed: Gateway) -> list[str]:
 
 
 def reload_cause(before: Models, after: Models) -> str:
-    """Return why a server must reload: its most important difference."""
+    """Return why a server must reload: its most important differences."""
     was, will = ({model.name: model for model in models} for models in (before, after))
-    added = (_added(was.get(name), model) for name, model in will.items())
-    gone = (_gone(model, will.get(name)) for name, model in was.items())
-    return next((text for text in (*added, *gone) if text), "the labels differ")
+    added = [text for name, model in will.items() if (text := _added(was.get(name), model))]
+    gone = [text for name, model in was.items() if (text := _gone(model, will.get(name)))]
+    return ", ".join(added or gone) or "the labels differ"
 
 
 def _added(before: ServedModel | None, after: ServedModel) -> str:

@@ -18,7 +18,7 @@ from deployer.rollout import addresses, kept_settings, killed_releases, lost_ver
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.exports import export_into
+from deployer.rollout.exports import ONLY_RUNNING_TELLS, export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.launch import check_container_options, resolve_models
@@ -82,12 +82,13 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         exports = [step for step in previewed.exports if isinstance(step, Export)]
         lost = lost_versions.served_without_files(workspace) if exports else ()
         exported = {step.model: step.version for step in exports}
+        uncertain = {step.model for step in exports if step.cause == ONLY_RUNNING_TELLS}
         notices.extend(lost_versions.unload_notices(lost, exported.items()))
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)
     notices += (
-        *targets.notices(workspace, launch, observed, options.name, exported),
+        *targets.notices(workspace, launch, observed, options.name, exported, uncertain=uncertain),
         *plan_notices.notices(gate, plan, observed, reason),
         *unused_options.notices(workspace, launch, plan, observed),
         *defaults.notices(workspace, launch, observed, None),

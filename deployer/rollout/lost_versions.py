@@ -20,15 +20,29 @@ ANSWER_SECONDS = 5.0
 
 @contextmanager
 def suggest_recovery(workspace: Workspace, target: str | None = None) -> Iterator[None]:
-    """Add a hint to an error about a version that the store has lost; `target` may name the model."""
+    """Add a hint to an error about a version that the store has lost, or a deployment in the place of a model.
+
+    `target` may name the model.
+    """
     try:
         yield
     except ModelNotFound as error:
-        error.hint = recovery_hint(workspace, error.model, error.version) or error.hint
+        hint = recovery_hint(workspace, error.model, error.version) or _models_hint(workspace, error.model)
+        error.hint = hint or error.hint
         raise
     except SourceNotFound as error:
-        error.hint = recovery_hint(workspace, target or "") or error.hint
+        hint = recovery_hint(workspace, target or "") or _models_hint(workspace, target or "")
+        error.hint = hint or error.hint
         raise
+
+
+def _models_hint(workspace: Workspace, name: str) -> str:
+    """Return the hint to the models of the deployment `name`; empty if there is none, or it has a model `name`."""
+    spec = workspace.spec
+    listed = [tuple(spec.models)] if name == spec.name else []
+    served = (tuple(model.name for model in each.models) for each in _observed(workspace) if each.name == name)
+    models = next(filter(None, (*listed, *served)), ())
+    return f"{name} is a deployment, and its models are {', '.join(models)}" if models and name not in models else ""
 
 
 def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -> str:

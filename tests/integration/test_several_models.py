@@ -23,6 +23,14 @@ source = "a"
 source = "b"
 """
 
+MADE = """
+import tensorflow as tf
+
+@tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+def model(x):
+    return {"y": 2.0 * x}
+"""
+
 
 @pytest.fixture
 def pair(empty_project: Path) -> Path:
@@ -144,3 +152,27 @@ def test_rollback_of_one_model_is_answered_with_the_redeploy_of_it(pair):
     typed = re.search(r"deployer (redeploy [^;]*?) goes back", hint)
     assert typed
     assert versions(run(pair, *shlex.split(typed[1])).json) == {"a": [1], "b": [1]}
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["listed", "deployed"])
+def test_a_deployment_in_the_place_of_a_model_is_answered_with_its_models(pair, listed):
+    if not listed:
+        run(pair, "up")
+        (pair / "deployer.toml").write_text("")
+    for verb in ("up", "plan", "render", "versions", "inspect"):
+        error = run(pair, verb, "pair", code=4).json["error"]
+        assert "pair is a deployment, and its models are a, b" in error["hint"], verb
+    assert "models are a, b" in run(pair, "diff", "pair", "1", "2", code=4).json["error"]["hint"]
+
+
+def test_a_plan_does_not_say_that_another_model_changes_where_only_an_export_tells(pair):
+    (pair / "made.py").write_text(MADE)
+    toml = pair / "deployer.toml"
+    toml.write_text(TOML.replace('source = "b"', 'source = "made.py:model"'))
+    run(pair, "up")
+    planned = run(pair, "plan", "./a").json
+    assert versions(planned) == {"a": [1], "b": [2]}
+    assert not about(planned, "too")
+    result = run(pair, "up", "./a").json
+    assert versions(result) == {"a": [1], "b": [1]}
+    assert not about(result, "too")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from deployer.config.spec import ModelSpec
 from deployer.results.deployment import Deployment, Launch, ServedModel
@@ -10,25 +10,31 @@ from deployer.rollout.served_models import current_version
 from deployer.rollout.workspace import Workspace
 
 
-def notices(
-    workspace: Workspace, launch: Launch, observed: Deployment | None, target: str | None, exported: Mapping[str, int]
+def notices(  # noqa: PLR0913
+    workspace: Workspace,
+    launch: Launch,
+    observed: Deployment | None,
+    target: str | None,
+    exported: Mapping[str, int],
+    *,
+    uncertain: Collection[str] = (),
 ) -> Iterator[str]:
     """Yield the notices about the models of a launch.
 
     The workspace has the spec before the exports. `target` is the model that the command names, None for all;
-    `exported` are the new versions by model.
+    `exported` are the new versions by model; of the `uncertain` ones only the export tells whether it makes one.
     """
     served = {model.name: model for model in observed.models} if observed else {}
     for model in launch.models:
         listed, before = workspace.spec.models.get(model.name, ModelSpec()), served.get(model.name)
         new = exported.get(model.name)
-        if new is not None and new not in model.versions:
+        if new is not None and new not in model.versions and model.name not in uncertain:
             keys = f"models.{model.name}.versions = {sorted(set(listed.versions))}"
             yield f"{model.name}:{new} is exported and not deployed: deployer.toml says {keys}"
         if listed.source is not None and not listed.versions and new is None:
             yield from _not_exported(workspace, listed.source, model, before)
         is_same = before is not None and (before.versions, before.labels) == (model.versions, model.labels)
-        if target not in (None, model.name) and not is_same:
+        if target not in (None, model.name) and not is_same and model.name not in uncertain:
             yield _other_model(model, before, listed)
 
 

@@ -137,6 +137,13 @@ def test_models_that_come_and_go_are_named():
     assert reload.action == "point label stable at faces:3, unload digits:1"
 
 
+def test_every_new_version_is_part_of_the_cause():
+    other = ServedModel("faces", (3,), (), ("cc",))
+    changed = [dataclasses.replace(model, versions=(9,), digests=("x",)) for model in (ONE, other)]
+    cause = plan.decide(wanted(*changed), there(ONE, other)).steps[0].cause
+    assert cause == "newer version digits:9, newer version faces:9"
+
+
 def test_a_label_alone_is_reload():
     labelled = dataclasses.replace(ONE, labels=(("stable", 1),))
     assert plan.decide(wanted(labelled), there(ONE)).change is Change.RELOAD
