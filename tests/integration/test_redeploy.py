@@ -90,7 +90,7 @@ def test_the_previous_version_stays_ready_and_rollback_loads_nothing(project):
     assert (ask(endpoints), ask(endpoints, "/versions/1")) == (4.0, 3.0)
     back = run(project, "rollback")
     kinds = [step["kind"] for step in back["plan"]["steps"]]
-    assert kinds == ["verify_serving", "reload", "record_models", "verify_serving"]
+    assert kinds == ["verify_serving", "reload", "verify_serving", "record_models"]
     assert [check["name"] for check in back["report"]["checks"] if "parity" in check["name"]] == [
         "parity REST", "parity gRPC",
     ]  # fmt: skip
