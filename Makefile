@@ -55,11 +55,11 @@ op-sets: $(READY)  ## regenerate the table of TensorFlow's ops; downloads two gi
 	@$(BIN)/python requirements/op_sets.py
 
 clean:  ## stop servers of the examples and remove generated files; keeps .venv
-	@for folder in examples/*/; do \
-	    if [ -d "$$folder.deployer" ] && [ -x $(BIN)/deployer ]; then \
-	        (cd "$$folder" && ../../$(BIN)/deployer down --all --quiet || [ $$? -eq 10 ]); \
+	@for directory in examples/*/; do \
+	    if [ -d "$$directory.deployer" ] && [ -x $(BIN)/deployer ]; then \
+	        (cd "$$directory" && ../../$(BIN)/deployer down --all --quiet || [ $$? -eq 10 ]); \
 	    fi; \
-	    rm -rf "$$folder.deployer" "$$folder"models "$$folder"*.keras; \
+	    rm -rf "$$directory.deployer" "$$directory"models "$$directory"*.keras; \
 	done
 	@rm -rf build dist .coverage .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -92,9 +92,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--image")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        os.chdir(folder)
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory).chmod(0o755)
+        os.chdir(directory)
         shutil.copy(MODEL, "slow.py")
         flags = f"[server.flags]\ngrpc_max_threads = {options.threads}\n" if options.threads else ""
         image = f'[docker]\nimage = "{options.image}"\n' if options.image else ""

@@ -31,13 +31,13 @@ app()
 
 def main() -> None:
     """`--help` and `--version` against the app's `--help`."""
-    with tempfile.TemporaryDirectory() as folder:
-        app = Path(folder) / "app.py"
+    with tempfile.TemporaryDirectory() as directory:
+        app = Path(directory) / "app.py"
         app.write_text(TWO_COMMANDS)
         candidates = {
             "a Typer app of two commands, --help": process(sys.executable, str(app), "--help"),
             "deployer --help": process(DEPLOYER, "--help"),
             "deployer --version": process(DEPLOYER, "--version"),
-            "deployer status --json, nothing deployed": process(DEPLOYER, "status", "--json", cwd=Path(folder)),
+            "deployer status --json, nothing deployed": process(DEPLOYER, "status", "--json", cwd=Path(directory)),
         }
         show("The command line", alternate(ROUNDS, candidates), "a Typer app of two commands, --help")

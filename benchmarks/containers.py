@@ -52,34 +52,36 @@ def main() -> None:
         print("\n### Containers\n\nleft out: DEPLOYER_TEST_IMAGE names no image (docker/testbed/testbed.sh makes one)")
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        _store_model(folder)
-        _ups_and_downs(folder)
-        _noticing(folder)
-        _status_of_many(folder)
+        directory = Path(name)
+        directory.chmod(0o755)
+        _store_model(directory)
+        _ups_and_downs(directory)
+        _noticing(directory)
+        _status_of_many(directory)
 
 
-def _store_model(folder: Path) -> None:
-    (folder / "deployer.toml").write_text(
+def _store_model(directory: Path) -> None:
+    (directory / "deployer.toml").write_text(
         f'engine = "docker"\nproject = "{PROJECT}"\n'
         f'[docker]\nimage = "{IMAGE}"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
     )
-    process(sys.executable, MODELS, "saved_model", str(folder / "made"), "1")()
-    process(DEPLOYER, "export", str(folder / "made"), "--name", "table", cwd=folder)()
+    process(sys.executable, MODELS, "saved_model", str(directory / "made"), "1")()
+    process(DEPLOYER, "export", str(directory / "made"), "--name", "table", cwd=directory)()
 
 
-def _ups_and_downs(folder: Path) -> None:
+def _ups_and_downs(directory: Path) -> None:
     end = "docker stop by-hand && docker rm by-hand"
     steps = {
-        BY_HAND: _by_hand(folder, "bridge"),
+        BY_HAND: _by_hand(directory, "bridge"),
         STOPPED: process("bash", "-c", end),
-        f"{IN_A_NETWORK}: up": _by_hand(folder, "by-hand"),
+        f"{IN_A_NETWORK}: up": _by_hand(directory, "by-hand"),
         f"{IN_A_NETWORK}: down": process("bash", "-c", f"{end} && docker network rm by-hand"),
-        f"{LEAST}: up": process(sys.executable, LEAST_PROGRAM, "up", IMAGE, str(folder / "models"), str(_free_port())),
+        f"{LEAST}: up": process(
+            sys.executable, LEAST_PROGRAM, "up", IMAGE, str(directory / "models"), str(_free_port())
+        ),
         f"{LEAST}: down": process(sys.executable, LEAST_PROGRAM, "down"),
-        UP: process(DEPLOYER, "up", "table", "--engine", "docker", cwd=folder),
-        DOWN: process(DEPLOYER, "down", "table", "--engine", "docker", cwd=folder),
+        UP: process(DEPLOYER, "up", "table", "--engine", "docker", cwd=directory),
+        DOWN: process(DEPLOYER, "down", "table", "--engine", "docker", cwd=directory),
     }
     seconds = alternate(ROUNDS, steps)
     for title, script, ours in (("A stored model in a container", BY_HAND, UP), ("Taking it down", STOPPED, DOWN)):
@@ -88,8 +90,8 @@ def _ups_and_downs(folder: Path) -> None:
         show(title, {name: seconds[step] for name, step in shown.items()}, script)
 
 
-def _by_hand(folder: Path, network: str) -> Callable[[], None]:
-    settings = f"PORT={_free_port()} STORE={folder / 'models'} IMAGE={IMAGE} NETWORK={network}"
+def _by_hand(directory: Path, network: str) -> Callable[[], None]:
+    settings = f"PORT={_free_port()} STORE={directory / 'models'} IMAGE={IMAGE} NETWORK={network}"
     return process("bash", "-c", f"export {settings}\n{SCRIPT}")
 
 
@@ -99,16 +101,16 @@ def _free_port() -> int:
     return held.port
 
 
-def _noticing(folder: Path) -> None:
-    found = [_noticed(folder) for _ in range(ROUNDS)]
+def _noticing(directory: Path) -> None:
+    found = [_noticed(directory) for _ in range(ROUNDS)]
     median, worst = milliseconds(statistics.median(found)), milliseconds(max(found))
     print(f"\nFrom the server's line that its port is open to the first golden question: {median}, at worst {worst}.")
 
 
-def _noticed(folder: Path) -> float:
+def _noticed(directory: Path) -> float:
     """Seconds from the line in the container's log, which the engine dates, to what `up` says when it has seen it."""
     moments: dict[str, float] = {}
-    settings = deployer.Settings(config=folder / "deployer.toml")
+    settings = deployer.Settings(config=directory / "deployer.toml")
     deployer.up("table", settings=settings, progress=lambda text: moments.setdefault(text, time.time()))
     opened = _logged(container_name(PROJECT, "table", "local"), PORTS_OPEN)
     deployer.down("table", settings=settings)
@@ -121,22 +123,22 @@ def _logged(container: str, line: str) -> float:
     return datetime.fromisoformat(f"{dated[:26]}+00:00").timestamp()
 
 
-def _status_of_many(folder: Path) -> None:
+def _status_of_many(directory: Path) -> None:
     """Containers with our labels in which no server runs: what is measured is the look at them, not the servers."""
-    status = process(DEPLOYER, "status", "--engine", "docker", "--json", cwd=folder)
+    status = process(DEPLOYER, "status", "--engine", "docker", "--json", cwd=directory)
     seconds = {}
     for size in SIZES:
-        with _stand_ins(size, folder):
+        with _stand_ins(size, directory):
             seconds |= alternate(ROUNDS, {f"deployer status, {size} deployments": status})
     show("Status of many", seconds, next(iter(seconds)))
 
 
 @contextmanager
-def _stand_ins(size: int, folder: Path) -> Iterator[None]:
+def _stand_ins(size: int, directory: Path) -> Iterator[None]:
     names = [f"standin{number}" for number in range(size)]
     try:
         for name in names:
-            labels = [f"--label={key}={value}" for key, value in _labels(name, folder).items()]
+            labels = [f"--label={key}={value}" for key, value in _labels(name, directory).items()]
             container = container_name(PROJECT, name, "local")
             _docker("run", "--detach", f"--name={container}", *labels, "--entrypoint=sleep", IMAGE, "600")
         yield
@@ -144,11 +146,11 @@ def _stand_ins(size: int, folder: Path) -> Iterator[None]:
         _docker("rm", "--force", *(container_name(PROJECT, name, "local") for name in names))
 
 
-def _labels(name: str, folder: Path) -> dict[str, str]:
+def _labels(name: str, directory: Path) -> dict[str, str]:
     models = (ServedModel(name, (1,)),)
     launch = Launch(name, "local", "127.0.0.1", 1, 1, (), models, "/models", Rendered({}), None, project=PROJECT)
-    place = sdk_arguments.Placement(name, name, name, folder, 1, 1, 1, 1)
-    return sdk_arguments.labels(launch, place, Docker(image=IMAGE), folder, Image("none"))
+    place = sdk_arguments.Placement(name, name, name, directory, 1, 1, 1, 1)
+    return sdk_arguments.labels(launch, place, Docker(image=IMAGE), directory, Image("none"))
 
 
 def _docker(*arguments: str) -> str:

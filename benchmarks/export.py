@@ -30,25 +30,25 @@ tf.saved_model.load(sys.argv[2])
 def main() -> None:
     """A small file, in which the import of TensorFlow is nearly all, and larger ones."""
     for megabytes, rounds in ROUNDS.items():
-        with tempfile.TemporaryDirectory() as folder:
-            source = str(Path(folder) / "model.keras")
+        with tempfile.TemporaryDirectory() as directory:
+            source = str(Path(directory) / "model.keras")
             process(sys.executable, MODELS, "keras", source, str(megabytes))()
             peaks: dict[str, int] = {}
             candidates = {
-                BASELINE: _alone(BASELINE, peaks, Path(folder), sys.executable, "-c", BARE, source, "bare"),
-                OURS: _alone(OURS, peaks, Path(folder), DEPLOYER, "export", source, "--name", "m", "--force", "-q"),
+                BASELINE: _alone(BASELINE, peaks, Path(directory), sys.executable, "-c", BARE, source, "bare"),
+                OURS: _alone(OURS, peaks, Path(directory), DEPLOYER, "export", source, "--name", "m", "--force", "-q"),
             }
             seconds = alternate(rounds, candidates)
             show(f"Export of a Keras file of {megabytes:,} MB", seconds, BASELINE)
             print(f"\nPeak of memory: {peaks[BASELINE]:,} MB and {peaks[OURS]:,} MB.", flush=True)
 
 
-def _alone(name: str, peaks: dict[str, int], folder: Path, *command: str) -> Callable[[], None]:
+def _alone(name: str, peaks: dict[str, int], directory: Path, *command: str) -> Callable[[], None]:
     """A candidate that notes its peak of memory, and whose output is gone before the next one writes."""
 
     def run() -> None:
         for made in ("bare", "models"):
-            shutil.rmtree(folder / made, ignore_errors=True)
-        peaks[name] = max(peaks.get(name, 0), peak_megabytes(*command, cwd=folder))
+            shutil.rmtree(directory / made, ignore_errors=True)
+        peaks[name] = max(peaks.get(name, 0), peak_megabytes(*command, cwd=directory))
 
     return run

@@ -50,18 +50,18 @@ def main() -> None:
         print("\n### Gateway\n\nleft out: DEPLOYER_TEST_IMAGE names no image (docker/testbed/testbed.sh makes one)")
         return
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        (folder / "deployer.toml").write_text(SETTINGS.format(image=IMAGE, gateway=_gateway_image()))
-        process(sys.executable, MODELS, "half", str(folder / "made"), "1")()
-        process(DEPLOYER, "export", str(folder / "made"), "--name", "half", cwd=folder)()
+        directory = Path(name)
+        directory.chmod(0o755)
+        (directory / "deployer.toml").write_text(SETTINGS.format(image=IMAGE, gateway=_gateway_image()))
+        process(sys.executable, MODELS, "half", str(directory / "made"), "1")()
+        process(DEPLOYER, "export", str(directory / "made"), "--name", "half", cwd=directory)()
         try:
             for env in ("local", "gated"):
-                process(DEPLOYER, "up", "half", "--env", env, "--engine", "docker", "-q", cwd=folder)()
-            _compare("REST", rest, _addresses(folder, "rest"))
-            _compare("gRPC", over_grpc, _addresses(folder, "grpc"))
+                process(DEPLOYER, "up", "half", "--env", env, "--engine", "docker", "-q", cwd=directory)()
+            _compare("REST", rest, _addresses(directory, "rest"))
+            _compare("gRPC", over_grpc, _addresses(directory, "grpc"))
         finally:
-            process(DEPLOYER, "down", "--all", "--engine", "docker", "-q", cwd=folder)()
+            process(DEPLOYER, "down", "--all", "--engine", "docker", "-q", cwd=directory)()
 
 
 def _gateway_image() -> str:
@@ -73,9 +73,9 @@ def _said(*command: str, cwd: Path | None = None) -> str:
     return ended.stdout.strip()
 
 
-def _addresses(folder: Path, protocol: str) -> dict[str, str]:
+def _addresses(directory: Path, protocol: str) -> dict[str, str]:
     """`host:port` of each way to a server."""
-    said = json.loads(_said(DEPLOYER, "status", "--all", "--engine", "docker", "--json", cwd=folder))
+    said = json.loads(_said(DEPLOYER, "status", "--all", "--engine", "docker", "--json", cwd=directory))
     there = {found["deployment"]["env"]: found["deployment"]["endpoints"] for found in said["deployments"]}
     form = '{{(index .NetworkSettings.Networks "deployer-gated-half-slots").IPAddress}}'
     inside = _said("docker", "inspect", "--format", form, "deployer-gated-half")

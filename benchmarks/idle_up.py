@@ -17,14 +17,14 @@ ANY_PORTS = ("--rest-port", "0", "--grpc-port", "0")
 def main() -> None:
     """By source, by name, and the plan alone."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        process(sys.executable, MODELS, "saved_model", str(folder / "table"), "1")()
-        with deployed(folder, "./table", *ANY_PORTS):
+        directory = Path(name)
+        process(sys.executable, MODELS, "saved_model", str(directory / "table"), "1")()
+        with deployed(directory, "./table", *ANY_PORTS):
             candidates = {
                 BASE: process(sys.executable, "-c", "import typer"),
-                "deployer up SOURCE, nothing to do": process(DEPLOYER, "up", "./table", *ANY_PORTS, cwd=folder),
-                "deployer up NAME, nothing to do": process(DEPLOYER, "up", "table", *ANY_PORTS, cwd=folder),
-                "deployer plan NAME": process(DEPLOYER, "plan", "table", cwd=folder),
-                "deployer status": process(DEPLOYER, "status", cwd=folder),
+                "deployer up SOURCE, nothing to do": process(DEPLOYER, "up", "./table", *ANY_PORTS, cwd=directory),
+                "deployer up NAME, nothing to do": process(DEPLOYER, "up", "table", *ANY_PORTS, cwd=directory),
+                "deployer plan NAME": process(DEPLOYER, "plan", "table", cwd=directory),
+                "deployer status": process(DEPLOYER, "status", cwd=directory),
             }
             show("Nothing to do", alternate(ROUNDS, candidates), BASE)

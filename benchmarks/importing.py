@@ -24,7 +24,7 @@ request = ExportRequest(sys.argv[1])
 source = identify(request)
 store = Store(Path("models"))
 with store.stage("files") as stage:
-    save(request, stage.folder, lambda _: None)
+    save(request, stage.directory, lambda _: None)
     store.publish(stage, source, GoldenSummary(0, "none"))
 """
 
@@ -32,20 +32,20 @@ with store.stage("files") as stage:
 def main() -> None:
     """The files alone (hashed, linked, synced), and the whole command, which also loads and asks the model."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        source = str(folder / "big")
+        directory = Path(name)
+        source = str(directory / "big")
         process(sys.executable, MODELS, "saved_model", source, str(MEGABYTES))()
         numbers = count()
 
         def copy() -> None:
-            process("cp", "-r", source, str(folder / f"copy-{next(numbers)}"))()
+            process("cp", "-r", source, str(directory / f"copy-{next(numbers)}"))()
 
         candidates = {
             "cp -r": copy,
-            "the files into the store": process(sys.executable, "-c", BRING, source, cwd=folder),
-            "deployer export": process(DEPLOYER, "export", source, "--name", "m", "--force", "-q", cwd=folder),
+            "the files into the store": process(sys.executable, "-c", BRING, source, cwd=directory),
+            "deployer export": process(DEPLOYER, "export", source, "--name", "m", "--force", "-q", cwd=directory),
         }
         show("Import of a SavedModel of 1 GB", alternate(ROUNDS, candidates), "cp -r")
-        copies = sum(path.stat().st_nlink == 1 for path in (folder / "models").rglob("variables.data*"))
+        copies = sum(path.stat().st_nlink == 1 for path in (directory / "models").rglob("variables.data*"))
         print(f"\nIts data was copied {copies} times into {ROUNDS + 1} versions; the rest are links.")
-        shutil.rmtree(folder / "models")
+        shutil.rmtree(directory / "models")

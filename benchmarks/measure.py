@@ -95,10 +95,10 @@ def milliseconds(seconds: float) -> str:
 
 
 @contextmanager
-def deployed(folder: Path, *arguments: str) -> Iterator[None]:
+def deployed(directory: Path, *arguments: str) -> Iterator[None]:
     """A deployment that is there meanwhile."""
-    process(DEPLOYER, "up", *arguments, "-q", cwd=folder)()
+    process(DEPLOYER, "up", *arguments, "-q", cwd=directory)()
     try:
         yield
     finally:
-        process(DEPLOYER, "down", "--all", "-q", cwd=folder)()
+        process(DEPLOYER, "down", "--all", "-q", cwd=directory)()

@@ -55,7 +55,7 @@ def _noticed(site: Site, where: str) -> None:
 
 
 def _quiet(site: Site, version: int) -> TrafficFigures:
-    model = Store(site.folder / "models").get(NAME, version)
+    model = Store(site.directory / "models").get(NAME, version)
     traffic = Traffic(site.client, golden_requests([model]), RATE, Tolerance(), {NAME: frozenset({version})})
     traffic.start()
     time.sleep(QUIET_SECONDS)

@@ -61,7 +61,7 @@ until curl --silent http://127.0.0.1:"$PORT"/v1/models/half | grep --quiet AVAIL
 class Site:
     """A project on one engine. `image` is that of its containers."""
 
-    folder: Path
+    directory: Path
     engine: str
     image: str = ""
     flags: str = ""
@@ -72,12 +72,12 @@ class Site:
         """With two versions of a model that is tiny, so that nothing but the way counts."""
         with tempfile.TemporaryDirectory() as name:
             site = cls(Path(name), engine, image, flags)
-            site.folder.chmod(0o755)
-            (site.folder / "deployer.toml").write_text(site.toml)
+            site.directory.chmod(0o755)
+            (site.directory / "deployer.toml").write_text(site.toml)
             for version in ("1", "2"):
-                made = site.folder / "made" / version
+                made = site.directory / "made" / version
                 process(sys.executable, MODELS, "half", str(made), version)()
-                process(DEPLOYER, "export", str(made), "--name", NAME, "--force", cwd=site.folder)()
+                process(DEPLOYER, "export", str(made), "--name", NAME, "--force", cwd=site.directory)()
             try:
                 yield site
             finally:
@@ -87,7 +87,7 @@ class Site:
     @property
     def toml(self) -> str:
         """Its document."""
-        store, state = self.folder / "models", self.folder / ".deployer"
+        store, state = self.directory / "models", self.directory / ".deployer"
         docker = f'[docker]\nimage = "{self.image}"\n' if self.image else ""
         return (
             f'engine = "{self.engine}"\nproject = "benchmark"\nmodels_dir = "{store}"\nstate_dir = "{state}"\n{docker}'
@@ -97,7 +97,7 @@ class Site:
     @property
     def settings(self) -> deployer.Settings:
         """For calls in this process."""
-        return deployer.Settings(config=self.folder / "deployer.toml")
+        return deployer.Settings(config=self.directory / "deployer.toml")
 
     @property
     def client(self) -> Client:
@@ -107,7 +107,7 @@ class Site:
 
     def command(self, *arguments: str) -> Callable[[], None]:
         """A verb as a process of its own."""
-        return process(DEPLOYER, *arguments, "-q", "--engine", self.engine, cwd=self.folder)
+        return process(DEPLOYER, *arguments, "-q", "--engine", self.engine, cwd=self.directory)
 
     def bare(self, *versions: int) -> Callable[[], None]:
         """What serves is told to serve other versions, and asked until it does."""
@@ -122,13 +122,13 @@ class Site:
 
     def config(self, *versions: int) -> str:
         """The text of a `model_config.config` with these versions."""
-        store = MODELS_MOUNT if self.image else str((self.folder / "models").resolve())
+        store = MODELS_MOUNT if self.image else str((self.directory / "models").resolve())
         return render.render((ServedModel(NAME, versions),), store).files[render.MODEL_CONFIG]
 
     def least(self) -> Callable[[], None]:
         """The least program that has what serves take up version 2, once a candidate has loaded it."""
         ends = self.client.endpoints
-        words = (self.image, str(self.folder / "models"), NETWORK, ends.rest, ends.grpc, self.config(2))
+        words = (self.image, str(self.directory / "models"), NETWORK, ends.rest, ends.grpc, self.config(2))
         return process(sys.executable, LEAST_PROGRAM, "redeploy", *words)
 
     def start(self) -> float:
@@ -139,7 +139,7 @@ class Site:
             return taken
         held = ports.hold("127.0.0.1", 0)
         ports.release([held])
-        settings = f"PORT={held.port} STORE={self.folder / 'models'} IMAGE={self.image}"
+        settings = f"PORT={held.port} STORE={self.directory / 'models'} IMAGE={self.image}"
         taken = timed(process("bash", "-c", f"export {settings}\n{START}"))
         process("docker", "rm", "--force", "by-hand")()
         return taken

@@ -182,9 +182,9 @@ BATCHING = (
 """The same, joining the requests of concurrent clients."""
 
 
-def install(rival: Rival, folder: Path) -> Path:
-    """Make the rival's environment and return its folder of programs; TensorFlow is the one that we run."""
-    place = folder / rival.name
+def install(rival: Rival, directory: Path) -> Path:
+    """Make the rival's environment and return its directory of programs; TensorFlow is the one that we run."""
+    place = directory / rival.name
     uv = [str(Path(sys.executable).parent / "uv")]
     subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, place], check=True, timeout=600)
     wanted = [rival.name, f"tensorflow=={version('tensorflow')}"]
@@ -192,9 +192,9 @@ def install(rival: Rival, folder: Path) -> Path:
     return place / "bin"
 
 
-def prepare(rival: Rival, folder: Path, model: Path, port: int) -> None:
+def prepare(rival: Rival, directory: Path, model: Path, port: int) -> None:
     """Write what the rival runs."""
-    folder.mkdir(parents=True)
-    (folder / "model.py").write_text(LOAD.format(model=str(model)))
+    directory.mkdir(parents=True)
+    (directory / "model.py").write_text(LOAD.format(model=str(model)))
     for name, text in rival.files(port).items():
-        (folder / name).write_text(text)
+        (directory / name).write_text(text)

@@ -73,52 +73,52 @@ def main() -> None:
     if not shutil.which("wrk"):
         sys.exit("this benchmark needs wrk (Debian, Ubuntu: apt install wrk)")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        programs = {rival.name: install(rival, folder / "environments") for rival in RIVALS}
+        directory = Path(name)
+        programs = {rival.name: install(rival, directory / "environments") for rival in RIVALS}
         for kind, (title, rows) in MODELS.items():
-            model = folder / "models" / kind / "1"
+            model = directory / "models" / kind / "1"
             process(sys.executable, str(Path(__file__).with_name("models.py")), kind, str(model), "0")()
-            compare(Table(kind, title, rows, RIVALS), folder, programs)
+            compare(Table(kind, title, rows, RIVALS), directory, programs)
             if kind != "wide":
-                compare(Table(kind, f"{title}, batching", rows, BATCHING, ("--enable_batching",)), folder, programs)
+                compare(Table(kind, f"{title}, batching", rows, BATCHING, ("--enable_batching",)), directory, programs)
 
 
-def compare(table: Table, folder: Path, programs: Mapping[str, Path]) -> None:
+def compare(table: Table, directory: Path, programs: Mapping[str, Path]) -> None:
     """Our server and the rivals, all with one model, asked in turn."""
-    with ExitStack() as running, tempfile.TemporaryDirectory(dir=folder) as name:
-        candidates = [running.enter_context(ours(folder, table.kind, table.rows, *table.flags))]
+    with ExitStack() as running, tempfile.TemporaryDirectory(dir=directory) as name:
+        candidates = [running.enter_context(ours(directory, table.kind, table.rows, *table.flags))]
         for rival in table.rivals:
             port, place = free_port(), Path(name) / rival.name
-            prepare(rival, place, folder / "models" / table.kind / "1", port)
+            prepare(rival, place, directory / "models" / table.kind / "1", port)
             program, *words = rival.command(port)
             asked = Asked(rival.name, f"http://127.0.0.1:{port}{rival.path}", rival.body(table.rows))
             running.enter_context(started([str(programs[rival.name] / program), *words], place, asked))
             candidates.append(asked)
-        show(table.title, candidates, folder)
+        show(table.title, candidates, directory)
 
 
 @contextmanager
-def ours(folder: Path, kind: str, rows: Sequence[object], *more: str) -> Iterator[Asked]:
+def ours(directory: Path, kind: str, rows: Sequence[object], *more: str) -> Iterator[Asked]:
     """The embedded server with this model; gRPC is at the port below that of REST."""
     port = free_port()
     rest = port + 1
-    base = folder / "models" / kind
+    base = directory / "models" / kind
     flags = (f"--port={port}", f"--rest_api_port={rest}", "--listen_address=127.0.0.1", "--model_name=m", *more)
     asked = Asked(OURS, f"http://127.0.0.1:{rest}/v1/models/m:predict", json.dumps({"instances": rows}))
-    with started([sys.executable, "-m", "deployer.server", *flags, f"--model_base_path={base}"], folder, asked):
+    with started([sys.executable, "-m", "deployer.server", *flags, f"--model_base_path={base}"], directory, asked):
         yield asked
 
 
 @contextmanager
-def started(command: Sequence[str], folder: Path, asked: Asked) -> Iterator[None]:
+def started(command: Sequence[str], directory: Path, asked: Asked) -> Iterator[None]:
     """A server that answers, and is ended with all that it started."""
-    folder.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(parents=True, exist_ok=True)
     path = f"{Path(command[0]).parent}:{os.environ['PATH']}"
     environment = {**quiet_environment(), "PATH": path, "BENTOML_DO_NOT_TRACK": "True", "CUDA_VISIBLE_DEVICES": ""}
-    log = folder / f"{asked.name.replace(' ', '-')}.log"
+    log = directory / f"{asked.name.replace(' ', '-')}.log"
     with log.open("wb") as written:
         child = subprocess.Popen(
-            command, cwd=folder, env=environment, stdout=written, stderr=written, start_new_session=True
+            command, cwd=directory, env=environment, stdout=written, stderr=written, start_new_session=True
         )
     try:
         wait_until_it_answers(asked, child, log)
@@ -156,12 +156,12 @@ def answers(asked: Asked) -> bool:
         return False
 
 
-def show(title: str, candidates: Sequence[Asked], folder: Path) -> None:
+def show(title: str, candidates: Sequence[Asked], directory: Path) -> None:
     """A table in Markdown: each candidate in turn at each number of connections, and its rate to ours."""
     print(f"\n### {title}\n\n| | connections | a second | p99 | failed | ours to it |")
     print("| --- | ---: | ---: | ---: | ---: | ---: |")
     for connections in CONNECTIONS:
-        seen = {asked.name: wrk(asked, connections, folder) for asked in candidates}
+        seen = {asked.name: wrk(asked, connections, directory) for asked in candidates}
         for name, speed in seen.items():
             row = (name, connections, *shown(speed), speed.failed, ratio(seen[OURS], speed))
             print(f"| {' | '.join(map(str, row))} |", flush=True)
@@ -177,9 +177,9 @@ def ratio(ours: Speed, theirs: Speed) -> str:
     return f"{ours.rate / theirs.rate:.1f}" if ours.rate and theirs.rate else ""
 
 
-def wrk(asked: Asked, connections: int, folder: Path) -> Speed:
+def wrk(asked: Asked, connections: int, directory: Path) -> Speed:
     """Ask for some seconds, after one that does not count."""
-    script = folder / "ask.lua"
+    script = directory / "ask.lua"
     headers = 'wrk.headers["Content-Type"] = "application/json"'
     script.write_text(f'wrk.method = "POST"\nwrk.body = {json.dumps(asked.body)}\n{headers}\n')
     command = ["wrk", "-t1", f"-c{connections}", "--timeout", "30s", "--latency", "-s", str(script), asked.url]

@@ -23,12 +23,12 @@ model.signatures["serving_default"](x=tf.constant([1.0]))
 def main() -> None:
     """half_plus_two, so that nothing but the start counts."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model = folder / "models" / "half" / "1"
+        directory = Path(name)
+        model = directory / "models" / "half" / "1"
         process(sys.executable, str(Path(__file__).with_name("models.py")), "half", str(model), "0")()
 
         def first_answer() -> None:
-            with ours(folder, "half", [1.0]):
+            with ours(directory, "half", [1.0]):
                 pass
 
         candidates = {

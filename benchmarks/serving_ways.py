@@ -23,16 +23,16 @@ KINDS = {**{kind: MODELS[kind] for kind in ("half", "dense")}, "deep": ("eight l
 def main() -> None:
     """One table a model."""
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
+        directory = Path(name)
         for kind, (title, rows) in KINDS.items():
-            model = folder / "models" / kind / "1"
+            model = directory / "models" / kind / "1"
             process(sys.executable, str(Path(__file__).with_name("models.py")), kind, str(model), "0")()
             print(f"\n### {title}\n\n| | connections | a second | p99 | processor time each |")
             print("| --- | ---: | ---: | ---: | ---: |")
-            with ours(folder, kind, rows) as plain, ours(folder, kind, rows, "--enable_batching") as batching:
+            with ours(directory, kind, rows) as plain, ours(directory, kind, rows, "--enable_batching") as batching:
                 for connections in CONNECTIONS:
-                    show("REST", connections, plain, lambda asked, number: wrk(asked, number, folder))
-                    show("REST, batching", connections, batching, lambda asked, number: wrk(asked, number, folder))
+                    show("REST", connections, plain, lambda asked, number: wrk(asked, number, directory))
+                    show("REST, batching", connections, batching, lambda asked, number: wrk(asked, number, directory))
                     show("gRPC", connections, plain, grpc)
 
 

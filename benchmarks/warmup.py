@@ -24,22 +24,22 @@ def main() -> None:
     """The median over several loads; a fresh server each time."""
     print("\n### Warm-up\n\n| | first request | tenth | ratio |\n| --- | ---: | ---: | ---: |")
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        process(sys.executable, MODELS, "keras", str(folder / "model.keras"), "20")()
+        directory = Path(name)
+        process(sys.executable, MODELS, "keras", str(directory / "model.keras"), "20")()
         for title, option in (("with a warm-up file", "--warmup"), ("without", "--no-warmup")):
-            process(DEPLOYER, "export", "model.keras", option, "--name", option.strip("-"), cwd=folder)()
-            question = _question(folder, option.strip("-"))
-            rounds = [_load(folder, option.strip("-"), question) for _ in range(ROUNDS)]
+            process(DEPLOYER, "export", "model.keras", option, "--name", option.strip("-"), cwd=directory)()
+            question = _question(directory, option.strip("-"))
+            rounds = [_load(directory, option.strip("-"), question) for _ in range(ROUNDS)]
             first, tenth = (statistics.median(taken[place] for taken in rounds) for place in (0, REQUESTS - 1))
             print(f"| {title} | {milliseconds(first)} | {milliseconds(tenth)} | {first / tenth:.2f} |", flush=True)
 
 
-def _load(folder: Path, name: str, question: bytes) -> list[float]:
+def _load(directory: Path, name: str, question: bytes) -> list[float]:
     """The seconds of each request to a server that has just loaded the version and was asked nothing yet."""
     rest, grpc = _free_port(), _free_port()
     command = [
         sys.executable, "-m", "deployer.server", f"--port={grpc}", f"--rest_api_port={rest}",
-        f"--model_name={name}", f"--model_base_path={folder / 'models' / name}",
+        f"--model_name={name}", f"--model_base_path={directory / 'models' / name}",
     ]  # fmt: skip
     with subprocess.Popen(command, env=quiet_environment(), stderr=subprocess.PIPE, text=True) as server:
         try:
@@ -61,9 +61,9 @@ def _until_it_listens(server: subprocess.Popen[str]) -> None:
     raise SystemExit("the server ended before it listened")
 
 
-def _question(folder: Path, name: str) -> bytes:
+def _question(directory: Path, name: str) -> bytes:
     shown = subprocess.run(
-        [DEPLOYER, "inspect", name, "--json"], cwd=folder, env=quiet_environment(), capture_output=True, check=True
+        [DEPLOYER, "inspect", name, "--json"], cwd=directory, env=quiet_environment(), capture_output=True, check=True
     )
     return re.search(rb"-d '(\{.*\})'", "\n".join(json.loads(shown.stdout)["curl"]).encode())[1]
 

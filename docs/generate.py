@@ -9,8 +9,8 @@ import json
 import sys
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
-sys.path.insert(0, str(FOLDER))
+DIRECTORY = Path(__file__).parent
+sys.path.insert(0, str(DIRECTORY))
 
 from chapters import commands, configuration, failures, results, schema, server_flags, sources, templates  # noqa: E402
 
@@ -32,9 +32,9 @@ def documents() -> dict[Path, str]:
     parts = (commands, failures, configuration, templates, results, server_flags)
     reference = "\n".join((HEAD, *(part.text() for part in parts)))
     return {
-        FOLDER / "reference.md": reference,
-        FOLDER / "sources.md": sources.text(),
-        FOLDER / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
+        DIRECTORY / "reference.md": reference,
+        DIRECTORY / "sources.md": sources.text(),
+        DIRECTORY / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
     }
 
 

@@ -23,6 +23,7 @@ ALLOWED = {
     "beside": 6,
     "door": 0,
     "floor": 0,
+    "folder": 0,
     "for want of": 0,
     "had": 9,
     "house": 0,

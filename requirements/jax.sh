@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Puts JAX into the folder .venv-jax, to be laid on .venv's path where a test asks for it: with JAX installed, every
+# Puts JAX into the directory .venv-jax, to be laid on .venv's path where a test asks for it: with JAX installed, every
 # import of Keras takes seconds more. All that it needs besides, .venv has for TensorFlow and scikit-learn.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -1,8 +1,8 @@
 """Writes deployer/savedmodel/op_sets.json: the ops of each TensorFlow, and those that tensorflow/serving adds.
 
-    .venv/bin/python requirements/op_sets.py [FOLDER]
+    .venv/bin/python requirements/op_sets.py [DIRECTORY]
 
-The wheels are unpacked into FOLDER, or into a temporary one (two gigabytes). No TensorFlow is imported: its shared
+The wheels are unpacked into DIRECTORY, or into a temporary one (two gigabytes). No TensorFlow is imported: its shared
 libraries tell their ops over the C API, each in a process of its own, whatever Python the wheel is for.
 Add a line to RELEASES when a TensorFlow comes out.
 """
@@ -47,9 +47,9 @@ def tell(tensorflow: str, *libraries: str) -> None:
     sys.stdout.buffer.write(ctypes.string_at(listed.data, listed.length))
 
 
-def unpacked(requirement: str, folder: Path) -> Path:
+def unpacked(requirement: str, directory: Path) -> Path:
     """Unpack the wheel of `name==version` once and return its directory."""
-    home = folder / requirement
+    home = directory / requirement
     if not home.is_dir():
         uv = [str(Path(sys.executable).with_name("uv")), "pip", "install", "--quiet", "--no-deps", "--python", PYTHON]
         subprocess.run([*uv, "--target", str(home), requirement], check=True, timeout=900)
@@ -85,24 +85,24 @@ def _number(pattern: str, text: str) -> int:
     return int(found[1])
 
 
-def document(folder: Path) -> dict[str, Any]:
+def document(directory: Path) -> dict[str, Any]:
     """Return the first release whole, and of each later one what it added and removed."""
     before: frozenset[str] = frozenset()
     releases = []
     for version in RELEASES:
-        home = unpacked(f"tensorflow-cpu=={version}", folder)
+        home = unpacked(f"tensorflow-cpu=={version}", directory)
         after = ops_of(home)
         change = {"added": " ".join(sorted(after - before)), "removed": " ".join(sorted(before - after))}
         releases.append({"tensorflow": version.rpartition(".")[0], **numbers_of(home), **change})
         before = after
-    return {"releases": releases, "serving": " ".join(sorted(_added(folder)))}
+    return {"releases": releases, "serving": " ".join(sorted(_added(directory)))}
 
 
-def _added(folder: Path) -> set[str]:
+def _added(directory: Path) -> set[str]:
     found: set[str] = set()
     for version, requirement, pattern in SERVING_ADDS:
-        home = unpacked(f"tensorflow-cpu=={version}", folder)
-        libraries = tuple(sorted(unpacked(requirement, folder).glob(pattern)))
+        home = unpacked(f"tensorflow-cpu=={version}", directory)
+        libraries = tuple(sorted(unpacked(requirement, directory).glob(pattern)))
         found |= ops_of(home, libraries) - ops_of(home)
     return found
 

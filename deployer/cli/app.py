@@ -23,20 +23,20 @@ ORDER = (
 ).split()
 """The order of the commands in `--help`. One that is missing here comes last."""
 ALIASES = {"ps": "status"}
-FOLDER = Path(__file__).parent / "commands"
+DIRECTORY = Path(__file__).parent / "commands"
 
 
 @cache
 def names() -> tuple[str, ...]:
     """Return the names of all commands, one for each module in `commands/`, and the aliases."""
-    modules = {path.stem for path in FOLDER.glob("[!_]*.py")}
+    modules = {path.stem for path in DIRECTORY.glob("[!_]*.py")}
     return (*(name for name in ORDER if name in modules), *sorted(modules.difference(ORDER)), *ALIASES)
 
 
 def summary(name: str) -> str:
     """Return the first line of a command's module, its summary in `--help`."""
     # Importing all commands takes longer than most commands do.
-    with (FOLDER / f"{name}.py").open(encoding="utf-8") as module:
+    with (DIRECTORY / f"{name}.py").open(encoding="utf-8") as module:
         return module.readline().strip('"\n').removesuffix(".")
 
 

@@ -28,8 +28,8 @@ class ModelSpec(ExportFields):
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     source: str | None = doc(
-        "what `up` exports from: a model file, a SavedModel folder or archive, a graph (.pb, .meta), `file.py:name` or "
-        "`package.module:name`; without it the store's versions are deployed",
+        "what `up` exports from: a model file, a SavedModel directory or archive, a graph (.pb, .meta), `file.py:name` "
+        "or `package.module:name`; without it the store's versions are deployed",
         default=None,
     )
     versions: tuple[int, ...] = doc("exact versions to serve; empty: the newest in the store", default=())

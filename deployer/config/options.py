@@ -63,7 +63,7 @@ class ExportFields:
         default=None,
     )
     examples: Path | None = doc(
-        "example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a folder of images",
+        "example inputs for the golden set: .json, .jsonl, .npz, .csv, .tfrecord, or a directory of images",
         MODEL,
         default=None,
     )
@@ -132,18 +132,18 @@ class TopLevelOptions:
     """The keys at the top of the document that are options."""
 
     project: str | None = doc(
-        "the project that the deployments belong to; unset: the name of the folder",
+        "the project that the deployments belong to; unset: the name of the directory",
         PROJECT,
         names="--project -p",
         metavar="NAME",
-        help="the project; unset: deployer.toml's, or the folder's name",
+        help="the project; unset: deployer.toml's, or the directory's name",
         default=None,
     )
     engine: str | None = doc("what runs the server: auto, docker or embedded", ENGINE, metavar="ENGINE", default=None)
     models_dir: Path | None = doc("the store of model versions", STORE, default=None)
-    state_dir: Path | None = doc("the folder of the history and of each deployment's files", PROJECT, default=None)
+    state_dir: Path | None = doc("the directory of the history and of each deployment's files", PROJECT, default=None)
     templates_dir: Path | None = doc(
-        "a folder of your own templates; for the others deployer's are used", TEMPLATES, default=None
+        "a directory of your own templates; for the others deployer's are used", TEMPLATES, default=None
     )
 
 

@@ -55,7 +55,7 @@ def _check_models(text: str, models: Sequence[ServedModel], models_root: str) ->
     if _served_models(_parse(MODEL_CONFIG, text, type(expected))) != _served_models(expected):
         raise TemplateError(
             f"{MODEL_CONFIG}.j2 renders other models, versions or labels than requested",
-            hint="compare `deployer render NAME` with the template in your templates folder",
+            hint="compare `deployer render NAME` with the template in your templates directory",
         )
 
 

@@ -42,7 +42,7 @@ def _environment(templates_dir: Path | None) -> Environment:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     if templates_dir and not templates_dir.is_dir():
-        raise TemplateError(f"the templates folder {templates_dir} does not exist", hint="check templates_dir")
+        raise TemplateError(f"the templates directory {templates_dir} does not exist", hint="check templates_dir")
     directories = [path for path in (templates_dir, builtin_templates()) if path]
     environment = ImmutableSandboxedEnvironment(
         loader=FileSystemLoader(directories),

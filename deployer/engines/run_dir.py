@@ -75,7 +75,7 @@ class Release:
             created=self.created,
             running=running,
             pid=self.pid,
-            folder=directory,
+            directory=directory,
             store=Path(self.store) if self.store else None,
             reloading_to=reload_target(directory),
             host=self.host,

@@ -16,7 +16,7 @@ from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source_answers
 from deployer.export.golden.source_answers import SourceAnswers
 from deployer.export.runtime import stdout_on_stderr, writing_to
-from deployer.export.saved_models import folder
+from deployer.export.saved_models import directory
 from deployer.export.source_kinds import check_options, is_saved_model_source, kind_of, writes_warmup
 from deployer.results.model import GoldenSummary, Source
 from deployer.savedmodel import lfs_pointers, reader
@@ -32,7 +32,7 @@ def check(request: ExportRequest) -> tuple[SourceKind, str]:
     location = kind.location(request.source)
     lfs_pointers.check(_files_of(request))
     if Path(location).is_dir():
-        folder.check(request)
+        directory.check(request)
     return kind, location
 
 

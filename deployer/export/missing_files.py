@@ -22,19 +22,19 @@ def file_not_found(source: str | Path, suffixes: Iterable[str], suffix: str = ""
 
 def hint(path: Path, suffixes: tuple[str, ...], suffix: str = "") -> str:
     """Suggest files of that kind in the same directory, the most similar first, or else one level below."""
-    folder = path.parent
-    if not folder.is_dir():
-        return f"there is no folder {folder} either: give a path from {Path.cwd()}, or from /"
+    directory = path.parent
+    if not directory.is_dir():
+        return f"there is no directory {directory} either: give a path from {Path.cwd()}, or from /"
     for pattern in ("*", "*/*"):
-        if found := _most_similar(path, _files(folder, pattern, suffixes)):
+        if found := _most_similar(path, _files(directory, pattern, suffixes)):
             return f"did you mean {' or '.join(shlex.quote(f'{file}{suffix}') for file in found)}?"
     kinds = ", ".join(sorted(suffixes))
-    return f"no file ({kinds}) is in {folder.resolve()} or one folder below it: give the path of one"
+    return f"no file ({kinds}) is in {directory.resolve()} or one directory below it: give the path of one"
 
 
-def _files(folder: Path, pattern: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
+def _files(directory: Path, pattern: str, suffixes: tuple[str, ...]) -> Iterator[Path]:
     with suppress(OSError):
-        for _, file in zip(range(MAX_ENTRIES), folder.glob(pattern), strict=False):
+        for _, file in zip(range(MAX_ENTRIES), directory.glob(pattern), strict=False):
             if file.name.lower().endswith(suffixes) and file.is_file():
                 yield file
 

@@ -11,12 +11,12 @@ from deployer.savedmodel import reader
 CALLS_PYTHON = frozenset({"PyFunc", "PyFuncStateless", "EagerPyFunc"})
 
 
-def check(folder: Path) -> None:
+def check(directory: Path) -> None:
     """Raise ExportFailed for a signature that needs `tf.py_function` or `tf.numpy_function`.
 
     Other parts of a training graph are ignored.
     """
-    graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
+    graph = reader.meta_graph(reader.parse(directory), reader.SERVE, directory)
     for name, signature in sorted(graph.signature_def.items()):
         if any(node.op in CALLS_PYTHON for node, _ in walk_signature(graph, signature).visited):
             raise ExportFailed(

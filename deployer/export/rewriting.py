@@ -21,27 +21,27 @@ METHODS = frozenset({PREDICT, "tensorflow/serving/classify", "tensorflow/serving
 FINGERPRINT = "fingerprint.pb"
 
 
-def write_binary(folder: Path) -> None:
+def write_binary(directory: Path) -> None:
     """Replace `saved_model.pbtxt` by `saved_model.pb`; the message stays the same."""
-    message = reader.parse(folder)
-    (folder / PB_FILE).write_bytes(message.SerializeToString(deterministic=True))
-    (folder / PBTXT_FILE).unlink()
+    message = reader.parse(directory)
+    (directory / PB_FILE).write_bytes(message.SerializeToString(deterministic=True))
+    (directory / PBTXT_FILE).unlink()
 
 
-def serve_tagged(folder: Path, tags: Collection[str]) -> None:
+def serve_tagged(directory: Path, tags: Collection[str]) -> None:
     """Keep only the MetaGraph with these tags and tag it `serve`, which a server loads without a flag."""
-    message = reader.parse(folder)
-    graph = reader.meta_graph(message, tags, folder)
+    message = reader.parse(directory)
+    graph = reader.meta_graph(message, tags, directory)
     del graph.meta_info_def.tags[:]
     graph.meta_info_def.tags.extend(reader.SERVE)
     message_kept = type(message)(saved_model_schema_version=message.saved_model_schema_version, meta_graphs=[graph])
-    _replace(folder, message_kept)
+    _replace(directory, message_kept)
 
 
-def set_default(folder: Path, name: str) -> None:
+def set_default(directory: Path, name: str) -> None:
     """Serve the signature `name` also as `serving_default`. Raises ExportFailed with the existing names."""
-    message = reader.parse(folder)
-    signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
+    message = reader.parse(directory)
+    signatures = reader.meta_graph(message, reader.SERVE, directory).signature_def
     if name not in signatures or name == reader.INIT_SIGNATURE:
         available = sorted(set(signatures) - {reader.INIT_SIGNATURE})
         listed = ", ".join(available) or "none"
@@ -52,10 +52,10 @@ def set_default(folder: Path, name: str) -> None:
     signatures[DEFAULT_SIGNATURE].CopyFrom(signatures[name])
     if signatures[DEFAULT_SIGNATURE].method_name not in METHODS:
         signatures[DEFAULT_SIGNATURE].method_name = PREDICT
-    _replace(folder, message)
+    _replace(directory, message)
 
 
-def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
+def rename_inputs(directory: Path, names: Mapping[str, Mapping[str, str]]) -> None:
     """Rename signature inputs: `names` maps, for each signature, the user's name to the name in the file.
 
     A SignatureDef accepts any key; TensorFlow's functions change names that are no identifiers.
@@ -63,20 +63,20 @@ def rename_inputs(folder: Path, names: Mapping[str, Mapping[str, str]]) -> None:
     changed = {signature: {old: new for new, old in pairs.items() if new != old} for signature, pairs in names.items()}
     if not any(changed.values()):
         return
-    message = reader.parse(folder)
-    signatures = reader.meta_graph(message, reader.SERVE, folder).signature_def
+    message = reader.parse(directory)
+    signatures = reader.meta_graph(message, reader.SERVE, directory).signature_def
     for signature, pairs in changed.items():
         for old, new in pairs.items():
             if signature in signatures and old in signatures[signature].inputs:
                 signatures[signature].inputs[new].CopyFrom(signatures[signature].inputs.pop(old))
-    _replace(folder, message)
+    _replace(directory, message)
 
 
-def _replace(folder: Path, message: Message) -> None:
+def _replace(directory: Path, message: Message) -> None:
     """Replace the file by renaming: it may be a hard link to the user's file."""
-    descriptor, temporary = tempfile.mkstemp(prefix=".saved_model.", dir=folder)
+    descriptor, temporary = tempfile.mkstemp(prefix=".saved_model.", dir=directory)
     with os.fdopen(descriptor, "wb") as file:
         file.write(message.SerializeToString(deterministic=True))
-    Path(temporary).replace(folder / PB_FILE)
-    (folder / FINGERPRINT).unlink(missing_ok=True)
-    tf_module("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(folder))
+    Path(temporary).replace(directory / PB_FILE)
+    (directory / FINGERPRINT).unlink(missing_ok=True)
+    tf_module("tensorflow.python.saved_model.fingerprinting_utils").write_fingerprint(str(directory))

@@ -58,7 +58,7 @@ def _bare_tensorflow() -> Iterator[None]:
         yield
         return
     placeholder = ModuleType("tensorflow")
-    placeholder.__path__ = [str(_tensorflow_folder())]
+    placeholder.__path__ = [str(_tensorflow_directory())]
     sys.modules["tensorflow"] = placeholder
     try:
         yield
@@ -66,11 +66,11 @@ def _bare_tensorflow() -> Iterator[None]:
         del sys.modules["tensorflow"]
 
 
-def _tensorflow_folder() -> Path:
+def _tensorflow_directory() -> Path:
     for entry in sys.path:
-        folder = Path(entry or ".") / "tensorflow"
-        if (folder / "core" / "framework" / "tensor_pb2.py").is_file():
-            return folder
+        directory = Path(entry or ".") / "tensorflow"
+        if (directory / "core" / "framework" / "tensor_pb2.py").is_file():
+            return directory
     raise ExtraMissing("TensorFlow is not installed in this environment", hint="pip install tensorflow")
 
 
@@ -199,7 +199,7 @@ def disk_full(error: BaseException) -> bool:
 def _disk_full_error(target: Path) -> ExportFailed:
     return ExportFailed(
         f"disk full while exporting to {target}",
-        hint="free some space, or choose another models folder with --models-dir",
+        hint="free some space, or choose another models directory with --models-dir",
     )
 
 

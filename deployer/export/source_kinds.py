@@ -11,13 +11,13 @@ from deployer.export.code import python_object
 from deployer.export.graphs import file as graph_file
 from deployer.export.keras import file as keras_file
 from deployer.export.saved_models import archive as saved_model_archive
-from deployer.export.saved_models import folder as saved_model_folder
+from deployer.export.saved_models import directory as saved_model_directory
 from deployer.savedmodel import lfs_pointers
 from deployer.savedmodel.recognise import recognise
 
-KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_folder, graph_file, python_object)
+KINDS: tuple[SourceKind, ...] = (keras_file, saved_model_archive, saved_model_directory, graph_file, python_object)
 SOURCE_FORMS = (
-    "a Keras file (.keras, .h5), a SavedModel folder or archive (.tar.gz, .zip), a graph (.pb, .meta), "
+    "a Keras file (.keras, .h5), a SavedModel directory or archive (.tar.gz, .zip), a graph (.pb, .meta), "
     "path/to/file.py:name, or package.module:name"
 )
 COMMON_OPTIONS = frozenset({"signature", "default_signature", "examples", "trust", "warmup", "warmup_sizes"})
@@ -47,11 +47,11 @@ def writes_warmup(request: ExportRequest) -> bool:
 
 def is_saved_model_source(request: ExportRequest) -> bool:
     """Return whether the source is a SavedModel, which is stored unchanged."""
-    return kind_of(request.source).KIND in (saved_model_folder.KIND, saved_model_archive.KIND)
+    return kind_of(request.source).KIND in (saved_model_directory.KIND, saved_model_archive.KIND)
 
 
 _FIXED = "the signatures of a SavedModel are fixed"
-_REASONS = {("inputs", kind.KIND): _FIXED for kind in (saved_model_folder, saved_model_archive)}
+_REASONS = {("inputs", kind.KIND): _FIXED for kind in (saved_model_directory, saved_model_archive)}
 _REASONS["inputs", graph_file.KIND] = "its tensors have their dtypes and shapes"
 _HINTS = {
     "signatures": "it goes with a Keras file or your own code; --default-signature NAME picks one that is there",

@@ -13,7 +13,7 @@ from pathlib import Path
 class ProcessContext:
     """The process state that user code can see: working directory, environment, import path, arguments."""
 
-    folder: Path
+    directory: Path
     environ: Mapping[str, str]
     path: tuple[str, ...]
     argv: tuple[str, ...]
@@ -25,7 +25,7 @@ class ProcessContext:
 
     def apply(self) -> None:
         """Apply the context. Variables that this process set itself, and the sender lacks, are kept."""
-        os.chdir(self.folder)
+        os.chdir(self.directory)
         sys.path[:], sys.argv[:] = self.path, self.argv
         for name in _sent - set(self.environ):
             os.environ.pop(name, None)

@@ -13,15 +13,15 @@ from deployer.results.model import check_name
 from deployer.system.files import write_atomically
 
 
-def init(folder: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
+def init(directory: Path = Path(), *, name: str = "my_model", force: bool = False) -> Path:
     """Write `deployer.toml` into a directory. Raises UsageError if it exists, unless `force` is set.
 
     Raises ConfigError for an existing file with errors, and for `DEPLOYER_*` variables with errors.
     """
-    path = folder / CONFIG_FILE
+    path = directory / CONFIG_FILE
     is_checked = path.is_file() and not force
     loader.check(path if is_checked else None)
     if path.exists() and not force:
         raise UsageError(f"{path} exists already", hint="--force overwrites it")
-    write_atomically(path, render_template("deployer.toml", name=check_name(name), project=default_project(folder)))
+    write_atomically(path, render_template("deployer.toml", name=check_name(name), project=default_project(directory)))
     return path

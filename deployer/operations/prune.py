@@ -69,7 +69,7 @@ def _ledgers(workspace: Workspace) -> set[Ledger]:
     That of another project is in the state directory of its deployments, which may be another than the engine's.
     """
     own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
-    return own | {Ledger(run_dir.state_dir(seen.folder) / LEDGER_FILE, "") for _, seen in _others(workspace)}
+    return own | {Ledger(run_dir.state_dir(seen.directory) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 
 def _prune(workspace: Workspace, name: str | None, keep: int, reasons: Reasons, *, dry_run: bool) -> PruneResult:

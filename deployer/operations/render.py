@@ -128,22 +128,22 @@ def _refuse_addresses(target: str | None, settings: Settings) -> None:
         )
 
 
-def write(rendered: Rendered, folder: Path, *, force: bool = False) -> tuple[Path, ...]:
+def write(rendered: Rendered, directory: Path, *, force: bool = False) -> tuple[Path, ...]:
     """Write the files into a directory, readable for the server's user, and return their paths.
 
     Raises UsageError, before anything is written, for a file that exists with another text, unless `force` is set.
     """
-    paths = {folder / name: text for name, text in rendered.files.items()}
+    paths = {directory / name: text for name, text in rendered.files.items()}
     if not force:
         _refuse_other_texts(paths)
     try:
         for path, text in paths.items():
             write_atomically(path, text)
             path.chmod(0o755 if path.suffix == ".sh" else 0o644)
-        if (folder / CONFIG).is_dir():
-            (folder / CONFIG).chmod(0o755)
+        if (directory / CONFIG).is_dir():
+            (directory / CONFIG).chmod(0o755)
     except OSError as error:
-        raise UsageError(f"{folder} cannot be written to: {error}") from error
+        raise UsageError(f"{directory} cannot be written to: {error}") from error
     return tuple(paths)
 
 

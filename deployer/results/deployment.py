@@ -108,7 +108,7 @@ class NamedImage:
 SERVER_PARTS = (
     "the address",
     "the flags",
-    "the models folder",
+    "the models directory",
     "batching or monitoring",
     "the engine's settings or the store",
 )
@@ -225,7 +225,7 @@ class Deployment:
     created: str
     running: bool
     pid: int | None
-    folder: Path
+    directory: Path
     image: str = ""
     """What a container runs: `repository@digest`, or the id of an image without a registry."""
 
@@ -282,7 +282,7 @@ class Deployment:
     def config_note(self) -> str:
         """The notice about lost directories; empty without one."""
         record = (
-            f"{self.folder} is gone, with the record of reloads: {format_models(self.models)} is what "
+            f"{self.directory} is gone, with the record of reloads: {format_models(self.models)} is what "
             f"{self.name} [{self.env}] started with, and it may serve other versions by now"
         )
         gateway = "its gateway's directory is gone: deployer sends its requests to the server itself"

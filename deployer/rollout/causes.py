@@ -20,7 +20,7 @@ from deployer.rollout.served_models import version_digests
 Models = tuple[ServedModel, ...]
 ADDRESS = "the address"
 FLAGS = "the flags"
-MODELS = "the models folder"
+MODELS = "the models directory"
 SETTINGS = "the engine's settings or the store"
 PART_SETTINGS = {
     "image": {"image"},
@@ -38,7 +38,7 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
         return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
     if observed.config_lost:
-        return f"its directory {observed.folder} is gone"
+        return f"its directory {observed.directory} is gone"
     if changed := differing_parts(launch.server_digest, observed.server_digest):
         return f"changed: {', '.join(_describe_part(part, launch, observed) for part in changed)}"
     for protocol, desired, current in (

@@ -118,9 +118,9 @@ class _Export:
             self.store.stage(self.name) as stage,
             child.open_exporter(self.request) as exporter,
         ):
-            saved = exporter.save(self.request, stage.folder, self.progress)
+            saved = exporter.save(self.request, stage.directory, self.progress)
             origin = dataclasses.replace(origin, keras=saved.keras)
-            info = reader.read(stage.folder)
+            info = reader.read(stage.directory)
             notes = (*saved.notes, *_no_default_signature(info))
             notices.extend((*notes, *batchable.fixed(info.signatures)))
             stage.hashes.begin()
@@ -128,7 +128,7 @@ class _Export:
                 if _has_content(version, origin, stage):
                     return ExportResult(version, created=False, notices=tuple(notices))
             notices.extend(_why_new(self.candidates, origin, stage))
-            golden = exporter.record_golden(stage.folder, self.request, self.progress)
+            golden = exporter.record_golden(stage.directory, self.request, self.progress)
             golden = dataclasses.replace(golden, rewritten=saved.rewritten)
             own = own_version(self.request.source) if saved.version is None else saved.version
             number = self.options.version or self._next_version(own)
@@ -147,7 +147,7 @@ def _has_content(version: Model, origin: Source, stage: Stage) -> bool:
     files = recorded_digests(version.path)
     if not files or version.source.options not in (None, origin.options):
         return False
-    return equality.are_equal(version.path, files, stage.folder, stage.hashes.all())
+    return equality.are_equal(version.path, files, stage.directory, stage.hashes.all())
 
 
 def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Iterator[str]:
@@ -160,7 +160,7 @@ def _why_new(candidates: tuple[Model, ...], origin: Source, stage: Stage) -> Ite
         yield f"a new version: other options or examples were given than for {which}"
         return
     files = recorded_digests(before.path)
-    if not files or not equality.differ_only_in_weights(before.path, files, stage.folder, stage.hashes.all()):
+    if not files or not equality.differ_only_in_weights(before.path, files, stage.directory, stage.hashes.all()):
         yield f"a new version: its content differs from {which}"
         return
     code = Path(origin.location.rpartition(":")[0])

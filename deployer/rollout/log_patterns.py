@@ -16,11 +16,11 @@ class KnownCause:
     remedy: str
 
 
-UNREADABLE = "make it readable for every user with chmod -R a+rX on its folder in the store, or set docker.user"
+UNREADABLE = "make it readable for every user with chmod -R a+rX on its directory in the store, or set docker.user"
 KNOWN_CAUSES = (
     KnownCause(
         r"Could not find base path (\S+) for servable",
-        "the server does not see the folder {0}",
+        "the server does not see the directory {0}",
         "check that models_dir is on the engine's own machine and shared with it; `deployer doctor` looks",
     ),
     KnownCause(
@@ -30,7 +30,7 @@ KNOWN_CAUSES = (
     ),
     KnownCause(
         r"No versions of servable (\S+) found under base path",
-        "the server sees no version of {0}: a version's folder is a whole number",
+        "the server sees no version of {0}: a version's directory is a whole number",
         "deployer versions {0}",
     ),
     KnownCause(
@@ -51,7 +51,7 @@ KNOWN_CAUSES = (
     KnownCause(
         r"Could not find variable (\S+?)\.",
         "the version was loaded without its variables ({0})",
-        "export the model again: its variables folder is missing or cut short",
+        "export the model again: its variables directory is missing or cut short",
     ),
     KnownCause(
         r"verify your warmup data|Failed to parse warmup record|Number of warmup records exceeds|log_type for warmup",

@@ -51,23 +51,23 @@ def _up_hint(spec: Spec, deployed: tuple[Deployment, ...], name: str | None, opt
 
 def _stored(models_dir: Path) -> Iterator[str]:
     """Yield the models of a store by its directories, without importing the store."""
-    for folder in sorted(models_dir.iterdir()) if models_dir.is_dir() else ():
-        if folder.is_dir() and any(VERSION.fullmatch(child.name) for child in folder.iterdir()):
-            yield folder.name
+    for directory in sorted(models_dir.iterdir()) if models_dir.is_dir() else ():
+        if directory.is_dir() and any(VERSION.fullmatch(child.name) for child in directory.iterdir()):
+            yield directory.name
 
 
-def deploy_command(folder: Path, name: str) -> str:
+def deploy_command(directory: Path, name: str) -> str:
     """Return the command that deploys the model of a new `deployer.toml`: from the store, or from a file."""
-    if name in _stored(folder / "models"):
+    if name in _stored(directory / "models"):
         return "deployer up"
-    sources = sorted(filter(_is_source, folder.iterdir()), key=lambda path: -path.stat().st_mtime)
+    sources = sorted(filter(_is_source, directory.iterdir()), key=lambda path: -path.stat().st_mtime)
     source = shlex.quote(sources[0].name) if sources else "SOURCE"
     return f"deployer up {source} --name {name}"
 
 
-def newest_source(folder: Path, name: str) -> str:
+def newest_source(directory: Path, name: str) -> str:
     """Return the newest file or SavedModel of a directory that has the name of a model; empty without one."""
-    sources = [path for path in folder.glob(f"{name}*") if path.stem == name and _is_source(path)]
+    sources = [path for path in directory.glob(f"{name}*") if path.stem == name and _is_source(path)]
     return max(sources, key=lambda path: path.stat().st_mtime).name if sources else ""
 
 

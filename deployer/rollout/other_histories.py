@@ -72,7 +72,7 @@ def _recorded(workspace: Workspace, name: str | None) -> Iterator[_Recorded]:
     for other in others:
         with contextlib.suppress(DeployerError):
             for seen in other.inventory.observe_all():
-                key, path = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.folder)
+                key, path = (other.traits.project, seen.name, seen.env), run_dir.state_dir(seen.directory)
                 if seen.name == name and path not in state_dirs and key in _deployments(path):
                     yield _Recorded(*key, path)
 

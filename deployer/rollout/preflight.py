@@ -113,8 +113,8 @@ def _free_environment(workspace: Workspace, name: str, other: Engine) -> Iterato
 
 
 _FOREIGN_HINT = (
-    "it is left alone: choose another --name or --project, have the folder that it comes from take it up or down, or "
-    "remove it yourself"
+    "it is left alone: choose another --name or --project, have the directory that it comes from take it up or down, "
+    "or remove it yourself"
 )
 
 

@@ -78,7 +78,7 @@ def describe_change(name: str, store: Store, options: ExportOptions) -> str:
     newest = store.newest(name)
     if newest is None or _is_same(path, newest, options):
         return ""
-    kind = "folder" if path.is_dir() else "file"
+    kind = "directory" if path.is_dir() else "file"
     if newest.source.kind == FOREIGN:
         return f"the {kind} ./{name} differs from {name}:{newest.version}"
     return f"the {kind} ./{name} has changed since {name}:{newest.version} was exported"
@@ -106,6 +106,6 @@ def _is_same(path: Path, newest: Model, options: ExportOptions) -> bool:
 def _latest(path: Path) -> float:
     """Return the time of the last change, replacement or renaming in a path."""
     changes = [path.stat().st_ctime]
-    for folder, folders, files in os.walk(path):
-        changes += [os.lstat(Path(folder, name)).st_ctime for name in (*folders, *files)]
+    for directory, directories, files in os.walk(path):
+        changes += [os.lstat(Path(directory, name)).st_ctime for name in (*directories, *files)]
     return max(changes)

@@ -21,9 +21,9 @@ TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
 NEWEST = frozenset({"latest", "newest", "stable", "current", "last"})
 SOURCE_SUFFIXES = (".keras", ".h5", ".hdf5", ".py", ".pb", ".meta", ".zip", ".tar", ".gz", ".tgz")
 
-TO_DEPLOY = "a model file, a SavedModel folder, file.py:name, package.module:name, or NAME[:VERSION]"
+TO_DEPLOY = "a model file, a SavedModel directory, file.py:name, package.module:name, or NAME[:VERSION]"
 _IN_STORE = "NAME[:VERSION] of a model in the store (deployer versions{} lists them)"
-TO_INSPECT = f"a SavedModel folder, or {_IN_STORE}"
+TO_INSPECT = f"a SavedModel directory, or {_IN_STORE}"
 TO_RENDER = f"{_IN_STORE}, or no name for what deployer.toml lists"
 
 
@@ -95,7 +95,7 @@ def _not_found(target: str, store: Store, forms: str) -> SourceNotFound:
         return SourceNotFound(wrong.reason, hint=wrong.remedy)
     names = ", ".join(store.names()[:10]) or "nothing"
     return SourceNotFound(
-        f"there is no file or folder {target!r}, and no model of that name in {store.root} (there: {names})",
+        f"there is no file or directory {target!r}, and no model of that name in {store.root} (there: {names})",
         hint=f"give {forms.format(store.options)}",
     )
 

@@ -48,13 +48,13 @@ def _data(files: Files) -> dict[str, str]:
 
 
 def _equal_graphs(left: Path, right: Path) -> bool:
-    if max((folder / GRAPH).stat().st_size for folder in (left, right)) > MAX_GRAPH_BYTES:
+    if max((directory / GRAPH).stat().st_size for directory in (left, right)) > MAX_GRAPH_BYTES:
         return False
     return _graphs(left) == _graphs(right)
 
 
-def _graphs(folder: Path) -> list[tuple[str, ...]]:
-    return [_text(graph) for graph in reader.parse(folder).meta_graphs]
+def _graphs(directory: Path) -> list[tuple[str, ...]]:
+    return [_text(graph) for graph in reader.parse(directory).meta_graphs]
 
 
 def _text(graph: Message) -> tuple[str, ...]:

@@ -33,16 +33,16 @@ class Misplaced:
     remedy: str
 
 
-def is_saved_model(folder: Path) -> bool:
+def is_saved_model(directory: Path) -> bool:
     """Return whether the directory itself is a SavedModel."""
-    return any((folder / name).is_file() for name in (PB_FILE, PBTXT_FILE))
+    return any((directory / name).is_file() for name in (PB_FILE, PBTXT_FILE))
 
 
-def served_files(folder: Path) -> Iterator[Path]:
+def served_files(directory: Path) -> Iterator[Path]:
     """Yield the files that a server loads into memory: graph, variables and assets."""
-    yield folder / (PB_FILE if (folder / PB_FILE).is_file() else PBTXT_FILE)
+    yield directory / (PB_FILE if (directory / PB_FILE).is_file() else PBTXT_FILE)
     for name in ("variables", "assets"):
-        yield from (path for path in sorted((folder / name).rglob("*")) if path.is_file())
+        yield from (path for path in sorted((directory / name).rglob("*")) if path.is_file())
 
 
 def find_misplaced(root: Path) -> Iterator[Misplaced]:
@@ -61,7 +61,7 @@ def misplaced_root(root: Path) -> Misplaced | None:
     if is_saved_model(root):
         return Misplaced(
             root.name,
-            f"{root} is a SavedModel, and no folder of models",
+            f"{root} is a SavedModel, and no directory of models",
             f"deployer up {_quoted(root)} --models-dir models",
         )
     children = sorted(root.iterdir()) if root.is_dir() else []
@@ -69,7 +69,7 @@ def misplaced_root(root: Path) -> Misplaced | None:
         return Misplaced(
             root.name,
             f"{root} holds versions of one model ({child.name}, ...), and no models",
-            f"--models-dir {_quoted(root.parent)}, or models_dir in deployer.toml: the folder above the models",
+            f"--models-dir {_quoted(root.parent)}, or models_dir in deployer.toml: the directory above the models",
         )
     return None
 
@@ -78,7 +78,7 @@ def _misplaced_below(child: Path) -> Iterator[Misplaced]:
     if is_saved_model(child) and not any(VERSION.fullmatch(path.name) for path in child.iterdir()):
         yield Misplaced(
             child.name,
-            f"{child} is a SavedModel without a version's folder: servers look for {child}/1",
+            f"{child} is a SavedModel without a version's directory: servers look for {child}/1",
             f"deployer up {_quoted(child)}, or deployer export {_quoted(child)}: it becomes version 1",
         )
     for version in sorted(path for path in child.iterdir() if is_saved_model(path)):
@@ -94,5 +94,5 @@ def _quoted(path: Path) -> str:
     return shlex.quote(str(path))
 
 
-def _next(folder: Path) -> int:
-    return max((int(path.name) for path in folder.iterdir() if VERSION.fullmatch(path.name)), default=0) + 1
+def _next(directory: Path) -> int:
+    return max((int(path.name) for path in directory.iterdir() if VERSION.fullmatch(path.name)), default=0) + 1

@@ -24,22 +24,22 @@ KERAS_VERSION = re.compile(rb'"keras_version": ?"([0-9][0-9A-Za-z.]{0,20})"')
 SHARD = re.compile(r"variables\.data-([0-9]{5})-of-([0-9]{5})")
 
 
-def newest_version(folder: Path) -> Path | None:
+def newest_version(directory: Path) -> Path | None:
     """Return the version directory of a base path that TensorFlow Serving would load first; None for other directories.
 
     Raises BrokenModel if it would load none because no version number fits into 64 bits.
     """
-    if is_saved_model(folder) or not folder.is_dir():
+    if is_saved_model(directory) or not directory.is_dir():
         return None
-    children = [child.name for child in folder.iterdir() if child.is_dir()]
+    children = [child.name for child in directory.iterdir() if child.is_dir()]
     found, _ = numbered(children)
-    if any(is_saved_model(folder / name) for name in found.values()):
-        return folder / found[max(found)]
-    large = next((name for name in sorted(children) if is_too_large(name) and is_saved_model(folder / name)), None)
+    if any(is_saved_model(directory / name) for name in found.values()):
+        return directory / found[max(found)]
+    large = next((name for name in sorted(children) if is_too_large(name) and is_saved_model(directory / name)), None)
     if large is not None:
         raise BrokenModel(
-            f"{folder} has no version that TensorFlow Serving would load: {large} is more than {MAX_VERSION}",
-            hint=f"name the folder itself: {folder / large}",
+            f"{directory} has no version that TensorFlow Serving would load: {large} is more than {MAX_VERSION}",
+            hint=f"name the directory itself: {directory / large}",
         )
     return None
 
@@ -54,9 +54,9 @@ def version_notes(source: Path) -> tuple[str, ...]:
     number = version_number(name)
     notes = []
     if number is not None and name != str(number):
-        notes.append(f"the version folder {name!r} is version {number} to TensorFlow Serving")
+        notes.append(f"the version directory {name!r} is version {number} to TensorFlow Serving")
     if is_too_large(name) or (number is not None and number < 1):
-        notes.append(f"the number of the version folder {name!r} is not kept: versions are 1 to {MAX_VERSION}")
+        notes.append(f"the number of the version directory {name!r} is not kept: versions are 1 to {MAX_VERSION}")
     if newest is not None:
         children = sorted(child.name for child in source.iterdir() if child.is_dir())
         found, unread = numbered(children)
@@ -70,50 +70,50 @@ def version_notes(source: Path) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def read(folder: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
-    """Return what the SavedModel in `folder` declares.
+def read(directory: Path, tags: Collection[str] = SERVE) -> SavedModelInfo:
+    """Return what the SavedModel in `directory` declares.
 
     Raises BrokenModel if `saved_model.pb` is missing or truncated, no MetaGraph has exactly these tags, files are Git
     LFS pointers, or variables that the graph uses are missing: TensorFlow Serving would report such a version as
     AVAILABLE and fail every predict, or answer wrongly.
     """
-    graph = meta_graph(parse(folder), tags, folder)
-    check_files(folder, graph)
-    return _info(folder, graph)
+    graph = meta_graph(parse(directory), tags, directory)
+    check_files(directory, graph)
+    return _info(directory, graph)
 
 
-def read_incomplete(folder: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
+def read_incomplete(directory: Path, tags: Collection[str] = SERVE) -> tuple[SavedModelInfo, BrokenModel | None]:
     """Return the declarations of a SavedModel that may lack files, and the error that `read` would raise for them."""
-    graph = meta_graph(parse(folder), tags, folder)
+    graph = meta_graph(parse(directory), tags, directory)
     try:
-        check_files(folder, graph)
+        check_files(directory, graph)
     except BrokenModel as error:
-        return _info(folder, graph), error
-    return _info(folder, graph), None
+        return _info(directory, graph), error
+    return _info(directory, graph), None
 
 
-def check_files(folder: Path, graph: Message) -> None:
+def check_files(directory: Path, graph: Message) -> None:
     """Raise BrokenModel if files beside the graph are missing or are Git LFS pointers."""
-    _check_variables(folder, graph)
-    lfs_pointers.check((*served_files(folder), folder / WARMUP_FILE))
+    _check_variables(directory, graph)
+    lfs_pointers.check((*served_files(directory), directory / WARMUP_FILE))
 
 
-def _info(folder: Path, graph: Message) -> SavedModelInfo:
+def _info(directory: Path, graph: Message) -> SavedModelInfo:
     return SavedModelInfo(
         signatures=tuple(_signature(name, graph.signature_def[name]) for name in _serving_names(graph)),
         tags=tuple(sorted(graph.meta_info_def.tags)),
         tensorflow=graph.meta_info_def.tensorflow_version or "unknown",
-        keras=_keras_version(folder),
-        fingerprint=_fingerprint(folder),
-        size_bytes=sum(path.stat().st_size for path in served_files(folder)),
+        keras=_keras_version(directory),
+        fingerprint=_fingerprint(directory),
+        size_bytes=sum(path.stat().st_size for path in served_files(directory)),
     )
 
 
-def parse(folder: Path) -> Message:
+def parse(directory: Path) -> Message:
     """Return the SavedModel message of `saved_model.pb`, or else of `saved_model.pbtxt`. Raises BrokenModel."""
-    path = next((folder / name for name in (PB_FILE, PBTXT_FILE) if (folder / name).is_file()), None)
+    path = next((directory / name for name in (PB_FILE, PBTXT_FILE) if (directory / name).is_file()), None)
     if path is None:
-        raise _no_saved_model(folder)
+        raise _no_saved_model(directory)
     lfs_pointers.check((path,))
     message = message_class("tensorflow.SavedModel")()
     _parse_binary(path, message) if path.name == PB_FILE else pbtxt.parse(path, message)
@@ -131,21 +131,23 @@ def _parse_binary(path: Path, message: Message) -> None:
         ) from error
 
 
-def _no_saved_model(folder: Path) -> BrokenModel:
-    if hint := _children_hint(folder):
-        return BrokenModel(f"{folder} is not a SavedModel: it has no {PB_FILE}", hint=hint)
-    if seen := recognise(folder):
-        return BrokenModel(f"{folder} is not a SavedModel: it is {seen.what}", hint=seen.hint)
-    what = f"it has no {PB_FILE}" if folder.is_dir() else "there is no such folder"
-    return BrokenModel(f"{folder} is not a SavedModel: {what}")
+def _no_saved_model(directory: Path) -> BrokenModel:
+    if hint := _children_hint(directory):
+        return BrokenModel(f"{directory} is not a SavedModel: it has no {PB_FILE}", hint=hint)
+    if seen := recognise(directory):
+        return BrokenModel(f"{directory} is not a SavedModel: it is {seen.what}", hint=seen.hint)
+    what = f"it has no {PB_FILE}" if directory.is_dir() else "there is no such directory"
+    return BrokenModel(f"{directory} is not a SavedModel: {what}")
 
 
-def _children_hint(folder: Path) -> str | None:
-    children = sorted(child.name for child in folder.iterdir() if is_saved_model(child)) if folder.is_dir() else []
+def _children_hint(directory: Path) -> str | None:
+    children = (
+        sorted(child.name for child in directory.iterdir() if is_saved_model(child)) if directory.is_dir() else []
+    )
     return f"it holds SavedModels in {', '.join(children[:5])}: name one of them" if children else None
 
 
-def meta_graph(message: Message, tags: Collection[str], folder: Path) -> Message:
+def meta_graph(message: Message, tags: Collection[str], directory: Path) -> Message:
     """Return the MetaGraph that has exactly these tags. Raises BrokenModel with the tags that exist."""
     found = {frozenset(graph.meta_info_def.tags): graph for graph in reversed(message.meta_graphs)}
     if graph := found.get(frozenset(tags)):
@@ -154,7 +156,7 @@ def meta_graph(message: Message, tags: Collection[str], folder: Path) -> Message
     listed = ", ".join(sorted(_listed(others) for others in found))
     first = ",".join(min(sorted(others) for others in found))
     raise BrokenModel(
-        f"{folder} has no graph tagged {_listed(tags)}{default_note}; it has {listed}",
+        f"{directory} has no graph tagged {_listed(tags)}{default_note}; it has {listed}",
         hint=f"--tags {first or repr('')} takes one of them, and has it served",
     )
 
@@ -163,17 +165,17 @@ def _listed(tags: Collection[str]) -> str:
     return f"{{{', '.join(sorted(tags))}}}"
 
 
-def _check_variables(folder: Path, graph: Message) -> None:
+def _check_variables(directory: Path, graph: Message) -> None:
     uses_variables = any(node.op in VARIABLE_OPS for node in graph.graph_def.node)
-    if uses_variables and not (folder / "variables" / "variables.index").is_file():
+    if uses_variables and not (directory / "variables" / "variables.index").is_file():
         raise BrokenModel(
-            f"{folder} has no variables/variables.index, but its graph uses variables: "
+            f"{directory} has no variables/variables.index, but its graph uses variables: "
             "TensorFlow Serving would load it and then fail every request",
-            hint="copy or export the model again, with its variables folder",
+            hint="copy or export the model again, with its variables directory",
         )
-    missing = sorted(_missing_shards(folder / "variables"))
+    missing = sorted(_missing_shards(directory / "variables"))
     if missing:
-        raise BrokenModel(f"{folder / 'variables'} lacks {missing[0]}", hint="copy or export the model again, whole")
+        raise BrokenModel(f"{directory / 'variables'} lacks {missing[0]}", hint="copy or export the model again, whole")
 
 
 def _missing_shards(variables: Path) -> Iterable[str]:
@@ -213,17 +215,17 @@ def shape_of(message: Message) -> Shape:
     return tuple(None if dim.size < 0 else int(dim.size) for dim in message.dim)
 
 
-def _keras_version(folder: Path) -> str | None:
-    metadata = folder / "keras_metadata.pb"
+def _keras_version(directory: Path) -> str | None:
+    metadata = directory / "keras_metadata.pb"
     if not metadata.is_file():
         return None
     match = KERAS_VERSION.search(metadata.read_bytes())
     return match[1].decode() if match else "2.x"
 
 
-def _fingerprint(folder: Path) -> str | None:
+def _fingerprint(directory: Path) -> str | None:
     """Return TensorFlow's hashes of program, signatures, objects and checkpoint."""
-    path = folder / "fingerprint.pb"
+    path = directory / "fingerprint.pb"
     if not path.is_file():
         return None
     message = message_class("tensorflow.FingerprintDef")()

@@ -33,8 +33,8 @@ ONNX = Recognised("an ONNX model", "convert it to a SavedModel first, with onnx2
 TFLITE = Recognised("a LiteRT (TensorFlow Lite) model", "give the model that it was converted from")
 SAFETENSORS = Recognised("a file of weights (safetensors) without a model", USE_CODE)
 HUGGING_FACE = Recognised(
-    "a Hugging Face model folder",
-    "export it with its library: model.save_pretrained(FOLDER, saved_model=True), and give FOLDER/saved_model/1",
+    "a Hugging Face model directory",
+    "export it with its library: model.save_pretrained(DIRECTORY, saved_model=True), and give DIRECTORY/saved_model/1",
 )
 KERAS_WEIGHTS = Recognised(
     "a file of Keras weights without a model", "give the code that builds the model: file.py:function --weights FILE"
@@ -84,7 +84,7 @@ BY_SUFFIX = {
 def recognise(path: Path) -> Recognised | None:
     """Return the format at the path, or None if it is unknown or cannot be read. Loads nothing."""
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        return _directory(path) if path.is_dir() else _file(path)
     except OSError:
         return None
 
@@ -113,7 +113,7 @@ def _file(path: Path) -> Recognised | None:
 def _by_name(path: Path) -> Recognised | None:
     name = path.name.lower()
     if name in ("saved_model.pb", "saved_model.pbtxt"):
-        return Recognised(SAVED_MODEL_PART, f"give its folder: {shlex.quote(str(path.parent))}")
+        return Recognised(SAVED_MODEL_PART, f"give its directory: {shlex.quote(str(path.parent))}")
     if name.endswith(".weights.h5"):
         return KERAS_WEIGHTS
     if name.endswith(SOURCES):
@@ -171,10 +171,10 @@ def _json(path: Path) -> Recognised | None:
     return KERAS_JSON if "class_name" in content and "config" in content else None
 
 
-# A folder
+# A directory
 
 
-def _folder(path: Path) -> Recognised | None:
+def _directory(path: Path) -> Recognised | None:
     found = sorted(islice(path.iterdir(), MAX_ENTRIES))
     return _unpacked_keras(path, found) or _contains_keras(found) or _hugging_face(found) or _contains_other(found)
 
@@ -190,12 +190,12 @@ def _unpacked_keras(path: Path, found: list[Path]) -> Recognised | None:
 
 
 def _contains_keras(found: list[Path]) -> Recognised | None:
-    """Recognise a directory around a model file, such as `model.save(folder / "model.keras")` creates."""
+    """Recognise a directory around a model file, such as `model.save(directory / "model.keras")` creates."""
     models = [child for child in found if _is_model_file(child)]
     if not models:
         return None
     listed = ", ".join(child.name for child in models[:3])
-    return Recognised(f"a folder that holds {listed}", f"give the file: {shlex.quote(str(models[0]))}")
+    return Recognised(f"a directory that holds {listed}", f"give the file: {shlex.quote(str(models[0]))}")
 
 
 def _is_model_file(child: Path) -> bool:
@@ -212,8 +212,8 @@ def _hugging_face(found: list[Path]) -> Recognised | None:
 
 def _contains_other(found: list[Path]) -> Recognised | None:
     if any(child.name == "variables.index" for child in found):
-        return Recognised("the variables folder of a SavedModel", "give the folder above it")
+        return Recognised("the variables directory of a SavedModel", "give the directory above it")
     for child in found:
         if child.suffix.lower() not in NEUTRAL_SUFFIXES and (recognised := _file(child)):
-            return Recognised(f"a folder that holds {child.name}, {recognised.what}", recognised.hint)
+            return Recognised(f"a directory that holds {child.name}, {recognised.what}", recognised.hint)
     return None

@@ -32,7 +32,7 @@ class ModelConfig:
     logs_requests: bool = False
 
     @property
-    def folder(self) -> str:
+    def directory(self) -> str:
         """The base path without `file://`. Like TensorFlow, this drops the host and does not decode the rest."""
         uri = _URI.fullmatch(self.base_path)
         return uri[2] if uri else self.base_path

@@ -75,7 +75,9 @@ SERVING_FLAGS = (
     Flag("model_config_file", "", "text proto ModelServerConfig", setting="[models.NAME]"),
     Flag("model_config_file_poll_wait_seconds", 0, "seconds between two looks at the config file; 0 is never", least=0),
     Flag("model_name", "default", "name of the only model, without a config file", setting="[models.NAME]"),
-    Flag("model_base_path", "", "folder above the version folders, without a config file", setting="[models.NAME]"),
+    Flag(
+        "model_base_path", "", "directory above the version directories, without a config file", setting="[models.NAME]"
+    ),
     Flag(
         "num_load_threads", 0, "threads that load versions after the start; 0 is one at a time", least=0, most=THREADS
     ),

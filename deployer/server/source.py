@@ -25,7 +25,7 @@ def list_versions(model: ModelConfig) -> dict[int, str]:
     Raises ServingError.
     """
     try:
-        names = sorted(child.name for child in Path(model.folder).iterdir())
+        names = sorted(child.name for child in Path(model.directory).iterdir())
     except FileNotFoundError as error:
         raise ServingError(
             Code.NOT_FOUND,
@@ -34,7 +34,7 @@ def list_versions(model: ModelConfig) -> dict[int, str]:
         ) from error
     except OSError as error:
         raise ServingError(Code.FAILED_PRECONDITION, f"{model.base_path}; {error.strerror}") from error
-    return {number: str(Path(model.folder, name)) for number, name in _numbered(names).items()}
+    return {number: str(Path(model.directory, name)) for number, name in _numbered(names).items()}
 
 
 def _numbered(names: Sequence[str]) -> dict[int, str]:

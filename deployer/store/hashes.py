@@ -16,21 +16,21 @@ Stamp = tuple[int, int, int]
 class Hashes:
     """The digests of a directory's files, each read once and again only if it changed."""
 
-    folder: Path
+    directory: Path
     _pool: ThreadPoolExecutor = field(default_factory=ThreadPoolExecutor)
     _known: dict[Path, tuple[Stamp, Future[str]]] = field(default_factory=dict)
 
     def begin(self) -> None:
         """Hash and sync the existing files in the background."""
-        for path in self.folder.rglob("*"):
+        for path in self.directory.rglob("*"):
             if path.is_file():
                 self._digest_of(path)
 
     def all(self) -> dict[str, str]:
         """Return the digest of every file by its POSIX path, computed on all cores. Raises OSError."""
         self.begin()
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {path.relative_to(self.folder).as_posix(): self._digest_of(path).result() for path in files}
+        files = sorted(path for path in self.directory.rglob("*") if path.is_file())
+        return {path.relative_to(self.directory).as_posix(): self._digest_of(path).result() for path in files}
 
     def close(self) -> None:
         """Wait for the running computations and cancel the others."""

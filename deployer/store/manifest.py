@@ -55,9 +55,9 @@ def find_damage(version: Path) -> str:
     return ""
 
 
-def hash_files(folder: Path) -> dict[str, str]:
+def hash_files(directory: Path) -> dict[str, str]:
     """Compute the SHA-256 digest of every file in a directory, by POSIX path. Raises OSError."""
-    hashes = Hashes(folder)
+    hashes = Hashes(directory)
     try:
         return hashes.all()
     finally:
@@ -79,9 +79,9 @@ def content_digest(files: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def write(folder: Path, model: Model, files: Mapping[str, str]) -> None:
+def write(directory: Path, model: Model, files: Mapping[str, str]) -> None:
     """Write the manifest of a new version; `files` are its file digests. Raises OSError."""
-    manifest = folder / MANIFEST_FILE
+    manifest = directory / MANIFEST_FILE
     manifest.parent.mkdir(exist_ok=True)
     manifest.write_text(json.dumps({"format": 1, "files": files, **_document(model)}, indent=1) + "\n")
 

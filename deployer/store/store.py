@@ -32,20 +32,20 @@ LOCK_WAIT_SECONDS = 600.0
 
 @dataclass(frozen=True)
 class Stage:
-    """A version in the making: write the SavedModel into `folder`, then call `Store.publish`.
+    """A version in the making: write the SavedModel into `directory`, then call `Store.publish`.
 
     Call `hashes.begin()` once the large files are written. `numbers` holds the version number after publishing.
     """
 
     name: str
-    folder: Path
+    directory: Path
     hashes: Hashes
     numbers: list[int] = dataclasses.field(default_factory=list)
 
     @property
     def outcome(self) -> str:
         """The result for the message after an interruption."""
-        if self.folder.exists() or not self.numbers:
+        if self.directory.exists() or not self.numbers:
             return f"no version of {self.name} was made"
         return kept_note(self.name, self.numbers[-1])
 
@@ -65,8 +65,8 @@ class Store:
 
     def versions(self, name: str) -> tuple[int, ...]:
         """Return the version numbers of a model in ascending order; empty for an unknown model."""
-        folder = self.root / check_name(name)
-        children = (child.name for child in folder.iterdir()) if folder.is_dir() else ()
+        directory = self.root / check_name(name)
+        children = (child.name for child in directory.iterdir()) if directory.is_dir() else ()
         numbers = (int(child) for child in children if VERSION.fullmatch(child))
         return tuple(sorted(number for number in numbers if number <= MAX_VERSION))
 
@@ -109,14 +109,14 @@ class Store:
         model_dir = self.root / check_name(name)
         if problem := misplaced_root(self.root):
             raise ExportFailed(problem.reason, hint=problem.remedy)
-        created_dirs = [folder for folder in (model_dir, *model_dir.parents) if not folder.exists()]
+        created_dirs = [directory for directory in (model_dir, *model_dir.parents) if not directory.exists()]
         try:
             with directory_lock(model_dir, f"model {name}", LOCK_WAIT_SECONDS), _disk_errors(model_dir):
-                for folder in created_dirs:
-                    folder.chmod(0o755)  # whatever the umask: servers run as nobody
+                for directory in created_dirs:
+                    directory.chmod(0o755)  # whatever the umask: servers run as nobody
                 _sweep(model_dir)
-                folder = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=model_dir))
-                stage = Stage(name, folder, Hashes(folder))
+                directory = Path(tempfile.mkdtemp(prefix=STAGE_PREFIX, dir=model_dir))
+                stage = Stage(name, directory, Hashes(directory))
                 try:
                     yield stage
                 except BaseException as error:
@@ -124,7 +124,7 @@ class Store:
                     raise
                 finally:
                     stage.hashes.close()
-                    shutil.rmtree(folder, ignore_errors=True)
+                    shutil.rmtree(directory, ignore_errors=True)
         finally:
             if self.root in created_dirs and self.root.is_dir() and not any(self.root.iterdir()):
                 self.root.rmdir()
@@ -138,7 +138,7 @@ class Store:
         notes: tuple[str, ...] = (),
     ) -> Model:
         """Turn the stage into the next version, or into `version`. Raises VersionExists, BrokenModel."""
-        info = reader.read(stage.folder)
+        info = reader.read(stage.directory)
         info = dataclasses.replace(info, keras=source.keras or info.keras)
         number = version if version is not None else self.next_version(stage.name)
         self.check_free(stage.name, number)
@@ -146,12 +146,12 @@ class Store:
         path = self.root / stage.name / str(number)
         digest, created = manifest.content_digest(files), manifest.utc(time.time())
         model = Model(stage.name, number, path, digest, info, source, golden, created, notes)
-        manifest.write(stage.folder, model, files)
-        _make_readable(stage.folder)
-        _sync(stage.folder)
+        manifest.write(stage.directory, model, files)
+        _make_readable(stage.directory)
+        _sync(stage.directory)
         stage.numbers.append(number)
-        stage.folder.rename(model.path)
-        _sync_folder(model.path.parent)
+        stage.directory.rename(model.path)
+        _sync_directory(model.path.parent)
         return model
 
     def remove(self, name: str, version: int) -> None:
@@ -209,19 +209,19 @@ def _sweep(model_dir: Path) -> None:
         shutil.rmtree(leftover, ignore_errors=True)
 
 
-def _make_readable(folder: Path) -> None:
+def _make_readable(directory: Path) -> None:
     """Make directories a+rx and files a+r for servers that run as nobody; skip hard links that are readable."""
-    folder.chmod(folder.stat().st_mode | 0o755)
-    for path in folder.rglob("*"):
+    directory.chmod(directory.stat().st_mode | 0o755)
+    for path in directory.rglob("*"):
         requested = path.stat().st_mode | (0o755 if path.is_dir() else 0o444)
         if path.stat().st_mode != requested:
             path.chmod(requested)
 
 
-def _sync(folder: Path) -> None:
-    for path in sorted(folder.rglob("*"), reverse=True):
-        _sync_folder(path) if path.is_dir() else _sync_file(path)
-    _sync_folder(folder)
+def _sync(directory: Path) -> None:
+    for path in sorted(directory.rglob("*"), reverse=True):
+        _sync_directory(path) if path.is_dir() else _sync_file(path)
+    _sync_directory(directory)
 
 
 def _sync_file(path: Path) -> None:
@@ -229,7 +229,7 @@ def _sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def _sync_folder(path: Path) -> None:
+def _sync_directory(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -246,5 +246,5 @@ def _disk_errors(model_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise ExportFailed(
             f"writing below {model_dir} failed: {error.strerror or error}; nothing was stored",
-            hint="free some space, or choose another models folder with --models-dir",
+            hint="free some space, or choose another models directory with --models-dir",
         ) from error

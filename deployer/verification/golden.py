@@ -79,12 +79,12 @@ class Difference:
     fault: str | None = None
 
 
-def read(version_folder: Path) -> tuple[GoldenCase, ...]:
+def read(version_directory: Path) -> tuple[GoldenCase, ...]:
     """Return the golden cases of a version; empty if it has no golden set.
 
     Raises GoldenError for a damaged file, BrokenModel for a Git LFS pointer.
     """
-    path = version_folder / GOLDEN_FILE
+    path = version_directory / GOLDEN_FILE
     if not path.is_file():
         return ()
     lfs_pointers.check((path,))

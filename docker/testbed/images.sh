@@ -76,9 +76,9 @@ make_root() {
 
 # An interrupted debootstrap leaves its mounts behind.
 remove_root() {
-    local folder
-    for folder in "$1/proc" "$1/sys"; do
-        if mountpoint --quiet "$folder" 2>/dev/null; then umount --lazy "$folder"; fi
+    local directory
+    for directory in "$1/proc" "$1/sys"; do
+        if mountpoint --quiet "$directory" 2>/dev/null; then umount --lazy "$directory"; fi
     done
     rm -rf --one-file-system "$1"
 }

@@ -46,12 +46,12 @@ registry() {
 }
 
 unpack_registry() {
-    local folder=$STATE/registry
+    local directory=$STATE/registry
     type -P apt-get >/dev/null || fail "this machine has no apt-get: the testbed is for Debian" "install docker-registry"
     say "fetching docker-registry"
-    rm -rf "$folder" "$folder.new" && mkdir -p "$folder.new"
+    rm -rf "$directory" "$directory.new" && mkdir -p "$directory.new"
     [ "$(id -u)" -ne 0 ] || logged apt-update within 300 apt-get -qq update
-    (cd "$folder.new" && logged apt-download within 300 apt-get -qq -o APT::Sandbox::User=root download docker-registry)
-    logged unpack dpkg-deb --extract "$folder.new"/docker-registry_*.deb "$folder.new"
-    mv "$folder.new" "$folder"
+    (cd "$directory.new" && logged apt-download within 300 apt-get -qq -o APT::Sandbox::User=root download docker-registry)
+    logged unpack dpkg-deb --extract "$directory.new"/docker-registry_*.deb "$directory.new"
+    mv "$directory.new" "$directory"
 }

@@ -33,15 +33,15 @@ def gateway_image() -> str:
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Made once, by real exports. The engine's containers run as nobody: they must get through to it."""
-    folder = tmp_path_factory.mktemp("store")
-    return make_store(folder)
+    directory = tmp_path_factory.mktemp("store")
+    return make_store(directory)
 
 
 @pytest.fixture
 def project(tmp_path: Path, store: Path, server_image: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with its own store, deploying to the Docker Engine; the engine is left as it was found."""
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
+    """A directory with its own store, deploying to the Docker Engine; the engine is left as it was found."""
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+        directory.chmod(0o755)
     monkeypatch.setenv("DEPLOYER_ENGINE", "docker")
     monkeypatch.setenv("DEPLOYER_PROJECT", PROJECT)
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", server_image)

@@ -159,7 +159,7 @@ def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
         ("models/half_plus_two/1/saved_model.pb", "chmod -R a+rX {project}/models/half_plus_two/1,"),
     ],
 )
-def test_a_folder_that_the_servers_user_may_not_read_is_told_with_its_remedy(project, closed, remedy):
+def test_a_directory_that_the_servers_user_may_not_read_is_told_with_its_remedy(project, closed, remedy):
     (project / closed).chmod(0o600 if closed.endswith(".pb") else 0o750)
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"may not read {project / closed}", remedy.format(project=project), "docker.user")

@@ -55,7 +55,7 @@ def test_a_store_that_was_removed_and_made_again_is_noticed_and_the_server_repla
     assert (again.code, again.json["plan"]["change"]) == (0, "reload"), again.err
 
 
-def test_a_config_folder_that_was_removed_is_noticed(project):
+def test_a_config_directory_that_was_removed_is_noticed(project):
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     shutil.rmtree(project / ".deployer")
     again = up(project, "half_plus_two:1")

@@ -40,7 +40,7 @@ def test_all_is_well(project, server_image):
     told(found, "docker engine", "ok", docker("version", "--format", "{{.Server.Version}}"))
     told(found, "image", "ok", f"the engine has {server_image}")
     told(found, "image", "ok", "is as new as every model's")
-    told(found, "models folder", "ok", "containers see ")
+    told(found, "models directory", "ok", "containers see ")
 
 
 def test_an_image_that_is_missing_is_told_and_not_pulled(project, monkeypatch):
@@ -68,7 +68,7 @@ def test_a_memory_limit_is_held_against_the_largest_model(project, monkeypatch):
 def test_a_version_that_containers_cannot_read_is_told(project):
     version = project / "models" / "text" / "1"
     (version / "saved_model.pb").chmod(0o600)
-    one = told(findings(project, 6), "models folder", "error", "a container does not see text:1 below")
+    one = told(findings(project, 6), "models directory", "error", "a container does not see text:1 below")
     assert "chmod -R a+rX models/text/1" in one["remedy"]
 
 

@@ -23,9 +23,9 @@ BLIND = ("setpriv", "--bounding-set", "-dac_override,-dac_read_search") if os.ge
 
 @pytest.fixture
 def short() -> Iterator[Path]:
-    """A folder whose path leaves room for a socket's name."""
-    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:
-        yield Path(folder)
+    """A directory whose path leaves room for a socket's name."""
+    with tempfile.TemporaryDirectory(prefix="deployer-") as directory:
+        yield Path(directory)
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def relay(short: Path) -> Iterator[LocalRelay]:
         yield server
 
 
-def docker_settings(folder: Path, *arguments: str) -> None:
-    settings = {**os.environ, "DOCKER_CONFIG": str(folder)}
+def docker_settings(directory: Path, *arguments: str) -> None:
+    settings = {**os.environ, "DOCKER_CONFIG": str(directory)}
     settings.pop("DOCKER_HOST", None)
     subprocess.run(["docker", *arguments], env=settings, capture_output=True, timeout=60, check=True)
 

@@ -32,9 +32,9 @@ LOCK = f"deployer.lock-{PROJECT}.local-half_plus_two"
 @pytest.fixture
 def elsewhere(project: Path, store: Path, tmp_path: Path) -> Path:
     """Another working copy: its own state and its own store, and the same engine."""
-    folder = tmp_path / "elsewhere"
-    folder.mkdir(mode=0o755)
-    return copy_store(store, folder)
+    directory = tmp_path / "elsewhere"
+    directory.mkdir(mode=0o755)
+    return copy_store(store, directory)
 
 
 @pytest.fixture
@@ -66,7 +66,7 @@ def test_of_two_working_copies_one_is_told_who_is_at_work_and_may_wait(project, 
     reloading_to.send_signal(signal.SIGCONT)
     again = up(project, "half_plus_two:1", *ANY_PORTS, "--lock-wait", "120")
     assert reloading_to.wait(60) == 0
-    assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another folder
+    assert again["plan"]["change"] in ("nothing", "replace")  # the other working copy's store is another directory
     assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
     assert deployer("unlock", "half_plus_two", cwd=project).out == ("half_plus_two [local] is not locked\n")
 

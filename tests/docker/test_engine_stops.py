@@ -30,8 +30,8 @@ def waiting_image(gateway_image: str) -> str:
 def engine(waiting_image: str) -> Iterator[OwnEngine]:
     if not can_be_had():
         pytest.skip("an engine of one's own takes root and dockerd")
-    folder = Path(tempfile.mkdtemp(prefix="deployer-engine-"))  # a socket's path must be short
-    with own_engine(folder) as made:
+    directory = Path(tempfile.mkdtemp(prefix="deployer-engine-"))  # a socket's path must be short
+    with own_engine(directory) as made:
         made.load(waiting_image)
         yield made
 
@@ -39,8 +39,8 @@ def engine(waiting_image: str) -> Iterator[OwnEngine]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, store: Path, waiting_image: str) -> Path:
     made = tmp_path_factory.mktemp("project")
-    for folder in (made, *list(made.parents)[:2]):
-        folder.chmod(0o755)
+    for directory in (made, *list(made.parents)[:2]):
+        directory.chmod(0o755)
     copy_store(store, made)
     (made / "deployer.toml").write_text(
         f'engine = "docker"\n[docker]\nimage = "{waiting_image}"\n[gate]\nskip = true\n'

@@ -113,7 +113,7 @@ def assert_untold(project, *tokens):
 
 
 def readable(path):
-    """By anybody who can open the folder that it is in."""
+    """By anybody who can open the directory that it is in."""
     return path.is_file() and path.stat().st_mode & 0o077
 
 

@@ -23,17 +23,18 @@ NAME = "deployer-test-cors"
 @pytest.fixture(scope="module", params=[True, False], ids=["cors", "no cors"])
 def gateway(request, tmp_path_factory: pytest.TempPathFactory, gateway_image: str) -> Iterator[tuple[str, bool]]:
     """Its REST address, and whether the server's flag lets scripts ask."""
-    folder, port = tmp_path_factory.mktemp("gateway"), free_port()
-    tokens.write(folder / "known", {"me": tokens.hash_token("known")})
-    settings = Gateway(enabled=True, tokens=folder / "known", max_body="2k", requests_per_second=20)
+    directory, port = tmp_path_factory.mktemp("gateway"), free_port()
+    tokens.write(directory / "known", {"me": tokens.hash_token("known")})
+    settings = Gateway(enabled=True, tokens=directory / "known", max_body="2k", requests_per_second=20)
     place = Listen("127.0.0.1", port, free_port(), ("127.0.0.2", "127.0.0.2"))
-    files = GatewayConfig(settings, cors=request.param).files(GatewayDir(folder / "home"), "g", place)
-    (folder / "run" / "g").mkdir(parents=True)
+    files = GatewayConfig(settings, cors=request.param).files(GatewayDir(directory / "home"), "g", place)
+    (directory / "run" / "g").mkdir(parents=True)
     for name, text in files.items():
-        (folder / "run" / "g" / name).write_text(text)
+        (directory / "run" / "g" / name).write_text(text)
     docker(
         "run", "--detach", "--name", NAME, "--network", "host", "--user", "0:0", "--entrypoint", "haproxy",
-        "--mount", f"type=bind,source={folder / 'run'},target={MOUNT}", gateway_image, "-db", "-f", f"{MOUNT}/g/a.cfg",
+        "--mount", f"type=bind,source={directory / 'run'},target={MOUNT}",
+        gateway_image, "-db", "-f", f"{MOUNT}/g/a.cfg",
     )  # fmt: skip
     try:
         eventually(lambda: listens(port), "the gateway listens")

@@ -46,7 +46,7 @@ def stub_image(gateway_image):
 class Site:
     """One deployment on fixed ports, and the engines with which it is changed."""
 
-    folder: Path
+    directory: Path
     image: str
     gateway: Gateway
     ports: tuple[int, int]
@@ -54,7 +54,7 @@ class Site:
     def engine(self, *, gated: bool, **limits: int) -> DockerEngine:
         gateway = dataclasses.replace(self.gateway, enabled=gated, **limits)
         return DockerEngine(
-            DockerHost(self.folder, MODELS, Docker(image=self.image, restart="no"), gateway, project=PROJECT)
+            DockerHost(self.directory, MODELS, Docker(image=self.image, restart="no"), gateway, project=PROJECT)
         )
 
     def stage(self, engine: DockerEngine) -> Deployment:
@@ -100,8 +100,8 @@ def promote(engine: DockerEngine, candidate: Deployment) -> None:
 
 @pytest.fixture
 def site(tmp_path, stub_image, gateway_image):
-    for folder in (tmp_path, *list(tmp_path.parents)[:2]):
-        folder.chmod(0o755)
+    for directory in (tmp_path, *list(tmp_path.parents)[:2]):
+        directory.chmod(0o755)
     before = world()
     made = Site(
         tmp_path / "state", stub_image, Gateway(image=gateway_image, drain_seconds=3), (free_port(), free_port())
@@ -109,7 +109,7 @@ def site(tmp_path, stub_image, gateway_image):
     yield made
     made.engine(gated=True).remove(NAME, ENV)
     assert world() == before
-    assert [path for path in made.folder.rglob("*") if path.is_file()] == []
+    assert [path for path in made.directory.rglob("*") if path.is_file()] == []
 
 
 def dies_at(number: int, act) -> bool:
@@ -183,7 +183,7 @@ def is_killed(site, number, gated, then_gated, another, *, lost=False):
     """Whether a promotion has so many calls; killed at that one, it leaves one server to the next command."""
     assert number < MOST_CALLS
     if lost:
-        shutil.rmtree(site.folder)
+        shutil.rmtree(site.directory)
     limits = {"max_connections": 100 + number} if another else {}
     candidate = site.stage(site.engine(gated=then_gated, **limits))
     if not dies_at(number, partial(promote, site.engine(gated=then_gated, **limits), candidate)):
@@ -221,7 +221,7 @@ def test_what_is_not_accepted_leaves_the_old_server_also_without_the_state_direc
     limits = {"max_connections": 100} if another else {}
     site.deploy(site.engine(gated=gated))
     before = site.who_answers()
-    shutil.rmtree(site.folder)
+    shutil.rmtree(site.directory)
     other = site.engine(gated=then_gated, **limits)
     candidate = site.stage(other)
 
@@ -242,7 +242,7 @@ def test_a_pair_without_its_state_directory_is_the_deployment(site):
         site.deploy(engine)
         before, answers = engine.observe(NAME, ENV), site.who_answers()
         assert before.slot == slot
-    shutil.rmtree(site.folder)
+    shutil.rmtree(site.directory)
     assert engine.recover(NAME, ENV) == ()
     seen = engine.observe(NAME, ENV)
     assert (seen.release, seen.role, seen.slot, seen.endpoints) == (before.release, "serving", "b", before.endpoints)
@@ -251,7 +251,7 @@ def test_a_pair_without_its_state_directory_is_the_deployment(site):
     engine.replace_gateway(seen, lambda _: None)
     again = engine.observe(NAME, ENV)
     assert (again.release, again.gateway.lost, site.who_answers()) == (before.release, False, answers)
-    shutil.rmtree(site.folder)
+    shutil.rmtree(site.directory)
     engine.remove(NAME, ENV)
     assert world() == bare
 
@@ -267,7 +267,7 @@ def test_a_removal_that_is_killed_anywhere_is_ended_by_the_next(site, gated):
         engine.recover(NAME, ENV)
         engine.remove(NAME, ENV)
         assert world() == bare
-        assert [path for path in site.folder.rglob("*") if path.is_file()] == []
+        assert [path for path in site.directory.rglob("*") if path.is_file()] == []
     assert number > 3
     assert world() == bare
 

@@ -35,12 +35,12 @@ http: {{ addr: "127.0.0.1:{port}" }}
 
 
 @contextmanager
-def running(folder: Path, port: int, data: Path, more: str = "") -> Iterator[str]:
+def running(directory: Path, port: int, data: Path, more: str = "") -> Iterator[str]:
     """A registry's address. The engine trusts one on the loopback without TLS."""
     found = subprocess.run([TESTBED, "registry"], capture_output=True, text=True, timeout=600, check=True)
-    (folder / "config.yml").write_text(CONFIG.format(data=data, port=port) + more)
-    with (folder / "log").open("wb") as log:
-        child = subprocess.Popen([found.stdout.strip(), "serve", folder / "config.yml"], stdout=log, stderr=log)
+    (directory / "config.yml").write_text(CONFIG.format(data=data, port=port) + more)
+    with (directory / "log").open("wb") as log:
+        child = subprocess.Popen([found.stdout.strip(), "serve", directory / "config.yml"], stdout=log, stderr=log)
     try:
         eventually(lambda: listens(port), "the registry listens")
         yield f"127.0.0.1:{port}"
@@ -65,21 +65,21 @@ def registry(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[s
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, data: Path, pushed: str) -> Iterator[str]:
     """The same images in a registry that asks for a password."""
-    folder = tmp_path_factory.mktemp("closed")
-    (folder / "users").write_text(f"me:{HASHED}\n")
-    auth = f'auth: {{ htpasswd: {{ realm: "here", path: "{folder / "users"}" }} }}\n'
-    with running(folder, free_port(), data, auth) as address:
+    directory = tmp_path_factory.mktemp("closed")
+    (directory / "users").write_text(f"me:{HASHED}\n")
+    auth = f'auth: {{ htpasswd: {{ realm: "here", path: "{directory / "users"}" }} }}\n'
+    with running(directory, free_port(), data, auth) as address:
         yield address
 
 
 @pytest.fixture(scope="module")
 def pushed(registry: str, gateway_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A small image with one more layer, in the registry and not in the engine."""
-    folder, image = tmp_path_factory.mktemp("image"), f"{registry}/team/server:1"
-    (folder / "layer").write_bytes(random.Random(7).randbytes(6_000_000))
-    os.utime(folder / "layer", (0, 0))  # a layer is the same when its files' times are
-    (folder / "Dockerfile").write_text(f"FROM {quick_server(gateway_image)}\nCOPY layer /layer\n")
-    docker("build", "-q", "-t", image, str(folder))
+    directory, image = tmp_path_factory.mktemp("image"), f"{registry}/team/server:1"
+    (directory / "layer").write_bytes(random.Random(7).randbytes(6_000_000))
+    os.utime(directory / "layer", (0, 0))  # a layer is the same when its files' times are
+    (directory / "Dockerfile").write_text(f"FROM {quick_server(gateway_image)}\nCOPY layer /layer\n")
+    docker("build", "-q", "-t", image, str(directory))
     docker("push", "-q", image, seconds=PUSH_SECONDS)
     docker("rmi", image)
     yield image
@@ -159,12 +159,12 @@ def test_a_registry_that_does_not_answer_is_given_as_long_as_was_said(project, m
 
 @pytest.fixture
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The docker command line's `config.json`, and a folder on PATH for its helpers."""
-    folder = tmp_path / "docker-config"
-    folder.mkdir()
-    monkeypatch.setenv("DOCKER_CONFIG", str(folder))
-    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
-    return folder / "config.json"
+    """The docker command line's `config.json`, and a directory on PATH for its helpers."""
+    directory = tmp_path / "docker-config"
+    directory.mkdir()
+    monkeypatch.setenv("DOCKER_CONFIG", str(directory))
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    return directory / "config.json"
 
 
 def helper(settings: Path, script: str) -> None:

@@ -49,11 +49,11 @@ def compose() -> list[str]:
 
 
 @contextmanager
-def started(form: str, folder: Path, compose: list[str]) -> Iterator[None]:
-    """What the rendered folder starts, run and taken away again as its owner would."""
-    composing = [*compose, "-f", str(folder / "compose.yaml")]
+def started(form: str, directory: Path, compose: list[str]) -> Iterator[None]:
+    """What the rendered directory starts, run and taken away again as its owner would."""
+    composing = [*compose, "-f", str(directory / "compose.yaml")]
     try:
-        run(*composing, "up", "-d") if form == "compose" else run("bash", str(folder / "docker-run.sh"))
+        run(*composing, "up", "-d") if form == "compose" else run("bash", str(directory / "docker-run.sh"))
         yield
     finally:
         if form == "compose":
@@ -64,14 +64,14 @@ def started(form: str, folder: Path, compose: list[str]) -> Iterator[None]:
 
 
 def run(*command: str) -> str:
-    """In no particular folder: a rendered file finds what is beside it."""
+    """In no particular directory: a rendered file finds what is beside it."""
     ended = subprocess.run(command, cwd="/", capture_output=True, text=True, timeout=120, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     return ended.stdout
 
 
 def render(form: str, project: Path, *arguments: str) -> Path:
-    """Into a folder of the project."""
+    """Into a directory of the project."""
     ended = deployer("render", form, *arguments, "--out", form, cwd=project)
     assert ended.code == 0, ended.err
     return project / form
@@ -114,8 +114,8 @@ SETTINGS = (
 )
 
 
-def texts(folder: Path) -> dict[str, str]:
-    return {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
+def texts(directory: Path) -> dict[str, str]:
+    return {str(path.relative_to(directory)): path.read_text() for path in directory.rglob("*") if path.is_file()}
 
 
 def test_what_is_rendered_is_what_up_makes(project, compose):
@@ -129,20 +129,20 @@ def test_what_is_rendered_is_what_up_makes(project, compose):
     kept = {form: texts(render(form, project)) for form in FORMS}
     assert deployer("down", cwd=project).code == 0
     for form in FORMS:
-        folder = render(form, project, *asked)
-        assert texts(folder) == kept[form]
-        with started(form, folder, compose):
+        directory = render(form, project, *asked)
+        assert texts(directory) == kept[form]
+        with started(form, directory, compose):
             prove(project, *ports, 1, 3)
             assert made(NAME) == by_deployer, form
             sources = {mount["Destination"]: mount["Source"] for mount in inspect(NAME)["Mounts"]}
-            assert sources == {"/models": models[0], "/config": str(folder / "config")}
+            assert sources == {"/models": models[0], "/config": str(directory / "config")}
             eventually(lambda: inspect(NAME)["State"]["Health"]["Status"] == "healthy", "its health check passes")
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_its_owner_has_it_and_no_verb_touches_it(project, compose, form):
-    folder = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0")
-    with started(form, folder, compose):
+    directory = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0")
+    with started(form, directory, compose):
         before = inspect(NAME)["Id"]
         assert deployer("status", "--all", "--json", cwd=project).json == {"deployments": []}
         assert deployer("down", "--all", cwd=project).code == 10
@@ -162,7 +162,7 @@ HOSTILE = """a 'b' "c" $(touch pwned) `touch pwned` ${HOME} $HOME \\ # {{ 7 * 7 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_no_value_becomes_anything_but_a_value(project, compose, form):
-    """Names of folders, variables and flags that would be commands, other keys, or other mounts."""
+    """Names of directories, variables and flags that would be commands, other keys, or other mounts."""
     models = (project / "models").rename(project / "mo\"d,e'l$HOME${x}: #s")
     value = json.dumps(HOSTILE, ensure_ascii=False)
     (project / "deployer.toml").write_text(
@@ -182,8 +182,8 @@ def test_no_value_becomes_anything_but_a_value(project, compose, form):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_folder_that_is_missing_is_refused_and_not_made(project, compose, form):
-    """Below a folder with a colon too, which ends a path in the short form of a volume."""
+def test_a_directory_that_is_missing_is_refused_and_not_made(project, compose, form):
+    """Below a directory with a colon too, which ends a path in the short form of a volume."""
     above = project / "of: me"
     above.mkdir()
     rendered = deployer("render", form, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0", "--out",
@@ -204,8 +204,8 @@ def test_a_folder_that_is_missing_is_refused_and_not_made(project, compose, form
 
 @pytest.mark.parametrize("form", FORMS)
 def test_it_is_published_at_an_address_of_version_6(project, compose, form):
-    folder = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0", "--host", "::1")
-    with started(form, folder, compose):
+    directory = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0", "--host", "::1")
+    with started(form, directory, compose):
         bindings = inspect(NAME)["HostConfig"]["PortBindings"]
         assert {each["HostIp"] for found in bindings.values() for each in found} == {"::1"}
 
@@ -214,24 +214,24 @@ def test_it_is_published_at_an_address_of_version_6(project, compose, form):
 def test_a_gpu_is_asked_for(project, compose, form, monkeypatch):
     """No engine of the tests has one: it says what it misses, so it was asked."""
     monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "-1")
-    folder = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0")
+    directory = render(form, project, "half_plus_two:1", "--rest-port", "0", "--grpc-port", "0")
     with (
         pytest.raises(AssertionError, match=r"could not select device driver.*\[\[gpu\]\]"),
-        started(form, folder, compose),
+        started(form, directory, compose),
     ):
         pass
 
 
 def test_a_file_of_its_owners_is_not_overwritten(project):
-    folder = render("compose", project, "half_plus_two:1")
+    directory = render("compose", project, "half_plus_two:1")
     assert deployer("render", "compose", "half_plus_two:1", "--out", "compose", cwd=project).code == 0
-    (folder / "compose.yaml").write_text("mine")
+    (directory / "compose.yaml").write_text("mine")
     ended = deployer("render", "compose", "half_plus_two:2", "--out", "compose", cwd=project)
     refused(ended, 2, "compose.yaml exists with other contents", "--force")
-    assert (folder / "compose.yaml").read_text() == "mine"
-    assert "versions: 1" in (folder / "config" / "model_config.config").read_text()
+    assert (directory / "compose.yaml").read_text() == "mine"
+    assert "versions: 1" in (directory / "config" / "model_config.config").read_text()
     assert deployer("render", "compose", "half_plus_two:2", "--out", "compose", "--force", cwd=project).code == 0
-    assert "versions: 2" in (folder / "config" / "model_config.config").read_text()
+    assert "versions: 2" in (directory / "config" / "model_config.config").read_text()
 
 
 def test_the_script_can_be_run_by_its_name(project):

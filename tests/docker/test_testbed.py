@@ -146,10 +146,12 @@ def test_the_command_tells_its_version(server_image: str) -> None:
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory, server_image: str) -> Iterator[ContainerServer]:
     """The server of the recordings: the models at the paths that their config names."""
-    folder = tmp_path_factory.mktemp("recorded")
-    (folder / "models.config").write_text(SETUP["model_config"])
-    options = (*PORTS, *mounted(MODELS, str(MODELS)), *mounted(folder, "/config"))
-    with container(folder, server_image, options, "--model_config_file=/config/models.config", *SETUP["flags"]) as made:
+    directory = tmp_path_factory.mktemp("recorded")
+    (directory / "models.config").write_text(SETUP["model_config"])
+    options = (*PORTS, *mounted(MODELS, str(MODELS)), *mounted(directory, "/config"))
+    with container(
+        directory, server_image, options, "--model_config_file=/config/models.config", *SETUP["flags"]
+    ) as made:
         yield made.wait_ready()
 
 

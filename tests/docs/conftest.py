@@ -1,4 +1,4 @@
-"""A folder to run documented commands in; servers that they leave are found and taken down."""
+"""A directory to run documented commands in; servers that they leave are found and taken down."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from support.world import servers
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
+def directory(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
     for state in tmp_path.rglob(".deployer"):
         deployer("down", "--all", "-q", cwd=state.parent)

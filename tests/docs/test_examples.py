@@ -13,8 +13,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 LEFT_BY_USE = shutil.ignore_patterns("models", ".deployer", "*.keras", "__pycache__")
 
 
-def copy(name: str, folder: Path) -> Path:
-    return Path(shutil.copytree(EXAMPLES / name, folder / name, ignore=LEFT_BY_USE))
+def copy(name: str, directory: Path) -> Path:
+    return Path(shutil.copytree(EXAMPLES / name, directory / name, ignore=LEFT_BY_USE))
 
 
 def commands(name: str) -> list[str]:
@@ -23,8 +23,8 @@ def commands(name: str) -> list[str]:
     return block.splitlines()
 
 
-def test_custom_layer(folder: Path) -> None:
-    here = copy("custom_layer", folder)
+def test_custom_layer(directory: Path) -> None:
+    here = copy("custom_layer", directory)
     train, up, predict, down = commands("custom_layer")
     run(train, here)
     assert "waves.keras uses 'Waves'" in in_process("up", "waves.keras", cwd=here).err
@@ -36,8 +36,8 @@ def test_custom_layer(folder: Path) -> None:
     assert run(down, here) == "waves [local] on embedded is down\n"
 
 
-def test_two_models(folder: Path) -> None:
-    here = copy("two_models", folder)
+def test_two_models(directory: Path) -> None:
+    here = copy("two_models", directory)
     train, plan, up, species, petal_width, down = commands("two_models")
     run(train, here)
     assert "export species.keras as species:1" in run(plan, here)

@@ -13,8 +13,8 @@ PAGES = sorted(
     for pattern in ("*.md", "docs/*.md", "docs/decisions/*.md", "examples/*/*.md", "docker/*/*.md")
     for path in ROOT.glob(pattern)
 )
-FOLDERS = ("deployer", "docker", "docs", "examples", "requirements", "templates", "tests")
-NAMED = re.compile(rf"`((?:{'|'.join(FOLDERS)})/[^`\s*]+)`")
+DIRECTORIES = ("deployer", "docker", "docs", "examples", "requirements", "templates", "tests")
+NAMED = re.compile(rf"`((?:{'|'.join(DIRECTORIES)})/[^`\s*]+)`")
 
 
 def missing(text: str) -> list[str]:

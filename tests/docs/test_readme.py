@@ -37,14 +37,14 @@ def missing(wanted: list[str], printed: list[str]) -> list[str]:
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
     """What one shell prints that goes through all blocks of README."""
-    folder = tmp_path_factory.mktemp("readme")
-    shutil.copytree(ROOT / "examples", folder / "examples", ignore=LEFT_BY_USE)
+    directory = tmp_path_factory.mktemp("readme")
+    shutil.copytree(ROOT / "examples", directory / "examples", ignore=LEFT_BY_USE)
     shell = "\n".join(blocks(README)).replace("deployer predict", f"{ASK}\ndeployer predict", 1)
     (python,) = blocks(README, "python")
     try:
-        return run(f"exec 2>&1\n{shell}\npython - <<'END'\n{python}\nEND\n", folder)
+        return run(f"exec 2>&1\n{shell}\npython - <<'END'\n{python}\nEND\n", directory)
     finally:
-        deployer("down", "--all", "-q", cwd=folder / "examples" / "digits")
+        deployer("down", "--all", "-q", cwd=directory / "examples" / "digits")
 
 
 def test_the_worked_example_prints_what_it_says(printed: str) -> None:

@@ -19,7 +19,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def empty_project(tmp_path: Path) -> Iterator[Path]:
-    """A folder without a store; whatever a test leaves running is taken down."""
+    """A directory without a store; whatever a test leaves running is taken down."""
     yield tmp_path
     if servers(tmp_path):
         deployer("down", "--all", "-q", cwd=tmp_path)
@@ -31,5 +31,5 @@ def empty_project(tmp_path: Path) -> Iterator[Path]:
 
 @pytest.fixture
 def project(empty_project: Path, store: Path) -> Path:
-    """A folder with its own copy of the store."""
+    """A directory with its own copy of the store."""
     return copy_store(store, empty_project)

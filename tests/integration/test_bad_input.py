@@ -20,9 +20,9 @@ from support.world import MODELS, eventually, listens, servers
 HALF = MODELS / "half_plus_two" / "1"
 
 
-def everything(folder: Path) -> set[str]:
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*")}
-    # That a deploy was tried and refused is in the history: the ledger, and the folder when it holds nothing else.
+def everything(directory: Path) -> set[str]:
+    found = {str(path.relative_to(directory)) for path in directory.rglob("*")}
+    # That a deploy was tried and refused is in the history: the ledger, and the directory when it holds nothing else.
     found.discard(".deployer/ledger.db")
     return found if any(name.startswith(".deployer/") for name in found) else found - {".deployer"}
 
@@ -35,39 +35,39 @@ def refused(ended: Ended, code: int, *says: str) -> None:
     assert ended.out == ""
 
 
-def copy_half(folder: Path) -> Path:
-    return Path(shutil.copytree(HALF, folder / "saved", copy_function=shutil.copyfile))
+def copy_half(directory: Path) -> Path:
+    return Path(shutil.copytree(HALF, directory / "saved", copy_function=shutil.copyfile))
 
 
-def truncate(folder: Path) -> None:
-    path = copy_half(folder) / "saved_model.pb"
+def truncate(directory: Path) -> None:
+    path = copy_half(directory) / "saved_model.pb"
     path.write_bytes(path.read_bytes()[:200])
 
 
-def drop_variables(folder: Path) -> None:
-    shutil.rmtree(copy_half(folder) / "variables")
+def drop_variables(directory: Path) -> None:
+    shutil.rmtree(copy_half(directory) / "variables")
 
 
-def escape(folder: Path) -> None:
-    (copy_half(folder) / "assets").symlink_to("/etc")
+def escape(directory: Path) -> None:
+    (copy_half(directory) / "assets").symlink_to("/etc")
 
 
-def garbage(folder: Path) -> None:
-    (folder / "g.keras").write_bytes(b"x" * 99)
+def garbage(directory: Path) -> None:
+    (directory / "g.keras").write_bytes(b"x" * 99)
 
 
 def python_file(text: str) -> Callable[[Path], None]:
-    return lambda folder: (folder / "m.py").write_text(text) and None
+    return lambda directory: (directory / "m.py").write_text(text) and None
 
 
 Source = tuple[str, Callable[[Path], object], str, int, tuple[str, ...]]
 SOURCES: list[Source] = [
     ("a file that is missing", lambda _: None, "nowhere.keras", 4, ("nowhere.keras",)),
     ("a name that is nothing", lambda _: None, "nothing", 4, ("'nothing'", "hint:")),
-    ("a folder that is no SavedModel", lambda folder: (folder / "empty").mkdir(), "./empty", 4, ("empty",)),
+    ("a directory that is no SavedModel", lambda directory: (directory / "empty").mkdir(), "./empty", 4, ("empty",)),
     ("a truncated saved_model.pb", truncate, "./saved", 4, ("saved_model.pb", "cut short")),
     ("missing variables", drop_variables, "./saved", 4, ("variables", "fail every request")),
-    ("a link out of the folder", escape, "./saved", 4, ("assets",)),
+    ("a link out of the directory", escape, "./saved", 4, ("assets",)),
     ("a keras file that is garbage", garbage, "g.keras", 4, ("g.keras",)),
     ("a python file that raises", python_file("x = 1\nraise OSError('boom')"), "m.py:model", 4, ("boom", "line 2")),
     ("a python file that ends the process", python_file("raise SystemExit(0)"), "m.py:model", 4, ("m.py",)),
@@ -235,11 +235,11 @@ def test_nothing_deployed_exits_10(project):
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 3 MiB."""
-    folder = tmp_path / "small"
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(folder)], check=True, timeout=60)
-    yield folder
-    subprocess.run(["umount", "--lazy", str(folder)], check=True, timeout=60)
+    directory = tmp_path / "small"
+    directory.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(directory)], check=True, timeout=60)
+    yield directory
+    subprocess.run(["umount", "--lazy", str(directory)], check=True, timeout=60)
 
 
 BIG = """

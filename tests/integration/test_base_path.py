@@ -1,4 +1,4 @@
-"""Folders as TensorFlow Serving is given them: `NAME/VERSION/saved_model.pb`, made by another tool."""
+"""Directories as TensorFlow Serving is given them: `NAME/VERSION/saved_model.pb`, made by another tool."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from deployer.errors import UsageError
 VERSIONS = MODELS / "half_plus_two"
 
 
-def served(folder: Path, *versions: int) -> Path:
+def served(directory: Path, *versions: int) -> Path:
     """A base path with these versions, each with the bytes of one that is there."""
     for version in versions:
-        shutil.copytree(VERSIONS / str(version % 3 + 1), folder / str(version))
-    return folder
+        shutil.copytree(VERSIONS / str(version % 3 + 1), directory / str(version))
+    return directory
 
 
 def exported(project: Path, source: str) -> Any:

@@ -82,12 +82,12 @@ if __name__ == "__main__":
 """
 
 
-def old(folder: Path, *arguments: str, told: str = "") -> subprocess.CompletedProcess[str]:
+def old(directory: Path, *arguments: str, told: str = "") -> subprocess.CompletedProcess[str]:
     """Run the Python of the old environment."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
     return subprocess.run(
         [str(PYTHON), *arguments],
-        cwd=folder, env=clean, input=told, check=False, timeout=SECONDS, capture_output=True, text=True,
+        cwd=directory, env=clean, input=told, check=False, timeout=SECONDS, capture_output=True, text=True,
     )  # fmt: skip
 
 
@@ -95,18 +95,18 @@ def old(folder: Path, *arguments: str, told: str = "") -> subprocess.CompletedPr
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     """A project with all of them, with what the estimators say in answers.json; and how the last export ended."""
     subprocess.run([ROOT / "requirements" / "estimator.sh"], check=True, timeout=SECONDS)
-    folder = tmp_path_factory.mktemp("estimator")
-    (folder / "models.py").write_text(MODELS)
-    ended = old(folder, "models.py", json.dumps(SIZES))
+    directory = tmp_path_factory.mktemp("estimator")
+    (directory / "models.py").write_text(MODELS)
+    ended = old(directory, "models.py", json.dumps(SIZES))
     assert ended.returncode == 0, ended.stderr
     sources = ("models.py:classifier", "models.py:regressor", "words", "models.py:untrained")
     commands = [["export", source, "-q"] for source in sources]
-    ended = old(folder, "-c", ONE_AFTER_ANOTHER, told=json.dumps(commands))
+    ended = old(directory, "-c", ONE_AFTER_ANOTHER, told=json.dumps(commands))
     assert f"{commands[-1]} ended with 4" in ended.stderr, ended.stderr
-    (exported,) = (folder / "exported").iterdir()
-    assert in_process("export", str(exported), "--name", "exported", "-q", cwd=folder).code == 0
-    write_spec(folder, ("classifier", "regressor", "exported"))
-    return folder, ended.stderr
+    (exported,) = (directory / "exported").iterdir()
+    assert in_process("export", str(exported), "--name", "exported", "-q", cwd=directory).code == 0
+    write_spec(directory, ("classifier", "regressor", "exported"))
+    return directory, ended.stderr
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def post(endpoints: dict[str, str], model: str, method: str, **more: str) -> Any
 def test_a_classifier_is_served_by_all_its_signatures(deployed: Served, answers: Any, model: str) -> None:
     endpoints = deployed.endpoints
     rows = answers["classifier"]
-    declared = in_process("inspect", model, "--json", cwd=deployed.folder).json["model"]["info"]["signatures"]
+    declared = in_process("inspect", model, "--json", cwd=deployed.directory).json["model"]["info"]["signatures"]
     assert [found["name"] for found in declared] == ["classification", "predict", "regression", "serving_default"]
     packed = np.array([message.SerializeToString() for message in examples()], object)
     outputs = {
@@ -170,7 +170,7 @@ def test_a_classifier_is_served_by_all_its_signatures(deployed: Served, answers:
 
 NOTES = {
     "classifier": "Estimator, `file.py:function` (predict, classify, regress)",
-    "exported": "Estimator's exported folder (predict, classify, regress)",
+    "exported": "Estimator's exported directory (predict, classify, regress)",
 }
 
 
@@ -190,10 +190,10 @@ def test_the_stock_stubs_classify_and_regress(deployed: Served, answers: Any) ->
 
 
 def test_an_estimator_without_training_is_told_so(exported: tuple[Path, str]) -> None:
-    folder, told = exported
+    directory, told = exported
     assert "the estimator could not be exported" in told
     assert "train it" in told
-    assert not (folder / "models" / "untrained").exists()
+    assert not (directory / "models" / "untrained").exists()
 
 
 def test_where_tensorflow_has_no_estimator_the_way_out_is_told(exported: tuple[Path, str]) -> None:
@@ -205,12 +205,12 @@ def test_where_tensorflow_has_no_estimator_the_way_out_is_told(exported: tuple[P
 def test_a_model_with_ops_of_tensorflow_text_is_asked_and_only_the_server_that_has_them_gets_it(
     exported: tuple[Path, str],
 ) -> None:
-    folder, _ = exported
-    cases = golden.read(folder / "models" / "words" / "1")
+    directory, _ = exported
+    cases = golden.read(directory / "models" / "words" / "1")
     assert len(cases) >= 3
     for case in cases:
         for text, words in zip(case.inputs["text"], case.outputs["words"], strict=True):
             assert [word for word in words if word] == text.split()
-    ended = deployer("up", "words", "-q", cwd=folder)
+    ended = deployer("up", "words", "-q", cwd=directory)
     assert ended.code == 4, ended.err
     assert "serve it with tensorflow/serving, which does: --engine docker" in ended.err

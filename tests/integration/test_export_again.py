@@ -27,7 +27,7 @@ def doubled(model):
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     (tmp_path / "made.py").write_text(CODE)
     (tmp_path / "layers.py").write_text(LAYER)
     (tmp_path / "a.json").write_text('{"instances": [{"x": [1, 2]}]}')
@@ -38,8 +38,8 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def exported(folder: Path, *arguments: str) -> tuple[int, bool]:
-    ended = in_process("export", *arguments, "--name", "m", "--json", "-q", cwd=folder)
+def exported(directory: Path, *arguments: str) -> tuple[int, bool]:
+    ended = in_process("export", *arguments, "--name", "m", "--json", "-q", cwd=directory)
     assert ended.code == 0, ended.err
     return ended.json["model"]["version"], ended.json["created"]
 
@@ -52,17 +52,17 @@ def exported(folder: Path, *arguments: str) -> tuple[int, bool]:
     ],
     ids=["python", "keras"],
 )
-def test_what_was_asked_for_otherwise_is_another_version(folder, source):
-    assert exported(folder, *source) == (1, True)
-    assert exported(folder, *source) == (1, False)
-    assert exported(folder, *source, "--examples", "a.json") == (2, True)
-    assert exported(folder, *source, "--examples", "a.json") == (2, False)
-    assert exported(folder, *source, "--examples", "b.json") == (3, True)
-    assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (4, True)
-    (folder / "made.py").write_text(CODE.replace("[2.0]", "[3.0]").replace("2.0 *", "3.0 *"))
-    assert exported(folder, *source, "--examples", "b.json", "--no-warmup") == (5, True)
-    (folder / "made.py").write_text(CODE)
-    assert exported(folder, *source, "--examples", "a.json") == (2, False)
+def test_what_was_asked_for_otherwise_is_another_version(directory, source):
+    assert exported(directory, *source) == (1, True)
+    assert exported(directory, *source) == (1, False)
+    assert exported(directory, *source, "--examples", "a.json") == (2, True)
+    assert exported(directory, *source, "--examples", "a.json") == (2, False)
+    assert exported(directory, *source, "--examples", "b.json") == (3, True)
+    assert exported(directory, *source, "--examples", "b.json", "--no-warmup") == (4, True)
+    (directory / "made.py").write_text(CODE.replace("[2.0]", "[3.0]").replace("2.0 *", "3.0 *"))
+    assert exported(directory, *source, "--examples", "b.json", "--no-warmup") == (5, True)
+    (directory / "made.py").write_text(CODE)
+    assert exported(directory, *source, "--examples", "a.json") == (2, False)
 
 
 RANDOM = """
@@ -86,9 +86,9 @@ drawn = Drawn()
 
 
 @pytest.mark.parametrize("source", ["net.py:model", "net.py:drawn"])
-def test_weights_that_are_drawn_at_each_load_are_said_to_make_the_version(folder, source):
-    (folder / "net.py").write_text(RANDOM)
-    results = [deployer("export", source, "--name", "m", "--json", "-q", cwd=folder).json for _ in range(2)]
+def test_weights_that_are_drawn_at_each_load_are_said_to_make_the_version(directory, source):
+    (directory / "net.py").write_text(RANDOM)
+    results = [deployer("export", source, "--name", "m", "--json", "-q", cwd=directory).json for _ in range(2)]
     for number, result in enumerate(results, 1):
         said = [note for note in result["notices"] if note.startswith("a new version: ")]
         assert (result["created"], result["model"]["version"], len(said)) == (True, number, int(number > 1))
@@ -97,32 +97,32 @@ def test_weights_that_are_drawn_at_each_load_are_said_to_make_the_version(folder
             assert "--weights FILE" in said[0]
 
 
-def test_other_code_and_other_options_are_said_to_make_the_version(folder):
+def test_other_code_and_other_options_are_said_to_make_the_version(directory):
     def said(*options: str) -> list[str]:
-        ended = in_process("export", "made.py:model", "--name", "m", *options, "--json", "-q", cwd=folder)
+        ended = in_process("export", "made.py:model", "--name", "m", *options, "--json", "-q", cwd=directory)
         assert ended.code == 0, ended.err
         return [note for note in ended.json["notices"] if "new version" in note]
 
     assert said() == said() == []
-    (folder / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0"))
+    (directory / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0"))
     (content,) = said()
     assert "its content differs from m:1" in content
     (options,) = said("--examples", "a.json")
     assert "options or examples" in options
     assert said("--examples", "a.json") == []
-    (folder / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0").replace("[2.0]", "[3.0]"))
+    (directory / "made.py").write_text(CODE.replace("x @ weights", "x @ weights + 1.0").replace("[2.0]", "[3.0]"))
     (weights,) = said("--examples", "a.json")
     assert "its weights differ from those of m:3" in weights
     assert "has not changed" not in weights
 
 
-def test_environments_with_other_batch_sizes_keep_their_versions(folder):
-    (folder / "deployer.toml").write_text(
+def test_environments_with_other_batch_sizes_keep_their_versions(directory):
+    (directory / "deployer.toml").write_text(
         "[models.m]\nsource = 'plain.keras'\n[env.staging.batching]\nmax_batch_size = 4\nallowed_batch_sizes = [1, 4]\n"
     )
-    keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)]).save(folder / "plain.keras")
+    keras.Sequential([keras.Input((2,), name="x"), keras.layers.Dense(1)]).save(directory / "plain.keras")
     for staging in ((), ("--env", "staging"), (), ("--env", "staging")):
-        assert exported(folder, "plain.keras", *staging)[0] == 1 + bool(staging)
-    planned = in_process("plan", "--engine", "embedded", cwd=folder).out
+        assert exported(directory, "plain.keras", *staging)[0] == 1 + bool(staging)
+    planned = in_process("plan", "--engine", "embedded", cwd=directory).out
     assert "export" not in planned
     assert "m:1" in planned

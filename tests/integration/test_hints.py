@@ -77,7 +77,7 @@ def test_a_change_without_such_options_names_the_line_to_write(project, taken, w
 
 @pytest.mark.parametrize("verb", ["up", "plan"])
 @pytest.mark.parametrize(
-    "source", ["nosuch.keras", "nosuch.h5", "nosuch.zip", "nosuch.pb", "nosuch.py:model", "nosuch/folder", "empty"]
+    "source", ["nosuch.keras", "nosuch.h5", "nosuch.zip", "nosuch.pb", "nosuch.py:model", "nosuch/directory", "empty"]
 )
 def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path, taken, verb, source):
     (tmp_path / "empty").mkdir()
@@ -86,7 +86,7 @@ def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("verb", "takes_folder", "takes_file"),
+    ("verb", "takes_directory", "takes_file"),
     [
         (("up",), True, True),
         (("plan",), True, True),
@@ -96,12 +96,12 @@ def test_a_source_that_is_not_there_is_said_before_a_port_that_is_taken(tmp_path
         (("render", "docker-run"), False, False),
     ],
 )
-def test_an_unknown_name_is_answered_with_what_the_verb_takes(project, verb, takes_folder, takes_file):
+def test_an_unknown_name_is_answered_with_what_the_verb_takes(project, verb, takes_directory, takes_file):
     refused = in_process(*verb, "zz", cwd=project)
     assert refused.code == 4
     told = hint(refused)
-    assert ("NAME[:VERSION]" in told, "SavedModel folder" in told, "file.py:name" in told) == (
-        True, takes_folder, takes_file,
+    assert ("NAME[:VERSION]" in told, "SavedModel directory" in told, "file.py:name" in told) == (
+        True, takes_directory, takes_file,
     )  # fmt: skip
 
 
@@ -131,7 +131,7 @@ def test_what_exports_after_the_store_is_lost_says_which_version_the_server_unlo
 
 
 def test_what_a_lost_store_is_made_again_with_works_as_typed(project):
-    """The folder of models is gone; a SavedModel of the same name is left."""
+    """The directory of models is gone; a SavedModel of the same name is left."""
     name = "half_plus_two"
     assert in_process("up", f"{name}:1", "-q", "--env", "staging", *ANY_PORTS, cwd=project).code == 0
     shutil.copytree(project / "models" / name / "1", project / name)

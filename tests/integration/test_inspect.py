@@ -35,7 +35,7 @@ def test_classify_and_regress_are_asked_by_their_own_methods(empty_project: Path
     assert ends == ["classify", "predict", "regress", "regress"]
 
 
-def test_a_folder_that_nobody_asked_yet_gets_lines_from_its_shapes() -> None:
+def test_a_directory_that_nobody_asked_yet_gets_lines_from_its_shapes() -> None:
     shown = in_process("inspect", str(MODELS / "half_plus_two" / "1"), "--json", cwd=Path()).json
     assert (shown["served"], shown["stored"]) == (None, False)
     (line,) = shown["curl"]

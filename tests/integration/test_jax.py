@@ -71,16 +71,16 @@ NOTES = {
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where all of them were exported, with what JAX says."""
     subprocess.run([str(ROOT / "requirements" / "jax.sh")], check=True, timeout=SECONDS)
-    folder = tmp_path_factory.mktemp("jax")
-    (folder / "models.py").write_text(MODELS)
+    directory = tmp_path_factory.mktemp("jax")
+    (directory / "models.py").write_text(MODELS)
     path = os.pathsep.join((str(ROOT / ".venv-jax"), str(ROOT)))
     ended = subprocess.run(
-        [sys.executable, "models.py"], cwd=folder, env=environment(PYTHONPATH=path), timeout=SECONDS,
+        [sys.executable, "models.py"], cwd=directory, env=environment(PYTHONPATH=path), timeout=SECONDS,
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr
-    (folder / "said").write_text(ended.stdout)
-    return folder
+    (directory / "said").write_text(ended.stdout)
+    return directory
 
 
 def test_a_function_that_does_not_say_what_it_takes_is_refused(project):

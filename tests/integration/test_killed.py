@@ -155,7 +155,7 @@ def test_what_serves_is_killed_while_its_successor_is_proven(project):
 
 @pytest.fixture
 def small_disk(project):
-    """The state folder on a disk of 4 MiB."""
+    """The state directory on a disk of 4 MiB."""
     state = project / ".deployer"
     state.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(state)], check=True, timeout=60)
@@ -164,8 +164,8 @@ def small_disk(project):
     subprocess.run(["umount", "--lazy", str(state)], check=True, timeout=60)
 
 
-def fill(folder: Path) -> Path:
-    filler = folder / "filler"
+def fill(directory: Path) -> Path:
+    filler = directory / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))

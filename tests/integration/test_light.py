@@ -57,10 +57,10 @@ def imported(*arguments: str, cwd: Path) -> tuple[int, set[str], int]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with one model, and a stopped server's run folder."""
-    folder = tmp_path_factory.mktemp("light")
-    shutil.copytree(MODELS / "half_plus_two" / "1", folder / "models" / "half_plus_two" / "1")
-    release = folder / ".deployer" / "run" / "local@light0" / "half_plus_two" / "20260101-000000-000000000-0000"
+    """A store with one model, and a stopped server's run directory."""
+    directory = tmp_path_factory.mktemp("light")
+    shutil.copytree(MODELS / "half_plus_two" / "1", directory / "models" / "half_plus_two" / "1")
+    release = directory / ".deployer" / "run" / "local@light0" / "half_plus_two" / "20260101-000000-000000000-0000"
     release.mkdir(parents=True)
     labels = {
         "name": "half_plus_two",
@@ -74,7 +74,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     models = [{"name": "half_plus_two", "versions": [1], "labels": [], "digests": [""]}]
     document = {**labels, **ports, "host": "127.0.0.1", "server_digest": "", "models": models}
     (release / "release.json").write_text(json.dumps(document))
-    return folder
+    return directory
 
 
 @pytest.mark.parametrize(

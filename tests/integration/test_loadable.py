@@ -27,10 +27,10 @@ def custom(empty_project: Path) -> Path:
     return empty_project
 
 
-def with_op(op: str, folder: Path) -> None:
+def with_op(op: str, directory: Path) -> None:
     """A SavedModel whose graph has a node of this op."""
-    shutil.copytree(MODELS / "half_plus_two" / "1", folder)
-    file = folder / "saved_model.pb"
+    shutil.copytree(MODELS / "half_plus_two" / "1", directory)
+    file = directory / "saved_model.pb"
     saved = message_class("tensorflow.SavedModel").FromString(file.read_bytes())
     saved.meta_graphs[0].graph_def.node.add(name="z", op=op)
     file.write_bytes(saved.SerializeToString())

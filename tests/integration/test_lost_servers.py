@@ -31,24 +31,24 @@ def pair(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         process.wait(60)
 
 
-def rows(folder: Path, *arguments: str) -> list[tuple[str, str, str, bool]]:
-    found = in_process("status", "--json", *arguments, cwd=folder).json["deployments"]
+def rows(directory: Path, *arguments: str) -> list[tuple[str, str, str, bool]]:
+    found = in_process("status", "--json", *arguments, cwd=directory).json["deployments"]
     return [
         (each["deployment"]["project"], each["deployment"]["name"], each["deployment"]["role"], each["healthy"])
         for each in found
     ]
 
 
-def lose(folder: Path) -> Any:
+def lose(directory: Path) -> Any:
     """A project with a server, whose state directory is removed; the endpoints."""
-    made = up(folder, f"{NAME}:1", *ANY_PORTS)
-    shutil.rmtree(folder / ".deployer")
+    made = up(directory, f"{NAME}:1", *ANY_PORTS)
+    shutil.rmtree(directory / ".deployer")
     return made["endpoints"]
 
 
 def test_servers_of_other_directories_are_seen_and_ended_once_that_is_confirmed(pair):
     one, two = pair
-    theirs, mine = (up(folder, f"{NAME}:1", *ANY_PORTS)["endpoints"] for folder in pair)
+    theirs, mine = (up(directory, f"{NAME}:1", *ANY_PORTS)["endpoints"] for directory in pair)
     assert rows(two) == [("two", NAME, "serving", True)]
     assert rows(two, "--all-projects") == [("one", NAME, "serving", True), ("two", NAME, "serving", True)]
     refused(
@@ -68,9 +68,9 @@ def test_servers_of_other_directories_are_seen_and_ended_once_that_is_confirmed(
 
 def test_two_directories_of_one_name_are_told_apart(pair):
     one, two = pair
-    for folder in pair:
-        (folder / "deployer.toml").write_text('project = "same"\n')
-        up(folder, f"{NAME}:1", *ANY_PORTS)
+    for directory in pair:
+        (directory / "deployer.toml").write_text('project = "same"\n')
+        up(directory, f"{NAME}:1", *ANY_PORTS)
     assert rows(two) == [("same", NAME, "serving", True)]
     assert len(rows(two, "--all-projects")) == 2
     refused(in_process("down", "--all", "--all-projects", cwd=two), 2, str(one / ".deployer"))

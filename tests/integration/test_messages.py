@@ -42,7 +42,7 @@ def test_the_script_that_asks_tensorflow_for_its_ops_reads_them_with_these_messa
     code = (
         "import runpy; from pathlib import Path; import importlib.util;"
         "made = runpy.run_path('requirements/op_sets.py');"
-        "folder = Path(importlib.util.find_spec('tensorflow').origin).parents[1];"
-        "print('MatMul' in made['ops_of'](folder))"
+        "directory = Path(importlib.util.find_spec('tensorflow').origin).parents[1];"
+        "print('MatMul' in made['ops_of'](directory))"
     )
     assert run(code) == "True"

@@ -20,25 +20,25 @@ MODELS = (ServedModel("m", (1,), (), ("d",)),)
 OLD = Release("m", "local", "1-old", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", MODELS, 0)
 
 
-def litter(folder: Path) -> Path:
-    (folder / ".DS_Store").write_bytes(b"\0")
-    return folder
+def litter(directory: Path) -> Path:
+    (directory / ".DS_Store").write_bytes(b"\0")
+    return directory
 
 
-def renumbered(folder: Path) -> Path:
+def renumbered(directory: Path) -> Path:
     """A base path whose version cannot keep its number: the store has a higher one."""
-    base = folder.parent / "base"
-    (folder.parent / "models/m").mkdir(parents=True)
-    shutil.copytree(folder, folder.parent / "models/m/7")
+    base = directory.parent / "base"
+    (directory.parent / "models/m").mkdir(parents=True)
+    shutil.copytree(directory, directory.parent / "models/m/7")
     base.mkdir()
-    folder.rename(base / "5")
+    directory.rename(base / "5")
     return base
 
 
-def kept_examples(folder: Path) -> Path:
+def kept_examples(directory: Path) -> Path:
     rows = [{"x": float(number)} for number in range(40)]
-    (folder.parent / "rows.json").write_text(json.dumps({"instances": rows}))
-    return folder
+    (directory.parent / "rows.json").write_text(json.dumps({"instances": rows}))
+    return directory
 
 
 KINDS = [
@@ -121,7 +121,7 @@ def test_an_adoption_and_what_was_killed_are_notices(project, verb, quiet):
             assert ended.err.count(text) == (0 if json_too else 1)
 
 
-def without_default(folder: Path) -> Path:
+def without_default(directory: Path) -> Path:
     """A SavedModel whose signatures have names of their own."""
     import tensorflow as tf
 
@@ -129,8 +129,8 @@ def without_default(folder: Path) -> Path:
     spec = tf.TensorSpec([None], tf.float32, name="x")
     scale = tf.function(lambda x: {"y": x * 2.0}, input_signature=[spec])
     shift = tf.function(lambda x: {"y": x + 2.0}, input_signature=[spec])
-    tf.saved_model.save(module, str(folder), signatures={"scale": scale, "shift": shift})
-    return folder
+    tf.saved_model.save(module, str(directory), signatures={"scale": scale, "shift": shift})
+    return directory
 
 
 def test_a_model_without_serving_default_is_noted_at_export_and_by_inspect(tmp_path):

@@ -54,19 +54,19 @@ BATCHES = (1, 3, 300)
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Any, dict[str, str]]]:
     """The models as TensorFlow has them, and the endpoints that serve them."""
-    folder = tmp_path_factory.mktemp("numbers")
-    (folder / "made.py").write_text(MODELS)
-    (folder / "deployer.toml").write_text(TOML)
+    directory = tmp_path_factory.mktemp("numbers")
+    (directory / "made.py").write_text(MODELS)
+    (directory / "deployer.toml").write_text(TOML)
     for name in ("dense", "mixed", "words", "flags"):
-        ended = in_process("export", f"made.py:{name}", "--name", name, cwd=folder)
+        ended = in_process("export", f"made.py:{name}", "--name", name, cwd=directory)
         assert ended.code == 0, ended.err
-    ended = deployer("up", "--json", cwd=folder)
+    ended = deployer("up", "--json", cwd=directory)
     assert ended.code == 0, ended.err
-    spec = importlib.util.spec_from_file_location("made_for_numbers", folder / "made.py")
+    spec = importlib.util.spec_from_file_location("made_for_numbers", directory / "made.py")
     made = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(made)
     yield made, ended.json["endpoints"]
-    assert deployer("down", cwd=folder).code == 0
+    assert deployer("down", cwd=directory).code == 0
 
 
 def inputs(name: str, batch: int) -> dict[str, np.ndarray]:
@@ -93,8 +93,8 @@ def wanted(made: Any, name: str, given: dict[str, np.ndarray]) -> dict[str, np.n
     return {key: out.numpy() for key, out in getattr(made, name)(*tensors).items()}
 
 
-def curl(url: str, body: dict[str, Any], folder: Path) -> Any:
-    request = folder / "request.json"
+def curl(url: str, body: dict[str, Any], directory: Path) -> Any:
+    request = directory / "request.json"
     request.write_text(json.dumps(body))
     command = ["curl", "--silent", "--show-error", "--noproxy", "*", "--max-time", "30", "-d", f"@{request}", url]
     return json.loads(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)

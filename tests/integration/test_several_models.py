@@ -41,8 +41,8 @@ def pair(empty_project: Path) -> Path:
     return empty_project
 
 
-def run(folder: Path, *arguments: str, code: int = 0) -> Ended:
-    ended = in_process(*arguments, "--json", cwd=folder)
+def run(directory: Path, *arguments: str, code: int = 0) -> Ended:
+    ended = in_process(*arguments, "--json", cwd=directory)
     assert ended.code == code, ended.err + ended.out
     return ended
 

@@ -19,19 +19,19 @@ assert keras_kinds.CODE, "its makers are among MAKERS"
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Made]]:
     """A project with a model of every kind in its store, and every model as TensorFlow has it."""
-    folder = tmp_path_factory.mktemp("kinds")
-    made = {name: source_kinds.make(name, folder) for name in MAKERS}
+    directory = tmp_path_factory.mktemp("kinds")
+    made = {name: source_kinds.make(name, directory) for name in MAKERS}
     commands = {name: ["export", model.source, "--name", name, *model.options, "-q"] for name, model in made.items()}
     # Users' files run in another process: what other tests did to TensorFlow's default graph is not there.
     theirs = {name for name, model in made.items() if ":" in model.source}
     for name in made.keys() - theirs:
-        ended = in_process(*commands[name], cwd=folder)
+        ended = in_process(*commands[name], cwd=directory)
         assert ended.code == 0, f"{name}: {ended.err}"
     in_order = sorted(theirs, key=lambda name: name != "session")  # TensorFlow 1 has to come before anything eager
-    ended = one_after_another([commands[name] for name in in_order], cwd=folder)
+    ended = one_after_another([commands[name] for name in in_order], cwd=directory)
     assert ended.code == 0, ended.err
-    write_spec(folder, made)
-    return folder, made
+    write_spec(directory, made)
+    return directory, made
 
 
 @pytest.fixture(scope="module", params=ENGINES)

@@ -1,4 +1,4 @@
-"""The classic mistakes of tutorials: a SavedModel without a version's folder, and one port taken for the other."""
+"""The classic mistakes of tutorials: a SavedModel without a version's directory, and one port taken for the other."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ QUESTION = '{"instances": [1.0]}'
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, store: Path) -> Iterator[tuple[Path, dict[str, str]]]:
     """A project that serves half_plus_two, and where."""
-    folder = copy_store(store, tmp_path_factory.mktemp("served"))
-    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--json", cwd=folder)
+    directory = copy_store(store, tmp_path_factory.mktemp("served"))
+    ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--json", cwd=directory)
     assert ended.code == 0, ended.err
-    yield folder, ended.json["endpoints"]
-    assert deployer("down", "--all", cwd=folder).code == 0
+    yield directory, ended.json["endpoints"]
+    assert deployer("down", "--all", cwd=directory).code == 0
 
 
 def asked(served: Any, address: str, *more: str) -> Any:
@@ -106,7 +106,7 @@ def test_a_saved_model_without_a_version_is_told_and_its_cure_works(empty_projec
     assert in_process("versions", "half", cwd=empty_project).code == 0
 
 
-def test_a_model_is_not_taken_for_a_folder_of_models(empty_project):
+def test_a_model_is_not_taken_for_a_directory_of_models(empty_project):
     model = empty_project / "serving" / "half"
     shutil.copytree(MODELS / "half_plus_two" / "1", model / "1")
     for wrong, says in ((model, "holds versions of one model (1, ...)"), (model / "1", "is a SavedModel")):

@@ -43,15 +43,15 @@ def test_a_saved_model_as_text_is_stored_in_binary(tmp_path: Path) -> None:
     assert answers["y"].tolist() == [3.0]
 
 
-def trained(folder: Path) -> Path:
+def trained(directory: Path) -> Path:
     """The same with other tags than a server loads."""
-    message = reader.parse(folder)
+    message = reader.parse(directory)
     message.meta_graphs[0].meta_info_def.tags[:] = ["train"]
-    (folder / "saved_model.pb").write_bytes(message.SerializeToString())
-    return folder
+    (directory / "saved_model.pb").write_bytes(message.SerializeToString())
+    return directory
 
 
-@pytest.mark.parametrize("packed", [False, True], ids=["folder", "archive"])
+@pytest.mark.parametrize("packed", [False, True], ids=["directory", "archive"])
 @pytest.mark.parametrize(
     ("change", "options", "rewritten"),
     [
@@ -78,9 +78,9 @@ def test_only_what_is_stored_as_it_was_is_said_to_be_byte_for_byte(tmp_path, cha
 
 @pytest.mark.parametrize("name", ["saved_model.pb", "variables/variables.data-00000-of-00001", "assets/words.txt"])
 def test_a_pointer_of_git_lfs_is_neither_exported_nor_deployed(tmp_path: Path, name: str) -> None:
-    folder = copy_model(tmp_path / "saved")
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_bytes(POINTER)
+    directory = copy_model(tmp_path / "saved")
+    (directory / name).parent.mkdir(exist_ok=True)
+    (directory / name).write_bytes(POINTER)
     for verb in ("export", "up"):
         refused(in_process(verb, "./saved", "--name", "m", cwd=tmp_path), "git lfs pull")
     assert not (tmp_path / "models").exists()
@@ -122,8 +122,8 @@ model = Model()
 
 @pytest.mark.parametrize("name", ["variables.data-00000-of-00001", "variables.index"])
 def test_a_saved_model_that_lacks_variables_is_shown_with_a_warning(tmp_path: Path, name: str) -> None:
-    folder = copy_model(tmp_path / "models" / "m" / "1")
-    (folder / "variables" / name).unlink()
+    directory = copy_model(tmp_path / "models" / "m" / "1")
+    (directory / "variables" / name).unlink()
     for target in ("models/m", "models/m/1", "m", "m:1"):
         shown = in_process("inspect", target, "--json", cwd=tmp_path)
         assert shown.code == 0, shown.err
@@ -140,10 +140,10 @@ def test_a_file_of_another_library_is_named(tmp_path: Path, name: str, what: str
     (tmp_path / name).write_bytes(b"x")
     for verb in ("export", "up", "inspect"):
         refused(in_process(verb, name, cwd=tmp_path), what)
-    (tmp_path / "folder").mkdir()
-    (tmp_path / name).rename(tmp_path / "folder" / name)
+    (tmp_path / "directory").mkdir()
+    (tmp_path / name).rename(tmp_path / "directory" / name)
     for verb in ("export", "up", "inspect"):
-        refused(in_process(verb, "folder", cwd=tmp_path), what)
+        refused(in_process(verb, "directory", cwd=tmp_path), what)
 
 
 @pytest.mark.parametrize("verb", ["up", "export", "inspect", "plan"])
@@ -161,8 +161,8 @@ def test_a_file_uri_is_a_source(tmp_path: Path) -> None:
         assert in_process("export", place, "--name", "m", "--json", cwd=tmp_path).json["model"]["version"] == 4
 
 
-def packed(folder: Path, target: Path, form: str) -> str:
-    return shutil.make_archive(str(target), form, folder)
+def packed(directory: Path, target: Path, form: str) -> str:
+    return shutil.make_archive(str(target), form, directory)
 
 
 @pytest.mark.parametrize(
@@ -198,25 +198,27 @@ def test_a_version_of_an_archive_goes_above_those_of_the_store(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", ["._saved_model.pb", ".DS_Store", "variables/._variables.index", "assets/Thumbs.db"])
-def test_what_desktops_leave_in_folders_is_left_out(tmp_path: Path, name: str) -> None:
-    folder = copy_model(tmp_path / "in" / "m")
-    (folder / name).parent.mkdir(exist_ok=True)
-    (folder / name).write_bytes(b"x")
+def test_what_desktops_leave_in_directories_is_left_out(tmp_path: Path, name: str) -> None:
+    directory = copy_model(tmp_path / "in" / "m")
+    (directory / name).parent.mkdir(exist_ok=True)
+    (directory / name).write_bytes(b"x")
     (tmp_path / "in" / "__MACOSX").mkdir()
     (tmp_path / "in" / "__MACOSX" / "._m").write_bytes(b"x")
     archive = packed(tmp_path / "in", tmp_path / "packed", "zip")
-    for source, target in ((str(folder), "one"), (archive, "two")):
+    for source, target in ((str(directory), "one"), (archive, "two")):
         assert in_process("export", source, "--name", target, cwd=tmp_path).code == 0
         assert not (tmp_path / "models" / target / "1" / name).exists()
         assert any(name in note for note in notes_of(tmp_path, target))
 
 
 def test_a_zip_of_windows_is_taken(tmp_path: Path) -> None:
-    folder = copy_model(tmp_path / "m")
+    directory = copy_model(tmp_path / "m")
     with zipfile.ZipFile(tmp_path / "half.zip", "w") as archive:
-        for path in sorted(folder.rglob("*")):
+        for path in sorted(directory.rglob("*")):
             if path.is_file():
-                archive.writestr("half\\5\\" + str(path.relative_to(folder)).replace(os.sep, "\\"), path.read_bytes())
+                archive.writestr(
+                    "half\\5\\" + str(path.relative_to(directory)).replace(os.sep, "\\"), path.read_bytes()
+                )
     made = in_process("export", "half.zip", "--json", cwd=tmp_path)
     assert made.json["model"]["version"] == 5
     assert json.loads((tmp_path / "models/half/5/assets.extra/manifest.json").read_text())["golden"]["cases"] > 0

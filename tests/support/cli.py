@@ -44,7 +44,7 @@ def environment(**more: str) -> dict[str, str]:
 
 
 def deployer(*arguments: str, cwd: Path, **more: str) -> Ended:
-    """Run `deployer ARGUMENTS` in a folder and wait for its end: in a process that need not import it first."""
+    """Run `deployer ARGUMENTS` in a directory and wait for its end: in a process that need not import it first."""
     return Ended(**forks.run(arguments, cwd, environment(**more), SECONDS))
 
 

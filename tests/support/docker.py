@@ -21,18 +21,18 @@ HARDENED = (
 
 
 def mounted(source: Path, target: str) -> tuple[str, str]:
-    """The option of `docker run` for a folder that the container may read."""
+    """The option of `docker run` for a directory that the container may read."""
     return "--mount", f"type=bind,source={source},target={target},readonly"
 
 
 class ContainerServer(ServerProcess):
     """`docker run OPTIONS IMAGE FLAGS` in the foreground, with its output as the log."""
 
-    def __init__(self, folder: Path, image: str, options: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    def __init__(self, directory: Path, image: str, options: tuple[str, ...], flags: tuple[str, ...]) -> None:
         self._channel = None
         self.port, self.rest_port = free_port(), free_port()
         self.name = f"deployer-test-{uuid.uuid4().hex[:12]}"
-        self.log_file = folder / f"{self.name}.log"
+        self.log_file = directory / f"{self.name}.log"
         own = ("docker", "run", "--rm", "--init", "--name", self.name, "--label", LABEL)
         filled = [word.format(port=self.port, rest_port=self.rest_port) for word in (*options, image, *flags)]
         with self.log_file.open("wb") as log:
@@ -48,9 +48,9 @@ class ContainerServer(ServerProcess):
 
 
 @contextmanager
-def container(folder: Path, image: str, options: tuple[str, ...], *flags: str) -> Iterator[ContainerServer]:
+def container(directory: Path, image: str, options: tuple[str, ...], *flags: str) -> Iterator[ContainerServer]:
     """Run a container for a block. `{port}` and `{rest_port}` in options and flags become free ports."""
-    server = ContainerServer(folder, image, options, flags)
+    server = ContainerServer(directory, image, options, flags)
     try:
         yield server
     finally:

@@ -22,27 +22,27 @@ ENGINES = ("embedded", "docker") if IMAGE else ("embedded",)
 class Served:
     """A project, and where the server of one engine answers for its models."""
 
-    folder: Path
+    directory: Path
     engine: str
     endpoints: dict[str, str]
 
 
-def write_spec(folder: Path, models: Iterable[str], more: str = "") -> None:
+def write_spec(directory: Path, models: Iterable[str], more: str = "") -> None:
     """A deployer.toml with these models of the store, on any ports."""
     tables = "".join(f"[models.{name}]\n" for name in models)
-    (folder / "deployer.toml").write_text(f'name = "kinds"\n[server]\nrest_port = 0\ngrpc_port = 0\n{more}{tables}')
+    (directory / "deployer.toml").write_text(f'name = "kinds"\n[server]\nrest_port = 0\ngrpc_port = 0\n{more}{tables}')
 
 
 @contextmanager
-def served(folder: Path, engine: str) -> Iterator[Served]:
-    """What the folder's deployer.toml says, up while the context lasts."""
-    for each in (folder, *list(folder.parents)[:2]):
+def served(directory: Path, engine: str) -> Iterator[Served]:
+    """What the directory's deployer.toml says, up while the context lasts."""
+    for each in (directory, *list(directory.parents)[:2]):
         each.chmod(0o755)  # containers run as nobody
     settings = {"DEPLOYER_ENGINE": engine, "DEPLOYER_PROJECT": PROJECT}
     settings |= {"DEPLOYER_DOCKER_IMAGE": IMAGE} if engine == "docker" else {}
-    ended = deployer("up", "--json", cwd=folder, **settings)
+    ended = deployer("up", "--json", cwd=directory, **settings)
     assert ended.code == 0, ended.err
     try:
-        yield Served(folder, engine, ended.json["endpoints"])
+        yield Served(directory, engine, ended.json["endpoints"])
     finally:
-        assert deployer("down", cwd=folder, **settings).code == 0
+        assert deployer("down", cwd=directory, **settings).code == 0

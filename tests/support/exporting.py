@@ -19,32 +19,32 @@ from deployer.verification import golden
 class Exported:
     """A saved and proven model."""
 
-    folder: Path
+    directory: Path
     summary: GoldenSummary
     said: list[str] = field(default_factory=list)
     notes: tuple[str, ...] = ()
 
     def signature(self, name: str = "serving_default") -> Signature:
-        return next(found for found in reader.read(self.folder).signatures if found.name == name)
+        return next(found for found in reader.read(self.directory).signatures if found.name == name)
 
     def declared(self, name: str = "serving_default") -> tuple[dict[str, str], dict[str, str]]:
         found = self.signature(name)
         return {spec.name: str(spec) for spec in found.inputs}, {spec.name: str(spec) for spec in found.outputs}
 
     def names(self) -> list[str]:
-        return [found.name for found in reader.read(self.folder).signatures]
+        return [found.name for found in reader.read(self.directory).signatures]
 
     def ask(self, feed: Mapping[str, Any], name: str = "serving_default") -> dict[str, Any]:
-        with loaded(self.folder) as model:
+        with loaded(self.directory) as model:
             return model.run(self.signature(name), feed)
 
     def cases(self) -> tuple[golden.GoldenCase, ...]:
-        return golden.read(self.folder)
+        return golden.read(self.directory)
 
 
 @dataclass
 class Exporter:
-    """Exports into fresh folders below `root`; `file` writes a user's Python file there."""
+    """Exports into fresh directories below `root`; `file` writes a user's Python file there."""
 
     root: Path
     count: int = 0
@@ -56,10 +56,10 @@ class Exporter:
 
     def __call__(self, source: str, *inputs: str, prove: bool = True, **options: Any) -> Exported:
         self.count += 1
-        folder = self.root / f"out{self.count}"
-        folder.mkdir()
+        directory = self.root / f"out{self.count}"
+        directory.mkdir()
         request = export.ExportRequest(source, inputs=inputs, **options)
         said: list[str] = []
-        saved = export.save(request, folder, said.append)
-        summary = export.record_golden(folder, request, said.append) if prove else GoldenSummary(0, "")
-        return Exported(folder, summary, said, saved.notes)
+        saved = export.save(request, directory, said.append)
+        summary = export.record_golden(directory, request, said.append) if prove else GoldenSummary(0, "")
+        return Exported(directory, summary, said, saved.notes)

@@ -37,8 +37,8 @@ def fake_engine(api_version: str = "1.41", answers: Mapping[str, Any] | None = N
             head = f"HTTP/1.1 {status}\r\nApi-Version: {api_version}\r\nContent-Type: application/json\r\n"
             self.wfile.write(f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body)
 
-    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:  # a socket's path must be short
-        path = Path(folder) / "engine.sock"
+    with tempfile.TemporaryDirectory(prefix="deployer-") as directory:  # a socket's path must be short
+        path = Path(directory) / "engine.sock"
         with ThreadingUnixStreamServer(str(path), Handler) as server:
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             yield f"unix://{path}"

@@ -16,14 +16,14 @@ size 12345
 """
 
 
-def copy_model(folder: Path, name: str = "half_plus_two", version: int = 1) -> Path:
+def copy_model(directory: Path, name: str = "half_plus_two", version: int = 1) -> Path:
     """A SavedModel that a test may spoil."""
-    return Path(shutil.copytree(MODELS / name / str(version), folder, copy_function=shutil.copyfile))
+    return Path(shutil.copytree(MODELS / name / str(version), directory, copy_function=shutil.copyfile))
 
 
-def as_text(folder: Path) -> Path:
+def as_text(directory: Path) -> Path:
     """The same with `saved_model.pbtxt` in the place of `saved_model.pb`."""
-    text = text_format.MessageToString(reader.parse(folder))
-    (folder / "saved_model.pbtxt").write_text(text)
-    (folder / "saved_model.pb").unlink()
-    return folder
+    text = text_format.MessageToString(reader.parse(directory))
+    (directory / "saved_model.pbtxt").write_text(text)
+    (directory / "saved_model.pb").unlink()
+    return directory

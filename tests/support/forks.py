@@ -1,6 +1,6 @@
 """Commands in processes forked from one that is ready for them: most of a command's time is its imports.
 
-The process, its descriptors, folder, environment and signals are its own, as if it had been started from a shell.
+The process, its descriptors, directory, environment and signals are its own, as if it had been started from a shell.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ def tf_keras_zip(home: Path) -> Made:
 
 @maker
 def tf_keras_saved_model(home: Path) -> Made:
-    """SavedModel folder of Keras 2 (tf_keras `model.save`)"""
+    """SavedModel directory of Keras 2 (tf_keras `model.save`)"""
     model, x = tf_keras_model(), floats(4, 3)
     model.save(home / "m", save_format="tf")
     return Made(f"{home}/m", (Answer({"x": x}, {"y": model(x).numpy()}),), keras=tf_keras.__version__)
@@ -84,7 +84,7 @@ def tf_keras_saved_model(home: Path) -> Made:
 
 @maker
 def keras_saved_model(home: Path) -> Made:
-    """SavedModel folder of Keras 3 (`model.export`)"""
+    """SavedModel directory of Keras 3 (`model.export`)"""
     given = keras.Input((3,), name="x")
     model, x = keras.Model(given, {"y": keras.layers.Dense(2)(given)}), floats(4, 3)
     model.export(home / "m", verbose=False)
@@ -197,7 +197,7 @@ def stateful(home: Path) -> Made:
 
 @maker
 def package_module(home: Path) -> Made:
-    """`package.module:function`, in a package of the working folder: a `tf.Module`"""
+    """`package.module:function`, in a package of the working directory: a `tf.Module`"""
     (home / "__init__.py").touch()
     (home / "weights.py").write_text("SCALE = [[2.0], [-0.5]]\n")
     (home / "nets.py").write_text(PACKAGED)

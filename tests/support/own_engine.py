@@ -21,13 +21,13 @@ HIDING = 'while [ "$1" != -- ]; do mount -t tmpfs tmpfs "$1"; shift; done; shift
 
 
 class OwnEngine:
-    """dockerd with all its state below `folder`; what runs `inside` shares its loopback. It sees the folders that it
-    `hides` from itself as empty ones."""
+    """dockerd with all its state below `directory`; what runs `inside` shares its loopback. It sees the
+    directories that it `hides` from itself as empty ones."""
 
-    def __init__(self, folder: Path, hides: Sequence[Path] = ()) -> None:
+    def __init__(self, directory: Path, hides: Sequence[Path] = ()) -> None:
         self._hidden = tuple(map(str, hides))
-        self.socket = f"unix://{folder}/docker.sock"
-        self._folder = folder
+        self.socket = f"unix://{directory}/docker.sock"
+        self._directory = directory
         holder = ["unshare", "--net", "sh", "-c", "ip link set lo up && echo up && exec sleep 900"]
         self._holder = subprocess.Popen(holder, stdout=subprocess.PIPE, text=True)
         assert self._holder.stdout
@@ -40,18 +40,18 @@ class OwnEngine:
 
     def start(self) -> None:
         """Start it, or start it again with all it had."""
-        folder = self._folder
+        directory = self._directory
         # A containerd that died with its engine passes for alive where nobody reaps orphans.
-        (folder / "exec/containerd/containerd.pid").unlink(missing_ok=True)
-        own = (f"--data-root={folder}/data", f"--exec-root={folder}/exec", f"--pidfile={folder}/pid")
-        with (folder / "log").open("ab") as log:
+        (directory / "exec/containerd/containerd.pid").unlink(missing_ok=True)
+        own = (f"--data-root={directory}/data", f"--exec-root={directory}/exec", f"--pidfile={directory}/pid")
+        with (directory / "log").open("ab") as log:
             self._daemon = subprocess.Popen(
                 self.inside(*self._blind(), "dockerd", f"--host={self.socket}", *own),
                 stdout=log,
                 stderr=log,
                 stdin=subprocess.DEVNULL,
             )
-        eventually(self._answers, f"the engine answers: {folder}/log", START_SECONDS)
+        eventually(self._answers, f"the engine answers: {directory}/log", START_SECONDS)
 
     def _blind(self) -> tuple[str, ...]:
         if not self._hidden:
@@ -96,13 +96,13 @@ class OwnEngine:
         if self._daemon and self._daemon.poll() is None:
             self.end(15)
         for process in psutil.process_iter(["cmdline"]):
-            if any(str(self._folder) in word for word in process.info["cmdline"] or ()):
+            if any(str(self._directory) in word for word in process.info["cmdline"] or ()):
                 with contextlib.suppress(psutil.NoSuchProcess):
                     process.kill()
         self._holder.kill()
         self._holder.wait(SECONDS)
-        _unmount(self._folder)
-        shutil.rmtree(self._folder)
+        _unmount(self._directory)
+        shutil.rmtree(self._directory)
 
     def _answers(self) -> bool:
         asked = ["docker", "--host", self.socket, "version"]
@@ -116,9 +116,9 @@ def ended(child: subprocess.Popen[str]) -> Ended:
 
 
 @contextmanager
-def own_engine(folder: Path, hides: Sequence[Path] = ()) -> Iterator[OwnEngine]:
+def own_engine(directory: Path, hides: Sequence[Path] = ()) -> Iterator[OwnEngine]:
     """An engine for a block."""
-    engine = OwnEngine(folder, hides)
+    engine = OwnEngine(directory, hides)
     try:
         engine.start()
         yield engine
@@ -126,10 +126,10 @@ def own_engine(folder: Path, hides: Sequence[Path] = ()) -> Iterator[OwnEngine]:
         engine.close()
 
 
-def _unmount(folder: Path) -> None:
+def _unmount(directory: Path) -> None:
     """An engine that was killed leaves its containers' file systems mounted."""
     with Path("/proc/self/mounts").open() as mounts:
-        below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{folder}/")]
+        below = [line.split()[1] for line in mounts if line.split()[1].startswith(f"{directory}/")]
     for mount in reversed(below):
         subprocess.run(["umount", "--lazy", mount], check=False, timeout=SECONDS)
 

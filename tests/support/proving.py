@@ -29,17 +29,17 @@ CASE = GoldenCase("serving_default", X, half_plus_two(X))
 class World:
     """The version in the store, and the server that is asked about it."""
 
-    folder: Path
+    directory: Path
     server: FakeServer
     client: Client
 
     def model(self, exported: Signature, summary: GoldenSummary, cases: list[GoldenCase]) -> Model:
-        path = self.folder / golden.GOLDEN_FILE
+        path = self.directory / golden.GOLDEN_FILE
         path.parent.mkdir(exist_ok=True)
         records = [golden.to_record(case) for case in cases]
         path.write_bytes(b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in records))
         info = SavedModelInfo((exported,), ("serve",), "2.21.0", None, None, 1)
-        return Model("m", 1, self.folder, "d", info, Source("keras", "m", None), summary, "now")
+        return Model("m", 1, self.directory, "d", info, Source("keras", "m", None), summary, "now")
 
     def proof(self, served: Served, model: Model | None = None, tolerance: Tolerance | None = None) -> Report:
         self.server.rest, self.server.call = served.rest, served.call

@@ -1,4 +1,4 @@
-"""Runs the `sh` blocks of a Markdown page as a person would: in a shell, in order, in one folder."""
+"""Runs the `sh` blocks of a Markdown page as a person would: in a shell, in order, in one directory."""
 
 from __future__ import annotations
 

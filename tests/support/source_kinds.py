@@ -27,7 +27,7 @@ KERAS = keras.__version__
 
 @dataclass(frozen=True)
 class Made:
-    """A source below the folder that it was made in, options of `deployer export`, and TensorFlow's answers."""
+    """A source below the directory that it was made in, options of `deployer export`, and TensorFlow's answers."""
 
     source: str
     answers: tuple[Answer, ...]
@@ -43,10 +43,10 @@ def maker(function: Callable[[Path], Made]) -> Callable[[Path], Made]:
     return function
 
 
-def make(name: str, folder: Path) -> Made:
-    """Make it in a folder of its own."""
-    (folder / "made").mkdir(exist_ok=True)
-    home = folder / "made" / name
+def make(name: str, directory: Path) -> Made:
+    """Make it in a directory of its own."""
+    (directory / "made").mkdir(exist_ok=True)
+    home = directory / "made" / name
     home.mkdir()
     return MAKERS[name](home)
 
@@ -55,21 +55,21 @@ def floats(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
-def affine(folder: Path, signature: str = "serving_default") -> Answer:
-    """A SavedModel y = x @ w + b in `folder`, with a lookup table for names; what TensorFlow says."""
+def affine(directory: Path, signature: str = "serving_default") -> Answer:
+    """A SavedModel y = x @ w + b in `directory`, with a lookup table for names; what TensorFlow says."""
     module = tf.Module()
     module.weights, module.bias = tf.Variable(floats(3, 2)), tf.Variable([0.5, -0.5])
     function = tf.function(
         lambda x: {"y": x @ module.weights + module.bias}, input_signature=[tf.TensorSpec([None, 3], name="x")]
     )
-    tf.saved_model.save(module, str(folder), signatures={signature: function})
+    tf.saved_model.save(module, str(directory), signatures={signature: function})
     x = floats(4, 3)
     return Answer({"x": x}, {"y": function(x)["y"].numpy()})
 
 
 @maker
-def saved_model_folder(home: Path) -> Made:
-    """SavedModel folder of TensorFlow 2"""
+def saved_model_directory(home: Path) -> Made:
+    """SavedModel directory of TensorFlow 2"""
     return Made(str(home / "m"), (affine(home / "m"),))
 
 
@@ -90,14 +90,14 @@ def saved_model_tar_gz(home: Path) -> Made:
 
 @maker
 def saved_model_zip(home: Path) -> Made:
-    """SavedModel archive, `.zip`, with the SavedModel in a folder of versions"""
+    """SavedModel archive, `.zip`, with the SavedModel in a directory of versions"""
     answer = affine(home / "m" / "7")
     return Made(shutil.make_archive(str(home / "packed"), "zip", home, "m"), (answer,))
 
 
-def hub_module(folder: Path) -> Answer:
+def hub_module(directory: Path) -> Answer:
     """A module of TensorFlow Hub's first format: no tag and `train`, a signature `default` without a method."""
-    builder = v1.saved_model.Builder(str(folder))
+    builder = v1.saved_model.Builder(str(directory))
     x = floats(2, 3)
     for tags in ([], ["train"]):
         with tf.Graph().as_default(), v1.Session() as session:
@@ -113,12 +113,12 @@ def hub_module(folder: Path) -> Answer:
                 outputs = session.run(result, {given: x})
                 builder.add_meta_graph_and_variables(session, tags, {"default": declared})
     builder.save()
-    (folder / "tfhub_module.pb").write_bytes(b"\x08\x03")
+    (directory / "tfhub_module.pb").write_bytes(b"\x08\x03")
     return Answer({"x": x}, {"default": outputs})
 
 
 @maker
-def hub_folder(home: Path) -> Made:
+def hub_directory(home: Path) -> Made:
     """TF Hub module of TensorFlow 1 (`--tags ''`, several MetaGraphs)"""
     return Made(str(home / "m"), (hub_module(home / "m"),), ("--tags", "", "--default-signature", "default"))
 
@@ -166,7 +166,7 @@ GRAPH_OPTIONS = tuple(
 
 
 def tf1_model(home: Path) -> Answer:
-    """`tf1.py`, what it writes (frozen.pb, model.ckpt.*), and what its session says; made once in a folder."""
+    """`tf1.py`, what it writes (frozen.pb, model.ckpt.*), and what its session says; made once in a directory."""
     if not home.is_dir():
         home.mkdir()
         (home / "words.txt").write_text("red\ngreen\n")

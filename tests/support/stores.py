@@ -21,7 +21,7 @@ def make_store(root: Path) -> Path:
     return root / "models"
 
 
-def copy_store(store: Path, folder: Path) -> Path:
-    """A project folder with a store of its own."""
-    shutil.copytree(store, folder / "models")
-    return folder
+def copy_store(store: Path, directory: Path) -> Path:
+    """A project directory with a store of its own."""
+    shutil.copytree(store, directory / "models")
+    return directory

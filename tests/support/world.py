@@ -1,4 +1,4 @@
-"""Looks at what is there: processes, ports, folders."""
+"""Looks at what is there: processes, ports, directories."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ FIRST_PORT, PORTS_EACH = 10_000, 200
 _GUARDS: list[socket.socket] = []
 
 
-def servers(folder: Path) -> list[psutil.Process]:
-    """The model servers whose run folder lies below a folder."""
+def servers(directory: Path) -> list[psutil.Process]:
+    """The model servers whose run directory lies below a directory."""
     found = []
     for process in psutil.process_iter():
         try:
-            ours = any(word.startswith(f"--run_dir={folder.resolve()}") for word in process.cmdline())
+            ours = any(word.startswith(f"--run_dir={directory.resolve()}") for word in process.cmdline())
             if ours and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(process)
         except psutil.Error:
@@ -34,15 +34,15 @@ def servers(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def only_servers_below(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    """Commands in this process see no embedded servers of other directories than those below a folder."""
+def only_servers_below(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None:
+    """Commands in this process see no embedded servers of other directories than those below a directory."""
     from deployer.engines.embedded import processes
 
     find = processes.find_servers
     monkeypatch.setattr(
         processes,
         "find_servers",
-        lambda: tuple(each for each in find() if each.state_dir.is_relative_to(folder.resolve())),
+        lambda: tuple(each for each in find() if each.state_dir.is_relative_to(directory.resolve())),
     )
 
 
@@ -89,7 +89,7 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 60.0) 
 
 
 def state_left(project: Path) -> list[str]:
-    """What is in the state folder besides the history."""
+    """What is in the state directory besides the history."""
     state = project / ".deployer"
     there = sorted(path.name for path in state.iterdir()) if state.is_dir() else []
     return [name for name in there if not name.startswith("ledger.db")]

@@ -74,10 +74,10 @@ raise SystemExit(entry.run())
 """
 
 
-def ran(script: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def ran(script: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """A Python process of its own, to its end."""
     command = [sys.executable, "-c", script]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=50, check=False)
+    return subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=50, check=False)
 
 
 def test_a_signal_that_arrives_where_python_drops_exceptions_ends_the_command_all_the_same(tmp_path):

@@ -5,7 +5,7 @@ model applies, too, as with `up`; options override it.
 
 deployer export model.keras --name digits
 deployer export train.py:model --input 'image:float32[?,28,28]' --examples examples.json
-deployer export saved_model_folder --name digits --version 7
+deployer export saved_model_directory --name digits --version 7
 deployer export frozen.pb --graph-input x=x:0 --graph-output y=scores/Softmax:0
 deployer export downloaded.tar.gz --tags serve,gpu --default-signature predict
 """
@@ -27,7 +27,7 @@ def export(
     source: Annotated[
         str,
         Argument(
-            help="model.keras, .h5, a SavedModel folder or archive, a graph (.pb, .meta), file.py:name, module:name."
+            help="model.keras, .h5, a SavedModel directory or archive, a graph (.pb, .meta), file.py:name, module:name."
         ),
     ],
     options: ExportOptions,

@@ -21,7 +21,7 @@ from deployer.config.options import ENGINE, PROJECT, STORE, Settings
 
 def inspect(
     target: Annotated[
-        str, Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel folder, or a model in the store.")
+        str, Argument(metavar="PATH | NAME[:VERSION]", help="A SavedModel directory, or a model in the store.")
     ],
     settings: Annotated[Settings, PROJECT, ENGINE, STORE],
     output: Output,

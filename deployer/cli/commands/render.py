@@ -32,7 +32,7 @@ def render(
     target: Annotated[
         str | None, Argument(metavar="NAME[:VERSION]", help="Unset: the models of deployer.toml.")
     ] = None,
-    out: Annotated[Path | None, Option(help="Write the files into this folder instead of printing them.")] = None,
+    out: Annotated[Path | None, Option(help="Write the files into this directory instead of printing them.")] = None,
     force: Annotated[bool, Option("--force", help="Overwrite files that have another text.")] = False,
     *,
     settings: Annotated[Settings, PROJECT, STORE, TEMPLATES, ADDRESS],

@@ -117,7 +117,7 @@ class DockerEngine:
         placement = Placer(host.state, launch, has_gateway=host.gateway.enabled).place(
             run_dir.new_release_id(), observed
         )
-        run_dir.write_config(placement.folder, launch.rendered)
+        run_dir.write_config(placement.directory, launch.rendered)
         with docker_errors(f"starting {placement.container}"):
             arguments = sdk_arguments.candidate_arguments(
                 launch, placement, host.settings, host.models_dir.resolve(), self._image()
@@ -136,7 +136,7 @@ class DockerEngine:
     def _check_mounts(self, container: Container, launch: Launch, placement: Placement) -> None:
         """Raise EngineError if a container does not see the mounted directories, or may not read them."""
         host, root = self.host, self.host.models_dir.resolve()
-        config_dir = placement.folder / run_dir.CONFIG_DIR
+        config_dir = placement.directory / run_dir.CONFIG_DIR
         versions = [f"{model.name}/{version}" for model in launch.models for version in model.versions]
         mounted = [(CONFIG_MOUNT, config_dir, next(iter(launch.rendered.files)))]
         visibility.check(container, mounted + [(MODELS_MOUNT, root, each) for each in versions[:CHECKED_VERSIONS]])
@@ -193,12 +193,12 @@ class DockerEngine:
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
         self.locks.check(deployment)
         # The directory is mounted, not the files: the container sees those that replace them.
-        run_dir.begin_reload(deployment.folder, rendered, models)
+        run_dir.begin_reload(deployment.directory, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
         # The labels of a container cannot be changed.
-        write_atomically(deployment.folder / listing.MODELS_FILE, models_text(models))
-        run_dir.end_reload(deployment.folder)
+        write_atomically(deployment.directory / listing.MODELS_FILE, models_text(models))
+        run_dir.end_reload(deployment.directory)
         return dataclasses.replace(deployment, models=models, reloading_to=None)
 
     def discard(self, deployment: Deployment) -> None:

@@ -186,7 +186,7 @@ def _direct_deployment(container: ContainerSummary, labels: Mapping[str, str]) -
         created=container.created,
         running=container.running,
         pid=None,
-        folder=directory,
+        directory=directory,
         image=labels.get("image_digest", ""),
         image_id=labels.get("image", ""),
         image_name=labels.get("image_name", ""),

@@ -40,7 +40,7 @@ class Placer:
             release=release,
             container=container_name(self.state.project, launch.name, launch.env, release),
             network=network,
-            folder=(self.state.deployment_dir(launch.name, launch.env) / release).resolve(),
+            directory=(self.state.deployment_dir(launch.name, launch.env) / release).resolve(),
             rest_port=rest,
             grpc_port=grpc,
             own_rest_port=own_rest,

@@ -61,7 +61,7 @@ class DockerPreflight:
                 check_free(self.host.client, address.host, port)
 
     def reload(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> str:
-        config = deployment.folder / run_dir.CONFIG_DIR / MODEL_CONFIG
+        config = deployment.directory / run_dir.CONFIG_DIR / MODEL_CONFIG
         with docker_errors(f"looking into {deployment.release}"):
             container = self.host.state.container(deployment)
             return mounts.stale(container, self.host.models_dir.resolve(), config, models)

@@ -57,9 +57,9 @@ def _visibility_findings(
         closed = first_unreadable(model.path, model.path.parents[1], parse_user(settings.user))
         text = f"a container does not see {model.name}:{model.version} below {models_dir}, or may not read it"
         remedy = chmod_command(closed, model.path) if closed else f"share {models_dir} with the engine's machine"
-        yield Finding("models folder", "error", text, remedy)
+        yield Finding("models directory", "error", text, remedy)
     if not hidden:
-        yield Finding("models folder", "ok", f"containers see {models_dir}")
+        yield Finding("models directory", "ok", f"containers see {models_dir}")
 
 
 def _version_findings(result: ProbeResult, image: str, models: Sequence[Model]) -> Iterator[Finding]:

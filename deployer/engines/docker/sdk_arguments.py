@@ -46,7 +46,7 @@ class Placement:
     release: str
     container: str
     network: str
-    folder: Path
+    directory: Path
     rest_port: int
     grpc_port: int
     own_rest_port: int
@@ -78,7 +78,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
         f"{LABEL}grpc_port": str(placement.grpc_port),
         f"{LABEL}own_rest_port": str(placement.own_rest_port),
         f"{LABEL}own_grpc_port": str(placement.own_grpc_port),
-        f"{LABEL}folder": str(placement.folder),
+        f"{LABEL}folder": str(placement.directory),
         f"{LABEL}store": str(models_dir),
         **({f"{LABEL}slot": placement.slot, f"{LABEL}address": placement.address} if placement.slot else {}),
         **({f"{LABEL}gateway": str(placement.gateway)} if placement.gateway else {}),
@@ -99,7 +99,7 @@ def candidate_arguments(
         labels=labels(launch, placement, settings, models_dir, image),
         host=launch.host,
         ports=published,
-        binds=binds(models_dir, str(placement.folder / run_dir.CONFIG_DIR)),
+        binds=binds(models_dir, str(placement.directory / run_dir.CONFIG_DIR)),
         # A candidate that ends has failed; the promotion sets the restart policy.
         settings=replace(settings, restart="no"),
     )

@@ -205,7 +205,7 @@ class DockerState:
     def clear_unused(self, name: str, env: str, remaining: Sequence[ContainerSummary]) -> None:
         """Remove the configurations and networks that the remaining containers do not use."""
         servers = listing.servers(remaining)
-        self._delete_unused_dirs(name, env, {server.folder for server in servers})
+        self._delete_unused_dirs(name, env, {server.directory for server in servers})
         kinds = frozenset(networks.SLOTTED if server.slot else networks.PLAIN for server in servers)
         with docker_errors(f"removing the network of {name} [{env}]"):
             self.networks(name, env).remove(keep=kinds)

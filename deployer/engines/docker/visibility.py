@@ -47,7 +47,7 @@ def findings(client: DockerClient, image: str, directories: Sequence[Path]) -> I
         try:
             _probe(client, image, directory.resolve())
         except EngineError as error:
-            yield Finding("shared folders", "error", error.message, error.hint or "")
+            yield Finding("shared directories", "error", error.message, error.hint or "")
 
 
 def _probe(client: DockerClient, image: str, directory: Path) -> None:

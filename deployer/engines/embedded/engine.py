@@ -113,17 +113,17 @@ class EmbeddedEngine:
 
     def promote(self, candidate: Deployment, seconds: float, accept: Callable[[Deployment], None]) -> Deployment:
         """Have the candidate open the public ports, which both servers share until the old one drains."""
-        server = process.find(candidate.folder, candidate.pid)
+        server = process.find(candidate.directory, candidate.pid)
         if server is None:
             raise EngineError(f"the candidate {candidate.release} ended before it could be promoted")
         server.send_signal(signal.SIGUSR1)
         self._await_public(candidate, seconds)
         accept(candidate)
-        release = releases.require_labels(candidate.folder)
-        run_dir.write_labels(candidate.folder, dataclasses.replace(release, role=SERVING))
+        release = releases.require_labels(candidate.directory)
+        run_dir.write_labels(candidate.directory, dataclasses.replace(release, role=SERVING))
         for path in self._other_dirs(candidate):
             releases.discard(path)
-        return releases.require_deployment(candidate.folder)
+        return releases.require_deployment(candidate.directory)
 
     def render(self, form: str, launch: Launch) -> Rendered:
         """Raise SettingRefused: no file starts a process."""
@@ -143,19 +143,19 @@ class EmbeddedEngine:
         return deployment
 
     def write_config(self, deployment: Deployment, rendered: Rendered, models: tuple[ServedModel, ...]) -> None:
-        run_dir.begin_reload(deployment.folder, rendered, models)
+        run_dir.begin_reload(deployment.directory, rendered, models)
 
     def mark_serving(self, deployment: Deployment, models: tuple[ServedModel, ...]) -> Deployment:
-        release = dataclasses.replace(releases.require_labels(deployment.folder), models=models)
-        run_dir.write_labels(deployment.folder, release)
-        run_dir.end_reload(deployment.folder)
-        return releases.require_deployment(deployment.folder)
+        release = dataclasses.replace(releases.require_labels(deployment.directory), models=models)
+        run_dir.write_labels(deployment.directory, release)
+        run_dir.end_reload(deployment.directory)
+        return releases.require_deployment(deployment.directory)
 
     def discard(self, deployment: Deployment) -> None:
         if deployment.role == LOST:
             processes.stop_lost(deployment, releases.STOP_SECONDS)
         else:
-            releases.discard(deployment.folder)
+            releases.discard(deployment.directory)
 
     def remove(self, name: str, env: str) -> None:
         for lost in self.inventory.lost(name, env):
@@ -166,16 +166,16 @@ class EmbeddedEngine:
 
     def exit_reason(self, deployment: Deployment) -> str | None:
         """Return that the process ended: its exit code is known to its parent only."""
-        if process.find(deployment.folder, deployment.pid) is not None:
+        if process.find(deployment.directory, deployment.pid) is not None:
             return None
         return f"the process of release {deployment.release} ended"
 
     def memory(self, deployment: Deployment) -> Memory | None:
-        server = process.find(deployment.folder, deployment.pid)
+        server = process.find(deployment.directory, deployment.pid)
         return None if server is None else Memory(process.used_bytes(server), free=process.free_bytes())
 
     def logs(self, deployment: Deployment, tail: int | None = None, *, follow: bool = False) -> Iterator[str]:
-        path = deployment.folder / run_dir.LOG_FILE
+        path = deployment.directory / run_dir.LOG_FILE
         if not path.is_file():
             return
         with path.open(encoding="utf-8", errors="replace") as file:
@@ -191,7 +191,7 @@ class EmbeddedEngine:
     def _other_dirs(self, deployment: Deployment) -> tuple[Path, ...]:
         # Names do not tell which release came later: the clock may have been set back.
         directories = self.directories.release_dirs(deployment.name, deployment.env)
-        return tuple(path for path in directories if path.resolve() != deployment.folder)
+        return tuple(path for path in directories if path.resolve() != deployment.directory)
 
     def _await_public(self, candidate: Deployment, seconds: float) -> None:
         def opened() -> bool:

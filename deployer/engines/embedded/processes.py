@@ -85,7 +85,7 @@ class ServerProcess:
             created=self.started,
             running=True,
             pid=self.pid,
-            folder=self.directory,
+            directory=self.directory,
             host=self.host,
             project=self.project,
         )
@@ -158,5 +158,5 @@ def stop_lost(lost: Deployment, grace_seconds: float) -> None:
     except psutil.NoSuchProcess:
         return
     current = identify(server.pid)
-    if current is not None and current.directory == lost.folder and current.lost:
+    if current is not None and current.directory == lost.directory and current.lost:
         process.stop(server, grace_seconds)

@@ -27,7 +27,7 @@ def write(estimator: Any, serving_input_receiver_fn: Any, target: Path) -> None:
     export_dir = target / ".estimator"
     with foreign_work("the estimator could not be exported", hint=_TRAIN):
         estimator.export_saved_model(str(export_dir), serving_input_receiver_fn)
-    written = [folder for folder in export_dir.iterdir() if folder.is_dir()]
+    written = [directory for directory in export_dir.iterdir() if directory.is_dir()]
     if len(written) != 1:
         raise ExportFailed(f"the estimator wrote {len(written)} SavedModels, and one was expected")
     for path in list(written[0].iterdir()):

@@ -68,7 +68,7 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     progress(f"importing {module_ref}")
     tensorflow()
     with keras_backend.restored(), _recording_calls(), eager_restored(), imported(module_ref) as module:
-        model = _model(attribute(module, name), name, _folder(module_ref), request)
+        model = _model(attribute(module, name), name, _directory(module_ref), request)
         is_keras = keras_model.is_keras_model(model)
         if is_keras:
             keras_backend.require_tensorflow(request.source)
@@ -154,17 +154,17 @@ def _recording_calls() -> Iterator[None]:
         yield
 
 
-def _model(found: Any, name: str, folder: Path, request: ExportRequest) -> Any:
+def _model(found: Any, name: str, directory: Path, request: ExportRequest) -> Any:
     """Return the object if it is a model or a plain function with given inputs; else call it without arguments."""
     if _is_model(found):
         return found
     if request.inputs and inspect.isfunction(found) and _missing_arguments(found):
         return tensorflow().function(found)
     if hasattr(found, "signatures") and hasattr(found, "tensorflow_version"):
-        raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its folder instead")
+        raise ExportFailed(f"{name} is a SavedModel that was loaded", hint="give its directory instead")
     if not callable(found):
         raise _no_model(f"{name} is of type {type(found).__name__}")
-    with user_code(f"{name}() failed", folder):
+    with user_code(f"{name}() failed", directory):
         _check_takes_nothing(found, name)
         returned = found()
     if not _is_model(returned):
@@ -189,7 +189,7 @@ def _no_model(description: str) -> ExportFailed:
     )
 
 
-def _folder(module_ref: str) -> Path:
+def _directory(module_ref: str) -> Path:
     return Path(module_ref).resolve().parent if module_ref.endswith(".py") else Path.cwd()
 
 

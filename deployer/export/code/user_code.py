@@ -29,24 +29,24 @@ def imported(module_ref: str) -> Iterator[ModuleType]:
     Its directory (for a package: the working directory) is on the import path within the context. Modules imported from
     there are removed afterwards, so the next export sees changed files. No bytecode is written.
     """
-    folder = Path(module_ref).parent.resolve() if module_ref.endswith(".py") else Path.cwd()
+    directory = Path(module_ref).parent.resolve() if module_ref.endswith(".py") else Path.cwd()
     known, writes_bytecode = set(sys.modules), sys.dont_write_bytecode
-    sys.path.insert(0, str(folder))
+    sys.path.insert(0, str(directory))
     sys.dont_write_bytecode = True
     importlib.invalidate_caches()
     try:
         yield _from_file(Path(module_ref).resolve()) if module_ref.endswith(".py") else _from_package(module_ref)
     finally:
         sys.dont_write_bytecode = writes_bytecode
-        if str(folder) in sys.path:
-            sys.path.remove(str(folder))
-        _forget(folder, set(sys.modules) - known)
+        if str(directory) in sys.path:
+            sys.path.remove(str(directory))
+        _forget(directory, set(sys.modules) - known)
 
 
-def _forget(folder: Path, new: set[str]) -> None:
+def _forget(directory: Path, new: set[str]) -> None:
     for name in new:
         origin = getattr(sys.modules.get(name), "__file__", None)
-        if origin and Path(origin).is_relative_to(folder) and "site-packages" not in origin:
+        if origin and Path(origin).is_relative_to(directory) and "site-packages" not in origin:
             del sys.modules[name]
 
 
@@ -71,7 +71,7 @@ def _from_package(name: str) -> ModuleType:
         if isinstance(error.__cause__, ModuleNotFoundError) and name.startswith(str(error.__cause__.name)):
             raise SourceNotFound(
                 f"there is no Python module {error.__cause__.name!r}",
-                hint="run from the folder that holds the package, install it, or give path/to/file.py:name",
+                hint="run from the directory that holds the package, install it, or give path/to/file.py:name",
             ) from error
         raise
 
@@ -114,7 +114,7 @@ def _is_defined_in(value: Any, holder: Any) -> bool:
 
 
 @contextmanager
-def user_code(what: str, folder: Path) -> Iterator[None]:
+def user_code(what: str, directory: Path) -> Iterator[None]:
     """Run user code and convert its errors to ExportFailed with file, line and error of the user's last frame."""
     try:
         yield
@@ -123,7 +123,7 @@ def user_code(what: str, folder: Path) -> Iterator[None]:
     except (Exception, SystemExit) as error:
         if disk_full(error):
             raise
-        raise ExportFailed(f"{what}: {_error_text(error)}{_where(error, folder)}", hint=_hint(error)) from error
+        raise ExportFailed(f"{what}: {_error_text(error)}{_where(error, directory)}", hint=_hint(error)) from error
 
 
 def _hint(error: BaseException) -> str | None:
@@ -137,13 +137,13 @@ def _error_text(error: BaseException) -> str:
     return f"it called sys.exit({error.code!r})" if isinstance(error, SystemExit) else reason(error)
 
 
-def _where(error: BaseException, folder: Path) -> str:
+def _where(error: BaseException, directory: Path) -> str:
     """Return the last frame in the user's own directory; a SyntaxError contains its location."""
     if isinstance(error, SyntaxError) and error.filename:
         return f"\n  {error.filename}, line {error.lineno}: {(error.text or '').strip()}"
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_user_file(frame.filename, folder)]
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_user_file(frame.filename, directory)]
     return f"\n  {frames[-1].filename}, line {frames[-1].lineno}: {frames[-1].line}" if frames else ""
 
 
-def _is_user_file(filename: str, folder: Path) -> bool:
-    return Path(filename).is_relative_to(folder) and "site-packages" not in filename
+def _is_user_file(filename: str, directory: Path) -> bool:
+    return Path(filename).is_relative_to(directory) and "site-packages" not in filename

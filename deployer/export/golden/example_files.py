@@ -41,7 +41,7 @@ def content(path: Path) -> Content:
     """Return the content of a file or a directory of images. Raises GoldenError, BrokenModel for a Git LFS pointer."""
     lfs_pointers.check(image_files(path)[:MAX_EXAMPLES] if path.is_dir() else (path,))
     try:
-        return _folder(path) if path.is_dir() else _file(path)
+        return _directory(path) if path.is_dir() else _file(path)
     except (OSError, ValueError, RecursionError, csv.Error, zipfile.BadZipFile) as error:
         raise GoldenError(f"{path} cannot be read: {error or type(error).__name__}") from error
 
@@ -49,23 +49,23 @@ def content(path: Path) -> Content:
 def _file(path: Path) -> Content:
     reader = READERS.get(path.suffix.lower())
     if reader is None:
-        raise GoldenError(f"{path}: examples are read from {', '.join(READERS)}, and from folders of images")
+        raise GoldenError(f"{path}: examples are read from {', '.join(READERS)}, and from directories of images")
     if path.stat().st_size > MAX_FILE_BYTES:
         raise GoldenError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MB: {MAX_EXAMPLES} examples are enough")
     return reader(path)
 
 
-def image_files(folder: Path) -> list[Path]:
+def image_files(directory: Path) -> list[Path]:
     """Return the JPEG and PNG files in a directory tree, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in directory.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
 
 
-def _folder(folder: Path) -> Content:
-    images = image_files(folder)
+def _directory(directory: Path) -> Content:
+    images = image_files(directory)
     if not images:
-        raise GoldenError(f"{folder} holds no images ({', '.join(IMAGE_SUFFIXES)})")
+        raise GoldenError(f"{directory} holds no images ({', '.join(IMAGE_SUFFIXES)})")
     if sum(path.stat().st_size for path in images[:MAX_EXAMPLES]) > MAX_FILE_BYTES:
-        raise GoldenError(f"the images of {folder} are larger than {MAX_FILE_BYTES >> 20} MB")
+        raise GoldenError(f"the images of {directory} are larger than {MAX_FILE_BYTES >> 20} MB")
     return Content(images=images[:MAX_EXAMPLES], found=len(images))
 
 

@@ -121,34 +121,34 @@ def as_array(value: object) -> Array:
     return array
 
 
-def declared(folder: Path) -> DeclaredModel:
+def declared(directory: Path) -> DeclaredModel:
     """Return the graph of a SavedModel. Raises BrokenModel."""
-    return DeclaredModel(reader.meta_graph(reader.parse(folder), reader.SERVE, folder))
+    return DeclaredModel(reader.meta_graph(reader.parse(directory), reader.SERVE, directory))
 
 
 @contextmanager
-def loaded(folder: Path) -> Iterator[LoadedModel]:
+def loaded(directory: Path) -> Iterator[LoadedModel]:
     """Load a SavedModel into a fresh graph and session, which are discarded on exit."""
     graph = tf_module("tensorflow.python.framework.ops").Graph()
     with graph.as_default(), tf_module("tensorflow.python.client.session").Session(graph=graph) as session:
-        meta_graph = _load(session, folder)
+        meta_graph = _load(session, directory)
         yield LoadedModel(meta_graph, session)
 
 
-def _load(session: Any, folder: Path) -> Message:
+def _load(session: Any, directory: Path) -> Message:
     try:
         return (
             tf_module("tensorflow.python.saved_model.loader_impl")
-            .SavedModelLoader(str(folder))
+            .SavedModelLoader(str(directory))
             .load(session, ["serve"])
         )
     except Exception as error:
         if disk_full(error):
             raise
         if (op := op_libraries.unknown_op(error)) and op_libraries.import_op_library(op):
-            return _load(session, folder)
+            return _load(session, directory)
         raise BrokenModel(
-            f"TensorFlow cannot load the SavedModel: {_load_reason(error)}", hint=_load_hint(folder)
+            f"TensorFlow cannot load the SavedModel: {_load_reason(error)}", hint=_load_hint(directory)
         ) from error
 
 
@@ -158,9 +158,9 @@ def _load_reason(error: BaseException) -> str:
     return f"it does not know the op {op}" if op else reason(error)
 
 
-def _load_hint(folder: Path) -> str | None:
+def _load_hint(directory: Path) -> str | None:
     """Return a hint if this TensorFlow does not support an op or the version of the graph."""
     target = op_sets.installed_target()
-    graph = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
+    graph = reader.meta_graph(reader.parse(directory), reader.SERVE, directory)
     faults = op_sets.incompatibilities(graph, target) if target else ()
     return f"{faults[0].reason}: {faults[0].remedy}" if faults else None

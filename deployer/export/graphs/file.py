@@ -37,7 +37,7 @@ def location(source: str) -> str:
         raise missing_files.file_not_found(source, SUFFIXES)
     if path.name == PB_FILE:
         raise SourceNotFound(
-            f"{source} is a part of a SavedModel", hint=f"give its folder: {shlex.quote(str(path.parent))}"
+            f"{source} is a part of a SavedModel", hint=f"give its directory: {shlex.quote(str(path.parent))}"
         )
     return str(path.resolve())
 

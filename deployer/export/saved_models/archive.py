@@ -9,7 +9,7 @@ from deployer.errors import BrokenModel
 from deployer.export import missing_files
 from deployer.export.base import ExportRequest, Progress, Saved
 from deployer.export.digest import file_digest
-from deployer.export.saved_models import folder as saved_model_folder
+from deployer.export.saved_models import directory as saved_model_directory
 from deployer.export.saved_models.junk_files import is_junk
 from deployer.export.saved_models.unpacking import names, unpacked
 from deployer.results.model import MAX_VERSION
@@ -43,34 +43,34 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
     """Unpack the archive and store the one SavedModel in it."""
     archive = Path(location(request.source))
     progress(f"unpacking {archive.name}")
-    with unpacked(archive, target) as folder:
-        root, notes = _only_model(archive, folder)
-        saved = saved_model_folder.copy_saved_model(root, request, target, progress)
+    with unpacked(archive, target) as directory:
+        root, notes = _only_model(archive, directory)
+        saved = saved_model_directory.copy_saved_model(root, request, target, progress)
         return dataclasses.replace(saved, notes=(*notes, *saved.notes), version=_version(root.name))
 
 
-def _only_model(archive: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+def _only_model(archive: Path, directory: Path) -> tuple[Path, tuple[str, ...]]:
     """Return the one SavedModel, or the newest version of one model, as a server would. Raises BrokenModel."""
-    parents = {path.parent for name in (PB_FILE, PBTXT_FILE) for path in folder.rglob(name) if path.is_file()}
-    found = sorted(path for path in parents if not is_junk(path.relative_to(folder)))
+    parents = {path.parent for name in (PB_FILE, PBTXT_FILE) for path in directory.rglob(name) if path.is_file()}
+    found = sorted(path for path in parents if not is_junk(path.relative_to(directory)))
     if len(found) == 1:
         return found[0], ()
     if len({path.parent for path in found}) == 1 and all(_version(path.name) for path in found):
         newest = max(found, key=lambda path: _version(path.name))
         others = ", ".join(sorted(path.name for path in found if path != newest))
         return newest, (f"{archive.name} holds several versions: {newest.name} was taken, not {others}",)
-    paths = ", ".join(str(path.relative_to(folder)) for path in found[:5])
+    paths = ", ".join(str(path.relative_to(directory)) for path in found[:5])
     if found:
         raise BrokenModel(
             f"{archive} holds {len(found)} SavedModels: {paths}",
-            hint="unpack it, and give the folder of one of them",
+            hint="unpack it, and give the directory of one of them",
         )
-    raise _no_model(archive, folder)
+    raise _no_model(archive, directory)
 
 
-def _no_model(archive: Path, folder: Path) -> BrokenModel:
+def _no_model(archive: Path, directory: Path) -> BrokenModel:
     """Return the error, with what the archive contains instead if that is recognised."""
-    outermost = folder
+    outermost = directory
     while len(children := [child for child in outermost.iterdir() if not is_junk(Path(child.name))]) == 1:
         if not children[0].is_dir():
             break

@@ -26,17 +26,17 @@ def files_below(root: Path) -> Iterator[Path]:
     yield from _files(root, root.resolve(), (root.resolve(),))
 
 
-def _files(folder: Path, root: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
-    for entry in sorted(folder.iterdir()):
+def _files(directory: Path, root: Path, ancestors: tuple[Path, ...]) -> Iterator[Path]:
+    for entry in sorted(directory.iterdir()):
         real = _checked(entry, root)
         if real.is_dir():
             if real in ancestors:
-                raise BrokenModel(f"{entry} is a link to a folder that holds it")
+                raise BrokenModel(f"{entry} is a link to a directory that holds it")
             yield from _files(entry, root, (*ancestors, real))
         elif real.is_file():
             yield entry
         else:
-            raise BrokenModel(f"{entry} is neither a file nor a folder: a SavedModel holds nothing else")
+            raise BrokenModel(f"{entry} is neither a file nor a directory: a SavedModel holds nothing else")
 
 
 def _checked(entry: Path, root: Path) -> Path:
@@ -47,7 +47,7 @@ def _checked(entry: Path, root: Path) -> Path:
     if entry.is_symlink() and not real.is_relative_to(root):
         raise BrokenModel(
             f"{entry} is a link to {real}, outside of the model",
-            hint="copy the file into the SavedModel folder: a version must be whole in itself",
+            hint="copy the file into the SavedModel directory: a version must be whole in itself",
         )
     return real
 

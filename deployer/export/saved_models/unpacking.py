@@ -89,7 +89,7 @@ class _Budget:
 
 def _refused(archive: Path, reason: str) -> BrokenModel:
     return BrokenModel(
-        f"{archive} is refused: {reason}", hint="if you trust it, unpack it yourself and give the SavedModel folder"
+        f"{archive} is refused: {reason}", hint="if you trust it, unpack it yourself and give the SavedModel directory"
     )
 
 
@@ -188,10 +188,10 @@ def _write(source: IO[bytes], path: Path, budget: _Budget) -> None:
 @contextmanager
 def unpacked(archive: Path, parent: Path) -> Iterator[Path]:
     """Yield a directory below `parent` with the archive's files; it is removed on exit."""
-    folder = parent / ".unpacked"
-    folder.mkdir()
+    directory = parent / ".unpacked"
+    directory.mkdir()
     try:
-        unpack(archive, folder)
-        yield folder
+        unpack(archive, directory)
+        yield directory
     finally:
-        shutil.rmtree(folder)
+        shutil.rmtree(directory)

@@ -106,11 +106,11 @@ class BatchingConfig:
         """The name of those threads."""
         return self.common.thread_pool_name.value or "batch_threads"
 
-    def rules(self, version_folder: str) -> BatchRules | None:
+    def rules(self, version_directory: str) -> BatchRules | None:
         """Return the rules of one version; None if it is not batched. Raises ServingError."""
         if not self.per_version:
             return rules(self.common)
-        file = Path(version_folder, VERSION_FILE)
+        file = Path(version_directory, VERSION_FILE)
         return (
             rules(text_protos.read(str(file), declared.message_class(declared.BATCHING)())) if file.exists() else None
         )

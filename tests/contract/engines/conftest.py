@@ -19,8 +19,8 @@ def row(request: pytest.FixtureRequest) -> Row:
 
 
 @contextmanager
-def _fixture(row: Row, folder: Path) -> Iterator[EngineFixture]:
-    fixture = EngineFixture(row, folder / ".deployer")
+def _fixture(row: Row, directory: Path) -> Iterator[EngineFixture]:
+    fixture = EngineFixture(row, directory / ".deployer")
     fixture.engine.images.pull(print)
     yield fixture
     for name, env in fixture.engine.inventory.names():

@@ -37,7 +37,7 @@ def served(*versions: int, **labels: int) -> ServedModel:
 
 @dataclass(frozen=True)
 class EngineFixture:
-    """One engine with a state folder of its own."""
+    """One engine with a state directory of its own."""
 
     row: Row
     state_dir: Path

@@ -27,7 +27,7 @@ from deployer.results.deployment import Deployment, Endpoints
 class Row:
     """`make` makes the engine. `half_made` makes what a command leaves that was killed while it staged, by the moment.
 
-    `litter` names all that this spec's engine has left on the platform: servers, folders. `unhonoured` are flags of
+    `litter` names all that this spec's engine has left on the platform: servers, directories. `unhonoured` are flags of
     TensorFlow Serving, with values, that the engine cannot honour; `settings` are the spec's own for this engine.
     """
 
@@ -51,9 +51,9 @@ def _kill_process(deployment: Deployment) -> None:
 
 
 def _release(spec: Spec, name: str, env: str) -> Path:
-    folder = spec.state_dir.resolve() / "run" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
-    (folder / "config").mkdir(parents=True)
-    return folder
+    directory = spec.state_dir.resolve() / "run" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
+    (directory / "config").mkdir(parents=True)
+    return directory
 
 
 def _before_labels(spec: Spec, name: str, env: str) -> None:
@@ -62,20 +62,20 @@ def _before_labels(spec: Spec, name: str, env: str) -> None:
 
 def _before_the_pid_was_noted(spec: Spec, name: str, env: str) -> None:
     """A process with our mark passes for the server; its parent ends at once, as the killed command did."""
-    folder = _release(spec, name, env)
-    inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.run_dir_argument(folder)]
+    directory = _release(spec, name, env)
+    inner = [sys.executable, "-S", "-c", "import time; time.sleep(120)", process.run_dir_argument(directory)]
     outer = f"import subprocess; subprocess.Popen({inner!r}, start_new_session=True)"
     subprocess.run([sys.executable, "-S", "-c", outer], check=True, timeout=60)
-    eventually(lambda: process.find(folder, None) is not None, "it runs", 60)
+    eventually(lambda: process.find(directory, None) is not None, "it runs", 60)
 
 
-def _run_folders(spec: Spec) -> list[str]:
+def _run_directories(spec: Spec) -> list[str]:
     running = [f"process {server.pid}" for server in servers(spec.state_dir)]
     return running + [str(path) for path in (spec.state_dir, *spec.state_dir.rglob("*")) if path.exists()]
 
 
 def _containers(spec: Spec) -> list[str]:
-    """Containers and networks of this spec's deployments, locks, and its config folders."""
+    """Containers and networks of this spec's deployments, locks, and its config directories."""
     ours = ["--filter", f"label=deployer.project={spec.project}"]
     locks = ["--filter", f"label=deployer.lock.project={spec.project}"]
     containers = docker("ps", "-a", "--format", "container {{.Names}}", *ours).splitlines()
@@ -89,8 +89,8 @@ def _kill_container(deployment: Deployment) -> None:
 
 
 def _before_the_container(spec: Spec, name: str, env: str) -> None:
-    folder = spec.state_dir.resolve() / "docker" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
-    (folder / "config").mkdir(parents=True)
+    directory = spec.state_dir.resolve() / "docker" / f"{env}@{spec.project}" / name / "20260101-000000-000000001-abcd"
+    (directory / "config").mkdir(parents=True)
     labels = {"project": spec.project, "name": name, "env": env}
     marked = [word for key, value in labels.items() for word in ("--label", f"deployer.{key}={value}")]
     docker("network", "create", *marked, f"deployer-{spec.project}.{env}-{name}")
@@ -112,18 +112,18 @@ def _in_memory(spec: Spec) -> MemoryEngine:
 
 
 def _end_in_memory(deployment: Deployment) -> None:
-    for platform in map(platform_of, deployment.folder.parents):
+    for platform in map(platform_of, deployment.directory.parents):
         for running in platform.all():
             if running.seen.release == deployment.release:
                 running.end()
 
 
 def _candidate_in_memory(spec: Spec, name: str, env: str) -> None:
-    folder = spec.state_dir / "memory" / "20260101-000000-000000001-abcd"
+    directory = spec.state_dir / "memory" / "20260101-000000-000000001-abcd"
     seen = Deployment(
-        name=name, env=env, engine="memory", release=folder.name, role=CANDIDATE, models=(),
+        name=name, env=env, engine="memory", release=directory.name, role=CANDIDATE, models=(),
         endpoints=Endpoints("", ""), rest_port=1, grpc_port=1, server_digest="", created="", running=True,
-        pid=None, folder=folder,
+        pid=None, directory=directory,
     )  # fmt: skip
     platform = platform_of(spec.state_dir)
     platform.servers[spec.project or "", name, env] = [Running(seen, ModelServer(platform.faults), None)]
@@ -148,7 +148,7 @@ REAL_ROWS = (
         make=ENGINES["embedded"],
         kill=_kill_process,
         half_made={"before its labels": _before_labels, "before its pid was noted": _before_the_pid_was_noted},
-        litter=_run_folders,
+        litter=_run_directories,
         unhonoured={"prefer_tflite_model": "true", "ssl_config_file": "/tls.config"},
     ),
     *((DOCKER,) if DOCKER_IMAGE else ()),

@@ -24,15 +24,15 @@ flags = { grpc_max_threads = 8 }
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two versions in the store."""
-    folder = tmp_path_factory.mktemp("busy")
-    for each in (folder, *list(folder.parents)[:2]):
+    directory = tmp_path_factory.mktemp("busy")
+    for each in (directory, *list(directory.parents)[:2]):
         each.chmod(0o755)  # containers run as nobody
-    shutil.copy(SLOW, folder / "slow.py")
-    (folder / "deployer.toml").write_text(SETTINGS)
+    shutil.copy(SLOW, directory / "slow.py")
+    (directory / "deployer.toml").write_text(SETTINGS)
     for source in ("one", "two"):
-        ended = deployer("export", f"slow.py:{source}", "--name", NAME, cwd=folder)
+        ended = deployer("export", f"slow.py:{source}", "--name", NAME, cwd=directory)
         assert ended.code == 0, ended.err
-    return folder
+    return directory
 
 
 @pytest.fixture

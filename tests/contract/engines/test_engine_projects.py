@@ -40,7 +40,7 @@ def remove_all(fixture: EngineFixture) -> None:
 
 @pytest.fixture
 def pair(row: Row, tmp_path: Path) -> Iterator[tuple[EngineFixture, EngineFixture]]:
-    """Two projects that share even the state folder."""
+    """Two projects that share even the state directory."""
     state = tmp_path / ".deployer"
     with (
         _project(row, state, f"contract-one-{os.getpid()}") as one,
@@ -100,7 +100,7 @@ def test_a_project_that_is_named_sees_what_another_one_has(pair):
     assert two.engine.observe(NAME, ENV) is None
 
 
-def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, monkeypatch):
+def test_what_was_made_before_projects_is_adopted_by_its_directory(row, tmp_path, monkeypatch):
     here = Ownership.is_from_here  # a release of the tool without projects knew all as its own
     monkeypatch.setattr(Ownership, "is_from_here", lambda owner, labels: bool(owner.project) and here(owner, labels))
     name = f"before-{os.getpid()}"
@@ -116,7 +116,7 @@ def test_what_was_made_before_projects_is_adopted_by_its_folder(row, tmp_path, m
         assert elsewhere.engine.observe(name, ENV) is None
         assert bool(elsewhere.engine.inventory.conflicts(name, ENV)) == (
             row.name == "docker"
-        )  # others see run folders nowhere
+        )  # others see run directories nowhere
         with traffic(asdict(old.endpoints)) as seen:
             remove_all(elsewhere)
             with fixture.engine.locks.acquire(name, ENV, 30.0):

@@ -22,19 +22,19 @@ SETTINGS = "[server]\nrest_port = 0\ngrpc_port = 0\n[gate]\nskip = true\n"
 
 
 class Project:
-    """A folder of its own on the row's engine, with the store that is given."""
+    """A directory of its own on the row's engine, with the store that is given."""
 
-    def __init__(self, row: Row, folder: Path, store: Path) -> None:
-        folder.mkdir()
-        project = f"prune-{folder.name}-{os.getpid()}"
-        (folder / "deployer.toml").write_text(f'project = "{project}"\nmodels_dir = "{store}"\n{SETTINGS}')
+    def __init__(self, row: Row, directory: Path, store: Path) -> None:
+        directory.mkdir()
+        project = f"prune-{directory.name}-{os.getpid()}"
+        (directory / "deployer.toml").write_text(f'project = "{project}"\nmodels_dir = "{store}"\n{SETTINGS}')
         settings = {"DEPLOYER_ENGINE": row.name, "DEPLOYER_DOCKER_IMAGE": DOCKER_IMAGE}
         self._settings = {name: value for name, value in settings.items() if value}
-        self._folder = folder
+        self._directory = directory
         self.store = store
 
     def run(self, *arguments: str) -> Any:
-        ended = deployer(*arguments, "--json", cwd=self._folder, **self._settings)
+        ended = deployer(*arguments, "--json", cwd=self._directory, **self._settings)
         assert ended.code == 0, ended.err + ended.out
         return ended.json
 
@@ -43,15 +43,15 @@ class Project:
         return str(self.run("up", f"{NAME}:{version}")["endpoints"]["rest"])
 
     def close(self) -> None:
-        assert deployer("down", "--all", "-q", cwd=self._folder, **self._settings).code in (0, 10)
+        assert deployer("down", "--all", "-q", cwd=self._directory, **self._settings).code in (0, 10)
 
 
-def make_store(folder: Path) -> Path:
+def make_store(directory: Path) -> Path:
     """Six versions, which are 1 and 2 by turns."""
     for version in range(1, 7):
         source = MODELS / NAME / str(2 - version % 2)
-        shutil.copytree(source, folder / NAME / str(version), copy_function=shutil.copyfile)
-    return folder
+        shutil.copytree(source, directory / NAME / str(version), copy_function=shutil.copyfile)
+    return directory
 
 
 def versions(store: Path) -> list[int]:

@@ -47,9 +47,9 @@ def config_message(text: str) -> Any:
 class ServerProcess:
     """The child, its ports and its log."""
 
-    def __init__(self, folder: Path, *flags: str, port: int = 0, rest_port: int = 0) -> None:
+    def __init__(self, directory: Path, *flags: str, port: int = 0, rest_port: int = 0) -> None:
         self.port, self.rest_port = port or free_port(), rest_port or free_port()
-        self.log_file = folder / "server.log"
+        self.log_file = directory / "server.log"
         self._channel: grpc.Channel | None = None
         own = (f"--port={self.port}", f"--rest_api_port={self.rest_port}", f"--listen_address={HOST}")
         with self.log_file.open("wb") as log:
@@ -110,8 +110,8 @@ class ServerProcess:
 
 
 @contextlib.contextmanager
-def serving(folder: Path, *flags: str, port: int = 0, rest_port: int = 0) -> Iterator[ServerProcess]:
-    server = ServerProcess(folder, *flags, port=port, rest_port=rest_port)
+def serving(directory: Path, *flags: str, port: int = 0, rest_port: int = 0) -> Iterator[ServerProcess]:
+    server = ServerProcess(directory, *flags, port=port, rest_port=rest_port)
     try:
         yield server
     finally:

@@ -40,18 +40,18 @@ SIGNATURES = [
 ]
 WITH_ROWS = [each for each in SIGNATURES if each[1] != "scalar"]
 IN_TENSORS = [*SIGNATURES, ("types", "float16"), ("types", "bfloat16")]
-VERSIONS = {name: max((MODELS / name).iterdir(), key=lambda folder: int(folder.name)) for name in NAMES}
+VERSIONS = {name: max((MODELS / name).iterdir(), key=lambda directory: int(directory.name)) for name in NAMES}
 SMALLEST = 1e-15
 LOOK = settings(max_examples=30, suppress_health_check=list(HealthCheck))
 
 
 @pytest.fixture(scope="module", params=["plain", "batching"])
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("any_input")
-    config = folder / "models.config"
+    directory = tmp_path_factory.mktemp("any_input")
+    config = directory / "models.config"
     config.write_text(f"model_config_list {{ {''.join(model_config(name, MODELS / name) for name in NAMES)} }}")
     flags = ["--enable_batching"] if request.param == "batching" else []
-    with serving(folder, f"--model_config_file={config}", *flags) as started:
+    with serving(directory, f"--model_config_file={config}", *flags) as started:
         yield started.wait_ready()
 
 

@@ -26,11 +26,11 @@ MODEL = ("--model_name=counting", f"--model_base_path={MODELS / 'counting'}")
 
 
 @contextlib.contextmanager
-def batching(folder: Path, parameters: str, *flags: str) -> Iterator[ServerProcess]:
-    file = folder / "batching.config"
+def batching(directory: Path, parameters: str, *flags: str) -> Iterator[ServerProcess]:
+    file = directory / "batching.config"
     file.write_text(parameters)
     own = ("--enable_batching", f"--batching_parameters_file={file}", "--rest_api_num_threads=8")
-    with serving(folder, *MODEL, *own, *flags) as server:
+    with serving(directory, *MODEL, *own, *flags) as server:
         yield server.wait_ready()
 
 

@@ -30,10 +30,10 @@ REST_OF_SOURCES, GRPC_OF_SOURCES = cases("rest_sources.jsonl"), cases("grpc_sour
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("conformance")
-    config = folder / "models.config"
+    directory = tmp_path_factory.mktemp("conformance")
+    config = directory / "models.config"
     config.write_text(SETUP["model_config"])
-    with serving(folder, f"--model_config_file={config}", *SETUP["flags"]) as started:
+    with serving(directory, f"--model_config_file={config}", *SETUP["flags"]) as started:
         yield started.wait_ready()
 
 
@@ -96,10 +96,10 @@ REFUSED_IN_BATCHES = {
 
 @pytest.fixture(scope="module")
 def batching_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("batching")
-    config = folder / "models.config"
+    directory = tmp_path_factory.mktemp("batching")
+    config = directory / "models.config"
     config.write_text(SETUP["model_config"])
-    with serving(folder, f"--model_config_file={config}", *SETUP["flags"], "--enable_batching") as started:
+    with serving(directory, f"--model_config_file={config}", *SETUP["flags"], "--enable_batching") as started:
         yield started.wait_ready()
 
 

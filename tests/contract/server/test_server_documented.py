@@ -31,13 +31,17 @@ FOR_EVER = 1 << 60
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("documented")
-    config = folder / "models.config"
+    directory = tmp_path_factory.mktemp("documented")
+    config = directory / "models.config"
     names = ("several", "text", "types", "examples", "looping")
     half = model_config("half_plus_two", MODELS / "half_plus_two", "model_version_policy { all {} }")
     config.write_text(f"model_config_list {{ {half} {''.join(model_config(name, MODELS / name) for name in names)} }}")
-    flags = ("--rest_api_enable_cors_support", "--rest_api_timeout_in_ms=500", f"--grpc_socket_path={folder}/grpc.sock")
-    with serving(folder, f"--model_config_file={config}", *flags) as started:
+    flags = (
+        "--rest_api_enable_cors_support",
+        "--rest_api_timeout_in_ms=500",
+        f"--grpc_socket_path={directory}/grpc.sock",
+    )
+    with serving(directory, f"--model_config_file={config}", *flags) as started:
         yield started.wait_ready()
 
 

@@ -30,12 +30,12 @@ BAD_WARM_UP = bytes.fromhex(
 )
 
 
-def put(folder: Path, version: int, source: int = 1) -> Path:
+def put(directory: Path, version: int, source: int = 1) -> Path:
     """Write a version beside its place and rename it, as a deploy does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    beside = folder / f".{version}.tmp"
+    directory.mkdir(parents=True, exist_ok=True)
+    beside = directory / f".{version}.tmp"
     shutil.copytree(HALF / str(source), beside)
-    return beside.rename(folder / str(version))
+    return beside.rename(directory / str(version))
 
 
 def specific(*versions: int) -> str:

@@ -18,12 +18,12 @@ from support.files import as_text
 from deployer.savedmodel.messages import message_class
 
 
-def put(folder: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
+def put(directory: Path, version: int, source: Path = MODELS / "half_plus_two" / "1") -> None:
     """Write a version beside its place and rename it, as a deploy does."""
-    folder.mkdir(exist_ok=True)
-    beside = folder / f".{version}.tmp"
+    directory.mkdir(exist_ok=True)
+    beside = directory / f".{version}.tmp"
     shutil.copytree(source, beside)
-    beside.rename(folder / str(version))
+    beside.rename(directory / str(version))
 
 
 def run_to_the_end(*flags: str) -> subprocess.CompletedProcess[str]:
@@ -156,12 +156,12 @@ def states_over_grpc(server: ServerProcess) -> list[tuple[int, int]]:
 
 def test_two_servers_on_one_grpc_port_share_its_connections(tmp_path: Path) -> None:
     """Without a word, as TensorFlow Serving does: 64 connections all going to one would be a wonder."""
-    folders = [tmp_path / name for name in ("one", "two")]
-    for number, folder in enumerate(folders, 1):
-        folder.mkdir()
-        put(folder / "m", number)
+    directories = [tmp_path / name for name in ("one", "two")]
+    for number, directory in enumerate(directories, 1):
+        directory.mkdir()
+        put(directory / "m", number)
     with contextlib.ExitStack() as running:
-        flags = [("--model_name=m", f"--model_base_path={folder / 'm'}") for folder in folders]
-        one = running.enter_context(serving(folders[0], *flags[0])).wait_ready()
-        running.enter_context(serving(folders[1], *flags[1], port=one.port)).wait_ready()
+        flags = [("--model_name=m", f"--model_base_path={directory / 'm'}") for directory in directories]
+        one = running.enter_context(serving(directories[0], *flags[0])).wait_ready()
+        running.enter_context(serving(directories[1], *flags[1], port=one.port)).wait_ready()
         assert {states_over_grpc(one)[0][0] for _ in range(64)} == {1, 2}

@@ -23,10 +23,10 @@ SETTLED = 50
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
-    folder = tmp_path_factory.mktemp("swaps")
-    config = folder / "models.config"
+    directory = tmp_path_factory.mktemp("swaps")
+    config = directory / "models.config"
     config.write_text(f"model_config_list {{ {half(1)} }}")
-    with serving(folder, f"--model_config_file={config}") as started:
+    with serving(directory, f"--model_config_file={config}") as started:
         yield started.wait_ready()
 
 

@@ -99,16 +99,16 @@ def bytecode(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with a Lambda layer whose bytecode is damaged as that of another Python looks to this one."""
     import keras
 
-    folder = tmp_path_factory.mktemp("bytecode")
+    directory = tmp_path_factory.mktemp("bytecode")
     model = keras.Sequential(
         [keras.Input((3,)), keras.layers.Lambda(lambda x: x * 2, name="twice"), keras.layers.Dense(1)]
     )
-    model.save(folder / "good.keras")
-    with zipfile.ZipFile(folder / "good.keras") as good, zipfile.ZipFile(folder / "other.keras", "w") as other:
+    model.save(directory / "good.keras")
+    with zipfile.ZipFile(directory / "good.keras") as good, zipfile.ZipFile(directory / "other.keras", "w") as other:
         for name in good.namelist():
             data = good.read(name)
             other.writestr(name, json.dumps(_with_code(json.loads(data))) if name == "config.json" else data)
-    return folder / "other.keras"
+    return directory / "other.keras"
 
 
 def _with_code(value: object) -> object:

@@ -137,8 +137,8 @@ def test_examples_for_a_composite_tensor_are_refused(exporter: Exporter, strings
 
 
 def test_a_sparse_tensor_of_tensorflow_1_is_refused_with_the_reason(exporter: Exporter) -> None:
-    v1, folder = tf.compat.v1, exporter.root / "sparse"
-    builder = v1.saved_model.Builder(str(folder))
+    v1, directory = tf.compat.v1, exporter.root / "sparse"
+    builder = v1.saved_model.Builder(str(directory))
     with tf.Graph().as_default(), v1.Session() as session:
         given = v1.sparse_placeholder(tf.float32, [None, 3], "given")
         other = v1.placeholder(tf.float32, [None], "other")
@@ -151,7 +151,7 @@ def test_a_sparse_tensor_of_tensorflow_1_is_refused_with_the_reason(exporter: Ex
         }
         builder.add_meta_graph_and_variables(session, ["serve"], signatures)
     builder.save()
-    summary = exporter(str(folder)).summary
+    summary = exporter(str(directory)).summary
     assert summary.cases > 0
     assert summary.skipped == (
         "adds: 'x' is a sparse tensor of TensorFlow 1, and requests carry dense ones; "

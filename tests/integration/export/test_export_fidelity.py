@@ -201,7 +201,7 @@ def test_a_signature_under_another_name_is_compared_under_both(exporter):
 
 
 def test_a_saved_model_is_its_own_source(exporter):
-    folder = exporter(f"{exporter.file(RIGHT)}:lstm").folder
-    summary = exporter(str(folder)).summary
+    directory = exporter(f"{exporter.file(RIGHT)}:lstm").directory
+    summary = exporter(str(directory)).summary
     assert (summary.itself, summary.is_whole) == (True, True)
     assert "the source itself" in summary.fidelity

@@ -50,7 +50,7 @@ def test_a_graph_keeps_its_tables_and_their_files(exporter: Exporter, model: Any
     exported = graph(exporter, home / source)
     inputs, outputs = exported.declared()
     assert (inputs, outputs["y"]) == ({"words": "string[?]", "x": "float32[?,2]"}, "float32[?,1]")
-    assert (exported.folder / "assets" / "words.txt").read_text() == "red\ngreen\n"
+    assert (exported.directory / "assets" / "words.txt").read_text() == "red\ngreen\n"
     found = exported.ask(answer.inputs)
     assert found["id"].tolist() == [1, -1]
     np.testing.assert_allclose(found["y"], answer.outputs["y"], rtol=1e-6)

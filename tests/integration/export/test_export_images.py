@@ -25,12 +25,12 @@ STRINGS = signature("inputs:string[?]")
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("images")
+    directory = tmp_path_factory.mktemp("images")
     white = np.full((6, 4, 3), 255, np.uint8)
-    (folder / "b.jpg").write_bytes(tf.io.encode_jpeg(white).numpy())
-    (folder / "a.png").write_bytes(tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy())
-    (folder / "notes.txt").write_text("not an image")
-    return folder
+    (directory / "b.jpg").write_bytes(tf.io.encode_jpeg(white).numpy())
+    (directory / "a.png").write_bytes(tf.io.encode_png(np.zeros((8, 8, 3), np.uint8)).numpy())
+    (directory / "notes.txt").write_text("not an image")
+    return directory
 
 
 @pytest.mark.parametrize("text", ["x:float32[?,4,5,3]", "x:uint8[?,4,5,1]", "x:float32[?,4,5]"])

@@ -236,7 +236,7 @@ def test_optimizer_state_is_not_saved(once: Once, family: str) -> None:
     import tensorflow as tf
 
     exported = once(family, "normalized")
-    shapes = dict(tf.train.list_variables(str(exported.folder / "variables" / "variables"))).values()
+    shapes = dict(tf.train.list_variables(str(exported.directory / "variables" / "variables"))).values()
     assert sorted(tuple(shape) for shape in shapes if shape) == [(2,), *[(4,)] * 4, (4, 2)]
 
 

@@ -220,7 +220,9 @@ def test_the_users_prints_stay_off_stdout(exporter: Exporter, place: str, capfd:
     assert "hello from below" in printed.err
 
 
-def test_a_package_in_the_working_folder(exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_in_the_working_directory(
+    exporter: Exporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "package_of_test").mkdir()
     exporter.file(MODULES, "package_of_test/models.py")
     monkeypatch.chdir(tmp_path)
@@ -251,6 +253,6 @@ def drawn(x): return {"y": inner(x) + tf.random.uniform([])}
 @pytest.mark.parametrize(("name", "changes"), [("steady", False), ("shaken", True), ("drawn", True)])
 def test_only_what_draws_numbers_is_loaded_twice(exporter: Exporter, name: str, changes: bool) -> None:
     exported = exporter(f"{exporter.file(LOADS)}:{name}")
-    with loaded(exported.folder) as model:
+    with loaded(exported.directory) as model:
         assert model.may_differ_between_loads() is changes
     assert bool(exported.summary.random_outputs) is changes

@@ -61,8 +61,8 @@ MODELS = """
 
 def exported_as(exporter, name, **options):
     exported = exporter(f"{exporter.file(MODELS)}:{name}", **options)
-    info = reader.read(exported.folder)
-    model = Model("m", 1, exported.folder, "d", info, Source("python", "m", None), exported.summary, "now")
+    info = reader.read(exported.directory)
+    model = Model("m", 1, exported.directory, "d", info, Source("python", "m", None), exported.summary, "now")
     return exported, model
 
 

@@ -1,4 +1,4 @@
-"""SavedModel folders, and the golden set of what is saved."""
+"""SavedModel directories, and the golden set of what is saved."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from deployer.verification import golden
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A SavedModel with variables, an asset, extra assets, and signatures of several kinds."""
     import tensorflow as tf
 
@@ -56,29 +56,31 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def files_of(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def files_of(directory: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_a_folder_is_taken_over_byte_for_byte(exporter: Exporter, folder: Path) -> None:
-    before = files_of(folder)
-    exported = exporter(str(folder))
-    taken = {name: data for name, data in files_of(exported.folder).items() if name != "assets.extra/golden.tfrecord"}
+def test_a_directory_is_taken_over_byte_for_byte(exporter: Exporter, directory: Path) -> None:
+    before = files_of(directory)
+    exported = exporter(str(directory))
+    taken = {
+        name: data for name, data in files_of(exported.directory).items() if name != "assets.extra/golden.tfrecord"
+    }
     ours = {"assets.extra/manifest.json", "assets.extra/golden.tfrecord"}
     assert taken == {name: data for name, data in before.items() if name not in ours}
-    assert files_of(folder) == before
+    assert files_of(directory) == before
 
 
-def test_large_files_are_not_copied(exporter: Exporter, folder: Path) -> None:
+def test_large_files_are_not_copied(exporter: Exporter, directory: Path) -> None:
     shard = "variables/variables.data-00000-of-00001"
-    exported = exporter(str(folder), prove=False)
-    probe = exported.folder.parent / "probe"
+    exported = exporter(str(directory), prove=False)
+    probe = exported.directory.parent / "probe"
     try:
-        os.link(folder / shard, probe)
+        os.link(directory / shard, probe)
     except OSError:
-        assert (exported.folder / shard).read_bytes() == (folder / shard).read_bytes()
+        assert (exported.directory / shard).read_bytes() == (directory / shard).read_bytes()
     else:
-        assert (folder / shard).stat().st_nlink == 1 or (exported.folder / shard).samefile(folder / shard)
+        assert (directory / shard).stat().st_nlink == 1 or (exported.directory / shard).samefile(directory / shard)
 
 
 def test_a_model_that_is_saved_again_at_the_same_place_leaves_the_version_as_it_was(exporter: Exporter) -> None:
@@ -95,14 +97,14 @@ def test_a_model_that_is_saved_again_at_the_same_place_leaves_the_version_as_it_
 
     save([1.0, 2.0])
     exported = exporter(str(place))
-    before = files_of(exported.folder)
+    before = files_of(exported.directory)
     save([3.0, 4.0, 5.0])
-    assert files_of(exported.folder) == before
+    assert files_of(exported.directory) == before
     np.testing.assert_allclose(exported.ask({"x": np.float32([2.0])})["y"], [6.0])
 
 
-def test_every_signature_is_proven(exporter: Exporter, folder: Path) -> None:
-    exported = exporter(str(folder))
+def test_every_signature_is_proven(exporter: Exporter, directory: Path) -> None:
+    exported = exporter(str(directory))
     summary = exported.summary
     assert {case.signature for case in exported.cases()} == {"serving_default", "noisy", "lookup", "parse"}
     assert summary.cases == len(exported.cases())
@@ -113,7 +115,7 @@ def test_every_signature_is_proven(exporter: Exporter, folder: Path) -> None:
             np.testing.assert_allclose(case.outputs["y"], case.inputs["x"] @ np.array([[1.0], [2.0]]), rtol=1e-5)
 
 
-def test_the_golden_set_is_the_same_every_time(exporter: Exporter, folder: Path) -> None:
+def test_the_golden_set_is_the_same_every_time(exporter: Exporter, directory: Path) -> None:
     def told(cases: tuple[golden.GoldenCase, ...]) -> list[Any]:
         steady = [case for case in cases if case.signature != "noisy"]
         return [
@@ -121,13 +123,13 @@ def test_the_golden_set_is_the_same_every_time(exporter: Exporter, folder: Path)
             for case in steady
         ]
 
-    assert told(exporter(str(folder)).cases()) == told(exporter(str(folder)).cases())
+    assert told(exporter(str(directory)).cases()) == told(exporter(str(directory)).cases())
 
 
-def test_examples_are_asked_instead_of_made_up_ones(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+def test_examples_are_asked_instead_of_made_up_ones(exporter: Exporter, directory: Path, tmp_path: Path) -> None:
     examples = tmp_path / "examples.jsonl"
     examples.write_text("\n".join(json.dumps([place, 1]) for place in range(40)))
-    exported = exporter(str(folder), examples=examples)
+    exported = exporter(str(directory), examples=examples)
     given = [case for case in exported.cases() if case.signature == "serving_default"]
     assert [case.outputs["y"].tolist() for case in given] == [[[2.0]], [[place + 2.0] for place in range(32)]]
     assert "32 of 40 examples are kept" in exported.summary.notes
@@ -142,16 +144,16 @@ def test_examples_are_asked_instead_of_made_up_ones(exporter: Exporter, folder: 
         ({"signature_name": "nothing", "instances": [1]}, "'nothing'; the model has"),
     ],
 )
-def test_examples_that_do_not_fit(exporter: Exporter, folder: Path, tmp_path: Path, content: Any, told: str) -> None:
+def test_examples_that_do_not_fit(exporter: Exporter, directory: Path, tmp_path: Path, content: Any, told: str) -> None:
     examples = tmp_path / "examples.json"
     examples.write_text(json.dumps(content))
     with pytest.raises(GoldenError, match=told):
-        exporter(str(folder), examples=examples)
+        exporter(str(directory), examples=examples)
 
 
-def damaged(folder: Path, tmp_path: Path, part: str) -> Path:
+def damaged(directory: Path, tmp_path: Path, part: str) -> Path:
     copy = tmp_path / "damaged"
-    shutil.copytree(folder, copy)
+    shutil.copytree(directory, copy)
     if part == "variables":
         shutil.rmtree(copy / "variables")
     elif part == "shard":
@@ -165,23 +167,23 @@ def damaged(folder: Path, tmp_path: Path, part: str) -> Path:
 
 
 @pytest.mark.parametrize("part", ["variables", "shard", "asset", "pb"])
-def test_a_damaged_folder_is_broken(exporter: Exporter, folder: Path, tmp_path: Path, part: str) -> None:
+def test_a_damaged_directory_is_broken(exporter: Exporter, directory: Path, tmp_path: Path, part: str) -> None:
     with pytest.raises(BrokenModel):
-        exporter(str(damaged(folder, tmp_path, part)))
+        exporter(str(damaged(directory, tmp_path, part)))
 
 
-def test_a_folder_of_models_points_to_them(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
-    shutil.copytree(folder, tmp_path / "models" / "first")
+def test_a_directory_of_models_points_to_them(exporter: Exporter, directory: Path, tmp_path: Path) -> None:
+    shutil.copytree(directory, tmp_path / "models" / "first")
     with pytest.raises(BrokenModel) as caught:
         exporter(str(tmp_path / "models"))
     assert "first" in str(caught.value.hint)
 
 
-def test_what_cannot_change_a_saved_model_is_refused(exporter: Exporter, folder: Path) -> None:
+def test_what_cannot_change_a_saved_model_is_refused(exporter: Exporter, directory: Path) -> None:
     with pytest.raises(ExportFailed, match=r"--input cannot change .*: the signatures of a SavedModel are fixed"):
-        exporter(str(folder), "x:float32[?,2]")
+        exporter(str(directory), "x:float32[?,2]")
     with pytest.raises(ExportFailed, match="'other'; it has lookup, noisy, parse, serving_default"):
-        exporter(str(folder), signature="other")
+        exporter(str(directory), signature="other")
 
 
 def test_a_model_without_signature_is_refused(exporter: Exporter, tmp_path: Path) -> None:
@@ -202,43 +204,43 @@ def test_a_tagged_graph_is_taken_alone_and_served_under_the_usual_tag(exporter: 
     assert exported.names() == ["default", "serving_default"]
     assert exported.signature().method == "tensorflow/serving/predict"
     np.testing.assert_allclose(exported.ask(answer.inputs)["default"], answer.outputs["default"], rtol=1e-5)
-    assert len(reader.parse(exported.folder).meta_graphs) == 1
+    assert len(reader.parse(exported.directory).meta_graphs) == 1
     assert files_of(tmp_path / "hub") == before
 
 
-def test_a_default_signature_is_added_and_the_source_stays_as_it_is(exporter: Exporter, folder: Path) -> None:
-    before = files_of(folder)
-    exported = exporter(str(folder), default_signature="lookup")
+def test_a_default_signature_is_added_and_the_source_stays_as_it_is(exporter: Exporter, directory: Path) -> None:
+    before = files_of(directory)
+    exported = exporter(str(directory), default_signature="lookup")
     assert exported.names() == ["lookup", "noisy", "parse", "serving_default"]
     assert exported.declared() == exported.declared("lookup")
     assert exported.ask({"words": np.array([b"green"], object)})["id"].tolist() == [1]
-    assert files_of(folder) == before
-    changed = {name for name, data in files_of(exported.folder).items() if before.get(name) != data}
+    assert files_of(directory) == before
+    changed = {name for name, data in files_of(exported.directory).items() if before.get(name) != data}
     assert changed == {"saved_model.pb", "fingerprint.pb", "assets.extra/golden.tfrecord"}
-    again = exporter(str(folder), default_signature="lookup")
-    prints = {reader.read(found.folder).fingerprint for found in (exported, again)}
+    again = exporter(str(directory), default_signature="lookup")
+    prints = {reader.read(found.directory).fingerprint for found in (exported, again)}
     assert len(prints) == 1
-    assert reader.read(folder).fingerprint not in prints
+    assert reader.read(directory).fingerprint not in prints
 
 
-def test_a_default_signature_that_is_not_there(exporter: Exporter, folder: Path) -> None:
+def test_a_default_signature_that_is_not_there(exporter: Exporter, directory: Path) -> None:
     with pytest.raises(ExportFailed, match="no signature 'other' to serve as serving_default; it has lookup, noisy"):
-        exporter(str(folder), default_signature="other")
+        exporter(str(directory), default_signature="other")
 
 
 @pytest.mark.parametrize("form", ["zip", "gztar"])
-def test_an_archive_is_taken_over_byte_for_byte(exporter: Exporter, folder: Path, tmp_path: Path, form: str) -> None:
-    packed = shutil.make_archive(str(tmp_path / "packed"), form, folder)
+def test_an_archive_is_taken_over_byte_for_byte(exporter: Exporter, directory: Path, tmp_path: Path, form: str) -> None:
+    packed = shutil.make_archive(str(tmp_path / "packed"), form, directory)
     exported = exporter(packed)
     ours = {"assets.extra/manifest.json", "assets.extra/golden.tfrecord"}
-    taken, given = files_of(exported.folder), files_of(folder)
+    taken, given = files_of(exported.directory), files_of(directory)
     assert {name: taken[name] for name in set(taken) - ours} == {name: given[name] for name in set(given) - ours}
-    assert not (exported.folder / ".unpacked").exists()
+    assert not (exported.directory / ".unpacked").exists()
 
 
-def test_an_archive_of_no_model_or_of_several(exporter: Exporter, folder: Path, tmp_path: Path) -> None:
+def test_an_archive_of_no_model_or_of_several(exporter: Exporter, directory: Path, tmp_path: Path) -> None:
     for model in ("a", "b"):
-        shutil.copytree(folder, tmp_path / "versions" / model)
+        shutil.copytree(directory, tmp_path / "versions" / model)
     with pytest.raises(BrokenModel, match="holds 2 SavedModels: a, b"):
         exporter(shutil.make_archive(str(tmp_path / "two"), "gztar", tmp_path / "versions"))
     (tmp_path / "empty").mkdir()

@@ -35,28 +35,28 @@ MODULE = """
 EXAMPLES = str(MODELS / "examples" / "1")
 
 
-def logs(folder: Path) -> list[Any]:
+def logs(directory: Path) -> list[Any]:
     log = message_class("tensorflow.serving.PredictionLog")
-    return [log.FromString(record) for record in golden.records(folder / WARMUP_FILE)]
+    return [log.FromString(record) for record in golden.records(directory / WARMUP_FILE)]
 
 
 def test_one_question_of_each_signature_is_kept_and_the_digest_covers_it(exporter: Exporter) -> None:
     source = exporter.file(MODULE) + ":model"
     exported = exporter(source)
-    (log,) = logs(exported.folder)
+    (log,) = logs(exported.directory)
     assert exported.summary.warmup == 1
     assert log.predict_log.request.inputs["x"].tensor_shape.dim[0].size == 1
     assert not log.predict_log.response.outputs
-    files = hash_files(exported.folder)
+    files = hash_files(exported.directory)
     assert content_digest(files) != content_digest({**files, str(WARMUP_FILE): "other"})
     without = exporter(source, warmup=False)
     assert without.summary.warmup == 0
-    assert not (without.folder / WARMUP_FILE).exists()
+    assert not (without.directory / WARMUP_FILE).exists()
 
 
 def test_every_allowed_batch_size_has_its_record(exporter: Exporter) -> None:
     exported = exporter(exporter.file(MODULE) + ":model", warmup_sizes=(1, 4, 16))
-    sizes = [log.predict_log.request.inputs["x"].tensor_shape.dim[0].size for log in logs(exported.folder)]
+    sizes = [log.predict_log.request.inputs["x"].tensor_shape.dim[0].size for log in logs(exported.directory)]
     assert sizes == [1, 4, 16]
 
 
@@ -66,17 +66,17 @@ def test_a_golden_question_is_not_asked_again_and_others_are(exporter: Exporter)
     )
     source = exporter.file(weighted)
     exported = exporter(f"{source}:model")
-    (exported.folder / WARMUP_FILE).unlink()
-    shard = exported.folder / "variables" / "variables.data-00000-of-00001"
+    (exported.directory / WARMUP_FILE).unlink()
+    shard = exported.directory / "variables" / "variables.data-00000-of-00001"
     shard.write_bytes(bytes(shard.stat().st_size))
     with pytest.raises(BrokenModel, match="cannot load"):
-        warmup.make(exported.folder, (4,))
-    assert warmup.make(exported.folder, ()) == 1
+        warmup.make(exported.directory, (4,))
+    assert warmup.make(exported.directory, ()) == 1
 
 
 def test_examples_are_warmed_up_by_their_own_methods(exporter: Exporter) -> None:
     exported = exporter(EXAMPLES, warmup=True)
-    kinds = [log.WhichOneof("log_type") for log in logs(exported.folder)]
+    kinds = [log.WhichOneof("log_type") for log in logs(exported.directory)]
     assert sorted(kinds) == ["classify_log", "predict_log", "regress_log", "regress_log"]
     assert exported.summary.warmup == 4
 
@@ -112,25 +112,25 @@ def test_a_plan_says_why_an_unchanged_source_is_exported_again(tmp_path: Path) -
 
 def test_there_are_never_more_records_than_the_server_reads(exporter: Exporter) -> None:
     exported = exporter(EXAMPLES, warmup=True, warmup_sizes=tuple(range(1, 300)))
-    assert len(logs(exported.folder)) == warmup.MAX_RECORDS
+    assert len(logs(exported.directory)) == warmup.MAX_RECORDS
 
 
 def test_a_saved_model_is_kept_as_it_is_and_so_is_the_file_that_it_brings(exporter: Exporter) -> None:
-    assert not (exporter(EXAMPLES).folder / WARMUP_FILE).exists()
+    assert not (exporter(EXAMPLES).directory / WARMUP_FILE).exists()
     brought = exporter(EXAMPLES, warmup=True)
-    before = (brought.folder / WARMUP_FILE).read_bytes()
-    again = exporter(str(brought.folder), warmup_sizes=(1, 2))
-    assert (again.folder / WARMUP_FILE).read_bytes() == before
+    before = (brought.directory / WARMUP_FILE).read_bytes()
+    again = exporter(str(brought.directory), warmup_sizes=(1, 2))
+    assert (again.directory / WARMUP_FILE).read_bytes() == before
     assert again.summary.warmup == 4
 
 
 def test_the_options_hold_for_the_file_that_a_source_brings(exporter: Exporter) -> None:
-    brought = exporter(EXAMPLES, warmup=True).folder
+    brought = exporter(EXAMPLES, warmup=True).directory
     (brought / WARMUP_FILE).write_bytes(b"no records")
     without, remade = exporter(str(brought), warmup=False), exporter(str(brought), warmup=True)
-    assert not (without.folder / WARMUP_FILE).exists()
+    assert not (without.directory / WARMUP_FILE).exists()
     assert (without.summary.warmup, remade.summary.warmup) == (0, 4)
-    assert len(logs(remade.folder)) == 4
+    assert len(logs(remade.directory)) == 4
     for exported in (without, remade):
         assert any("warm-up file of the source" in note for note in exported.notes)
 
@@ -165,10 +165,10 @@ BAD: dict[str, tuple[Any, int, str]] = {
 }
 
 
-def with_warmup(folder: Path, records: list[bytes]) -> Path:
-    copy_model(folder)
-    write_records(folder / WARMUP_FILE, records)
-    return folder
+def with_warmup(directory: Path, records: list[bytes]) -> Path:
+    copy_model(directory)
+    write_records(directory / WARMUP_FILE, records)
+    return directory
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -182,13 +182,13 @@ def test_a_record_that_fails_is_named_at_export(exporter: Exporter, tmp_path: Pa
 
 @pytest.mark.parametrize("data", [b"x" * 40, b""])
 def test_a_file_that_holds_no_records(exporter: Exporter, tmp_path: Path, data: bytes) -> None:
-    folder = with_warmup(tmp_path / "m", [])
-    (folder / WARMUP_FILE).write_bytes(data)
+    directory = with_warmup(tmp_path / "m", [])
+    (directory / WARMUP_FILE).write_bytes(data)
     if data:
         with pytest.raises(BrokenModel, match="record 1 of"):
-            exporter(str(folder))
+            exporter(str(directory))
     else:
-        assert exporter(str(folder)).summary.warmup == 0
+        assert exporter(str(directory)).summary.warmup == 0
 
 
 def test_a_record_that_is_no_message_a_cut_file_and_too_many_records(exporter: Exporter, tmp_path: Path) -> None:

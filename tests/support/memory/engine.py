@@ -38,7 +38,7 @@ NUMBERS = ("grpc_max_threads", "rest_api_num_threads")
 
 @dataclass(frozen=True)
 class MemoryEngine:
-    """The servers of a state folder; another engine of that folder sees them too. Locks are files there."""
+    """The servers of a state directory; another engine of that directory sees them too. Locks are files there."""
 
     state_dir: Path
     project: str = ""
@@ -137,7 +137,7 @@ class MemoryEngine:
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             running=True,
             pid=None,
-            folder=self.state_dir / "memory" / release,
+            directory=self.state_dir / "memory" / release,
             host=launch.host,
             project=self.project,
             settings=dataclasses.asdict(self.settings) if self.settings else {},

@@ -60,15 +60,15 @@ def publish(
 ) -> Model:
     """A version of the store, with or without golden answers."""
     with store.stage(name) as stage:
-        write(stage.folder, linear)
+        write(stage.directory, linear)
         summary = GoldenSummary(0, "none", skipped=("serving_default: no examples were given",))
         if golden_set:
-            _write_golden(stage.folder, linear)
+            _write_golden(stage.directory, linear)
             summary = GoldenSummary(2, "made", compared=(SIGNATURE,))
         return store.publish(stage, Source("function", source, None), summary, version)
 
 
-def write(folder: Path, linear: Linear) -> None:
+def write(directory: Path, linear: Linear) -> None:
     """The SavedModel alone."""
     content = message_class("tensorflow.SavedModel")(saved_model_schema_version=1)
     graph = content.meta_graphs.add()
@@ -79,16 +79,16 @@ def write(folder: Path, linear: Linear) -> None:
     for specs, name in ((signature.inputs, linear.input), (signature.outputs, linear.output)):
         specs[name].name, specs[name].dtype = f"{name}:0", FLOAT
         specs[name].tensor_shape.dim.add(size=-1)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / PB_FILE).write_bytes(content.SerializeToString())
-    (folder / FILE).parent.mkdir(exist_ok=True)
-    (folder / FILE).write_text(json.dumps(asdict(linear)))
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / PB_FILE).write_bytes(content.SerializeToString())
+    (directory / FILE).parent.mkdir(exist_ok=True)
+    (directory / FILE).write_text(json.dumps(asdict(linear)))
 
 
-def _write_golden(folder: Path, linear: Linear) -> None:
+def _write_golden(directory: Path, linear: Linear) -> None:
     rows = (np.float32([1.0]), np.float32([0.0, -3.0, 8.0]))
     cases = [GoldenCase(SIGNATURE, {linear.input: x}, {linear.output: linear(x)}) for x in rows]
-    path = folder / GOLDEN_FILE
+    path = directory / GOLDEN_FILE
     path.parent.mkdir(exist_ok=True)
     records = map(golden.to_record, cases)
     path.write_bytes(b"".join(struct.pack("<QI", len(data), 0) + data + bytes(4) for data in records))

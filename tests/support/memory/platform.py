@@ -96,7 +96,7 @@ _PLATFORMS: dict[Path, Platform] = {}
 
 
 def platform_of(state_dir: Path) -> Platform:
-    """The platform of a state folder: engines of that folder share it."""
+    """The platform of a state directory: engines of that directory share it."""
     resolved = _resolved(state_dir)
     if resolved not in _PLATFORMS:
         _PLATFORMS[resolved] = Platform()
@@ -104,6 +104,6 @@ def platform_of(state_dir: Path) -> Platform:
 
 
 @cache
-def _resolved(folder: Path) -> Path:
+def _resolved(directory: Path) -> Path:
     """Of an absolute path once: engines ask for their platform at every step."""
-    return folder.resolve()
+    return directory.resolve()

@@ -29,17 +29,17 @@ ANSWERS = {1: 3.0, 2: 4.0, 3: 2.0}
 
 @dataclass(frozen=True)
 class Project:
-    """Folders of a test's own, with three versions of the model `m` in the store."""
+    """Directories of a test's own, with three versions of the model `m` in the store."""
 
-    folder: Path
+    directory: Path
 
     @property
     def store(self) -> Store:
-        return Store(self.folder / "models")
+        return Store(self.directory / "models")
 
     @property
     def state_dir(self) -> Path:
-        return self.folder / ".deployer"
+        return self.directory / ".deployer"
 
     @property
     def platform(self) -> Platform:

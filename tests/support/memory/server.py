@@ -80,12 +80,12 @@ class ModelServer:
             }
             self.labels[model.name] = dict(model.version_labels)
 
-    def _loaded(self, name: str, folder: Path) -> Version:
-        version = int(folder.name)
+    def _loaded(self, name: str, directory: Path) -> Version:
+        version = int(directory.name)
         if (name, version) in self.faults.broken:
             self.log.append(f"Loading servable: {{name: {name} version: {version}}} failed: DATA_LOSS: cannot be read")
             return Version(Linear(), END, "DATA_LOSS: cannot be read")
-        found = linear.read(folder)
+        found = linear.read(directory)
         if (name, version) in self.faults.slow:
             return Version(found, LOADING)
         self.log.append(f"Successfully loaded servable version {{name: {name} version: {version}}}")

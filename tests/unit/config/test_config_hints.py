@@ -13,9 +13,9 @@ from deployer.errors import ConfigError
 from deployer.system import documents
 
 
-def refusal(folder, text, env=None):
+def refusal(directory, text, env=None):
     """What is said of such a document."""
-    file = folder / "deployer.toml"
+    file = directory / "deployer.toml"
     file.write_text(text)
     with pytest.raises(ConfigError) as refused:
         loader.load(file, env, environ={})

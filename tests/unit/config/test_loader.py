@@ -20,9 +20,9 @@ from deployer.system import documents
 
 
 def load(
-    folder: Path, text: str, env: str | None = None, environ: dict[str, str] | None = None, **overrides: object
+    directory: Path, text: str, env: str | None = None, environ: dict[str, str] | None = None, **overrides: object
 ) -> Spec:
-    file = folder / "deployer.toml"
+    file = directory / "deployer.toml"
     file.write_text(text)
     return loader.load(file, env, overrides, environ or {})
 
@@ -33,7 +33,7 @@ def test_no_file_is_the_defaults(tmp_path, monkeypatch):
     assert (spec.engine, spec.env, spec.server.address, spec.models) == ("auto", "local", "127.0.0.1", {})
 
 
-def test_paths_are_meant_from_the_files_folder(tmp_path):
+def test_paths_are_meant_from_the_files_directory(tmp_path):
     spec = load(tmp_path, 'models_dir = "store"\n[models.m]\nexamples = "e.json"\nsource = "sub/m.keras"')
     assert spec.models_dir == tmp_path / "store"
     assert spec.state_dir == tmp_path / ".deployer"

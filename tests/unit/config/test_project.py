@@ -1,4 +1,4 @@
-"""The project: taken from the option, the variable, the document or the folder's name, in this order, and checked."""
+"""The project: taken from the option, the variable, the document or the directory's name, and checked."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_another_name_is_refused(name):
 
 
 @pytest.mark.parametrize(
-    ("folder", "project"),
+    ("directory", "project"),
     [
         ("shop", "shop"),
         ("My Shop (2)", "myshop2"),
@@ -39,9 +39,9 @@ def test_another_name_is_refused(name):
         ("x" * 80, "x" * 63),
     ],
 )
-def test_a_folder_suggests_its_name_without_what_is_not_allowed(tmp_path, folder, project):
-    assert default_project(tmp_path / folder) == project
-    assert check_project(default_project(tmp_path / folder)) == project
+def test_a_directory_suggests_its_name_without_what_is_not_allowed(tmp_path, directory, project):
+    assert default_project(tmp_path / directory) == project
+    assert check_project(default_project(tmp_path / directory)) == project
 
 
 def test_a_link_and_a_path_through_the_parent_suggest_the_name_that_is_used(tmp_path):
@@ -52,20 +52,20 @@ def test_a_link_and_a_path_through_the_parent_suggest_the_name_that_is_used(tmp_
     assert default_project(Path("/")) == "default"
 
 
-def test_the_option_wins_over_the_variable_over_the_document_over_the_folder(tmp_path, monkeypatch):
-    folder = tmp_path / "Shop"
-    folder.mkdir()
-    monkeypatch.chdir(folder)
+def test_the_option_wins_over_the_variable_over_the_document_over_the_directory(tmp_path, monkeypatch):
+    directory = tmp_path / "Shop"
+    directory.mkdir()
+    monkeypatch.chdir(directory)
 
     def project(overrides: dict[str, str] | None = None, path: Path | None = None, **environ: str) -> str | None:
         return loader.load(path, None, overrides, environ).project
 
     assert project() == "shop"
-    (folder / "deployer.toml").write_text("[env.staging]\n")
+    (directory / "deployer.toml").write_text("[env.staging]\n")
     monkeypatch.chdir(tmp_path)
     assert project(path=Path("Shop/deployer.toml")) == "shop"
-    (folder / "deployer.toml").write_text('project = "written"\n[env.staging]\nproject = "staged"\n')
-    monkeypatch.chdir(folder)
+    (directory / "deployer.toml").write_text('project = "written"\n[env.staging]\nproject = "staged"\n')
+    monkeypatch.chdir(directory)
     assert project() == "written"
     assert loader.load(None, "staging", None, {}).project == "staged"
     assert project(DEPLOYER_PROJECT="variable") == "variable"
@@ -94,7 +94,7 @@ def test_a_project_that_is_no_text_is_refused(tmp_path, monkeypatch, value):
 
 
 def test_init_shows_the_default_and_leaves_it(tmp_path):
-    folder = tmp_path / "My Shop"
-    folder.mkdir()
-    assert '# project = "myshop"' in init(folder).read_text()
-    assert loader.load(folder / "deployer.toml", None, None, {}).project == "myshop"
+    directory = tmp_path / "My Shop"
+    directory.mkdir()
+    assert '# project = "myshop"' in init(directory).read_text()
+    assert loader.load(directory / "deployer.toml", None, None, {}).project == "myshop"

@@ -57,8 +57,8 @@ def test_without_them_there_is_only_the_model_config():
     assert list(files) == [MODEL_CONFIG]
 
 
-def own_template(folder, text: str) -> None:
-    (folder / "model_config.config.j2").write_text(text)
+def own_template(directory, text: str) -> None:
+    (directory / "model_config.config.j2").write_text(text)
 
 
 def test_a_template_of_the_users_own_wins_and_the_rest_come_from_deployer(tmp_path):
@@ -93,7 +93,7 @@ def test_a_template_that_goes_wrong_is_named(tmp_path, template, says):
     assert says in refused.value.message
 
 
-def test_a_missing_templates_folder_is_an_error(tmp_path):
+def test_a_missing_templates_directory_is_an_error(tmp_path):
     with pytest.raises(TemplateError, match="does not exist"):
         render.render([ServedModel("a", (1,))], "/models", templates_dir=tmp_path / "nowhere")
 

@@ -171,7 +171,7 @@ def test_malformed_inputs_are_refused(text):
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", 'a"b', "a b", "n" * 101, "a\n", ".a"])
-def test_names_that_cannot_be_a_folder_a_label_and_a_url_are_refused(name):
+def test_names_that_cannot_be_a_directory_a_label_and_a_url_are_refused(name):
     for wrong in ({"name": name}, {"env": name}, {"models": {name: ModelSpec()}}):
         with pytest.raises(InvalidValue, match=r"name .* is not allowed"):
             Spec(**wrong)

@@ -21,7 +21,7 @@ def b64(text: str) -> str:
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The file, with an empty folder on PATH for helpers beside what a shell needs."""
+    """The file, with an empty directory on PATH for helpers beside what a shell needs."""
     (tmp_path / "bin").mkdir()
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))

@@ -27,8 +27,8 @@ class OnlyPing(StreamRequestHandler):
 
 @pytest.fixture
 def address() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="deployer-") as folder:  # a socket's path must be short
-        path = Path(folder) / "engine.sock"
+    with tempfile.TemporaryDirectory(prefix="deployer-") as directory:  # a socket's path must be short
+        path = Path(directory) / "engine.sock"
         with UnixStreamServer(str(path), OnlyPing) as server:
             threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
             yield f"unix://{path}"

@@ -12,8 +12,8 @@ from deployer.engines.docker.context import DEFAULT_ADDRESS, address
 from deployer.errors import EngineUnavailable
 
 
-def context(folder: Path, name: str, text: str) -> None:
-    meta = folder / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
+def context(directory: Path, name: str, text: str) -> None:
+    meta = directory / "contexts" / "meta" / hashlib.sha256(name.encode()).hexdigest() / "meta.json"
     meta.parent.mkdir(parents=True)
     meta.write_text(text)
 

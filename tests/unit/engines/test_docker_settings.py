@@ -79,7 +79,9 @@ def test_without_selinux_no_label_is_asked_for(tmp_path, info):
         (None, ["warning"]),
     ],
 )
-def test_a_folder_whose_label_keeps_containers_out_is_told_with_the_command(tmp_path, monkeypatch, label, severities):
+def test_a_directory_whose_label_keeps_containers_out_is_told_with_the_command(
+    tmp_path, monkeypatch, label, severities
+):
     def getxattr(_: object, name: str) -> bytes:
         assert name == "security.selinux"
         if label is None:
@@ -87,11 +89,11 @@ def test_a_folder_whose_label_keeps_containers_out_is_told_with_the_command(tmp_
         return label
 
     monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
-    folder = tmp_path / "of me"
-    folder.mkdir()
-    found = list(findings.of_selinux(EngineInfo.parse(CONFINED), (folder, tmp_path / "none")))
+    directory = tmp_path / "of me"
+    directory.mkdir()
+    found = list(findings.of_selinux(EngineInfo.parse(CONFINED), (directory, tmp_path / "none")))
     assert [each.severity for each in found] == severities
-    assert [each.remedy for each in found] == [f"chcon -R -t container_file_t '{folder}'"] * len(severities)
+    assert [each.remedy for each in found] == [f"chcon -R -t container_file_t '{directory}'"] * len(severities)
 
 
 def test_a_server_that_selinux_keeps_out_is_told_so_and_not_to_chmod(tmp_path, monkeypatch):
@@ -104,7 +106,7 @@ def test_a_server_that_selinux_keeps_out_is_told_so_and_not_to_chmod(tmp_path, m
     monkeypatch.setattr(probe, "may_read", lambda *_: False)
     container = SimpleNamespace(attrs={"MountLabel": "system_u:object_r:container_file_t:s0:c1,c2"})
     models = (ServedModel("m", (1,)),)
-    place = SimpleNamespace(folder=tmp_path / "state")
+    place = SimpleNamespace(directory=tmp_path / "state")
     launch = SimpleNamespace(models=models, rendered=Rendered({"model_config.config": ""}))
     with pytest.raises(EngineError, match="SELinux") as refused:
         made._check_mounts(container, launch, place)

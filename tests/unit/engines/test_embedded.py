@@ -1,4 +1,4 @@
-"""What the embedded engine makes of its run folders, without a server."""
+"""What the embedded engine makes of its run directories, without a server."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def engine(tmp_path: Path) -> EmbeddedEngine:
 
 
 def put(engine: EmbeddedEngine, release: str, name: str = "m", env: str = "local", **labels: object) -> Path:
-    folder = engine.traits.state_dir / "run" / run_dir.env_dir_name(engine.traits.project, env) / name / release
-    folder.mkdir(parents=True)
-    run_dir.write_labels(folder, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
-    return folder
+    directory = engine.traits.state_dir / "run" / run_dir.env_dir_name(engine.traits.project, env) / name / release
+    directory.mkdir(parents=True)
+    run_dir.write_labels(directory, dataclasses.replace(LABELS, name=name, env=env, release=release, **labels))
+    return directory
 
 
 def test_the_newest_that_served_is_observed_when_none_runs(engine):
@@ -54,7 +54,7 @@ def test_the_one_that_runs_is_observed_also_when_a_newer_one_does_not(engine, ta
     assert (seen.release, seen.running, seen.pid) == ("1", True, talker.child.pid)
 
 
-def test_only_folders_are_deployments(engine):
+def test_only_directories_are_deployments(engine):
     put(engine, "1", "b", "staging", pid=0)
     put(engine, "1", "a", pid=0)
     for stray in ("run/local@default/.DS_Store", "run/notes", "notes"):
@@ -68,14 +68,14 @@ def test_what_has_lost_its_labels_is_litter_and_is_swept(engine):
     spoiled = put(engine, "2", pid=0)
     (spoiled / run_dir.RELEASE_FILE).write_text("{")
     engine.recover("m", "local")
-    assert [folder.name for folder in run_dir.release_dirs(spoiled.parent)] == ["1"]
+    assert [directory.name for directory in run_dir.release_dirs(spoiled.parent)] == ["1"]
 
 
 def test_labels_lost_under_our_hands_are_an_engine_error(engine):
-    folder = put(engine, "1", pid=0)
+    directory = put(engine, "1", pid=0)
     seen = engine.observe("m", "local")
     assert seen is not None
-    (folder / run_dir.RELEASE_FILE).unlink()
+    (directory / run_dir.RELEASE_FILE).unlink()
     with pytest.raises(EngineError, match=r"lost its release\.json"):
         engine.mark_serving(seen, ())
 
@@ -94,12 +94,12 @@ class Talker:
 
 @pytest.fixture
 def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
-    folder = put(engine, "1")
-    with (folder / LOG_FILE).open("wb") as log:
-        command = [sys.executable, "-S", "-c", WRITE, process.run_dir_argument(folder)]
+    directory = put(engine, "1")
+    with (directory / LOG_FILE).open("wb") as log:
+        command = [sys.executable, "-S", "-c", WRITE, process.run_dir_argument(directory)]
         child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, text=True)
-    run_dir.write_labels(folder, dataclasses.replace(LABELS, release="1", pid=child.pid))
-    eventually(lambda: process.find(folder, child.pid) is not None, "it runs", 60)
+    run_dir.write_labels(directory, dataclasses.replace(LABELS, release="1", pid=child.pid))
+    eventually(lambda: process.find(directory, child.pid) is not None, "it runs", 60)
     seen = engine.observe("m", "local")
     assert seen is not None
     yield Talker(seen, child)
@@ -109,7 +109,7 @@ def talker(engine: EmbeddedEngine) -> Iterator[Talker]:
 
 def test_logs_come_in_whole_lines_to_the_very_last(engine, talker):
     lines = engine.logs(talker.deployment, follow=True)
-    log = talker.deployment.folder / LOG_FILE
+    log = talker.deployment.directory / LOG_FILE
     talker.say()
     eventually(lambda: log.read_text() == "first li", "half a line is there", 60)
     talker.say()
@@ -125,8 +125,8 @@ def test_half_a_line_is_shown_to_those_who_do_not_follow(engine, talker):
 
 @pytest.mark.parametrize(("tail", "shown"), [(None, 5), (0, 0), (2, 2), (5, 5), (99, 5)])
 def test_the_tail_is_the_last_lines(engine, tail, shown):
-    folder = put(engine, "1", pid=0)
-    (folder / LOG_FILE).write_bytes(b"1\n2\n3\n4\n\xff")
+    directory = put(engine, "1", pid=0)
+    (directory / LOG_FILE).write_bytes(b"1\n2\n3\n4\n\xff")
     seen = engine.observe("m", "local")
     assert seen is not None
     assert list(engine.logs(seen, tail)) == ["1", "2", "3", "4", "\ufffd"][5 - shown :]

@@ -176,15 +176,15 @@ def test_nobody_holds_a_free_port():
 
 
 @pytest.mark.parametrize(
-    ("folder", "named"),
+    ("directory", "named"),
     [
         ("/p/.deployer/run/local@q/m/r1", "the deployment m [local] of project q"),
         ("/p/.deployer/run/local/m/r1", "the deployment m [local]"),
         ("/elsewhere", None),
     ],
 )
-def test_a_server_of_ours_is_named_by_its_deployment(folder, named):
-    assert ports._deployment(["python", "-m", "deployer.server", f"--run_dir={folder}"]) == named
+def test_a_server_of_ours_is_named_by_its_deployment(directory, named):
+    assert ports._deployment(["python", "-m", "deployer.server", f"--run_dir={directory}"]) == named
     assert ports._deployment(["python", "-m", "http.server"]) is None
 
 

@@ -94,8 +94,8 @@ def test_a_dead_child_that_nobody_has_looked_at_is_gone(tmp_path, spawn):
     assert process.find(tmp_path, None) is None
 
 
-def ours(folder: Path, child: subprocess.Popen) -> psutil.Process:
-    found = process.find(folder, child.pid)
+def ours(directory: Path, child: subprocess.Popen) -> psutil.Process:
+    found = process.find(directory, child.pid)
     assert found is not None
     return found
 

@@ -25,7 +25,7 @@ PORTS = ("--public_rest_api_port=8501", "--public_port=8500", "--listen_address=
 
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
-    """A folder in which `python -m deployer.server` does nothing for a while."""
+    """A directory in which `python -m deployer.server` does nothing for a while."""
     package = tmp_path / "lib" / "deployer"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -56,10 +56,10 @@ def server(state: Path, **parts: str) -> list[str]:
 
 
 def put(state: Path, pid: int | None, project: str = "shop", name: str = "m") -> Path:
-    folder = state / "run" / "local@shop" / "m" / RELEASE
+    directory = state / "run" / "local@shop" / "m" / RELEASE
     labels = Release(name, "local", RELEASE, "serving", "", "127.0.0.1", 8501, 8500, 3, 4, "d", (), pid, project)
-    run_dir.write_labels(folder, labels)
-    return folder
+    run_dir.write_labels(directory, labels)
+    return directory
 
 
 def seen(child: subprocess.Popen[bytes]) -> list[processes.ServerProcess]:
@@ -108,7 +108,7 @@ def test_labels_that_agree_make_a_server_known_and_others_make_it_nobodys(tmp_pa
     ],
     ids=repr,
 )  # fmt: skip
-def test_a_run_folder_of_another_form_is_none_of_ours(tmp_path, module, parts):
+def test_a_run_directory_of_another_form_is_none_of_ours(tmp_path, module, parts):
     with started(server(tmp_path / "gone", **parts), module) as child:
         assert seen(child) == []
 

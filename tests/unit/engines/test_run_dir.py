@@ -1,4 +1,4 @@
-"""The run folder is the label set: what was written is read back, what was half written is nothing."""
+"""The run directory is the label set: what was written is read back, what was half written is nothing."""
 
 from __future__ import annotations
 
@@ -75,33 +75,33 @@ def test_the_servers_files_are_put_there_whole_and_replaced_whole(tmp_path):
     assert (tmp_path / CONFIG_DIR / "a.config").stat().st_ino != first
 
 
-def test_releases_are_folders_in_the_order_of_their_making(tmp_path):
+def test_releases_are_directories_in_the_order_of_their_making(tmp_path):
     home = tmp_path / "m"
     assert run_dir.release_dirs(home) == ()
     made = [run_dir.new_release_id() for _ in range(20)]
     for name in reversed(made):
         (home / name).mkdir(parents=True)
     (home / ".lock-owner").touch()
-    assert [folder.name for folder in run_dir.release_dirs(home)] == made
+    assert [directory.name for directory in run_dir.release_dirs(home)] == made
     assert len(set(made)) == 20
 
 
-def full(folder: Path) -> Path:
-    run_dir.write_labels(folder, RELEASE)
-    run_dir.write_config(folder, Rendered({"a.config": "one"}))
-    (folder / LOG_FILE).write_text("line")
-    return folder
+def full(directory: Path) -> Path:
+    run_dir.write_labels(directory, RELEASE)
+    run_dir.write_config(directory, Rendered({"a.config": "one"}))
+    (directory / LOG_FILE).write_text("line")
+    return directory
 
 
-def test_a_folder_is_removed_and_may_be_removed_again(tmp_path):
-    folder = full(tmp_path / "r")
-    run_dir.delete(folder)
-    run_dir.delete(folder)
-    assert not folder.exists()
+def test_a_directory_is_removed_and_may_be_removed_again(tmp_path):
+    directory = full(tmp_path / "r")
+    run_dir.delete(directory)
+    run_dir.delete(directory)
+    assert not directory.exists()
 
 
 def test_the_labels_go_last_so_that_a_killed_removal_is_found_and_finished(tmp_path, monkeypatch):
-    folder = full(tmp_path / "r")
+    directory = full(tmp_path / "r")
     removed: list[str] = []
 
     def die_in_the_config(path: Path, **_: object) -> None:
@@ -111,23 +111,23 @@ def test_the_labels_go_last_so_that_a_killed_removal_is_found_and_finished(tmp_p
     with monkeypatch.context() as patched:
         patched.setattr(run_dir.shutil, "rmtree", die_in_the_config)
         with pytest.raises(KeyboardInterrupt):
-            run_dir.delete(folder)
+            run_dir.delete(directory)
     assert removed == [CONFIG_DIR]
-    assert run_dir.read_labels(folder) == RELEASE
-    run_dir.delete(folder)
-    assert not folder.exists()
+    assert run_dir.read_labels(directory) == RELEASE
+    run_dir.delete(directory)
+    assert not directory.exists()
 
 
-def test_a_link_in_the_folder_goes_and_what_it_leads_to_stays(tmp_path):
+def test_a_link_in_the_directory_goes_and_what_it_leads_to_stays(tmp_path):
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").touch()
-    folder = full(tmp_path / "r")
-    (folder / "folder-link").symlink_to(kept)
-    (folder / "file-link").symlink_to(kept / "file")
-    (folder / "dangling").symlink_to(tmp_path / "nowhere")
-    run_dir.delete(folder)
-    assert not folder.exists()
+    directory = full(tmp_path / "r")
+    (directory / "directory-link").symlink_to(kept)
+    (directory / "file-link").symlink_to(kept / "file")
+    (directory / "dangling").symlink_to(tmp_path / "nowhere")
+    run_dir.delete(directory)
+    assert not directory.exists()
     assert (kept / "file").exists()
 
 

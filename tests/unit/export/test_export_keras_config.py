@@ -21,8 +21,8 @@ def model_of(*layers: Any) -> dict[str, Any]:
     return {"module": "keras", "class_name": "Sequential", "config": {"name": "seq", "layers": list(layers)}}
 
 
-def keras_file(folder: Path, model: Any, version: Any = "3.5.0", leave_out: str = "") -> Path:
-    path = folder / "m.keras"
+def keras_file(directory: Path, model: Any, version: Any = "3.5.0", leave_out: str = "") -> Path:
+    path = directory / "m.keras"
     parts = {"config.json": model, "metadata.json": {"keras_version": version}, "model.weights.h5": ""}
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in parts.items():
@@ -31,8 +31,8 @@ def keras_file(folder: Path, model: Any, version: Any = "3.5.0", leave_out: str 
     return path
 
 
-def h5_file(folder: Path, model: Any | None) -> Path:
-    path = folder / "m.h5"
+def h5_file(directory: Path, model: Any | None) -> Path:
+    path = directory / "m.h5"
     with h5py.File(path, "w") as file:
         file.attrs["keras_version"] = b"2.15.0"
         if model is not None:

@@ -24,15 +24,15 @@ def meant(source: str) -> list[str]:
     return shlex.split(found[1].replace(" or ", " ")) if found else []
 
 
-def touch(folder: Path, *names: str) -> None:
+def touch(directory: Path, *names: str) -> None:
     for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).touch()
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).touch()
 
 
 @pytest.fixture
-def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The working folder."""
+def in_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working directory."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -51,10 +51,10 @@ KINDS = [
 
 @pytest.mark.parametrize("below", ["", "deep/"])
 @pytest.mark.parametrize(("source", "there", "other"), KINDS)
-def test_the_files_of_the_kind_are_named(in_folder, source, there, other, below):
-    tmp_path = in_folder
+def test_the_files_of_the_kind_are_named(in_directory, source, there, other, below):
+    tmp_path = in_directory
     touch(tmp_path, *(below + name for name in (*there, other)))
-    (tmp_path / below / "folder.keras").mkdir()
+    (tmp_path / below / "directory.keras").mkdir()
     behind = source.partition(":")[2]
     found = meant(source)
     assert sorted(found) == sorted(below + name + (f":{behind}" if behind else "") for name in there)
@@ -76,7 +76,7 @@ def test_names_are_quoted_for_a_shell(tmp_path):
 
 
 @pytest.mark.parametrize("source", ["other.keras", "deep/other.pb", "deep/train.py:model"])
-def test_where_there_is_nothing_of_the_kind_the_folder_is_named(in_folder, source):
+def test_where_there_is_nothing_of_the_kind_the_directory_is_named(in_directory, source):
     with pytest.raises(SourceNotFound) as caught:
         export.identify(ExportRequest(source))
-    assert (str(Path(source).parent) if "/" in source else str(in_folder)) in (caught.value.hint or "")
+    assert (str(Path(source).parent) if "/" in source else str(in_directory)) in (caught.value.hint or "")

@@ -41,7 +41,7 @@ def test_kind_follows_from_the_text(source: str, kind: str) -> None:
     assert kind == found.KIND
 
 
-def test_a_folder_is_a_saved_model(tmp_path: Path) -> None:
+def test_a_directory_is_a_saved_model(tmp_path: Path) -> None:
     assert kind_of(str(tmp_path)).KIND == "saved_model"
 
 
@@ -75,7 +75,7 @@ def test_a_missing_file_is_not_identified(source: str, tmp_path: Path) -> None:
         export.identify(export.ExportRequest(str(tmp_path / source)))
 
 
-def test_a_folder_that_is_no_saved_model(tmp_path: Path) -> None:
+def test_a_directory_that_is_no_saved_model(tmp_path: Path) -> None:
     with pytest.raises(BrokenModel, match="is not a SavedModel"):
         export.identify(export.ExportRequest(str(tmp_path)))
 

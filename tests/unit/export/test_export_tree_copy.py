@@ -63,7 +63,7 @@ def test_a_link_outside_is_refused(source: Path, tmp_path: Path, to: str) -> Non
         list(files_below(source.parent))
 
 
-def test_a_folder_that_is_a_link_itself_is_fine(source: Path, tmp_path: Path) -> None:
+def test_a_directory_that_is_a_link_itself_is_fine(source: Path, tmp_path: Path) -> None:
     latest = tmp_path / "latest"
     latest.symlink_to(source.parent)
     assert list(files_below(latest)) == [latest / "saved_model.pb"]
@@ -84,5 +84,5 @@ def test_a_circle_is_refused(source: Path, to: str) -> None:
 
 def test_a_pipe_is_refused(source: Path) -> None:
     os.mkfifo(source.parent / "pipe")
-    with pytest.raises(BrokenModel, match="neither a file nor a folder"):
+    with pytest.raises(BrokenModel, match="neither a file nor a directory"):
         list(files_below(source.parent))

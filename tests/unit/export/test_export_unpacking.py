@@ -51,7 +51,7 @@ GOOD: dict[str, Callable[[Path], Path]] = {
     "m.tar": lambda path: whole_tar(path, "w"),
     "m.zip": lambda path: zipped(path, ("model/", b""), *FILES.items()),
     "windows.zip": lambda path: zipped(path, *((name.replace("/", "\\"), data) for name, data in FILES.items())),
-    "windows folders.zip": lambda path: zipped(
+    "windows directories.zip": lambda path: zipped(
         path, ("model\\", b""), *((name.replace("/", "\\", 1), data) for name, data in FILES.items())
     ),
 }
@@ -61,8 +61,10 @@ GOOD: dict[str, Callable[[Path], Path]] = {
 def test_a_good_archive_comes_out_whole_and_leaves_nothing(tmp_path: Path, name: str) -> None:
     archive = GOOD[name](tmp_path / name)
     (tmp_path / "stage").mkdir()
-    with unpacked(archive, tmp_path / "stage") as folder:
-        found = {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with unpacked(archive, tmp_path / "stage") as directory:
+        found = {
+            path.relative_to(directory).as_posix(): path.read_bytes() for path in directory.rglob("*") if path.is_file()
+        }
     assert found == FILES
     assert list((tmp_path / "stage").iterdir()) == []
 
@@ -110,7 +112,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], Path], str]] = {
     "fifo.tgz": (lambda path: tar(path, tar_entry("pipe", type=tarfile.FIFOTYPE)), "is a link, a device"),
     "header.tgz": (long_header, "a header is longer"),
     "twice.tgz": (lambda path: tar(path, tar_entry("a", b"x"), tar_entry("a", b"y")), "two entries"),
-    "folder.zip": (lambda path: zipped(path, ("a", b"x"), ("a/b", b"y")), "two entries"),
+    "directory.zip": (lambda path: zipped(path, ("a", b"x"), ("a/b", b"y")), "two entries"),
     "absolute.zip": (lambda path: zipped(path, ("/out", b"x")), "leads out of it"),
     "parent.zip": (lambda path: zipped(path, ("../out", b"x")), "leads out of it"),
     "windows.zip": (lambda path: zipped(path, ("..\\out", b"x")), "leads out of it"),
@@ -157,8 +159,8 @@ def test_bombs_are_refused_by_ratio_size_and_count(
         zipped(archive, *entries)
     else:
         tar(archive, *(tar_entry(*entry) for entry in entries))
-    with unpacked(archive, tmp_path) as folder:
-        assert len(list(folder.iterdir())) == 2
+    with unpacked(archive, tmp_path) as directory:
+        assert len(list(directory.iterdir())) == 2
     for limit, value, told in (
         ("RATIO_EXEMPT_BYTES", 1 << 20, "times its size"),
         ("MAX_UNPACKED_BYTES", 4 << 20, "unpacks to more than"),

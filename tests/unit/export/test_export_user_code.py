@@ -12,8 +12,8 @@ from deployer.errors import ExportFailed, SourceNotFound
 from deployer.export.code.user_code import attribute, imported, user_code
 
 
-def write(folder: Path, name: str, text: str) -> str:
-    path = folder / name
+def write(directory: Path, name: str, text: str) -> str:
+    path = directory / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     return str(path)
@@ -43,7 +43,7 @@ def test_a_file_named_like_a_module_does_not_replace_it(tmp_path: Path) -> None:
         assert "dumps" in vars(sys.modules["json"])
 
 
-def test_a_package_is_found_from_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_package_is_found_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(tmp_path, "pkg_of_test/__init__.py", "")
     write(tmp_path, "pkg_of_test/models.py", "model = 7")
     monkeypatch.chdir(tmp_path)

@@ -39,11 +39,11 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def deploy(project: Path, state: str, version: int = 2) -> None:
     served = (ServedModel("half_plus_two", (version,), (), ("d",)),)
-    folder = project / state / "run" / run_dir.env_dir_name("shop", "local") / "half_plus_two" / "1"
+    directory = project / state / "run" / run_dir.env_dir_name("shop", "local") / "half_plus_two" / "1"
     labels = Release(
         "half_plus_two", "local", "1", "serving", "", "127.0.0.2", 9611, 9612, 3, 4, "d", served, 0, "shop"
     )
-    run_dir.write_labels(folder, labels)
+    run_dir.write_labels(directory, labels)
 
 
 def rendered(project: Path, *arguments: str) -> Ended:

@@ -132,7 +132,7 @@ def test_a_template_of_ones_own_is_taken(project):
     assert "compose.yaml.j2" in ended.err
 
 
-def test_a_folder_that_cannot_be_written_to_is_an_error(project):
+def test_a_directory_that_cannot_be_written_to_is_an_error(project):
     (project / "file").touch()
     assert "file" in rendered(project, "compose", "half_plus_two", "--out", "file", code=2).err
 

@@ -38,7 +38,7 @@ def evolved(project: Project) -> Project:
 
 def up(project: Project, versions: list[int], dry_run: bool = False, **labels: int) -> deployer.UpResult:
     lines = "\n".join(f"{label} = {version}" for label, version in labels.items())
-    config = project.folder / "deployer.toml"
+    config = project.directory / "deployer.toml"
     config.write_text(DOCUMENT.format(versions=versions, labels=lines))
     return deployer.up(settings=project.settings(config=config), dry_run=dry_run)
 

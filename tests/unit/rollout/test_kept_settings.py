@@ -36,7 +36,7 @@ def settings(project: Project) -> dict[str, object]:
 
 
 def write(project: Project, text: str) -> None:
-    (project.folder / "deployer.toml").write_text(f"[docker]\n{text}\n")
+    (project.directory / "deployer.toml").write_text(f"[docker]\n{text}\n")
 
 
 def test_a_change_of_models_keeps_the_container_and_its_settings(limited):
@@ -55,10 +55,10 @@ def test_up_keeps_what_options_gave_and_says_so(limited, dry_run):
 
 
 def test_up_keeps_them_for_another_server_and_the_next_one(limited):
-    (limited.folder / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
+    (limited.directory / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
     assert limited.up().plan.change is Change.REPLACE
     assert settings(limited) == LIMITS
-    (limited.folder / "deployer.toml").unlink()
+    (limited.directory / "deployer.toml").unlink()
     limited.redeploy(2)
     assert settings(limited) == LIMITS
     assert limited.up(f"{NAME}:2").plan.change is Change.NOTHING
@@ -144,13 +144,13 @@ RECORDED = {"enabled": True, "image": "proxy:1", "tls": True, "max_connections":
 def gated(project: Project) -> Deployment:
     """Behind a gateway whose image and TLS variables set, and whose other settings a file set."""
     project.up()
-    gateway = Gateway("", True, project.folder, settings=RECORDED, temporary_settings=("image", "tls"))
+    gateway = Gateway("", True, project.directory, settings=RECORDED, temporary_settings=("image", "tls"))
     return dataclasses.replace(project.observed(), gateway=gateway)
 
 
 def docker_workspace(project: Project, gateway: str) -> Workspace:
-    (project.folder / "deployer.toml").write_text(f"[gateway]\n{gateway}\n")
-    return open_workspace(Settings(engine="docker", config=project.folder / "deployer.toml"))
+    (project.directory / "deployer.toml").write_text(f"[gateway]\n{gateway}\n")
+    return open_workspace(Settings(engine="docker", config=project.directory / "deployer.toml"))
 
 
 def test_up_keeps_of_the_gateway_what_variables_gave_and_says_so(project, gated):

@@ -57,20 +57,20 @@ def test_every_verb_has_the_same_hint_when_all_is_lost(served):
 
 def test_a_source_of_that_name_is_named(served):
     shutil.rmtree(served.store.root)
-    (served.folder / "other.keras").touch()
-    (served.folder / f"{NAME}.keras").touch()
+    (served.directory / "other.keras").touch()
+    (served.directory / f"{NAME}.keras").touch()
     for verb in VERBS:
         assert f"deployer up {NAME}.keras --name {NAME}" in refused(served, verb)
 
 
 def test_a_source_of_the_document_is_exported_by_up_alone(served):
     shutil.rmtree(served.store.root)
-    (served.folder / "deployer.toml").write_text(f'[models.{NAME}]\nsource = "trained.keras"\n')
+    (served.directory / "deployer.toml").write_text(f'[models.{NAME}]\nsource = "trained.keras"\n')
     for verb in VERBS:
         assert "deployer up --project unit" in refused(served, verb)
 
 
-def test_where_one_version_is_lost_its_folder_is_named(served):
+def test_where_one_version_is_lost_its_directory_is_named(served):
     shutil.rmtree(served.store.root / NAME / "2")
     hints = {verb: refused(served, verb) for verb in OF_THE_VERSION}
     assert all(str(served.store.root / NAME / "2") in hint for hint in hints.values())
@@ -79,7 +79,7 @@ def test_where_one_version_is_lost_its_folder_is_named(served):
 
 
 def test_where_another_store_was_left_out_its_option_is_named(served):
-    other = dataclasses.replace(served.settings(), models_dir=served.folder / "elsewhere")
+    other = dataclasses.replace(served.settings(), models_dir=served.directory / "elsewhere")
     for call in (deployer.redeploy, deployer.rollback, deployer.predict, deployer.smoke_test):
         with pytest.raises(DeployerError) as error:
             call(NAME, settings=other)
@@ -94,7 +94,7 @@ def test_a_version_that_never_was_is_not_lost(served):
 
 @pytest.mark.parametrize("lost", ["all", "the one that is served", "nothing"])
 def test_an_export_gets_no_number_that_a_server_has(served, lost):
-    source = publish(Store(served.folder / "elsewhere"), NAME, VERSIONS[3], 1).path
+    source = publish(Store(served.directory / "elsewhere"), NAME, VERSIONS[3], 1).path
     shutil.rmtree(served.store.root / NAME / "3")
     if lost != "nothing":
         shutil.rmtree(served.store.root if lost == "all" else served.store.root / NAME / "2")

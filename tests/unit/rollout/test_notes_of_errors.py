@@ -24,7 +24,7 @@ def refused(project: Project, kind: type[DeployerError], version: int = 2, **set
 
 def other_flags(project: Project) -> None:
     project.platform.seamless = False
-    (project.folder / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
+    (project.directory / "deployer.toml").write_text("[server]\nflags = { rest_api_num_threads = 3 }\n")
 
 
 def fail() -> None:
@@ -88,7 +88,7 @@ def test_an_engine_that_cannot_be_asked_hides_no_error(serving):
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_the_engine_that_was_chosen_is_noted_with_the_error_too(project, monkeypatch, dry_run):
     monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")
-    (project.folder / "deployer.toml").write_text('engine = "docker"\n')
+    (project.directory / "deployer.toml").write_text('engine = "docker"\n')
     if dry_run:
         monkeypatch.setattr("deployer.rollout.preview.check_platform", lambda _: fail())
     else:

@@ -29,7 +29,7 @@ OVERLAYS = "[env.staging]\n[env.production]\n"
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     only_servers_below(monkeypatch, tmp_path)
     monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")  # what a Docker Engine here runs is others'
     made = tmp_path / "shop"
@@ -37,9 +37,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return made
 
 
-def put(folder: Path, env: str, project: str = "shop", name: str = "m", state: str = ".deployer") -> None:
-    """The run folder of a server that has ended."""
-    release = folder / state / "run" / run_dir.env_dir_name(project, env) / name / "1"
+def put(directory: Path, env: str, project: str = "shop", name: str = "m", state: str = ".deployer") -> None:
+    """The run directory of a server that has ended."""
+    release = directory / state / "run" / run_dir.env_dir_name(project, env) / name / "1"
     labels = Release(name, env, "1", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", (MODEL,), 0, project)
     run_dir.write_labels(release, labels)
 
@@ -53,48 +53,48 @@ def put(folder: Path, env: str, project: str = "shop", name: str = "m", state: s
         ("staging", "other", "--project other --env staging"),
     ],
 )
-def test_the_options_that_reach_it_are_said(folder, verb, env, project, said):
-    put(folder, env, project)
-    put(folder, "local", "other", "another")
-    ended = in_process(*verb, cwd=folder)
+def test_the_options_that_reach_it_are_said(directory, verb, env, project, said):
+    put(directory, env, project)
+    put(directory, "local", "other", "another")
+    ended = in_process(*verb, cwd=directory)
     assert (ended.code, f"reached with {said}" in ended.err) == (10, True), ended.err
-    found = in_process("status", "m", *said.split(), "--json", cwd=folder)
+    found = in_process("status", "m", *said.split(), "--json", cwd=directory)
     assert (found.code, len(found.json["deployments"])) == (0, 1)
 
 
 @pytest.mark.parametrize(("project", "whose"), [("shop", "another directory"), ("other", "another project")])
-def test_a_copy_of_the_project_is_no_other_project(folder, monkeypatch, project, whose):
-    copy = folder.parent / "copy"
+def test_a_copy_of_the_project_is_no_other_project(directory, monkeypatch, project, whose):
+    copy = directory.parent / "copy"
     put(copy, "local", project)
     monkeypatch.setattr(
         other_deployments, "other_projects", lambda _: (EmbeddedEngine(copy / ".deployer", project=project),)
     )
-    ended = in_process("predict", "m", cwd=folder)
+    ended = in_process("predict", "m", cwd=directory)
     assert (ended.code, f"of {whose} is reached" in ended.err) == (10, True), ended.err
 
 
-def test_an_environment_with_a_state_directory_of_its_own_is_said(folder):
-    (folder / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
-    put(folder, "staging", state="apart")
-    told = in_process("predict", "m", cwd=folder).err
+def test_an_environment_with_a_state_directory_of_its_own_is_said(directory):
+    (directory / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
+    put(directory, "staging", state="apart")
+    told = in_process("predict", "m", cwd=directory).err
     assert re.search(r"reached with --env staging$", told, re.MULTILINE) or "reached with --env staging;" in told
-    assert in_process("status", "m", "--env", "staging", cwd=folder).code == 0
+    assert in_process("status", "m", "--env", "staging", cwd=directory).code == 0
 
 
 @pytest.mark.parametrize("verb", [verb for verb in VERBS if verb[0] != "up"], ids=" ".join)
-def test_what_this_project_has_is_said_before_what_others_have(folder, verb):
-    put(folder, "local", "another")
-    put(folder, "staging", name="mm")
-    put(folder, "staging")
-    told = in_process(*verb, cwd=folder).err
+def test_what_this_project_has_is_said_before_what_others_have(directory, verb):
+    put(directory, "local", "another")
+    put(directory, "staging", name="mm")
+    put(directory, "staging")
+    told = in_process(*verb, cwd=directory).err
     places = [told.index(text) for text in ("reached with --env staging", "mm [staging]", "--project another")]
     assert places == sorted(places)
 
 
-def test_not_all_of_many_are_said(folder):
+def test_not_all_of_many_are_said(directory):
     for number in range(5):
-        put(folder, f"e{number}")
-    told = in_process("predict", "m", cwd=folder).err
+        put(directory, f"e{number}")
+    told = in_process("predict", "m", cwd=directory).err
     assert (told.count("with --env"), "status --all-projects" in told) == (3, True)
 
 
@@ -106,31 +106,31 @@ def test_commands_to_type_keep_the_options_that_say_where():
     assert typed(project="f", state_dir=Path("/a b")) == "m --env staging --project f --state-dir '/a b'"
 
 
-def test_what_is_nowhere_is_reached_by_nothing(folder):
-    put(folder, "staging", name="another")
-    assert "reached with" not in in_process("predict", "m", cwd=folder).err
+def test_what_is_nowhere_is_reached_by_nothing(directory):
+    put(directory, "staging", name="another")
+    assert "reached with" not in in_process("predict", "m", cwd=directory).err
 
 
-def test_status_of_an_empty_environment_says_which_have_something(folder):
-    put(folder, "staging")
-    ended = in_process("status", cwd=folder)
+def test_status_of_an_empty_environment_says_which_have_something(directory):
+    put(directory, "staging")
+    ended = in_process("status", cwd=directory)
     assert (ended.code, "[staging]" in ended.err, "status --all" in ended.err) == (0, True, True)
-    assert "status --all" not in in_process("status", "--env", "staging", cwd=folder).err
+    assert "status --all" not in in_process("status", "--env", "staging", cwd=directory).err
 
 
 @pytest.mark.parametrize("by", ["option", "variable", "document"])
-def test_status_of_another_project_says_what_there_is_beside_it(folder, monkeypatch, by):
-    put(folder, "local")
+def test_status_of_another_project_says_what_there_is_beside_it(directory, monkeypatch, by):
+    put(directory, "local")
     given = ("--project", "other") if by == "option" else ()
     if by == "variable":
         monkeypatch.setenv("DEPLOYER_PROJECT", "other")
     if by == "document":
-        (folder / "deployer.toml").write_text('project = "other"\n')
-    ended = in_process("status", *given, cwd=folder)
+        (directory / "deployer.toml").write_text('project = "other"\n')
+    ended = in_process("status", *given, cwd=directory)
     assert (ended.code, ended.out) == (0, ""), ended.err
     command = re.search(r"in project other; deployer (status [^;,]*?)(?= shows|,)", ended.err)
     assert command, ended.err
-    again = in_process(*command[1].split(), "--json", cwd=folder)
+    again = in_process(*command[1].split(), "--json", cwd=directory)
     assert [found["deployment"]["name"] for found in again.json["deployments"]] == ["m"]
 
 
@@ -143,37 +143,37 @@ def test_status_of_another_project_says_what_there_is_beside_it(folder, monkeypa
     ids=" ".join,
 )  # fmt: skip
 @pytest.mark.parametrize("by", ["option", "variable"])
-def test_an_environment_without_an_overlay_is_an_error_with_the_nearest_name(folder, monkeypatch, verb, by):
-    (folder / "deployer.toml").write_text(OVERLAYS)
+def test_an_environment_without_an_overlay_is_an_error_with_the_nearest_name(directory, monkeypatch, verb, by):
+    (directory / "deployer.toml").write_text(OVERLAYS)
     given = ("--env", "stagng") if by == "option" else ()
     if by == "variable":
         monkeypatch.setenv("DEPLOYER_ENV", "stagng")
-    ended = in_process(*verb, *given, cwd=folder)
+    ended = in_process(*verb, *given, cwd=directory)
     assert (ended.code, "did you mean staging?" in ended.err) == (3, True), ended.err
 
 
 @pytest.mark.parametrize("by", ["option", "variable"])
 @pytest.mark.parametrize("wrong", ["stagng", "prodution", "qa", "x" * 40])
-def test_the_options_that_the_hint_names_for_another_environment_work_as_typed(folder, monkeypatch, wrong, by):
-    (folder / "deployer.toml").write_text(OVERLAYS)
+def test_the_options_that_the_hint_names_for_another_environment_work_as_typed(directory, monkeypatch, wrong, by):
+    (directory / "deployer.toml").write_text(OVERLAYS)
     if by == "variable":
         monkeypatch.setenv("DEPLOYER_ENV", wrong)
-    ended = in_process("status", *(("--env", wrong) if by == "option" else ()), cwd=folder)
+    ended = in_process("status", *(("--env", wrong) if by == "option" else ()), cwd=directory)
     options = re.findall(r"--env (\S+)", ended.err)
     assert (ended.code, len(options)) == (3, 3 if wrong in {"qa", "x" * 40} else 1)
-    assert [in_process("status", "--env", option, cwd=folder).code for option in options] == [0] * len(options)
+    assert [in_process("status", "--env", option, cwd=directory).code for option in options] == [0] * len(options)
 
 
-def test_without_overlays_a_new_environment_that_nearly_has_anothers_name_is_noted(folder):
-    shutil.copytree(MODELS / "half_plus_two", folder / "models" / "half_plus_two")
+def test_without_overlays_a_new_environment_that_nearly_has_anothers_name_is_noted(directory):
+    shutil.copytree(MODELS / "half_plus_two", directory / "models" / "half_plus_two")
 
     def noted(*env: str) -> list[str]:
-        planned = in_process("plan", "half_plus_two:1", "--skip-gate", *env, "--json", cwd=folder)
+        planned = in_process("plan", "half_plus_two:1", "--skip-gate", *env, "--json", cwd=directory)
         assert planned.code == 0, planned.err
         return [said for said in planned.json["notices"] if "did you mean" in said]
 
     assert noted("--env", "stagng") == []
-    put(folder, "staging")
+    put(directory, "staging")
     (said,) = noted("--env", "stagng")
     assert shlex.split(said)[-2:] == ["--env", "staging?"]
     assert noted("--env", "locl") != []

@@ -15,15 +15,15 @@ from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     only_servers_below(monkeypatch, tmp_path)
     made = tmp_path / "shop"
     made.mkdir()
     return made
 
 
-def record(folder: Path, name: str, env: str, project: str, state: str = ".deployer") -> None:
-    Ledger(folder / state / LEDGER_FILE, project).begin(name, env, "embedded", "create", (ServedModel("m", (1,)),))
+def record(directory: Path, name: str, env: str, project: str, state: str = ".deployer") -> None:
+    Ledger(directory / state / LEDGER_FILE, project).begin(name, env, "embedded", "create", (ServedModel("m", (1,)),))
 
 
 def commands(text: str) -> list[list[str]]:
@@ -42,38 +42,38 @@ def commands(text: str) -> list[list[str]]:
     ],
     ids=str,
 )  # fmt: skip
-def test_what_shows_the_releases_that_there_are_is_said(folder, asked, env, project, json):
-    record(folder, "m", env, project)
-    ended = in_process("history", *asked, *json, cwd=folder)
+def test_what_shows_the_releases_that_there_are_is_said(directory, asked, env, project, json):
+    record(directory, "m", env, project)
+    ended = in_process("history", *asked, *json, cwd=directory)
     (said,) = ended.json["notices"] if json else ended.err.splitlines()
     assert (ended.code, "nothing was deployed yet" in said) == (0, True)
     command = commands(said)[0]
-    again = in_process(*command, "--json", cwd=folder)
+    again = in_process(*command, "--json", cwd=directory)
     assert [(found["name"], found["env"]) for found in again.json["releases"]] == [("m", env)]
 
 
-def test_an_environment_with_a_state_directory_of_its_own_is_said(folder):
-    (folder / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
-    record(folder, "m", "staging", "shop", "apart")
-    command, *_ = commands(in_process("history", "m", cwd=folder).err)
-    assert len(in_process(*command, "--json", cwd=folder).json["releases"]) == 1
+def test_an_environment_with_a_state_directory_of_its_own_is_said(directory):
+    (directory / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
+    record(directory, "m", "staging", "shop", "apart")
+    command, *_ = commands(in_process("history", "m", cwd=directory).err)
+    assert len(in_process(*command, "--json", cwd=directory).json["releases"]) == 1
 
 
-def test_this_project_comes_first_and_not_all_of_many_are_said(folder):
+def test_this_project_comes_first_and_not_all_of_many_are_said(directory):
     for number in range(5):
-        record(folder, "m", f"e{number}", "other")
-    record(folder, "m", "staging", "shop")
-    said = commands(in_process("history", cwd=folder).err)
+        record(directory, "m", f"e{number}", "other")
+    record(directory, "m", "staging", "shop")
+    said = commands(in_process("history", cwd=directory).err)
     assert (len(said), said[0]) == (3, ["history", "--env", "staging"])
 
 
-def test_where_nothing_was_deployed_at_all_no_command_is_said(folder):
-    ended = in_process("history", cwd=folder)
+def test_where_nothing_was_deployed_at_all_no_command_is_said(directory):
+    ended = in_process("history", cwd=directory)
     assert (ended.code, "nothing was deployed yet" in ended.err, commands(ended.err)) == (0, True, [])
-    assert not (folder / ".deployer").exists()
+    assert not (directory / ".deployer").exists()
 
 
-def test_a_name_that_nothing_comes_near_gets_no_command(folder):
-    record(folder, "resnet", "local", "shop")
-    assert commands(in_process("history", "zz-top", cwd=folder).err) == []
-    assert commands(in_process("history", "resnt", cwd=folder).err) == [["history", "resnet"]]
+def test_a_name_that_nothing_comes_near_gets_no_command(directory):
+    record(directory, "resnet", "local", "shop")
+    assert commands(in_process("history", "zz-top", cwd=directory).err) == []
+    assert commands(in_process("history", "resnt", cwd=directory).err) == [["history", "resnet"]]

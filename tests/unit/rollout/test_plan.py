@@ -153,7 +153,7 @@ def test_what_a_running_server_cannot_take_up_is_replace():
     for change, cause in (
         ({"host": "0.0.0.0"}, "the address"),
         ({"flags": (("a", "b"),)}, "the flags"),
-        ({"models_root": "/elsewhere"}, "the models folder"),
+        ({"models_root": "/elsewhere"}, "the models directory"),
         ({"traits": {"cpus": 2}}, "the engine's settings or the store"),
         ({"host": "0.0.0.0", "rendered": Rendered({"monitoring.config": ""})}, "the address, batching or monitoring"),
     ):
@@ -284,7 +284,7 @@ def test_remove_names_the_models():
         ),
         ({"flags": (("a", "1"),)}, {}, "server.flags.a (1, now none)"),
         ({"host": "::1"}, {}, "the address (::1, now 127.0.0.1)"),
-        ({"store": Path("/old")}, {"models_root": "/new"}, "the models folder (/old, now /new)"),
+        ({"store": Path("/old")}, {"models_root": "/new"}, "the models directory (/old, now /new)"),
     ],
 )
 def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, after, cause):
@@ -352,7 +352,7 @@ LOST = Gateway("g1", True, Path("token"), lost=True)
 @pytest.mark.parametrize(
     ("observed", "change", "cause"),
     [
-        (there(ONE, config_lost=True, folder=Path("/state/r1")), Change.REPLACE, "/state/r1 is gone"),
+        (there(ONE, config_lost=True, directory=Path("/state/r1")), Change.REPLACE, "/state/r1 is gone"),
         (there(ONE, config_lost=True, gateway=LOST), Change.REPLACE, "the gateway's directory is gone"),
         (there(ONE, gateway=LOST), Change.GATEWAY, "the gateway's directory is gone"),
     ],

@@ -70,7 +70,7 @@ def test_a_reload_that_was_left_is_gone_on_with_from_what_is_recorded(serving):
 
 def test_a_version_that_has_left_the_store_meanwhile_is_not_named_to_the_server(serving):
     reload(serving, 1, 2, taken_up=True)
-    aside = serving.folder / "aside"
+    aside = serving.directory / "aside"
     (serving.store.root / NAME / "1").rename(aside)
     with pytest.raises(ModelNotFound):
         serving.redeploy(3)

@@ -252,7 +252,7 @@ def test_dry_runs_touch_nothing(serving):
 
 def test_up_makes_a_version_of_another_model_serve_beside_it(project: Project) -> None:
     project.publish(1, name="second", linear=Linear(2.0, 0.0))
-    (project.folder / "deployer.toml").write_text('name = "m"\n[models.m]\nversions = [1]\n[models.second]\n')
+    (project.directory / "deployer.toml").write_text('name = "m"\n[models.m]\nversions = [1]\n[models.second]\n')
     project.up(None)
     assert [model.name for model in project.observed().models] == ["m", "second"]
     assert {check.model for check in project.up(None).report.checks} == {"m:1", "second:1"}
@@ -271,7 +271,7 @@ def test_rollback_without_a_history_names_the_versions_that_the_store_has(servin
 
 @pytest.mark.parametrize("lost", [True, False])
 def test_a_plan_counts_on_the_version_that_is_exported_first(serving, lost):
-    source = publish(Store(serving.folder / "elsewhere"), NAME, VERSIONS[2], 4)
+    source = publish(Store(serving.directory / "elsewhere"), NAME, VERSIONS[2], 4)
     if lost:
         shutil.rmtree(serving.store.root)
     plan = deployer.up(

@@ -11,7 +11,7 @@ from deployer.results.plan import Change
 
 
 def flags(project: Project, text: str) -> None:
-    (project.folder / "deployer.toml").write_text(f"[server]\nflags = {{ {text} }}\n")
+    (project.directory / "deployer.toml").write_text(f"[server]\nflags = {{ {text} }}\n")
 
 
 def test_other_flags_take_another_server_at_the_same_address(serving):

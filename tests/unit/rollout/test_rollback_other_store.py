@@ -19,7 +19,7 @@ from deployer.store.store import Store
 @pytest.fixture
 def other(serving: Project) -> Store:
     """Another store, which has another model as version 1, and nothing else."""
-    store = Store(serving.folder / "another store")
+    store = Store(serving.directory / "another store")
     publish(store, NAME, VERSIONS[3], 1, source="another.py:model")
     return store
 
@@ -90,6 +90,6 @@ def test_no_source_of_another_version_is_named(serving, other):
 
 def test_a_store_that_was_moved_is_the_same(serving):
     serving.redeploy(2)
-    moved = serving.store.root.rename(serving.folder / "moved")
+    moved = serving.store.root.rename(serving.directory / "moved")
     deployer.rollback(NAME, settings=settings(serving, moved))
     serving.check(1)

@@ -1,4 +1,4 @@
-"""A name that means a stored model and a file or folder here: refused where they differ, and only there."""
+"""A name that means a stored model and a file or directory here: refused where they differ, and only there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ HALF = MODELS / "half_plus_two"
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A folder with a SavedModel `sm` that was exported once."""
+    """A directory with a SavedModel `sm` that was exported once."""
     monkeypatch.chdir(tmp_path)
     shutil.copytree(HALF / "1", "sm")
     kept = Store(Path("models"))
@@ -35,7 +35,7 @@ def export(store: Store, **options: object) -> None:
     """Without asking TensorFlow anything."""
     source = exporter.identify(ExportOptions(**options).request("sm"))
     with store.stage("sm") as stage:
-        shutil.copytree("sm", stage.folder, dirs_exist_ok=True)
+        shutil.copytree("sm", stage.directory, dirs_exist_ok=True)
         stage.hashes.begin()
         store.publish(stage, source, GoldenSummary(1, "made"))
 
@@ -50,7 +50,7 @@ def test_the_same_is_no_question(store):
 
 
 @pytest.mark.parametrize("arguments", [("up", "sm"), ("plan", "sm"), ("render", "sm")])
-def test_a_folder_that_changed_since_is_refused_with_both_ways_out(store, arguments):
+def test_a_directory_that_changed_since_is_refused_with_both_ways_out(store, arguments):
     retrain()
     ended = in_process(*arguments, cwd=Path.cwd())
     assert ended.code == 2
@@ -123,7 +123,7 @@ def test_of_a_source_of_another_name_with_options_only_a_change_is_said(store, c
     Path("sm").rename("trained")
     source = exporter.identify(ExportOptions(default_signature="serving_default").request("trained"))
     with store.stage("m") as stage:
-        shutil.copytree("trained", stage.folder, dirs_exist_ok=True)
+        shutil.copytree("trained", stage.directory, dirs_exist_ok=True)
         stage.hashes.begin()
         store.publish(stage, source, GoldenSummary(1, "made"))
     os.utime("trained/saved_model.pb")
@@ -151,10 +151,10 @@ def test_a_version_of_another_tool_is_compared_by_its_files(store):
         source_changes.check_ambiguous("sm", store, ExportOptions())
 
 
-@pytest.mark.parametrize("kind", ["folder", "file", "store", "gone"])
+@pytest.mark.parametrize("kind", ["directory", "file", "store", "gone"])
 def test_what_is_no_source_cannot_be_meant(store, kind, monkeypatch):
     shutil.rmtree("sm")
-    if kind == "folder":
+    if kind == "directory":
         Path("sm").mkdir()
         Path("sm", "train.py").touch()
     elif kind == "file":
@@ -176,7 +176,7 @@ def test_a_source_of_another_name_that_changed_is_said(store, changes):
     Path("sm").rename("trained")
     source = exporter.identify(ExportOptions().request("trained"))
     with store.stage("m") as stage:
-        shutil.copytree("trained", stage.folder, dirs_exist_ok=True)
+        shutil.copytree("trained", stage.directory, dirs_exist_ok=True)
         stage.hashes.begin()
         store.publish(stage, source, GoldenSummary(1, "made"))
     if changes:
@@ -197,7 +197,7 @@ def test_inspect_notes_that_the_source_of_the_newest_version_has_changed(store, 
     source = exporter.identify(ExportOptions().request(place))
     with store.stage("m" if place != "sm" else "sm") as stage:
         name = stage.name
-        shutil.copytree(place, stage.folder, dirs_exist_ok=True)
+        shutil.copytree(place, stage.directory, dirs_exist_ok=True)
         stage.hashes.begin()
         newest = store.publish(stage, source, GoldenSummary(1, "made")).version
     assert notes_of(name) == notes_of(f"{name}:{newest}") == []

@@ -19,7 +19,7 @@ from deployer.store.store import Store
 
 @pytest.fixture
 def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
-    """A store with `m` in two versions and `n.v1`, seen from a folder that has a file and a folder, too."""
+    """A store with `m` in two versions and `n.v1`, seen from a directory that has a file and a directory, too."""
     for place in ("m/1", "m/4", "n.v1/1"):
         shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "models" / place)
     monkeypatch.chdir(tmp_path)
@@ -33,7 +33,7 @@ def export_into(store: Store, name: str, version: int) -> None:
     """Put a version of the tool's own in the place of another tool's."""
     shutil.rmtree(store.root / name / str(version))
     with store.stage(name) as stage:
-        shutil.copytree(MODELS / "half_plus_two" / "1", stage.folder, dirs_exist_ok=True)
+        shutil.copytree(MODELS / "half_plus_two" / "1", stage.directory, dirs_exist_ok=True)
         stage.hashes.begin()
         store.publish(stage, Source("saved_model", "exported", None), GoldenSummary(1, "made"), version)
 
@@ -84,7 +84,7 @@ def test_the_path_of_what_was_exported_into_the_store_is_stored(store, target, m
         ("long/9223372036854775808", 5),
     ],
 )
-def test_a_version_folder_keeps_its_number_where_that_is_the_highest(store, source, number):
+def test_a_version_directory_keeps_its_number_where_that_is_the_highest(store, source, number):
     for place in ("versions/2", "versions/30", f"long/{2**63}"):
         shutil.copytree(MODELS / "half_plus_two" / "1", place)
     assert next_version(store, "m", source) == number
@@ -129,7 +129,7 @@ def test_a_source_suggests_a_name(source, name):
     assert name_for(source) == name
 
 
-def test_the_folder_itself_suggests_its_own_name(tmp_path, monkeypatch):
+def test_the_directory_itself_suggests_its_own_name(tmp_path, monkeypatch):
     (tmp_path / "digits" / "3").mkdir(parents=True)
     for place in ("digits", "digits/3"):
         monkeypatch.chdir(tmp_path / place)
@@ -142,12 +142,12 @@ def test_no_kind_of_source_has_a_suffix_that_would_pass_for_a_models_name() -> N
 
 
 @pytest.mark.parametrize(
-    ("folder", "number"),
+    ("directory", "number"),
     [("0007", 7), ("+7", 7), ("7 ", 7), ("0", 1), ("-7", 1), ("9223372036854775808", 1), ("\u0667", 1), ("7_0", 1)],
 )
-def test_a_version_folder_has_the_number_that_tensorflow_serving_reads(tmp_path, folder, number):
-    shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "half" / folder)
+def test_a_version_directory_has_the_number_that_tensorflow_serving_reads(tmp_path, directory, number):
+    shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "half" / directory)
     store = Store(tmp_path / "models")
-    assert next_version(store, "half", str(tmp_path / "half" / folder)) == number
-    if folder.isascii() and "_" not in folder:
-        assert name_for(str(tmp_path / "half" / folder)) == "half"
+    assert next_version(store, "half", str(tmp_path / "half" / directory)) == number
+    if directory.isascii() and "_" not in directory:
+        assert name_for(str(tmp_path / "half" / directory)) == "half"

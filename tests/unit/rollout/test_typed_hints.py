@@ -25,12 +25,12 @@ LOCATIONS = {
 
 @pytest.fixture(autouse=True)
 def _own_platform() -> None:
-    """Commands run in the folder of their test: a relative state folder is another one in each."""
+    """Commands run in the directory of their test: a relative state directory is another one in each."""
     platform._resolved.cache_clear()
 
 
 def run(project: Project, *arguments: str, code: int = 0) -> Ended:
-    ended = in_process(*arguments, cwd=project.folder)
+    ended = in_process(*arguments, cwd=project.directory)
     assert ended.code == code, ended.err
     return ended
 
@@ -55,10 +55,10 @@ def serving(project: Project, *options: str) -> list[str]:
 
 @pytest.fixture
 def twice(project: Project) -> Project:
-    """`m` serves in the project of the directory; another project and other folders have none."""
-    (project.folder / "deployer.toml").write_text(ALT)
-    (project.folder / "alt.toml").write_text(f'project = "alt"\n{ALT}')
-    (project.folder / "another store").symlink_to(project.store.root)
+    """`m` serves in the project of the directory; another project and other directories have none."""
+    (project.directory / "deployer.toml").write_text(ALT)
+    (project.directory / "alt.toml").write_text(f'project = "alt"\n{ALT}')
+    (project.directory / "another store").symlink_to(project.store.root)
     run(project, "up", "m:1", "-q")
     return project
 
@@ -100,7 +100,7 @@ PAIR = f'name = "pair"\n{ALT}[models.m]\nversions = [{{}}]\n[models.n]\n'
 
 @pytest.mark.parametrize("case", ["one version", "labels", "models", "listed labels", "models since changed"])
 def test_what_is_named_where_a_server_is_not_running_serves_what_ran(project, case):
-    toml = project.folder / "deployer.toml"
+    toml = project.directory / "deployer.toml"
     name = "pair" if case.startswith("models") else "m"
     project.publish(1, "n")
     if name == "pair":
@@ -130,7 +130,7 @@ def test_what_is_named_where_a_server_is_not_running_serves_what_ran(project, ca
 
 @pytest.mark.parametrize(("target", "kept"), [("m:1", True), ("m:2", False)])
 def test_a_stopped_deployment_keeps_the_labels_of_the_versions_that_it_keeps(project, target, kept):
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     run(project, "up", "m:1", "-q")
     run(project, "label", "m", "stable=1", "-q")
     kill(project)
@@ -140,7 +140,7 @@ def test_a_stopped_deployment_keeps_the_labels_of_the_versions_that_it_keeps(pro
 
 
 def test_a_label_is_removed_from_a_stopped_deployment(project):
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     run(project, "up", "m:1", "-q")
     run(project, "label", "m", "stable=1", "-q")
     kill(project)
@@ -151,9 +151,9 @@ def test_a_label_is_removed_from_a_stopped_deployment(project):
 @pytest.fixture
 def labelled(project: Project) -> Project:
     """`m` serves 1, which is stable, and 2, which has no label."""
-    (project.folder / "deployer.toml").write_text(f"{ALT}[models.m]\nversions = [1, 2]\nlabels = {{stable = 1}}\n")
+    (project.directory / "deployer.toml").write_text(f"{ALT}[models.m]\nversions = [1, 2]\nlabels = {{stable = 1}}\n")
     run(project, "up", "-q")
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     return project
 
 
@@ -190,7 +190,7 @@ def test_down_of_a_version_says_that_it_takes_all(labelled):
 @pytest.mark.parametrize("verb", ["predict", "redeploy", "smoke", "logs", "status", "down"])
 def test_a_model_in_the_place_of_its_deployment_is_answered_with_the_deployment(project, verb):
     project.publish(1, "n")
-    (project.folder / "deployer.toml").write_text(PAIR.format(2))
+    (project.directory / "deployer.toml").write_text(PAIR.format(2))
     run(project, "up", "-q")
     missed = run(project, verb, "m", code=10)
     assert "m is a model of pair: deployer" in missed.err
@@ -210,7 +210,7 @@ def test_an_unknown_label_is_answered_with_a_near_one_or_the_command_that_sets_i
 @pytest.fixture
 def staged(project: Project) -> Project:
     """`m` serves in an environment that has a store of its own; the store of the others is empty."""
-    (project.folder / "deployer.toml").write_text(
+    (project.directory / "deployer.toml").write_text(
         f'models_dir = "none"\n{ALT}[env.staging]\nmodels_dir = "models"\n[env.qa]\n'
     )
     run(project, "up", "m:1", "--env", "staging", "-q")
@@ -246,10 +246,10 @@ def test_a_hint_names_the_default_environment_where_a_variable_chooses_another(s
 
 
 def test_an_environment_that_the_file_no_longer_accepts_is_named_with_what_it_lacks(project):
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     run(project, "up", "m:1", "--env", "docker", "-q")
     assert "reached with --env docker;" in run(project, "predict", "m", code=10).err
-    (project.folder / "deployer.toml").write_text(f"{ALT}[env.staging]\n")
+    (project.directory / "deployer.toml").write_text(f"{ALT}[env.staging]\n")
     assert "--env docker (once deployer.toml has a table [env.docker])" in run(project, "predict", "m", code=10).err
     ended = run(project, "history", "m")
     found = commands(ended.err)
@@ -267,7 +267,7 @@ def test_down_of_all_and_of_one_is_answered_with_commands_for_that_environment(s
 @pytest.fixture
 def reloaded(project: Project, monkeypatch: pytest.MonkeyPatch) -> Project:
     """`m` serves 1, and its engine reports 2, with which the server started: the record of the reload is lost."""
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     run(project, "up", "m:1", "-q")
     observe = MemoryEngine.observe
 
@@ -288,7 +288,7 @@ def test_a_lost_run_directory_is_answered_with_the_version_that_the_server_has(r
 
 
 def test_a_version_that_the_server_does_not_have_is_answered_with_what_it_has(project, monkeypatch):
-    (project.folder / "deployer.toml").write_text(ALT)
+    (project.directory / "deployer.toml").write_text(ALT)
     run(project, "up", "m:1", "-q")
     observe = MemoryEngine.observe
     monkeypatch.setattr(

@@ -16,7 +16,7 @@ from deployer.store.store import Store
 
 def noted(project: Project, name: str = NAME, env: str | None = None) -> list[str]:
     """The notices about versions that are unloaded, of a plan with an export."""
-    source = publish(Store(project.folder / "elsewhere"), NAME, VERSIONS[2], 1).path
+    source = publish(Store(project.directory / "elsewhere"), NAME, VERSIONS[2], 1).path
     options, settings = deployer.ExportOptions(name=name), project.settings(env=env)
     notices = deployer.up(str(source), options=options, settings=settings, dry_run=True).notices
     return [text for text in notices if "unloads it" in text]
@@ -31,7 +31,7 @@ def test_a_version_that_an_export_unloads_is_noted_in_whatever_environment_it_is
 
 def test_also_if_a_deployment_of_several_models_serves_it(project):
     project.publish(1, name="other")
-    config = project.folder / "deployer.toml"
+    config = project.directory / "deployer.toml"
     config.write_text(f'name = "both"\n[models.{NAME}]\nversions = [1]\n[models.other]\n')
     project.up(None)
     config.unlink()
@@ -45,7 +45,7 @@ def test_also_if_a_deployment_of_several_models_serves_it(project):
 )
 def test_nothing_is_noted_if_no_server_unloads_anything(serving, case, monkeypatch):
     if case == "another store":
-        moved = serving.store.root.rename(serving.folder / "first")
+        moved = serving.store.root.rename(serving.directory / "first")
         deployer.up(f"{NAME}:1", settings=dataclasses.replace(serving.settings(), models_dir=moved))
     elif case == "a directory is left":
         shutil.rmtree(serving.store.root / NAME / "1")

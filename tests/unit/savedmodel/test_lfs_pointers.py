@@ -47,13 +47,13 @@ def test_a_pointer_is_known_by_its_beginning(tmp_path: Path) -> None:
     ],
 )
 def test_no_file_of_a_saved_model_may_be_a_pointer(tmp_path: Path, name: str) -> None:
-    folder = copy_model(tmp_path / "m")
+    directory = copy_model(tmp_path / "m")
     if name == "saved_model.pbtxt":
-        (folder / "saved_model.pb").unlink()
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    (folder / name).write_bytes(POINTER)
+        (directory / "saved_model.pb").unlink()
+    (directory / name).parent.mkdir(parents=True, exist_ok=True)
+    (directory / name).write_bytes(POINTER)
     with pytest.raises(BrokenModel, match="Git LFS pointer") as caught:
-        reader.read(folder)
+        reader.read(directory)
     assert name in caught.value.message
     assert caught.value.hint == "git lfs pull"
 
@@ -102,13 +102,13 @@ def test_no_image_of_the_examples_may_be_a_pointer(tmp_path: Path) -> None:
 
 
 def test_no_file_of_the_tool_itself_may_be_a_pointer(tmp_path: Path) -> None:
-    folder = copy_model(tmp_path / "m")
+    directory = copy_model(tmp_path / "m")
     for file, read in ((GOLDEN_FILE, golden.read), (MANIFEST_FILE, read_manifest)):
-        (folder / file).parent.mkdir(exist_ok=True)
-        (folder / file).write_bytes(POINTER)
+        (directory / file).parent.mkdir(exist_ok=True)
+        (directory / file).write_bytes(POINTER)
         with pytest.raises(BrokenModel, match="Git LFS pointer"):
-            read(folder)
+            read(directory)
 
 
-def read_manifest(folder: Path) -> Model:
-    return manifest.read("m", 1, folder)
+def read_manifest(directory: Path) -> Model:
+    return manifest.read("m", 1, directory)

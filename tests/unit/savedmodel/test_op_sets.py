@@ -145,8 +145,8 @@ def test_the_table_knows_the_installed_tensorflow():
     assert target.tensorflow in {release.tensorflow for release in op_sets.releases()}
 
 
-@pytest.mark.parametrize("folder", sorted(MODELS.glob("*/1")), ids=lambda folder: folder.parent.name)
-def test_every_release_knows_plain_models(folder: Path):
-    made = reader.meta_graph(reader.parse(folder), reader.SERVE, folder)
+@pytest.mark.parametrize("directory", sorted(MODELS.glob("*/1")), ids=lambda directory: directory.parent.name)
+def test_every_release_knows_plain_models(directory: Path):
+    made = reader.meta_graph(reader.parse(directory), reader.SERVE, directory)
     for release in op_sets.releases():
         assert op_sets.incompatibilities(made, embedded(release.tensorflow)) == ()

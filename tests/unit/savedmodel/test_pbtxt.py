@@ -14,20 +14,20 @@ from deployer.savedmodel.layout import is_saved_model
 
 @pytest.mark.parametrize("name", ["half_plus_two", "several", "types", "odd"])
 def test_text_declares_what_the_binary_file_does(tmp_path: Path, name: str) -> None:
-    folder = copy_model(tmp_path / "m", name)
-    before = reader.read(folder)
-    after = reader.read(as_text(folder))
+    directory = copy_model(tmp_path / "m", name)
+    before = reader.read(directory)
+    after = reader.read(as_text(directory))
     assert after.signatures == before.signatures
     assert after.fingerprint == before.fingerprint
     assert after.size_bytes > before.size_bytes
-    assert is_saved_model(folder)
-    assert reader.newest_version(folder) is None
+    assert is_saved_model(directory)
+    assert reader.newest_version(directory) is None
 
 
 def test_the_binary_file_wins_where_both_are_there(tmp_path: Path) -> None:
-    folder = copy_model(tmp_path / "m")
-    (folder / "saved_model.pbtxt").write_text("nonsense")
-    assert reader.read(folder) == reader.read(copy_model(tmp_path / "n"))
+    directory = copy_model(tmp_path / "m")
+    (directory / "saved_model.pbtxt").write_text("nonsense")
+    assert reader.read(directory) == reader.read(copy_model(tmp_path / "n"))
 
 
 def in_functions(depth: int) -> str:

@@ -19,7 +19,7 @@ METHOD = "tensorflow/serving/predict"
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def directory(tmp_path: Path) -> Path:
     """half_plus_two as a copy that a test may spoil."""
     return Path(shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / "m"))
 
@@ -31,62 +31,62 @@ def message() -> Any:
     return made
 
 
-def written(folder: Path, content: Any) -> Path:
-    (folder / "saved_model.pb").write_bytes(content.SerializeToString())
-    return folder
+def written(directory: Path, content: Any) -> Path:
+    (directory / "saved_model.pb").write_bytes(content.SerializeToString())
+    return directory
 
 
 def names(specs: tuple[TensorSpec, ...]) -> list[str]:
     return [spec.name for spec in specs]
 
 
-def test_signatures_tags_versions_and_size_are_read(folder):
-    info = reader.read(folder)
+def test_signatures_tags_versions_and_size_are_read(directory):
+    info = reader.read(directory)
     x, y = TensorSpec("x", "float32", (None,)), TensorSpec("y", "float32", (None,))
     assert Signature("serving_default", METHOD, (x,), (y,)) in info.signatures
     assert [signature.name for signature in info.signatures] == sorted(found.name for found in info.signatures)
     assert info.tags == ("serve",)
     assert info.tensorflow.startswith("2.")
     assert info.keras is None
-    loaded = [folder / "saved_model.pb", *(folder / "variables").iterdir()]
+    loaded = [directory / "saved_model.pb", *(directory / "variables").iterdir()]
     assert info.size_bytes == sum(path.stat().st_size for path in loaded)
 
 
 @pytest.mark.parametrize("name", ["golden.tfrecord", "tf_serving_warmup_requests", "manifest.json"])
-def test_the_size_is_that_of_what_a_server_loads(folder, name):
-    before = reader.read(folder).size_bytes
-    (folder / "assets.extra").mkdir()
-    (folder / "assets.extra" / name).write_bytes(bytes(1 << 20))
-    assert reader.read(folder).size_bytes == before
-    (folder / "assets").mkdir()
-    (folder / "assets" / "words.txt").write_bytes(bytes(100))
-    assert reader.read(folder).size_bytes == before + 100
+def test_the_size_is_that_of_what_a_server_loads(directory, name):
+    before = reader.read(directory).size_bytes
+    (directory / "assets.extra").mkdir()
+    (directory / "assets.extra" / name).write_bytes(bytes(1 << 20))
+    assert reader.read(directory).size_bytes == before
+    (directory / "assets").mkdir()
+    (directory / "assets" / "words.txt").write_bytes(bytes(100))
+    assert reader.read(directory).size_bytes == before + 100
 
 
 @pytest.mark.parametrize("name", ["variables.data-00000-of-00001", "variables.index"])
-def test_what_a_broken_folder_declares_can_be_read_all_the_same(folder, name):
-    whole = reader.read(folder)
-    assert reader.read_incomplete(folder) == (whole, None)
-    (folder / "variables" / name).unlink()
-    info, fault = reader.read_incomplete(folder)
+def test_what_a_broken_directory_declares_can_be_read_all_the_same(directory, name):
+    whole = reader.read(directory)
+    assert reader.read_incomplete(directory) == (whole, None)
+    (directory / "variables" / name).unlink()
+    info, fault = reader.read_incomplete(directory)
     assert info.signatures == whole.signatures
     assert fault
     assert name in fault.message
     with pytest.raises(BrokenModel):
-        reader.read(folder)
+        reader.read(directory)
 
 
-def test_the_fingerprint_tells_content_apart(folder):
+def test_the_fingerprint_tells_content_apart(directory):
     prints = [reader.read(MODELS / "half_plus_two" / version).fingerprint for version in ("1", "2")]
-    assert reader.read(folder).fingerprint == prints[0] != prints[1]
-    (folder / "fingerprint.pb").unlink()
-    assert reader.read(folder).fingerprint is None
+    assert reader.read(directory).fingerprint == prints[0] != prints[1]
+    (directory / "fingerprint.pb").unlink()
+    assert reader.read(directory).fingerprint is None
 
 
-def test_a_garbled_fingerprint_is_a_broken_model(folder):
-    (folder / "fingerprint.pb").write_bytes(b"\xff\xff")
+def test_a_garbled_fingerprint_is_a_broken_model(directory):
+    (directory / "fingerprint.pb").write_bytes(b"\xff\xff")
     with pytest.raises(BrokenModel, match=r"fingerprint\.pb cannot be parsed"):
-        reader.read(folder)
+        reader.read(directory)
 
 
 def test_inputs_and_outputs_are_sorted_by_name_and_keep_their_dtypes():
@@ -142,27 +142,27 @@ def test_a_dtype_that_tensorflow_does_not_have_is_a_broken_model(tmp_path):
 
 
 @pytest.mark.parametrize("kept", [0, 1, 100, 0.5, 0.99])
-def test_a_cut_file_is_a_broken_model(folder, kept):
-    file = folder / "saved_model.pb"
+def test_a_cut_file_is_a_broken_model(directory, kept):
+    file = directory / "saved_model.pb"
     content = file.read_bytes()
     file.write_bytes(content[: kept if isinstance(kept, int) else int(len(content) * kept)])
     with pytest.raises(BrokenModel, match="cut short"):
-        reader.read(folder)
+        reader.read(directory)
 
 
-def test_garbage_is_a_broken_model(folder):
-    (folder / "saved_model.pb").write_bytes(b"\x0a" * 4096)
+def test_garbage_is_a_broken_model(directory):
+    (directory / "saved_model.pb").write_bytes(b"\x0a" * 4096)
     with pytest.raises(BrokenModel, match=r"saved_model\.pb cannot be parsed"):
-        reader.read(folder)
+        reader.read(directory)
 
 
 @pytest.mark.parametrize("tags", [("train",), ("serve", "gpu"), ()])
-def test_a_graph_of_other_tags_is_not_what_a_server_loads(folder, tags):
+def test_a_graph_of_other_tags_is_not_what_a_server_loads(directory, tags):
     content = message_class("tensorflow.SavedModel")()
-    content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    content.ParseFromString((directory / "saved_model.pb").read_bytes())
     content.meta_graphs[0].meta_info_def.tags[:] = tags
     with pytest.raises(BrokenModel, match=r"no graph tagged \{serve\}") as refused:
-        reader.read(written(folder, content))
+        reader.read(written(directory, content))
     assert "{" + ", ".join(sorted(tags)) + "}" in refused.value.message
 
 
@@ -177,10 +177,10 @@ def test_the_graph_with_the_wanted_tags_is_taken(tmp_path):
     assert [found.name for found in reader.read(tmp_path, ["train"]).signatures] == ["training"]
 
 
-def test_variables_that_the_graph_uses_must_be_there(folder):
-    shutil.rmtree(folder / "variables")
+def test_variables_that_the_graph_uses_must_be_there(directory):
+    shutil.rmtree(directory / "variables")
     with pytest.raises(BrokenModel, match=r"no variables/variables\.index, but its graph uses variables") as refused:
-        reader.read(folder)
+        reader.read(directory)
     assert refused.value.hint
 
 
@@ -192,17 +192,17 @@ def test_a_graph_without_variables_needs_none(tmp_path):
     ("there", "missing"),
     [((), "variables.data-00000-of-00001"), (("00000-of-00003", "00002-of-00003"), "variables.data-00001-of-00003")],
 )
-def test_every_shard_of_the_variables_must_be_there(folder, there, missing):
-    variables = folder / "variables"
+def test_every_shard_of_the_variables_must_be_there(directory, there, missing):
+    variables = directory / "variables"
     for shard in variables.glob("variables.data-*"):
         shard.unlink()
     for name in there:
         (variables / f"variables.data-{name}").touch()
     with pytest.raises(BrokenModel, match=f"lacks {missing}"):
-        reader.read(folder)
+        reader.read(directory)
 
 
-def test_a_folder_of_versions_says_which_to_name():
+def test_a_directory_of_versions_says_which_to_name():
     with pytest.raises(BrokenModel, match=r"is not a SavedModel: it has no saved_model\.pb") as refused:
         reader.read(MODELS / "half_plus_two")
     assert refused.value.hint == "it holds SavedModels in 1, 2, 3: name one of them"
@@ -234,7 +234,7 @@ def test_of_a_base_path_the_newest_version_is_taken(tmp_path):
         (tuple("12345678"), "8", ["8 was taken, not 7, 6, 5, 4, 3 and 2 more"]),
     ],
 )
-def test_a_version_folder_is_what_tensorflow_serving_takes_for_one(tmp_path, names, taken, told):
+def test_a_version_directory_is_what_tensorflow_serving_takes_for_one(tmp_path, names, taken, told):
     for name in names:
         shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / name)
     assert reader.newest_version(tmp_path) == tmp_path / taken
@@ -248,12 +248,12 @@ def test_a_base_path_without_a_number_that_fits_is_refused_rather_than_renumbere
     shutil.copytree(MODELS / "half_plus_two" / "1", large)
     with pytest.raises(BrokenModel, match="is more than 9223372036854775807") as refused:
         reader.newest_version(tmp_path / "m")
-    assert refused.value.hint == f"name the folder itself: {large}"
+    assert refused.value.hint == f"name the directory itself: {large}"
     assert "is not kept" in "".join(reader.version_notes(large))
 
 
 @pytest.mark.parametrize("name", ["", "nowhere", "m/1", "named", "empty"])
-def test_another_folder_is_no_base_path(tmp_path, name):
+def test_another_directory_is_no_base_path(tmp_path, name):
     for place in ("m/1", "named/first"):
         shutil.copytree(MODELS / "half_plus_two" / "1", tmp_path / place)
     (tmp_path / "empty" / "3").mkdir(parents=True)
@@ -261,7 +261,7 @@ def test_another_folder_is_no_base_path(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["nowhere", "empty", "file", "m/saved_model.pb"])
-def test_what_is_no_savedmodel_folder_is_refused(tmp_path, name):
+def test_what_is_no_savedmodel_directory_is_refused(tmp_path, name):
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").touch()
     (tmp_path / "m" / "saved_model.pb").mkdir(parents=True)
@@ -274,6 +274,6 @@ def test_what_is_no_savedmodel_folder_is_refused(tmp_path, name):
     ("content", "version"),
     [(b'\x0a{"keras_version": "2.12.0"}', "2.12.0"), (b'..."keras_version":"2.4.0"', "2.4.0"), (b"\x00", "2.x")],
 )
-def test_keras_2_leaves_its_version_beside_the_graph(folder, content, version):
-    (folder / "keras_metadata.pb").write_bytes(content)
-    assert reader.read(folder).keras == version
+def test_keras_2_leaves_its_version_beside_the_graph(directory, content, version):
+    (directory / "keras_metadata.pb").write_bytes(content)
+    assert reader.read(directory).keras == version

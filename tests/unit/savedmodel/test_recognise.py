@@ -91,20 +91,20 @@ def test_what_is_not_known_is_not_guessed(tmp_path: Path, name: str, data: bytes
 
 
 def touch(*names: str) -> Callable[[Path], None]:
-    def make(folder: Path) -> None:
+    def make(directory: Path) -> None:
         for name in names:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(b"x")
+            (directory / name).parent.mkdir(parents=True, exist_ok=True)
+            (directory / name).write_bytes(b"x")
 
     return make
 
 
-def keras_json(folder: Path) -> None:
-    (folder / "model.json").write_bytes(FILES["model.json"][0])
-    touch("model.weights.h5")(folder)
+def keras_json(directory: Path) -> None:
+    (directory / "model.json").write_bytes(FILES["model.json"][0])
+    touch("model.weights.h5")(directory)
 
 
-FOLDERS: dict[str, tuple[Callable[[Path], None], str, str]] = {
+DIRECTORIES: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "around a Keras file": (touch("model.keras", "history.json"), "holds model.keras", "model.keras"),
     "around an old one": (touch("net.h5"), "holds net.h5", "net.h5"),
     "unpacked": (touch("config.json", "metadata.json", "model.weights.h5"), "unpacked", "zip -r"),
@@ -114,13 +114,13 @@ FOLDERS: dict[str, tuple[Callable[[Path], None], str, str]] = {
     "PyTorch": (touch("weights.pth"), "PyTorch", "TensorFlow"),
     "configuration and weights": (keras_json, "without its weights", "--weights"),
     "checkpoint": (touch("checkpoint", "ckpt-1.index", "ckpt-1.data-00000-of-00001"), "checkpoint", "restores"),
-    "variables": (touch("variables.index", "variables.data-00000-of-00001"), "variables folder", "above it"),
+    "variables": (touch("variables.index", "variables.data-00000-of-00001"), "variables directory", "above it"),
 }
 
 
-@pytest.mark.parametrize("kind", FOLDERS)
-def test_a_folder_that_is_no_saved_model_is_refused_by_what_it_holds(tmp_path: Path, kind: str) -> None:
-    make, what, hint = FOLDERS[kind]
+@pytest.mark.parametrize("kind", DIRECTORIES)
+def test_a_directory_that_is_no_saved_model_is_refused_by_what_it_holds(tmp_path: Path, kind: str) -> None:
+    make, what, hint = DIRECTORIES[kind]
     make(tmp_path)
     with pytest.raises(BrokenModel) as caught:
         reader.read(tmp_path)

@@ -1,4 +1,4 @@
-"""Batching parameters as TensorFlow Serving reads them: from a file, from flags, and from a version's own folder."""
+"""Batching parameters as TensorFlow Serving reads them: from a file, from flags, and from a version's own directory."""
 
 from __future__ import annotations
 

@@ -51,22 +51,22 @@ class Loader:
 
 
 class CoreFixture:
-    """A core over a folder of empty versions."""
+    """A core over a directory of empty versions."""
 
-    def __init__(self, folder: Path, retries: int = 0, labels_for_unavailable: bool = False) -> None:
-        self.folder = folder
+    def __init__(self, directory: Path, retries: int = 0, labels_for_unavailable: bool = False) -> None:
+        self.directory = directory
         self.loader = Loader()
         rules = LoadSettings(retries=retries, retry_seconds=0.01)
         self.core: Core[Version] = Core(self.loader, rules, 0.02, labels_for_unavailable)
 
     def add(self, version: int, model: str = "m") -> None:
-        (self.folder / model / str(version)).mkdir(parents=True)
+        (self.directory / model / str(version)).mkdir(parents=True)
 
     def remove(self, version: int, model: str = "m") -> None:
-        (self.folder / model / str(version)).rmdir()
+        (self.directory / model / str(version)).rmdir()
 
     def config(self, rest: str = "", model: str = "m") -> object:
-        text = f'name: "{model}" base_path: "{self.folder / model}" model_platform: "tensorflow" {rest}'
+        text = f'name: "{model}" base_path: "{self.directory / model}" model_platform: "tensorflow" {rest}'
         return self.message(f"config {{ {text} }}")
 
     def message(self, text: str) -> object:
@@ -135,7 +135,7 @@ def test_start_fails_with_the_loaders_words(fixture: CoreFixture) -> None:
         fixture.core.start(fixture.config())
     assert str(caught.value) == (
         "UNKNOWN: 1 servable(s) did not become available: {{{name: m version: 1} due to error: DATA_LOSS: "
-        f"Can't parse {fixture.folder}/m/1/saved_model.pb as binary proto}}, }}"
+        f"Can't parse {fixture.directory}/m/1/saved_model.pb as binary proto}}, }}"
     )
 
 
@@ -206,7 +206,7 @@ def test_a_failed_version_is_tried_again_only_when_it_has_left_and_come_back(fix
     until(lambda: fixture.states() == dict.fromkeys((1, 2, 3, 4), State.AVAILABLE))
 
 
-def test_under_latest_a_failed_version_is_tried_again_when_its_folder_has_left_and_come_back(
+def test_under_latest_a_failed_version_is_tried_again_when_its_directory_has_left_and_come_back(
     fixture: CoreFixture,
 ) -> None:
     """The version that serves in its place is wanted meanwhile, and never leaves."""
@@ -228,7 +228,7 @@ def test_under_latest_a_failed_version_is_tried_again_when_its_folder_has_left_a
 
 
 def _entry(fixture: CoreFixture, model: str) -> str:
-    return f'config {{ name: "{model}" base_path: "{fixture.folder / model}" model_platform: "tensorflow" }} '
+    return f'config {{ name: "{model}" base_path: "{fixture.directory / model}" model_platform: "tensorflow" }} '
 
 
 def _both(fixture: CoreFixture) -> str:
@@ -241,13 +241,13 @@ def test_a_base_path_that_disappears_unloads_nothing_and_holds_back_the_others(
     fixture.add(1)
     fixture.add(1, "other")
     fixture.core.start(fixture.message(_both(fixture)))
-    (fixture.folder / "m").rename(fixture.folder / "away")
+    (fixture.directory / "m").rename(fixture.directory / "away")
     until(lambda: any("filesystem access error: Could not find base path" in text for text in caplog.messages))
     fixture.add(2, "other")
     seen = len(caplog.messages)
     until(lambda: len(caplog.messages) > seen + 2)
     assert (fixture.states(), fixture.states("other")) == ({1: State.AVAILABLE}, {1: State.AVAILABLE})
-    (fixture.folder / "away").rename(fixture.folder / "m")
+    (fixture.directory / "away").rename(fixture.directory / "m")
     until(lambda: fixture.states("other") == {2: State.AVAILABLE, 1: State.END})
 
 
@@ -256,7 +256,7 @@ def test_another_base_path_leaves_what_is_loaded_as_it_is(fixture: CoreFixture) 
     fixture.core.start(fixture.config())
     fixture.add(1, "elsewhere")
     fixture.add(2, "elsewhere")
-    moved = f'name: "m" base_path: "{fixture.folder / "elsewhere"}" model_platform: "tensorflow"'
+    moved = f'name: "m" base_path: "{fixture.directory / "elsewhere"}" model_platform: "tensorflow"'
     first = fixture.loader.loaded[1]
     fixture.core.reload(fixture.message(f"config {{ {moved} model_version_policy {{ all {{}} }} }}"))
     until(lambda: fixture.states() == {1: State.AVAILABLE, 2: State.AVAILABLE})
@@ -297,7 +297,7 @@ def test_a_reload_with_a_broken_model_keeps_its_other_changes(fixture: CoreFixtu
     fixture.core.start(fixture.config())
     fixture.loader.broken.add(7)
     both = "".join(
-        f'config {{ name: "{name}" base_path: "{fixture.folder / name}" model_platform: "tensorflow" }}'
+        f'config {{ name: "{name}" base_path: "{fixture.directory / name}" model_platform: "tensorflow" }}'
         for name in ("bad", "good")
     )
     with pytest.raises(ServingError, match=r"1 model\(s\) did not become available: {{{name: bad version: 7} due to"):
@@ -384,7 +384,7 @@ def test_configs_are_checked_with_the_texts_of_the_original(fixture: CoreFixture
 def test_a_model_keeps_its_platform(fixture: CoreFixture) -> None:
     fixture.add(1)
     fixture.core.start(fixture.config())
-    changed = fixture.message(f'config {{ name: "m" base_path: "{fixture.folder}/m" model_platform: "x" }}')
+    changed = fixture.message(f'config {{ name: "m" base_path: "{fixture.directory}/m" model_platform: "x" }}')
     with pytest.raises(
         ServingError, match=r"Illegal to change a model's platform\. For model m platform was tensorflow"
     ):

@@ -41,7 +41,7 @@ LATEST_TWO = VersionPolicy(Choice.LATEST, 2)
         ("", None),
     ],
 )
-def test_folder_names_are_numbers_by_the_rules_of_int64(name: str, number: int | None) -> None:
+def test_directory_names_are_numbers_by_the_rules_of_int64(name: str, number: int | None) -> None:
     assert version_number(name) == number
 
 
@@ -99,8 +99,8 @@ def test_the_highest_new_version_loads_first() -> None:
     assert _after((1, State.START, True), (2, State.START, True)) == Action(load=True, version=2)
 
 
-def _model(folder: Path, policy: VersionPolicy | None = None) -> ModelConfig:
-    return ModelConfig("m", str(folder), policy or VersionPolicy())
+def _model(directory: Path, policy: VersionPolicy | None = None) -> ModelConfig:
+    return ModelConfig("m", str(directory), policy or VersionPolicy())
 
 
 def test_the_disk_is_read_as_numbers_and_the_later_of_two_names_wins(
@@ -165,7 +165,9 @@ def test_one_missing_base_path_holds_back_every_model(tmp_path: Path) -> None:
         (("1700000000123456789",), {1700000000123456789: "1700000000123456789"}),
     ],
 )
-def test_version_folders_as_people_write_them(tmp_path: Path, names: tuple[str, ...], found: dict[int, str]) -> None:
+def test_version_directories_as_people_write_them(
+    tmp_path: Path, names: tuple[str, ...], found: dict[int, str]
+) -> None:
     for name in names:
         (tmp_path / name).mkdir()
     there = list_versions(ModelConfig("m", str(tmp_path)))

@@ -1,4 +1,4 @@
-"""Hashes of a folder that is being filled."""
+"""Hashes of a directory that is being filled."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def hashes(tmp_path: Path) -> Iterator[Hashes]:
     found.close()
 
 
-def write(folder: Path, **files: bytes) -> dict[str, str]:
+def write(directory: Path, **files: bytes) -> dict[str, str]:
     for name, content in files.items():
-        (folder / name).write_bytes(content)
+        (directory / name).write_bytes(content)
     return {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
 
 

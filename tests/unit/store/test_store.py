@@ -44,7 +44,7 @@ def store(tmp_path: Path) -> Store:
 
 
 def fill(stage: Stage, version: int = 1) -> None:
-    shutil.copytree(HALF / str(version), stage.folder, dirs_exist_ok=True)
+    shutil.copytree(HALF / str(version), stage.directory, dirs_exist_ok=True)
 
 
 def publish(store: Store, name: str = "m", version: int | None = None, source: int = 1) -> Model:
@@ -73,12 +73,12 @@ def abandon(store: Store, error: BaseException, *, publishing: bool = False) -> 
 
 def publish_garbage(store: Store) -> None:
     with store.stage("m") as stage:
-        (stage.folder / "saved_model.pb").write_bytes(b"\x0a")
+        (stage.directory / "saved_model.pb").write_bytes(b"\x0a")
         store.publish(stage, SOURCE, GOLDEN)
 
 
-def entries(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def entries(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
 def test_what_was_published_is_read_back(store):
@@ -117,7 +117,7 @@ def test_a_version_is_never_overwritten(store):
     assert entries(store.root / "m") == ["1"]
 
 
-def test_a_file_or_an_empty_folder_in_the_way_is_not_overwritten(store):
+def test_a_file_or_an_empty_directory_in_the_way_is_not_overwritten(store):
     (store.root / "m" / "2").mkdir(parents=True)
     (store.root / "m" / "3").touch()
     for taken in (2, 3):
@@ -134,7 +134,7 @@ def test_a_version_that_cannot_be_is_refused(store, version):
 
 
 @pytest.mark.parametrize("name", ["../x", "a/b", "", ".hidden", "a b", "n" * 300])
-def test_a_name_that_cannot_be_a_folder_is_refused(store, name):
+def test_a_name_that_cannot_be_a_directory_is_refused(store, name):
     with pytest.raises(InvalidValue), store.stage(name):
         pass
     with pytest.raises(InvalidValue):
@@ -148,7 +148,7 @@ def test_what_is_no_saved_model_is_not_published_and_leaves_nothing(store):
     assert not store.root.exists()
 
 
-def test_a_disk_that_fails_is_an_error_that_names_the_folder_and_leaves_nothing(store):
+def test_a_disk_that_fails_is_an_error_that_names_the_directory_and_leaves_nothing(store):
     with pytest.raises(ExportFailed, match=f"writing below {store.root / 'm'} failed: No space left on device"):
         abandon(store, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
     assert not store.root.exists()
@@ -166,7 +166,7 @@ import os, signal, sys
 from pathlib import Path
 from deployer.store.store import Store
 with Store(Path(sys.argv[1])).stage("m") as stage:
-    (stage.folder / "half").write_bytes(b"x" * 100)
+    (stage.directory / "half").write_bytes(b"x" * 100)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -185,7 +185,7 @@ def test_one_export_at_a_time_for_a_model_and_others_go_on(store, monkeypatch):
     with store.stage("m") as stage:
         with pytest.raises(LockHeld, match=f"model m is being worked on by process {os.getpid()}"), store.stage("m"):
             pass
-        assert stage.folder.is_dir()
+        assert stage.directory.is_dir()
         publish(store, "other")
     assert store.names() == ("other",)
 
@@ -202,7 +202,7 @@ def test_anyone_may_read_a_version_whatever_the_umask(store):
         assert not path.is_dir() or mode & 0o111 == 0o111, path
 
 
-def test_a_folder_that_was_closed_on_purpose_stays_closed(store):
+def test_a_directory_that_was_closed_on_purpose_stays_closed(store):
     store.root.mkdir(mode=0o700)
     publish(store)
     assert stat.S_IMODE(store.root.stat().st_mode) == 0o700
@@ -212,7 +212,7 @@ def test_a_file_that_is_readable_already_keeps_its_time_of_change(store):
     """A hard link to the owner's file: its inode must not be touched."""
     with store.stage("m") as stage:
         fill(stage)
-        file = stage.folder / "saved_model.pb"
+        file = stage.directory / "saved_model.pb"
         file.chmod(0o644)
         changed = file.stat().st_ctime_ns
         made = store.publish(stage, SOURCE, GOLDEN)
@@ -223,8 +223,8 @@ def test_the_digest_is_of_the_savedmodel_and_not_of_what_is_kept_beside_it(store
     first = publish(store)
     with store.stage("m") as stage:
         fill(stage)
-        (stage.folder / "assets.extra").mkdir()
-        (stage.folder / "assets.extra" / "notes.txt").write_text("ours")
+        (stage.directory / "assets.extra").mkdir()
+        (stage.directory / "assets.extra" / "notes.txt").write_text("ours")
         second = store.publish(stage, SOURCE, GOLDEN)
     assert first.digest == second.digest
     assert publish(store, source=2).digest != first.digest
@@ -235,8 +235,8 @@ def test_every_other_file_counts(store, name):
     plain = publish(store)
     with store.stage("m") as stage:
         fill(stage)
-        (stage.folder / name).parent.mkdir(exist_ok=True)
-        (stage.folder / name).write_text("x")
+        (stage.directory / name).parent.mkdir(exist_ok=True)
+        (stage.directory / name).write_text("x")
         other = store.publish(stage, SOURCE, GOLDEN)
     assert other.digest != plain.digest
 

@@ -18,11 +18,11 @@ import pytest
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
 
 
-def entries(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+def entries(directory: Path) -> list[str]:
+    return sorted(path.name for path in directory.iterdir())
 
 
-def test_a_file_is_written_with_its_folders_and_anyone_may_read_it(tmp_path):
+def test_a_file_is_written_with_its_directories_and_anyone_may_read_it(tmp_path):
     path = tmp_path / "a" / "b" / "config"
     before = os.umask(0o077)
     try:
@@ -83,7 +83,7 @@ def test_a_failed_write_leaves_the_old_text_and_no_litter(tmp_path, text):
     assert entries(tmp_path) == ["config"]
 
 
-def test_a_folder_in_its_place_is_an_error_and_no_litter_is_left(tmp_path):
+def test_a_directory_in_its_place_is_an_error_and_no_litter_is_left(tmp_path):
     (tmp_path / "config" / "full").mkdir(parents=True)
     with pytest.raises(OSError, match="config"):
         write_atomically(tmp_path / "config", "new")
@@ -134,12 +134,12 @@ def test_a_file_that_cannot_be_written_is_named_and_leaves_what_was_there(tmp_pa
 @pytest.fixture
 def version(tmp_path: Path) -> Path:
     """models/name/1 with a file below, all of it open."""
-    folder = tmp_path / "models" / "name" / "1"
-    (folder / "variables").mkdir(parents=True)
-    (folder / "variables" / "variables.index").write_text("x")
+    directory = tmp_path / "models" / "name" / "1"
+    (directory / "variables").mkdir(parents=True)
+    (directory / "variables" / "variables.index").write_text("x")
     for path in (tmp_path / "models", *(tmp_path / "models").rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder
+    return directory
 
 
 @pytest.mark.parametrize(

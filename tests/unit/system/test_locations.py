@@ -56,7 +56,7 @@ def test_a_file_on_another_host_is_refused(place: str) -> None:
         local_path(place)
 
 
-def test_a_folder_that_is_called_like_a_uri_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_directory_that_is_called_like_a_uri_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("s3:/bucket").mkdir(parents=True)
     assert local_path("s3://bucket") == "s3://bucket"

@@ -1,4 +1,4 @@
-"""Folder locks: one holder at a time, gone with the holder, no litter."""
+"""Directory locks: one holder at a time, gone with the holder, no litter."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ with directory_lock(Path(sys.argv[1]), "model m"):
 """
 
 
-def holder(folder: Path) -> subprocess.Popen[str]:
-    child = subprocess.Popen([sys.executable, "-c", HOLD, str(folder)], stdout=subprocess.PIPE, text=True)
+def holder(directory: Path) -> subprocess.Popen[str]:
+    child = subprocess.Popen([sys.executable, "-c", HOLD, str(directory)], stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     assert child.stdout.readline() == "held\n"
     return child
 
 
 def test_the_holder_is_named_and_its_death_frees_the_lock(tmp_path):
-    folder = tmp_path / "m"
-    child = holder(folder)
+    directory = tmp_path / "m"
+    child = holder(directory)
     try:
         with (
             pytest.raises(LockHeld, match=f"model m is being worked on by process {child.pid} of"),
-            directory_lock(folder, "model m"),
+            directory_lock(directory, "model m"),
         ):
             pass
     finally:
         child.send_signal(signal.SIGKILL)
         child.wait(60)
         child.stdout.close()
-    with directory_lock(folder, "model m"):
-        assert (folder / OWNER_FILE).is_file()
+    with directory_lock(directory, "model m"):
+        assert (directory / OWNER_FILE).is_file()
 
 
-def test_an_empty_folder_is_removed_again_and_a_full_one_stays(tmp_path):
+def test_an_empty_directory_is_removed_again_and_a_full_one_stays(tmp_path):
     with directory_lock(tmp_path / "a" / "m", "m"):
         pass
     assert not (tmp_path / "a" / "m").exists()
@@ -57,13 +57,13 @@ def test_an_empty_folder_is_removed_again_and_a_full_one_stays(tmp_path):
     assert [path.name for path in (tmp_path / "n").iterdir()] == ["kept"]
 
 
-def test_a_folder_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, monkeypatch):
+def test_a_directory_that_its_last_holder_removes_meanwhile_is_not_held(tmp_path, monkeypatch):
     opened = os.open
 
-    def late(folder: Path, flags: int) -> int:
+    def late(directory: Path, flags: int) -> int:
         monkeypatch.setattr(os, "open", opened)
-        folder.rmdir()
-        return opened(folder, flags)
+        directory.rmdir()
+        return opened(directory, flags)
 
     monkeypatch.setattr(os, "open", late)
     with directory_lock(tmp_path / "m", "m"):

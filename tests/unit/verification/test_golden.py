@@ -15,9 +15,9 @@ from deployer.verification.golden import GoldenCase, Tolerance
 CASE = GoldenCase("serving_default", {"x": np.array([1.0, 2.0], np.float32)}, {"y": np.array([2.5, 3.0], np.float32)})
 
 
-def write(folder: Path, *records: bytes) -> Path:
+def write(directory: Path, *records: bytes) -> Path:
     """TFRecord framing with the checksums left empty: the manifest's hash covers the file."""
-    path = folder / golden.GOLDEN_FILE
+    path = directory / golden.GOLDEN_FILE
     path.parent.mkdir()
     path.write_bytes(b"".join(struct.pack("<Q", len(record)) + bytes(4) + record + bytes(4) for record in records))
     return path

@@ -47,7 +47,7 @@ def test_a_version_without_golden_answers_is_not_proven(world, summary, says):
 @pytest.mark.parametrize("spoil", [lambda data: data[:-3], lambda data: data[:12] + b"\xff" * (len(data) - 12)])
 def test_a_damaged_golden_set_is_a_failed_check(world, spoil):
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
-    path = world.folder / golden.GOLDEN_FILE
+    path = world.directory / golden.GOLDEN_FILE
     path.write_bytes(spoil(path.read_bytes()))
     report = world.proof(Served(), model)
     assert failed(report) == ["golden"]

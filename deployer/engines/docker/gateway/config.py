@@ -98,7 +98,7 @@ class GatewayConfig:
             grpc_address=_address(listen.host, listen.grpc_port),
             slots=list(zip(SLOTS, listen.slots, strict=True)),
             slot=slot,
-            folder=generation_dir,
+            directory=generation_dir,
             tool_token_hash=tool_token_hash,
             cors=self.cors,
         )

@@ -17,12 +17,12 @@ HEAD = "# pxname,svname,qcur,scur,\n"
 class Peer:
     """Answers each connection by its command, and keeps what was said."""
 
-    def __init__(self, folder: Path, answers: dict[str, str]) -> None:
+    def __init__(self, directory: Path, answers: dict[str, str]) -> None:
         self.said: list[str] = []
         self._answers = answers
         self._socket = socket.socket(socket.AF_UNIX)
         here = Path.cwd()
-        self._socket.bind(str((folder / "admin.sock").relative_to(here)))
+        self._socket.bind(str((directory / "admin.sock").relative_to(here)))
         self._socket.listen()
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -42,7 +42,7 @@ class Peer:
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def directory(tmp_path, monkeypatch):
     """Deeper than the path of a socket may be."""
     made = tmp_path.joinpath(*["deep" * 10] * 4)
     made.mkdir(parents=True)
@@ -50,9 +50,9 @@ def folder(tmp_path, monkeypatch):
     return made
 
 
-def test_new_requests_go_to_one_slot_and_the_other_drains(folder):
-    peer = Peer(folder, {})
-    Admin(folder).route_to("b")
+def test_new_requests_go_to_one_slot_and_the_other_drains(directory):
+    peer = Peer(directory, {})
+    Admin(directory).route_to("b")
     assert peer.said == [
         "set server rest/b state ready;set server grpc/b state ready;"
         "set server rest/a state drain;set server grpc/a state drain"
@@ -60,28 +60,28 @@ def test_new_requests_go_to_one_slot_and_the_other_drains(folder):
     peer.close()
 
 
-def test_a_refusal_is_told(folder):
-    peer = Peer(folder, {"server": "No such server.\n"})
+def test_a_refusal_is_told(directory):
+    peer = Peer(directory, {"server": "No such server.\n"})
     with pytest.raises(EngineError, match="No such server"):
-        Admin(folder).route_to("a")
+        Admin(directory).route_to("a")
     peer.close()
 
 
-def test_a_slot_is_drained_when_nothing_is_in_flight_over_either_protocol(folder):
+def test_a_slot_is_drained_when_nothing_is_in_flight_over_either_protocol(directory):
     rows = "rest,a,0,{},\nrest,b,0,9,\ngrpc,a,0,{},\ngrpc,b,0,9,\n"
     for counts, drained in (((0, 0), True), ((1, 0), False), ((0, 1), False)):
-        peer = Peer(folder, {"stat": HEAD + rows.format(*counts)})
-        assert Admin(folder).drain("a", 0.05) is drained
+        peer = Peer(directory, {"stat": HEAD + rows.format(*counts)})
+        assert Admin(directory).drain("a", 0.05) is drained
         assert peer.said[-1] == "set server rest/a state maint;set server grpc/a state maint"
         peer.close()
-        (folder / "admin.sock").unlink()
+        (directory / "admin.sock").unlink()
 
 
-def test_one_that_has_ended_is_quiet_and_one_that_is_busy_is_waited_for(folder):
-    Admin(folder).await_idle(60.0)
+def test_one_that_has_ended_is_quiet_and_one_that_is_busy_is_waited_for(directory):
+    Admin(directory).await_idle(60.0)
     looks = iter(["rest,a,0,1,\n", "rest,a,0,0,\n"])
-    peer = Peer(folder, Answers(looks))
-    Admin(folder).await_idle(60.0)
+    peer = Peer(directory, Answers(looks))
+    Admin(directory).await_idle(60.0)
     assert [*looks] == []
     peer.close()
 
@@ -97,21 +97,21 @@ class Answers(dict):
         return HEAD + next(self._texts)
 
 
-def test_a_config_without_the_slots_is_refused(folder):
-    peer = Peer(folder, {"stat": f"{HEAD}rest,a,0,0,\n"})
+def test_a_config_without_the_slots_is_refused(directory):
+    peer = Peer(directory, {"stat": f"{HEAD}rest,a,0,0,\n"})
     with pytest.raises(EngineError, match="lacks the servers grpc/a, grpc/b, rest/b"):
-        Admin(folder).check()
+        Admin(directory).check()
     peer.close()
 
 
 @pytest.mark.parametrize(("said", "answers"), [("Stopping: 0\n", True), ("Stopping: 1\n", False), ("", False)])
-def test_one_that_was_told_to_stop_does_not_answer(folder, said, answers):
-    peer = Peer(folder, {"info": said})
-    assert Admin(folder).accepts_requests() is answers
+def test_one_that_was_told_to_stop_does_not_answer(directory, said, answers):
+    peer = Peer(directory, {"info": said})
+    assert Admin(directory).accepts_requests() is answers
     peer.close()
 
 
-def test_nobody_there(folder):
-    assert not Admin(folder).accepts_requests()
+def test_nobody_there(directory):
+    assert not Admin(directory).accepts_requests()
     with pytest.raises(EngineError, match="admin socket cannot be used"):
-        Admin(folder).route_to("a")
+        Admin(directory).route_to("a")

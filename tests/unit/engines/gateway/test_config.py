@@ -50,12 +50,12 @@ def test_a_server_that_lets_scripts_ask_has_a_gateway_that_does(tmp_path):
 
 @given(st.text(max_size=40))
 def test_a_host_is_an_address_or_refused(tmp_path_factory, host):
-    folder = tmp_path_factory.mktemp("gateway")
+    directory = tmp_path_factory.mktemp("gateway")
     try:
-        found = config(folder, dataclasses.replace(PLACE, host=host))
+        found = config(directory, dataclasses.replace(PLACE, host=host))
     except (ConfigError, TemplateError):
         return
-    usual = config(folder)
+    usual = config(directory)
     assert len(found.splitlines()) == len(usual.splitlines())
     assert set("@,' \"$\\#") & set(host) == set()
 

@@ -33,12 +33,12 @@ class Container:
         self.done.append(signal)
 
 
-def stopped(container: Container, folder: Path) -> list[Any]:
+def stopped(container: Container, directory: Path) -> list[Any]:
     client = SimpleNamespace(containers=SimpleNamespace(get=lambda _: container))
     state: Any = SimpleNamespace(client=client)
     wanted: Any = None
     found: Any = SimpleNamespace(id="1", generation="1", lost=False)
-    GatewayContainers(state, wanted, "m", "local", GatewayDir(folder), "no").stop_accepting(found)
+    GatewayContainers(state, wanted, "m", "local", GatewayDir(directory), "no").stop_accepting(found)
     return container.done
 
 

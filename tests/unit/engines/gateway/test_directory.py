@@ -1,4 +1,4 @@
-"""The folder of a gateway: what is in force changes in one step, and nobody else can read it."""
+"""The directory of a gateway: what is in force changes in one step, and nobody else can read it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_a_link_that_leads_elsewhere_is_not_followed(home, target):
     assert home.active() is None
 
 
-def test_a_folder_that_cannot_be_read_is_an_error_and_not_nothing(home):
+def test_a_directory_that_cannot_be_read_is_an_error_and_not_nothing(home):
     home.activate("1")
     (home.run / "1" / "active.cfg").unlink()
     (home.run / "1" / "active.cfg").write_text("no link")
@@ -53,7 +53,7 @@ def test_a_folder_that_cannot_be_read_is_an_error_and_not_nothing(home):
         home.active()
 
 
-def test_files_and_folders_are_their_owners_alone(home):
+def test_files_and_directories_are_their_owners_alone(home):
     below = [path for path in home.path.rglob("*") if not path.is_symlink()]
     assert {path.stat().st_mode & 0o777 for path in below if path.is_file()} == {0o600}
     assert {path.stat().st_mode & 0o777 for path in [home.path, *below] if path.is_dir()} == {0o700}

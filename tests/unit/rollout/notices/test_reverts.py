@@ -12,7 +12,7 @@ import deployer
 
 
 def document(project: Project, *lines: str) -> None:
-    (project.folder / "deployer.toml").write_text("\n".join((f"[models.{NAME}]", *lines)))
+    (project.directory / "deployer.toml").write_text("\n".join((f"[models.{NAME}]", *lines)))
 
 
 def said(result: Any, *words: str) -> list[str]:
@@ -36,7 +36,7 @@ def test_every_label_that_up_takes_away_is_said(labelled, dry_run):
 
 def test_a_model_that_goes_takes_its_labels_along_and_that_is_said(labelled):
     labelled.publish(1, name="other")
-    (labelled.folder / "deployer.toml").write_text(f'name = "{NAME}"\n[models.other]\n')
+    (labelled.directory / "deployer.toml").write_text(f'name = "{NAME}"\n[models.other]\n')
     assert len(said(labelled.up(None, dry_run=True), "label", f"{NAME}:", "not served any more")) == 2
 
 

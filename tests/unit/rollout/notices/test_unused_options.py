@@ -73,7 +73,7 @@ def test_a_model_without_golden_questions_measures_nothing(serving):
 
 
 def test_what_the_document_says_is_meant_for_changes_to_come(project):
-    config = project.folder / "deployer.toml"
+    config = project.directory / "deployer.toml"
     config.write_text("[gate]\nmeasure = 50.0\nmax_slowdown = 1000.0\n")
     assert not named(project.up(config=config))
 

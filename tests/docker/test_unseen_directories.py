@@ -1,4 +1,4 @@
-"""An engine that does not see this machine's folders as they are is told at once, with the folder."""
+"""An engine that does not see this machine's directories as they are is told at once, with the directory."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ def image(gateway_image: str) -> str:
 
 @pytest.fixture(scope="module")
 def projects(tmp_path_factory: pytest.TempPathFactory, store: Path, image: str) -> dict[str, Path]:
-    """A project for each folder that is hidden."""
+    """A project for each directory that is hidden."""
     made = {kind: tmp_path_factory.mktemp(kind) for kind in HIDDEN}
-    for folder in made.values():
-        copy_store(store, folder)
-        (folder / ".deployer").mkdir()
-        (folder / "deployer.toml").write_text(f'engine = "docker"\n[docker]\nimage = "{image}"\n[gate]\nskip = true\n')
-        for level in (folder, *list(folder.parents)[:2]):
+    for directory in made.values():
+        copy_store(store, directory)
+        (directory / ".deployer").mkdir()
+        (directory / "deployer.toml").write_text(
+            f'engine = "docker"\n[docker]\nimage = "{image}"\n[gate]\nskip = true\n'
+        )
+        for level in (directory, *list(directory.parents)[:2]):
             level.chmod(0o755)
     return made
 
@@ -45,7 +47,7 @@ def engine(projects: dict[str, Path], image: str) -> Iterator[OwnEngine]:
 
 
 @pytest.mark.parametrize(("kind", "named"), [("project", ""), ("models", "models"), ("state", ".deployer")])
-def test_a_folder_that_the_engine_does_not_see_is_named(
+def test_a_directory_that_the_engine_does_not_see_is_named(
     engine: OwnEngine, projects: dict[str, Path], kind: str, named: str
 ) -> None:
     project = projects[kind]

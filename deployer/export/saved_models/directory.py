@@ -102,8 +102,8 @@ def _omitted_notes(root: Path) -> Iterator[str]:
         yield f"left out: the versions inside the SavedModel ({', '.join(versions[:MAX_LISTED])})"
 
 
-def _is_version(folder: Path) -> bool:
-    return is_number(folder.name) and is_saved_model(folder)
+def _is_version(directory: Path) -> bool:
+    return is_number(directory.name) and is_saved_model(directory)
 
 
 def _checked(root: Path, request: ExportRequest) -> SavedModelInfo:
