@@ -43,13 +43,13 @@ def test_all_is_well(project, server_image):
     told(found, "models directory", "ok", "containers see ")
 
 
-def test_an_image_that_is_missing_is_told_and_not_pulled(project, monkeypatch):
+def test_an_image_that_is_missing_is_reported_and_not_pulled(project, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", "deployer.invalid/none:1")
     one = told(findings(project), "image", "warning", "the engine does not have deployer.invalid/none:1")
     assert one["remedy"] == "docker pull deployer.invalid/none:1"
 
 
-def test_gpus_and_cpus_that_the_machine_lacks_are_told(project, server_image, monkeypatch):
+def test_gpus_and_cpus_that_the_machine_lacks_are_reported(project, server_image, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", docker("image", "inspect", "--format", "{{.Id}}", server_image))
     monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
     monkeypatch.setenv("DEPLOYER_DOCKER_CPUS", "100000")
@@ -65,14 +65,14 @@ def test_a_memory_limit_is_held_against_the_largest_model(project, monkeypatch):
     told(findings(project), "memory", "ok", "docker.memory is 2.00 GiB")
 
 
-def test_a_version_that_containers_cannot_read_is_told(project):
+def test_a_version_that_containers_cannot_read_is_reported(project):
     version = project / "models" / "text" / "1"
     (version / "saved_model.pb").chmod(0o600)
     one = told(findings(project, 6), "models directory", "error", "a container does not see text:1 below")
     assert "chmod -R a+rX models/text/1" in one["remedy"]
 
 
-def test_a_model_of_a_newer_tensorflow_than_the_images_is_told(project):
+def test_a_model_of_a_newer_tensorflow_than_the_images_is_reported(project):
     manifest = project / "models" / "text" / "1" / "assets.extra" / "manifest.json"
     document = json.loads(manifest.read_text())
     document["info"]["tensorflow"] = "2.99.0"
@@ -89,7 +89,7 @@ def test_what_a_killed_doctor_left_is_taken_away(project, server_image):
     docker("rm", "deployer-test-n")
 
 
-def test_a_server_that_is_down_and_a_version_that_is_gone_are_told(project):
+def test_a_server_that_is_down_and_a_version_that_is_gone_are_reported(project):
     up(project, "half_plus_two:1", *ANY_PORTS)
     shutil.rmtree(project / "models" / "half_plus_two" / "1")
     told(findings(project, 6), "deployments", "error", "serves half_plus_two:1, which is no longer in")

@@ -241,7 +241,7 @@ def test_a_container_of_our_name_that_is_not_ours_is_never_touched(project, serv
         docker("rm", "-f", NAME)
 
 
-def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project):
+def test_what_was_done_to_a_container_behind_our_back_is_reported_and_mended(project):
     """A container that `docker kill` ended stays down: its restart policy is for ends of its own."""
     asked = ("half_plus_two:1", "--rest-port", str(free_port()), "--grpc-port", str(free_port()))
     first = up(project, *asked)
@@ -257,7 +257,7 @@ def test_what_was_done_to_a_container_behind_our_back_is_told_and_mended(project
         assert docker("ps", "-a", "--format", "{{.Names}}", "--filter", LABEL) == NAME
 
 
-def test_a_version_that_was_removed_behind_our_back_is_told(project):
+def test_a_version_that_was_removed_behind_our_back_is_reported(project):
     """The server unloads it when it next looks, and would not come up again."""
     up(project, "half_plus_two:1", *ANY_PORTS)
     shutil.rmtree(project / "models/half_plus_two/1")

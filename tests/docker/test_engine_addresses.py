@@ -84,7 +84,7 @@ def test_a_remote_engine_is_refused_because_it_does_not_see_our_models(project, 
         refused(deployer("up", "half_plus_two:1", cwd=project), 6, says, "docker context use default")
 
 
-def test_an_engine_that_is_off_is_told_with_what_to_do(project, short, monkeypatch):
+def test_an_engine_that_is_off_is_reported_with_what_to_do(project, short, monkeypatch):
     with monkeypatch.context() as changed:
         changed.setenv("DOCKER_HOST", f"unix://{short}/none.sock")
         refused(deployer("up", "half_plus_two:1", cwd=project), 6, "cannot be reached", "unset DOCKER_HOST")
@@ -106,7 +106,7 @@ def blind(*arguments: str, cwd: Path, host: str) -> Ended:
     return Ended(ended.returncode, ended.stdout, ended.stderr)
 
 
-def test_a_socket_that_this_user_may_not_open_is_told(project, relay, short):
+def test_a_socket_that_this_user_may_not_open_is_reported(project, relay, short):
     Path(relay.server_address).chmod(0)
     host = f"unix://{relay.server_address}"
     ended = blind("up", "half_plus_two:1", cwd=project, host=host)

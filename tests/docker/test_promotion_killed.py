@@ -273,7 +273,7 @@ def test_a_removal_that_is_killed_anywhere_is_ended_by_the_next(site, gated):
 
 
 @pytest.mark.parametrize("gated", [True, False])
-def test_a_gateway_that_does_not_start_is_told_in_its_own_words_and_leaves_all_as_it_was(site, gated, tmp_path):
+def test_a_gateway_that_does_not_start_is_reported_in_its_own_words_and_leaves_all_as_it_was(site, gated, tmp_path):
     (tmp_path / "haproxy.cfg.j2").write_text("global\n    no such thing\n")
     engine, broken = site.engine(gated=gated), site.engine(gated=True)
     site.deploy(engine)

@@ -133,14 +133,14 @@ def test_an_image_without_a_registry_is_known_by_its_id(project: Path, gateway_i
 
 
 @pytest.mark.parametrize("name", ["team/server:2", "team/none:1"])
-def test_an_image_that_the_registry_does_not_have_is_told(project, registry, pushed, monkeypatch, name) -> None:
+def test_an_image_that_the_registry_does_not_have_is_reported(project, registry, pushed, monkeypatch, name) -> None:
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{registry}/{name}")
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"pulling {registry}/{name} from {registry} failed: ", "no such image or tag: check docker.image")
     assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
 
 
-def test_a_registry_that_is_not_there_is_told(project, monkeypatch) -> None:
+def test_a_registry_that_is_not_there_is_reported(project, monkeypatch) -> None:
     host = f"127.0.0.1:{free_port()}"
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", f"{host}/team/server:1")
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
@@ -191,7 +191,7 @@ def test_a_closed_registry_gets_what_the_helper_says(project, closed, settings, 
         ([], "", "config.json"),
     ],
 )
-def test_a_closed_registry_and_settings_that_do_not_work_are_told(project, closed, settings, monkeypatch, case) -> None:
+def test_a_closed_registry_and_settings_that_do_not_work_are_reported(project, closed, settings, monkeypatch, case) -> None:
     raw, script, says = case
     settings.write_text(json.dumps(raw))
     helper(settings, script)

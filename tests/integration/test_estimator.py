@@ -189,14 +189,14 @@ def test_the_stock_stubs_classify_and_regress(deployed: Served, answers: Any) ->
     np.testing.assert_allclose(values, column(answers["regressor"], "predictions")[:, 0], rtol=1e-5)
 
 
-def test_an_estimator_without_training_is_told_so(exported: tuple[Path, str]) -> None:
+def test_an_estimator_without_training_is_reported(exported: tuple[Path, str]) -> None:
     directory, told = exported
     assert "the estimator could not be exported" in told
     assert "train it" in told
     assert not (directory / "models" / "untrained").exists()
 
 
-def test_where_tensorflow_has_no_estimator_the_way_out_is_told(exported: tuple[Path, str]) -> None:
+def test_where_tensorflow_has_no_estimator_the_way_out_is_reported(exported: tuple[Path, str]) -> None:
     ended = deployer("export", "models.py:classifier", "-q", cwd=exported[0])
     assert ended.code == 4
     assert "tensorflow==2.15.1" in ended.err

@@ -37,7 +37,7 @@ def with_op(op: str, directory: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [("up", "custom"), ("plan", "custom")])
-def test_an_op_that_the_server_does_not_know_is_told_before_anything_is_started(custom, arguments):
+def test_an_op_that_the_server_does_not_know_is_reported_before_anything_is_started(custom, arguments):
     ended = in_process(*arguments, *ANY_PORTS, cwd=custom)
     assert ended.code == 4, ended.err
     assert "custom:1 would not load: the op Zap, is known to no TensorFlow" in ended.err
@@ -101,7 +101,7 @@ def test_the_package_of_an_op_is_named_where_it_is_missing(empty_project, op, ti
         assert "--engine docker" in ended.err
 
 
-def test_a_fixed_batch_size_is_told_at_the_export_and_by_inspect(empty_project):
+def test_a_fixed_batch_size_is_reported_at_the_export_and_by_inspect(empty_project):
     (empty_project / "four.py").write_text(FIXED)
     ended = in_process("export", "four.py:four", cwd=empty_project)
     assert ended.code == 0, ended.err

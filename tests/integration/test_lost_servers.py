@@ -66,7 +66,7 @@ def test_servers_of_other_directories_are_seen_and_ended_once_that_is_confirmed(
     assert [each["change"] for each in releases] == ["remove", "create"]
 
 
-def test_two_directories_of_one_name_are_told_apart(pair):
+def test_two_directories_of_one_name_are_distinguished(pair):
     one, two = pair
     for directory in pair:
         (directory / "deployer.toml").write_text('project = "same"\n')

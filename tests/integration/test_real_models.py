@@ -92,7 +92,7 @@ def test_notes_are_heard_in_a_tone_of_440_hertz(deployed):
     assert shown["curl"] == [], "43,844 numbers are no line to type"
 
 
-def test_languages_are_told_apart(deployed):
+def test_languages_are_distinguished(deployed):
     texts = np.array([RUST.encode(), PYTHON.encode()], object)
     signature = tf.saved_model.load(source(deployed.directory, "language")).signatures["predict"]
     outputs = {name: value.numpy() for name, value in signature(content=tf.constant(texts)).items()}

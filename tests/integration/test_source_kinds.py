@@ -45,7 +45,7 @@ def deployed(request: Any, exported: tuple[Path, dict[str, Made]]) -> Iterator[S
 def test_what_is_served_is_what_tensorflow_says(exported: Any, deployed: Served, name: str) -> None:
     model = exported[1][name]
     assert model.answers
-    for ask, door in ((over_rest, "rest"), (over_grpc, "grpc")):
-        for answer in (answer for answer in model.answers if answer.ask_rest or door == "grpc"):
-            same(answer.outputs, ask(deployed.endpoints[door], name, answer))
+    for ask, api in ((over_rest, "rest"), (over_grpc, "grpc")):
+        for answer in (answer for answer in model.answers if answer.ask_rest or api == "grpc"):
+            same(answer.outputs, ask(deployed.endpoints[api], name, answer))
     tested.note(MAKERS[name].__doc__ or name, deployed.engine, model.keras)

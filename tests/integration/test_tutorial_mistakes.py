@@ -47,14 +47,14 @@ def test_a_server_is_asked_by_its_address(served):
     assert "was answered 404" in missing.err
 
 
-def test_rest_at_the_grpc_port_is_told_with_the_port_that_was_meant(served):
+def test_rest_at_the_grpc_port_is_reported_with_the_port_that_was_meant(served):
     ended = asked(served, f"http://{served[1]['grpc']}")
     assert ended.code == 1
     assert f"error: {served[1]['grpc']} is a gRPC port: a REST request was sent to it" in ended.err
     assert f"hint: half_plus_two answers REST requests at {served[1]['rest']}" in ended.err
 
 
-def test_both_doors_are_told_apart_by_the_client(served):
+def test_both_apis_are_distinguished_by_the_client(served):
     rest, grpc = urlsplit(served[1]["rest"]).netloc, served[1]["grpc"]
     client = Client(Endpoints(f"http://{grpc}", rest), 10.0)
     with pytest.raises(RequestFailed, match="is a gRPC port: a REST request") as caught:
@@ -80,7 +80,7 @@ def test_what_is_no_address_and_no_question_is_refused(served, arguments, says):
     assert (ended.code, says in ended.err) == (2, True), ended.err
 
 
-def test_ports_that_are_swapped_are_told_by_doctor(tmp_path, monkeypatch):
+def test_ports_that_are_swapped_are_reported_by_doctor(tmp_path, monkeypatch):
     monkeypatch.setenv("DEPLOYER_SERVER_REST_PORT", "8500")
     monkeypatch.setenv("DEPLOYER_SERVER_GRPC_PORT", "8501")
     found = in_process("doctor", "--json", cwd=tmp_path).json["findings"]
@@ -88,7 +88,7 @@ def test_ports_that_are_swapped_are_told_by_doctor(tmp_path, monkeypatch):
     assert remedies.count("server.rest_port = 8501, server.grpc_port = 8500") == 1
 
 
-def test_a_saved_model_without_a_version_is_told_and_its_cure_works(empty_project):
+def test_a_saved_model_without_a_version_is_reported_and_its_cure_works(empty_project):
     shutil.copytree(MODELS / "half_plus_two" / "1", empty_project / "models" / "half")
     ended = in_process("up", "half", *ANY_PORTS, "--json", cwd=empty_project)
     assert ended.code == 4

@@ -54,7 +54,7 @@ def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_proje
     assert (again["plan"]["change"], again["endpoints"]) == ("nothing", first["endpoints"])
     assert again["report"]["ok"] is True
 
-    ports = [int(first["endpoints"][door].rpartition(":")[2]) for door in ("rest", "grpc")]
+    ports = [int(first["endpoints"][api].rpartition(":")[2]) for api in ("rest", "grpc")]
     assert all(map(listens, ports))
     assert started_anew("down", "digits", cwd=empty_project).code == 0
     assert not servers(empty_project)
@@ -63,7 +63,7 @@ def test_one_command_from_a_keras_file_to_a_proven_endpoint_and_back(empty_proje
     assert deployer("down", "digits", cwd=empty_project).code == 10
 
 
-def test_versions_change_in_place_and_no_request_fails_meanwhile(project):
+def test_versions_change_in_place_and_no_request_fails(project):
     first = up(project, "half_plus_two:1", *ANY_PORTS)
     failures: list[str] = []
     answers: list[float] = []

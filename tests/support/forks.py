@@ -23,7 +23,7 @@ MOST_READ = 64 * 2**20
 def run(arguments: tuple[str, ...], cwd: Path, environ: dict[str, str], seconds: int, **more: Any) -> dict[str, Any]:
     """How `deployer ARGUMENTS` ended: `code`, `out` and `err`. With `dies` it is killed as support.dying says."""
     order = {"arguments": arguments, "cwd": str(cwd.resolve()), "environ": environ, "seconds": seconds, **more}
-    fork_server = _nursery()
+    fork_server = _fork_server()
     assert fork_server.stdin
     assert fork_server.stdout
     fork_server.stdin.write(json.dumps(order) + "\n")
@@ -32,7 +32,7 @@ def run(arguments: tuple[str, ...], cwd: Path, environ: dict[str, str], seconds:
 
 
 @cache
-def _nursery() -> subprocess.Popen[str]:
+def _fork_server() -> subprocess.Popen[str]:
     """One for all tests of this process; it ends with its standard input."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("DEPLOYER_")}
     paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH"))))
@@ -49,7 +49,7 @@ def _main() -> None:
     _make_what_all_need()
     gc.freeze()
     for line in sys.stdin:
-        print(json.dumps(_born(json.loads(line))), flush=True)
+        print(json.dumps(_run_child(json.loads(line))), flush=True)
 
 
 def _import_all() -> None:
@@ -92,12 +92,12 @@ def _make_what_all_need() -> None:
     up("half_plus_two", settings=Settings(engine="embedded", models_dir=MODELS, skip_gate=True), dry_run=True)
 
 
-def _born(order: dict[str, Any]) -> dict[str, Any]:
+def _run_child(order: dict[str, Any]) -> dict[str, Any]:
     """How a child ended that carried an order out, and what it said."""
     said = [os.memfd_create(name) for name in ("out", "err")]
     child = os.fork()
     if child == 0:
-        _live(order, *said)
+        _child_main(order, *said)
     code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
     out, err = map(_read, said)
     return {"code": code, "out": out, "err": err}
@@ -110,7 +110,7 @@ def _read(said: int) -> str:
     return text
 
 
-def _live(order: dict[str, Any], out: int, err: int) -> None:
+def _child_main(order: dict[str, Any], out: int, err: int) -> None:
     """Never returns."""
     code = 1
     try:

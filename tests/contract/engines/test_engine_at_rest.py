@@ -83,7 +83,7 @@ def test_the_lock_of_a_killed_command_is_free(fixture, holder):
     assert fixture.litter == []
 
 
-def test_the_holder_of_a_lock_is_told_and_can_be_ended(fixture, holder):
+def test_the_holder_of_a_lock_is_reported_and_can_be_ended(fixture, holder):
     owner = fixture.engine.locks.owner(NAME, ENV)
     assert (owner.pid, owner.is_local, owner.has_ended) == (holder.pid, True, False)
     assert (fixture.engine.locks.owner("other", ENV), fixture.engine.locks.owner(NAME, "staging")) == (None, None)
@@ -105,9 +105,9 @@ def taken() -> Iterator[int]:
         yield sock.getsockname()[1]
 
 
-@pytest.mark.parametrize("door", ["rest_port", "grpc_port"])
-def test_a_taken_port_is_refused_before_anything_is_made(fixture, taken, door):
-    wanted = {"rest_port": None, "grpc_port": None, door: taken}
+@pytest.mark.parametrize("api", ["rest_port", "grpc_port"])
+def test_a_taken_port_is_refused_before_anything_is_made(fixture, taken, api):
+    wanted = {"rest_port": None, "grpc_port": None, api: taken}
     with pytest.raises(PortTaken, match=str(taken)):
         fixture.engine.preflight.address(NAME, ENV, Address("127.0.0.1", **wanted))
     with fixture.engine.locks.acquire(NAME, ENV, 0.0), pytest.raises(PortTaken, match=str(taken)):

@@ -69,7 +69,7 @@ def test_a_launch_that_is_refused_leaves_it_serving(shared, serving):
     assert listens(serving.rest_port)
 
 
-def test_the_log_is_told_whole_or_by_its_last_lines(shared, serving):
+def test_the_log_is_reported_whole_or_by_its_last_lines(shared, serving):
     lines = list(shared.engine.logs(serving))
     assert any(f"{served(1).name} version: 1" in line for line in lines)
     assert not any(line.endswith("\n") for line in lines)

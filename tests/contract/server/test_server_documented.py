@@ -214,7 +214,7 @@ def test_a_value_in_an_error_text_is_cut_after_256_bytes(server: ServerProcess) 
     assert 256 < len(shown) <= 256 + len('"abcdefgh"')
 
 
-def test_versions_are_told_newest_first_and_one_alone(server: ServerProcess) -> None:
+def test_versions_are_reported_newest_first_and_one_alone(server: ServerProcess) -> None:
     _, answer = said(ask(server, "GET", "/v1/models/half_plus_two"))
     assert [each["version"] for each in answer["model_version_status"]] == ["3", "2", "1"]
     good = {"version": "1", "state": "AVAILABLE", "status": {"error_code": "OK", "error_message": ""}}

@@ -36,7 +36,7 @@ def test_every_method_has_golden_answers_made_from_what_the_graph_parses(exporte
             np.testing.assert_allclose(case.outputs["outputs"], want, rtol=1e-5)
 
 
-def test_all_of_it_is_served_and_proven_over_both_doors_and_a_wrong_answer_is_found(empty_project: Path) -> None:
+def test_all_of_it_is_served_and_verified_over_both_apis_and_a_wrong_answer_is_found(empty_project: Path) -> None:
     up = in_process("up", str(EXAMPLES), "--name", "examples", *ANY_PORTS, "--json", "-q", cwd=empty_project)
     assert up.code == 0, up.err
     checks = {check["name"]: check for check in up.json["report"]["checks"]}
@@ -66,7 +66,7 @@ def test_examples_are_given_by_feature(exporter: Exporter, tmp_path: Path, name:
     assert [case.outputs["outputs"].tolist() for case in given] == [[3.0], [3.0, 6.0]]
 
 
-def test_a_record_that_the_graph_refuses_is_told(exporter: Exporter, tmp_path: Path) -> None:
+def test_a_record_that_the_graph_refuses_is_reported(exporter: Exporter, tmp_path: Path) -> None:
     import tensorflow as tf
 
     path = tmp_path / "e.tfrecord"

@@ -113,7 +113,7 @@ def test_an_op_that_this_tensorflow_does_not_know_is_named(exporter: Exporter, t
         ("sparse", "the input 'x' is SparseTensor"),
     ],
 )
-def test_a_session_that_cannot_be_served_is_told_why(exporter: Exporter, name: str, told: str) -> None:
+def test_a_session_that_cannot_be_served_is_reported(exporter: Exporter, name: str, told: str) -> None:
     with pytest.raises(ExportFailed, match=told) as caught:
         exporter(f"{exporter.file(SESSIONS)}:{name}")
     assert caught.value.hint

@@ -98,7 +98,7 @@ def test_a_file_whose_weights_are_cut_is_broken(exporter: Exporter, write: Write
         exporter(str(path))
 
 
-def test_a_configuration_that_keras_refuses_is_told(exporter: Exporter, write: Write, tmp_path: Path) -> None:
+def test_a_configuration_that_keras_refuses_is_reported(exporter: Exporter, write: Write, tmp_path: Path) -> None:
     path, _ = write("keras", "plain", ".keras")
     with zipfile.ZipFile(path) as archive:
         parts = {name: archive.read(name) for name in archive.namelist()}

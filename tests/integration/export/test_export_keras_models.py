@@ -273,7 +273,7 @@ def test_input_says_names_dtypes_and_shapes(
         ("ragged", (), "RaggedTensor"),
     ],
 )
-def test_what_cannot_be_served_is_told_with_a_way_out(
+def test_what_cannot_be_served_is_reported_with_a_way_out(
     exporter: Exporter, family: str, name: str, inputs: tuple[str, ...], told: str
 ) -> None:
     with pytest.raises(ExportFailed, match=told) as caught:

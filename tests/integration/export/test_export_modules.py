@@ -187,7 +187,7 @@ def test_a_model_that_refuses_what_is_made_up_is_skipped_with_the_reason(exporte
         ("restored", ExportFailed, "a SavedModel that was loaded"),
     ],
 )
-def test_what_is_no_model_is_told(
+def test_what_is_no_model_is_reported(
     exporter: Exporter, place: str, name: str, error: type[ModelError], told: str
 ) -> None:
     with pytest.raises(error, match=told):

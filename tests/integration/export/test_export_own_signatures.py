@@ -103,7 +103,7 @@ def test_examples_are_read_with_every_dtype_that_can_be(exporter: Exporter) -> N
         ("a=scaled", ExportFailed, "does not say where its function is"),
     ],
 )
-def test_a_signature_that_cannot_be_made_is_told(
+def test_a_signature_that_cannot_be_made_is_reported(
     exporter: Exporter, own: str, keras_file: Any, *, text: str, error: type[ModelError], told: str
 ) -> None:
     with pytest.raises(error, match=told):
@@ -118,7 +118,7 @@ def test_a_signature_that_cannot_be_made_is_told(
         (("feat:float32[3,2]",), "examples", "its first dimension must be open"),
     ],
 )
-def test_a_wrapper_that_cannot_be_made_is_told(
+def test_a_wrapper_that_cannot_be_made_is_reported(
     exporter: Exporter, keras_file: Any, inputs: tuple[str, ...], form: str, told: str
 ) -> None:
     with pytest.raises(ExportFailed, match=told) as caught:

@@ -56,7 +56,7 @@ def test_an_unknown_layer_is_named_with_the_flag_for_it(exporter: Exporter) -> N
         exporter(f"{exporter.root}/m.keras", custom_objects=f"{place}:__name__")
 
 
-def test_weights_that_do_not_fit_are_told(exporter: Exporter) -> None:
+def test_weights_that_do_not_fit_are_reported(exporter: Exporter) -> None:
     place = exporter.file("""
         import keras
         def build(): return keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])

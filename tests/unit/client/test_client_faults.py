@@ -42,14 +42,14 @@ def test_nesting_that_just_parses_is_a_failed_request_too(server, client, ask):
 
 @pytest.mark.parametrize("ask", OVER_REST)
 @pytest.mark.parametrize("status", [400, 404, 500, 501, 201])
-def test_an_error_is_told_in_the_servers_words(server, client, ask, status):
+def test_an_error_is_reported_in_the_servers_words(server, client, ask, status):
     server.answer({"error": "input size does not match"}, status)
     with pytest.raises(RequestFailed, match=rf"was answered {status}: input size does not match$"):
         ask(client)
 
 
 @pytest.mark.parametrize("body", [[1], "text", {"error": None}, {"error": {"deep": [1]}}, {"error": "x" * 10_000}])
-def test_errors_in_other_shapes_are_told_too_and_never_at_length(server, client, body):
+def test_errors_in_other_shapes_are_reported_too_and_never_at_length(server, client, body):
     server.answer(json.dumps(body), 500)
     with pytest.raises(RequestFailed, match="was answered 500: ") as refused:
         client.states("m")

@@ -41,7 +41,7 @@ def test_a_question_over_grpc_carries_model_version_signature_and_tensors(server
     assert not seen[-1][1].model_spec.HasField("version")
 
 
-def test_a_refusal_over_grpc_is_told_in_the_servers_words(server, client):
+def test_a_refusal_over_grpc_is_reported_in_the_servers_words(server, client):
     server.call = lambda _, __, context: context.abort(grpc.StatusCode.INVALID_ARGUMENT, "no input " + "x" * 10_000)
     with pytest.raises(RequestFailed, match="PredictionService/Predict was answered INVALID_ARGUMENT: no input") as no:
         ask_grpc(client)
@@ -72,7 +72,7 @@ def test_a_malformed_tensor_over_grpc_is_refused(server, client, fields):
         ask_grpc(client)
 
 
-def test_a_reload_hands_over_the_config_and_a_refusal_is_told(server, client):
+def test_a_reload_hands_over_the_config_and_a_refusal_is_reported(server, client):
     seen = []
 
     def answer(method: str, request: bytes, _: object) -> bytes:

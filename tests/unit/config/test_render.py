@@ -43,7 +43,7 @@ def test_no_name_can_smuggle_in_a_field(name):
     assert config.model_config_list.config[0].base_path == f"/models/{name}"
 
 
-def test_batching_and_monitoring_are_rendered_when_wanted():
+def test_batching_and_monitoring_are_rendered_if_configured():
     batching = Batching(max_batch_size=8, allowed_batch_sizes=(1, 8))
     files = render.render([ServedModel("a", (1,))], "/models", batching, Monitoring(path="/m")).files
     parsed = text_format.Parse(files[BATCHING_CONFIG], declared.message_class(declared.BATCHING)())

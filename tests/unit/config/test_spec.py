@@ -13,7 +13,7 @@ from deployer.errors import InvalidValue
 from deployer.server.flag_table import SERVING_FLAGS
 
 
-def test_the_defaults_are_a_closed_door_and_a_document_that_asks_for_nothing():
+def test_the_defaults_bind_to_loopback_and_are_a_document_that_asks_for_nothing():
     spec = Spec()
     assert (spec.server.address, spec.server.rest_port, spec.server.grpc_port, spec.server.flags) == (
         "127.0.0.1", None, None, {},

@@ -65,7 +65,7 @@ def test_a_login_that_cannot_be_read_is_a_problem_with_its_remedy(config, entry)
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "7", '"x"', "{", "", "\x00", "[" * 100_000])
-def test_a_file_that_is_no_object_is_told(config, text):
+def test_a_file_that_is_no_object_is_reported(config, text):
     config.write_text(text)
     assert str(config) in for_registry(HOST).problem
     assert [str(config) in problem for problem, _ in config_problems()] == [True]
@@ -74,7 +74,7 @@ def test_a_file_that_is_no_object_is_told(config, text):
 @pytest.mark.parametrize(
     "raw", [{"proxies": "x"}, {"HttpHeaders": 1}, {"auths": []}, {"credHelpers": 3}, {"credsStore": 3}]
 )
-def test_settings_of_other_types_are_told_and_keep_nothing_from_working(config, raw):
+def test_settings_of_other_types_are_reported_and_keep_nothing_from_working(config, raw):
     config.write_text(json.dumps(raw))
     assert for_registry(HOST) == Credentials()
     assert [next(iter(raw)) in problem for problem, _ in config_problems()] == [True]
@@ -87,7 +87,7 @@ def test_a_helper_is_asked_for_the_registry(config):
 
 
 @pytest.mark.parametrize("raw", [{"credsStore": "mine"}, {"credHelpers": {HOST: "mine", "other.example": "own"}}])
-def test_a_helper_that_is_not_installed_is_told_before_it_is_needed(config, raw):
+def test_a_helper_that_is_not_installed_is_reported_before_it_is_needed(config, raw):
     config.write_text(json.dumps(raw))
     helper(config, "own", WORKS)
     assert ["docker-credential-mine" in problem for problem, _ in config_problems()] == [True]

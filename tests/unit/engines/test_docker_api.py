@@ -17,7 +17,7 @@ from deployer.errors import EngineError, EngineUnavailable
 
 
 @pytest.mark.parametrize("version", ["1.18", "1.24", "1.29"])
-def test_an_engine_that_is_too_old_is_told_with_both_versions(tmp_path, version):
+def test_an_engine_that_is_too_old_is_reported_with_both_versions(tmp_path, version):
     with fake_engine(version) as address:
         with pytest.raises(EngineUnavailable, match=rf"API {version}\b.* 1\.30 "):
             connect(address)
@@ -36,7 +36,7 @@ def test_an_engine_that_is_new_enough_is_asked_in_its_own_version(version):
     ("settings", "needs"),
     [({"gpus": 1, "image": "own:1"}, "docker.gpus"), ({"platform": "linux/arm64"}, "docker.platform")],
 )
-def test_a_setting_that_needs_a_newer_engine_is_told_with_both_versions(tmp_path, settings, needs):
+def test_a_setting_that_needs_a_newer_engine_is_reported_with_both_versions(tmp_path, settings, needs):
     with fake_engine("1.39") as address:
         found = DockerPreflight(DockerHost(tmp_path, tmp_path, Docker(host=address, **settings))).platform()
         assert [each for each in found if needs in each.message and "1.39" in each.message and "1.4" in each.message]
@@ -88,6 +88,6 @@ def test_an_error_of_the_sdk_does_not_mean_that_no_engine_answers(error):
 
 
 @pytest.mark.parametrize("cause", [ConnectionRefusedError(111, "refused"), requests.ConnectionError("refused")])
-def test_an_engine_that_is_not_there_is_told_also_where_the_sdk_wraps_it(cause):
+def test_an_engine_that_is_not_there_is_reported_also_where_the_sdk_wraps_it(cause):
     with pytest.raises(EngineUnavailable), docker_errors("the engine"):
         raise docker.errors.DockerException("Error while fetching server API version") from cause

@@ -50,7 +50,7 @@ def test_a_context_that_does_not_exist_is_refused_and_not_replaced(settings):
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "{}", '{"Endpoints": []}', '{"Endpoints": {"docker": 7}}', "\xff" * 3])
-def test_a_damaged_context_is_told(settings, text):
+def test_a_damaged_context_is_reported(settings, text):
     context(Path(settings["DOCKER_CONFIG"]), "bad", text)
     with pytest.raises(EngineUnavailable, match="'bad' cannot be read"):
         address({**settings, "DOCKER_CONTEXT": "bad"})

@@ -79,7 +79,7 @@ def test_without_selinux_no_label_is_asked_for(tmp_path, info):
         (None, ["warning"]),
     ],
 )
-def test_a_directory_whose_label_keeps_containers_out_is_told_with_the_command(
+def test_a_directory_whose_label_keeps_containers_out_is_reported_with_the_command(
     tmp_path, monkeypatch, label, severities
 ):
     def getxattr(_: object, name: str) -> bytes:

@@ -132,7 +132,7 @@ def test_a_refusal_names_image_and_registry_and_says_what_to_do(reason, hint):
 @pytest.mark.parametrize(
     "reason", ["unauthorized: authentication required", "pull access denied for a, does not exist"]
 )
-def test_a_closed_registry_and_credentials_that_cannot_be_had_are_told_together(config, reason):
+def test_a_closed_registry_and_credentials_that_cannot_be_had_are_reported_together(config, reason):
     config.write_text('{"credsStore": "no-such-helper"}')
     with pytest.raises(EngineError, match=r"without credentials failed: .*docker-credential-no-such-helper") as refused:
         said({"error": reason})

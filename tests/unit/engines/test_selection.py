@@ -37,19 +37,19 @@ def test_without_docker_auto_is_the_embedded_engine_and_says_why():
     assert found.docker_problem == "Docker is not installed"
 
 
-def test_docker_that_is_installed_and_not_running_is_told_apart(tmp_path):
+def test_docker_that_is_installed_and_not_running_is_distinguished(tmp_path):
     (tmp_path / "dockerd").touch(0o755)
     assert "installed and not running" in engines.select_engines(Spec()).docker_problem
 
 
-def test_a_socket_that_nobody_answers_is_told(tmp_path):
+def test_a_socket_that_nobody_answers_is_reported(tmp_path):
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(tmp_path / "docker.sock"))
     found = engines.select_engines(Spec())
     assert (names(found), "Connection refused" in found.docker_problem) == (["embedded"], True)
 
 
-def test_a_socket_that_this_user_may_not_open_is_told(tmp_path, monkeypatch):
+def test_a_socket_that_this_user_may_not_open_is_reported(tmp_path, monkeypatch):
     (tmp_path / "docker.sock").touch()
     monkeypatch.setattr("os.access", lambda *_: False)
     found = engines.select_engines(Spec())

@@ -44,7 +44,7 @@ def test_a_process_without_stdout_works_too() -> None:
         RuntimeError("RESOURCE: /x/variables; No space left on device"),
     ],
 )
-def test_a_full_disk_is_told_as_such(error: Exception, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_as_such(error: Exception, tmp_path: Path) -> None:
     assert disk_full(error)
     told = f"disk full while exporting to {tmp_path}"
     with pytest.raises(ExportFailed, match=told) as caught, writing_to(tmp_path), foreign_work("not saved"):

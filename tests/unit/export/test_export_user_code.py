@@ -30,7 +30,7 @@ def test_a_file_sees_its_neighbours_and_leaves_nothing(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["neighbour.py", "train.py"]
 
 
-def test_a_changed_file_is_read_anew(tmp_path: Path) -> None:
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
     for value in (1, 2):
         write(tmp_path, "neighbour.py", f"value = {value}")
         with imported(write(tmp_path, "train.py", "from neighbour import value")) as module:
@@ -64,7 +64,7 @@ def test_a_package_is_found_from_the_working_directory(tmp_path: Path, monkeypat
         ("import json\njson.loads('{')\n", "JSONDecodeError"),
     ],
 )
-def test_a_file_that_fails_is_told_with_its_last_line(tmp_path: Path, text: str, told: str) -> None:
+def test_a_file_that_fails_is_reported_with_its_last_line(tmp_path: Path, text: str, told: str) -> None:
     place = write(tmp_path, "train.py", text)
     with pytest.raises(ExportFailed) as caught, imported(place):
         pass

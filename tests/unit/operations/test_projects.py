@@ -80,7 +80,7 @@ def test_options_of_down_that_do_not_go_together_are_refused(directory, argument
     assert len(deployed(directory, "--all-projects")) == 2
 
 
-def test_a_name_that_only_another_project_has_is_told_with_it(directory):
+def test_a_name_that_only_another_project_has_is_reported_with_it(directory):
     put(directory, "other", "letters")
     ended = in_process("down", "letters", cwd=directory)
     assert ended.code == 10
@@ -88,7 +88,7 @@ def test_a_name_that_only_another_project_has_is_told_with_it(directory):
     assert "--project other" in in_process("logs", "letters", "-p", "third", cwd=directory).err
 
 
-def test_a_label_that_was_edited_by_hand_is_told_and_left_alone(directory):
+def test_a_label_that_was_edited_by_hand_is_reported_and_left_alone(directory):
     edited = put(directory, "shop", said="else")
     for arguments in (("status",), ("down", "--all")):
         ended = in_process(*arguments, cwd=directory)

@@ -85,7 +85,7 @@ def test_a_candidate_that_does_not_pass_is_gone(project, fault):
     assert project.platform.done["promote"] == 0
 
 
-def test_a_version_that_fails_to_load_is_told_with_the_log_of_its_server(project):
+def test_a_version_that_fails_to_load_is_reported_with_the_log_of_its_server(project):
     project.platform.faults.broken.add((NAME, 1))
     with pytest.raises(NotReady) as refused:
         project.up()

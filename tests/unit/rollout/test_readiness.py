@@ -17,12 +17,12 @@ def vigil(*alive: bool) -> tuple[LivenessProbe, list[bool]]:
     return LivenessProbe(engine, SimpleNamespace()), left
 
 
-def test_a_server_that_ended_is_told_at_the_first_look():
+def test_a_server_that_ended_is_reported_at_the_first_look():
     watched, _ = vigil(False)
     assert watched.check(LOADING) == Observation(Readiness.FAILED, "it exited with code 1")
 
 
-def test_the_engine_is_asked_seldom_and_never_about_a_server_that_answers(monkeypatch):
+def test_the_engine_is_asked_rarely_and_never_about_a_server_that_answers(monkeypatch):
     now = iter([1.0, 1.0, 1.1, 1.19, 1.21, 1.21, 1.3])
     monkeypatch.setattr("time.monotonic", lambda: next(now))
     watched, left = vigil(True, True)

@@ -91,7 +91,7 @@ def test_a_version_directory_keeps_its_number_where_that_is_the_highest(store, s
 
 
 @pytest.mark.parametrize("target", ["unknown", "models2", "a b", "x" * 300, "nul\0byte", "ü"])
-def test_what_is_neither_is_told_with_what_there_is(store, target):
+def test_what_is_neither_is_reported_with_what_there_is(store, target):
     with pytest.raises(SourceNotFound, match=r"there: m, n\.v1") as refused:
         stored(target, store)
     assert "NAME[:VERSION]" in (refused.value.hint or "")

@@ -40,7 +40,7 @@ def test_the_last_thing_is_undone_first_and_the_error_knows(error):
     assert undone(error) == ("three", "one")
 
 
-def test_an_error_is_told_as_what_was_undone_and_an_interrupt_is_left_as_it_is():
+def test_an_error_is_reported_as_what_was_undone_and_an_interrupt_is_left_as_it_is():
     undo = Undo(lambda: None, "served again", "the models were rolled back")
     error = fail(VerificationFailed("no", hint="try", log=("line",)), undo)
     assert isinstance(error, DeployFailed)

@@ -68,7 +68,7 @@ def test_a_saved_model_is_no_directory_of_models(root):
     assert remedy == f"deployer up {root} --models-dir models"
 
 
-def test_who_names_the_model_is_told(root):
+def test_who_names_the_model_is_reported(root):
     saved_model(root / "digits")
     with pytest.raises(SourceNotFound, match="without a version's directory") as caught:
         stored("digits", Store(root))

@@ -68,13 +68,13 @@ def test_an_op_that_came_later_is_named_with_the_release_that_has_it():
     assert told(graph("Const", young), "tensorflow/serving:2.16.1") == ""
 
 
-def test_an_op_that_was_taken_out_is_told_too():
+def test_an_op_that_was_taken_out_is_reported_too():
     (old,) = sorted(op_sets.releases()[0].ops - op_sets.releases()[-1].ops)[:1]
     assert f"the op {old}, is not known" in told(graph(old), f"tensorflow/serving:{op_sets.releases()[-1].tensorflow}")
     assert told(graph(old), "tensorflow/serving:2.15.0") == ""
 
 
-def test_a_custom_op_is_told_as_such():
+def test_a_custom_op_is_reported_as_such():
     text = told(graph("Zap", "Buzz", "MatMul"))
     assert "the ops Buzz, Zap, are known to no TensorFlow from 2.15" in text
     assert "a custom op" in text

@@ -166,7 +166,7 @@ def test_a_graph_of_other_tags_is_not_what_a_server_loads(directory, tags):
     assert "{" + ", ".join(sorted(tags)) + "}" in refused.value.message
 
 
-def test_the_graph_with_the_wanted_tags_is_taken(tmp_path):
+def test_the_graph_with_the_requested_tags_is_taken(tmp_path):
     content = message()
     content.meta_graphs[0].signature_def["serving"].method_name = METHOD
     other = content.meta_graphs.add()

@@ -161,7 +161,7 @@ def test_a_request_in_flight_keeps_its_version_alive(fixture: CoreFixture) -> No
     until(lambda: fixture.states()[1] is State.END)
 
 
-def test_with_two_wanted_the_oldest_leaves_before_the_new_one_loads(fixture: CoreFixture) -> None:
+def test_with_two_configured_the_oldest_leaves_before_the_new_one_loads(fixture: CoreFixture) -> None:
     fixture.add(1)
     fixture.add(2)
     fixture.core.start(fixture.config("model_version_policy { latest { num_versions: 2 } }"))

@@ -191,7 +191,7 @@ def test_a_client_that_only_stops_to_send_gets_its_answer(serve: Callable[..., R
         (413, b"POST /x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1000\r\n%b\r\n" % bytes(4096) * 3),
     ],
 )
-def test_what_is_refused_is_told_and_closed(serve: Callable[..., Running], status: int, data: bytes) -> None:
+def test_what_is_refused_is_reported_and_closed(serve: Callable[..., Running], status: int, data: bytes) -> None:
     running = serve()
     answer = running.ask(data)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
@@ -224,7 +224,7 @@ def test_bodies_of_all_connections_together_are_limited(serve: Callable[..., Run
         assert first.recv(1000).endswith(b"at last")
 
 
-def test_one_connection_too_many_is_told_so(serve: Callable[..., Running]) -> None:
+def test_one_connection_too_many_is_reported(serve: Callable[..., Running]) -> None:
     running = serve(connections=2)
     with running.connect() as first, running.connect() as second:
         for client in (first, second):
@@ -317,7 +317,7 @@ def test_a_client_that_is_slow_to_ask_again_is_waited_for_where_another_server_g
     assert wire.closed
 
 
-def test_a_drain_ends_in_time_whoever_is_still_there(serve: Callable[..., Running]) -> None:
+def test_a_drain_ends_in_time_whatever_is_still_connected(serve: Callable[..., Running]) -> None:
     running = serve()
     with running.connect() as busy:
         busy.sendall(GET % b"later")

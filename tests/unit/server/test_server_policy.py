@@ -81,7 +81,7 @@ def test_the_old_version_goes_once_the_new_one_serves() -> None:
     assert _after((1, State.AVAILABLE, False), (2, State.AVAILABLE, True)) == Action(load=False, version=1)
 
 
-def test_with_two_wanted_the_lowest_goes_before_the_new_one_loads() -> None:
+def test_with_two_configured_the_lowest_goes_before_the_new_one_loads() -> None:
     held = ((1, State.AVAILABLE, False), (2, State.AVAILABLE, True), (3, State.START, True))
     assert _after(*held) == Action(load=False, version=1)
 
@@ -91,7 +91,7 @@ def test_of_two_unwanted_versions_one_can_be_spared_at_once() -> None:
     assert _after(*held) == Action(load=False, version=1)
 
 
-def test_all_go_when_nothing_is_wanted() -> None:
+def test_all_go_when_nothing_is_configured() -> None:
     assert _after((1, State.AVAILABLE, False)) == Action(load=False, version=1)
 
 

@@ -56,7 +56,7 @@ def publish(store: Store, name: str = "m", version: int | None = None, source: i
 @pytest.mark.parametrize(
     ("when", "said"), [("before", "no version of m was made"), ("after", "m:1 was made and stays")]
 )
-def test_what_is_interrupted_is_told_whether_there_is_a_version(store: Store, when: str, said: str) -> None:
+def test_what_is_interrupted_is_reported_whether_there_is_a_version(store: Store, when: str, said: str) -> None:
     with pytest.raises(KeyboardInterrupt) as interrupted:
         abandon(store, KeyboardInterrupt(), publishing=when == "after")
     assert undone(interrupted.value) == (said,)
@@ -320,7 +320,7 @@ def test_a_manifest_speaks_neither_for_another_place_nor_for_another_version(sto
     assert (store.get("m").version, store.get("m").path) == (9, store.root / "m" / "9")
 
 
-def test_a_broken_foreign_version_is_told_as_such(store):
+def test_a_broken_foreign_version_is_reported_as_such(store):
     (foreign(store) / "saved_model.pb").unlink()
     with pytest.raises(DeployerError, match="is not a SavedModel"):
         store.get("m")

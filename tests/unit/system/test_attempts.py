@@ -14,7 +14,7 @@ def failing(error: Exception) -> list[int]:
     raise error
 
 
-def test_what_can_be_done_is_done_and_the_rest_is_told_at_once():
+def test_what_can_be_done_is_done_and_the_rest_is_reported_at_once():
     first, second = LockHeld("a is held", hint="wait"), EngineUnavailable("b is off")
     results, failures = collect_errors([lambda: [1], lambda: failing(first), lambda: [2, 3], lambda: failing(second)])
     assert (results, failures) == ((1, 2, 3), (first, second))

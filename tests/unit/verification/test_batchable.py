@@ -68,7 +68,7 @@ def test_golden_answers_show_what_a_signature_leaves_open(inputs, outputs, says)
         ([], None),
     ],
 )
-def test_a_signature_that_takes_one_number_of_rows_only_is_told(inputs, rows):
+def test_a_signature_that_takes_one_number_of_rows_only_is_reported(inputs, rows):
     found = fixed([GOOD, signature(inputs, ["y:float32[?]"])])
     assert [line.partition(" (")[0] for line in found] == (
         [f"s can only be asked for batches of {rows}"] if rows else []

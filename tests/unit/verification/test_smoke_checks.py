@@ -39,7 +39,7 @@ def test_every_golden_question_is_asked_alone_at_once_and_again(world):
     assert {each.path for each in world.server.asked if each.method == "POST"} == {"/v1/models/m/versions/1:predict"}
 
 
-def test_what_was_proven_a_moment_ago_is_asked_once_at_each_door(world):
+def test_what_was_verified_a_moment_ago_is_asked_once_over_each_api(world):
     model = world.model(signature(), GoldenSummary(1, "made"), [CASE])
     served = Served()
     world.server.rest, world.server.call = served.rest, served.call
@@ -87,7 +87,7 @@ def test_a_signature_other_than_exported_fails_the_signatures(world, declared):
     assert report.failed[0].detail.startswith("signature serving_default is served as ")
 
 
-def test_other_values_over_one_door_fail_that_door_alone(world):
+def test_other_values_over_one_api_fail_that_api_alone(world):
     report = world.proof(Served(over_rest=another_model))
     assert failed(report) == REST
     assert report.failed[0].detail == "serving_default/y: 2 of 2 values differ, first at [0]: 3.5, not 2.5"

@@ -60,7 +60,7 @@ def test_new_requests_go_to_one_slot_and_the_other_drains(directory):
     peer.close()
 
 
-def test_a_refusal_is_told(directory):
+def test_a_refusal_is_reported(directory):
     peer = Peer(directory, {"server": "No such server.\n"})
     with pytest.raises(EngineError, match="No such server"):
         Admin(directory).route_to("a")

@@ -33,7 +33,7 @@ def test_a_line_is_a_hash_and_a_name_or_refused(tmp_path_factory, line):
     assert found == {} or all(len(kept) == 64 for kept in found.values())
 
 
-def test_a_missing_file_is_told_with_what_makes_it(tmp_path):
+def test_a_missing_file_is_reported_with_what_makes_it(tmp_path):
     with pytest.raises(ConfigError) as refusal:
         tokens.read(tmp_path / "tokens")
     assert "deployer token" in refusal.value.hint

@@ -48,19 +48,19 @@ def test_an_image_that_does_not_exist_is_an_error(project, monkeypatch, name, co
     refused(deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project), code, says)
 
 
-def test_an_image_that_ends_at_once_is_told_with_exit_code_and_log(project, image):
+def test_an_image_that_ends_at_once_is_reported_with_exit_code_and_log(project, image):
     made = image('["bash", "-c", "echo wrong image; exit 3"]')
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 7, "ended with exit code 3", "  | wrong image", f"{made}: its entrypoint ['bash'")
 
 
-def test_an_image_whose_entrypoint_does_not_exist_is_told(project, image):
+def test_an_image_whose_entrypoint_does_not_exist_is_reported(project, image):
     image('["/nowhere"]')
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 7, "its entrypoint does not exist: the image is not a model server's")
 
 
-def test_an_image_that_does_something_else_is_told(project, image):
+def test_an_image_that_does_something_else_is_reported(project, image):
     """It runs, its ports stay closed, and its log is empty: only the image itself can say why."""
     made = image('["bash", "-c", "sleep 300"]')
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, "--timeout", "1", cwd=project)
@@ -108,7 +108,7 @@ def _program(machine: int) -> bytes:
     return b"\x7fELF\x02\x01\x01" + bytes(9) + header + load
 
 
-def test_an_image_for_another_processor_is_told(project, foreign):
+def test_an_image_for_another_processor_is_reported(project, foreign):
     made, processor = foreign
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     assert ended.code in (6, 7)  # it cannot be started, or ends at once: the engine's choice
@@ -159,7 +159,7 @@ def test_a_memory_limit_that_is_too_small_is_named(project, monkeypatch):
         ("models/half_plus_two/1/saved_model.pb", "chmod -R a+rX {project}/models/half_plus_two/1,"),
     ],
 )
-def test_a_directory_that_the_servers_user_may_not_read_is_told_with_its_remedy(project, closed, remedy):
+def test_a_directory_that_the_servers_user_may_not_read_is_reported_with_its_remedy(project, closed, remedy):
     (project / closed).chmod(0o600 if closed.endswith(".pb") else 0o750)
     ended = deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project)
     refused(ended, 6, f"may not read {project / closed}", remedy.format(project=project), "docker.user")
