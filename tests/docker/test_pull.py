@@ -191,7 +191,7 @@ def test_a_closed_registry_gets_what_the_helper_says(project, closed, settings, 
         ([], "", "config.json"),
     ],
 )
-def test_a_closed_registry_and_settings_that_do_not_work_are_reported(project, closed, settings, monkeypatch, case) -> None:
+def test_a_closed_registry_and_settings_that_fail_are_reported(project, closed, settings, monkeypatch, case) -> None:
     raw, script, says = case
     settings.write_text(json.dumps(raw))
     helper(settings, script)
