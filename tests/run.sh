@@ -37,10 +37,11 @@ ensure_image() {
 
 # Tests wait more than they compute: one process more than processors, at most four. The tests of a file stay in one
 # process, for they share what is expensive to make. Files start in their order: the long ones, on engines, come first.
+in_parallel=(--numprocesses $(($(nproc) < 4 ? $(nproc) + 1 : 4)) --dist loadfile --no-loadscope-reorder)
+
 all_of_them() {
-    local processes=$(($(nproc) < 4 ? $(nproc) + 1 : 4))
     if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
-    .venv/bin/pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder
+    .venv/bin/pytest "${in_parallel[@]}"
 }
 
 # Test directories are in memory if possible, and removed after each test that passes.
@@ -58,7 +59,7 @@ measure_coverage() {
         least=90
         if [ "${CI:-}" ] || can_make_one; then ensure_image; fi
     fi
-    .venv/bin/coverage run -m pytest -q "$@" || code=$?
+    .venv/bin/coverage run -m pytest -q "${in_parallel[@]}" "$@" || code=$?
     .venv/bin/coverage combine --quiet || return
     .venv/bin/coverage json --quiet -o .coverage/lines.json
     .venv/bin/python tests/covered.py .coverage/lines.json "$least" || code=$?
