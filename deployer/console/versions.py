@@ -70,7 +70,7 @@ def show_prune(result: PruneResult, options: str = "") -> None:
     table([(f"{model.name}:{model.version}", text) for model, text in rows])
     size = sum(model.info.size_bytes for model in result.removed) / 2**20
     stay = "1 version stays" if len(result.kept) == 1 else f"{len(result.kept)} versions stay"
-    out(f"{stay}; {len(result.removed)} with {size:.2f} MiB {action}")
+    out(f"{result.store}: {stay}; {len(result.removed)} with {size:.2f} MiB {action}")
 
 
 def show_diff(result: DiffResult) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 from deployer.config.options import Settings
 from deployer.engines import run_dir
@@ -38,7 +39,7 @@ def prune(
     with ExitStack() as locks:
         for engine, key in _sharing(workspace):
             locks.enter_context(engine.locks.acquire(*key, workspace.settings.lock_wait))
-        releases = (each for ledger in _ledgers(workspace) for each in _rollback_targets(ledger.releases()))
+        releases = (each for ledger in _ledgers(workspace) for each in _rollback_targets(workspace, ledger.releases()))
         reasons: Reasons = {}
         for version, reason in (*_served(workspace), *releases):
             reasons.setdefault(version, reason)
@@ -84,22 +85,30 @@ def _prune(workspace: Workspace, name: str | None, keep: int, reasons: Reasons, 
     for model in removed if not dry_run else ():
         store.remove(model.name, model.version)
     texts = tuple(reasons[each.name, each.version] for each in kept)
-    return PruneResult(kept, removed, done=not dry_run, reasons=texts)
+    return PruneResult(kept, removed, done=not dry_run, reasons=texts, store=store.root)
 
 
 def _served(workspace: Workspace) -> Iterator[tuple[tuple[str, int], str]]:
     """Yield the versions that are deployed, or will be after an interrupted reload, each with the reason to keep it."""
-    own = ((each, "") for engine in workspace.engines for each in engine.inventory.observe_all())
+    observed = (each for engine in workspace.engines for each in engine.inventory.observe_all())
+    own = ((each, "") for each in observed if not _is_other_store(workspace, each.store))
     others = ((each, f" of project {each.project}" if each.project else "") for _, each in _others(workspace))
     for deployment, project in (*own, *others):
         reason = f"deployed as {deployment.name} [{deployment.env}]{project}"
         yield from ((key, reason) for key in _keys((*deployment.models, *(deployment.reloading_to or ()))))
 
 
-def _rollback_targets(releases: tuple[Release, ...]) -> Iterator[tuple[tuple[str, int], str]]:
+def _is_other_store(workspace: Workspace, store: Path | None) -> bool:
+    """Return whether a recorded store is another one. A store that is gone may be this one, which was moved."""
+    return store is not None and store.is_dir() and store.resolve() != workspace.spec.models_dir.resolve()
+
+
+def _rollback_targets(workspace: Workspace, releases: tuple[Release, ...]) -> Iterator[tuple[tuple[str, int], str]]:
     """Yield the versions of the last LAST_GOOD successful releases of each deployment with different models."""
     last: dict[tuple[str, str, str], list[tuple[ServedModel, ...]]] = {}
     for release in releases:
+        if release.store and _is_other_store(workspace, Path(release.store)):
+            continue
         kept = last.setdefault((release.name, release.env, release.engine), [])
         succeeded = release.outcome is Outcome.SUCCEEDED and release.change != Change.REMOVE.value
         if succeeded and release.models not in kept and len(kept) < LAST_GOOD:

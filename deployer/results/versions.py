@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from deployer.results.model import Model
 
@@ -32,6 +33,9 @@ class PruneResult:
     done: bool
     reasons: tuple[str, ...]
     """Why each version of `kept` stays."""
+
+    store: Path
+    """The store that they are in."""
 
 
 @dataclass(frozen=True)

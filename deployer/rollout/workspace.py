@@ -25,7 +25,7 @@ from deployer.errors import (
     NotRunning,
     UsageError,
 )
-from deployer.results.deployment import Deployment, ServedModel, cli_name
+from deployer.results.deployment import DEFAULT_ENV, Deployment, ServedModel, cli_name
 from deployer.results.model import check_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 
@@ -334,11 +334,14 @@ def select_model(deployment: Deployment, name: str | None) -> ServedModel:
 
 
 def open_all_environments(settings: Settings) -> Workspace:
-    """Open a workspace with the engines of all environments. Raises ConfigError, EngineUnavailable."""
+    """Open the workspace of the chosen environment, with the engines of all environments.
+
+    Raises ConfigError, EngineUnavailable.
+    """
     from deployer.config import loader
 
-    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV")
-    names = dict.fromkeys((*loader.environments(settings.config), *((chosen,) if chosen else ())))
+    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV") or DEFAULT_ENV
+    names = dict.fromkeys((chosen, *loader.environments(settings.config)))
     opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
     return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 

@@ -77,7 +77,7 @@ RESULTS = [
     RELEASE,
     HistoryResult((RELEASE,)),
     TRAFFIC.during,
-    PruneResult((MODEL,), (MODEL,), True, ("the newest version",)),
+    PruneResult((MODEL,), (MODEL,), True, ("the newest version",), Path("models")),
     TRAFFIC,
     UnlockResult("m", "local", "process 7 of me on here, since then", taken=False),
     TokenResult("alice", "secret", Path("tokens")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 from support.results import (
     APART,
@@ -30,13 +31,13 @@ def test_rows_of_versions_are_columns(capsys):
     assert (
         len({row.index(MODEL.created) for row in rows}) == len({row.index(MODEL.source.location) for row in rows}) == 1
     )
-    console.versions.show_prune(PruneResult((), tuple(named), True, ()))
+    console.versions.show_prune(PruneResult((), tuple(named), True, (), Path("models")))
     *rows, _ = capsys.readouterr().out.splitlines()
     assert len({row.index("removed") for row in rows}) == 1
-    console.versions.show_prune(PruneResult((MODEL,), (), True, ("deployed as m [local]",)))
+    console.versions.show_prune(PruneResult((MODEL,), (), True, ("deployed as m [local]",), Path("apart")))
     kept, last = capsys.readouterr().out.splitlines()
     assert kept.split()[1:] == ["stays:", "deployed", "as", "m", "[local]"]
-    assert last.startswith("1 version stays; ")
+    assert last.startswith("apart: 1 version stays; ")
 
 
 def test_a_model_is_shown_with_what_is_not_proven(capsys):
