@@ -64,3 +64,21 @@ def test_a_config_directory_that_was_removed_is_noticed(project):
     shutil.rmtree(project / ".deployer")
     moved = deployer("redeploy", "half_plus_two", "--version", "2", "--json", "-q", cwd=project)
     assert (moved.code, moved.json["plan"]["change"]) == (0, "replace"), moved.err
+
+
+@pytest.mark.parametrize("arguments", [("down", "half_plus_two"), ("down", "--all")], ids=" ".join)
+def test_down_names_the_directory_that_the_deployment_of_the_same_project_came_from(project, tmp_path, arguments):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    ended = deployer(*arguments, "--json", "-q", cwd=elsewhere)
+    assert ended.code == 0, ended.err
+    result = ended.json.get("deployments", [ended.json])[0]
+    assert result["state_dir"] == str(project / ".deployer")
+    assert any(str(project / ".deployer") in notice for notice in result["notices"])
+
+
+def test_down_in_its_own_directory_names_none(project):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    ended = deployer("down", "half_plus_two", "--json", "-q", cwd=project)
+    assert (ended.json["state_dir"], ended.json["notices"]) == (None, [])
