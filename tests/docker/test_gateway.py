@@ -210,10 +210,23 @@ def test_an_update_of_the_gateway_fails_no_request_and_tokens_and_limits_hold(ga
         seen.enough(max(100, ENOUGH - seen.count))
     seen.check({VERSION_1}, ENOUGH)
     assert up(gated, "half_plus_two:1")["plan"]["change"] == "nothing"
+    assert_rest_is_http_1(first["endpoints"], certificate)
     assert_closed_without_token(first["endpoints"], certificate)
     assert_limited(first["endpoints"], known, certificate)
     assert_scripts_may_ask(first["endpoints"], known, next(gated.rglob("run/current/certificate.pem")))
     assert_untold(gated, known, later)
+
+
+def assert_rest_is_http_1(endpoints, certificate):
+    """Over HTTP/2, curl loses a refusal that arrives before it has sent its whole request."""
+    context = ssl.create_default_context(cadata=certificate)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    where = urlsplit(endpoints["rest"])
+    with (
+        socket.create_connection((where.hostname, where.port), timeout=60) as raw,
+        context.wrap_socket(raw, server_hostname=where.hostname) as client,
+    ):
+        assert client.selected_alpn_protocol() == "http/1.1"
 
 
 def test_gateway_and_server_come_back_from_whatever_ends_them(gated):
