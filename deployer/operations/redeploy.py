@@ -17,6 +17,7 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
+from deployer.store.manifest import find_damage
 from deployer.store.store import Store
 
 
@@ -108,9 +109,25 @@ def _other_version_hint(workspace: Workspace, deployed: Deployment, model: str |
         option = f" --model {served.name}" if len(deployed.models) > 1 else ""
         stay = "stays with what serves" if deployed.running else "starts what was deployed last"
         other, effect = (current, stay) if current in others else (others[-1], "takes another")
+        if not _are_whole(workspace.store, served_models.replace_model(deployed.models, _only(served, other))):
+            continue
         command = f"deployer redeploy {target}{option} --version {other}"
         return f"without --version the newest is taken, {served.name}:{versions[-1]}: {command} {effect}"
     return ""
+
+
+def _only(served: ServedModel, version: int) -> ServedModel:
+    """Return a model as `redeploy --version` would serve it."""
+    return _replace_version(served, version, keep=False, only_newest=False)
+
+
+def _are_whole(store: Store, models: tuple[ServedModel, ...]) -> bool:
+    """Return whether the store has every version of these models, undamaged."""
+    try:
+        stored = [store.get(each.name, version) for each in models for version in each.versions]
+    except ModelError:
+        return False
+    return not any(find_damage(version.path) for version in stored)
 
 
 def _skipped_versions(store: Store, selected: tuple[ServedModel, ...]) -> Iterator[str]:

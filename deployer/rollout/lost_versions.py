@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import shlex
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError, EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.model import NAME
 from deployer.rollout import next_steps
+from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
-from deployer.store.store import Store
 
 ANSWER_SECONDS = 5.0
 
@@ -49,10 +51,10 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
     """Return the hint that recovers a served model, or one version of it; empty if it was not lost."""
     if not NAME.fullmatch(name):
         return ""
-    stored = workspace.store.versions(name)
     for deployment in _observed(workspace):
         if hint := _other_store_hint(workspace, deployment, name, version):
             return hint
+        stored = _with_store_of(workspace, deployment).store.versions(name)
         for served in deployment.models:
             lost = [each for each in served.versions if each not in stored]
             if served.name == name and lost and (version in lost or not stored):
@@ -60,14 +62,29 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
     return ""
 
 
+def _is_from_another_store(workspace: Workspace, deployment: Deployment) -> bool:
+    return deployment.store not in (None, workspace.spec.models_dir.resolve())
+
+
+def _with_store_of(workspace: Workspace, deployment: Deployment) -> Workspace:
+    """Return the workspace with the store that a deployment loads its versions from, and the option that chooses it."""
+    if not _is_from_another_store(workspace, deployment) or deployment.store is None:
+        return workspace
+    spec = dataclasses.replace(workspace.spec, models_dir=deployment.store)
+    return dataclasses.replace(
+        workspace, spec=spec, settings=dataclasses.replace(workspace.settings, models_dir=deployment.store)
+    )
+
+
 def _other_store_hint(workspace: Workspace, deployment: Deployment, name: str, version: int | None) -> str:
     """Return the option that names the store of a deployment, if that is another one and has the version."""
-    if deployment.store in (None, workspace.spec.models_dir.resolve()):
+    if not _is_from_another_store(workspace, deployment):
         return ""
-    versions = Store(deployment.store).versions(name)
+    theirs = _with_store_of(workspace, deployment)
+    versions = theirs.store.versions(name)
     if not versions or version not in (None, *versions):
         return ""
-    return f"{deployment.name} is deployed from another store: add --models-dir {shlex.quote(str(deployment.store))}"
+    return f"{deployment.name} is deployed from another store: add{theirs.store_option}"
 
 
 def highest_served(workspace: Workspace, name: str) -> int:
@@ -82,7 +99,11 @@ def highest_served(workspace: Workspace, name: str) -> int:
 
 
 def recovery_command(workspace: Workspace, deployment: Deployment, served: ServedModel) -> str:
-    """Return the hint for a served model of which the store has lost a version or all."""
+    """Return the hint for a served model of which the store of its deployment has lost a version or all."""
+    other_store = (
+        f"; {deployment.name} is deployed from that store" if _is_from_another_store(workspace, deployment) else ""
+    )
+    workspace = _with_store_of(workspace, deployment)
     stored = workspace.store.versions(served.name)
     lost = [each for each in served.versions if each not in stored]
     names = ", ".join(f"{served.name}:{each}" for each in lost or served.versions)
@@ -90,7 +111,7 @@ def recovery_command(workspace: Workspace, deployment: Deployment, served: Serve
     restore = f"put {shlex.quote(str(directory / str(lost[0]) if stored and lost else directory))} back"
     status = f"deployer status {workspace.cli_target(deployment.name)}"
     state = f"{status} shows whether {names} is still served" if deployment.running else f"{names} is not served now"
-    return f"{export_command(workspace, served.name, deployment)}; or {restore}: {state}"
+    return f"{export_command(workspace, served.name, deployment)}; or {restore}: {state}{other_store}"
 
 
 def export_command(workspace: Workspace, name: str, deployment: Deployment) -> str:
@@ -99,7 +120,8 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     store = workspace.store_option
     listed = workspace.spec.models.get(name)
     if listed is not None and listed.source is not None:
-        return f"deployer up{options}{store} exports {name} again, from {listed.source}"
+        change, then = _listed_change(workspace, name, listed), "then exports"
+        return f"{change}deployer up{options}{store} {then if change else 'exports'} {name} again, from {listed.source}"
     newest = next_steps.newest_source(Path.cwd(), name)
     source = shlex.quote(newest) if newest else "SOURCE"
     if deployment.name == name:
@@ -107,6 +129,16 @@ def export_command(workspace: Workspace, name: str, deployment: Deployment) -> s
     export = f"deployer export {source} --name {name}{workspace.store_options}"
     model = f" --model {name}" if len(deployment.models) > 1 else ""
     return f"{export} exports {name} again; deployer redeploy {deployment.name}{options}{model}{store} serves that"
+
+
+def _listed_change(workspace: Workspace, name: str, listed: ModelSpec) -> str:
+    """Return the change of `deployer.toml` without which `up` refuses: it lists versions that no export makes."""
+    store = workspace.store
+    new = next_version(store, name, listed.source or "", served=highest_served(workspace, name))
+    existing = {*store.versions(name), new}
+    lists = {"versions": listed.versions, "labels": listed.labels.values()}
+    keys = [f"models.{name}.{key}" for key, versions in lists.items() if not existing.issuperset(versions)]
+    return f"write {new} in {' and '.join(keys)} of deployer.toml, or leave that out: " if keys else ""
 
 
 def served_without_files(workspace: Workspace) -> tuple[tuple[str, int], ...]:

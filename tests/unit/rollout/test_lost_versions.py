@@ -70,6 +70,31 @@ def test_a_source_of_the_document_is_exported_by_up_alone(served):
         assert "deployer up --project unit" in refused(served, verb)
 
 
+PINNED = {
+    "versions": ("versions = [1, 2]", ["versions"]),
+    "labels": ("labels = { stable = 2 }", ["labels"]),
+    "both": ("versions = [2]\nlabels = { stable = 2 }", ["versions", "labels"]),
+    "the next version": ("versions = [3]", []),
+}
+
+
+@pytest.mark.parametrize(("lines", "keys"), PINNED.values(), ids=PINNED)
+def test_keys_that_list_lost_versions_are_to_be_changed_before_up(served, lines, keys):
+    source = publish(Store(served.directory / "elsewhere"), NAME, VERSIONS[3], 1).path
+    shutil.rmtree(served.store.root)
+    (served.directory / "deployer.toml").write_text(f'[models.{NAME}]\nsource = "{source}"\n{lines}\n')
+    hints = [refused(served, verb) for verb in ("redeploy", "smoke", "predict", "rollback")]
+    if keys == ["versions"]:
+        for dry_run in (False, True):
+            with pytest.raises(DeployerError) as error:
+                served.up(None, dry_run=dry_run)
+            hints.append(error.value.hint or "")
+    for hint in hints:
+        named = [key for key in ("versions", "labels") if f"models.{NAME}.{key}" in hint]
+        assert (named, "write 3" in hint) == (keys, bool(keys)), hint
+        assert "deployer up --project unit" in hint
+
+
 def test_where_one_version_is_lost_its_directory_is_named(served):
     shutil.rmtree(served.store.root / NAME / "2")
     hints = {verb: refused(served, verb) for verb in OF_THE_VERSION}
@@ -101,3 +126,33 @@ def test_an_export_gets_no_number_that_a_server_has(served, lost):
     options = deployer.ExportOptions(name=NAME)
     plan = deployer.up(str(source), options=options, settings=served.settings(), dry_run=True).plan
     assert [step.version for step in plan.steps if isinstance(step, Export)] == [3]
+
+
+def test_where_the_store_of_a_deployment_was_lost_that_one_is_named(served):
+    other = dataclasses.replace(served.settings(), models_dir=served.directory / "elsewhere")
+    shutil.rmtree(served.store.root)
+    for call in (deployer.redeploy, deployer.rollback, deployer.predict, deployer.smoke_test):
+        with pytest.raises(DeployerError) as error:
+            call(NAME, settings=other)
+        assert f"put {served.store.root / NAME} back" in error.value.hint, call
+        assert f"--models-dir {served.store.root} exports" in error.value.hint, call
+        assert "elsewhere" not in error.value.hint, call
+
+
+@pytest.mark.parametrize("damage", ["lost", "lost version", "damaged"])
+def test_no_other_version_is_suggested_where_another_model_is_at_fault(project, damage):
+    project.publish(1, "other")
+    (project.directory / "deployer.toml").write_text(
+        f'name = "duo"\n[models.{NAME}]\nversions = [1]\n[models.other]\nversions = [1]\n'
+    )
+    project.up(None)
+    version = project.store.root / "other" / "1"
+    if damage == "damaged":
+        (version / "saved_model.pb").write_bytes(b"")
+    else:
+        shutil.rmtree(version if damage == "lost version" else version.parent)
+    for dry_run in (True, False) if damage != "damaged" else (False,):
+        with pytest.raises(DeployerError) as error:
+            deployer.redeploy("duo", model=NAME, settings=project.settings(), dry_run=dry_run)
+        assert "other" in f"{error.value}"
+        assert "--version" not in (error.value.hint or "")
