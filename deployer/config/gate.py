@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from deployer.config.fields import STRICT, check_positive, doc
-from deployer.config.options import GateOptions
+from deployer.config.options import DEFAULT_RATE, GateOptions
 from deployer.errors import InvalidValue
 
-DEFAULT_RATE = 50.0
 MAX_RATE = 1000.0
 
 

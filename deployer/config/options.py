@@ -15,6 +15,9 @@ from pathlib import Path
 from deployer.config.fields import Group, doc, option_name
 from deployer.errors import InvalidValue, UsageError
 
+DEFAULT_RATE = 50.0
+"""Requests a second of a change that has a limit on failures or gaps, and no rate."""
+
 MODEL = Group("model", "Model", always=True)
 GATE = Group("gate", "Verification")
 COMPARISON = Group("comparison", "Verification")
@@ -183,14 +186,24 @@ class GateOptions:
         default=None,
     )
     measure: float | None = doc(
-        "send RATE requests/s to the live endpoint during the deploy and report errors, gaps and latency",
+        "send RATE requests/s to the live endpoint during the deploy and report errors, gaps and latency; unset: "
+        f"{DEFAULT_RATE:g} with a limit on failures or gaps, otherwise none",
         GATE,
         metavar="RATE",
         default=None,
     )
-    max_failures: int | None = doc("roll back if more than N requests fail", GATE, metavar="N", default=None)
+    max_failures: int | None = doc(
+        f"roll back if more than N requests fail, of {DEFAULT_RATE:g}/s unless measure is set",
+        GATE,
+        metavar="N",
+        default=None,
+    )
     max_gap_ms: float | None = doc(
-        "roll back if no request is answered for MS milliseconds", GATE, names="--max-gap", metavar="MS", default=None
+        f"roll back if no request is answered for MS milliseconds, of {DEFAULT_RATE:g}/s unless measure is set",
+        GATE,
+        names="--max-gap",
+        metavar="MS",
+        default=None,
     )
 
 

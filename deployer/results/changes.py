@@ -30,7 +30,7 @@ class UpResult:
     """The verification; None after a dry run."""
 
     traffic: TrafficFigures | None = None
-    """The measured requests; None without `--measure`."""
+    """The measured requests; None where nothing was measured."""
 
     notices: tuple[str, ...] = ()
     """Defaults that were chosen, notes of exports, recovery after killed commands, exposure, reverted changes."""

@@ -60,8 +60,8 @@ class Conditions:
     """
 
     verify: bool = True
-    measure: bool = False
-    """Whether requests are sent to the endpoint during the change."""
+    measure_rate: float | None = None
+    """How many requests a second are sent to the endpoint during the change."""
 
     reload_obstacle: str = ""
     """Why the running server cannot load the versions, such as a store that it does not see."""
@@ -109,7 +109,7 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     cause = "nothing is deployed under this name"
     if observed is not None:
         cause = f"the old server ({format_models(observed.models)}) is not running"
-    unmeasured = dataclasses.replace(conditions, measure=False)  # before the promotion, no server answers
+    unmeasured = dataclasses.replace(conditions, measure_rate=None)  # before the promotion, no server answers
     published, address = not conditions.zero_downtime, _address(launch, observed)
     promote = Promote(
         VERIFIED if conditions.verify else SKIPPED,
@@ -207,7 +207,8 @@ def _acceptance(conditions: Conditions, cause: str) -> Steps:
 
 
 def _judge(conditions: Conditions, *, old_serves: bool) -> Steps:
-    return (JudgeTraffic("clients are measured", old_serves),) if conditions.measure else ()
+    rate = conditions.measure_rate
+    return (JudgeTraffic(f"{rate:g} requests a second go to the endpoint", old_serves),) if rate else ()
 
 
 def _union(before: Models, after: Models) -> Models:

@@ -102,7 +102,7 @@ def decide_plan(workspace: Workspace, launch: Launch, models: tuple[Model, ...],
     conditions = planning.Conditions(
         zero_downtime=workspace.engine.traits.zero_downtime,
         verify=not gate.skip,
-        measure=gate.measure_rate is not None,
+        measure_rate=gate.measure_rate,
     )
     plan = planning.decide(launch, observed, conditions)
     if plan.change is Change.RELOAD:

@@ -108,7 +108,7 @@ def test_another_version_is_reload():
     ("conditions", "steps"),
     [
         (Conditions(verify=False), [*RELOAD, "AwaitServing", "RecordModels"]),
-        (Conditions(measure=True), [*APART, *RELOAD, "VerifyServing", "JudgeTraffic", "RecordModels"]),
+        (Conditions(measure_rate=50.0), [*APART, *RELOAD, "VerifyServing", "JudgeTraffic", "RecordModels"]),
         (Conditions(only_stored=lambda models: tuple(model for model in models if model == TWO)),
          [*APART, *RELOAD, *ACCEPTED]),
         (Conditions(only_stored=lambda _: (TWO,)), [*APART, "Reload", *ACCEPTED]),

@@ -7,6 +7,7 @@ import shutil
 import pytest
 from support.memory.project import NAME, VERSIONS
 
+from deployer.config.options import DEFAULT_RATE, GateOptions
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change, JudgeTraffic
 
@@ -85,3 +86,15 @@ def test_answers_of_other_files_under_the_same_number_are_not_measured(serving):
     result = serving.up(measure=50.0, max_failures=0)
     assert (result.plan.change, result.traffic) == (Change.REPLACE, None)
     assert "--measure" in named(result)
+
+
+@pytest.mark.parametrize("given", [{"max_gap_ms": 5000.0}, {"max_failures": 0}, {"measure": 7.0, "max_failures": 0}])
+def test_a_plan_names_the_rate_of_the_requests_that_a_limit_causes(serving, given):
+    rate = given.get("measure", DEFAULT_RATE)
+    (step,) = (each for each in serving.redeploy(2, dry_run=True, **given).plan.steps if isinstance(each, JudgeTraffic))
+    assert f"{rate:g} requests a second" in step.cause
+
+
+@pytest.mark.parametrize("name", ["measure", "max_failures", "max_gap_ms"])
+def test_the_help_of_measuring_and_of_its_limits_names_the_default_rate(name):
+    assert f"{DEFAULT_RATE:g}" in GateOptions.__dataclass_fields__[name].metadata["doc"]
