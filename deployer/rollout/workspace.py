@@ -28,6 +28,7 @@ from deployer.errors import (
 from deployer.results.deployment import DEFAULT_ENV, Deployment, ServedModel, cli_name
 from deployer.results.model import check_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.system.packages import missing_packages
 
 if TYPE_CHECKING:
     from deployer.client.client import Client
@@ -128,7 +129,7 @@ class Workspace:
         try:
             yield
         except EngineUnavailable as error:
-            if not self.was_on_docker(name):
+            if not self.was_on_docker(name) and not missing_packages():
                 error.hint = "; ".join(filter(None, (error.hint, "--engine embedded leaves Docker out")))
             raise
 

@@ -105,3 +105,8 @@ def test_what_needs_tensorflow_names_the_packages_to_install(
     install = re.search(r"pip install ([a-z0-9 -]+)", ended.err)
     assert install
     assert set(install[1].split()) == set(FULL_ONLY.values())
+
+
+def test_no_hint_names_the_embedded_engine(run: Run) -> None:
+    ended = run("up", "half_plus_two", "--image", "127.0.0.1:1/none/such:1")
+    assert (ended.code, "--engine embedded" in ended.err) == (6, False), ended.err

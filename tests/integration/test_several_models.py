@@ -114,6 +114,17 @@ def test_a_source_with_the_content_of_an_older_version_is_said_to_go_back(pair):
     assert "from 1 to 2" in said
 
 
+def test_a_new_version_directory_with_known_content_is_said_not_to_be_exported(pair):
+    base = pair / "base"
+    copy_model(base / "1", version=1)
+    run(pair, "up", "./base", "--name", "c")
+    copy_model(base / "5", version=1)
+    for command in ("plan", "up"):
+        (said,) = about(run(pair, command, "./base", "--name", "c").json, "base/5", "c:1")
+        assert "--force exports it as c:5" in said
+    run(pair, "down", "c")
+
+
 def test_a_version_that_is_exported_and_not_listed_is_said(pair):
     run(pair, "up")
     (pair / "deployer.toml").write_text(f"{TOML}[env.prod]\nmodels.a.versions = [1]\n")

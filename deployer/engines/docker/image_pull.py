@@ -14,6 +14,7 @@ from docker import APIClient, DockerClient
 from deployer.engines.docker import credentials
 from deployer.engines.docker.credentials import DOCKER_HUB, Credentials
 from deployer.errors import EngineError
+from deployer.system.packages import missing_packages
 from deployer.system.wait import Deadline, items_until
 
 DONE = 100
@@ -150,7 +151,8 @@ def _pull_error(image: str, reason: str, login: Credentials, setting: str) -> En
         return EngineError(text, hint=login.remedy)
     remedies = (remedy for pattern, remedy in REMEDIES if re.search(pattern, reason))
     remedy = next(remedies, "check {setting}, or pull it by hand")
-    embedded = "; --engine embedded needs no image" if setting == SERVER_SETTING else ""
+    can_embed = setting == SERVER_SETTING and not missing_packages()
+    embedded = "; --engine embedded needs no image" if can_embed else ""
     hint = remedy.format(registry=registry(image), setting=setting, embedded=embedded)
     return EngineError(f"pulling {image} from {registry(image)} failed: {reason[:500]}", hint=hint)
 

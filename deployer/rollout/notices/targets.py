@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
+from pathlib import Path
 
 from deployer.config.spec import ModelSpec
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.rollout.served_models import current_version
+from deployer.rollout.targets import own_version
 from deployer.rollout.workspace import Workspace
 
 
@@ -49,6 +51,9 @@ def _not_exported(workspace: Workspace, source: str, model: ServedModel, before:
         yield f"{same}, and {step}; --force exports it as a new version"
     elif version > current:
         yield f"{same}, and {name} goes from {current} to {version}"
+    elif Path(source).is_dir() and (own := own_version(source)) > version:
+        same = f"{source}/{own} has the content of {name}:{version}"
+        yield f"{same}: it is not exported; --force exports it as {name}:{own}"
 
 
 def _other_model(model: ServedModel, before: ServedModel | None, listed: ModelSpec) -> str:
