@@ -90,12 +90,18 @@ def _other_versions(
     for model in models:
         served, newest = deployed.get(model.name, model), workspace.store.versions(model.name)[-1]
         if (served.versions, served.labels) != (model.versions, model.labels):
-            versions = served.versions
-            hint = f": {_render_hint(workspace, form, model.name, versions[0])}" if len(versions) == 1 else ""
-            yield f"{model} is rendered, which up would verify and serve; deployed is {served}{hint}"
+            hint = _deployed_hint(workspace, form, served)
+            yield f"{model} is rendered, which up would verify and serve; deployed is {served}: {hint}"
         if newest not in model.versions and target != f"{model.name}:{model.versions[-1]}":
             hint = _render_hint(workspace, form, model.name, newest)
             yield f"{model} is rendered, and the newest version is {newest}: {hint}"
+
+
+def _deployed_hint(workspace: Workspace, form: str, served: ServedModel) -> str:
+    """Return how to render what is deployed; labels and several versions can only be listed in `deployer.toml`."""
+    if served.labels or len(served.versions) > 1:
+        return f"models.{served.name}.versions and models.{served.name}.labels in deployer.toml render that"
+    return _render_hint(workspace, form, served.name, served.versions[0])
 
 
 def _render_hint(workspace: Workspace, form: str, name: str, version: int) -> str:

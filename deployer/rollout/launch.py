@@ -107,8 +107,9 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
     names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
     if names and not engine.traits.image:
         options = " and ".join(option_name(Settings, name) for name in names)
+        docker = "--engine docker (deployer down first moves a deployment there)"
         raise SettingRefused(
-            f"{options}: the {engine.traits.name} engine runs no containers", hint=f"--engine docker, or no {options}"
+            f"{options}: the {engine.traits.name} engine runs no containers", hint=f"{docker}, or no {options}"
         )
 
 

@@ -232,7 +232,7 @@ def test_a_container_of_our_name_that_is_not_ours_is_never_touched(project, serv
         refused(
             deployer("up", "half_plus_two:1", *ANY_PORTS, cwd=project),
             6,
-            f"container {NAME} has this deployment's name and is not deployer's",
+            f"container {NAME} has this deployment's name and was not started by deployer",
         )
         assert deployer("down", "half_plus_two", cwd=project).code == 10
         assert inspect(NAME)["Id"] == before

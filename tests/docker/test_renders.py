@@ -149,7 +149,7 @@ def test_its_owner_has_it_and_no_verb_touches_it(project, compose, form):
         refused(
             deployer("up", "half_plus_two:1", cwd=project),
             6,
-            f"container {NAME} has this deployment's name and is not deployer's",
+            f"container {NAME} has this deployment's name and was not started by deployer",
         )
         assert (inspect(NAME)["Id"], inspect(NAME)["State"]["Running"]) == (before, True)
         bindings = inspect(NAME)["NetworkSettings"]["Ports"]

@@ -259,7 +259,9 @@ class DockerState:
         if base and container.name == base:
             started = is_started_by_us(container) and project is not None
             return f"{subject} has this deployment's name and " + (
-                f"belongs to project {project}" if started else "is not deployer's"
+                f"belongs to project {project}"
+                if started
+                else f"was not started by deployer: docker rm --force {base} removes it"
             )
         if base and project is None and is_started_by_us(container) and project_from_name(container) == "":
             directory = container.labels.get(f"{LABEL}folder") or container.labels.get(f"{LABEL}gateway")
