@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import zip_longest
 
 from deployer.config.spec import ModelSpec, Spec
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
-from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome
+from deployer.results.history import LABEL, REDEPLOY, ROLLBACK, Outcome, Release
 from deployer.rollout.served_models import current_version
 from deployer.rollout.workspace import Workspace
 
@@ -42,25 +43,60 @@ def _differing_keys(spec: Spec, served: ServedModel) -> str:
 
 
 def _reverted(workspace: Workspace, launch: Launch, observed: Deployment, reason: str) -> Iterator[str]:
-    """Compare a launch with the last release: a rollback that it undoes, or a redeploy or label that `up` reverts."""
+    """Compare a launch with the releases: a rollback that it undoes, or a redeploy or label that `up` reverts."""
     releases = workspace.ledger.releases(observed.name, observed.env, workspace.engine.traits.name)
     succeeded = [release for release in releases if release.outcome is Outcome.SUCCEEDED]
     if not succeeded or succeeded[0].models != observed.models:
         return
-    last, previous = succeeded[0], {model.name: model for release in succeeded[1:2] for model in release.models}
-    command = last.detail.partition(";")[0]
     served = {model.name: model for model in observed.models}
     for model in launch.models:
         before = served.get(model.name)
-        if before is None:
+        origin = None if before is None else _origin(succeeded, before)
+        if before is None or origin is None:
             continue
-        new, old = current_version(model), current_version(before)
-        highest = max(before.versions)
-        if command == ROLLBACK and (new > old or max(model.versions) > highest):
-            unlabelled = "" if highest == old else f", where requests without a version get {model.name}:{highest}"
-            yield f"release {last.number} went back by rollback to {before}{unlabelled}, and this deploys {model}"
-            continue
-        went_back = model.name in previous and current_version(previous[model.name]) > old
-        reverts = new < old or (new > old and went_back) or not set(before.labels) <= set(model.labels)
-        if command in {REDEPLOY, LABEL} and not reason and reverts:
-            yield f"release {last.number} made it {before} by {command}, and this makes it {model}"
+        release, previous = origin
+        if _command(release) == ROLLBACK:
+            if _is_forward(model, before) or (not reason and _is_backward(model, before)):
+                yield _after_rollback(release, model, before)
+        elif not reason and (_is_backward(model, before) or _returns(model, before, previous)):
+            yield f"release {release.number} made it {before} by {_command(release)}, and this makes it {model}"
+
+
+def _origin(succeeded: list[Release], served: ServedModel) -> tuple[Release, ServedModel | None] | None:
+    """Return the release whose command gave a model its versions and labels, and the model before that release.
+
+    None if that is `up`, which also confirms what an earlier command did.
+    """
+    for release, earlier in zip_longest(succeeded, succeeded[1:]):
+        if _command(release) not in {REDEPLOY, LABEL, ROLLBACK}:
+            return None
+        models = earlier.models if earlier else ()
+        previous = next((model for model in models if model.name == served.name), None)
+        if previous is None or (previous.versions, previous.labels) != (served.versions, served.labels):
+            return release, previous
+    return None
+
+
+def _command(release: Release) -> str:
+    return release.detail.partition(";")[0]
+
+
+def _is_forward(new: ServedModel, old: ServedModel) -> bool:
+    return current_version(new) > current_version(old) or max(new.versions) > max(old.versions)
+
+
+def _is_backward(new: ServedModel, old: ServedModel) -> bool:
+    return current_version(new) < current_version(old) or not set(old.labels) <= set(new.labels)
+
+
+def _returns(new: ServedModel, old: ServedModel, previous: ServedModel | None) -> bool:
+    """Return whether a model goes forward again, after a command that went back."""
+    went_back = previous is not None and current_version(previous) > current_version(old)
+    return went_back and current_version(new) > current_version(old)
+
+
+def _after_rollback(release: Release, model: ServedModel, before: ServedModel) -> str:
+    highest = max(before.versions)
+    labelled = highest != current_version(before)
+    unlabelled = f", where requests without a version get {model.name}:{highest}" if labelled else ""
+    return f"release {release.number} went back by rollback to {before}{unlabelled}, and this deploys {model}"

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.memory.project import NAME, Project
+from support.memory.project import NAME, VERSIONS, Project
 
 import deployer
 
@@ -157,3 +157,57 @@ def test_after_a_rollback_to_one_version_it_is_enough_to_name_that(serving):
     serving.rollback()
     (text,) = said(serving.redeploy(3), "rollback")
     assert (f"{NAME}:1" in text, f"{NAME}:3" in text, "requests" in text) == (True, True, False)
+
+
+@pytest.fixture
+def duo(project: Project) -> Project:
+    """Three releases of two models: the second changed `m`, and the rollback changed it back."""
+    for version in (1, 2):
+        project.publish(version, "other")
+    list_versions(project, 1, 1)
+    deploy(project)
+    list_versions(project, 2, 1)
+    deploy(project)
+    deployer.rollback("duo", settings=project.settings())
+    return project
+
+
+def list_versions(project: Project, version: int, other: int) -> None:
+    models = f"[models.{NAME}]\nversions = [{version}]\n[models.other]\nversions = [{other}]\n"
+    (project.directory / "deployer.toml").write_text(f'name = "duo"\n{models}')
+
+
+def deploy(project: Project, *, dry_run: bool = False) -> Any:
+    return deployer.up(settings=project.settings(), dry_run=dry_run)
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_of_a_rollback_only_the_models_are_said_that_it_changed(duo, dry_run):
+    list_versions(duo, 2, 2)
+    (text,) = said(deploy(duo, dry_run=dry_run), "release 3 ", "rollback")
+    assert f"{NAME}:2" in text
+
+
+def test_a_rollback_is_said_after_a_redeploy_of_another_model_and_not_after_up(duo):
+    deployer.redeploy("duo", model="other", version=2, settings=duo.settings())
+    list_versions(duo, 2, 1)
+    done = deploy(duo, dry_run=True)
+    (m,), (other,) = said(done, "release 3 ", "rollback"), said(done, "release 4 ", "redeploy")
+    assert (f"{NAME}:2" in m, "other:1" in other) == (True, True)
+    list_versions(duo, 1, 1)
+    deploy(duo)
+    list_versions(duo, 2, 1)
+    assert said(deploy(duo, dry_run=True), "release ") == []
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_up_says_that_it_goes_further_back_than_a_rollback(serving, dry_run):
+    serving.publish(4, linear=VERSIONS[1])
+    document(serving, "versions = [1, 2]", "labels = { stable = 1, canary = 2 }")
+    serving.up(None)
+    serving.redeploy(3, keep=True)
+    serving.redeploy(4)
+    serving.rollback()
+    number = serving.history()[0].number
+    (text,) = said(serving.up(None, dry_run=dry_run), f"release {number} ", "rollback")
+    assert "3 (stable)" in text
