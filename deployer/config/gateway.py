@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import ClassVar
 
 from deployer.config.fields import STRICT, check_image, check_whole, doc, unset_zeros
+from deployer.config.origins import Origins
 from deployer.config.sizes import check_size, size_in_bytes
 from deployer.errors import InvalidValue
 
+ENABLED = "gateway.enabled"
 LIMITS = {
     "drain_seconds": 3600,
     "answer_seconds": 86400,
@@ -25,7 +28,10 @@ class Gateway:
 
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
-    enabled: bool = doc("put a gateway in front of the server", default=False)
+    enabled: bool = doc(
+        "put a gateway in front of the server; a file that sets another key of this table has to set this one, too",
+        default=False,
+    )
     image: str = doc("HAProxy's image, 2.6 or later; pin a tag or a digest", default="haproxy:3.0.5-bookworm")
     drain_seconds: int = doc("how long requests in flight may take to end before their server is stopped", default=30)
     answer_seconds: int = doc("how long a server may take to answer", default=300)
@@ -75,3 +81,26 @@ class Gateway:
             )
         if self.certificate is not None and not self.tls:
             raise InvalidValue("a certificate is given, and tls is off", hint="tls = true", key_path=("tls",))
+
+
+def check_is_chosen(origins: Origins) -> None:
+    """Raise InvalidValue for settings of a file that neither enables the gateway nor disables it."""
+    names = _set_keys(origins.file)
+    if names and not origins.of(ENABLED):
+        raise InvalidValue(
+            f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect: {ENABLED} is not set",
+            hint=f"{ENABLED} = true starts the gateway, and {ENABLED} = false keeps these settings without one",
+        )
+
+
+def unused_settings(gateway: Gateway, origins: Origins) -> str:
+    """Return the notice about settings that have no effect, because no gateway is enabled; empty without any."""
+    names = dict.fromkeys(origins.variables.get(key, key) for key in _set_keys({**origins.file, **origins.variables}))
+    if gateway.enabled or not names:
+        return ""
+    reason = f"{origin} is false" if (origin := origins.of(ENABLED)) else f"{ENABLED} is not set"
+    return f"{' and '.join(names)} {'has' if len(names) == 1 else 'have'} no effect: {reason}"
+
+
+def _set_keys(keys: Iterable[str]) -> list[str]:
+    return [key for key in keys if key.startswith("gateway.") and key != ENABLED]

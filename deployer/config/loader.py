@@ -13,6 +13,7 @@ from pathlib import Path
 
 from deployer.config import hosts, sizes, suggestions
 from deployer.config.fields import option_name
+from deployer.config.gateway import check_is_chosen
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
@@ -89,6 +90,10 @@ def _load(
         _set(document, key, value)
     names = {**origins.variables, **dict.fromkeys(options, "options")}
     spec = _build_spec({**document, "env": chosen}, str(file or "options"), names)
+    try:
+        check_is_chosen(origins)
+    except InvalidValue as error:
+        raise ConfigError(f"{file}: {error.message}", hint=error.hint) from error
     origin = "--host" if HOST in options else names.get(HOST, f"{file}: {HOST}")
     return _with_ip_address(spec, origin), origins
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import NamedTuple
 
 from deployer.client.client import Client
+from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, RequestRefused
@@ -52,7 +53,9 @@ def status(
     open_function = open_all_environments if all_envs else open_workspace
     workspace = dataclasses.replace(open_function(settings or Settings()), command="status")
     if name is not None:
-        return tuple(_status(*found) for found in _named(workspace, name, progress))
+        named = _named(workspace, name, progress)
+        _note_unused_gateway(workspace, named, progress)
+        return tuple(_status(*found) for found in named)
     found, failures = collect_errors(
         partial(_deployments, workspace, engine, all_projects, None if all_envs else workspace.spec.env, progress)
         for engine in workspace.engines
@@ -62,6 +65,7 @@ def status(
     shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
     if not shown and (observed or not failures):
         progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
+    _note_unused_gateway(workspace, shown, progress)
     shown.sort(key=lambda each: (each.deployment.project, each.deployment.env, each.deployment.name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one slow server must not delay the others
         statuses = tuple(pool.map(lambda each: _status(*each), shown))
@@ -94,6 +98,14 @@ class _Found(NamedTuple):
     deployment: Deployment
     note: str
     workspace: Workspace
+
+
+def _note_unused_gateway(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:
+    """Show that settings of the gateway have no effect, where deployments of the environment run without one."""
+    own = [each.deployment for each in shown if each.deployment.env == workspace.spec.env]
+    unused = unused_settings(workspace.spec.gateway, workspace.origins)
+    if unused and own and not any(deployment.gateway for deployment in own):
+        progress(unused)
 
 
 def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found, ...]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from deployer.config import loader
+from deployer.config.gateway import unused_settings
 from deployer.config.options import Settings
 from deployer.engines.docker.gateway import tokens
 from deployer.errors import ConfigError, InvalidValue
@@ -23,7 +24,7 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     chosen = settings or Settings()
     if not HOLDER.fullmatch(name):
         raise InvalidValue(f"token name {name[:40]!r} is not allowed: letters, digits, '_', '.' and '-'")
-    spec = loader.load(chosen.config, chosen.env, chosen.overrides())
+    spec, origins = loader.load_with_origins(chosen.config, chosen.env, chosen.overrides())
     path = spec.gateway.tokens
     if path is None:
         raise ConfigError(f"gateway.tokens is not set in [{spec.env}]", hint=_tokens_hint(chosen))
@@ -34,7 +35,8 @@ def token(name: str, *, revoke: bool = False, settings: Settings | None = None) 
     _write(path, hashes if created is None else {**hashes, name: tokens.hash_token(created)})
     replaced = (f"this replaces the former token of {name}",) if created is not None and name in hashes else ()
     up = f"deployer up{'' if spec.models else ' NAME'}{cli_name('', spec.env)}{chosen.typed('config')}"
-    return TokenResult(name, created, path, (*replaced, f"{path} has changed: {up} brings it to the gateway"))
+    applied = unused_settings(spec.gateway, origins) or f"{path} has changed: {up} brings it to the gateway"
+    return TokenResult(name, created, path, (*replaced, applied))
 
 
 def _tokens_hint(settings: Settings) -> str:
@@ -44,7 +46,7 @@ def _tokens_hint(settings: Settings) -> str:
     options = [f"--env {spec.env}" for spec in specs if spec.gateway.tokens]
     if options:
         return f"{' or '.join(options)} has it"
-    return 'tokens = "tokens" under [gateway] in deployer.toml'
+    return 'enabled = true and tokens = "tokens" under [gateway] in deployer.toml'
 
 
 def _write(path: Path, hashes: dict[str, str]) -> None:

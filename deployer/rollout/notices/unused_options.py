@@ -1,9 +1,10 @@
-"""Notices about options that have no effect on a change."""
+"""Notices about options, variables and settings that have no effect on a change."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from deployer.config.gateway import unused_settings
 from deployer.results.deployment import Deployment, Launch
 from deployer.results.plan import Change, Export, Plan
 from deployer.rollout.monitor import questions_for
@@ -22,6 +23,8 @@ def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployme
         yield f"{', '.join(options)} {'is' if len(options) == 1 else 'are'} not used: nothing changes"
     if given.max_slowdown is not None and (reason := _why_not_compared(workspace, launch, plan, observed)):
         yield f"no times are compared, and --max-slowdown is not used: {reason}"
+    if unused := unused_settings(workspace.spec.gateway, workspace.origins):
+        yield unused
 
 
 def _why_not_measured(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:

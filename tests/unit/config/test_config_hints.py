@@ -22,6 +22,7 @@ def refusal(directory, text, env=None):
     return refused.value
 
 
+DISABLED = "gateway.enabled = false\n"
 SIZES = ["docker.memory", "docker.shm_size", "gateway.max_body"]
 
 
@@ -36,7 +37,7 @@ def test_a_size_that_cannot_work_is_answered_with_the_one_that_was_meant(tmp_pat
     refused = refusal(tmp_path, f"{key} = {written}\n")
     assert f": {key}: " in refused.message
     file = tmp_path / "deployer.toml"
-    file.write_text(refused.hint)
+    file.write_text(f"{DISABLED}{refused.hint}")
     spec = loader.load(file, environ={})
     table, _, name = key.partition(".")
     found = {"memory": spec.docker.memory_bytes, "max_body": spec.gateway.max_body_bytes}.get(name)
@@ -51,7 +52,7 @@ def test_a_size_that_cannot_work_is_answered_with_the_one_that_was_meant(tmp_pat
 )
 def test_a_size_below_the_least_is_answered_with_the_least(tmp_path, key, least, less):
     assert refusal(tmp_path, f"{key} = '{less}'\n").hint == f'{key} = "{least}"'
-    (tmp_path / "deployer.toml").write_text(f"{key} = '{least}'\n")
+    (tmp_path / "deployer.toml").write_text(f"{DISABLED}{key} = '{least}'\n")
     loader.load(tmp_path / "deployer.toml", environ={})
 
 

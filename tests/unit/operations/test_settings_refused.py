@@ -33,6 +33,8 @@ WRONG = [
     ),
     ("[batching]\nmax_batch_sise = 8", "batching.max_batch_sise: ", "did you mean max_batch_size?"),
     ('[monitoring]\npath = "/v1/models/h"', "monitoring.path: ", "/monitoring/prometheus/metrics"),
+    ("[gateway]\ntls = true", "gateway.tls has no effect: gateway.enabled is not set", "gateway.enabled = true"),
+    ("[gateway]\nmax_connections = 9\ntls = true", "gateway.max_connections and gateway.tls have no effect", ""),
     ('[docker]\nplatform = "linux-amd64"', "docker.platform: ", "did you mean linux/amd64?"),
     ('[gate]\nskip = "no"', "gate.skip: expected true or false", ""),
     ("[models.m]\nversions = [9223372036854775808]", "models.m.versions: expected an integer of 64 bits", ""),

@@ -77,6 +77,7 @@ models_dir = "{0}/models"
 source = "{0}/m"
 examples = "{0}/e.json"
 [gateway]
+enabled = true
 tokens = "{0}/tokens"
 """
 

@@ -47,7 +47,7 @@ def test_the_tools_own_token_is_made_once(tmp_path):
 
 def test_the_verb_makes_replaces_and_revokes(tmp_path):
     config = tmp_path / "deployer.toml"
-    config.write_text('[gateway]\ntokens = "tokens"\n')
+    config.write_text('[gateway]\nenabled = true\ntokens = "tokens"\n')
     settings = Settings(config=config)
     first, second = token("alice", settings=settings), token("alice", settings=settings)
     (changed,) = first.notices
@@ -78,7 +78,7 @@ def test_without_a_file_there_is_nothing_to_write_to(tmp_path, monkeypatch):
 
 def test_hints_name_the_environment_that_has_the_tokens(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "deployer.toml").write_text('[models.m]\n[env.staging]\ngateway.tokens = "tokens"\n')
+    (tmp_path / "deployer.toml").write_text('[models.m]\n[env.staging.gateway]\nenabled = true\ntokens = "tokens"\n')
     with pytest.raises(ConfigError) as refusal:
         token("alice")
     assert "--env staging" in (refusal.value.hint or "")
