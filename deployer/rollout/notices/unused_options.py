@@ -25,6 +25,18 @@ def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployme
         yield f"no times are compared, and --max-slowdown is not used: {reason}"
     if unused := unused_settings(workspace.spec.gateway, workspace.origins):
         yield unused
+    no_containers = f"the {workspace.engine.traits.name} engine runs no containers"
+    if variables := _container_variables(workspace):
+        yield f"{', '.join(variables)} {'is' if len(variables) == 1 else 'are'} not used: {no_containers}"
+
+
+def _container_variables(workspace: Workspace) -> list[str]:
+    """Return the variables with settings of containers, on an engine without containers."""
+    if workspace.engine.traits.image:
+        return []
+    # With the engine `auto`, the host says where to look for Docker.
+    used = {"docker.host"} if workspace.spec.engine == "auto" else set()
+    return [name for key, name in workspace.origins.variables.items() if key.startswith("docker.") and key not in used]
 
 
 def _why_not_measured(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 
 import pytest
 from support.memory.project import NAME, VERSIONS
 
+from deployer.config import loader
 from deployer.config.options import DEFAULT_RATE, GateOptions
 from deployer.results.changes import UpResult
 from deployer.results.plan import Change, JudgeTraffic
@@ -98,3 +100,18 @@ def test_a_plan_names_the_rate_of_the_requests_that_a_limit_causes(serving, give
 @pytest.mark.parametrize("name", ["measure", "max_failures", "max_gap_ms"])
 def test_the_help_of_measuring_and_of_its_limits_names_the_default_rate(name):
     assert f"{DEFAULT_RATE:g}" in GateOptions.__dataclass_fields__[name].metadata["doc"]
+
+
+CONTAINER_VALUES = {
+    "host": "unix:///no.sock", "image": "server:1", "platform": "linux/amd64", "user": "1:1", "restart": "no",
+    "gpus": "0", "memory": "64m", "shm_size": "64m",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", [key for key in loader.variable_keys() if key.startswith("docker.")])
+def test_a_variable_for_containers_is_named_on_an_engine_without_any(project, monkeypatch, key):
+    variable = f"DEPLOYER_{key.replace('.', '_').upper()}"
+    monkeypatch.setenv(variable, CONTAINER_VALUES.get(key.removeprefix("docker."), "7"))
+    for change in (partial(project.up, dry_run=True), project.up, project.up, partial(project.redeploy, 2)):
+        said = [text for text in change(engine="embedded").notices if "not used" in text]
+        assert said == [f"{variable} is not used: the memory engine runs no containers"]
