@@ -1,4 +1,4 @@
-"""`doctor`: check whether this machine can deploy: engines, TensorFlow, disk, memory, store and ports."""
+"""`doctor`: check whether this machine can deploy: engines, settings, TensorFlow, disk, memory, store and ports."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from deployer.config import threads
+from deployer.config import hosts, threads
 from deployer.config.options import Settings
 from deployer.config.spec import Server
 from deployer.engines import ports
@@ -16,6 +16,10 @@ from deployer.results.checks import DoctorResult, Finding, MissingPackages
 from deployer.results.deployment import GRPC_PORT, REST_PORT
 from deployer.results.model import Model
 from deployer.rollout.causes import image_change
+from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.launch import check_flags
+from deployer.rollout.preflight import check_other_engines, check_sources
+from deployer.rollout.preview import check_versions, resolve_with_labels
 from deployer.rollout.restart import restart_hint
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.savedmodel.layout import find_misplaced
@@ -66,6 +70,27 @@ def _for_light_host(finding: Finding, workspace: Workspace) -> Finding:
 def _newest(store: Store) -> tuple[Model, ...]:
     newest = (store.newest(name) for name in store.names())
     return tuple(model for model in newest if model)
+
+
+def _settings(workspace: Workspace) -> Iterator[Finding]:
+    """Check the settings, and the models that `deployer.toml` lists, as `up` does before it starts anything."""
+    spec = workspace.spec
+    if spec.models:
+        workspace = workspace.for_deployment(spec.deployment)
+    else:
+        workspace = workspace.with_spec(replace(spec, name=spec.name or "model"))  # of a target, which has a name
+    spec, engine = workspace.spec, workspace.engine
+    if any(finding.severity == "error" for finding in engine.preflight.platform()):
+        return  # `up` fails for that first
+    options = ExportOptions().for_batching(spec.batching)
+    check_flags(spec, engine)
+    hosts.check_family(spec.server.address)
+    if spec.models:
+        check_other_engines(workspace, spec.deployment)
+        check_sources(spec, options)
+        check_versions(workspace, options)
+    resolve_with_labels(workspace, (), None)
+    yield Finding("settings", "ok", f"the {engine.traits.name} engine can honour them")
 
 
 def _tensorflow(_: Workspace) -> Iterator[Finding]:
@@ -209,4 +234,15 @@ def _grpc_threads(workspace: Workspace) -> Iterator[Finding]:
         )
 
 
-CHECKS = (_engines, _tensorflow, _store, _disk, _memory, _container_memory, _ports, _grpc_threads, _deployments)
+CHECKS = (
+    _engines,
+    _settings,
+    _tensorflow,
+    _store,
+    _disk,
+    _memory,
+    _container_memory,
+    _ports,
+    _grpc_threads,
+    _deployments,
+)
