@@ -62,11 +62,14 @@ def find_exported(store: Store, source: str, options: ExportOptions) -> Model | 
     name = name_for(source) if options.name is None else options.name
     _check_version(store, name, options)
     origin = exporter.identify(options.request(source))
-    candidates = _candidates(store, name, options)
-    if candidates and origin.digest is None:
+    stored = tuple(store.newest_first(name))
+    same = next((version for version in stored if _has_source(version, origin)), None)
+    may_be_same = bool(stored) and origin.digest is None
+    if (same or may_be_same) and _is_forced(options):
+        return f"asked for with {'--force' if options.force else '--version'}"
+    if may_be_same:
         return ONLY_RUNNING_TELLS
-    same = (version for version in candidates if _has_source(version, origin))
-    return next(same, _why_missing(candidates, origin, options))
+    return same or _why_missing(stored, origin, options)
 
 
 def _check_version(store: Store, name: str, options: ExportOptions) -> None:
@@ -90,7 +93,11 @@ def _why_missing(candidates: tuple[Model, ...], origin: Source, options: ExportO
 
 def _candidates(store: Store, name: str, options: ExportOptions) -> tuple[Model, ...]:
     """Return the versions that may have the same content, the newest first; none for a forced export."""
-    return () if options.force or options.version is not None else tuple(store.newest_first(name))
+    return () if _is_forced(options) else tuple(store.newest_first(name))
+
+
+def _is_forced(options: ExportOptions) -> bool:
+    return options.force or options.version is not None
 
 
 def _has_source(version: Model, origin: Source) -> bool:

@@ -59,3 +59,16 @@ def test_a_plan_says_that_a_listed_version_stays_where_the_source_has_changed(em
     plan = in_process("plan", "--json", cwd=empty_project).json
     up = in_process("up", "--json", cwd=empty_project).json
     assert versions(plan) == versions(up) == [[1]]
+
+
+@pytest.mark.parametrize("option", ["--force", "--version=7"])
+def test_the_cause_of_an_export_that_was_asked_for_is_its_option(empty_project, option):
+    wanting(empty_project, "")
+    (empty_project / "code.py").write_text("raise SystemExit('a plan runs no code')\n")
+    for is_stored in (False, True):
+        for source in ("trained", "code.py:model"):
+            ended = in_process("up", source, "--name", "m", option, "--dry-run", "--json", cwd=empty_project)
+            assert ended.code == 0, ended.err
+            cause = ended.json["plan"]["steps"][0]["cause"]
+            assert (option.partition("=")[0] in cause) is is_stored, cause
+        assert in_process("export", "trained", "--name", "m", "-q", cwd=empty_project).code == 0
