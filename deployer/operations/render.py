@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deployer.config.options import LOCATION, Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
-from deployer.errors import SettingRefused, UsageError
+from deployer.errors import ModelNotFound, SettingRefused, UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
@@ -50,7 +52,8 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
         )
     rendering = render_target(workspace.with_spec(desired))
     spec = rendering.workspace.spec
-    models = tuple(each.served for each in resolve_models(spec, workspace.store))
+    with lost_versions.suggest_recovery(workspace), _suggest_export(workspace, desired):
+        models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered = engine.render(form, build_launch(spec, engine, models))
@@ -61,6 +64,19 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     return dataclasses.replace(
         rendered, notices=(*rendering.notices, *notices, *_other_versions(rendering, models, form, target))
     )
+
+
+@contextmanager
+def _suggest_export(workspace: Workspace, desired: Spec) -> Iterator[None]:
+    """Add the commands that export a model whose source is known to the error that the store does not have it."""
+    try:
+        yield
+    except ModelNotFound as error:
+        listed = desired.models.get(error.model)
+        if listed is not None and listed.source is not None and not workspace.store.versions(error.model):
+            export = f"deployer export {shlex.quote(listed.source)} --name {error.model}{workspace.store_options}"
+            error.hint = f"{export} exports it, and deployer up{workspace.up_options} deploys it, too"
+        raise
 
 
 def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:

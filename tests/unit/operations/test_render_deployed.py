@@ -150,3 +150,14 @@ def test_where_no_engine_answers_the_settings_alone_are_rendered(project, form, 
     assert "half_plus_two [local]" in ended.json["notices"][0]
     if form == "compose":
         assert service(ended)["ports"] == ["127.0.0.1:8501:8501", "127.0.0.1:8500:8500"]
+
+
+@pytest.mark.parametrize("form", ["config", "compose"])
+def test_the_source_that_was_not_exported_is_named(tmp_path, monkeypatch, form):
+    monkeypatch.setenv("DEPLOYER_ENGINE", "embedded")
+    (tmp_path / "deployer.toml").write_text('[models.iris]\nsource = "my iris.keras"\n')
+    (tmp_path / "my iris.keras").touch()
+    ended = in_process("render", form, "--models-dir", "st", cwd=tmp_path)
+    assert (ended.code, "models.iris.source" in ended.err) == (4, False)
+    assert "deployer export 'my iris.keras' --name iris --models-dir st" in ended.err
+    assert "deployer up --models-dir st" in ended.err
