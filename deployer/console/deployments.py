@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices, table
 from deployer.console.reports import show_report
+from deployer.engines import run_dir
 from deployer.results.deployment import LOST, cli_name, format_models
 
 if TYPE_CHECKING:
@@ -147,7 +148,10 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
     """Print a table of deployments, and below it what is wrong with some. Without deployments print nothing."""
     if not statuses:
         return
-    table([("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)])
+    rows = [("PROJECT", "NAME", "ENV", "ENGINE", "MODELS", "STATE", "REST", "GRPC"), *map(_status_row, statuses)]
+    if len({row[:4] for row in rows}) < len(rows):  # one deployment from several state directories
+        rows = [(*row, text) for row, text in zip(rows, ("STATE DIRECTORY", *map(_state_dir, statuses)), strict=True)]
+    table(rows)
     several_projects = len({status.deployment.project for status in statuses}) > 1
     for status in statuses:
         deployment = status.deployment
@@ -155,6 +159,10 @@ def show_status(statuses: Sequence[DeploymentStatus]) -> None:
         for text in ("" if status.healthy else status.detail, status.warning):
             if text:
                 print(f"{deployment.name} [{deployment.env}]{project}: {text}", file=sys.stderr)
+
+
+def _state_dir(status: DeploymentStatus) -> str:
+    return str(run_dir.state_dir(status.deployment.directory))
 
 
 def _status_row(status: DeploymentStatus) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import LOST, Deployment
+from deployer.rollout import other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import Ledger
@@ -81,6 +82,8 @@ def down_all(
             raise merge_errors((*unreachable, *failures), removed)
         if not removed:
             raise _nothing_deployed(workspace, all_projects=all_projects)
+        if not all_projects and (elsewhere := other_deployments.hint_for_directories(workspace, "down --all")):
+            notices.append(elsewhere)
     return (dataclasses.replace(removed[0], notices=tuple(notices)), *removed[1:])
 
 
@@ -89,8 +92,10 @@ def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> Deployment
         on_engines = " or ".join(workspace.engine_names)
         return DeploymentNotFound(f"no server runs on {on_engines} in any project", hint=workspace.next_steps())
     hint = workspace.next_steps()
-    if any(other.inventory.names() for engine in workspace.engines for other in engine.inventory.other_projects()):
+    others = (other for engine in workspace.engines for other in engine.inventory.other_projects())
+    if any(other.inventory.names() for other in others if other.traits.project != workspace.engine.traits.project):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"
+    hint = "; ".join(filter(None, (other_deployments.hint_for_directories(workspace, "down --all"), hint)))
     return DeploymentNotFound(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
 
 

@@ -55,6 +55,7 @@ def status(
     if name is not None:
         named = _named(workspace, name, progress)
         _note_unused_gateway(workspace, named, progress)
+        _note_other_directories(workspace, named, progress)
         return tuple(_status(*found) for found in named)
     found, failures = collect_errors(
         partial(_deployments, workspace, engine, all_projects, None if all_envs else workspace.spec.env, progress)
@@ -66,6 +67,8 @@ def status(
     if not shown and (observed or not failures):
         progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
     _note_unused_gateway(workspace, shown, progress)
+    if not all_projects:
+        _note_other_directories(workspace, shown, progress)
     shown.sort(key=lambda each: (each.deployment.project, each.deployment.env, each.deployment.name))
     with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:  # one slow server must not delay the others
         statuses = tuple(pool.map(lambda each: _status(*each), shown))
@@ -106,6 +109,14 @@ def _note_unused_gateway(workspace: Workspace, shown: Collection[_Found], progre
     unused = unused_settings(workspace.spec.gateway, workspace.origins)
     if unused and own and not any(deployment.gateway for deployment in own):
         progress(unused)
+
+
+def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:
+    """Show which deployments the project has in another state directory, too."""
+    keys = {(each.deployment.name, each.deployment.env) for each in shown}
+    for text, other in other_deployments.second_deployments(workspace, *sorted(keys)):
+        command = other_deployments.command_line(workspace, "status", other.option)
+        progress(f"{text} is deployed from another state directory, too: {command} shows that one")
 
 
 def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found, ...]:

@@ -1,10 +1,12 @@
-"""Finds deployments in other environments, projects and engines, for hints with the options that select them."""
+"""Finds deployments in other environments, directories, projects and engines, with the options that select them."""
 
 from __future__ import annotations
 
 import contextlib
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 from deployer import engines
 from deployer.config.fields import option_name
@@ -36,9 +38,10 @@ def _status_commands(workspace: Workspace) -> Iterator[str]:
         yield from (_status_command(workspace, engine, "", env) for env in _environments(engine))
     others = [(other, env) for engine in own for other in other_projects(engine) for env in _environments(other)]
     here = [(other, env) for other, env in others if _is_from_here(other, own)]
-    for other, env in here:
+    here += [(other, env) for other, env in others if other.traits.project == workspace.engine.traits.project]
+    for other, env in dict.fromkeys(here):
         yield _status_command(workspace, other, f"--project {other.traits.project}", env)
-    if len(others) > len(here):
+    if len(others) > len(set(here)):
         yield NO_PROJECT
 
 
@@ -54,6 +57,53 @@ def other_projects(engine: Engine) -> tuple[Engine, ...]:
     with contextlib.suppress(EngineError):
         return engine.inventory.other_projects()
     return ()
+
+
+@dataclass(frozen=True)
+class OtherDirectory:
+    """A state directory that no environment of the workspace uses, with the deployments of its project there."""
+
+    state_dir: Path
+    deployments: tuple[tuple[str, str], ...]
+    """The deployments by name and environment."""
+
+    @property
+    def option(self) -> str:
+        """The option that selects the state directory."""
+        return f"--state-dir {shlex.quote(str(self.state_dir))}"
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} [{env}]" for name, env in self.deployments)
+
+
+def other_directories(workspace: Workspace) -> tuple[OtherDirectory, ...]:
+    """Return the other state directories from which the project of the workspace has deployments.
+
+    Only engines that find their deployments by the state directory are asked.
+    """
+    own = {engine.traits.state_dir.resolve() for engine in workspace.engines}
+    by_directory = (engine for engine in workspace.engines if engine.traits.id in map(str, own))
+    others = (other for engine in by_directory for other in other_projects(engine))
+    found = {
+        other.traits.state_dir.resolve(): other.inventory.names()
+        for other in others
+        if other.traits.project == workspace.engine.traits.project
+    }
+    return tuple(OtherDirectory(path, names) for path, names in sorted(found.items()) if path not in own and names)
+
+
+def second_deployments(workspace: Workspace, *keys: tuple[str, str]) -> Iterator[tuple[str, OtherDirectory]]:
+    """Yield, for each of these deployments that another state directory has, too, its text and that directory."""
+    for other in other_directories(workspace):
+        yield from ((f"{name} [{env}]", other) for name, env in keys if (name, env) in other.deployments)
+
+
+def hint_for_directories(workspace: Workspace, verb: str) -> str:
+    """Return the hint to what the project has in other state directories, with a command that works there."""
+    return "; ".join(
+        f"{other} is deployed from another state directory: {command_line(workspace, verb, other.option)}"
+        for other in other_directories(workspace)[:MAX_SHOWN]
+    )
 
 
 def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
@@ -125,7 +175,7 @@ def _options(workspace: Workspace, engine: Engine, project: str, env: str) -> st
     traits, own = engine.traits, [each.traits for each in workspace.engines]
     other_dir = traits.state_dir not in {each.state_dir for each in own}
     parts = (
-        project,
+        "" if project == f"--project {workspace.engine.traits.project}" else project,
         f"--state-dir {shlex.quote(str(traits.state_dir))}" if project and other_dir else "",
         f"--engine {traits.name}" if traits.name not in {each.name for each in own} else "",
         workspace.env_option(env),

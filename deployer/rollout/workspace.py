@@ -313,7 +313,11 @@ class Workspace:
             return names[0]
         if names:
             raise InvalidValue(f"which of {', '.join(names)}?", hint="name one of them")
-        raise DeploymentNotFound(f"nothing is deployed in [{self.spec.env}]", hint=self.next_steps(deployed))
+        from deployer.rollout.other_deployments import hint_for_directories
+
+        hints = (hint_for_directories(self, self.command or "status"), self.next_steps(deployed))
+        problem = f"nothing is deployed in [{self.spec.env}]"
+        raise DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
 
 
 def stopped_component(deployment: Deployment) -> str:

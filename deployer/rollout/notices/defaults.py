@@ -10,6 +10,7 @@ from deployer.config import loader, threads
 from deployer.engines import ports
 from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
+from deployer.rollout import other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.kept_settings import kept_notices
 from deployer.rollout.workspace import Workspace
@@ -28,6 +29,7 @@ def notices(
         observed.config_note if observed else "",
         workspace.unchecked_engine,
         _environment(workspace) if observed is None else "",
+        *(_other_directories(workspace) if observed is None else ()),
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _kept_ports(workspace, launch, observed, deployed),
@@ -49,6 +51,12 @@ def _environment(workspace: Workspace) -> str:
     known = {env for _, env in keys} | set(loader.environments(workspace.settings.config))
     near = difflib.get_close_matches(spec.env, known, n=1)
     return f"[{spec.env}] is a new environment: did you mean --env {near[0]}?" if near and spec.env not in known else ""
+
+
+def _other_directories(workspace: Workspace) -> Iterator[str]:
+    """Yield the notices about a new deployment that the project has in another state directory, too."""
+    for text, other in other_deployments.second_deployments(workspace, (workspace.spec.deployment, workspace.spec.env)):
+        yield f"{text} is deployed from another state directory, too: {other.option} changes that one"
 
 
 def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) -> str:
