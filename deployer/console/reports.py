@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from deployer.console.lines import BOLD, GREEN, RED, colored, out
+from deployer.console.lines import BOLD, GREEN, RED, colored, out, show_notices
 
 if TYPE_CHECKING:
     from deployer.results.checks import Check, Report
@@ -60,3 +60,4 @@ def show_smoke(result: SmokeResult) -> None:
     """Print the endpoint, and every check."""
     out(f"{result.name} [{result.env}] at {result.endpoints.rest}")
     show_report(result.report)
+    show_notices(result.notices)

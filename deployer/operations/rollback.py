@@ -15,7 +15,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import lost_versions
+from deployer.rollout import killed_releases, lost_versions
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
@@ -34,7 +34,7 @@ def rollback(
 ) -> UpResult:
     """Serve the models, versions and labels of release `to`, by default of the last one with other models.
 
-    After a rollback that was killed, its target is the default; after another reload, the release before it. Flags,
+    After a rollback that was killed, its target is the default; after another change, the release before it. Flags,
     ports and resources stay as `deployer.toml` says. Breaking signatures are accepted, and named in `notices`.
 
     Raises DeploymentNotFound, NoSuchRelease, ModelNotFound, BrokenModel for a version whose files have changed since,
@@ -44,7 +44,7 @@ def rollback(
     deployed = workspace.deployment(name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
     try:
-        release = select_release(releases, deployed, to)
+        release = select_release(releases, deployed, to, _killed_replacement(workspace, releases))
     except NoSuchRelease as error:
         error.hint = error.hint if _succeeded(releases) else _redeploy_hint(workspace, deployed)
         raise
@@ -57,12 +57,28 @@ def rollback(
     return dataclasses.replace(result, notices=(notice, *result.notices, *reverts.config_conflicts(workspace, result)))
 
 
-def select_release(releases: tuple[Release, ...], deployed: Deployment, to: int | None) -> Release:
-    """Return the release that a rollback returns to; `releases` are the newest first. Raises NoSuchRelease."""
+def _killed_replacement(workspace: Workspace, releases: tuple[Release, ...]) -> Release | None:
+    """Return the newest release if it was killed when its server could take the requests of the old one."""
+    newest = next(iter(releases), None)
+    if newest is None or newest.change != Change.REPLACE.value:
+        return None
+    ledger, engine = workspace.ledger, workspace.for_deployment(newest.name).engine
+    is_killed = killed_releases.is_killed(newest, engine)
+    return newest if is_killed and killed_releases.may_take_requests(ledger, newest) else None
+
+
+def select_release(
+    releases: tuple[Release, ...], deployed: Deployment, to: int | None, killed: Release | None = None
+) -> Release:
+    """Return the release that a rollback returns to; `releases` are the newest first.
+
+    `killed` is a replacement whose server may serve, too. Raises NoSuchRelease.
+    """
     if to is None and releases and (releases[0].outcome, releases[0].detail) == (Outcome.UNDER_WAY, ROLLBACK):
         return releases[0]
     succeeded = _succeeded(releases)
     may_serve = deployed.models if deployed.reloading_to is None else deployed.reloading_to
+    may_serve = may_serve if killed is None else killed.models
     for each in succeeded:
         if each.models != may_serve if to is None else each.number == to:
             return each

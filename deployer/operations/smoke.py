@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from deployer.config.options import Settings
 from deployer.results.running import SmokeResult
+from deployer.rollout import killed_releases
 from deployer.rollout.lost_versions import suggest_recovery
 from deployer.rollout.workspace import open_workspace
 from deployer.verification import smoke as verification
@@ -18,5 +19,7 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     deployment = workspace.running_deployment(name)
     with suggest_recovery(workspace):
         models = [workspace.store.get(model.name, version) for model in deployment.models for version in model.versions]
+    engine = workspace.for_deployment(deployment.name).engine
+    notices = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
     report = verification.verify(workspace.client(deployment), models, workspace.tolerance)
-    return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report)
+    return SmokeResult(deployment.name, deployment.env, deployment.endpoints, report, notices)

@@ -201,9 +201,8 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     unknown = gateway is not None and gateway.lost
     exposed = "" if unknown else exposure(deployment.host, tls=tls, tokens=tokens)
     gone = _config_note(workspace, deployment)
-    key, engine = (deployment.name, deployment.env), workspace.engine
-    killed = [text for _, text in killed_releases.notes(workspace.ledger_of(engine), engine, *key)]
-    killed = killed or [killed_releases.reload_note(engine, deployment)]
+    engine = workspace.engine
+    killed = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
     warning = "; ".join(filter(None, (*killed, gone, lost, note, exposed)))
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
 

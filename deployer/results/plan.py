@@ -37,6 +37,9 @@ class Step:
         raise NotImplementedError
 
 
+START, FINAL_PORTS = "start a candidate with ", " on its final ports, "
+
+
 @dataclass(frozen=True)
 class Export(Step):
     """Export a source to a version in the store."""
@@ -63,8 +66,8 @@ class StartCandidate(Step):
     @property
     def action(self) -> str:
         image = f" from image {self.image}{', which is pulled first' if self.missing else ''}" if self.image else ""
-        address = f" on its final ports, {self.final_address}" if self.final_address else ""
-        return f"start a candidate with {format_models(self.models)}{image}{address}"
+        address = f"{FINAL_PORTS}{self.final_address}" if self.final_address else ""
+        return f"{START}{format_models(self.models)}{image}{address}"
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,13 @@ class DiscardCandidate(Step):
     @property
     def action(self) -> str:
         return "discard the candidate"
+
+
+def is_private(action: str) -> bool:
+    """Return whether a step, given in words, leaves the new versions where no client reaches them."""
+    if action.startswith(START):
+        return FINAL_PORTS not in action
+    return action in {step.action for step in (VerifyCandidate(""), AwaitCandidate(""), DiscardCandidate("", False))}
 
 
 @dataclass(frozen=True)

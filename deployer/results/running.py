@@ -40,3 +40,5 @@ class SmokeResult:
     env: str
     endpoints: Endpoints
     report: Report
+    notices: tuple[str, ...] = ()
+    """Killed changes, which may have left a server with other versions."""

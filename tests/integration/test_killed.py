@@ -134,6 +134,36 @@ def test_a_rollback_undoes_a_reload_that_was_killed_at_its_last_check_and_goes_n
     assert ask(back["endpoints"]) == ANSWERS[2]
 
 
+def test_a_rollback_undoes_a_replacement_that_was_killed_at_its_last_check_and_smoke_names_it(project):
+    run(project, *UP[2])
+    command, kinds, _ = planned(project, "replace")
+    assert kinds[-1] == "verify_serving"
+    killed_at(len(kinds) + 1, AFTER, *command, "-q", cwd=project)
+    number = newest(project)["number"]
+    (notice,) = deployer("smoke", "--json", cwd=project).json["notices"]
+    assert f"release {number} " in notice
+    assert "may serve" in notice
+    (project / "deployer.toml").unlink()
+    for dry_run in (("--dry-run",), ()):
+        back = run(project, "rollback", *dry_run)
+        assert back["models"][0]["versions"] == [1]
+    assert ask(back["endpoints"]) == ANSWERS[1]
+    assert deployer("smoke", "--json", cwd=project).json["notices"] == []
+
+
+@pytest.mark.parametrize("change", ["create", "reload", "replace"])
+@pytest.mark.parametrize("step", ["start_candidate", "verify_candidate"])
+def test_a_change_that_was_killed_at_its_candidate_takes_no_requests_and_rollback_passes_it_over(project, change, step):
+    if change != "create":
+        run(project, *UP[2])
+    command, kinds, before = planned(project, change)
+    killed_at(kinds.index(step) + 2, AFTER, *command, "-q", cwd=project)
+    (said,) = status_notes(project)
+    assert ("takes no requests" in said, "may serve" in said) == (True, False)
+    if before:
+        assert run(project, "rollback", "--dry-run")["models"][0]["versions"] == [2]
+
+
 def test_a_rollback_returns_to_a_release_that_was_accepted_before_its_command_was_killed(project):
     command, kinds, _ = planned(project, "reload")
     killed_at(len(kinds) + 2, BEFORE, *command, "-q", cwd=project)
