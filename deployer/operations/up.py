@@ -8,7 +8,7 @@ from os import PathLike
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
 from deployer.rollout import addresses, lost_versions
-from deployer.rollout.change import deploy, expected_plan, preview
+from deployer.rollout.change import deploy, expect_plan, preview
 from deployer.rollout.desired import desired_spec, targeted_model
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.preflight import check_before_export
@@ -28,7 +28,8 @@ def up(
     """Deploy `target`, and change nothing where it is deployed already.
 
     `target` is a source, which is exported first, or `NAME[:VERSION]` from the store; None stands for all models of
-    `deployer.toml`. `expect` is the digest of a plan that was shown before: another plan is not executed.
+    `deployer.toml`. `expect` is the digest of a plan that was shown before: another plan is not executed. Where only
+    running an export tells whether it makes a version, it may find its content in the store.
 
     Raises ConfigError, EngineConflict, ModelError, TemplateError, EngineError, NotReady, VerificationFailed, LockHeld
     or PlanOutdated; what served before then still serves.
@@ -45,4 +46,4 @@ def up(
             workspace = check_before_export(workspace, options, text)
             if dry_run:
                 return preview(workspace, options)
-            return deploy(workspace, options, progress, expected=expected_plan(workspace, options, expect))
+            return deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))

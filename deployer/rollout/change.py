@@ -17,6 +17,7 @@ from deployer.results.plan import Change, Export, Plan
 from deployer.rollout import addresses, kept_settings, killed_releases, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
+from deployer.rollout.expectation import Expectation
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, export_into
 from deployer.rollout.gate import Gate
@@ -101,13 +102,13 @@ def deploy(  # noqa: PLR0913
     options: ExportOptions,
     progress: Progress,
     *,
-    expected: Plan | None = None,
+    expected: Expectation | None = None,
     reason: str = "",
     desired: Callable[[Deployment | None], Spec] | None = None,
 ) -> UpResult:
     """Export the sources of the spec, then lock the deployment, decide on a plan and execute it.
 
-    `desired` replaces the spec once the deployment is locked. Raises PlanOutdated for another plan than `expected`.
+    `desired` replaces the spec once the deployment is locked. Raises PlanOutdated for another plan than is `expected`.
     """
     with note_what_serves(workspace) as before, collect_notices() as notices, _exports_stay() as exported:
         signatures = signatures_of_lost_versions(workspace) if workspace.has_source else NONE_DECLARED
@@ -115,6 +116,7 @@ def deploy(  # noqa: PLR0913
         before_export = workspace
         workspace = workspace.with_spec(_export_sources(workspace, options, progress, notices, exported))
         notices.extend(lost_versions.unload_notices(lost, [(model.name, model.version) for model in exported]))
+        expected_plan = None if expected is None else expected.plan_after_exports(workspace.spec, exported)
         launch, models = _resolve(workspace)
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
@@ -131,7 +133,7 @@ def deploy(  # noqa: PLR0913
             launch = dataclasses.replace(launch, temporary_settings=temporary)
             reading = MemoryReading(workspace.engine, observed)
             plan = decide_plan(workspace, launch, models, reading)
-            if expected is not None and plan.digest != expected.digest:
+            if expected_plan is not None and plan.digest != expected_plan.digest:
                 raise _outdated(plan)
             gate = Gate(workspace, launch, models, progress, reading, signatures)
             executed = _execute(plan, gate, observed, notices, reason)
@@ -164,15 +166,16 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
     return dataclasses.replace(executed, traffic=monitor.figures)
 
 
-def expected_plan(workspace: Workspace, options: ExportOptions, digest: str | None) -> Plan | None:
-    """Return the plan that has this digest, without its exports. Raises PlanOutdated if the plan is another."""
+def expect_plan(workspace: Workspace, options: ExportOptions, digest: str | None) -> Expectation | None:
+    """Return the plan that has this digest. Raises PlanOutdated if the plan is another."""
     if digest is None:
         return None
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
-    previewed = preview_change(_keep_unset(workspace, observed, ""), options, observed)
-    if previewed.plan_with_exports.digest != digest:
-        raise _outdated(previewed.plan)
-    return previewed.plan
+    workspace = _keep_unset(workspace, observed, "")
+    expected = Expectation(workspace, observed, preview_change(workspace, options, observed))
+    if expected.preview.plan_with_exports.digest != digest:
+        raise _outdated(expected.preview.plan_with_exports)
+    return expected
 
 
 def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) -> Workspace:

@@ -37,13 +37,16 @@ from deployer.config.options import (
 from deployer.errors import PLAN_HAS_CHANGES, PlanOutdated, UsageError
 from deployer.rollout.export_options import ExportOptions
 
+EXPECT = (
+    "Execute only the plan with this digest, which `plan` shows. An export of code may find its content in the store: "
+    "then that version is deployed instead of a new one."
+)
+
 
 def up(
     target: Target = None,
     dry_run: DryRun = False,
-    expect: Annotated[
-        str | None, Option(metavar="DIGEST", help="Execute only the plan with this digest, which `plan` shows.")
-    ] = None,
+    expect: Annotated[str | None, Option(metavar="DIGEST", help=EXPECT)] = None,
     exit_code: Annotated[
         bool, Option("--exit-code", help="With --dry-run: exit 20 when there is something to do.")
     ] = False,
