@@ -114,6 +114,18 @@ def test_a_source_with_the_content_of_an_older_version_is_said_to_go_back(pair):
     assert "from 1 to 2" in said
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_source_with_the_content_of_one_of_several_served_versions_is_said_to_become_it(pair, version):
+    run(pair, "up")
+    change(pair / "a", 2)
+    run(pair, "export", "./a")
+    run(pair, "label", "pair", "--model", "a", f"stable={3 - version}", f"canary={version}")
+    change(pair / "a", version)
+    for result in (run(pair, "plan").json, run(pair, "up").json):
+        (said,) = about(result, "nothing is exported")
+        assert (" from " in said, f"becomes a:{version}" in said) == (False, True)
+
+
 def test_a_new_version_directory_with_known_content_is_said_not_to_be_exported(pair):
     base = pair / "base"
     copy_model(base / "1", version=1)

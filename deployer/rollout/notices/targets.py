@@ -46,11 +46,14 @@ def _not_exported(workspace: Workspace, source: str, model: ServedModel, before:
     newest = workspace.store.versions(name)[-1]
     same = f"{source} has the content of {name}:{version}: nothing is exported"
     current = newest if before is None else current_version(before)
+    several = before is not None and len(before.versions) > 1
+    becomes = f"{before} becomes {model}" if several else ""
     if version < current:
         step = f"{name} goes back from {current} to {version}" if before else f"{name}:{newest} is not deployed"
+        step = becomes or step
         yield f"{same}, and {step}; --force exports it as a new version"
     elif version > current:
-        yield f"{same}, and {name} goes from {current} to {version}"
+        yield f"{same}, and {becomes or f'{name} goes from {current} to {version}'}"
     elif Path(source).is_dir() and (own := own_version(source)) > version:
         same = f"{source}/{own} has the content of {name}:{version}"
         yield f"{same}: it is not exported; --force exports it as {name}:{own}"
