@@ -42,7 +42,7 @@ def up(
         workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
         options = dataclasses.replace(options, name=targeted_model(workspace, text, options))
         options = options.for_batching(spec.batching)
-        with addresses.suggest_free_port(spec.server, addresses.OPTION_HINT):
+        with addresses.suggest_free_port(workspace, addresses.OPTION_HINT):
             workspace = check_before_export(workspace, options, text)
             if dry_run:
                 return preview(workspace, options)

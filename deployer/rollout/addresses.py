@@ -7,24 +7,45 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from deployer.config import hosts
-from deployer.config.spec import Server, Spec
-from deployer.errors import InvalidValue, PortTaken
+from deployer.config.spec import Spec
+from deployer.engines.base import Address
+from deployer.errors import EngineError, InvalidValue, PortTaken
 from deployer.results.deployment import LOOPBACK, Deployment
+from deployer.rollout.workspace import Workspace
 
-OPTION_HINT = "--{}-port 0 takes any free port"
-SETTING_HINT = "server.{}_port = 0 in deployer.toml takes any free port"
+OPTION_HINT = "--{}-port 0", ""
+SETTING_HINT = "server.{}_port = 0", " in deployer.toml"
 
 
 @contextmanager
-def suggest_free_port(server: Server, hint: str) -> Iterator[None]:
-    """Add a hint to the error for a configured port that is taken; `hint` has a place for the protocol."""
+def suggest_free_port(workspace: Workspace, hint: tuple[str, str]) -> Iterator[None]:
+    """Add a hint to the error for a configured port that is taken: what to set for each such port.
+
+    `hint` has a text with a place for the protocol, and one that follows them.
+    """
     try:
         yield
     except PortTaken as error:
-        configured = {server.rest_port: "rest", server.grpc_port: "grpc"}
-        if error.port is not None and error.port in configured:
-            error.hint = hint.format(configured[error.port])
+        server, (setting, where) = workspace.spec.server, hint
+        configured = {"rest": server.rest_port, "grpc": server.grpc_port}
+        if error.port is not None and error.port in configured.values():
+            taken = [
+                protocol for protocol, port in configured.items() if port == error.port or _is_taken(workspace, port)
+            ]
+            take = "takes any free port" if len(taken) == 1 else "take any free ports"
+            error.hint = f"{' and '.join(map(setting.format, taken))}{where} {take}"
         raise
+
+
+def _is_taken(workspace: Workspace, port: int | None) -> bool:
+    spec = workspace.spec
+    try:
+        workspace.engine.preflight.address(spec.deployment, spec.env, Address(spec.server.address, None, port))
+    except PortTaken:
+        return True
+    except EngineError:
+        return False
+    return False
 
 
 def keep_host(spec: Spec, observed: Deployment | None) -> Spec:

@@ -62,7 +62,7 @@ def change(  # noqa: PLR0913
         return desired(observed)
 
     options = ExportOptions()
-    with addresses.suggest_free_port(workspace.spec.server, addresses.SETTING_HINT):
+    with addresses.suggest_free_port(workspace, addresses.SETTING_HINT):
         if dry_run:
             return preview(workspace, options, reason)
         return deploy(workspace, options, progress, reason=reason, desired=desired_now)

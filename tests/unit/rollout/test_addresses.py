@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.memory.project import NAME
+from support.world import free_port
 
 from deployer.config.spec import Server, Spec
+from deployer.errors import PortTaken
 from deployer.results.deployment import Deployment, Endpoints
 from deployer.rollout.addresses import exposure, keep_host
 
@@ -40,3 +45,17 @@ def test_an_address_stays_unless_a_setting_says_another():
 @pytest.mark.parametrize(("before", "now"), [("localhost", "127.0.0.1"), ("", "127.0.0.1"), ("127.1", "127.0.0.1")])
 def test_an_address_that_is_refused_today_is_not_keep_host(before, now):
     assert keep_host(Spec(), dataclasses.replace(DEPLOYED, host=before)).server.address == now
+
+
+@pytest.mark.parametrize("way", ["options", "settings"])
+@pytest.mark.parametrize("taken", [("rest",), ("grpc",), ("rest", "grpc")], ids=" ".join)
+def test_every_port_that_is_taken_is_named(project, way, taken):
+    project.up()
+    with ExitStack() as stack:
+        held = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for name in taken}
+        given = {f"{name}_port": held.get(name, free_port()) for name in ("rest", "grpc")}
+        with pytest.raises(PortTaken) as error:
+            project.up(f"{NAME}:2", **given) if way == "options" else project.redeploy(2, **given)
+    form = "--{}-port 0" if way == "options" else "server.{}_port = 0"
+    named = [name for name in ("rest", "grpc") if form.format(name) in error.value.hint]
+    assert named == list(taken)
