@@ -181,14 +181,21 @@ def _read(file: Path) -> Table:
 
 def _overlay(overlays: object, env: str, file: Path | None) -> Table:
     if not isinstance(overlays, dict) or not all(isinstance(table, dict) for table in overlays.values()):
-        raise ConfigError(f"{file}: env: should hold tables, such as [env.staging]")
+        raise ConfigError(f"{file}: env: should hold tables, such as [env.staging]", hint=_env_hint(overlays))
     if env in overlays:
         overlay: Table = overlays[env]
+        if "env" in overlay:
+            raise ConfigError(f"{file}: env.{env}.env: is no key of an overlay", hint=_env_hint(overlay["env"]))
         return overlay
     if env == DEFAULT_ENV or not overlays:
         return {}
     known = ", ".join(sorted(overlays))
     raise ConfigError(f"{file} has no [env.{env}]; it has: {known}", hint=_suggest_environments(env, overlays))
+
+
+def _env_hint(value: object) -> str:
+    name = value if isinstance(value, str) else "NAME"
+    return f"--env {name} or {PREFIX}ENV={name} chooses the environment"
 
 
 def _suggest_environments(env: str, overlays: Mapping[str, object]) -> str:

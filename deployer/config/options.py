@@ -240,7 +240,9 @@ class Settings(DockerOptions, ServerOptions, GateOptions, TopLevelOptions):
     config: Path | None = doc(
         "configuration file; unset: deployer.toml here, if there is one", FILE, metavar="FILE", default=None
     )
-    env: str | None = doc("environment: applies the overlay [env.NAME]", FILE, metavar="NAME", default=None)
+    env: str | None = doc(
+        "environment, with its overlay [env.NAME]; unset: DEPLOYER_ENV, or local", FILE, metavar="NAME", default=None
+    )
     timeout: float | None = doc("seconds until the models must be available", GATE, metavar="SECONDS", default=None)
     skip_gate: bool = doc("skip verification. Not recommended", GATE, default=False)
     lock_wait: float = doc(

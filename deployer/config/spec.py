@@ -45,7 +45,7 @@ class Spec(TopLevelOptions):
     __pydantic_config__: ClassVar[dict[str, str]] = STRICT
 
     name: str | None = doc("the deployment's name; unset: the only model's name", default=None)
-    env: str = doc("the environment; `--env NAME` also applies the overlay `[env.NAME]`", default=DEFAULT_ENV)
+    env: str = doc("the environment, whose overlay `[env.NAME]` applies", default=DEFAULT_ENV)
     engine: EngineName = with_default(TopLevelOptions, "engine", "auto")
     models_dir: Path = with_default(TopLevelOptions, "models_dir", Path("models"))
     state_dir: Path = with_default(TopLevelOptions, "state_dir", Path(".deployer"))

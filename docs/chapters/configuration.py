@@ -40,8 +40,9 @@ JSON schema, for editors.
 """
 OVERLAYS = """### [env.NAME]
 
-An overlay has any of the keys above except `env`. `--env NAME` or `DEPLOYER_ENV=NAME` applies it: tables are merged,
-other values are replaced. `DEPLOYER_CONFIG` names another file, as `--config` does.
+An overlay has any of the keys above. The one of the chosen environment applies: tables are merged, other values are
+replaced. `--env NAME` or `DEPLOYER_ENV=NAME` chooses the environment; it is no key of the file. Without either it is
+`local`, and `[env.local]` applies. `DEPLOYER_CONFIG` names another file, as `--config` does.
 """
 
 
@@ -59,7 +60,7 @@ def _table(name: str, kind: type) -> str:
 
 
 def _is_table(found: Any) -> bool:
-    return found.name in {name.partition(".")[0] for name in TABLES}
+    return found.name in {"env", *(name.partition(".")[0] for name in TABLES)}
 
 
 def _row(section: str, found: Any) -> tuple[str, ...]:

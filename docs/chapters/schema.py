@@ -33,7 +33,7 @@ def _add_overlays(schema: dict[str, Any]) -> None:
     del schema["properties"]["env"]
     keys = ("properties", "additionalProperties", "type")
     overlay = copy.deepcopy({key: schema[key] for key in keys if key in schema})
-    schema["$defs"]["Overlay"] = {**overlay, "description": "laid over the rest by `--env NAME`"}
+    schema["$defs"]["Overlay"] = {**overlay, "description": "laid over the rest in its environment"}
     overlays = {"type": "object", "additionalProperties": {"$ref": "#/$defs/Overlay"}}
     schema["properties"]["env"] = {**overlays, "description": "overlays, by the environment's name"}
 

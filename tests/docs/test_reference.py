@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from support.cli import deployer, environment
 
-from deployer.config import spec
+from deployer.config import loader, spec
 from deployer.errors import DeployerError
 from deployer.results.changes import UpResult
 from deployer.results.checks import Check
@@ -102,6 +102,43 @@ def test_every_setting_of_a_table_is_in_its_own_chapter(name: str, kind: type) -
     assert keys
     assert [key for key in keys if f"| `{key}` |" not in chapter] == []
     assert [key for key in keys if not re.search(rf"^(?:# )?{key} = ", example, re.MULTILINE)] == []
+
+
+VALUES = {
+    "integer": "5", "number": "0.5", "boolean": "true", "string": '"a"', "path": '"a"', "list of integers": "[32]",
+    "list of strings": "[]", "table of integers": "{}", "table of strings": "{}", "table of values": "{}",
+}  # fmt: skip
+OWN_VALUES = {
+    "monitoring.path": '"/metrics"', "gateway.tls": "true", "gateway.max_body": '"16m"', "docker.memory": '"16m"',
+    "docker.shm_size": '"16m"', "docker.host": '"unix:///docker.sock"', "docker.platform": '"linux/amd64"',
+    "docker.user": '"1:1"', "server.host": '"127.0.0.1"', "docker.gpus": "0",
+}  # fmt: skip
+TOGETHER = {"gateway.certificate": "key", "gateway.key": "certificate"}
+
+
+def documented_keys() -> list[tuple[str, str, str]]:
+    """The rows of the tables of `deployer.toml`: the table, the key, and the type."""
+    chapter = REFERENCE.partition("\n## deployer.toml\n")[2].partition("\n## ")[0]
+    titles = {f"[{name}]": name for name in TABLES} | {"At the top": "", "[models.NAME]": "models.m"}
+    return [
+        (titles[title], row[0].strip("`"), row[1].strip("`"))
+        for title, _, text in (part.partition("\n") for part in chapter.split("\n### ")[1:])
+        for row in ([cell.strip() for cell in line.split("|")[1:]] for line in text.splitlines() if line[:3] == "| `")
+    ]
+
+
+@pytest.mark.parametrize(("table", "key", "kind"), documented_keys())
+@pytest.mark.parametrize("overlay", ["", "env.local"])
+def test_a_file_and_an_overlay_may_set_each_documented_key(tmp_path, table, key, kind, overlay) -> None:
+    path = ".".join(filter(None, (table, key)))
+    value = OWN_VALUES.get(path) or VALUES.get(kind) or f'"{kind.partition("`")[0]}"'
+    lines = [f"{path} = {value}"]
+    if table == "gateway" and key != "enabled":
+        lines += ["gateway.enabled = false"]
+    if path in TOGETHER:
+        lines += [f'gateway.{TOGETHER[path]} = "b"', "gateway.tls = true"]
+    (tmp_path / "deployer.toml").write_text("\n".join((f"[{overlay}]" if overlay else "", *lines)))
+    loader.load(tmp_path / "deployer.toml", environ={})
 
 
 def test_every_exit_code_and_error_is_documented() -> None:

@@ -77,7 +77,9 @@ def test_overlay_variable_and_option_win_in_this_order(tmp_path):
         ("[batching]\nallowed_batch_sizes = [1, 8]", "must ascend and end with max_batch_size 32", None),
         ('[monitoring]\npath = "metrics"', "must start with '/'", None),
         ("x = = 1", "is not valid TOML: Invalid value (at line 1", None),
-        ("env = 3", "env: should hold tables", None),
+        ("env = 3", "env: should hold tables", "--env NAME"),
+        ('env = "staging"', "env: should hold tables", "--env staging"),
+        ('[env.local]\nenv = "staging"', "env.local.env: is no key of an overlay", "--env staging"),
     ],
 )  # fmt: skip
 def test_errors_name_file_key_and_reason(tmp_path, text, says, hint):
