@@ -29,7 +29,7 @@ def notices(
         observed.config_note if observed else "",
         workspace.unchecked_engine,
         _environment(workspace) if observed is None else "",
-        *(_other_directories(workspace) if observed is None else ()),
+        *(_other_directories(workspace, launch) if observed is None else ()),
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _kept_ports(workspace, launch, observed, deployed),
@@ -53,9 +53,9 @@ def _environment(workspace: Workspace) -> str:
     return f"[{spec.env}] is a new environment: did you mean --env {near[0]}?" if near and spec.env not in known else ""
 
 
-def _other_directories(workspace: Workspace) -> Iterator[str]:
+def _other_directories(workspace: Workspace, launch: Launch) -> Iterator[str]:
     """Yield the notices about a new deployment that the project has in another state directory, too."""
-    for text, other in other_deployments.second_deployments(workspace, (workspace.spec.deployment, workspace.spec.env)):
+    for text, other in other_deployments.second_deployments(workspace, launch.key):
         yield f"{text} is deployed from another state directory, too: {other.option} changes that one"
 
 

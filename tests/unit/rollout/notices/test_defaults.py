@@ -27,7 +27,8 @@ DEPLOYED = Deployment(
 def engine(name: str) -> Any:
     """An engine that knows who has a port."""
     inventory = SimpleNamespace(port_holder=lambda port: f"the holder of {port}")
-    return SimpleNamespace(traits=SimpleNamespace(name=name), inventory=inventory)
+    traits = SimpleNamespace(name=name, id="the engine's", project="unit", state_dir=Path())
+    return SimpleNamespace(traits=traits, inventory=inventory)
 
 
 def workspace(docker_problem: str = "", **spec: object) -> Workspace:
