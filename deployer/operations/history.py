@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import heapq
+from collections.abc import Iterator
 
 from deployer.config.options import Settings
 from deployer.engines.base import Engine
@@ -14,21 +16,32 @@ from deployer.results.model import check_name
 from deployer.rollout import other_histories
 from deployer.rollout.killed_releases import is_killed
 from deployer.rollout.ledger import Ledger
-from deployer.rollout.workspace import Workspace, open_workspace
+from deployer.rollout.workspace import Workspace, open_each_environment, open_workspace
 
 
 def history(name: str | None = None, *, all_envs: bool = False, settings: Settings | None = None) -> HistoryResult:
     """Return the releases of one deployment or of all, in this environment or in all, the newest first.
 
+    An environment may have a state directory of its own, and so a history with numbers of its own.
     A release whose command was killed is shown as interrupted, also before the next command records it so.
     """
-    workspace = open_workspace(settings or Settings())
+    chosen = settings or Settings()
+    opened = open_each_environment(chosen) if all_envs else (open_workspace(chosen),)
+    workspace = opened[0]
     name = None if name is None else check_name(name, "deployment")
     env = None if all_envs else workspace.spec.env
-    releases = workspace.ledger.releases(name, env)
-    engines = {engine.traits.name: engine for engine in workspace.engines}
-    shown = tuple(_detect_interrupted(each, engines.get(each.engine), workspace.ledger) for each in releases)
+    by_ledger = {(each.ledger.path.resolve(), each.ledger.project): each for each in reversed(opened)}
+    histories = (_releases(each, name, env) for each in by_ledger.values())
+    merged = heapq.merge(*histories, key=lambda release: release.began, reverse=True)
+    shown = tuple(dict.fromkeys(merged))  # releases from before there were projects are in the history of each
     return HistoryResult(shown, () if shown else _empty_notices(workspace, name, env))
+
+
+def _releases(workspace: Workspace, name: str | None, env: str | None) -> Iterator[Release]:
+    """Yield the releases in the ledger of a workspace."""
+    engines = {engine.traits.name: engine for engine in workspace.engines}
+    for release in workspace.ledger.releases(name, env):
+        yield _detect_interrupted(release, engines.get(release.engine), workspace.ledger)
 
 
 def _empty_notices(workspace: Workspace, name: str | None, env: str | None) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from deployer.results.history import Outcome, Release
 from deployer.results.plan import Change
 from deployer.results.versions import PruneResult
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
-from deployer.rollout.workspace import Workspace, open_all_environments
+from deployer.rollout.workspace import Workspace, open_all_environments, open_each_environment
 
 KEEP = 3
 Reasons = dict[tuple[str, int], str]
@@ -69,7 +69,7 @@ def _ledgers(workspace: Workspace) -> set[Ledger]:
 
     That of another project is in the state directory of its deployments, which may be another than the engine's.
     """
-    own = {dataclasses.replace(workspace.ledger_of(engine), project="") for engine in workspace.engines}
+    own = {dataclasses.replace(each.ledger, project="") for each in open_each_environment(workspace.settings)}
     return own | {Ledger(run_dir.state_dir(seen.directory) / LEDGER_FILE, "") for _, seen in _others(workspace)}
 
 

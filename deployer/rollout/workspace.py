@@ -338,16 +338,21 @@ def select_model(deployment: Deployment, name: str | None) -> ServedModel:
     raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
 
 
+def open_each_environment(settings: Settings) -> tuple[Workspace, ...]:
+    """Open the workspace of each environment, that of the chosen one first. Raises ConfigError, EngineUnavailable."""
+    from deployer.config import loader
+
+    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV") or DEFAULT_ENV
+    names = dict.fromkeys((chosen, *loader.environments(settings.config)))
+    return tuple(open_workspace(dataclasses.replace(settings, env=env)) for env in names)
+
+
 def open_all_environments(settings: Settings) -> Workspace:
     """Open the workspace of the chosen environment, with the engines of all environments.
 
     Raises ConfigError, EngineUnavailable.
     """
-    from deployer.config import loader
-
-    chosen = settings.env or os.environ.get(f"{loader.PREFIX}ENV") or DEFAULT_ENV
-    names = dict.fromkeys((chosen, *loader.environments(settings.config)))
-    opened = [open_workspace(dataclasses.replace(settings, env=env)) for env in names]
+    opened = open_each_environment(settings)
     return dataclasses.replace(opened[0], engines=unique_engines(engine for each in opened for engine in each.engines))
 
 

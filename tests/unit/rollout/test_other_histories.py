@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import shlex
+import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 from support.cli import in_process
+from support.memory.linear import Linear, publish
 from support.world import only_servers_below
 
 from deployer.results.deployment import ServedModel
+from deployer.results.history import Outcome
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.store.store import Store
 
 
 @pytest.fixture
@@ -77,3 +82,34 @@ def test_a_name_that_nothing_comes_near_gets_no_command(directory):
     record(directory, "resnet", "local", "shop")
     assert commands(in_process("history", "zz-top", cwd=directory).err) == []
     assert commands(in_process("history", "resnt", cwd=directory).err) == [["history", "resnet"]]
+
+
+@pytest.mark.parametrize("chosen", [(), ("--env", "staging")], ids=str)
+def test_all_environments_include_those_with_a_state_directory_of_their_own(directory, monkeypatch, chosen):
+    (directory / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n[env.production]\nproject = "live"\n')
+    recorded = [("staging", "apart"), ("local", ".deployer"), ("production", ".deployer"), ("staging", "apart")]
+    for second, (env, state) in enumerate(recorded):
+        with monkeypatch.context() as patch:
+            patch.setattr(time, "gmtime", partial(time.gmtime, second))
+            record(directory, "m", env, "live" if env == "production" else "shop", state)
+
+    def shown(*arguments: str) -> list[str]:
+        ended = in_process("history", *arguments, "--json", cwd=directory)
+        assert ended.code == 0, ended.err
+        assert {release["outcome"] for release in ended.json["releases"]} == {"interrupted"}
+        return [release["env"] for release in ended.json["releases"]]
+
+    assert shown("--all", *chosen) == shown("m", "--all", *chosen) == [env for env, _ in reversed(recorded)]
+    assert shown("--all", "--state-dir", "apart", *chosen) == ["staging", "staging"]
+    assert shown("--env", "staging") == ["staging", "staging"]
+
+
+def test_prune_keeps_what_rollback_needs_in_an_environment_with_a_state_directory_of_its_own(directory):
+    (directory / "deployer.toml").write_text('[env.staging]\nstate_dir = "apart"\n')
+    for version in (1, 2, 3):
+        publish(Store(directory / "models"), "m", Linear(0.5, 2.0), version)
+    ledger = Ledger(directory / "apart" / LEDGER_FILE, "shop")
+    number = ledger.begin("m", "staging", "embedded", "create", (ServedModel("m", (1,)),))
+    ledger.end(number, Outcome.SUCCEEDED, 1.0)
+    pruned = in_process("prune", "--keep", "1", "--json", cwd=directory)
+    assert [model["version"] for model in pruned.json["kept"]] == [1, 3]
