@@ -124,10 +124,12 @@ def show_history(result: HistoryResult) -> None:
             *map(_history_row, result.releases),
         ]
     )
+    several = len({release.number for release in result.releases}) < len(result.releases)
     for release in result.releases:
+        which = f"{release.number} of {release.name} [{release.env}]" if several else str(release.number)
         for text in (release.detail, _traffic_text(release.traffic) if release.traffic else ""):
             if text:
-                print(f"{release.number}: {text}", file=sys.stderr)
+                print(f"{which}: {text}", file=sys.stderr)
 
 
 def _history_row(release: Release) -> tuple[str, ...]:

@@ -124,6 +124,8 @@ def test_the_history_is_a_table_and_why_a_release_failed_stands_apart(capsys):
     assert first.startswith("7        m [local]")
     assert ("failed" in first, "1.2" in first, " - " in second) == (True, True, True)
     assert shown.err == "7: why\n"
+    console.deployments.show_history(HistoryResult((RELEASE, dataclasses.replace(RELEASE, env="staging"))))
+    assert capsys.readouterr().err == "7 of m [local]: why\n7 of m [staging]: why\n"
     console.deployments.show_history(HistoryResult((), ("nothing was deployed yet",)))
     assert capsys.readouterr() == ("", "note: nothing was deployed yet\n")
 
