@@ -60,8 +60,8 @@ def first_free(host: str, *preferred: int | None) -> int:
     return 0
 
 
-def any_free(host: str, exclude: int | None = None) -> int:
-    """Return a free port other than `exclude`. Raise EngineError.
+def any_free(host: str, *exclude: int | None) -> int:
+    """Return a free port that is not in `exclude`. Raise EngineError.
 
     The port is not held: a container binds it later, and again on each restart. It is taken from below the ephemeral
     range, from which the system serves outgoing connections, so it stays free.
@@ -70,7 +70,7 @@ def any_free(host: str, exclude: int | None = None) -> int:
     for port in random.sample(range_below, min(ATTEMPTS, len(range_below))):
         with contextlib.suppress(PortTaken):
             check_free(host, port)
-            if port != exclude:
+            if port not in exclude:
                 return port
     held = hold(host, 0)
     release([held])

@@ -110,7 +110,8 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
     if observed is not None:
         cause = f"the old server ({format_models(observed.models)}) is not running"
     unmeasured = dataclasses.replace(conditions, measure_rate=None)  # before the promotion, no server answers
-    published, address = not conditions.zero_downtime, _address(launch, observed)
+    published = not conditions.zero_downtime and not (observed and _has_ports(observed))
+    address = _address(launch, observed)
     promote = Promote(
         VERIFIED if conditions.verify else SKIPPED,
         address,
@@ -233,11 +234,15 @@ def _same(one: Models, other: Models) -> bool:
 
 def _address(launch: Launch, observed: Deployment | None) -> str:
     rest, grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
-    held = observed is not None and (observed.gateway.running if observed.gateway else observed.running)
+    held = observed is not None and _has_ports(observed)
     return (
         f"{launch.host}: REST {_port(launch.rest_port, REST_PORT, rest, held=held)}, "
         f"gRPC {_port(launch.grpc_port, GRPC_PORT, grpc, held=held)}"
     )
+
+
+def _has_ports(observed: Deployment) -> bool:
+    return observed.gateway.running if observed.gateway else observed.running
 
 
 def _port(desired: int | None, default: int, observed: int | None, *, held: bool) -> str:

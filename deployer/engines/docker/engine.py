@@ -28,7 +28,7 @@ from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.inventory import DockerInventory
 from deployer.engines.docker.locks import DockerLocks
 from deployer.engines.docker.names import MODELS_MOUNT
-from deployer.engines.docker.placement import Placer
+from deployer.engines.docker.placement import Placer, is_replaced
 from deployer.engines.docker.preflight import DockerPreflight
 from deployer.engines.docker.promotion import Promotion
 from deployer.engines.docker.recovery import Recovery
@@ -165,7 +165,7 @@ class DockerEngine:
         old = first_serving(listing.servers(listed))
         directory = host.state.gateway_dir_of(listed, candidate.name, candidate.env)
         with docker_errors(f"promoting {candidate.release}"):
-            if old is not None and not old.running:
+            if old is not None and not old.running and (candidate.slot or not is_replaced(old)):
                 self.discard(old)
                 old = None
             gateways = host.gateways(candidate.name, candidate.env, directory)

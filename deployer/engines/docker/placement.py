@@ -35,7 +35,7 @@ class Placer:
         if self.has_gateway:  # else an invalid address would be noticed only when the gateway is replaced
             ports.any_free(launch.host)
         slot, address, network = self._slot(observed) if self.has_gateway else ("", "", self._network())
-        own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(old, rest, grpc)
+        own_rest, own_grpc = (REST_PORT, GRPC_PORT) if slot else self._direct_ports(observed, rest, grpc)
         return Placement(
             release=release,
             container=container_name(self.state.project, launch.name, launch.env, release),
@@ -63,12 +63,12 @@ class Placer:
         with docker_errors(f"creating the network of {self.launch.name}"):
             return self.state.networks(self.launch.name, self.launch.env).ensure()
 
-    def _direct_ports(self, old: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
-        """Return the final ports if nothing serves yet, else free ones."""
-        if old is None:
+    def _direct_ports(self, observed: Deployment | None, rest: int, grpc: int) -> tuple[int, int]:
+        """Return the final ports if the candidate replaces nothing, else free ones."""
+        if observed is None or not is_replaced(observed):
             return rest, grpc
-        own = ports.any_free(self.launch.host)
-        return own, ports.any_free(self.launch.host, own)
+        own = ports.any_free(self.launch.host, rest, grpc)
+        return own, ports.any_free(self.launch.host, rest, grpc, own)
 
     def _port(
         self, requested: int | None, default: int, current: int | None, *, held: bool, exclude: int | None = None
@@ -87,6 +87,11 @@ class Placer:
 def holds_ports(observed: Deployment) -> bool:
     """Return whether the deployment itself holds its ports, by its server or by a gateway whose server may be down."""
     return observed.gateway.running if observed.gateway else observed.running
+
+
+def is_replaced(observed: Deployment) -> bool:
+    """Return whether a successor starts on other ports at first: the server runs, or a gateway holds the ports."""
+    return observed.running or holds_ports(observed)
 
 
 def check_free(client: DockerClient, host: str, port: int) -> None:
