@@ -207,12 +207,15 @@ class RecordModels(Step):
 
 @dataclass(frozen=True)
 class ReplaceGateway(Step):
-    """Replace the gateway in front of a running server."""
+    """Replace the gateway in front of a running server, or start one where none is `running`."""
 
     accepted_by: tuple[Step, ...] = ()
+    running: bool = True
 
     @property
     def action(self) -> str:
+        if not self.running:
+            return "start a gateway on the ports, which are closed until then"
         return "start a gateway that takes the ports from the one that has them; then drain and stop that one"
 
 

@@ -1,9 +1,9 @@
-"""Why a change is needed: the first difference between the desired launch and the observed deployment. Pure."""
+"""Why a change is needed: the differences between the desired launch and the observed deployment. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 from deployer.results.deployment import (
@@ -35,19 +35,30 @@ DEFAULT_FLAGS = ((GRPC_MAX_THREADS, str(DEFAULT_THREADS)),)
 
 def replace_cause(launch: Launch, observed: Deployment) -> str | None:
     """Return why a running server must be replaced; None if it need not be."""
+    gateway = ""
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
-        return "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
-    if observed.config_lost:
-        return f"its directory {observed.directory} is gone"
-    if changed := differing_parts(launch.server_digest, observed.server_digest):
-        return f"changed: {', '.join(_describe_part(part, launch, observed) for part in changed)}"
+        gateway = "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
+    changed = differing_parts(launch.server_digest, observed.server_digest)
+    parts = [_describe_part(part, launch, observed) for part in changed]
+    causes = (
+        gateway,
+        f"its directory {observed.directory} is gone" if observed.config_lost else "",
+        f"changed: {', '.join(parts)}" if parts else "",
+        *_changed_ports(launch, observed),
+        image_change(launch.image, observed),
+        _overwritten(launch.models, observed.models),
+    )
+    found = [cause for cause in causes if cause]
+    return "; ".join((*found, *filter(None, (gateway_cause(launch, observed),)))) if found else None
+
+
+def _changed_ports(launch: Launch, observed: Deployment) -> Iterator[str]:
     for protocol, desired, current in (
         ("REST", launch.rest_port, observed.rest_port),
         ("gRPC", launch.grpc_port, observed.grpc_port),
     ):
         if desired and desired != current:
-            return f"{protocol} port {desired} instead of {current}"
-    return image_change(launch.image, observed) or _overwritten(launch.models, observed.models)
+            yield f"{protocol} port {desired} instead of {current}"
 
 
 def _describe_part(part: str, launch: Launch, observed: Deployment) -> str:
@@ -120,6 +131,8 @@ def image_change(image: NamedImage | None, observed: Deployment) -> str | None:
     """Return that the image's name stands for another image than the one that runs; None if it does not."""
     if image is None or not image.id or observed.image_id in ("", image.id):
         return None
+    if observed.image_name not in ("", image.name):  # a setting that differs says so
+        return None
     return f"{image.name} is image {_short(image.id)} now, and {_short(observed.image_id)} runs"
 
 
@@ -140,13 +153,14 @@ def gateway_cause(launch: Launch, observed: Deployment) -> str | None:
     """Return why the gateway in front of a running server must be replaced; None if it need not be."""
     if not launch.gateway_digest or observed.gateway is None:
         return None
-    if not observed.gateway.running:
-        return "the gateway is not running"
-    if observed.gateway.lost:
-        return LOST_GATEWAY
-    if observed.gateway.digest == launch.gateway_digest:
-        return None
-    return f"changed: {', '.join(_changed_gateway(launch, observed.gateway))}"
+    gateway = observed.gateway
+    is_changed = gateway.digest not in ("", launch.gateway_digest)
+    causes = (
+        "" if gateway.running else "the gateway is not running",
+        LOST_GATEWAY if gateway.lost and gateway.running else "",
+        f"changed: {', '.join(_changed_gateway(launch, gateway))}" if is_changed else "",
+    )
+    return "; ".join(filter(None, causes)) or None
 
 
 def _changed_gateway(launch: Launch, observed: Gateway) -> list[str]:

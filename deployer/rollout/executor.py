@@ -221,7 +221,7 @@ def _replace_gateway(step: ReplaceGateway, context: Context, undo: UndoStack) ->
             _perform(each, context, undo)
 
     context.engine.images.pull(context.progress)
-    context.progress("replacing the gateway")
+    context.progress("replacing the gateway" if step.running else "starting a gateway")
     context.serving = context.engine.replace_gateway(context.serving_server(), accept)
 
 

@@ -151,9 +151,10 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
     cause = gateway_cause(launch, observed)
     if cause is None:
         return ()
-    running = observed.gateway is not None and observed.gateway.running and not observed.gateway.lost
-    await_serving = AwaitServing(OLD_GATEWAY if running else SUCCESS)
-    return (ReplaceGateway(cause, (await_serving, *_judge(conditions, old_serves=True))),)
+    running = observed.gateway is not None and observed.gateway.running
+    stays = observed.gateway is not None and running and not observed.gateway.lost
+    await_serving = AwaitServing(OLD_GATEWAY if stays else SUCCESS)
+    return (ReplaceGateway(cause, (await_serving, *_judge(conditions, old_serves=True)), running),)
 
 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:

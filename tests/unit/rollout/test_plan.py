@@ -237,6 +237,39 @@ def test_another_port_is_replace():
     assert plan.decide(wanted(ONE, grpc_port=9500), there(ONE)).change is Change.REPLACE
 
 
+def test_a_cause_has_every_difference():
+    gateway = Gateway("g1", True, Path(), settings={"image": "a"})
+    observed = there(ONE, gateway=gateway, settings={"user": "1"}, flags=(), server_digest=wanted(ONE).server_digest)
+    launch = wanted(
+        dataclasses.replace(ONE, digests=("zz",)),
+        rest_port=9501,
+        grpc_port=9500,
+        host="::1",
+        flags=(("a", "1"),),
+        traits={"user": "2"},
+        gateway_digest="g2",
+        gateway_settings={"image": "b"},
+    )
+    ports = ("REST port 9501", "gRPC port 9500")
+    differences = (*ports, "the address", "user (1, now 2)", "flags.a (none, now 1)", "files")
+    disabled = dataclasses.replace(launch, gateway_digest="")
+    for desired, says in ((launch, "gateway.image (a, now b)"), (disabled, "the gateway is disabled")):
+        cause = plan.decide(desired, observed).steps[0].cause
+        assert [text for text in (says, *differences) if text not in cause] == []
+
+
+@pytest.mark.parametrize(("digest", "differs"), [("", False), ("g1", True), ("g2", False)])
+def test_a_gateway_that_is_not_running_has_no_ports_to_hand_over(digest, differs):
+    stopped = Gateway(digest, False, Path(), settings={"image": "a"})
+    launch = wanted(ONE, gateway_digest="g2", gateway_settings={"image": "b"} if differs else {})
+    decided = plan.decide(launch, there(ONE, gateway=stopped))
+    assert decided.change is Change.GATEWAY
+    assert decided.steps[0].cause.startswith("the gateway is not running")
+    assert ("gateway.image (a, now b)" in decided.steps[0].cause) is differs
+    assert "takes the ports from" not in str(decided)
+    assert "runs until then" not in str(decided)
+
+
 def test_other_bytes_under_a_loaded_version_are_replace():
     changed = dataclasses.replace(ONE, digests=("zz",))
     assert "no longer those that were loaded" in plan.decide(wanted(changed), there(ONE)).steps[0].cause
