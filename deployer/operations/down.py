@@ -171,6 +171,7 @@ def _record_and_remove(
     ledger: Ledger, engine: Engine, key: tuple[str, str], observed: Deployment | None, progress: Progress
 ) -> None:
     if observed is None:
+        ledger.forget_settings(*key, engine.traits.name)
         engine.remove(*key)
         return
     progress("stopping {} [{}] on {}".format(*key, engine.traits.name))

@@ -17,7 +17,6 @@ from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
-from deployer.rollout.kept_settings import kept_notices
 from deployer.rollout.launch import build_launch, resolve_models
 from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
 from deployer.rollout.targets import TO_RENDER
@@ -81,6 +80,7 @@ def _suggest_export(workspace: Workspace, desired: Spec) -> Iterator[None]:
 
 def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
     """Yield notices about the deployment: its address is rendered, and its image or gateway are not."""
+    yield from rendering.workspace.kept.notices
     deployed = rendering.deployed
     if deployed is None:
         return
@@ -90,7 +90,6 @@ def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
         reason = f"as {origin} says" if origin else "the default"
         way = "docker.image in deployer.toml, or DEPLOYER_DOCKER_IMAGE, changes that"
         yield f"{rendered} is rendered, {reason}; {deployed.name} runs {running}: {way}"
-    yield from kept_notices(rendering.workspace, deployed)
     target = rendering.workspace.cli_target(deployed.name)
     yield from inherited_address(desired.server, rendering.workspace.spec.server, deployed, target)
     if deployed.gateway is not None and not rendering.workspace.spec.gateway.enabled:

@@ -11,6 +11,7 @@ from deployer.config.spec import Spec
 from deployer.engines.base import Address
 from deployer.errors import EngineError, InvalidValue, PortTaken
 from deployer.results.deployment import LOOPBACK, Deployment
+from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace
 
 OPTION_HINT = "--{}-port 0", ""
@@ -48,7 +49,7 @@ def _is_taken(workspace: Workspace, port: int | None) -> bool:
     return False
 
 
-def keep_host(spec: Spec, observed: Deployment | None) -> Spec:
+def keep_host(spec: Spec, observed: Deployment | ReleaseSettings | None) -> Spec:
     """Return the spec with the host that the deployment has, unless a setting chooses another."""
     if spec.server.host is not None or observed is None or observed.host in ("", LOOPBACK):
         return spec

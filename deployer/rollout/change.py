@@ -14,7 +14,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan
-from deployer.rollout import addresses, kept_settings, killed_releases, lost_versions
+from deployer.rollout import addresses, killed_releases, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.expectation import Expectation
@@ -22,6 +22,7 @@ from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.exports import ONLY_RUNNING_TELLS, export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
+from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_container_options, resolve_models
 from deployer.rollout.memory import MemoryReading
 from deployer.rollout.monitor import monitor_traffic
@@ -129,8 +130,7 @@ def deploy(  # noqa: PLR0913
             workspace = current
             if resolve_again:
                 launch, models = _resolve(workspace, stopped)
-            temporary = kept_settings.temporary_settings(workspace, observed)
-            launch = dataclasses.replace(launch, temporary_settings=temporary)
+            launch = dataclasses.replace(launch, temporary_settings=workspace.kept.temporary)
             reading = MemoryReading(workspace.engine, observed)
             plan = decide_plan(workspace, launch, models, reading)
             if expected_plan is not None and plan.digest != expected_plan.digest:
@@ -162,6 +162,7 @@ def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[
         gate.admit(plan.change, observed)
         context = Context(gate, observed, notices.append, release.step, release.started, monitor)
         executed = execute(plan, context)
+        release.keep_settings(executed.deployment)
     notices.extend(foreseen)  # after an error they would not be true
     return dataclasses.replace(executed, traffic=monitor.figures)
 
@@ -184,7 +185,7 @@ def _keep_unset(workspace: Workspace, observed: Deployment | None, reason: str) 
     A change of models alone, which `reason` names, also keeps settings that are no longer in the file.
     """
     workspace = workspace.with_spec(addresses.keep_host(workspace.spec, observed))
-    return kept_settings.keep_settings(workspace, observed, of_file=bool(reason))
+    return keep_settings(workspace, observed, of_file=bool(reason))
 
 
 def _outdated(plan: Plan) -> PlanOutdated:

@@ -14,6 +14,7 @@ from deployer.results.deployment import Deployment, Launch
 from deployer.results.history import Outcome
 from deployer.results.plan import Change, Plan
 from deployer.rollout.ledger import Ledger
+from deployer.rollout.release_settings import ReleaseSettings
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
@@ -57,6 +58,11 @@ class ReleaseRecord:
         """Keep the measured traffic."""
         if self.number is not None:
             self.ledger.keep_figures(self.number, traffic)
+
+    def keep_settings(self, deployment: Deployment) -> None:
+        """Keep the settings of the containers that serve now."""
+        if self.number is not None:
+            self.ledger.keep_settings(self.number, ReleaseSettings.of(deployment))
 
 
 @contextmanager

@@ -3,71 +3,93 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from contextlib import suppress
+from typing import TypeVar
 
 from deployer.config.docker import Docker
-from deployer.config.fields import option_name
 from deployer.config.gateway import Gateway
-from deployer.config.loader import PREFIX
-from deployer.config.options import DockerOptions, Settings
-from deployer.errors import InvalidValue
+from deployer.config.spec import Server, Spec
+from deployer.engines import ports
+from deployer.errors import DeployerError, InvalidValue, LedgerError
 from deployer.results.deployment import Deployment
-from deployer.rollout.workspace import Workspace
+from deployer.rollout import addresses
+from deployer.rollout.notices import kept
+from deployer.rollout.notices.kept import Recorded
+from deployer.rollout.release_settings import ReleaseSettings
+from deployer.rollout.workspace import KeptSettings, Workspace
 from deployer.system import documents
 
-OPTIONS = tuple(field.name for field in dataclasses.fields(DockerOptions))
-GATEWAY = tuple(field.name for field in dataclasses.fields(Gateway))
-NOT_KEPT = ("host", "pull_seconds", "environment")
-"""Settings that containers do not record."""
 DEPENDENT = ("gpus", "certificate", "key")
 """Settings that need another one: an image with GPU support, or TLS."""
-LIFT = dict.fromkeys(("memory", "cpus", "gpus"), " (0: none)")
-"""How an option takes a limit back."""
 Table = TypeVar("Table", Docker, Gateway)
-
-
-class _Recorded(NamedTuple):
-    """The settings that a container records, and which of them are temporary: a variable or an option set them."""
-
-    settings: Mapping[str, object] = {}
-    temporary: tuple[str, ...] = ()
 
 
 def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file: bool) -> Workspace:
     """Return the workspace whose container settings are those of the deployment where nothing sets them.
 
-    Settings that variables or options gave the deployment are kept; with `of_file` also those from a file.
+    Settings that variables or options gave the deployment are kept; with `of_file` also those from a file. Those of a
+    container that is gone are read from the history.
     """
-    server, gateway = _server(observed), _gateway(observed)
-    docker = _keep(workspace, "docker", workspace.spec.docker, server, of_file=of_file)
-    kept = _keep(workspace, "gateway", workspace.spec.gateway, gateway, of_file=of_file)
-    return workspace.with_container_settings(docker, kept, _temporary(workspace, "gateway", GATEWAY, gateway))
+    recorded = _recorded(workspace, observed)
+    server = Recorded("docker", recorded.settings, recorded.temporary_settings)
+    proxy = Recorded("gateway", recorded.gateway, recorded.temporary_gateway)
+    spec = workspace.spec if observed else _keep_address(workspace.spec, recorded)
+    docker = _keep(workspace, spec.docker, server, of_file=of_file)
+    gateway = _keep(workspace, spec.gateway, proxy, of_file=of_file)
+    if not gateway.enabled:
+        gateway = spec.gateway
+    changed = workspace.with_spec(spec).with_container_settings(docker, gateway, _temporary(workspace, gateway, proxy))
+    notices = kept.notices(workspace, changed.spec, observed, (server, proxy))
+    return dataclasses.replace(changed, kept=KeptSettings(tuple(notices), _temporary(workspace, docker, server)))
 
 
-def _server(observed: Deployment | None) -> _Recorded:
-    return _Recorded(observed.settings, observed.temporary_settings) if observed else _Recorded()
-
-
-def _gateway(observed: Deployment | None) -> _Recorded:
+def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSettings:
+    """Return the settings of the deployment; of a container that is gone, those that the history has."""
+    settings = ReleaseSettings() if observed is None else ReleaseSettings.of(observed)
     gateway = observed.gateway if observed else None
-    return _Recorded(gateway.settings, gateway.temporary_settings) if gateway else _Recorded()
+    if observed is not None and (gateway is None or gateway.settings):
+        return settings
+    key = workspace.spec.deployment, workspace.spec.env, workspace.engine.traits.name
+    with suppress(LedgerError):
+        last = workspace.ledger.settings(*key)
+        if last is not None and observed is None:
+            return last
+        if last is not None:
+            return dataclasses.replace(settings, gateway=last.gateway, temporary_gateway=last.temporary_gateway)
+    return settings
 
 
-def _keep(workspace: Workspace, name: str, table: Table, recorded: _Recorded, *, of_file: bool) -> Table:
+def _keep_address(spec: Spec, recorded: ReleaseSettings) -> Spec:
+    """Return the spec with the host and the free ports of a container that is gone, where nothing sets them."""
+    spec = addresses.keep_host(spec, recorded)
+    rest, grpc = spec.server.rest_port, spec.server.grpc_port
+    server = dataclasses.replace(
+        spec.server,
+        rest_port=rest or _free(spec.server, recorded.rest_port) or rest,
+        grpc_port=grpc or _free(spec.server, recorded.grpc_port) or grpc,
+    )
+    return dataclasses.replace(spec, server=server)
+
+
+def _free(server: Server, port: int | None) -> int | None:
+    """Return a recorded port if it is free and not the one that is set for the other protocol."""
+    if port is None or port in (server.rest_port, server.grpc_port):
+        return None
+    with suppress(DeployerError):
+        ports.check_free(server.address, port)
+        return port
+    return None
+
+
+def _keep(workspace: Workspace, table: Table, recorded: Recorded, *, of_file: bool) -> Table:
     """Return a table with the recorded settings where nothing sets them, as far as they fit the others."""
-    kind = type(table)
-    defaults = {field.name: field.default for field in dataclasses.fields(kind) if field.name not in NOT_KEPT}
-    unset = {key: value for key, value in defaults.items() if not workspace.origins.of(f"{name}.{key}")}
+    kind, name = type(table), recorded.table
+    unset = {key: value for key, value in kept.defaults(kind).items() if not workspace.origins.of(f"{name}.{key}")}
     names = recorded.settings if of_file else recorded.temporary
-    kept = {key: recorded.settings[key] for key in unset if key in names and key in recorded.settings}
-    base = {**_plain(table), **unset}
-    independent = {key: value for key, value in kept.items() if key not in DEPENDENT}
-    return _read(kind, {**base, **kept}) or _read(kind, {**base, **independent}) or table
-
-
-def _plain(table: Docker | Gateway) -> dict[str, object]:
-    return table.plain if isinstance(table, Gateway) else dataclasses.asdict(table)
+    found = {key: recorded.settings[key] for key in unset if key in names and key in recorded.settings}
+    base = {**kept.plain(table), **unset}
+    independent = {key: value for key, value in found.items() if key not in DEPENDENT}
+    return _read(kind, {**base, **found}) or _read(kind, {**base, **independent}) or table
 
 
 def _read(kind: type[Table], values: dict[str, object]) -> Table | None:
@@ -78,47 +100,11 @@ def _read(kind: type[Table], values: dict[str, object]) -> Table | None:
         return None
 
 
-def temporary_settings(workspace: Workspace, observed: Deployment | None) -> tuple[str, ...]:
-    """Return the settings of the server's container that variables or options set, now or by an earlier command."""
-    return _temporary(workspace, "docker", OPTIONS, _server(observed))
-
-
-def _temporary(workspace: Workspace, table: str, names: tuple[str, ...], recorded: _Recorded) -> tuple[str, ...]:
-    origins = workspace.origins
+def _temporary(workspace: Workspace, table: Docker | Gateway, recorded: Recorded) -> tuple[str, ...]:
+    """Return the settings of a table that variables or options set, now or by an earlier command."""
+    origins, name = workspace.origins, recorded.table
     return tuple(
-        name
-        for name in names
-        if origins.is_temporary(f"{table}.{name}") or (name in recorded.temporary and not origins.of(f"{table}.{name}"))
+        key
+        for key in kept.defaults(type(table))
+        if origins.is_temporary(f"{name}.{key}") or (key in recorded.temporary and not origins.of(f"{name}.{key}"))
     )
-
-
-def kept_notices(workspace: Workspace, observed: Deployment | None) -> Iterator[str]:
-    """Yield the notices about settings that the deployment keeps."""
-    if kept := _kept(workspace, "docker", workspace.spec.docker, OPTIONS, _server(observed)):
-        settings = ", ".join(f"{name} {value}" for name, value in kept.items())
-        options = ", ".join(f"{option_name(Settings, name)}{LIFT.get(name, '')}" for name in kept)
-        yield (
-            f"keeps {settings}, as the deployment has: nothing sets another value; deployer up with {options}, or "
-            "[docker] in deployer.toml, changes that"
-        )
-    if kept := _kept(workspace, "gateway", workspace.spec.gateway, GATEWAY, _gateway(observed)):
-        texts = {name: "true" if value is True else value for name, value in kept.items()}
-        settings = ", ".join(f"gateway.{name} {text}" for name, text in texts.items())
-        variables = ", ".join(f"{PREFIX}GATEWAY_{name.upper()}" for name in kept)
-        yield (
-            f"keeps {settings}, as the gateway has: nothing sets another value; {variables}, or [gateway] in "
-            "deployer.toml, changes that"
-        )
-
-
-def _kept(
-    workspace: Workspace, name: str, table: Docker | Gateway, names: tuple[str, ...], recorded: _Recorded
-) -> dict[str, object]:
-    values, defaults = _plain(table), {field.name: field.default for field in dataclasses.fields(table)}
-    return {
-        key: values[key]
-        for key in names
-        if not workspace.origins.of(f"{name}.{key}")
-        and key in recorded.settings
-        and recorded.settings[key] == values[key] != defaults[key]
-    }

@@ -1,7 +1,7 @@
 """The ledger: a SQLite file in the state directory with the history of releases and the journal of their steps.
 
-Engines are the truth about what is deployed; deleting the file loses the history and nothing else. A release is
-written before it begins, so that a killed command is seen.
+Engines are the truth about what is deployed. Deleting the file loses the history, and the settings of containers that
+are gone. A release is written before it begins, so that a killed command is seen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from typing import Any
 from deployer.errors import LedgerError
 from deployer.results.deployment import ServedModel, models_from, models_text
 from deployer.results.history import Outcome, Release
+from deployer.results.plan import Change
 from deployer.results.traffic import TrafficFigures
+from deployer.rollout.release_settings import ReleaseSettings
 from deployer.system import documents
 from deployer.system.files import is_full
 from deployer.system.owners import current_user
@@ -38,6 +40,7 @@ create table if not exists releases (
     server text not null default ''
 );
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
+create table if not exists settings (release integer primary key, recorded text not null) without rowid;
 create table if not exists steps (
     release integer not null, position integer not null, step text not null, primary key (release, position)
 ) without rowid;
@@ -108,6 +111,26 @@ class Ledger:
         """Keep the traffic that was measured during a release."""
         with self._open() as db:
             db.execute("insert or replace into figures values (?, ?)", (number, json.dumps(asdict(traffic))))
+
+    def keep_settings(self, number: int, settings: ReleaseSettings) -> None:
+        """Keep the settings of a release's containers."""
+        with self._open() as db:
+            db.execute("insert or replace into settings values (?, ?)", (number, json.dumps(asdict(settings))))
+
+    def settings(self, name: str, env: str, engine: str) -> ReleaseSettings | None:
+        """Return the settings of the last successful release; None if it kept none or was a removal."""
+        last = next(iter(self.releases(name, env, engine, Outcome.SUCCEEDED)), None)
+        if last is None or last.change == Change.REMOVE.value:
+            return None
+        with self._open() as db:
+            row = db.execute("select recorded from settings where release = ?", (last.number,)).fetchone()
+            return ReleaseSettings.parse(row[0]) if row else None
+
+    def forget_settings(self, name: str, env: str, engine: str) -> None:
+        """Forget the settings of a deployment that is removed though it has no container."""
+        for release in self.releases(name, env, engine):
+            with self._open() as db:
+                db.execute("delete from settings where release = ?", (release.number,))
 
     def steps(self, number: int) -> tuple[str, ...]:
         """Return the steps of a release that began, in their order."""

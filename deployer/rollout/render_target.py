@@ -32,7 +32,8 @@ class RenderTarget:
 def render_target(workspace: Workspace) -> RenderTarget:
     """Return what `up` would deploy of the workspace's spec. Raises EngineConflict if two engines have it."""
     workspace, deployed, notice = _observe(workspace)
-    workspace = keep_settings(workspace, deployed, of_file=False)
+    if not notice:
+        workspace = keep_settings(workspace, deployed, of_file=False)
     spec, exports = _from_store(workspace, addresses.keep_address(workspace.spec, deployed))
     return RenderTarget(workspace.with_spec(spec), deployed, tuple(filter(None, (notice, *exports))))
 

@@ -44,6 +44,15 @@ def no_progress(_: str) -> None:
 
 
 @dataclass(frozen=True)
+class KeptSettings:
+    """The settings that a deployment keeps where nothing sets them."""
+
+    notices: tuple[str, ...] = ()
+    temporary: tuple[str, ...] = ()
+    """The settings of the server's container that variables or options set, now or by an earlier command."""
+
+
+@dataclass(frozen=True)
 class Workspace:
     """The spec, the store and the engines that a command works with."""
 
@@ -63,6 +72,8 @@ class Workspace:
 
     origins: Origins = Origins()
     """What sets the keys of the spec."""
+
+    kept: KeptSettings = KeptSettings()
 
     @property
     def store(self) -> Store:

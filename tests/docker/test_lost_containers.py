@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from support.containers import docker
+from support.cli import ANY_PORTS
+from support.containers import docker, inspect
 from support.deploying import NAME, ask, deployer, up
 from support.world import free_port
 
@@ -14,6 +15,32 @@ def with_gateway(monkeypatch, image, **settings):
     """Set variables for a gateway."""
     for name, value in {"enabled": "true", "image": image, **settings}.items():
         monkeypatch.setenv(f"DEPLOYER_GATEWAY_{name.upper()}", value)
+
+
+def test_settings_of_a_gateway_outlive_its_container(project, gateway_image, monkeypatch):
+    with monkeypatch.context() as given:
+        with_gateway(given, gateway_image, tls="true", max_body="1m")
+        first = up(project, "half_plus_two:1", *ANY_PORTS)
+    for command in (("up", "half_plus_two:1"), ("redeploy", "--version", "2")):
+        docker("rm", "--force", GATEWAY)
+        changed = deployer(*command, "--json", "-q", cwd=project)
+        assert changed.code == 0, changed.err
+        assert changed.json["endpoints"] == first["endpoints"]
+        assert changed.json["plan"]["steps"][0]["kind"] == "replace_gateway"
+        assert any("gateway.tls true" in notice and "max_body 1m" in notice for notice in changed.json["notices"])
+    assert deployer("smoke", cwd=project).code == 0
+    assert up(project, "half_plus_two:2")["plan"]["change"] == "nothing"
+
+
+def test_settings_of_a_server_outlive_its_container(project, monkeypatch):
+    first = up(project, "half_plus_two:1", *ANY_PORTS, "--memory", "900m", "--user", "1003:1003")
+    monkeypatch.delenv("DEPLOYER_DOCKER_IMAGE")
+    docker("rm", "--force", NAME)
+    changed = up(project, "half_plus_two:2")
+    assert (changed["plan"]["change"], changed["endpoints"]) == ("create", first["endpoints"])
+    found = inspect(NAME)
+    assert (found["HostConfig"]["Memory"], found["Config"]["User"]) == (900 << 20, "1003:1003")
+    assert any("its container is gone" in notice and "memory 900m" in notice for notice in changed["notices"])
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from deployer.errors import EngineError, PortTaken
 from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
 from deployer.rollout import other_deployments
 from deployer.rollout.addresses import exposure
-from deployer.rollout.kept_settings import kept_notices
+from deployer.rollout.notices import overrides
 from deployer.rollout.workspace import Workspace
 
 
@@ -35,7 +35,8 @@ def notices(
         _kept_ports(workspace, launch, observed, deployed),
         _address(launch, observed),
         _image(workspace, launch, observed),
-        *kept_notices(workspace, observed),
+        *workspace.kept.notices,
+        overrides.notice(workspace),
         exposed,
         threads.low_threads_warning(workspace.spec.server.flags),
     )

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deployer.results.deployment import Deployment
+from deployer.results.deployment import Deployment, Gateway
 from deployer.results.plan import Change, Plan, Promote, StartCandidate
 from deployer.rollout.gate import Gate
 from deployer.rollout.notices import reverts, routing
 
+LIMITS = ("max_body", "requests_per_second")
 GATEWAY_HINT = "; with gateway.enabled = true in deployer.toml, later changes keep them open"
 
 
@@ -24,3 +25,13 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
         if isinstance(step, Promote) and step.gap:
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"
+    if observed and observed.gateway and not launch.gateway_digest and (lost := _protection(observed.gateway)):
+        yield f"without the gateway, the endpoint has no {' and no '.join(lost)}"
+
+
+def _protection(gateway: Gateway) -> list[str]:
+    """Return what a gateway adds to an endpoint: TLS, tokens, and limits with their values."""
+    settings = gateway.settings
+    parts = {"TLS": gateway.certificate or settings.get("tls"), "tokens": gateway.guarded or settings.get("tokens")}
+    limits = [f"{name} {settings[name]}" for name in LIMITS if settings.get(name) is not None]
+    return [*(text for text, present in parts.items() if present), *limits]

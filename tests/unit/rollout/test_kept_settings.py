@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
+from contextlib import nullcontext
 
 import pytest
 from support.memory import MemoryEngine
 from support.memory.project import NAME, Project
 
+import deployer
 from deployer import engines
 from deployer.config.options import Settings
+from deployer.errors import DeploymentNotFound, ModelNotFound
 from deployer.results.deployment import Deployment, Gateway
+from deployer.results.history import Outcome
 from deployer.results.plan import Change, StartCandidate
-from deployer.rollout.kept_settings import keep_settings, kept_notices
+from deployer.rollout.kept_settings import keep_settings
+from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace, open_workspace
 
 LIMITS = {"memory": "1g", "cpus": 1.5, "user": "1000:1000", "image": "serving:1"}
@@ -137,6 +143,101 @@ def test_a_server_of_an_older_version_records_nothing_and_nothing_is_kept(limite
     assert "settings" in result.plan.steps[0].cause
 
 
+def lose_container(project: Project) -> None:
+    """End the server and remove every trace of it from the engine, as `docker rm --force` does."""
+    for running in tuple(project.platform.all()):
+        running.end()
+    project.platform.servers.clear()
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_the_history_has_the_settings_of_a_container_that_is_gone(limited, dry_run):
+    before = limited.observed()
+    limited.redeploy(2)
+    lose_container(limited)
+    result = limited.up(f"{NAME}:1", dry_run=dry_run)
+    assert result.plan.change is Change.CREATE
+    said = [text for text in result.notices if "its container is gone" in text]
+    assert all(any(f"{name} {value}" in text for text in said) for name, value in LIMITS.items())
+    assert any(f"REST port {before.rest_port}" in text for text in said)
+    if dry_run:
+        return
+    after = limited.observed()
+    assert (settings(limited), after.rest_port, after.grpc_port) == (LIMITS, before.rest_port, before.grpc_port)
+    assert limited.redeploy(2).plan.change is Change.RELOAD
+    assert limited.up(f"{NAME}:2").plan.change is Change.NOTHING
+
+
+def test_a_port_that_is_taken_is_not_kept_for_a_container_that_is_gone(limited):
+    rest = limited.observed().rest_port
+    lose_container(limited)
+    with socket.create_server(("127.0.0.1", rest)):
+        limited.up()
+    assert limited.observed().rest_port != rest
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_down_forgets(limited, gone):
+    if gone:
+        lose_container(limited)
+    with pytest.raises(DeploymentNotFound) if gone else nullcontext():
+        deployer.down(NAME, settings=limited.settings())
+    result = limited.up()
+    assert not any("keeps" in text for text in result.notices)
+    assert settings(limited)["memory"] is None
+
+
+def test_a_release_that_failed_does_not_change_what_is_kept(limited):
+    lose_container(limited)
+    with pytest.raises(ModelNotFound):
+        limited.up(f"{NAME}:99", memory="3g")
+    limited.up()
+    assert settings(limited) == LIMITS
+
+
+def test_every_setting_that_a_variable_gave_is_kept_and_said(limited, monkeypatch):
+    given = {"shm_size": "128m", "restart": "no", "platform": "linux/amd64"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"DEPLOYER_DOCKER_{name.upper()}", value)
+    limited.up()
+    for name in given:
+        monkeypatch.delenv(f"DEPLOYER_DOCKER_{name.upper()}")
+    for result in (limited.up(), limited.redeploy(2)):
+        assert result.plan.change is not Change.REPLACE
+        assert {name: limited.observed().settings[name] for name in given} == given
+        (said,) = [text for text in result.notices if "memory 1g" in text]
+        for name, value in given.items():
+            assert f"{name} {value}" in said
+            assert f"DEPLOYER_DOCKER_{name.upper()}" in said
+
+
+def test_what_only_a_change_of_models_keeps_is_said_to_go_with_up(limited):
+    write(limited, 'memory = "2g"')
+    limited.up()
+    write(limited, "")
+    for result in (limited.redeploy(2), limited.label(stable=2), limited.rollback()):
+        (said,) = [text for text in result.notices if "memory 2g" in text]
+        assert "deployer up would go back to the default" in said
+        (said,) = [text for text in result.notices if "user 1000:1000" in text]
+        assert "up would" not in said
+
+
+@pytest.mark.parametrize("command", ["up", "redeploy", "label"])
+def test_an_option_over_a_value_of_the_file_is_said_to_last_for_one_command(limited, monkeypatch, command):
+    path = limited.directory / "deployer.toml"
+    path.write_text('[docker]\nmemory = "1g"\ncpus = 1\nuser = "5"\n[server]\nrest_port = 4\n')
+    monkeypatch.setenv("DEPLOYER_DOCKER_USER", "6")
+    options = {"memory": "800m", "cpus": 1.0}
+    result = limited.label(stable=1) if command == "label" else getattr(limited, command)(**options, dry_run=True)
+    (said,) = [text for text in result.notices if "the next command without" in text]
+    assert "docker.user = 5" in said
+    assert "server.rest_port = 4" in said
+    assert "DEPLOYER_DOCKER_USER" in said
+    assert "--rest-port" in said
+    assert ("docker.memory = 1g" in said) is ("--memory" in said) is (command != "label")
+    assert "cpus" not in said
+
+
 RECORDED = {"enabled": True, "image": "proxy:1", "tls": True, "max_connections": 9}
 
 
@@ -159,7 +260,7 @@ def test_up_keeps_of_the_gateway_what_variables_gave_and_says_so(project, gated)
     assert (gateway.image, gateway.tls, gateway.max_connections) == ("proxy:1", True, 4096)
     assert kept.engine.host.gateway == gateway
     assert kept.engine.host.temporary_gateway == ("image", "tls")
-    (said,) = kept_notices(kept, gated)
+    (said,) = kept.kept.notices
     assert all(text in said for text in ("gateway.image proxy:1", "gateway.tls true", "DEPLOYER_GATEWAY_IMAGE"))
 
 
@@ -182,3 +283,37 @@ def test_what_is_set_now_wins_over_what_the_gateway_has(project, gated, monkeypa
     kept = keep_settings(docker_workspace(project, 'enabled = true\nimage = "proxy:2"'), gated, of_file=True)
     assert (kept.spec.gateway.image, kept.spec.gateway.tls) == ("proxy:2", False)
     assert kept.engine.host.temporary_gateway == ("tls",)
+
+
+def test_a_gateway_that_is_disabled_keeps_nothing_and_nothing_is_said_to_be_kept(project, gated, monkeypatch):
+    monkeypatch.setenv("DEPLOYER_GATEWAY_ENABLED", "false")
+    for of_file in (True, False):
+        kept = keep_settings(docker_workspace(project, ""), gated, of_file=of_file)
+        assert (kept.spec.gateway.enabled, kept.spec.gateway.tls) == (False, False)
+        assert not [text for text in kept.kept.notices if "gateway" in text]
+
+
+def test_what_only_a_change_of_models_keeps_of_a_gateway_is_said_to_go_with_up(project, gated):
+    notices = keep_settings(docker_workspace(project, ""), gated, of_file=True).kept.notices
+    (said,) = [text for text in notices if "gateway.enabled true" in text]
+    assert "deployer up would remove the gateway" in said
+    assert "gateway.tls" not in said
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+def test_the_history_has_the_settings_of_a_gateway_whose_container_is_gone(project, gated, recorded):
+    gone = Gateway("", False, project.directory)
+    workspace = docker_workspace(project, "")
+    if recorded:
+        workspace.ledger.path.parent.mkdir(exist_ok=True)
+        number = workspace.ledger.begin(NAME, "local", "docker", "create", gated.models)
+        settings = ReleaseSettings(gateway=RECORDED, temporary_gateway=("enabled", "image", "tls"))
+        workspace.ledger.keep_settings(number, settings)
+        workspace.ledger.end(number, Outcome.SUCCEEDED, 1.0)
+    workspace = workspace.with_spec(dataclasses.replace(workspace.spec, name=NAME))
+    kept = keep_settings(workspace, dataclasses.replace(gated, gateway=gone), of_file=False)
+    gateway = kept.spec.gateway
+    assert (gateway.enabled, gateway.image == "proxy:1", gateway.tls) == (recorded,) * 3
+    assert kept.engine.host.gateway == gateway
+    (said,) = [text for text in kept.kept.notices if "gateway" in text]
+    assert ("gateway.tls true" in said, "is not known" in said) == (recorded, not recorded)

@@ -1,0 +1,43 @@
+"""The settings of a release's containers, as the history has them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from deployer.results.deployment import Deployment
+
+
+@dataclass(frozen=True)
+class ReleaseSettings:
+    """The address and the settings of a release's containers, as they recorded them; they outlive the containers."""
+
+    host: str = ""
+    rest_port: int | None = None
+    grpc_port: int | None = None
+    settings: Mapping[str, object] = field(default_factory=dict, hash=False)
+    temporary_settings: tuple[str, ...] = ()
+    gateway: Mapping[str, object] = field(default_factory=dict, hash=False)
+    temporary_gateway: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, deployment: Deployment) -> ReleaseSettings:
+        """Return those of a deployment."""
+        gateway = deployment.gateway
+        return cls(
+            deployment.host,
+            deployment.rest_port,
+            deployment.grpc_port,
+            deployment.settings,
+            deployment.temporary_settings,
+            gateway.settings if gateway else {},
+            gateway.temporary_settings if gateway else (),
+        )
+
+    @classmethod
+    def parse(cls, text: str) -> ReleaseSettings:
+        """Read settings from JSON. Raises ValueError or TypeError for anything else."""
+        values = json.loads(text)
+        temporary = {name: tuple(values.get(name, ())) for name in ("temporary_settings", "temporary_gateway")}
+        return cls(**{**values, **temporary})
