@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Collection
 from contextlib import suppress
 
 from deployer.config import render
@@ -63,7 +64,7 @@ def _resolve(name: str, spec: ModelSpec, store: Store) -> ResolvedModel:
     models = tuple(get_version(store, name, version) for version in sorted(set(spec.versions))) or (
         get_version(store, name),
     )
-    return ResolvedModel(served_model(name, models, spec), models)
+    return ResolvedModel(served_model(name, models, spec, store.versions(name)), models)
 
 
 def get_version(store: Store, name: str, version: int | None = None) -> Model:
@@ -76,22 +77,25 @@ def get_version(store: Store, name: str, version: int | None = None) -> Model:
         raise
 
 
-def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec) -> ServedModel:
-    """Return how a server serves these versions. Raises ConfigError for a label of a version that is not served."""
+def served_model(name: str, models: tuple[Model, ...], spec: ModelSpec, existing: Collection[int]) -> ServedModel:
+    """Return how a server serves these versions, of the `existing` ones.
+
+    Raises ConfigError for a label of a version that is not served.
+    """
     versions = tuple(model.version for model in models)
-    check_labels(name, versions, spec)
+    check_labels(name, versions, spec, existing)
     return ServedModel(name, versions, tuple(sorted(spec.labels.items())), tuple(model.digest for model in models))
 
 
-def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec) -> None:
-    """Refuse a label of a version that is not served. Raises ConfigError."""
+def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec, existing: Collection[int]) -> None:
+    """Refuse a label of a version that is not served; only an `existing` one can be. Raises ConfigError."""
     for label, version in spec.labels.items():
         if version not in versions:
             served = ", ".join(map(str, versions))
-            raise ConfigError(
-                f"models.{name}.labels: {label} = {version}, but only {served} is served",
-                hint=f"list {version} under models.{name}.versions, and deploy {name} without a version",
-            )
+            hint = f"list {version} under models.{name}.versions, and deploy {name} without a version"
+            if version not in existing:
+                hint = f"there is no version {version}: point {label} to one that is served, or remove it"
+            raise ConfigError(f"models.{name}.labels: {label} = {version}, but only {served} is served", hint=hint)
 
 
 def check_flags(spec: Spec, engine: Engine) -> None:

@@ -153,7 +153,7 @@ def _preview_model(
     models = tuple(get_version(store, name, version) for version in spec.versions)
     models = models or (exported or get_version(store, name),)
     check_batching(workspace.spec, models)
-    return ResolvedModel(served_model(name, models, spec), models)
+    return ResolvedModel(served_model(name, models, spec, store.versions(name)), models)
 
 
 def _after_export(version: int, store: Store, name: str, spec: ModelSpec, *, is_certain: bool) -> ResolvedModel:
@@ -171,8 +171,9 @@ def _after_export(version: int, store: Store, name: str, spec: ModelSpec, *, is_
             version=missing,
             hint=f"list {version} under models.{name}.versions in deployer.toml, or leave versions out",
         )
-    check_labels(name, versions if is_certain or spec.versions else (version, *stored), spec)
+    existing = (*stored, version)
+    check_labels(name, versions if is_certain or spec.versions else (version, *stored), spec, existing)
     models = tuple(store.get(name, each) for each in versions if each in stored)
     if version not in versions:
-        return ResolvedModel(served_model(name, models, spec), models)
+        return ResolvedModel(served_model(name, models, spec, existing), models)
     return ResolvedModel(ServedModel(name, versions, tuple(sorted(spec.labels.items()))), models)

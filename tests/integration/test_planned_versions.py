@@ -72,3 +72,18 @@ def test_the_cause_of_an_export_that_was_asked_for_is_its_option(empty_project, 
             cause = ended.json["plan"]["steps"][0]["cause"]
             assert (option.partition("=")[0] in cause) is is_stored, cause
         assert in_process("export", "trained", "--name", "m", "-q", cwd=empty_project).code == 0
+
+
+@pytest.mark.parametrize(("stored", "source"), [((), True), ((1, 2), False), ((1, 2), True)])
+def test_a_label_is_to_be_listed_only_where_its_version_exists(empty_project, stored, source):
+    for version in stored:
+        copy_model(empty_project / "models" / "m" / str(version), version=version)
+    wanting(empty_project, f"labels = {{ stable = {stored[0] if stored else 4} }}")
+    if not source:
+        toml = empty_project / "deployer.toml"
+        toml.write_text(toml.read_text().replace('source = "trained"', "versions = [2]"))
+    for verb in ("plan", "up"):
+        ended = in_process(verb, "--json", cwd=empty_project)
+        assert ended.code == 3, ended.err
+        hint = ended.json["error"]["hint"]
+        assert ("list 1 under" in hint, "no version 4" in hint) == (bool(stored), not stored)
