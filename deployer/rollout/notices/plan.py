@@ -26,7 +26,8 @@ def notices(gate: Gate, plan: Plan, observed: Deployment | None, reason: str) ->
             hint = "" if step.gateway else GATEWAY_HINT
             yield f"the ports are closed for a moment, until {step.gap}: {step.cause}{hint}"
     if observed and observed.gateway and not launch.gateway_digest and (lost := _protection(observed.gateway)):
-        yield f"without the gateway, the endpoint has no {' and no '.join(lost)}"
+        verb = "goes" if len(lost) == 1 else "go"
+        yield f"{', '.join(lost)} {verb} with the gateway: clients reach the server itself"
 
 
 def _protection(gateway: Gateway) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import socket
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from support.memory import MemoryEngine
@@ -317,3 +318,24 @@ def test_the_history_has_the_settings_of_a_gateway_whose_container_is_gone(proje
     assert kept.engine.host.gateway == gateway
     (said,) = [text for text in kept.kept.notices if "gateway" in text]
     assert ("gateway.tls true" in said, "is not known" in said) == (recorded, not recorded)
+
+
+@pytest.mark.parametrize(
+    ("settings", "certificate", "goes"),
+    [
+        ({"tls": True, "tokens": "tokens", "requests_per_second": 40}, None, "TLS, tokens, requests_per_second 40 go "),
+        ({"max_body": "2k", "requests_per_second": None}, None, "max_body 2k goes "),
+        ({}, Path("certificate.pem"), "TLS goes "),
+        ({"tls": False}, None, ""),
+    ],
+)
+def test_what_goes_with_a_gateway_is_said(project, settings, certificate, goes):
+    project.up()
+    (running,) = project.platform.all()
+    gateway = Gateway("g", True, project.directory / "token", certificate, settings=settings)
+    running.seen = dataclasses.replace(running.seen, gateway=gateway)
+    result = project.up(dry_run=True)
+    assert result.plan.change is Change.REPLACE
+    assert [text.partition("with the gateway")[0] for text in result.notices if "with the gateway" in text] == (
+        [goes] if goes else []
+    )
