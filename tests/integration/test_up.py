@@ -17,6 +17,7 @@ import psutil
 import pytest
 import requests
 from support.cli import ANY_PORTS, Ended, deployer, start, started_anew
+from support.files import copy_model
 from support.world import eventually, free_port, listens, servers, state_left
 
 
@@ -280,6 +281,14 @@ def test_environments_are_deployments_of_their_own(project):
     assert {each["deployment"]["env"] for each in there} == {"local", "staging"}
     assert deployer("down", "--env", "staging", cwd=project).code == 0
     assert ask(local["endpoints"], 2.0) == 2.0
+
+
+def test_smoke_compares_with_the_version_that_is_served_and_not_with_another_of_its_number(project):
+    copy_model(project / "other" / "half_plus_two" / "1", version=2)
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    ended = deployer("smoke", "--models-dir", "other", "--json", cwd=project)
+    assert (ended.code, "--models-dir" in ended.json["error"]["hint"]) == (4, True), ended.out
+    assert deployer("smoke", cwd=project).code == 0
 
 
 def test_the_verbs_that_look_tell_what_is_there(project):
