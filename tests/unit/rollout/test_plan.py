@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from deployer.results.deployment import Deployment, Endpoints, Gateway, Launch, NamedImage, Rendered, ServedModel
-from deployer.results.plan import Change, Plan, Promote, Reload, VerifyServing
+from deployer.results.plan import (
+    AwaitCandidate,
+    AwaitServing,
+    Change,
+    DiscardCandidate,
+    Plan,
+    Promote,
+    Reload,
+    StartCandidate,
+    VerifyCandidate,
+    VerifyServing,
+    is_private,
+)
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
 
@@ -481,3 +493,18 @@ def test_a_plan_warns_of_grpc_calls_where_two_servers_share_the_ports(
 ) -> None:
     step = Promote("it is verified", "127.0.0.1", gateway, replaces=replaces, gap=gap)
     assert ("gRPC" in step.action) is warns
+
+
+def test_a_step_is_private_until_a_client_can_reach_the_new_versions():
+    """A candidate that has its final ports from its start is reached before it is verified."""
+    private = [
+        StartCandidate("", (ONE,)),
+        VerifyCandidate(""),
+        AwaitCandidate(""),
+        DiscardCandidate("", background=True),
+    ]
+    public = [
+        StartCandidate("", (ONE,), final_address="127.0.0.1: REST 8501"), Promote("", "", gateway=False),
+        AwaitServing(""), VerifyServing(""), Reload("", (ONE,), (), ()),
+    ]  # fmt: skip
+    assert [is_private(step.action) for step in (*private, *public)] == [True] * len(private) + [False] * len(public)
