@@ -37,11 +37,12 @@ def _status_commands(workspace: Workspace) -> Iterator[str]:
     for engine in own:
         yield from (_status_command(workspace, engine, "", env) for env in _environments(engine))
     others = [(other, env) for engine in own for other in other_projects(engine) for env in _environments(other)]
-    here = [(other, env) for other, env in others if _is_from_here(other, own)]
-    here += [(other, env) for other, env in others if other.traits.project == workspace.engine.traits.project]
-    for other, env in dict.fromkeys(here):
+    project = workspace.engine.traits.project
+    here = [each for each in others if _is_from_here(each[0], own)]
+    here += [each for each in others if each[0].traits.project == project and not _is_from_here(each[0], own)]
+    for other, env in here:
         yield _status_command(workspace, other, f"--project {other.traits.project}", env)
-    if len(others) > len(set(here)):
+    if len(others) > len(here):
         yield NO_PROJECT
 
 

@@ -82,3 +82,11 @@ def test_down_in_its_own_directory_names_none(project):
     up(project, "half_plus_two:1", *ANY_PORTS)
     ended = deployer("down", "half_plus_two", "--json", "-q", cwd=project)
     assert (ended.json["state_dir"], ended.json["notices"]) == (None, [])
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("status", "--all"), ("down", "--all"), ("smoke",)], ids=" ".join)
+def test_what_this_directory_has_under_another_project_is_named(project, arguments):
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    ended = deployer(*arguments, "--project", "another", cwd=project)
+    assert ended.code == (0 if arguments[0] == "status" else 10), ended.err
+    assert "--project" in ended.err
