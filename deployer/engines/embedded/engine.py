@@ -22,7 +22,7 @@ from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectorie
 from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
-from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
+from deployer.results.deployment import DEFAULT_ENV, LOST, Deployment, Launch, Memory, Rendered, ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 
@@ -132,9 +132,10 @@ class EmbeddedEngine:
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
         """Return an empty digest. Raise SettingRefused if the settings ask for a gateway."""
-        del name, env, host
+        del name, host
         if self.gateway_requested:
-            raise SettingRefused("the embedded engine has no gateway", hint="--engine docker, or take [gateway] out")
+            way = "take [gateway] out" if env == DEFAULT_ENV else f"set gateway.enabled = false under [env.{env}]"
+            raise SettingRefused("the embedded engine has no gateway", hint=f"--engine docker, or {way}")
         return ""
 
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:

@@ -142,5 +142,7 @@ def test_a_server_without_a_log_has_no_lines(engine):
 
 def test_a_gateway_is_refused_rather_than_left_out(tmp_path):
     assert EmbeddedEngine(tmp_path).gateway_digest("m", "local", "127.0.0.1") == ""
-    with pytest.raises(SettingRefused, match="has no gateway"):
-        EmbeddedEngine(tmp_path, gateway_requested=True).gateway_digest("m", "local", "127.0.0.1")
+    for env, way in (("local", "take [gateway] out"), ("staging", "gateway.enabled = false under [env.staging]")):
+        with pytest.raises(SettingRefused, match="has no gateway") as refused:
+            EmbeddedEngine(tmp_path, gateway_requested=True).gateway_digest("m", env, "127.0.0.1")
+        assert way in (refused.value.hint or "")
