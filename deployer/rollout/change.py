@@ -122,9 +122,9 @@ def deploy(  # noqa: PLR0913
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
-            notices.extend(engine_notices.notices(workspace, observed))
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
+            notices.extend(engine_notices.notices(current, observed))
             stopped = observed if desired is None and observed and stopped_component(observed) else None
             resolve_again = current.spec != workspace.spec or stopped
             workspace = current

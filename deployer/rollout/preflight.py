@@ -42,8 +42,9 @@ def check_before_export(workspace: Workspace, options: ExportOptions, target: st
         check_sources(spec, options)
         observed = workspace.engine.observe(spec.deployment, spec.env)
         with collect_notices() as notices:
-            notices.extend(engine_notices.notices(workspace, observed))
-            check_platform(keep_settings(workspace, observed, of_file=False))
+            kept = keep_settings(workspace, observed, of_file=False)
+            notices.extend(engine_notices.notices(kept, observed))
+            check_platform(kept)
     return workspace
 
 

@@ -19,6 +19,7 @@ from deployer.results.deployment import Deployment, Gateway
 from deployer.results.history import Outcome
 from deployer.results.plan import Change, StartCandidate
 from deployer.rollout.kept_settings import keep_settings
+from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace, open_workspace
 
@@ -167,6 +168,13 @@ def test_the_history_has_the_settings_of_a_container_that_is_gone(limited, dry_r
     assert (settings(limited), after.rest_port, after.grpc_port) == (LIMITS, before.rest_port, before.grpc_port)
     assert limited.redeploy(2).plan.change is Change.RELOAD
     assert limited.up(f"{NAME}:2").plan.change is Change.NOTHING
+
+
+@pytest.mark.parametrize("dry_run", [True, False])
+def test_notices_about_the_engine_have_the_image_that_is_kept(limited, monkeypatch, dry_run):
+    monkeypatch.setattr(engine_notices, "notices", lambda workspace, _: [f"chose {workspace.spec.docker.image}"])
+    lose_container(limited)
+    assert "chose serving:1" in limited.up(f"{NAME}:1", dry_run=dry_run).notices
 
 
 def test_a_port_that_is_taken_is_not_kept_for_a_container_that_is_gone(limited):
