@@ -57,12 +57,15 @@ def _stored(models_dir: Path) -> Iterator[str]:
 
 
 def deploy_command(directory: Path, name: str) -> str:
-    """Return the command that deploys the model of a new `deployer.toml`: from the store, or from a file."""
+    """Return the command that deploys the model of a new `deployer.toml`.
+
+    Its source is the store, else the file with the model's name, else the only one.
+    """
     if name in _stored(directory / "models"):
         return "deployer up"
-    sources = sorted(filter(_is_source, directory.iterdir()), key=lambda path: -path.stat().st_mtime)
-    source = shlex.quote(sources[0].name) if sources else "SOURCE"
-    return f"deployer up {source} --name {name}"
+    sources = [path.name for path in directory.iterdir() if _is_source(path)]
+    source = newest_source(directory, name) or (sources[0] if len(sources) == 1 else "")
+    return f"deployer up {shlex.quote(source) if source else 'SOURCE'} --name {name}"
 
 
 def newest_source(directory: Path, name: str) -> str:

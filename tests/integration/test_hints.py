@@ -294,6 +294,10 @@ def test_init_ends_with_the_command_that_deploys(empty_project):
     keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)]).save(empty_project / "my net.keras")
     command = next_step()
     assert command == ["up", "my net.keras", "--name", "net"]
+    shutil.copy(empty_project / "my net.keras", empty_project / "a.keras")
+    assert next_step() == ["up", "SOURCE", "--name", "net"]
+    shutil.copy(empty_project / "my net.keras", empty_project / "net.keras")
+    assert next_step() == ["up", "net.keras", "--name", "net"]
     assert in_process(*command, "-q", *ANY_PORTS, cwd=empty_project).code == 0
     assert next_step() == ["up"]
     assert in_process("up", "-q", cwd=empty_project).code == 0

@@ -20,7 +20,9 @@ from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, STORE, Settings
 
 def rollback(
     name: Deployed = None,
-    to: Annotated[int | None, Option(help="Number of a release; unset: the last good one with other versions.")] = None,
+    to: Annotated[
+        int | None, Option(help="Number of a release; unset: the last good one with other versions or labels.")
+    ] = None,
     dry_run: DryRun = False,
     *,
     settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, LOCK],
