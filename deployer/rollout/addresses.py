@@ -11,6 +11,7 @@ from deployer.config.spec import Spec
 from deployer.engines.base import Address
 from deployer.errors import EngineError, InvalidValue, PortTaken
 from deployer.results.deployment import LOOPBACK, Deployment
+from deployer.rollout.other_deployments import hint_for_other_projects
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace
 
@@ -34,7 +35,9 @@ def suggest_free_port(workspace: Workspace, hint: tuple[str, str]) -> Iterator[N
                 protocol for protocol, port in configured.items() if port == error.port or _is_taken(workspace, port)
             ]
             take = "takes any free port" if len(taken) == 1 else "take any free ports"
-            error.hint = f"{' and '.join(map(setting.format, taken))}{where} {take}"
+            free = f"{' and '.join(map(setting.format, taken))}{where} {take}"
+            elsewhere = hint_for_other_projects(workspace, workspace.spec.deployment)
+            error.hint = f"{free}; {elsewhere}" if elsewhere else free
         raise
 
 

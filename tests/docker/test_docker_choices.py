@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import docker, inspect
+from support.containers import PROJECT, docker, inspect
 from support.deploying import NAME, ask, deployer, up
 from support.world import free_port
 
@@ -90,3 +90,11 @@ def test_what_this_directory_has_under_another_project_is_named(project, argumen
     ended = deployer(*arguments, "--project", "another", cwd=project)
     assert ended.code == (0 if arguments[0] == "status" else 10), ended.err
     assert "--project" in ended.err
+
+
+def test_a_port_that_the_same_deployment_of_another_project_has_names_that_project(project):
+    port = str(free_port())
+    up(project, "half_plus_two:1", "--rest-port", port, "--grpc-port", "0")
+    ended = deployer("up", "half_plus_two:1", "--project", "another", "--rest-port", port, cwd=project)
+    assert (ended.code, "--rest-port 0" in ended.err) == (6, True), ended.err
+    assert f"--project {PROJECT}" in ended.err
