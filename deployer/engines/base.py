@@ -127,6 +127,9 @@ class Images(Protocol):
         Its id is empty if the engine does not have the image.
         """
 
+    def gateway(self) -> NamedImage | None:
+        """Return the image of new gateways, likewise; None without a gateway."""
+
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """Return the images that the engine has under these names."""
 

@@ -44,6 +44,9 @@ class NoImages:
     def current(self) -> None:
         """Return None."""
 
+    def gateway(self) -> None:
+        """Return None."""
+
     def find(self, names: Collection[str]) -> Mapping[str, NamedImage]:
         """Return an empty mapping."""
         del names

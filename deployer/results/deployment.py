@@ -142,6 +142,7 @@ class Launch:
     gateway_digest: str = ""
     """The digests of GATEWAY_PARTS; empty without a gateway."""
 
+    gateway_image: NamedImage | None = None
     gateway_settings: Mapping[str, object] = field(default_factory=dict, hash=False)
 
     project: str = ""

@@ -125,11 +125,18 @@ class Promote(Step):
     published: bool = False
     """Whether the candidate is at the public address from its start."""
 
+    image: str = ""
+    """The image of a gateway that is started; empty without a new gateway."""
+
+    missing: bool = False
+    """Whether that image is pulled first."""
+
     @property
     def action(self) -> str:
         if self.published:
             return f"keep it at {self.address}{''.join(f'; {change}' for change in self.changes)}"
-        what = "have the gateway send requests to it, from" if self.gateway else "open its ports on"
+        gateway = f"a new gateway{_image_note(self.image, missing=self.missing)}" if self.image else "the gateway"
+        what = f"have {gateway} send requests to it, from" if self.gateway else "open its ports on"
         old = f"the old server ({self.replaces})"
         first = f"stop {old}, whose ports are closed until {self.gap}; then " if self.gap else ""
         last = f"; then drain and stop {old}" if self.replaces and not self.gap else ""
@@ -207,16 +214,22 @@ class RecordModels(Step):
 
 @dataclass(frozen=True)
 class ReplaceGateway(Step):
-    """Replace the gateway in front of a running server, or start one where none is `running`."""
+    """Replace the gateway in front of a running server, or start one where none is `running`.
+
+    Its image is pulled first if it is `missing`.
+    """
 
     accepted_by: tuple[Step, ...] = ()
     running: bool = True
+    image: str = ""
+    missing: bool = False
 
     @property
     def action(self) -> str:
+        gateway = f"a gateway{_image_note(self.image, missing=self.missing)}"
         if not self.running:
-            return "start a gateway on the ports, which are closed until then"
-        return "start a gateway that takes the ports from the one that has them; then drain and stop that one"
+            return f"start {gateway} on the ports, which are closed until then"
+        return f"start {gateway} that takes the ports from the one that has them; then drain and stop that one"
 
 
 @dataclass(frozen=True)
@@ -270,6 +283,10 @@ class Plan:
         lines = (f"  {step.action}  ({step.cause})" for step in self.all_steps)
         engine = f" on {self.engine}" if self.engine else ""
         return "\n".join((f"{self.change.name} {self.deployment}{engine}", *lines))
+
+
+def _image_note(image: str, *, missing: bool) -> str:
+    return f" (image {image}{', which is pulled first' if missing else ''})" if image else ""
 
 
 def _accepted_by(step: Step) -> tuple[Step, ...]:

@@ -143,6 +143,7 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
         build_launch(spec, engine, models),
         image=engine.images.current(),
         gateway_digest=gateway,
+        gateway_image=engine.images.gateway(),
         gateway_settings=spec.gateway.plain,
     )
 

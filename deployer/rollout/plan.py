@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypedDict
 
 from deployer.results.deployment import (
     GRPC_PORT,
@@ -47,6 +48,11 @@ SUCCESS = "the change has succeeded only then"
 UNVERIFIED = "no unverified server takes traffic"
 PUBLISHED = "requests reach it already: Docker opens ports when a container starts; it is removed if it fails"
 SKIPPED = "verification is skipped"
+
+
+class _GatewayImage(TypedDict, total=False):
+    image: str
+    missing: bool
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ def _create(launch: Launch, observed: Deployment | None, conditions: Conditions)
         changes=describe(observed.models, launch.models, running=False) if observed else (),
         accepted_by=(AwaitServing(SUCCESS),) if observed is None else _acceptance(unmeasured, SUCCESS),
         published=published,
+        **_gateway_image(launch, observed),
     )
     start = dataclasses.replace(_start(launch, cause), final_address=address if published else "")
     return (start, _check_candidate(conditions, PUBLISHED if published else UNVERIFIED), promote)
@@ -143,6 +150,7 @@ def _replace(launch: Launch, observed: Deployment, cause: str, conditions: Condi
         gap=gap,
         changes=describe(observed.models, launch.models),
         accepted_by=_acceptance(conditions, RESTART if gap else OLD_SERVER),
+        **_gateway_image(launch, observed),
     )
     return (_start(launch, cause), _check_candidate(conditions, UNVERIFIED, pace=True), promote)
 
@@ -154,7 +162,8 @@ def _replace_gateway(launch: Launch, observed: Deployment, conditions: Condition
     running = observed.gateway is not None and observed.gateway.running
     stays = observed.gateway is not None and running and not observed.gateway.lost
     await_serving = AwaitServing(OLD_GATEWAY if stays else SUCCESS)
-    return (ReplaceGateway(cause, (await_serving, *_judge(conditions, old_serves=True)), running),)
+    accepted_by = (await_serving, *_judge(conditions, old_serves=True))
+    return (ReplaceGateway(cause, accepted_by, running, **_gateway_image(launch, observed)),)
 
 
 def _reload(launch: Launch, observed: Deployment, conditions: Conditions) -> Steps:
@@ -196,6 +205,14 @@ def reload_steps(before: Models, after: Models, only_stored: Callable[[Models], 
 def _start(launch: Launch, cause: str) -> StartCandidate:
     image = launch.image
     return StartCandidate(cause, launch.models, image.name if image else "", image is not None and not image.id)
+
+
+def _gateway_image(launch: Launch, observed: Deployment | None) -> _GatewayImage:
+    """Return the image of the gateway that is started; nothing where none is."""
+    image = launch.gateway_image
+    if image is None or (observed and observed.gateway and gateway_cause(launch, observed) is None):
+        return {}
+    return {"image": image.name, "missing": not image.id}
 
 
 def _check_candidate(conditions: Conditions, cause: str, *, pace: bool = False) -> Step:

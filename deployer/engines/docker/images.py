@@ -35,14 +35,21 @@ class DockerImages:
         image = self.host.image
         return NamedImage(self.host.settings.image, "" if image is None else image.id)
 
+    def gateway(self) -> NamedImage | None:
+        gateway = self.host.gateway
+        if not gateway.enabled:
+            return None
+        image = find_image(self.host.client, gateway.image)
+        return NamedImage(gateway.image, "" if image is None else image.id)
+
     def pull(self, progress: Callable[[str], None]) -> None:
         """Pull the server's image and, if there is one, the gateway's."""
-        settings, gateway = self.host.settings, self.host.gateway
+        settings, gateway = self.host.settings, self.gateway()
         if self.host.image is None:
             self._pull(settings.image, progress)
             self.host.forget_image()
-        if gateway.enabled and find_image(self.host.client, gateway.image) is None:
-            self._pull(gateway.image, progress, GATEWAY_SETTING)
+        if gateway is not None and not gateway.id:
+            self._pull(gateway.name, progress, GATEWAY_SETTING)
 
     def _pull(self, image: str, progress: Callable[[str], None], setting: str = SERVER_SETTING) -> None:
         settings = self.host.settings

@@ -424,6 +424,28 @@ def test_another_gateway_says_what_is_another(settings, digest, cause):
     assert plan.decide(launch, there(ONE, gateway=running)).steps[0].cause == cause
 
 
+@pytest.mark.parametrize("image_id", ["sha256:aa", ""])
+@pytest.mark.parametrize(
+    ("observed", "changes", "starts"),
+    [
+        (None, {}, True),
+        (there(ONE), {}, True),
+        (there(ONE, gateway=GATEWAY), {"gateway_digest": "g2"}, True),
+        (there(ONE, gateway=GATEWAY), {"gateway_digest": "g2", "flags": (("a", "b"),)}, True),
+        (there(ONE, gateway=Gateway("", False, Path())), {}, True),
+        (there(ONE, running=False, gateway=Gateway("g1", False, Path())), {}, True),
+        (there(ONE, gateway=GATEWAY), {"flags": (("a", "b"),)}, False),
+        (there(ONE, running=False, gateway=GATEWAY), {}, False),
+        (there(ONE, gateway=GATEWAY), {"gateway_digest": "", "gateway_image": None}, False),
+    ],
+)
+def test_the_image_of_a_gateway_that_starts_is_part_of_the_plan(observed, changes, starts, image_id):
+    image = NamedImage("proxy:1", image_id)
+    launch = wanted(ONE, **{"gateway_digest": "g1", "gateway_image": image, **changes})
+    text = str(plan.decide(launch, observed))
+    assert (text.count("image proxy:1"), "which is pulled first" in text) == (starts, starts and not image_id)
+
+
 def test_another_gateway_leaves_the_server_alone():
     assert plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=GATEWAY)).change is Change.NOTHING
     changed = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
