@@ -60,9 +60,12 @@ class ReleaseRecord:
             self.ledger.keep_figures(self.number, traffic)
 
     def keep_settings(self, deployment: Deployment) -> None:
-        """Keep the settings of the containers that serve now."""
+        """Keep the settings of the containers that serve now, and the image of a gateway that was disabled."""
         if self.number is not None:
-            self.ledger.keep_settings(self.number, ReleaseSettings.of(deployment))
+            before = None
+            with contextlib.suppress(LedgerError):
+                before = self.ledger.settings(deployment.name, deployment.env, deployment.engine)
+            self.ledger.keep_settings(self.number, ReleaseSettings.of(deployment).keep_gateway_image(before))
 
 
 @contextmanager

@@ -44,16 +44,21 @@ def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file:
 
 
 def _recorded(workspace: Workspace, observed: Deployment | None) -> ReleaseSettings:
-    """Return the settings of the deployment; of a container that is gone, those that the history has."""
+    """Return the settings of the deployment; of a container that is gone, those that the history has.
+
+    Of a gateway that was disabled, the history has the image that a variable gave.
+    """
     settings = ReleaseSettings() if observed is None else ReleaseSettings.of(observed)
     gateway = observed.gateway if observed else None
-    if observed is not None and (gateway is None or gateway.settings):
+    if gateway is not None and gateway.settings:
         return settings
     key = workspace.spec.deployment, workspace.spec.env, workspace.engine.traits.name
     with suppress(LedgerError):
         last = workspace.ledger.settings(*key)
         if last is not None and observed is None:
             return last
+        if last is not None and gateway is None:
+            return settings.keep_gateway_image(last)
         if last is not None:
             return dataclasses.replace(settings, gateway=last.gateway, temporary_gateway=last.temporary_gateway)
     return settings

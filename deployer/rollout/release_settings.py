@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from deployer.results.deployment import Deployment
+
+IMAGE = "image"
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,12 @@ class ReleaseSettings:
             gateway.settings if gateway else {},
             gateway.temporary_settings if gateway else (),
         )
+
+    def keep_gateway_image(self, before: ReleaseSettings | None) -> ReleaseSettings:
+        """Return the settings of a release without a gateway, with the image that a variable gave an earlier one."""
+        if self.gateway or before is None or IMAGE not in before.temporary_gateway or IMAGE not in before.gateway:
+            return self
+        return dataclasses.replace(self, gateway={IMAGE: before.gateway[IMAGE]}, temporary_gateway=(IMAGE,))
 
     @classmethod
     def parse(cls, text: str) -> ReleaseSettings:

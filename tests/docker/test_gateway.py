@@ -293,6 +293,15 @@ def test_a_gateway_keeps_the_image_that_a_variable_gave(gated, gateway_image, mo
     assert (changed["plan"]["change"], changed["endpoints"]) == ("gateway", first["endpoints"])
     assert changed["plan"]["steps"][0]["cause"] == "changed: gateway.max_connections (4096, now 500)"
     assert inspect(GATEWAY)["Config"]["Image"] == gateway_image
+    configure(gated, enabled=False)
+    up(gated, "half_plus_two:1")
+    up(gated, "half_plus_two:2")
+    configure(gated)
+    planned = deployer("plan", "half_plus_two:2", cwd=gated)
+    assert f"image {gateway_image}" in planned.out
+    assert f"keeps gateway.image {gateway_image}" in planned.err
+    up(gated, "half_plus_two:2")
+    assert inspect(GATEWAY)["Config"]["Image"] == gateway_image
 
 
 def answers(ask):

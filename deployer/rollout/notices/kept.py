@@ -78,6 +78,8 @@ def _kept(
     }
     if temporary := {name: text for name, text in texts.items() if name in recorded.temporary}:
         reason = "as the deployment has:" if observed else "as the history records: its container is gone, and"
+        if prefix and observed and observed.gateway is None:
+            reason = "as the history records: the gateway was disabled, and"
         ways = ", ".join(_way(recorded.table, name) for name in temporary)
         yield (
             f"keeps {', '.join(temporary.values())}, {reason} nothing sets another value; deployer up with {ways}, or "

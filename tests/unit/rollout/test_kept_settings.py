@@ -17,7 +17,8 @@ from deployer.config.options import Settings
 from deployer.errors import DeploymentNotFound, ModelNotFound
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.history import Outcome
-from deployer.results.plan import Change, StartCandidate
+from deployer.results.plan import Change, Plan, StartCandidate
+from deployer.rollout.journal import record_release
 from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.release_settings import ReleaseSettings
@@ -326,6 +327,31 @@ def test_the_history_has_the_settings_of_a_gateway_whose_container_is_gone(proje
     assert kept.engine.host.gateway == gateway
     (said,) = [text for text in kept.kept.notices if "gateway" in text]
     assert ("gateway.tls true" in said, "is not known" in said) == (recorded, not recorded)
+
+
+def record(workspace: Workspace, deployment: Deployment) -> None:
+    with record_release(workspace.ledger, deployment, Plan(Change.REPLACE, NAME), "docker") as release:
+        release.keep_settings(deployment)
+
+
+def test_the_image_of_a_gateway_that_was_disabled_is_kept_for_the_next_one_and_nothing_else(project, gated):
+    gated = dataclasses.replace(gated, engine="docker")
+    without = dataclasses.replace(gated, gateway=None)
+    workspace = docker_workspace(project, "enabled = true")
+    workspace = workspace.with_spec(dataclasses.replace(workspace.spec, name=NAME))
+    assert keep_settings(workspace, without, of_file=False).spec.gateway.image != "proxy:1"
+    for deployment in (gated, without, without):
+        record(workspace, deployment)
+    for of_file in (True, False):
+        kept = keep_settings(workspace, without, of_file=of_file)
+        gateway = kept.spec.gateway
+        assert (gateway.image, gateway.tls, gateway.max_connections) == ("proxy:1", False, 4096)
+        assert kept.engine.host.temporary_gateway == ("image",)
+        (said,) = kept.kept.notices
+        assert "gateway.image proxy:1, as the history records: the gateway was disabled" in said
+    disabled = docker_workspace(project, "enabled = false")
+    disabled = disabled.with_spec(dataclasses.replace(disabled.spec, name=NAME))
+    assert not keep_settings(disabled, without, of_file=True).kept.notices
 
 
 @pytest.mark.parametrize(
