@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from deployer.results.deployment import LOST, Deployment
 from deployer.rollout import other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
-from deployer.rollout.ledger import Ledger
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import (
     Progress,
@@ -155,7 +155,9 @@ def _down(
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.plan_removal(observed)
-        if state_dir is None and observed is not None and (state_dir := _origin(engine, observed)):
+        origin = _origin(engine, observed) if state_dir is None and observed is not None else None
+        if origin is not None:
+            state_dir = origin
             notices.append(f"{name} [{env}] was deployed from another directory, with its state in {state_dir}")
         try:
             ledger = workspace.ledger_of(engine)
@@ -164,7 +166,21 @@ def _down(
         except LedgerError as error:  # a full disk must not prevent a removal that frees it
             notices.append(f"{error.message}; the removal is not recorded")
             engine.remove(name, env)
+        if origin is not None and observed is not None:
+            notices.extend(_record_elsewhere(origin, engine, observed))
     return None if plan is None else DownResult(name, env, engine.traits.name, plan, engine.traits.project, state_dir)
+
+
+def _record_elsewhere(state_dir: Path, engine: Engine, removed: Deployment) -> Iterator[str]:
+    """Record a removal in the history that a deployment came from, too; yield a notice if that is not possible."""
+    ledger = Ledger(state_dir / LEDGER_FILE, engine.traits.project)
+    if not ledger.path.is_file():
+        return
+    try:
+        with record_release(ledger, removed, planning.plan_removal(removed), engine.traits.name):
+            pass
+    except LedgerError as error:
+        yield f"{error.message}; the removal is not recorded there"
 
 
 def _record_and_remove(

@@ -20,6 +20,7 @@ from deployer.results.history import Outcome
 from deployer.results.plan import Change, Plan, StartCandidate
 from deployer.rollout.journal import record_release
 from deployer.rollout.kept_settings import keep_settings
+from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.release_settings import ReleaseSettings
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -195,6 +196,28 @@ def test_down_forgets(limited, gone):
     result = limited.up()
     assert not any("keeps" in text for text in result.notices)
     assert settings(limited)["memory"] is None
+
+
+@pytest.mark.parametrize("state", ["recorded", "damaged", "gone"])
+def test_down_forgets_in_the_directory_that_a_deployment_came_from(limited, tmp_path, state):
+    other = Ledger(tmp_path / "other" / ".deployer" / LEDGER_FILE, limited.engine.traits.project)
+    (running,) = limited.platform.all()
+    place = other.path.parent / "docker" / "local@unit" / NAME / running.seen.release
+    running.seen = dataclasses.replace(running.seen, directory=place)
+    key = (NAME, "local", limited.engine.traits.name)
+    if state != "gone":
+        with record_release(other, running.seen, Plan(Change.CREATE, NAME), key[2]) as release:
+            release.keep_settings(running.seen)
+        assert other.settings(*key) is not None
+    if state == "damaged":
+        other.path.write_bytes(b"no database" * 100)
+    result = deployer.down(NAME, settings=limited.settings())
+    assert result.state_dir == other.path.parent
+    assert any("not recorded there" in text for text in result.notices) is (state == "damaged")
+    assert limited.history()[0].change == Change.REMOVE.value
+    assert other.path.exists() is (state != "gone")
+    if state == "recorded":
+        assert (other.releases(*key)[0].change, other.settings(*key)) == (Change.REMOVE.value, None)
 
 
 def test_a_release_that_failed_does_not_change_what_is_kept(limited):
