@@ -119,13 +119,6 @@ def _other_state_dir(workspace: Workspace, engine: Engine) -> Path | None:
     return None if state_dir in own else state_dir
 
 
-def _origin(engine: Engine, observed: Deployment) -> Path | None:
-    """Return the state directory that a deployment came from, if another directory has the same project."""
-    if observed.directory.is_relative_to(engine.traits.state_dir.resolve()) or len(observed.directory.parents) < 4:
-        return None
-    return observed.directory.parents[3]  # STATE/docker/ENV@PROJECT/NAME/RELEASE
-
-
 def _foreign_notices(engine: Engine, *key: str) -> tuple[str, ...]:
     return tuple(f"{stranger}; it is left alone" for stranger in engine.inventory.conflicts(*key))
 
@@ -155,10 +148,10 @@ def _down(
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
         plan = None if observed is None else planning.plan_removal(observed)
-        origin = _origin(engine, observed) if state_dir is None and observed is not None else None
-        if origin is not None:
+        origin = None if state_dir or observed is None else other_deployments.origin(workspace, observed)
+        if origin is not None and observed is not None:
             state_dir = origin
-            notices.append(f"{name} [{env}] was deployed from another directory, with its state in {state_dir}")
+            notices.append(other_deployments.origin_note(workspace, observed))
         try:
             ledger = workspace.ledger_of(engine)
             notices.extend(ledger.mark_interrupted(name, env, engine.traits.name))

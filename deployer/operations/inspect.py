@@ -14,10 +14,10 @@ from deployer.client import sample_request, tf_examples
 from deployer.config.options import Settings
 from deployer.engines import compatibility
 from deployer.errors import BrokenModel, EngineError, ModelError
-from deployer.results.deployment import REST_PORT
+from deployer.results.deployment import REST_PORT, Deployment, ServedModel
 from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
-from deployer.rollout import lost_versions, source_changes
+from deployer.rollout import lost_versions, other_deployments, source_changes
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored, stored_at
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -48,7 +48,8 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     outdated = _outdated(workspace, model) if known and not fault else ()
     hint = _serve_hint(workspace, model, known, has_other_versions=serving.has_other_versions)
     unserved = () if serving.url or fault else (serving.notice or f"{'not served; ' if known else ''}{hint}",)
-    notes = (*unserved, *faults, *_notes(workspace, model), *outdated)
+    others = (serving.other,) if serving.other else ()
+    notes = (*unserved, *others, *faults, *_notes(workspace, model), *outdated)
     served = None if serving.notice or not known else serving.url is not None
     return InspectResult(model, tuple(filter(None, commands)), notes, served, stored=known is not None)
 
@@ -69,12 +70,15 @@ class _Serving:
     has_other_versions: bool = False
     """Whether a deployment serves the model, in this version or another."""
 
+    other: str = ""
+    """Which deployment serves a version of another store with the same number."""
+
     notice: str = ""
     """Why it is unknown whether the version is served."""
 
 
 def _find_serving(workspace: Workspace, model: Model) -> _Serving:
-    is_deployed, notice = False, ""
+    is_deployed, other, notice = False, "", ""
     for engine in workspace.engines:
         try:
             deployments = engine.inventory.observe_all()
@@ -84,12 +88,22 @@ def _find_serving(workspace: Workspace, model: Model) -> _Serving:
         for deployment in deployments:
             if deployment.env != workspace.spec.env:
                 continue
-            versions = next((served.versions for served in deployment.models if served.name == model.name), ())
-            is_deployed = is_deployed or bool(versions)
-            if deployment.running and deployment.role == "serving" and model.version in versions:
-                part = f"/versions/{model.version}" if len(versions) > 1 else ""
+            served = next((each for each in deployment.models if each.name == model.name), ServedModel("", ()))
+            is_deployed = is_deployed or bool(served.versions)
+            if not deployment.running or deployment.role != "serving" or model.version not in served.versions:
+                continue
+            if lost_versions.serves(workspace, deployment, served, model):
+                part = f"/versions/{model.version}" if len(served.versions) > 1 else ""
                 return _Serving(f"{deployment.endpoints.rest}/v1/models/{model.name}{part}", is_deployed)
-    return _Serving(None, is_deployed, notice)
+            other = _other_version(workspace, deployment, model)
+    return _Serving(None, is_deployed, other, notice)
+
+
+def _other_version(workspace: Workspace, deployment: Deployment, model: Model) -> str:
+    """Return the note that a deployment serves a version of another store with the same number."""
+    text = f"the {model.name}:{model.version} that {deployment.name} [{deployment.env}] serves has other files"
+    origin = other_deployments.origin_note(workspace, deployment)
+    return "; ".join(filter(None, (text, origin or f"it is of the store {deployment.store}")))
 
 
 def _serve_hint(workspace: Workspace, model: Model, known: Stored | None, *, has_other_versions: bool) -> str:

@@ -163,7 +163,7 @@ def _golden_question(
     number = version if version is not None else served.versions[-1]
     label = f"{served.name}:{number}"
     try:
-        model = workspace.store.get(served.name, number)
+        model = lost_versions.served_version(workspace, deployment, served, number)
         cases = golden.read(model.path)
     except ModelError as error:
         sample = _sample_hint(workspace, deployment, served, number)

@@ -203,8 +203,15 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     gone = _config_note(workspace, deployment)
     engine = workspace.engine
     killed = killed_releases.killed_notes(workspace.ledger_of(engine), engine, deployment)
-    warning = "; ".join(filter(None, (*killed, gone, lost, note, exposed)))
+    warning = "; ".join(filter(None, (_origin_note(workspace, deployment), *killed, gone, lost, note, exposed)))
     return dataclasses.replace(_reported(deployment, workspace), warning=warning)
+
+
+def _origin_note(workspace: Workspace, deployment: Deployment) -> str:
+    """Return the note that a deployment of this project and environment came from another directory."""
+    if (deployment.project, deployment.env) != (workspace.spec.project, workspace.spec.env):
+        return ""
+    return other_deployments.origin_note(workspace, deployment, "it")
 
 
 def _config_note(workspace: Workspace, deployment: Deployment) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from deployer.config.spec import ModelSpec
 from deployer.errors import DeployerError, EngineError, ModelNotFound, SourceNotFound
 from deployer.results.deployment import Deployment, ServedModel
-from deployer.results.model import NAME
+from deployer.results.model import NAME, Model
 from deployer.rollout import next_steps
 from deployer.rollout.targets import next_version
 from deployer.rollout.workspace import Workspace
@@ -60,6 +60,23 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
             if served.name == name and lost and (version in lost or not stored):
                 return recovery_command(workspace, deployment, served)
     return ""
+
+
+def served_version(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> Model:
+    """Return a served version from the store. Raises ModelNotFound, also if another store's version is served."""
+    stored = workspace.store.get(served.name, version)
+    if not serves(workspace, deployment, served, stored):
+        label = f"{served.name}:{version}"
+        message = f"{label} of {workspace.store.root} is not the {label} that is served"
+        raise ModelNotFound(message, model=served.name, version=version)
+    return stored
+
+
+def serves(workspace: Workspace, deployment: Deployment, served: ServedModel, stored: Model) -> bool:
+    """Return whether a deployment serves a version of the store, not one of another store with the same number."""
+    version, digests = stored.version, ("", stored.digest)
+    is_same = not _is_from_another_store(workspace, deployment) or served.digest_of(version) in digests
+    return version in served.versions and is_same
 
 
 def _is_from_another_store(workspace: Workspace, deployment: Deployment) -> bool:

@@ -14,6 +14,7 @@ from deployer.config.options import LOCATION, Settings
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, EngineError
+from deployer.results.deployment import Deployment
 from deployer.rollout.workspace import Workspace, open_all_environments, unique_engines
 
 MAX_SHOWN = 3
@@ -105,6 +106,21 @@ def hint_for_directories(workspace: Workspace, verb: str) -> str:
         f"{other} is deployed from another state directory: {command_line(workspace, verb, other.option)}"
         for other in other_directories(workspace)[:MAX_SHOWN]
     )
+
+
+def origin(workspace: Workspace, observed: Deployment) -> Path | None:
+    """Return the state directory that a deployment came from, if another directory has the same project."""
+    own = {workspace.spec.state_dir, *(engine.traits.state_dir for engine in workspace.engines)}
+    directory = observed.directory
+    if len(directory.parents) < 4 or any(directory.resolve().is_relative_to(each.resolve()) for each in own):
+        return None
+    return run_dir.state_dir(directory)
+
+
+def origin_note(workspace: Workspace, observed: Deployment, subject: str = "") -> str:
+    """Return the note that names the state directory of `origin`; empty if there is none."""
+    path, subject = origin(workspace, observed), subject or f"{observed.name} [{observed.env}]"
+    return f"{subject} was deployed from another directory, with its state in {path}" if path else ""
 
 
 def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:

@@ -1,0 +1,44 @@
+"""Two directories of one project on a Docker Engine: what serves is not taken for a deployment of one's own."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from support.cli import ANY_PORTS
+from support.deploying import deployer, refused, up
+from support.world import MODELS
+
+
+def export(directory: Path, source: str) -> Path:
+    """Make a directory whose store has another half_plus_two:1."""
+    shutil.copytree(MODELS / source, directory / "saved")
+    exported = deployer("export", "saved", "--name", "half_plus_two", "-q", cwd=directory)
+    assert exported.code == 0, exported.err
+    return directory
+
+
+@pytest.fixture
+def state_dir(project) -> str:
+    """The state directory of the project that has deployed half_plus_two:1."""
+    up(project, "half_plus_two:1", *ANY_PORTS)
+    return str(project / ".deployer")
+
+
+def test_commands_that_look_at_it_name_the_directory(project, state_dir, tmp_path):
+    elsewhere = export(tmp_path / "elsewhere", "half_plus_two/2")
+    (shown,) = deployer("status", "--json", cwd=elsewhere).json["deployments"]
+    assert (state_dir in shown["warning"], "another directory" in shown["warning"]) == (True, True)
+    assert state_dir in deployer("status", cwd=elsewhere).err
+    (own,) = deployer("status", "--json", cwd=project).json["deployments"]
+    assert "directory" not in own["warning"]
+    found = deployer("inspect", "half_plus_two:1", "--json", cwd=elsewhere).json
+    assert (found["served"], any(state_dir in note for note in found["notes"])) == (False, True)
+    assert deployer("inspect", "half_plus_two:1", "--json", cwd=project).json["served"] is True
+    asked, verified = (deployer(verb, "half_plus_two", cwd=elsewhere) for verb in ("predict", "smoke"))
+    for ended in (asked, verified):
+        assert ended.code != 0
+        assert "is not the half_plus_two:1 that is served" in ended.err
+        assert f"--models-dir {project / 'models'}" in ended.err
+    assert deployer("predict", "half_plus_two", cwd=project).code == 0
