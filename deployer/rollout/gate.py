@@ -13,7 +13,7 @@ from deployer.results.checks import Check, Report
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change
-from deployer.rollout import served_models
+from deployer.rollout import other_deployments, served_models
 from deployer.rollout.breaking_changes import (
     NONE_DECLARED,
     BreakingChange,
@@ -81,9 +81,11 @@ class Gate:
         found = find_breaking_changes(self.workspace, self.launch, self.models, observed, declared=self.declared)
         if broken := tuple(each for each in found if isinstance(each, BreakingChange)):
             last = "serves now" if observed.running else "was deployed last"
+            accept = f"--allow-breaking accepts that{broken[0].diff_hint(self.workspace.store_options)}"
+            origin = other_deployments.own_project_hint(self.workspace, observed)
             raise VerificationFailed(
                 f"clients of what {last} would break: {'; '.join(map(str, broken))}",
-                hint=f"--allow-breaking accepts that{broken[0].diff_hint(self.workspace.store_options)}",
+                hint="; ".join(filter(None, (origin, accept))),
             )
 
     def check_memory(self, observed: Deployment, change: Change) -> None:

@@ -123,6 +123,12 @@ def origin_note(workspace: Workspace, observed: Deployment, subject: str = "") -
     return f"{subject} was deployed from another directory, with its state in {path}" if path else ""
 
 
+def own_project_hint(workspace: Workspace, observed: Deployment) -> str:
+    """Return the note about the origin of a deployment, with the way to another deployment of that name."""
+    note = origin_note(workspace, observed)
+    return f"{note}: set project in deployer.toml for a deployment of your own" if note else ""
+
+
 def _is_from_here(other: Engine, own: tuple[Engine, ...]) -> bool:
     """Return whether a state directory of the workspace has the deployments of another project."""
     state_dirs = {engine.traits.state_dir for engine in own}

@@ -42,3 +42,15 @@ def test_commands_that_look_at_it_name_the_directory(project, state_dir, tmp_pat
         assert "is not the half_plus_two:1 that is served" in ended.err
         assert f"--models-dir {project / 'models'}" in ended.err
     assert deployer("predict", "half_plus_two", cwd=project).code == 0
+
+
+def test_the_refusal_to_break_its_clients_names_the_directory_and_the_way_to_another_deployment(state_dir, tmp_path):
+    elsewhere = export(tmp_path / "elsewhere", "text/1")
+    for verb in ("up", "plan"):
+        refused(deployer(verb, "half_plus_two:1", cwd=elsewhere), 8, state_dir, "set project", "--allow-breaking")
+
+
+def test_the_note_about_the_store_names_the_directory_and_the_way_to_another_deployment(state_dir, tmp_path):
+    elsewhere = export(tmp_path / "elsewhere", "half_plus_two/2")
+    (note,) = [each for each in up(elsewhere, "half_plus_two:1")["notices"] if "from the store" in each]
+    assert (state_dir in note, "set project" in note) == (True, True)

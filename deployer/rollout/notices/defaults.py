@@ -80,7 +80,8 @@ def _store(workspace: Workspace, observed: Deployment | None) -> str:
     store = workspace.spec.models_dir.resolve()
     if observed is None or observed.store in (None, store):
         return ""
-    return f"it was deployed from the store {observed.store}, and this deploys from the store {store}"
+    stores = f"it was deployed from the store {observed.store}, and this deploys from the store {store}"
+    return "; ".join(filter(None, (stores, other_deployments.own_project_hint(workspace, observed))))
 
 
 def _address(launch: Launch, observed: Deployment | None) -> str:

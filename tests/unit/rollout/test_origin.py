@@ -37,6 +37,8 @@ def test_the_origin_is_the_state_directory_of_another_directory(tmp_path, releas
     observed = dataclasses.replace(DEPLOYMENT, directory=tmp_path / release)
     found = other_deployments.origin(workspace(tmp_path / "own"), observed)
     assert found == (tmp_path / origin if origin else None)
+    hint = other_deployments.own_project_hint(workspace(tmp_path / "own"), observed)
+    assert (str(found) in hint and "set project" in hint) if found else not hint
 
 
 def test_a_deployment_without_a_known_directory_has_no_origin(tmp_path):
