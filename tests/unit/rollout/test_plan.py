@@ -6,8 +6,9 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+from support.launches import BOTH, ONE, TWO, launch_of, serving
 
-from deployer.results.deployment import Deployment, Endpoints, Gateway, Launch, NamedImage, Rendered, ServedModel
+from deployer.results.deployment import Gateway, NamedImage, Rendered, ServedModel
 from deployer.results.plan import (
     AwaitCandidate,
     AwaitServing,
@@ -27,22 +28,6 @@ from deployer.rollout.plan import Conditions
 APART = ["StartCandidate", "VerifyCandidate", "DiscardCandidate"]
 RELOAD = ["LoadVersions", "Reload"]
 ACCEPTED = ["VerifyServing", "RecordModels"]
-ONE = ServedModel("digits", (1,), (), ("aa",))
-TWO = ServedModel("digits", (2,), (), ("bb",))
-BOTH = ServedModel("digits", (1, 2), (), ("aa", "bb"))
-
-
-def wanted(*models: ServedModel, **changes: object) -> Launch:
-    launch = Launch("digits", "local", "127.0.0.1", None, None, (), models, "/models", Rendered({}))
-    return dataclasses.replace(launch, **changes)
-
-
-def there(*models: ServedModel, **changes: object) -> Deployment:
-    deployment = Deployment(
-        "digits", "local", "embedded", "r1", "serving", models, Endpoints("", ""), 8501, 8500,
-        wanted(*models).server_digest, "2026-01-01", True, 1, Path(),
-    )  # fmt: skip
-    return dataclasses.replace(deployment, **changes)
 
 
 def kinds(decided: Plan) -> list[str]:
@@ -55,7 +40,7 @@ def promotion(decided: Plan) -> Promote:
 
 
 def test_nothing_there_is_create():
-    assert str(plan.decide(wanted(ONE, rest_port=8501), None)) == (
+    assert str(plan.decide(launch_of(ONE, rest_port=8501), None)) == (
         "CREATE digits [local]\n"
         "  start a candidate with digits:1  (nothing is deployed under this name)\n"
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
@@ -65,9 +50,9 @@ def test_nothing_there_is_create():
     )
 
 
-@pytest.mark.parametrize("observed", [None, there(ONE, running=False)])
+@pytest.mark.parametrize("observed", [None, serving(ONE, running=False)])
 def test_a_server_whose_ports_open_at_its_start_is_not_said_to_be_closed(observed):
-    decided = plan.decide(wanted(ONE, rest_port=8501), observed, Conditions(zero_downtime=False))
+    decided = plan.decide(launch_of(ONE, rest_port=8501), observed, Conditions(zero_downtime=False))
     start, verify, promote = decided.steps
     assert "on its final ports, 127.0.0.1: REST 8501" in start.action
     assert (verify.cause, promote.published) == (plan.PUBLISHED, True)
@@ -81,7 +66,7 @@ def test_a_server_whose_ports_open_at_its_start_is_not_said_to_be_closed(observe
 )
 def test_the_image_of_a_candidate_is_part_of_the_plan_and_of_its_digest(image_id, says):
     images = (NamedImage(name, image_id) for name in ("serving:1", "serving:2"))
-    decided, other = (plan.decide(wanted(ONE, image=image), None) for image in images)
+    decided, other = (plan.decide(launch_of(ONE, image=image), None) for image in images)
     assert says in str(decided)
     assert decided.digest != other.digest
 
@@ -90,20 +75,20 @@ def test_the_image_of_a_candidate_is_part_of_the_plan_and_of_its_digest(image_id
     "change", [{"flags": (("a", "b"),)}, {"gateway_digest": "g1"}, {"rendered": Rendered({"batching": "x"})}]
 )
 def test_the_digest_covers_the_settings_of_the_server(change):
-    assert plan.decide(wanted(ONE), None).digest != plan.decide(wanted(ONE, **change), None).digest
+    assert plan.decide(launch_of(ONE), None).digest != plan.decide(launch_of(ONE, **change), None).digest
 
 
 def test_the_same_is_nothing_and_is_looked_at():
-    decided = plan.decide(wanted(ONE), there(ONE))
+    decided = plan.decide(launch_of(ONE), serving(ONE))
     assert (decided.change, kinds(decided), decided.is_change) == (Change.NOTHING, ["CheckServing"], False)
 
 
 def test_any_port_is_content_with_the_port_that_is_there():
-    assert plan.decide(wanted(ONE, rest_port=0, grpc_port=8500), there(ONE)).change is Change.NOTHING
+    assert plan.decide(launch_of(ONE, rest_port=0, grpc_port=8500), serving(ONE)).change is Change.NOTHING
 
 
 def test_another_version_is_reload():
-    assert str(plan.decide(wanted(TWO), there(ONE))) == (
+    assert str(plan.decide(launch_of(TWO), serving(ONE))) == (
         "RELOAD digits [local]\n"
         "  start a candidate with digits:2  (newer version digits:2)\n"
         "  verify the candidate: status, signatures, golden answers over REST and gRPC  "
@@ -128,37 +113,30 @@ def test_another_version_is_reload():
     ids=["gate skipped", "measured", "a version has left the store", "only the new one is in the store"],
 )  # fmt: skip
 def test_conditions_decide_about_the_steps_of_a_reload(conditions, steps):
-    assert kinds(plan.decide(wanted(TWO), there(ONE), conditions)) == steps
+    assert kinds(plan.decide(launch_of(TWO), serving(ONE), conditions)) == steps
 
 
 def test_versions_that_are_loaded_are_verified_where_they_are():
-    decided = plan.decide(wanted(ONE), there(BOTH))
+    decided = plan.decide(launch_of(ONE), serving(BOTH))
     assert kinds(decided) == ["VerifyServing", "Reload", *ACCEPTED]
     assert [step.again for step in decided.steps if isinstance(step, VerifyServing)] == [False, True]
 
 
 def test_a_candidate_goes_in_the_background_where_there_is_memory_which_the_digest_leaves_out():
-    one, other = (plan.decide(wanted(TWO), there(ONE), Conditions(fits_three=room)) for room in (True, False))
+    one, other = (plan.decide(launch_of(TWO), serving(ONE), Conditions(fits_three=room)) for room in (True, False))
     assert (one != other, one.digest) == (True, other.digest)
 
 
 def test_models_that_come_and_go_are_named():
     other = ServedModel("faces", (3,), (("stable", 3),), ("cc",))
-    (reload,) = [step for step in plan.decide(wanted(other), there(ONE)).steps if isinstance(step, Reload)]
+    (reload,) = [step for step in plan.decide(launch_of(other), serving(ONE)).steps if isinstance(step, Reload)]
     assert reload.changes == ("point label stable at faces:3", "unload digits:1")
     assert reload.action == "point label stable at faces:3, unload digits:1"
 
 
-def test_every_new_version_is_part_of_the_cause():
-    other = ServedModel("faces", (3,), (), ("cc",))
-    changed = [dataclasses.replace(model, versions=(9,), digests=("x",)) for model in (ONE, other)]
-    cause = plan.decide(wanted(*changed), there(ONE, other)).steps[0].cause
-    assert cause == "newer version digits:9, newer version faces:9"
-
-
 def test_a_label_alone_is_reload():
     labelled = dataclasses.replace(ONE, labels=(("stable", 1),))
-    assert plan.decide(wanted(labelled), there(ONE)).change is Change.RELOAD
+    assert plan.decide(launch_of(labelled), serving(ONE)).change is Change.RELOAD
 
 
 def test_what_a_running_server_cannot_take_up_is_replace():
@@ -169,7 +147,7 @@ def test_what_a_running_server_cannot_take_up_is_replace():
         ({"traits": {"cpus": 2}}, "the engine's settings or the store"),
         ({"host": "0.0.0.0", "rendered": Rendered({"monitoring.config": ""})}, "the address, batching or monitoring"),
     ):
-        decided = plan.decide(wanted(ONE, **change), there(ONE))
+        decided = plan.decide(launch_of(ONE, **change), serving(ONE))
         assert decided.change is Change.REPLACE
         assert decided.steps[0].cause == f"changed: {cause}"
         assert (promotion(decided).replaces, promotion(decided).gap) == ("digits:1", "")
@@ -187,16 +165,16 @@ def ports(decided: Plan) -> str:
 def test_a_replacement_says_which_ports_it_keeps(asked):
     flags = {"flags": (("a", "b"),), "rest_port": asked[0], "grpc_port": asked[1]}
     kept = "REST 9601, gRPC 9600"
-    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED))) == kept
-    assert ports(plan.decide(wanted(ONE, **flags), there(ONE, **PORTED), Conditions(zero_downtime=False))) == kept
-    gated = there(ONE, **PORTED, running=True, gateway=GATEWAY)
-    assert ports(plan.decide(wanted(ONE, gateway_digest="g1", **flags), gated)) == kept
-    behind = there(ONE, **PORTED, running=False, gateway=GATEWAY)
-    assert ports(plan.decide(wanted(ONE, gateway_digest="g1", **flags), behind)) == kept
+    assert ports(plan.decide(launch_of(ONE, **flags), serving(ONE, **PORTED))) == kept
+    assert ports(plan.decide(launch_of(ONE, **flags), serving(ONE, **PORTED), Conditions(zero_downtime=False))) == kept
+    gated = serving(ONE, **PORTED, running=True, gateway=GATEWAY)
+    assert ports(plan.decide(launch_of(ONE, gateway_digest="g1", **flags), gated)) == kept
+    behind = serving(ONE, **PORTED, running=False, gateway=GATEWAY)
+    assert ports(plan.decide(launch_of(ONE, gateway_digest="g1", **flags), behind)) == kept
 
 
 def test_a_replacement_says_the_ports_that_it_changes():
-    decided = plan.decide(wanted(ONE, rest_port=9701), there(ONE, **PORTED))
+    decided = plan.decide(launch_of(ONE, rest_port=9701), serving(ONE, **PORTED))
     assert ports(decided) == "REST 9701, gRPC 9600"
 
 
@@ -209,9 +187,9 @@ def test_a_replacement_says_the_ports_that_it_changes():
     ],
 )
 def test_the_ports_of_a_dead_server_are_taken_again_where_they_are_free(asked, said):
-    launch = wanted(ONE, rest_port=asked[0], grpc_port=asked[1])
-    assert ports(plan.decide(launch, there(ONE, **PORTED, running=False))) == said
-    stopped = there(ONE, **PORTED, running=False, gateway=Gateway("g1", False, Path("token")))
+    launch = launch_of(ONE, rest_port=asked[0], grpc_port=asked[1])
+    assert ports(plan.decide(launch, serving(ONE, **PORTED, running=False))) == said
+    stopped = serving(ONE, **PORTED, running=False, gateway=Gateway("g1", False, Path("token")))
     assert ports(plan.decide(dataclasses.replace(launch, gateway_digest="g1"), stopped)) == said
 
 
@@ -236,45 +214,19 @@ REWRITTEN = dataclasses.replace(ONE, digests=("zz",))
     ],
 )
 def test_a_replacement_lists_the_changes_of_models_when_it_takes_the_ports(before, after, says, seamless):
-    launch = wanted(*after, host="127.0.0.2")
+    launch = launch_of(*after, host="127.0.0.2")
     for running, expected in ((True, says), (False, [text for text in says if not text.startswith("unload")])):
-        decided = plan.decide(launch, there(*before, running=running), Conditions(zero_downtime=seamless))
+        decided = plan.decide(launch, serving(*before, running=running), Conditions(zero_downtime=seamless))
         assert decided.change is (Change.REPLACE if running else Change.CREATE)
         assert list(promotion(decided).changes) == expected
         assert all(text in promotion(decided).action for text in expected)
 
 
-def test_another_port_is_replace():
-    assert plan.decide(wanted(ONE, rest_port=9501), there(ONE)).steps[0].cause == "REST port 9501 instead of 8501"
-    assert plan.decide(wanted(ONE, grpc_port=9500), there(ONE)).change is Change.REPLACE
-
-
-def test_a_cause_has_every_difference():
-    gateway = Gateway("g1", True, Path(), settings={"image": "a"})
-    observed = there(ONE, gateway=gateway, settings={"user": "1"}, flags=(), server_digest=wanted(ONE).server_digest)
-    launch = wanted(
-        dataclasses.replace(ONE, digests=("zz",)),
-        rest_port=9501,
-        grpc_port=9500,
-        host="::1",
-        flags=(("a", "1"),),
-        traits={"user": "2"},
-        gateway_digest="g2",
-        gateway_settings={"image": "b"},
-    )
-    ports = ("REST port 9501", "gRPC port 9500")
-    differences = (*ports, "the address", "user (1, now 2)", "flags.a (none, now 1)", "files")
-    disabled = dataclasses.replace(launch, gateway_digest="")
-    for desired, says in ((launch, "gateway.image (a, now b)"), (disabled, "the gateway is disabled")):
-        cause = plan.decide(desired, observed).steps[0].cause
-        assert [text for text in (says, *differences) if text not in cause] == []
-
-
 @pytest.mark.parametrize(("digest", "differs"), [("", False), ("g1", True), ("g2", False)])
 def test_a_gateway_that_is_not_running_has_no_ports_to_hand_over(digest, differs):
     stopped = Gateway(digest, False, Path(), settings={"image": "a"})
-    launch = wanted(ONE, gateway_digest="g2", gateway_settings={"image": "b"} if differs else {})
-    decided = plan.decide(launch, there(ONE, gateway=stopped))
+    launch = launch_of(ONE, gateway_digest="g2", gateway_settings={"image": "b"} if differs else {})
+    decided = plan.decide(launch, serving(ONE, gateway=stopped))
     assert decided.change is Change.GATEWAY
     assert decided.steps[0].cause.startswith("the gateway is not running")
     assert ("gateway.image (a, now b)" in decided.steps[0].cause) is differs
@@ -282,100 +234,54 @@ def test_a_gateway_that_is_not_running_has_no_ports_to_hand_over(digest, differs
     assert "runs until then" not in str(decided)
 
 
-def test_other_bytes_under_a_loaded_version_are_replace():
-    changed = dataclasses.replace(ONE, digests=("zz",))
-    assert "no longer those that were loaded" in plan.decide(wanted(changed), there(ONE)).steps[0].cause
-
-
 def test_a_dead_server_is_created_again():
-    decided = plan.decide(wanted(ONE), there(ONE, running=False))
+    decided = plan.decide(launch_of(ONE), serving(ONE, running=False))
     assert (decided.change, decided.steps[0].cause) == (Change.CREATE, "the old server (digits:1) is not running")
 
 
 @pytest.mark.parametrize("models", [ONE, TWO])
 @pytest.mark.parametrize("verify", [True, False])
 def test_no_step_takes_a_dead_server_for_a_running_one(models, verify):
-    for observed in (None, there(ONE, running=False), there(ONE, running=False, gateway=Gateway("", False, Path()))):
-        decided = plan.decide(wanted(models), observed, Conditions(verify=verify))
+    for observed in (
+        None,
+        serving(ONE, running=False),
+        serving(ONE, running=False, gateway=Gateway("", False, Path())),
+    ):
+        decided = plan.decide(launch_of(models), observed, Conditions(verify=verify))
         assert "runs until" not in str(decided)
         assert verify or plan.VERIFIED not in str(decided)
 
 
 def test_no_step_takes_a_server_that_was_stopped_before_for_a_running_one():
-    decided = plan.decide(wanted(ONE, host="0.0.0.0"), there(ONE), Conditions(zero_downtime=False))
+    decided = plan.decide(launch_of(ONE, host="0.0.0.0"), serving(ONE), Conditions(zero_downtime=False))
     assert "runs until" not in str(decided)
     assert "is started again if that fails" in str(decided)
 
 
 @pytest.mark.parametrize("running", [True, False])
 def test_another_gateway_is_accepted_while_the_old_one_runs_if_it_does(running):
-    decided = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=Gateway("g1", running, Path())))
+    decided = plan.decide(launch_of(ONE, gateway_digest="g2"), serving(ONE, gateway=Gateway("g1", running, Path())))
     assert ("the old gateway runs until then" in str(decided)) is running
     assert "old server" not in str(decided)
 
 
 def test_remove_names_the_models():
-    (step,) = plan.plan_removal(there(ONE)).steps
+    (step,) = plan.plan_removal(serving(ONE)).steps
     assert (step.models, step.cause) == ((ONE,), "asked for")
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "cause"),
-    [
-        (
-            {"flags": (("a", "1"),)},
-            {"flags": (("a", "2"), ("b", "x"))},
-            "server.flags.a (1, now 2), server.flags.b (none, now x)",
-        ),
-        ({"flags": (("a", "1"),)}, {}, "server.flags.a (1, now none)"),
-        ({"host": "::1"}, {}, "the address (::1, now 127.0.0.1)"),
-        ({"store": Path("/old")}, {"models_root": "/new"}, "the models directory (/old, now /new)"),
-    ],
-)
-def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, after, cause):
-    launched = {"models_root": "/old"} if "store" in before else before
-    observed = there(ONE, **{"flags": (), **before}, server_digest=wanted(ONE, **launched).server_digest)
-    assert plan.decide(wanted(ONE, **after), observed).steps[0].cause == f"changed: {cause}"
-
-
-@pytest.mark.parametrize(
-    ("recorded", "desired", "cause"),
-    [
-        (("A",), {"A": "secret", "B": "secret"}, "docker.environment (B is new)"),
-        (("A", "B"), {"A": "secret"}, "docker.environment (B goes)"),
-        (("A",), {"A": "secret"}, "docker.environment (another value of A)"),
-        (None, {"A": "secret"}, "docker.environment"),
-    ],
-)
-def test_variables_of_a_container_are_named_without_their_values(recorded, desired, cause):
-    observed = there(ONE, settings={"memory": None}, environment=recorded)
-    decided = plan.decide(wanted(ONE, traits={"memory": None, "environment": desired}), observed)
-    assert decided.steps[0].cause == f"changed: {cause}"
-
-
 def test_the_rendered_model_config_does_not_change_the_server_digest():
-    one = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "m"}))
-    two = wanted(ONE, rendered=Rendered({"model_config.config": "b", "monitoring.config": "m"}))
-    three = wanted(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "n"}))
+    one = launch_of(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "m"}))
+    two = launch_of(ONE, rendered=Rendered({"model_config.config": "b", "monitoring.config": "m"}))
+    three = launch_of(ONE, rendered=Rendered({"model_config.config": "a", "monitoring.config": "n"}))
     assert one.server_digest == two.server_digest != three.server_digest
-
-
-def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
-    old, new = "sha256:" + "a" * 64, "sha256:" + "b" * 64
-    launch = wanted(ONE, image=NamedImage("serving:1", new))
-    decided = plan.decide(launch, there(ONE, image_id=old))
-    assert decided.change is Change.REPLACE
-    assert f"serving:1 is image {'b' * 12} now, and {'a' * 12} runs" in str(decided)
-    for same in (there(ONE, image_id=new), there(ONE)):
-        assert plan.decide(launch, same).change is Change.NOTHING
-    assert plan.decide(wanted(ONE), there(ONE, image_id=old)).change is Change.NOTHING
 
 
 GATEWAY = Gateway("g1", True, Path("token"))
 
 
 def test_behind_a_gateway_a_replacement_has_no_gap():
-    decided = plan.decide(wanted(ONE, gateway_digest="g1", flags=(("a", "b"),)), there(ONE, gateway=GATEWAY))
+    decided = plan.decide(launch_of(ONE, gateway_digest="g1", flags=(("a", "b"),)), serving(ONE, gateway=GATEWAY))
     assert decided.change is Change.REPLACE
     assert promotion(decided).gap == ""
     assert "have the gateway send requests to it, from 127.0.0.1" in str(decided)
@@ -383,45 +289,20 @@ def test_behind_a_gateway_a_replacement_has_no_gap():
 
 def test_turning_a_gateway_on_or_off_is_a_replacement_whose_gap_is_told_though_the_engine_is_seamless():
     for decided, cause, until in (
-        (plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE)), "a gateway is enabled", "the gateway has them"),
-        (plan.decide(wanted(ONE), there(ONE, gateway=GATEWAY)), "the gateway is disabled", "the new one has loaded"),
+        (
+            plan.decide(launch_of(ONE, gateway_digest="g1"), serving(ONE)),
+            "a gateway is enabled",
+            "the gateway has them",
+        ),
+        (
+            plan.decide(launch_of(ONE), serving(ONE, gateway=GATEWAY)),
+            "the gateway is disabled",
+            "the new one has loaded",
+        ),
     ):
         assert decided.change is Change.REPLACE
         assert f"({cause})" in str(decided)
         assert promotion(decided).gap == until
-
-
-LOST = Gateway("g1", True, Path("token"), lost=True)
-
-
-@pytest.mark.parametrize(
-    ("observed", "change", "cause"),
-    [
-        (there(ONE, config_lost=True, directory=Path("/state/r1")), Change.REPLACE, "/state/r1 is gone"),
-        (there(ONE, config_lost=True, gateway=LOST), Change.REPLACE, "the gateway's directory is gone"),
-        (there(ONE, gateway=LOST), Change.GATEWAY, "the gateway's directory is gone"),
-    ],
-)
-def test_a_lost_directory_is_a_change_and_its_cause(observed, change, cause):
-    decided = plan.decide(wanted(ONE, gateway_digest="g1" if observed.gateway else ""), observed)
-    assert (decided.change, cause in str(decided)) == (change, True)
-    assert "the old gateway runs until then" not in str(decided)
-
-
-@pytest.mark.parametrize(
-    ("settings", "digest", "cause"),
-    [
-        ({"image": "b", "tls": False}, "2.1.1.1.1", "changed: gateway.image (a, now b)"),
-        ({"image": "a", "tls": True}, "1.2.1.2.1", "changed: gateway.tls (false, now true)"),
-        ({"image": "a", "tls": False}, "1.1.2.1.1", "changed: the gateway's tokens"),
-        ({"image": "b", "tls": False}, "2.1.1.2.1", "changed: gateway.image (a, now b), the gateway's certificate"),
-        ({"image": "a", "tls": False}, "1.2.1.1.1", "changed: the gateway's template"),
-    ],
-)
-def test_another_gateway_says_what_is_another(settings, digest, cause):
-    running = Gateway("1.1.1.1.1", True, Path(), settings={"image": "a", "tls": False})
-    launch = wanted(ONE, gateway_digest=digest, gateway_settings=settings)
-    assert plan.decide(launch, there(ONE, gateway=running)).steps[0].cause == cause
 
 
 @pytest.mark.parametrize("image_id", ["sha256:aa", ""])
@@ -429,34 +310,34 @@ def test_another_gateway_says_what_is_another(settings, digest, cause):
     ("observed", "changes", "starts"),
     [
         (None, {}, True),
-        (there(ONE), {}, True),
-        (there(ONE, gateway=GATEWAY), {"gateway_digest": "g2"}, True),
-        (there(ONE, gateway=GATEWAY), {"gateway_digest": "g2", "flags": (("a", "b"),)}, True),
-        (there(ONE, gateway=Gateway("", False, Path())), {}, True),
-        (there(ONE, running=False, gateway=Gateway("g1", False, Path())), {}, True),
-        (there(ONE, gateway=GATEWAY), {"flags": (("a", "b"),)}, False),
-        (there(ONE, running=False, gateway=GATEWAY), {}, False),
-        (there(ONE, gateway=GATEWAY), {"gateway_digest": "", "gateway_image": None}, False),
+        (serving(ONE), {}, True),
+        (serving(ONE, gateway=GATEWAY), {"gateway_digest": "g2"}, True),
+        (serving(ONE, gateway=GATEWAY), {"gateway_digest": "g2", "flags": (("a", "b"),)}, True),
+        (serving(ONE, gateway=Gateway("", False, Path())), {}, True),
+        (serving(ONE, running=False, gateway=Gateway("g1", False, Path())), {}, True),
+        (serving(ONE, gateway=GATEWAY), {"flags": (("a", "b"),)}, False),
+        (serving(ONE, running=False, gateway=GATEWAY), {}, False),
+        (serving(ONE, gateway=GATEWAY), {"gateway_digest": "", "gateway_image": None}, False),
     ],
 )
 def test_the_image_of_a_gateway_that_starts_is_part_of_the_plan(observed, changes, starts, image_id):
     image = NamedImage("proxy:1", image_id)
-    launch = wanted(ONE, **{"gateway_digest": "g1", "gateway_image": image, **changes})
+    launch = launch_of(ONE, **{"gateway_digest": "g1", "gateway_image": image, **changes})
     text = str(plan.decide(launch, observed))
     assert (text.count("image proxy:1"), "which is pulled first" in text) == (starts, starts and not image_id)
 
 
 def test_another_gateway_leaves_the_server_alone():
-    assert plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=GATEWAY)).change is Change.NOTHING
-    changed = plan.decide(wanted(ONE, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
+    assert plan.decide(launch_of(ONE, gateway_digest="g1"), serving(ONE, gateway=GATEWAY)).change is Change.NOTHING
+    changed = plan.decide(launch_of(ONE, gateway_digest="g2"), serving(ONE, gateway=GATEWAY))
     assert changed.change is Change.GATEWAY
     assert "changed: the gateway's image" in str(changed)
-    gone = plan.decide(wanted(ONE, gateway_digest="g1"), there(ONE, gateway=Gateway("", False, Path("token"))))
+    gone = plan.decide(launch_of(ONE, gateway_digest="g1"), serving(ONE, gateway=Gateway("", False, Path("token"))))
     assert (gone.change, "the gateway is not running" in str(gone)) == (Change.GATEWAY, True)
 
 
 def test_a_change_of_models_and_of_the_gateway_are_one_plan():
-    decided = plan.decide(wanted(TWO, gateway_digest="g2"), there(ONE, gateway=GATEWAY))
+    decided = plan.decide(launch_of(TWO, gateway_digest="g2"), serving(ONE, gateway=GATEWAY))
     assert decided.change is Change.RELOAD
     assert kinds(decided) == ["ReplaceGateway", "AwaitServing", *APART, *RELOAD, *ACCEPTED]
 
@@ -464,15 +345,15 @@ def test_a_change_of_models_and_of_the_gateway_are_one_plan():
 @pytest.mark.parametrize(
     ("launch", "observed", "starts"),
     [
-        (wanted(ONE), None, True),
-        (wanted(ONE), there(ONE, running=False), True),
-        (wanted(ONE, rest_port=9), there(ONE), True),
-        (wanted(TWO), there(ONE), True),
-        (wanted(ONE), there(ONE), False),
-        (wanted(ONE), there(BOTH), False),
-        (wanted(ONE, gateway_digest="new"), there(ONE, gateway=Gateway("old", True, Path())), True),
-        (wanted(ONE, gateway_digest="new"), there(BOTH, gateway=Gateway("old", True, Path())), True),
-        (wanted(ONE, gateway_digest="old"), there(BOTH, gateway=Gateway("old", True, Path())), False),
+        (launch_of(ONE), None, True),
+        (launch_of(ONE), serving(ONE, running=False), True),
+        (launch_of(ONE, rest_port=9), serving(ONE), True),
+        (launch_of(TWO), serving(ONE), True),
+        (launch_of(ONE), serving(ONE), False),
+        (launch_of(ONE), serving(BOTH), False),
+        (launch_of(ONE, gateway_digest="new"), serving(ONE, gateway=Gateway("old", True, Path())), True),
+        (launch_of(ONE, gateway_digest="new"), serving(BOTH, gateway=Gateway("old", True, Path())), True),
+        (launch_of(ONE, gateway_digest="old"), serving(BOTH, gateway=Gateway("old", True, Path())), False),
     ],
     ids=[
         "nothing there", "dead", "another port", "another version", "the same", "loaded already", "another gateway",
@@ -483,21 +364,15 @@ def test_the_engine_must_be_fit_only_where_something_is_started(launch, observed
     assert plan.starts_server(plan.decide(launch, observed)) is starts
 
 
-def test_a_digest_of_another_form_differs_in_everything():
-    cause = plan.decide(wanted(ONE), there(ONE, server_digest="0123456789abcdef")).steps[0].cause
-    assert "the flags" in cause
-    assert "batching" in cause
-
-
 def test_a_server_that_would_not_find_its_models_is_replaced_and_not_told_to_reload():
-    decided = plan.decide(wanted(TWO), there(ONE), Conditions(reload_obstacle="it does not see the store"))
+    decided = plan.decide(launch_of(TWO), serving(ONE), Conditions(reload_obstacle="it does not see the store"))
     assert (decided.change, decided.steps[0].cause) == (Change.REPLACE, "it does not see the store")
-    assert plan.decide(wanted(TWO), there(ONE)).change is Change.RELOAD
+    assert plan.decide(launch_of(TWO), serving(ONE)).change is Change.RELOAD
 
 
 def test_a_version_that_is_still_to_be_exported_needs_a_candidate():
     foreseen = ServedModel("digits", (2,))
-    assert str(plan.decide(wanted(foreseen), there(ONE))) == str(plan.decide(wanted(TWO), there(ONE)))
+    assert str(plan.decide(launch_of(foreseen), serving(ONE))) == str(plan.decide(launch_of(TWO), serving(ONE)))
 
 
 @pytest.mark.parametrize(

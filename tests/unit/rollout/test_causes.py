@@ -1,0 +1,137 @@
+"""The causes of a plan: each difference between a launch and a deployment, with both values."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from support.launches import ONE, launch_of, serving
+
+from deployer.results.deployment import Gateway, NamedImage, ServedModel
+from deployer.results.plan import Change
+from deployer.rollout import plan
+
+
+def test_every_new_version_is_part_of_the_cause():
+    other = ServedModel("faces", (3,), (), ("cc",))
+    changed = [dataclasses.replace(model, versions=(9,), digests=("x",)) for model in (ONE, other)]
+    cause = plan.decide(launch_of(*changed), serving(ONE, other)).steps[0].cause
+    assert cause == "newer version digits:9, newer version faces:9"
+
+
+def test_another_port_is_replace():
+    assert plan.decide(launch_of(ONE, rest_port=9501), serving(ONE)).steps[0].cause == "REST port 9501 instead of 8501"
+    assert plan.decide(launch_of(ONE, grpc_port=9500), serving(ONE)).change is Change.REPLACE
+
+
+def test_a_cause_has_every_difference():
+    gateway = Gateway("g1", True, Path(), settings={"image": "a"})
+    observed = serving(
+        ONE, gateway=gateway, settings={"user": "1"}, flags=(), server_digest=launch_of(ONE).server_digest
+    )
+    launch = launch_of(
+        dataclasses.replace(ONE, digests=("zz",)),
+        rest_port=9501,
+        grpc_port=9500,
+        host="::1",
+        flags=(("a", "1"),),
+        traits={"user": "2"},
+        gateway_digest="g2",
+        gateway_settings={"image": "b"},
+    )
+    ports = ("REST port 9501", "gRPC port 9500")
+    differences = (*ports, "the address", "user (1, now 2)", "flags.a (none, now 1)", "files")
+    disabled = dataclasses.replace(launch, gateway_digest="")
+    for desired, says in ((launch, "gateway.image (a, now b)"), (disabled, "the gateway is disabled")):
+        cause = plan.decide(desired, observed).steps[0].cause
+        assert [text for text in (says, *differences) if text not in cause] == []
+
+
+def test_other_bytes_under_a_loaded_version_are_replace():
+    changed = dataclasses.replace(ONE, digests=("zz",))
+    assert "no longer those that were loaded" in plan.decide(launch_of(changed), serving(ONE)).steps[0].cause
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cause"),
+    [
+        (
+            {"flags": (("a", "1"),)},
+            {"flags": (("a", "2"), ("b", "x"))},
+            "server.flags.a (1, now 2), server.flags.b (none, now x)",
+        ),
+        ({"flags": (("a", "1"),)}, {}, "server.flags.a (1, now none)"),
+        ({"host": "::1"}, {}, "the address (::1, now 127.0.0.1)"),
+        ({"store": Path("/old")}, {"models_root": "/new"}, "the models directory (/old, now /new)"),
+    ],
+)
+def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, after, cause):
+    launched = {"models_root": "/old"} if "store" in before else before
+    observed = serving(ONE, **{"flags": (), **before}, server_digest=launch_of(ONE, **launched).server_digest)
+    assert plan.decide(launch_of(ONE, **after), observed).steps[0].cause == f"changed: {cause}"
+
+
+@pytest.mark.parametrize(
+    ("recorded", "desired", "cause"),
+    [
+        (("A",), {"A": "secret", "B": "secret"}, "docker.environment (B is new)"),
+        (("A", "B"), {"A": "secret"}, "docker.environment (B goes)"),
+        (("A",), {"A": "secret"}, "docker.environment (another value of A)"),
+        (None, {"A": "secret"}, "docker.environment"),
+    ],
+)
+def test_variables_of_a_container_are_named_without_their_values(recorded, desired, cause):
+    observed = serving(ONE, settings={"memory": None}, environment=recorded)
+    decided = plan.decide(launch_of(ONE, traits={"memory": None, "environment": desired}), observed)
+    assert decided.steps[0].cause == f"changed: {cause}"
+
+
+def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
+    old, new = "sha256:" + "a" * 64, "sha256:" + "b" * 64
+    launch = launch_of(ONE, image=NamedImage("serving:1", new))
+    decided = plan.decide(launch, serving(ONE, image_id=old))
+    assert decided.change is Change.REPLACE
+    assert f"serving:1 is image {'b' * 12} now, and {'a' * 12} runs" in str(decided)
+    for same in (serving(ONE, image_id=new), serving(ONE)):
+        assert plan.decide(launch, same).change is Change.NOTHING
+    assert plan.decide(launch_of(ONE), serving(ONE, image_id=old)).change is Change.NOTHING
+
+
+LOST = Gateway("g1", True, Path("token"), lost=True)
+
+
+@pytest.mark.parametrize(
+    ("observed", "change", "cause"),
+    [
+        (serving(ONE, config_lost=True, directory=Path("/state/r1")), Change.REPLACE, "/state/r1 is gone"),
+        (serving(ONE, config_lost=True, gateway=LOST), Change.REPLACE, "the gateway's directory is gone"),
+        (serving(ONE, gateway=LOST), Change.GATEWAY, "the gateway's directory is gone"),
+    ],
+)
+def test_a_lost_directory_is_a_change_and_its_cause(observed, change, cause):
+    decided = plan.decide(launch_of(ONE, gateway_digest="g1" if observed.gateway else ""), observed)
+    assert (decided.change, cause in str(decided)) == (change, True)
+    assert "the old gateway runs until then" not in str(decided)
+
+
+@pytest.mark.parametrize(
+    ("settings", "digest", "cause"),
+    [
+        ({"image": "b", "tls": False}, "2.1.1.1.1", "changed: gateway.image (a, now b)"),
+        ({"image": "a", "tls": True}, "1.2.1.2.1", "changed: gateway.tls (false, now true)"),
+        ({"image": "a", "tls": False}, "1.1.2.1.1", "changed: the gateway's tokens"),
+        ({"image": "b", "tls": False}, "2.1.1.2.1", "changed: gateway.image (a, now b), the gateway's certificate"),
+        ({"image": "a", "tls": False}, "1.2.1.1.1", "changed: the gateway's template"),
+    ],
+)
+def test_another_gateway_says_what_is_another(settings, digest, cause):
+    running = Gateway("1.1.1.1.1", True, Path(), settings={"image": "a", "tls": False})
+    launch = launch_of(ONE, gateway_digest=digest, gateway_settings=settings)
+    assert plan.decide(launch, serving(ONE, gateway=running)).steps[0].cause == cause
+
+
+def test_a_digest_of_another_form_differs_in_everything():
+    cause = plan.decide(launch_of(ONE), serving(ONE, server_digest="0123456789abcdef")).steps[0].cause
+    assert "the flags" in cause
+    assert "batching" in cause
