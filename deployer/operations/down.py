@@ -14,7 +14,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
 from deployer.results.deployment import LOST, Deployment
-from deployer.rollout import other_deployments
+from deployer.rollout import lookup, other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -40,13 +40,13 @@ def _yes(_: tuple[str, ...]) -> bool:
 def down(name: str | None = None, *, settings: Settings | None = None, progress: Progress = no_progress) -> DownResult:
     """Stop a deployment once its requests in flight are finished. Raises DeploymentNotFound, LockHeld."""
     workspace = open_workspace(settings or Settings(), "down")
-    name = workspace.deployment_name(name)
+    name = lookup.deployment_name(workspace, name)
     engine = workspace.for_deployment(name).engine
     with collect_notices() as notices:
         notices.extend(_foreign_notices(engine, name, workspace.spec.env))
         result = _down(workspace, engine, (name, workspace.spec.env), progress, notices)
         if result is None:
-            raise workspace.not_deployed_error(name)
+            raise lookup.not_deployed_error(workspace, name)
     return dataclasses.replace(result, notices=tuple(notices))
 
 
@@ -90,8 +90,8 @@ def down_all(
 def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> DeploymentNotFound:
     if all_projects:
         on_engines = " or ".join(workspace.engine_names)
-        return DeploymentNotFound(f"no server runs on {on_engines} in any project", hint=workspace.next_steps())
-    hint = workspace.next_steps()
+        return DeploymentNotFound(f"no server runs on {on_engines} in any project", hint=lookup.deploy_hint(workspace))
+    hint = lookup.deploy_hint(workspace)
     others = (other for engine in workspace.engines for other in engine.inventory.other_projects())
     if any(other.inventory.names() for other in others if other.traits.project != workspace.engine.traits.project):
         hint = f"deployer status --all-projects shows what other projects have; {hint}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from deployer.config.options import Settings
-from deployer.rollout.workspace import Progress, no_progress, open_workspace, stopped_component
+from deployer.rollout import lookup
+from deployer.rollout.workspace import Progress, no_progress, open_workspace
 
 
 def logs(
@@ -21,8 +22,8 @@ def logs(
     Raises DeploymentNotFound.
     """
     workspace = open_workspace(settings or Settings(), "logs")
-    deployment = workspace.deployment(name)
-    if stopped := stopped_component(deployment):
+    deployment = lookup.find(workspace, name)
+    if stopped := deployment.stopped_component:
         from deployer.rollout.restart import restart_hint
 
         progress(f"its {stopped} is not running: {restart_hint(workspace, deployment)}")

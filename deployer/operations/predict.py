@@ -16,8 +16,8 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
-from deployer.rollout import lost_versions, restart, served_models
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
+from deployer.rollout import lookup, lost_versions, restart, served_models
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
 
@@ -40,7 +40,7 @@ def predict(
     label. Raises DeploymentNotFound, NotRunning, RequestFailed, UsageError.
     """
     workspace = open_workspace(settings or Settings(), "predict")
-    deployment = workspace.running_deployment(name)
+    deployment = lookup.find_running(workspace, name)
     if note := restart.config_note(workspace, deployment):
         progress(note)
     served = _model(deployment, model)
@@ -56,7 +56,7 @@ def predict(
         raise
     except RequestFailed as error:
         if workspace.for_deployment(deployment.name).engine.exit_reason(deployment):
-            raise workspace.not_running_error(deployment, "server") from error
+            raise lookup.not_running_error(workspace, deployment, "server") from error
         raise
 
 
@@ -124,7 +124,7 @@ def _rest_hint(workspace: Workspace, port: str | None) -> str:
 def _model(deployment: Deployment, name: str | None) -> ServedModel:
     """Return the model of that name; by default the one named as the deployment, or the only one."""
     has_same_name = name is None and any(model.name == deployment.name for model in deployment.models)
-    return select_model(deployment, deployment.name if has_same_name else name)
+    return lookup.select_model(deployment, deployment.name if has_same_name else name)
 
 
 def _not_served(workspace: Workspace, deployment: Deployment, served: ServedModel, version: int) -> InvalidValue:

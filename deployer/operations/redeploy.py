@@ -11,12 +11,12 @@ from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, Veri
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import LABEL, REDEPLOY
-from deployer.rollout import lost_versions, served_models, source_changes
+from deployer.rollout import lookup, lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
-from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace, select_model
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.store.manifest import find_damage
 from deployer.store.store import Store
 
@@ -51,7 +51,7 @@ def redeploy(
             )
         return spec_serving(workspace.spec, deployed.name, models)
 
-    deployed = workspace.deployment(name)
+    deployed = lookup.find(workspace, name)
     try:
         with lost_versions.suggest_recovery(workspace):
             result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=REDEPLOY)
@@ -88,12 +88,12 @@ def label(
     workspace = open_workspace(settings or Settings())
 
     def desired(deployed: Deployment) -> Spec:
-        changed = served_models.set_labels(select_model(deployed, model), labels)
+        changed = served_models.set_labels(lookup.select_model(deployed, model), labels)
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
     with lost_versions.suggest_recovery(workspace):
         result = change(
-            workspace, workspace.deployment(name), desired, dry_run=dry_run, progress=progress, reason=LABEL
+            workspace, lookup.find(workspace, name), desired, dry_run=dry_run, progress=progress, reason=LABEL
         )
     return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
@@ -163,4 +163,4 @@ def _higher_versions(result: UpResult, version: int, model: str | None) -> Itera
 def _selected(deployed: Deployment, model: str | None, version: int | None) -> tuple[ServedModel, ...]:
     if model is None and version is None:
         return deployed.models
-    return (select_model(deployed, model),)
+    return (lookup.select_model(deployed, model),)

@@ -15,7 +15,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import killed_releases, lost_versions
+from deployer.rollout import killed_releases, lookup, lost_versions
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
@@ -41,7 +41,7 @@ def rollback(
     and what `up` raises.
     """
     workspace = open_workspace(settings or Settings(), "rollback")
-    deployed = workspace.deployment(name)
+    deployed = lookup.find(workspace, name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
     try:
         release = select_release(releases, deployed, to, _killed_replacement(workspace, releases))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deployer.config.options import Settings
 from deployer.results.running import SmokeResult
-from deployer.rollout import killed_releases, lost_versions
+from deployer.rollout import killed_releases, lookup, lost_versions
 from deployer.rollout.workspace import open_workspace
 from deployer.verification import smoke as verification
 
@@ -15,7 +15,7 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     Raises DeploymentNotFound, NotRunning, ModelNotFound.
     """
     workspace = open_workspace(settings or Settings(), "smoke")
-    deployment = workspace.running_deployment(name)
+    deployment = lookup.find_running(workspace, name)
     with lost_versions.suggest_recovery(workspace):
         served = [(each, number) for each in deployment.models for number in each.versions]
         models = [lost_versions.served_version(workspace, deployment, *each) for each in served]

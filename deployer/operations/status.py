@@ -16,7 +16,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError, RequestRefused
 from deployer.results.deployment import LOST, Deployment, NamedImage, ServedModel
 from deployer.results.running import DeploymentStatus, ModelState
-from deployer.rollout import killed_releases, other_deployments
+from deployer.rollout import killed_releases, lookup, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
 from deployer.rollout.workspace import (
@@ -25,7 +25,6 @@ from deployer.rollout.workspace import (
     no_progress,
     open_all_environments,
     open_workspace,
-    stopped_component,
 )
 from deployer.store.store import Store
 from deployer.system.attempts import collect_errors, merge_errors
@@ -121,7 +120,7 @@ def _note_other_directories(workspace: Workspace, shown: Collection[_Found], pro
 
 def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found, ...]:
     """Return the deployment of that name on each engine that has it. Raises DeploymentNotFound."""
-    name = workspace.deployment_name(name)
+    name = lookup.deployment_name(workspace, name)
     key = (name, workspace.spec.env)
     opened = [dataclasses.replace(workspace, engines=(engine,)) for engine in workspace.engines_with(name)]
     observed = ((each, each.engine.observe(*key)) for each in opened)
@@ -130,7 +129,7 @@ def _named(workspace: Workspace, name: str, progress: Progress) -> tuple[_Found,
     if not found:
         for one in opened:
             _show_killed(one, (), progress, *key)
-        raise workspace.not_deployed_error(name)
+        raise lookup.not_deployed_error(workspace, name)
     return found
 
 
@@ -223,7 +222,7 @@ def _config_note(workspace: Workspace, deployment: Deployment) -> str:
 
 
 def _reported(deployment: Deployment, workspace: Workspace) -> DeploymentStatus:
-    if stopped := stopped_component(deployment):
+    if stopped := deployment.stopped_component:
         from deployer.rollout.restart import restart_hint
 
         detail = f"its {stopped} is not running: {restart_hint(workspace, deployment)}"

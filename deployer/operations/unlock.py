@@ -5,6 +5,7 @@ from __future__ import annotations
 from deployer.config.options import Settings
 from deployer.engines.base import Engine
 from deployer.results.changes import UnlockResult
+from deployer.rollout import lookup
 from deployer.rollout.workspace import open_workspace
 
 
@@ -15,13 +16,13 @@ def unlock(name: str | None = None, *, force: bool = False, settings: Settings |
     DeploymentNotFound where neither a lock nor a deployment has that name.
     """
     workspace = open_workspace(settings or Settings(), "unlock")
-    name = workspace.deployment_name(name)
+    name = lookup.deployment_name(workspace, name)
     owners = [(engine, engine.locks.owner(name, workspace.spec.env)) for engine in workspace.engines]
     held = [(engine, str(owner)) for engine, owner in owners if owner is not None]
     if len(held) > 1:
         raise workspace.engine_conflict(name, tuple(engine for engine, _ in held))
     if not held and not any(_exists(engine, name, workspace.spec.env) for engine in workspace.engines):
-        raise workspace.not_deployed_error(name)
+        raise lookup.not_deployed_error(workspace, name)
     for engine, _ in held if force else ():
         engine.locks.break_lock(name, workspace.spec.env)
     owner = held[0][1] if held else None

@@ -274,6 +274,13 @@ class Deployment:
         return (self.direct_endpoints, None) if self.direct_endpoints else (self.endpoints, self.gateway)
 
     @property
+    def stopped_component(self) -> str:
+        """Which part is not running, `server` or `gateway`; empty if it answers requests."""
+        if not self.running:
+            return "server"
+        return "gateway" if self.gateway and not self.gateway.running else ""
+
+    @property
     def lost_parts(self) -> str:
         """What has lost its directory: `server`, `gateway`, `server and gateway`, or nothing."""
         lost_gateway = self.gateway is not None and self.gateway.lost

@@ -14,7 +14,7 @@ from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan
-from deployer.rollout import addresses, killed_releases, lost_versions
+from deployer.rollout import addresses, killed_releases, lookup, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.expectation import Expectation
@@ -33,7 +33,7 @@ from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.preview import check_versions, decide_plan, preview_change, resolve_with_labels
 from deployer.rollout.reload import recover_interrupted
 from deployer.rollout.serving_note import note_what_serves
-from deployer.rollout.workspace import Progress, Workspace, no_progress, stopped_component
+from deployer.rollout.workspace import Progress, Workspace, no_progress
 from deployer.store.store import kept_note
 
 DesiredState = Callable[[Deployment], Spec]
@@ -59,7 +59,7 @@ def change(  # noqa: PLR0913
 
     def desired_now(observed: Deployment | None) -> Spec:
         if observed is None:
-            raise workspace.not_deployed_error(deployed.name)
+            raise lookup.not_deployed_error(workspace, deployed.name)
         return desired(observed)
 
     options = ExportOptions()
@@ -125,7 +125,7 @@ def deploy(  # noqa: PLR0913
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
             notices.extend(engine_notices.notices(current, observed))
-            stopped = observed if desired is None and observed and stopped_component(observed) else None
+            stopped = observed if desired is None and observed and observed.stopped_component else None
             resolve_again = current.spec != workspace.spec or stopped
             workspace = current
             if resolve_again:

@@ -22,7 +22,7 @@ from deployer.rollout.memory import MemoryReading, fits_three
 from deployer.rollout.preflight import check_platform
 from deployer.rollout.served_models import keep_labels
 from deployer.rollout.targets import next_version
-from deployer.rollout.workspace import Workspace, stopped_component
+from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
 from deployer.system.packages import require_tensorflow
 
@@ -65,7 +65,7 @@ def resolve_with_labels(
     workspace: Workspace, resolved: tuple[ResolvedModel, ...], observed: Deployment | None
 ) -> Launch:
     """Build the launch of resolved models, with the labels that they have in `observed` if that is stopped."""
-    stopped = observed if observed and stopped_component(observed) else None
+    stopped = observed if observed and observed.stopped_component else None
     listed = workspace.spec.models
     served = tuple(keep_labels(each.served, listed[each.served.name], stopped) for each in resolved)
     with _token_options(workspace):

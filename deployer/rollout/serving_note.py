@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from deployer.errors import DeployerError, EngineUnavailable, LockHeld
 from deployer.results.deployment import ServedModel, format_models
-from deployer.rollout.workspace import Workspace, stopped_component
+from deployer.rollout.workspace import Workspace
 
 ANSWER_SECONDS = 5.0
 
@@ -40,7 +40,7 @@ def _serving(workspace: Workspace, before: Before) -> str:
 
     spec = workspace.spec
     observed = workspace.engine.observe(spec.deployment, spec.env)
-    if observed is None or stopped_component(observed) or observed.reloading_to is not None:
+    if observed is None or observed.stopped_component or observed.reloading_to is not None:
         return ""
     endpoints, gateway = observed.client_route
     client = Client(endpoints, ANSWER_SECONDS, gateway, retry_seconds=0.0)

@@ -16,17 +16,8 @@ from deployer.config.origins import Origins
 from deployer.config.spec import Docker, Gateway, Spec
 from deployer.engines import run_dir
 from deployer.engines.base import Engine
-from deployer.errors import (
-    DeploymentNotFound,
-    EngineConflict,
-    EngineUnavailable,
-    InvalidValue,
-    LockHeld,
-    NotRunning,
-    UsageError,
-)
-from deployer.results.deployment import DEFAULT_ENV, Deployment, ServedModel, cli_name
-from deployer.results.model import check_name
+from deployer.errors import EngineConflict, EngineUnavailable, LockHeld
+from deployer.results.deployment import DEFAULT_ENV, Deployment, cli_name
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
 from deployer.system.packages import missing_packages
 
@@ -249,104 +240,6 @@ class Workspace:
     @cached_property
     def _clients(self) -> dict[tuple[str, Client], Client]:
         return {}
-
-    def deployment(self, name: str | None) -> Deployment:
-        """Return a deployment, by default the one of `deployer.toml`. Raises DeploymentNotFound."""
-        name = self.deployment_name(name)
-        observed = self.for_deployment(name).engine.observe(name, self.spec.env)
-        if observed is None:
-            raise self.not_deployed_error(name)
-        return observed
-
-    def running_deployment(self, name: str | None) -> Deployment:
-        """Return a deployment that answers requests. Raises DeploymentNotFound, NotRunning."""
-        deployment = self.deployment(name)
-        if stopped := stopped_component(deployment):
-            raise self.not_running_error(deployment, stopped)
-        return deployment
-
-    def not_running_error(self, deployment: Deployment, stopped: str) -> NotRunning:
-        """Return the error for a deployment whose server or gateway is not running."""
-        from deployer.rollout.restart import restart_hint
-
-        logs = f"deployer logs {self.cli_target(deployment.name)} shows the end of its log"
-        return NotRunning(
-            f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
-            hint=f"{restart_hint(self, deployment)}; {logs}",
-        )
-
-    def not_deployed_error(self, name: str) -> DeploymentNotFound:
-        """Return the error for a deployment that does not exist, with hints to those that do."""
-        lost = [each for engine in self.engines for each in engine.inventory.lost(name, self.spec.env)]
-        if lost:
-            from deployer.rollout.restart import lost_hint
-
-            return DeploymentNotFound(
-                f"the state directory of {name} [{self.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
-                hint=lost_hint(self, lost[0]),
-            )
-        from deployer.rollout.other_deployments import hint_for_other_projects, hint_for_project
-        from deployer.rollout.wrong_names import hint_for_engine, hint_for_model
-
-        problem = f"nothing is deployed as {name} [{self.spec.env}]"
-        if on_other_engine := hint_for_engine(self, name):
-            return DeploymentNotFound(problem, hint=on_other_engine)
-        deployed = self.observe_all()
-        steps = hint_for_model(self, name, deployed) or self.next_steps(deployed, name)
-        hints = (hint_for_project(self, name), steps, hint_for_other_projects(self, name))
-        return DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
-
-    def next_steps(self, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
-        """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
-        from deployer.rollout import next_steps
-
-        return next_steps.deploy_hint(self.spec, deployed, name, self.settings.typed(*LOCATION), self.store_option)
-
-    def deployment_name(self, name: str | None) -> str:
-        """Return the name given, or the one of `deployer.toml`, or that of the only deployment.
-
-        Raises InvalidValue if several are deployed, DeploymentNotFound if none is.
-        """
-        if name is not None and ":" in name:
-            from deployer.rollout.wrong_names import hint_for_version
-
-            base, _, version = name.partition(":")
-            hint = hint_for_version(self, base, version)
-            raise InvalidValue(f"a deployment is named without a version, and not {name[:100]!r}", hint=hint)
-        if name is not None:
-            return check_name(name, "deployment")
-        if self.spec.name or self.spec.models:
-            return self.spec.deployment
-        deployed = self.observe_all()
-        observed = (*deployed, *(lost for engine in self.engines for lost in engine.inventory.lost()))
-        names = sorted({each.name for each in observed if each.env == self.spec.env})
-        if len(names) == 1:
-            return names[0]
-        if names:
-            raise InvalidValue(f"which of {', '.join(names)}?", hint="name one of them")
-        from deployer.rollout.other_deployments import hint_for_directories
-
-        hints = (hint_for_directories(self, self.command or "status"), self.next_steps(deployed))
-        problem = f"nothing is deployed in [{self.spec.env}]"
-        raise DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
-
-
-def stopped_component(deployment: Deployment) -> str:
-    """Return which part of a deployment is not running, `server` or `gateway`; empty if it answers requests."""
-    if not deployment.running:
-        return "server"
-    return "gateway" if deployment.gateway and not deployment.gateway.running else ""
-
-
-def select_model(deployment: Deployment, name: str | None) -> ServedModel:
-    """Return the model of that name, by default the only one. Raises UsageError without it, and for several."""
-    names = [served.name for served in deployment.models]
-    selected = names[0] if name is None and len(names) == 1 else name
-    for served in deployment.models:
-        if served.name == selected:
-            return served
-    problem = f"{deployment.name} serves no model {name}" if name else f"{deployment.name} serves several models"
-    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
 
 
 def open_each_environment(settings: Settings) -> tuple[Workspace, ...]:

@@ -1,0 +1,99 @@
+"""Find a deployment by its name. An error for one that does not exist names those that do."""
+
+from __future__ import annotations
+
+from deployer.config.options import LOCATION
+from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageError
+from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.model import check_name
+from deployer.rollout import next_steps
+from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
+from deployer.rollout.restart import lost_hint, restart_hint
+from deployer.rollout.workspace import Workspace
+from deployer.rollout.wrong_names import hint_for_engine, hint_for_model, hint_for_version
+
+
+def find(workspace: Workspace, name: str | None) -> Deployment:
+    """Return a deployment, by default the one of `deployer.toml`. Raises DeploymentNotFound."""
+    name = deployment_name(workspace, name)
+    observed = workspace.for_deployment(name).engine.observe(name, workspace.spec.env)
+    if observed is None:
+        raise not_deployed_error(workspace, name)
+    return observed
+
+
+def find_running(workspace: Workspace, name: str | None) -> Deployment:
+    """Return a deployment that answers requests. Raises DeploymentNotFound, NotRunning."""
+    deployment = find(workspace, name)
+    if stopped := deployment.stopped_component:
+        raise not_running_error(workspace, deployment, stopped)
+    return deployment
+
+
+def not_running_error(workspace: Workspace, deployment: Deployment, stopped: str) -> NotRunning:
+    """Return the error for a deployment whose server or gateway is not running."""
+    logs = f"deployer logs {workspace.cli_target(deployment.name)} shows the end of its log"
+    return NotRunning(
+        f"{deployment.name} [{deployment.env}] does not answer: its {stopped} is not running",
+        hint=f"{restart_hint(workspace, deployment)}; {logs}",
+    )
+
+
+def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
+    """Return the error for a deployment that does not exist, with hints to those that do."""
+    lost = [each for engine in workspace.engines for each in engine.inventory.lost(name, workspace.spec.env)]
+    if lost:
+        return DeploymentNotFound(
+            f"the state directory of {name} [{workspace.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
+            hint=lost_hint(workspace, lost[0]),
+        )
+    problem = f"nothing is deployed as {name} [{workspace.spec.env}]"
+    if on_other_engine := hint_for_engine(workspace, name):
+        return DeploymentNotFound(problem, hint=on_other_engine)
+    deployed = workspace.observe_all()
+    steps = hint_for_model(workspace, name, deployed) or deploy_hint(workspace, deployed, name)
+    hints = (hint_for_project(workspace, name), steps, hint_for_other_projects(workspace, name))
+    return DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
+
+
+def deploy_hint(workspace: Workspace, deployed: tuple[Deployment, ...] = (), name: str | None = None) -> str:
+    """Return the hint for a deployment `name` that does not exist, or for an engine without any."""
+    return next_steps.deploy_hint(
+        workspace.spec, deployed, name, workspace.settings.typed(*LOCATION), workspace.store_option
+    )
+
+
+def deployment_name(workspace: Workspace, name: str | None) -> str:
+    """Return the name given, or the one of `deployer.toml`, or that of the only deployment.
+
+    Raises InvalidValue if several are deployed, DeploymentNotFound if none is.
+    """
+    if name is not None and ":" in name:
+        base, _, version = name.partition(":")
+        hint = hint_for_version(workspace, base, version)
+        raise InvalidValue(f"a deployment is named without a version, and not {name[:100]!r}", hint=hint)
+    if name is not None:
+        return check_name(name, "deployment")
+    if workspace.spec.name or workspace.spec.models:
+        return workspace.spec.deployment
+    deployed = workspace.observe_all()
+    observed = (*deployed, *(lost for engine in workspace.engines for lost in engine.inventory.lost()))
+    names = sorted({each.name for each in observed if each.env == workspace.spec.env})
+    if len(names) == 1:
+        return names[0]
+    if names:
+        raise InvalidValue(f"which of {', '.join(names)}?", hint="name one of them")
+    hints = (hint_for_directories(workspace, workspace.command or "status"), deploy_hint(workspace, deployed))
+    problem = f"nothing is deployed in [{workspace.spec.env}]"
+    raise DeploymentNotFound(problem, hint="; ".join(filter(None, hints)))
+
+
+def select_model(deployment: Deployment, name: str | None) -> ServedModel:
+    """Return the model of that name, by default the only one. Raises UsageError without it, and for several."""
+    names = [served.name for served in deployment.models]
+    selected = names[0] if name is None and len(names) == 1 else name
+    for served in deployment.models:
+        if served.name == selected:
+            return served
+    problem = f"{deployment.name} serves no model {name}" if name else f"{deployment.name} serves several models"
+    raise UsageError(problem, hint=f"--model one of: {', '.join(names)}")
