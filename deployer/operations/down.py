@@ -187,5 +187,5 @@ def _record_and_remove(
     plan = planning.plan_removal(observed)
     with record_release(ledger, observed, plan, engine.traits.name) as record:
         for step in plan.steps:
-            record.step(step.action)
+            record.step(step)
             engine.remove(*key)

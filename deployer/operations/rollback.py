@@ -64,7 +64,7 @@ def _killed_replacement(workspace: Workspace, releases: tuple[Release, ...]) -> 
         return None
     ledger, engine = workspace.ledger, workspace.for_deployment(newest.name).engine
     is_killed = killed_releases.is_killed(newest, engine)
-    return newest if is_killed and killed_releases.may_take_requests(ledger, newest) else None
+    return newest if is_killed and ledger.may_take_requests(newest) else None
 
 
 def select_release(

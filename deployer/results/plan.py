@@ -36,8 +36,10 @@ class Step:
         """The step in words."""
         raise NotImplementedError
 
-
-START, FINAL_PORTS = "start a candidate with ", " on its final ports, "
+    @property
+    def is_private(self) -> bool:
+        """Whether no client can reach the new versions yet when the step has ended."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,25 @@ class StartCandidate(Step):
     @property
     def action(self) -> str:
         image = f" from image {self.image}{', which is pulled first' if self.missing else ''}" if self.image else ""
-        address = f"{FINAL_PORTS}{self.final_address}" if self.final_address else ""
-        return f"{START}{format_models(self.models)}{image}{address}"
+        address = f" on its final ports, {self.final_address}" if self.final_address else ""
+        return f"start a candidate with {format_models(self.models)}{image}{address}"
+
+    @property
+    def is_private(self) -> bool:
+        return not self.final_address
 
 
 @dataclass(frozen=True)
-class VerifyCandidate(Step):
+class _CandidateStep(Step):
+    """A step with a candidate that has started."""
+
+    @property
+    def is_private(self) -> bool:
+        return True
+
+
+@dataclass(frozen=True)
+class VerifyCandidate(_CandidateStep):
     """Verify that the candidate loads its models and gives the golden answers; with `pace`, also its speed."""
 
     pace: bool = False
@@ -82,7 +97,7 @@ class VerifyCandidate(Step):
 
 
 @dataclass(frozen=True)
-class AwaitCandidate(Step):
+class AwaitCandidate(_CandidateStep):
     """Wait until the candidate has loaded its models."""
 
     @property
@@ -91,7 +106,7 @@ class AwaitCandidate(Step):
 
 
 @dataclass(frozen=True)
-class DiscardCandidate(Step):
+class DiscardCandidate(_CandidateStep):
     """Stop the candidate of a reload; in the `background`, while the serving server loads the same versions."""
 
     background: bool
@@ -99,13 +114,6 @@ class DiscardCandidate(Step):
     @property
     def action(self) -> str:
         return "discard the candidate"
-
-
-def is_private(action: str) -> bool:
-    """Return whether a step, given in words, leaves the new versions where no client reaches them."""
-    if action.startswith(START):
-        return FINAL_PORTS not in action
-    return action in {step.action for step in (VerifyCandidate(""), AwaitCandidate(""), DiscardCandidate("", False))}
 
 
 @dataclass(frozen=True)
@@ -230,6 +238,17 @@ class ReplaceGateway(Step):
         if not self.running:
             return f"start {gateway} on the ports, which are closed until then"
         return f"start {gateway} that takes the ports from the one that has them; then drain and stop that one"
+
+
+@dataclass(frozen=True)
+class RollBack(Step):
+    """Reload the models that were served before. It is part of no plan: a failed step causes it."""
+
+    models: tuple[ServedModel, ...]
+
+    @property
+    def action(self) -> str:
+        return f"roll back to {format_models(self.models)}"
 
 
 @dataclass(frozen=True)

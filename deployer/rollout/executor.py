@@ -24,6 +24,7 @@ from deployer.results.plan import (
     RecordModels,
     Reload,
     ReplaceGateway,
+    RollBack,
     StartCandidate,
     Step,
     VerifyCandidate,
@@ -35,7 +36,7 @@ from deployer.rollout.journal import Journal, best_effort, no_journal
 from deployer.rollout.monitor import NO_MONITOR, TrafficMonitor
 from deployer.rollout.readiness import attach_server_logs
 from deployer.rollout.undo import Undo, UndoStack
-from deployer.rollout.workspace import Progress, Workspace
+from deployer.rollout.workspace import Progress, Workspace, no_progress
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
@@ -62,7 +63,7 @@ class Context:
 
     notice: Callable[[str], None]
     journal: Journal = no_journal
-    started: Journal = no_journal
+    started: Callable[[str], None] = no_progress
     """Writes which server was started as the candidate."""
 
     monitor: TrafficMonitor = NO_MONITOR
@@ -124,7 +125,7 @@ def execute(plan: Plan, context: Context) -> Execution:
 
 
 def _perform(step: Step, context: Context, undo: UndoStack) -> None:
-    context.journal(step.action)
+    context.journal(step)
     HANDLERS[type(step)](step, context, undo)
 
 
@@ -239,8 +240,8 @@ def _undo_reload(context: Context, before: Deployment) -> Undo:
 
     def restore() -> None:
         context.monitor.rolled_back()
-        journal(f"roll back to {format_models(before.models)}")
-        reload.restore(context.workspace, before, before.models, lambda step: journal(step.action))
+        journal(RollBack("a step failed", before.models))
+        reload.restore(context.workspace, before, before.models, journal)
 
     return Undo(restore, f"{format_models(before.models)} serves again", "the models were rolled back")
 

@@ -12,27 +12,27 @@ from typing import TYPE_CHECKING
 from deployer.errors import DeployerError, LedgerError
 from deployer.results.deployment import Deployment, Launch
 from deployer.results.history import Outcome
-from deployer.results.plan import Change, Plan
+from deployer.results.plan import Change, Plan, Step
 from deployer.rollout.ledger import Ledger
 from deployer.rollout.release_settings import ReleaseSettings
 
 if TYPE_CHECKING:
     from deployer.results.traffic import TrafficFigures
 
-Journal = Callable[[str], None]
+Journal = Callable[[Step], None]
 """Writes a step before it runs."""
 
 
-def no_journal(_: str) -> None:
+def no_journal(_: Step) -> None:
     """Write nothing."""
 
 
 def best_effort(journal: Journal) -> Journal:
     """Return a journal that ignores errors: a rollback must not fail because it cannot be recorded."""
 
-    def write(text: str) -> None:
+    def write(step: Step) -> None:
         with contextlib.suppress(LedgerError):
-            journal(text)
+            journal(step)
 
     return write
 
@@ -44,10 +44,10 @@ class ReleaseRecord:
     ledger: Ledger
     number: int | None
 
-    def step(self, text: str) -> None:
+    def step(self, step: Step) -> None:
         """Write a step before it runs."""
         if self.number is not None:
-            self.ledger.step(self.number, text)
+            self.ledger.step(self.number, step.action, is_private=step.is_private)
 
     def started(self, server: str) -> None:
         """Write which server was started as the candidate."""

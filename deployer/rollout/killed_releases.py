@@ -9,7 +9,7 @@ from deployer.engines.base import Engine
 from deployer.errors import DeployerError, LedgerError
 from deployer.results.deployment import Deployment, format_models
 from deployer.results.history import Outcome, Release
-from deployer.results.plan import Change, is_private
+from deployer.results.plan import Change
 from deployer.rollout.ledger import Ledger
 
 STARTS_SERVER = (Change.CREATE.value, Change.REPLACE.value)
@@ -49,18 +49,13 @@ def notes(
             if is_killed(release, engine):
                 then = f"the next change of {release.name}"
                 effect = f"it takes no requests, and {then} undoes it"
-                if may_take_requests(ledger, release):
+                if ledger.may_take_requests(release):
                     effect = f"it may serve without being accepted, until {then} undoes or completes it"
                 yield (
                     release,
                     f"release {release.number} ({release.change}) with {format_models(release.models)} was killed at: "
                     f"{ledger.last_step(release)}; {effect}",
                 )
-
-
-def may_take_requests(ledger: Ledger, release: Release) -> bool:
-    """Return whether a killed release has come further than to a candidate on private ports."""
-    return not all(map(is_private, ledger.steps(release.number)))
 
 
 def killed_notes(ledger: Ledger, engine: Engine, deployment: Deployment) -> tuple[str, ...]:

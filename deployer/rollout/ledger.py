@@ -42,12 +42,16 @@ create table if not exists releases (
 create table if not exists figures (release integer primary key, traffic text not null) without rowid;
 create table if not exists settings (release integer primary key, recorded text not null) without rowid;
 create table if not exists steps (
-    release integer not null, position integer not null, step text not null, primary key (release, position)
+    release integer not null, position integer not null, step text not null, private integer not null default 0,
+    primary key (release, position)
 ) without rowid;
 """
 COLUMNS = "number, name, env, engine, change, models, who, began, seconds, outcome, detail, store, server"
-ADDED_COLUMNS = ("project", "store", "server")
-"""Columns that older ledgers lack."""
+ADDED_COLUMNS = {
+    "releases": dict.fromkeys(("project", "store", "server"), "text not null default ''"),
+    "steps": {"private": "integer not null default 0"},
+}
+"""Columns that older ledgers lack, by table, with their types."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +99,13 @@ class Ledger:
             )
             return int(written.lastrowid or 0)
 
-    def step(self, number: int, step: str) -> None:
-        """Write a step of a release before it runs."""
+    def step(self, number: int, action: str, *, is_private: bool = False) -> None:
+        """Write a step of a release before it runs, and whether it leaves the new versions where no client is."""
         with self._open() as db:
             db.execute(
-                "insert into steps select ?, count(*) + 1, ? from steps where release = ?", (number, step, number)
+                "insert into steps (release, position, step, private)"
+                " select ?, count(*) + 1, ?, ? from steps where release = ?",
+                (number, action, is_private, number),
             )
 
     def started(self, number: int, server: str) -> None:
@@ -137,6 +143,12 @@ class Ledger:
         with self._open() as db:
             rows = db.execute("select step from steps where release = ? order by position", (number,))
             return tuple(step for (step,) in rows)
+
+    def may_take_requests(self, release: Release) -> bool:
+        """Return whether a killed release has come further than to a candidate on private ports."""
+        with self._open() as db:
+            rows = db.execute("select 1 from steps where release = ? and not private limit 1", (release.number,))
+            return rows.fetchone() is not None
 
     def mark_interrupted(self, name: str, env: str, engine: str) -> tuple[str, ...]:
         """Mark releases that are under way as interrupted, and return a notice for each.
@@ -249,11 +261,11 @@ class Ledger:
 
 def _add_columns(db: sqlite3.Connection) -> None:
     """Add the columns that older ledgers lack."""
-    columns = {name for _, name, *_ in db.execute("pragma table_info(releases)")}
-    for name in ADDED_COLUMNS:
-        if name not in columns:
+    for table, added in ADDED_COLUMNS.items():
+        columns = {name for _, name, *_ in db.execute(f"pragma table_info({table})")}
+        for name in added.keys() - columns:
             with contextlib.suppress(sqlite3.OperationalError):  # another command has just added it
-                db.execute(f"alter table releases add column {name} text not null default ''")
+                db.execute(f"alter table {table} add column {name} {added[name]}")
 
 
 def _release(row: tuple[Any, ...]) -> Release:

@@ -11,13 +11,13 @@ from deployer.errors import DeployerError, ModelNotFound, NotReady
 from deployer.results.deployment import MODEL_CONFIG, Deployment, ServedModel, format_models
 from deployer.results.plan import LoadVersions, RecordModels, Reload, Step
 from deployer.rollout import killed_releases, lost_versions
+from deployer.rollout.journal import Journal
 from deployer.rollout.plan import reload_steps
 from deployer.rollout.readiness import await_models, await_withdrawn
 from deployer.rollout.workspace import Workspace
 from deployer.store.store import Store
 
 Models = tuple[ServedModel, ...]
-StepJournal = Callable[[Step], None]
 
 
 def perform(step: Step, workspace: Workspace, server: Deployment) -> Deployment:
@@ -36,7 +36,7 @@ def perform(step: Step, workspace: Workspace, server: Deployment) -> Deployment:
     return server
 
 
-def restore(workspace: Workspace, server: Deployment, models: Models, journal: StepJournal) -> None:
+def restore(workspace: Workspace, server: Deployment, models: Models, journal: Journal) -> None:
     """Have a server serve the models from before a reload again, however far that came."""
     current = workspace.engine.observe(server.name, server.env) or server
     if current.reloading_to is not None:
@@ -87,7 +87,7 @@ def store_of(workspace: Workspace, server: Deployment) -> Store:
     return Store(server.store) if server.store else workspace.store
 
 
-def _restore_recorded(workspace: Workspace, server: Deployment, journal: StepJournal) -> Deployment:
+def _restore_recorded(workspace: Workspace, server: Deployment, journal: Journal) -> Deployment:
     """Return to the models that the engine has recorded, after a reload that was killed."""
     # The server is at the step whose models were noted, or at the one before. Applying them again is harmless, and
     # makes sure of where the server is.
@@ -97,9 +97,7 @@ def _restore_recorded(workspace: Workspace, server: Deployment, journal: StepJou
     return _reload(workspace, server, half_way, server.models, journal)
 
 
-def _reload(
-    workspace: Workspace, server: Deployment, before: Models, after: Models, journal: StepJournal
-) -> Deployment:
+def _reload(workspace: Workspace, server: Deployment, before: Models, after: Models, journal: Journal) -> Deployment:
     for step in reload_steps(before, after, only_stored(store_of(workspace, server))):
         journal(step)
         server = perform(step, workspace, server)

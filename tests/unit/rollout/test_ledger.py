@@ -10,7 +10,7 @@ import pytest
 from deployer.errors import LedgerError
 from deployer.results.deployment import ServedModel
 from deployer.results.history import Outcome
-from deployer.rollout.ledger import LEDGER_FILE, Ledger
+from deployer.rollout.ledger import ADDED_COLUMNS, LEDGER_FILE, Ledger
 
 MODELS = (ServedModel("a", (1, 3), (("stable", 1),), ("x", "y")), ServedModel("b", (7,), (), ("z",)))
 
@@ -73,6 +73,14 @@ def test_steps_are_kept_in_their_order_and_apart(ledger):
     assert (ledger.steps(first), ledger.steps(second)) == (("one", "two", "three"), ("ONE", "TWO", "THREE"))
 
 
+@pytest.mark.parametrize(("private", "expected"), [([], False), ([True, True], False), ([True, False, True], True)])
+def test_a_release_may_take_requests_once_a_step_was_not_private(ledger, private, expected):
+    number = begin(ledger)
+    for is_private in private:
+        ledger.step(number, "a step", is_private=is_private)
+    assert ledger.may_take_requests(ledger.releases()[0]) is expected
+
+
 def test_what_ended_was_not_interrupted(ledger):
     ledger.end(begin(ledger), Outcome.SUCCEEDED, 1.0)
     assert ledger.mark_interrupted("a", "local", "embedded") == ()
@@ -102,10 +110,13 @@ def test_models_that_cannot_be_read_are_a_damaged_ledger(ledger):
         ledger.releases()
 
 
-def test_a_ledger_from_before_there_were_projects_and_stores_is_read_and_written(ledger):
-    begin(ledger)
+@pytest.mark.parametrize("table", ADDED_COLUMNS)
+def test_a_ledger_of_an_older_release_is_read_and_written(ledger, table):
+    ledger.step(begin(ledger), "start")
     with closing(sqlite3.connect(ledger.path)) as db, db:
-        for column in ("project", "store"):
-            db.execute(f"alter table releases drop column {column}")
-    ledger.begin("a", "local", "embedded", "reload", MODELS, store="/models")
-    assert [found.store for found in ledger.releases()] == ["/models", ""]
+        for column in ADDED_COLUMNS[table]:
+            db.execute(f"alter table {table} drop column {column}")
+    ledger.step(ledger.begin("a", "local", "embedded", "reload", MODELS, store="/models"), "verify", is_private=True)
+    newest, oldest = ledger.releases()
+    assert newest.store == "/models"
+    assert (ledger.may_take_requests(newest), ledger.may_take_requests(oldest)) == (False, True)

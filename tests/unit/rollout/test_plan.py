@@ -20,7 +20,6 @@ from deployer.results.plan import (
     StartCandidate,
     VerifyCandidate,
     VerifyServing,
-    is_private,
 )
 from deployer.rollout import plan
 from deployer.rollout.plan import Conditions
@@ -404,4 +403,4 @@ def test_a_step_is_private_until_a_client_can_reach_the_new_versions():
         StartCandidate("", (ONE,), final_address="127.0.0.1: REST 8501"), Promote("", "", gateway=False),
         AwaitServing(""), VerifyServing(""), Reload("", (ONE,), (), ()),
     ]  # fmt: skip
-    assert [is_private(step.action) for step in (*private, *public)] == [True] * len(private) + [False] * len(public)
+    assert [step.is_private for step in (*private, *public)] == [True] * len(private) + [False] * len(public)
