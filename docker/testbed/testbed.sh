@@ -7,6 +7,7 @@
 #   testbed.sh compose  print a command that runs Compose files; install one if necessary
 #   testbed.sh gateway  print an image of HAProxy; build it if necessary
 #   testbed.sh registry print the path of an image registry's program; download it if necessary
+#   testbed.sh sshd     print the path of an SSH server's program; download it if necessary
 #   testbed.sh down     stop the engine that `up` started; keep images and caches
 #
 # DEPLOYER_TESTBED_DIR      directory for logs, process id and caches; default /var/lib/deployer-testbed
@@ -17,33 +18,10 @@ set -euo pipefail
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 PROJECT=$(cd "$HERE/../.." && pwd)
 STATE=${DEPLOYER_TESTBED_DIR:-/var/lib/deployer-testbed}
-ALL_SECONDS=900
 export DEBIAN_FRONTEND=noninteractive DOCKER_BUILDKIT=0
 
-say() { echo "testbed: $*" >&2; }
-
-fail() {
-    say "error: $1"
-    [ -z "${2:-}" ] || say "hint: $2"
-    exit 1
-}
-
-# logged NAME COMMAND...: runs the command with its output in a file, and prints the end of the file if it fails.
-logged() {
-    local name=$1 log="$STATE/$1.log" code=0
-    shift
-    "$@" >"$log" 2>&1 </dev/null || code=$?
-    [ "$code" -ne 0 ] || return 0
-    tail -n 20 "$log" >&2
-    [ "$code" -ne 124 ] || fail "$name took too long" "the whole output is in $log"
-    fail "$name failed with exit code $code" "the whole output is in $log"
-}
-
-# within SECONDS COMMAND...: runs the command with a deadline; exits with 124 after it.
-within() {
-    timeout --kill-after=10 "$@"
-}
-
+# shellcheck source=common.sh
+. "$HERE/common.sh"
 # shellcheck source=packages.sh
 . "$HERE/packages.sh"
 # shellcheck source=engine.sh
@@ -51,14 +29,8 @@ within() {
 # shellcheck source=images.sh
 . "$HERE/images.sh"
 
-one_at_a_time() {
-    mkdir -p "$STATE"
-    exec 9>"$STATE/lock"
-    flock --timeout "$ALL_SECONDS" 9 || fail "another run has held $STATE/lock for $ALL_SECONDS s"
-}
-
 up() {
-    one_at_a_time
+    one_at_a_time "$STATE/lock"
     ensure_engine
     if ours_is_tested; then ensure_server; fi
     say "ready: $(test_image) on $(engine_summary)"
@@ -71,7 +43,7 @@ image() {
 
 gateway() {
     require_engine
-    one_at_a_time
+    one_at_a_time "$STATE/lock"
     ensure_gateway >&2
     gateway_image
 }
@@ -88,7 +60,7 @@ status() {
 }
 
 case "${1:-}" in
-up | image | status | compose | gateway | registry) "$1" ;;
+up | image | status | compose | gateway | registry | sshd) "$1" ;;
 down) stop_engine ;;
-*) fail "usage: $0 up|image|status|compose|gateway|registry|down" ;;
+*) fail "usage: $0 up|image|status|compose|gateway|registry|sshd|down" ;;
 esac

@@ -10,7 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support import cluster as clusters
 from support.cli import in_process
+from support.cluster import Cluster
 from support.containers import PROJECT, testbed, world
 from support.stores import copy_store, make_store
 
@@ -28,6 +30,15 @@ def server_image() -> str:
 def gateway_image() -> str:
     """HAProxy: the image that DEPLOYER_TEST_GATEWAY_IMAGE names, or the testbed's."""
     return os.environ.get("DEPLOYER_TEST_GATEWAY_IMAGE") or testbed("gateway")
+
+
+@pytest.fixture(scope="session")
+def cluster(server_image: str, gateway_image: str) -> Iterator[Cluster]:
+    """Three engines, a registry and an SSH server, which all test processes share. Name what you make on them."""
+    if not clusters.can_run():
+        pytest.skip("a cluster takes root")
+    with clusters.shared([server_image, gateway_image]) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
