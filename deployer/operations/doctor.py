@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,8 +16,10 @@ from deployer.errors import DeployerError
 from deployer.results.checks import DoctorResult, Finding, MissingPackages
 from deployer.results.deployment import GRPC_PORT, REST_PORT
 from deployer.results.model import Model
+from deployer.rollout import lookup
 from deployer.rollout.causes import image_change
 from deployer.rollout.export_options import ExportOptions
+from deployer.rollout.kept_settings import keep_settings
 from deployer.rollout.launch import check_flags
 from deployer.rollout.preflight import check_other_engines, check_sources
 from deployer.rollout.preview import check_versions, resolve_with_labels
@@ -38,8 +41,22 @@ SERVER_BYTES = 150 << 20
 
 def doctor(*, settings: Settings | None = None) -> DoctorResult:
     """Return findings with severity and remedy. Raises ConfigError."""
-    workspace = open_workspace(settings or Settings())
+    workspace = _as_deployed(open_workspace(settings or Settings()))
     return DoctorResult(tuple(finding for check in CHECKS for finding in _run(check, workspace)))
+
+
+def _as_deployed(workspace: Workspace) -> Workspace:
+    """Return the workspace with the container settings that the deployment keeps, as `up` has.
+
+    It is that of `deployer.toml`, or the only one.
+    """
+    with contextlib.suppress(DeployerError):  # none or several; the checks report other errors
+        name = lookup.deployment_name(workspace, None)
+        engine = workspace.for_deployment(name).engine
+        others = tuple(other for other in workspace.engines if other is not engine)
+        named = replace(workspace, spec=replace(workspace.spec, name=name), engines=(engine, *others))
+        return keep_settings(named, engine.observe(name, workspace.spec.env), of_file=False)
+    return workspace
 
 
 # An error of a check is a finding, too.

@@ -49,6 +49,14 @@ def test_an_image_that_is_missing_is_reported_and_not_pulled(project, monkeypatc
     assert one["remedy"] == "docker pull deployer.invalid/none:1"
 
 
+def test_the_image_that_a_deployment_keeps_is_checked(project, server_image, monkeypatch):
+    """`up` keeps an image that an option gave, and so doctor does not check the default one."""
+    monkeypatch.delenv("DEPLOYER_DOCKER_IMAGE")
+    told(findings(project), "image", "warning", "the engine does not have")
+    assert deployer("up", "half_plus_two", *ANY_PORTS, "--image", server_image, cwd=project).code == 0
+    told(findings(project), "image", "ok", f"the engine has {server_image}")
+
+
 def test_gpus_and_cpus_that_the_machine_lacks_are_reported(project, server_image, monkeypatch):
     monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", docker("image", "inspect", "--format", "{{.Id}}", server_image))
     monkeypatch.setenv("DEPLOYER_DOCKER_GPUS", "1")
