@@ -33,6 +33,7 @@ _FUNCTIONS = {
     "status": "operations.status:status",
     "logs": "operations.logs:logs",
     "smoke_test": "operations.smoke:smoke",
+    "smoke_at": "operations.smoke:smoke_at",
     "predict": "operations.predict:predict",
     "predict_at": "operations.predict:predict_at",
     "versions": "operations.versions:versions",
@@ -162,6 +163,7 @@ if TYPE_CHECKING:
     from deployer.operations.render import write as _write
     from deployer.operations.rollback import rollback as rollback
     from deployer.operations.smoke import smoke as _smoke
+    from deployer.operations.smoke import smoke_at as smoke_at
     from deployer.operations.status import status as status
     from deployer.operations.token import token as token
     from deployer.operations.unlock import unlock as unlock

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
 from deployer.client import sample_request
+from deployer.client.address import parse_rest
 from deployer.client.client import DEFAULT_PORTS_HINT, Client
 from deployer.config.options import Settings
 from deployer.config.spec import check_label
@@ -22,7 +22,6 @@ from deployer.savedmodel import tensors
 from deployer.verification import golden
 
 Body = str | Mapping[str, Any]
-ADDRESS = re.compile(r"(?:http://)?(?P<host>(?:\[[0-9a-fA-F:.]+\]|[\w.-]+)(?::(?P<port>\d{1,5}))?)/?")
 
 
 def predict(
@@ -72,15 +71,13 @@ def predict_at(
     if model is None or body is None:
         raise UsageError("--url needs a model and a request", hint="deployer predict MODEL --url URL --input JSON")
     workspace = open_workspace(settings or Settings())
-    address = ADDRESS.fullmatch(url)
-    if address is None:
-        raise InvalidValue(f"{url!r:.200} is not the address of a server", hint="--url http://HOST:8501")
-    client = Client(Endpoints(f"http://{address['host']}", address["host"]), workspace.spec.gate.request_seconds)
+    address = parse_rest(url)
+    client = Client(Endpoints(address.url, address.host_port), workspace.spec.gate.request_seconds)
     try:
         checked = check_label(version) if isinstance(version, str) else version
         return client.post_predict(check_name(model), checked, _text(body).encode())
     except RequestFailed as error:
-        error.hint = _rest_hint(workspace, address["port"]) if error.hint == DEFAULT_PORTS_HINT else error.hint
+        error.hint = _rest_hint(workspace, address.port) if error.hint == DEFAULT_PORTS_HINT else error.hint
         raise
     finally:
         client.close()
