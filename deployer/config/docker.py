@@ -72,6 +72,11 @@ class Docker(DockerOptions):
         """The memory limit in bytes; None without a limit."""
         return None if self.memory is None else size_in_bytes(self.memory)
 
+    @property
+    def shm_bytes(self) -> int | None:
+        """The size of /dev/shm in bytes; None if it is not set."""
+        return None if self.shm_size is None else size_in_bytes(self.shm_size)
+
     def _check_limits(self) -> None:
         if self.cpus is not None:
             check_positive("cpus", self.cpus)

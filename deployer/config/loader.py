@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import get_origin
 
 from deployer.config import hosts, sizes, suggestions
 from deployer.config.fields import option_name
@@ -17,7 +18,7 @@ from deployer.config.gateway import check_is_chosen
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
-from deployer.config.spec import Docker, Gate, Gateway, Server, Spec
+from deployer.config.spec import Docker, Gate, Gateway, KServe, Kubernetes, Server, Spec
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -35,7 +36,14 @@ CONFIG_FILE = Path("deployer.toml")
 PREFIX = "DEPLOYER_"
 FILE_VARIABLE = "DEPLOYER_CONFIG"
 TEST_PREFIXES = ("DEPLOYER_TEST_", "DEPLOYER_TESTBED_")
-SECTIONS: dict[str, type] = {"server": Server, "gate": Gate, "docker": Docker, "gateway": Gateway}
+SECTIONS: dict[str, type] = {
+    "server": Server,
+    "gate": Gate,
+    "docker": Docker,
+    "gateway": Gateway,
+    "kubernetes": Kubernetes,
+    "kserve": KServe,
+}
 HOST = "server.host"
 PATHS = ("models_dir", "state_dir", "templates_dir")
 PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
@@ -59,15 +67,25 @@ def load_with_origins(
     env: str | None = None,
     overrides: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
+    *,
+    with_overlay: bool = True,
 ) -> tuple[Spec, Origins]:
-    """Load the Spec as `load` does, and return what sets its keys, too. Raises ConfigError."""
+    """Load the Spec as `load` does, and return what sets its keys, too. Raises ConfigError.
+
+    Without the overlay, the tables `[env.NAME]` have no effect.
+    """
     environ = os.environ if environ is None else environ
     options = {key: _local_path(key, value) for key, value in (overrides or {}).items() if value is not None}
-    return _load(_find(path, environ), env, options, environ)
+    return _load(_find(path, environ), env, options, environ, with_overlay=with_overlay)
 
 
 def _load(
-    file: Path | None, env: str | None, options: Mapping[str, object], environ: Mapping[str, str]
+    file: Path | None,
+    env: str | None,
+    options: Mapping[str, object],
+    environ: Mapping[str, str],
+    *,
+    with_overlay: bool = True,
 ) -> tuple[Spec, Origins]:
     raw = _read(file) if file else {}
     overlays = raw.pop("env", {})
@@ -75,7 +93,7 @@ def _load(
     layers = {key: _local_path(key, value) for key, (_, value) in variables.items()}
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
-    document = _merge(raw, _overlay(overlays, chosen, file))
+    document = _merge(raw, _overlay(overlays, chosen, file)) if with_overlay else dict(raw)
     origins = Origins(
         str(file or ""),
         _flatten(document),
@@ -304,8 +322,8 @@ def variable_keys() -> tuple[str, ...]:
     tables = ("models", "batching", "monitoring", *SECTIONS)
     keys = [name for name in documents.field_types(Spec) if name not in tables]
     for section, kind in SECTIONS.items():
-        names = documents.field_types(kind)
-        keys += [f"{section}.{name}" for name in names if name not in ("flags", "environment")]
+        types = documents.field_types(kind).items()
+        keys += [f"{section}.{name}" for name, hint in types if get_origin(hint) not in (dict, tuple)]
     return tuple(keys)
 
 

@@ -14,7 +14,12 @@ LOOSE_SIZE = re.compile(
 )
 UNITS = "bkmgt"
 # The Docker Engine starts no container with less memory.
-MIN_SIZES = {"docker.memory": "6m", "docker.shm_size": "4k", "gateway.max_body": "1k"}
+MIN_SIZES = {
+    "docker.memory": "6m",
+    "docker.shm_size": "4k",
+    "gateway.max_body": "1k",
+    "kubernetes.memory_request": "6m",
+}
 
 
 def check_size(key: str, size: str | None) -> None:

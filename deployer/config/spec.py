@@ -13,6 +13,7 @@ from deployer.config.docker import Docker, RestartPolicy
 from deployer.config.fields import STRICT, at, doc, with_default
 from deployer.config.gate import Gate
 from deployer.config.gateway import Gateway
+from deployer.config.kubernetes import KServe, Kubernetes
 from deployer.config.models import ModelSpec, check_label
 from deployer.config.options import TopLevelOptions
 from deployer.config.project import check_project
@@ -27,6 +28,8 @@ __all__ = [
     "EngineName",
     "Gate",
     "Gateway",
+    "KServe",
+    "Kubernetes",
     "ModelSpec",
     "Monitoring",
     "RestartPolicy",
@@ -56,6 +59,8 @@ class Spec(TopLevelOptions):
     gate: Gate = doc("verification before a server takes traffic", default_factory=Gate)
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
     gateway: Gateway = doc("the proxy that holds the ports of a deployment on Docker", default_factory=Gateway)
+    kubernetes: Kubernetes = doc("Kubernetes manifests", default_factory=Kubernetes)
+    kserve: KServe = doc("KServe", default_factory=KServe)
 
     def __post_init__(self) -> None:
         if self.engine not in get_args(EngineName):

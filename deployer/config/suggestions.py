@@ -5,7 +5,18 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Iterator
 
-from deployer.config.spec import Batching, Docker, Gate, Gateway, ModelSpec, Monitoring, Server, Spec
+from deployer.config.spec import (
+    Batching,
+    Docker,
+    Gate,
+    Gateway,
+    KServe,
+    Kubernetes,
+    ModelSpec,
+    Monitoring,
+    Server,
+    Spec,
+)
 from deployer.system import documents
 
 TABLES: dict[str, type] = {
@@ -16,6 +27,8 @@ TABLES: dict[str, type] = {
     "gate": Gate,
     "docker": Docker,
     "gateway": Gateway,
+    "kubernetes": Kubernetes,
+    "kserve": KServe,
 }
 MIN_SIMILARITY, MIN_SIMILARITY_ELSEWHERE = 0.5, 0.7
 # A hint lists at most MAX_LISTED keys. Of more it lists the MAX_NEAREST nearest.

@@ -4,34 +4,36 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+from deployer.config import capabilities
 from deployer.config.options import LOCATION, Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
-from deployer.errors import ModelNotFound, SettingRefused, UsageError
+from deployer.errors import UsageError
 from deployer.results.deployment import Rendered, ServedModel
 from deployer.rollout import lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import build_launch, resolve_models
-from deployer.rollout.render_target import RenderTarget, inherited_address, render_target
+from deployer.rollout.render_target import RenderTarget, inherited_address, render_target, suggest_export
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Workspace, open_workspace
 from deployer.system.files import write_atomically
 
 CONFIG = "config"
-FORMS = (CONFIG, *RENDERED_BY)
+FORMS = (CONFIG, *RENDERED_BY, *capabilities.MANIFESTS)
 
 
-def render(target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None) -> Rendered:
+def render(
+    target: str | None = None, *, form: str = CONFIG, settings: Settings | None = None, directory: bool = False
+) -> Rendered:
     """Render the files for NAME[:VERSION] from the store, or for what `deployer.toml` lists.
 
     The forms `compose` and `docker-run` describe a container, also if another engine has the deployment. Host and ports
-    are those of the deployment, as with `up`; if no engine answers, those of the settings, with a notice.
+    are those of the deployment, as with `up`; if no engine answers, those of the settings, with a notice. The forms
+    `k8s` and `kserve` describe objects of a cluster, for a `directory` with an overlay of each environment.
 
     Raises EngineConflict, ModelNotFound, TemplateError, SettingRefused.
     """
@@ -40,18 +42,20 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
         suggestion = f"did you mean {near[0]}? " if near else ""
         raise UsageError(f"{form!r} is not a form to render", hint=f"{suggestion}there are {', '.join(FORMS)}")
     settings = settings or Settings()
+    if form in capabilities.MANIFESTS:
+        from deployer.rollout.render_manifests import render_manifests
+
+        return render_manifests(form, target, settings, directory=directory)
     if form == CONFIG:
         _refuse_addresses(target, settings)
     workspace = open_workspace(settings)
     with lost_versions.suggest_recovery(workspace, target):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
-    if form in RENDERED_BY and desired.gateway.enabled:
-        raise SettingRefused(
-            f"a file of the form {form} has no gateway", hint="render it for an --env without [gateway]"
-        )
+    if form in RENDERED_BY:
+        capabilities.check(form, desired, workspace.origins)
     rendering = render_target(workspace.with_spec(desired))
     spec = rendering.workspace.spec
-    with lost_versions.suggest_recovery(workspace), _suggest_export(workspace, desired):
+    with lost_versions.suggest_recovery(workspace), suggest_export(workspace, desired):
         models = tuple(each.served for each in resolve_models(spec, workspace.store))
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
@@ -63,19 +67,6 @@ def render(target: str | None = None, *, form: str = CONFIG, settings: Settings 
     return dataclasses.replace(
         rendered, notices=(*rendering.notices, *notices, *_other_versions(rendering, models, form, target))
     )
-
-
-@contextmanager
-def _suggest_export(workspace: Workspace, desired: Spec) -> Iterator[None]:
-    """Add the commands that export a model whose source is known to the error that the store does not have it."""
-    try:
-        yield
-    except ModelNotFound as error:
-        listed = desired.models.get(error.model)
-        if listed is not None and listed.source is not None and not workspace.store.versions(error.model):
-            export = f"deployer export {shlex.quote(listed.source)} --name {error.model}{workspace.store_options}"
-            error.hint = f"{export} exports it, and deployer up{workspace.up_options} deploys it, too"
-        raise
 
 
 def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:

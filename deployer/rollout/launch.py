@@ -12,7 +12,7 @@ from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_default_threads
 from deployer.engines import flags
-from deployer.engines.base import Engine
+from deployer.engines.base import Engine, Traits
 from deployer.errors import ConfigError, GoldenError, ModelNotFound, SettingRefused
 from deployer.results.deployment import Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
@@ -119,8 +119,13 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
 
 def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """Return what the engine starts for these models. Raises TemplateError, SettingRefused."""
-    check_flags(spec, engine)
-    root = engine.traits.models_root(spec.models_dir)
+    return launch_with(spec, engine.traits, models)
+
+
+def launch_with(spec: Spec, traits: Traits, models: tuple[ServedModel, ...]) -> Launch:
+    """Return what a platform with these traits starts. Raises TemplateError, SettingRefused."""
+    flags.check(traits.name, _flags(spec))
+    root = traits.models_root(spec.models_dir)
     return Launch(
         name=spec.deployment,
         env=spec.env,
@@ -131,8 +136,8 @@ def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) ->
         models=models,
         models_root=root,
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
-        traits=engine.traits.fingerprint,
-        project=engine.traits.project,
+        traits=traits.fingerprint,
+        project=traits.project,
     )
 
 

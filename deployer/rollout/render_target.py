@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from deployer import engines
 from deployer.config.server import Server
 from deployer.config.spec import ModelSpec, Spec
-from deployer.errors import DeployerError, EngineError
+from deployer.errors import DeployerError, EngineError, ModelNotFound
 from deployer.results.deployment import Deployment
 from deployer.rollout import addresses, lost_versions
 from deployer.rollout.export_options import ExportOptions
@@ -34,7 +36,7 @@ def render_target(workspace: Workspace) -> RenderTarget:
     workspace, deployed, notice = _observe(workspace)
     if not notice:
         workspace = keep_settings(workspace, deployed, of_file=False)
-    spec, exports = _from_store(workspace, addresses.keep_address(workspace.spec, deployed))
+    spec, exports = stored_versions(workspace, addresses.keep_address(workspace.spec, deployed))
     return RenderTarget(workspace.with_spec(spec), deployed, tuple(filter(None, (notice, *exports))))
 
 
@@ -52,7 +54,7 @@ def _observe(workspace: Workspace) -> tuple[Workspace, Deployment | None, str]:
     return dataclasses.replace(workspace, engines=(engine,)), None, notice
 
 
-def _from_store(workspace: Workspace, spec: Spec) -> tuple[Spec, tuple[str, ...]]:
+def stored_versions(workspace: Workspace, spec: Spec) -> tuple[Spec, tuple[str, ...]]:
     """Return the spec with stored versions in the place of sources, and a notice for each that `up` exports first."""
     models, notices = dict(spec.models), []
     for name, model in spec.models.items():
@@ -77,6 +79,19 @@ def _stored_version(workspace: Workspace, name: str, model: ModelSpec) -> tuple[
     if not isinstance(exported, str):
         return exported.version, ""
     return None, f"up would first export {source} as {name}:{number}: {exported}"
+
+
+@contextmanager
+def suggest_export(workspace: Workspace, desired: Spec) -> Iterator[None]:
+    """Add the commands that export a model whose source is known to the error that the store does not have it."""
+    try:
+        yield
+    except ModelNotFound as error:
+        listed = desired.models.get(error.model)
+        if listed is not None and listed.source is not None and not workspace.store.versions(error.model):
+            export = f"deployer export {shlex.quote(listed.source)} --name {error.model}{workspace.store_options}"
+            error.hint = f"{export} exports it, and deployer up{workspace.up_options} deploys it, too"
+        raise
 
 
 def inherited_address(settings: Server, rendered: Server, deployed: Deployment, target: str) -> Iterator[str]:

@@ -271,10 +271,15 @@ def engine_key(engine: Engine) -> tuple[str, str, str]:
     return traits.name, traits.id, traits.project
 
 
-def open_workspace(settings: Settings, command: str = "") -> Workspace:
-    """Read the configuration and choose the engine for `command`. Raises ConfigError, EngineUnavailable."""
+def open_workspace(settings: Settings, command: str = "", *, with_overlay: bool = True) -> Workspace:
+    """Read the configuration and choose the engine for `command`. Raises ConfigError, EngineUnavailable.
+
+    Without the overlay, the tables `[env.NAME]` have no effect.
+    """
     from deployer.config import loader
 
-    spec, origins = loader.load_with_origins(settings.config, settings.env, settings.overrides())
+    spec, origins = loader.load_with_origins(
+        settings.config, settings.env, settings.overrides(), with_overlay=with_overlay
+    )
     usable = engines.select_engines(spec)
     return Workspace(spec, usable.engines, settings, usable.docker_problem, origins=origins, command=command)

@@ -19,6 +19,8 @@ TABLES: dict[str, type] = {
     "gate": spec.Gate,
     "docker": spec.Docker,
     "gateway": spec.Gateway,
+    "kubernetes": spec.Kubernetes,
+    "kserve": spec.KServe,
 }
 TYPES = {
     "str": "string",

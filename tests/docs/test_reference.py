@@ -24,7 +24,7 @@ SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
 EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
 TABLES = {
     "server": spec.Server, "batching": spec.Batching, "monitoring": spec.Monitoring, "gate": spec.Gate,
-    "docker": spec.Docker, "gateway": spec.Gateway,
+    "docker": spec.Docker, "gateway": spec.Gateway, "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
 }  # fmt: skip
 KINDS = (spec.Spec, spec.ModelSpec, *TABLES.values())
 VERBS = set("init export plan up down status logs smoke predict versions inspect render".split())
@@ -112,6 +112,7 @@ OWN_VALUES = {
     "monitoring.path": '"/metrics"', "gateway.tls": "true", "gateway.max_body": '"16m"', "docker.memory": '"16m"',
     "docker.shm_size": '"16m"', "docker.host": '"unix:///docker.sock"', "docker.platform": '"linux/amd64"',
     "docker.user": '"1:1"', "server.host": '"127.0.0.1"', "docker.gpus": "0",
+    "kubernetes.memory_request": '"16m"', "kubernetes.max_replicas": "5", "kserve.storage_uri": '"s3://bucket/models"',
 }  # fmt: skip
 TOGETHER = {"gateway.certificate": "key", "gateway.key": "certificate"}
 
@@ -137,6 +138,10 @@ def test_a_file_and_an_overlay_may_set_each_documented_key(tmp_path, table, key,
         lines += ["gateway.enabled = false"]
     if path in TOGETHER:
         lines += [f'gateway.{TOGETHER[path]} = "b"', "gateway.tls = true"]
+    if path in ("kubernetes.ingress_class", "kubernetes.tls_secret", "kubernetes.gateway"):
+        lines += ['kubernetes.host = "a.example.com"']
+    if path == "kubernetes.models_path":
+        lines += ['kubernetes.models_claim = "models"']
     (tmp_path / "deployer.toml").write_text("\n".join((f"[{overlay}]" if overlay else "", *lines)))
     loader.load(tmp_path / "deployer.toml", environ={})
 

@@ -1,11 +1,13 @@
 """Print the server's configuration files.
 
-Prints the files that `up` would write now, or one that starts the container without deployer.
+Prints the files that `up` would write now, a file that starts the container without deployer, or manifests of a
+cluster.
 
 deployer render digits
 deployer render --env staging
 deployer render compose digits:2 --out deploy
 deployer render docker-run digits --rest-port 9501 --grpc-port 9500 --out deploy
+deployer render k8s --out manifests
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ def render(
         str | None,
         Argument(
             metavar="FORM",
-            help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script.",
+            help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script; "
+            "k8s: Kubernetes manifests; kserve: an InferenceService.",
         ),
     ] = None,
     target: Annotated[
@@ -40,7 +43,7 @@ def render(
 ) -> None:
     if target is None and form is not None and form not in deployer.RENDER_FORMS:
         form, target = None, form
-    rendered = deployer.render_config(target, form=form or "config", settings=settings)
+    rendered = deployer.render_config(target, form=form or "config", settings=settings, directory=out is not None)
     if out is None:
         output.show(rendered, console.versions.show_rendered)
     else:

@@ -91,11 +91,11 @@ def test_a_key_of_a_table_that_stands_above_all_tables_is_answered_with_its_tabl
     ("text", "hint"),
     [
         ('sorce = "model.keras"', "models.NAME.source"),
-        ('[server]\nnme = "shop"', "name above the first [table]"),
+        ('[server]\nnme = "shop"', "name above the first [table] or kubernetes.name"),
         ("[models.net.batching]\nmax_batch_size = 3", "[batching]"),
         ("port = 8501", "server.rest_port or server.grpc_port or gateway.metrics_port"),
         ("[server]\nport = 8501", "rest_port or grpc_port"),
-        ("host = 'localhost'", "server.host or docker.host"),
+        ("host = 'localhost'", "server.host or docker.host or kubernetes.host"),
         ("[batching]\nmax-batch-size = 8", "max_batch_size"),
         ("[gate]\nready = 3", "ready_seconds"),
     ],

@@ -140,7 +140,7 @@ def test_a_directory_that_cannot_be_written_to_is_an_error(project):
 @pytest.mark.parametrize("form", ["compose", "docker-run"])
 def test_a_gateway_is_refused_rather_than_left_out(project, form):
     (project / "deployer.toml").write_text("[gateway]\nenabled = true\n[models.half_plus_two]\n")
-    assert "has no gateway" in rendered(project, form, code=3).err
+    assert "gateway.enabled" in rendered(project, form, code=3).err
 
 
 @pytest.mark.parametrize("option", [("--host", "127.0.0.2"), ("--rest-port", "9"), ("--grpc-port", "9")])

@@ -1,0 +1,243 @@
+"""What each engine and each rendered form does not support: the one table of settings that are refused.
+
+A setting that is in no row of LIMITS has an effect. `check` refuses the others before anything starts or is written.
+Flags of the server have a table of their own, `deployer/server/flag_table.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from deployer.config.docker import ARCHITECTURES
+from deployer.config.origins import Origins
+from deployer.config.spec import Spec
+from deployer.errors import SettingRefused
+from deployer.results.deployment import DEFAULT_ENV
+
+DOCKER, EMBEDDED = "docker", "embedded"
+COMPOSE, DOCKER_RUN, K8S, KSERVE = "compose", "docker-run", "k8s", "kserve"
+ENGINES = (DOCKER, EMBEDDED)
+CONTAINER_FILES = (COMPOSE, DOCKER_RUN)
+MANIFESTS = (K8S, KSERVE)
+FORMS = (*CONTAINER_FILES, *MANIFESTS)
+OF_A_MODEL = "models.NAME."
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Settings that some engines and forms refuse: always, or only the `values` that `asks` recognizes."""
+
+    targets: tuple[str, ...]
+    keys: tuple[str, ...]
+    reason: str
+    hint: str = ""
+    values: str = ""
+    """The refused values, for the documentation; empty for all."""
+
+    asks: Callable[[Any], bool] | None = None
+    """Whether a Spec (for keys of models.NAME: a ModelSpec) has a refused value; None: any value that is set."""
+
+
+def _platform_has_variant(spec: Spec) -> bool:
+    parts = (spec.docker.platform or "").split("/")
+    return len(parts) == 3 and ARCHITECTURES[parts[1]] != (parts[2],)
+
+
+def _request_exceeds_limit(spec: Spec) -> bool:
+    return (spec.kubernetes.cpu_request or 0) > (spec.docker.cpus or float("inf"))
+
+
+def _memory_request_exceeds_limit(spec: Spec) -> bool:
+    return (spec.kubernetes.memory_request_bytes or 0) > (spec.docker.memory_bytes or float("inf"))
+
+
+def _scales_without_request(spec: Spec) -> bool:
+    return bool(spec.kubernetes.max_replicas) and not (spec.kubernetes.cpu_request or spec.docker.cpus)
+
+
+LIMITS = (
+    Limit(
+        (EMBEDDED, *FORMS),
+        ("gateway.enabled",),
+        "there is no gateway",
+        "--engine docker has one; an --env with gateway.enabled = false has none",
+        "true",
+        lambda spec: spec.gateway.enabled,
+    ),
+    Limit(
+        MANIFESTS,
+        ("server.host", "server.rest_port", "server.grpc_port"),
+        "a manifest has no address of a machine: the Service listens on 8501 (REST) and 8500 (gRPC)",
+        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+    ),
+    Limit(
+        MANIFESTS,
+        ("docker.restart",),
+        "Kubernetes restarts every server",
+        f"set it under [env.{DEFAULT_ENV}], which is for this machine",
+        '"no", "on-failure"',
+        lambda spec: spec.docker.restart in ("no", "on-failure"),
+    ),
+    Limit(
+        MANIFESTS,
+        ("docker.gpus",),
+        "a pod asks for a number of GPUs, and cannot ask for all of a node",
+        "docker.gpus = 1, or another number",
+        "-1",
+        lambda spec: spec.docker.gpus == -1,
+    ),
+    Limit(
+        MANIFESTS,
+        ("docker.platform",),
+        "a node has no label for the variant of its architecture",
+        "name the architecture alone, such as linux/arm64",
+        "with a variant, except linux/arm64/v8",
+        _platform_has_variant,
+    ),
+    Limit(
+        MANIFESTS,
+        ("kubernetes.cpu_request",),
+        "it is more than the limit docker.cpus",
+        "a request is at most the limit",
+        "more than docker.cpus",
+        _request_exceeds_limit,
+    ),
+    Limit(
+        MANIFESTS,
+        ("kubernetes.memory_request",),
+        "it is more than the limit docker.memory",
+        "a request is at most the limit",
+        "more than docker.memory",
+        _memory_request_exceeds_limit,
+    ),
+    Limit(
+        MANIFESTS,
+        ("kubernetes.max_replicas",),
+        "an autoscaler compares the CPU use with a request, and there is none",
+        "kubernetes.cpu_request = 1, or docker.cpus",
+        "without docker.cpus and cpu_request",
+        _scales_without_request,
+    ),
+    Limit(
+        MANIFESTS,
+        ("kubernetes.secrets",),
+        "docker.environment has a variable of the same name",
+        "take one of them out",
+        "a name of docker.environment",
+        lambda spec: not spec.docker.environment.keys().isdisjoint(spec.kubernetes.secrets),
+    ),
+    Limit(
+        (K8S,),
+        ("kubernetes.service_monitor",),
+        "the server has no metrics",
+        "add the table [monitoring]",
+        "true without [monitoring]",
+        lambda spec: spec.kubernetes.service_monitor and not (spec.monitoring and spec.monitoring.enabled),
+    ),
+    Limit(
+        (K8S,),
+        ("kubernetes.models_claim",),
+        "nothing says how the models reach the cluster",
+        'kubernetes.models_claim = "CLAIM" for a volume, or kubernetes.image for an image with the models',
+        "unset without kubernetes.image",
+        lambda spec: not (spec.kubernetes.models_claim or spec.kubernetes.image),
+    ),
+    Limit((K8S,), ("kserve.storage_uri", "kserve.runtime"), "it is a setting of KServe", "render kserve uses it"),
+    Limit(
+        (KSERVE,),
+        ("kubernetes.models_claim",),
+        "nothing says how the model reaches the cluster",
+        'kserve.storage_uri = "s3://BUCKET/PATH", kubernetes.models_claim = "CLAIM", or kubernetes.image',
+        "unset without kserve.storage_uri and kubernetes.image",
+        lambda spec: not (spec.kubernetes.models_claim or spec.kubernetes.image or spec.kserve.storage_uri),
+    ),
+    Limit(
+        (KSERVE,),
+        ("kserve.storage_uri",),
+        "another setting says where the model is",
+        "take out kubernetes.models_claim and kubernetes.image, or this",
+        "with kubernetes.models_claim or image",
+        lambda spec: bool(spec.kserve.storage_uri and (spec.kubernetes.models_claim or spec.kubernetes.image)),
+    ),
+    Limit(
+        (KSERVE,),
+        ("kserve.runtime",),
+        "an image with the model has no runtime of KServe",
+        "take it out, or kubernetes.image",
+        "with kubernetes.image",
+        lambda spec: bool(spec.kserve.runtime and spec.kubernetes.image),
+    ),
+    Limit(
+        (KSERVE,),
+        ("models",),
+        "an InferenceService has one model",
+        "deployer render kserve NAME:VERSION, or render k8s",
+        "several models",
+        lambda spec: len(spec.models) > 1,
+    ),
+    Limit(
+        (KSERVE,),
+        ("models.NAME.versions",),
+        "an InferenceService serves one version, the highest in its directory",
+        "name one version, or render k8s",
+        "several versions",
+        lambda model: len(set(model.versions)) > 1,
+    ),
+    Limit(
+        (KSERVE,),
+        ("models.NAME.labels",),
+        "an InferenceService serves one version, without labels",
+        "render k8s has labels",
+        "",
+        lambda model: bool(model.labels),
+    ),
+    Limit(
+        (KSERVE,),
+        ("batching", "monitoring"),
+        "the server would read it from a file, and an InferenceService has none",
+        "render k8s writes a ConfigMap",
+    ),
+    Limit(
+        (KSERVE,),
+        (
+            "kubernetes.host",
+            "kubernetes.ingress_class",
+            "kubernetes.tls_secret",
+            "kubernetes.gateway",
+            "kubernetes.service_monitor",
+            "kubernetes.smoke_image",
+            "kubernetes.drain_seconds",
+            "docker.shm_size",
+        ),
+        "KServe writes the objects of an InferenceService by itself",
+        "render k8s honours it",
+    ),
+)
+
+
+def check(target: str, spec: Spec, origins: Origins) -> None:
+    """Raise SettingRefused for a setting that an engine or a form does not support, with its key."""
+    for limit in limits_of(target):
+        for key in _refused_keys(limit, spec, origins):
+            raise SettingRefused(f"{_where(key, origins)}: {target}: {limit.reason}", hint=limit.hint or None)
+
+
+def _refused_keys(limit: Limit, spec: Spec, origins: Origins) -> Iterator[str]:
+    for key in limit.keys:
+        if limit.asks and key.startswith(OF_A_MODEL):
+            yield from (key.replace("NAME", name) for name, model in spec.models.items() if limit.asks(model))
+        elif limit.asks(spec) if limit.asks else origins.of(key):
+            yield key
+
+
+def limits_of(target: str) -> Iterator[Limit]:
+    """Yield the limits of an engine or a form."""
+    yield from (limit for limit in LIMITS if target in limit.targets)
+
+
+def _where(key: str, origins: Origins) -> str:
+    """Return the key, and the option or variable that sets it."""
+    origin = origins.options.get(key) or origins.variables.get(key)
+    return f"{key} ({origin})" if origin else key
