@@ -93,7 +93,7 @@ def workload(spec: Spec, launch: Launch, models: Sequence[ResolvedModel]) -> Wor
         **scripts.render(served, settings.drain_seconds, spec.templates_dir),
     }
     if settings.smoke_image:
-        config[SMOKE_CONFIG] = _smoke_config(served, spec.gate)
+        config[SMOKE_CONFIG] = _smoke_config(object_name(spec), served, spec.gate)
     _check_size(config)
     return Workload(
         name=object_name(spec),
@@ -137,14 +137,14 @@ def _project(spec: Spec) -> str:
     return project
 
 
-def _smoke_config(models: Sequence[ServedModel], gate: Gate) -> str:
+def _smoke_config(name: str, models: Sequence[ServedModel], gate: Gate) -> str:
     """Return the deployer.toml of the smoke test: the exact versions, and how much answers may differ."""
     limits = {
         "relative_tolerance": gate.relative_tolerance,
         "absolute_tolerance": gate.absolute_tolerance,
         "request_seconds": gate.request_seconds,
     }
-    lines = ['models_dir = "/models"', 'state_dir = "/tmp/deployer"', "[gate]"]
+    lines = [f'name = "{name}"', 'models_dir = "/models"', 'state_dir = "/tmp/deployer"', "[gate]"]
     lines += [f"{key} = {value!r}" for key, value in limits.items() if value is not None]
     for model in models:
         lines += [f'[models."{model.name}"]', f"versions = {list(model.versions)}"]

@@ -26,6 +26,7 @@ from deployer.results.deployment import Endpoints
 NAME = f"deployer-{PROJECT}-pod"
 DOCUMENT = """
 project = "shop"
+name = "pods"
 [docker]
 environment = {{ REFERENCE = "$(HOME) $$ $HOME" }}
 [kubernetes]
@@ -194,7 +195,7 @@ def test_sigterm_reaches_the_server_and_not_only_process_1(project, server_image
 
 def test_the_smoke_test_of_the_job_verifies_the_server(project, server_image):
     """With the arguments of the Job, but for the addresses and the store, which are others outside of a cluster."""
-    models = "[models.half_plus_two]\nversions = [1, 3]"
+    models = "[models.half_plus_two]\nversions = [1, 3]\n[models.text]"
     with started(project, server_image, models) as pod:
         eventually(lambda: pod.probe("startupProbe"), "the start-up probe passes")
         job = rendered(project, models)["Job"]["spec"]["template"]["spec"]["containers"][0]
@@ -208,7 +209,9 @@ def test_the_smoke_test_of_the_job_verifies_the_server(project, server_image):
         assert ended.code == 0, ended.err + ended.out
         names = {check["name"] for check in ended.json["report"]["checks"]}
         assert names >= {"status", "parity REST", "parity gRPC"}
-        assert {check["model"] for check in ended.json["report"]["checks"]} == {"half_plus_two:1", "half_plus_two:3"}
+        assert {check["model"] for check in ended.json["report"]["checks"]} == {
+            *("half_plus_two:1", "half_plus_two:3", "text:1"),
+        }
         wrong = deployer("smoke", "half_plus_two:2", *words[2:], *own, "--json", cwd=project)
         assert wrong.code == 8
         assert json.loads(wrong.out)["report"]["checks"]

@@ -163,6 +163,7 @@ def test_the_smoke_test_knows_the_versions_and_tolerances(rich):
     assert {name: model["versions"] for name, model in document["models"].items()} == {
         "half_plus_two": [1, 2], "text": [1],
     }  # fmt: skip
+    assert document["name"] == "pricing"
     assert document["gate"] == {"relative_tolerance": 1e-5, "request_seconds": 30.0}
     (smoke,) = pod(objects, "Job")["containers"]
     assert smoke["args"][2:] == ["--url", "http://pricing:8501", "--grpc", "pricing:8500"]
