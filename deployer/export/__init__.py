@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.errors import ExportFailed
-from deployer.export import op_checks, rewriting
+from deployer.export import fingerprints, op_checks, rewriting
 from deployer.export.base import ExportRequest, Progress, Saved, SourceKind
 from deployer.export.digest import options_digest, request_digest
 from deployer.export.golden import source_answers
@@ -60,6 +60,8 @@ def save(request: ExportRequest, target: Path, progress: Progress) -> Saved:
         if request.default_signature is not None:
             rewriting.set_default(target, request.default_signature)
             saved = dataclasses.replace(saved, rewritten=True)
+        if saved.rewritten or not is_saved_model_source(request):
+            fingerprints.make_repeatable(target)
         _check_signature(request, target)
         op_checks.check(target)
     return saved
