@@ -20,6 +20,7 @@ DEFAULT_RATE = 50.0
 
 MODEL = Group("model", "Model", always=True)
 GATE = Group("gate", "Verification")
+MEASURE = Group("measure", "Verification")
 COMPARISON = Group("comparison", "Verification")
 ADDRESS = Group("address", "Server")
 CONTAINER = Group("container", "Container")
@@ -188,19 +189,19 @@ class GateOptions:
     measure: float | None = doc(
         "send RATE requests/s to the live endpoint during the deploy and report errors, gaps and latency; unset: "
         f"{DEFAULT_RATE:g} with a limit on failures or gaps, otherwise none",
-        GATE,
+        MEASURE,
         metavar="RATE",
         default=None,
     )
     max_failures: int | None = doc(
         f"roll back if more than N requests fail, of {DEFAULT_RATE:g}/s unless measure is set",
-        GATE,
+        MEASURE,
         metavar="N",
         default=None,
     )
     max_gap_ms: float | None = doc(
         f"roll back if no request is answered for MS milliseconds, of {DEFAULT_RATE:g}/s unless measure is set",
-        GATE,
+        MEASURE,
         names="--max-gap",
         metavar="MS",
         default=None,

@@ -16,7 +16,7 @@ from typer import Argument
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, DryRun, OfModel, Output
 from deployer.config.models import check_label
-from deployer.config.options import COMPARISON, ENGINE, GATE, LOCK, PROJECT, STORE, Settings
+from deployer.config.options import COMPARISON, ENGINE, GATE, LOCK, MEASURE, PROJECT, STORE, Settings
 from deployer.errors import UsageError
 from deployer.results.model import check_version
 
@@ -29,7 +29,7 @@ def label(
     model: OfModel = None,
     dry_run: DryRun = False,
     *,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, COMPARISON, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, MEASURE, COMPARISON, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     versions = dict(map(_parse, labels))

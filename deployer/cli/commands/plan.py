@@ -12,7 +12,18 @@ from typer import Option
 
 from deployer.cli.commands.up import up
 from deployer.cli.options import Output, Target
-from deployer.config.options import ADDRESS, COMPARISON, CONTAINER, ENGINE, GATE, PROJECT, STORE, TEMPLATES, Settings
+from deployer.config.options import (
+    ADDRESS,
+    COMPARISON,
+    CONTAINER,
+    ENGINE,
+    GATE,
+    MEASURE,
+    PROJECT,
+    STORE,
+    TEMPLATES,
+    Settings,
+)
 from deployer.rollout.export_options import ExportOptions
 
 
@@ -21,7 +32,7 @@ def plan(
     exit_code: Annotated[bool, Option("--exit-code", help="Exit 20 when there is something to do.")] = False,
     *,
     options: ExportOptions,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, MEASURE, COMPARISON],
     output: Output,
 ) -> None:
     up(target, dry_run=True, exit_code=exit_code, options=options, settings=settings, output=output)

@@ -15,7 +15,7 @@ from typer import Option
 
 import deployer
 from deployer.cli.options import QUIET, VERBOSE, Deployed, DryRun, Output
-from deployer.config.options import ENGINE, GATE, LOCK, PROJECT, STORE, Settings
+from deployer.config.options import ENGINE, GATE, LOCK, MEASURE, PROJECT, STORE, Settings
 
 
 def rollback(
@@ -25,7 +25,7 @@ def rollback(
     ] = None,
     dry_run: DryRun = False,
     *,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, LOCK],
+    settings: Annotated[Settings, PROJECT, ENGINE, STORE, GATE, MEASURE, LOCK],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     output.show_change(deployer.rollback(name, to=to, settings=settings, dry_run=dry_run, progress=output.progress))

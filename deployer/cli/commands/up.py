@@ -29,6 +29,7 @@ from deployer.config.options import (
     GATE,
     LOCATION,
     LOCK,
+    MEASURE,
     PROJECT,
     STORE,
     TEMPLATES,
@@ -52,7 +53,9 @@ def up(
     ] = False,
     *,
     options: ExportOptions,
-    settings: Annotated[Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, COMPARISON, LOCK],
+    settings: Annotated[
+        Settings, PROJECT, ENGINE, STORE, CONTAINER, TEMPLATES, ADDRESS, GATE, MEASURE, COMPARISON, LOCK
+    ],
     output: Annotated[Output, QUIET, VERBOSE],
 ) -> None:
     if exit_code and not dry_run:
