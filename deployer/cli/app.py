@@ -18,9 +18,12 @@ from deployer.errors import exit_codes
 HELP = "From a trained TensorFlow model to a verified TensorFlow Serving endpoint."
 EXIT_CODES = "Exit codes: " + " · ".join(f"{code} {meaning}" for code, meaning in exit_codes().items())
 ORDER = (
-    "init export up plan redeploy label rollback down unlock status history logs smoke predict versions prune diff "
-    "inspect render token doctor"
-).split()
+    *"init export up plan redeploy label rollback down unlock status history logs smoke predict versions".split(),
+    *"prune diff inspect render".split(),
+    "image build",
+    "image push",
+    *"token doctor".split(),
+)
 """The order of the commands in `--help`. One that is missing here comes last."""
 ALIASES = {"ps": "status"}
 DIRECTORY = Path(__file__).parent / "commands"
@@ -28,53 +31,68 @@ DIRECTORY = Path(__file__).parent / "commands"
 
 @cache
 def names() -> tuple[str, ...]:
-    """Return the names of all commands, one for each module in `commands/`, and the aliases."""
-    modules = {path.stem for path in DIRECTORY.glob("[!_]*.py")}
+    """Return the names of all commands as they are typed, one for each module in `commands/`, and the aliases.
+
+    The module of `image build` is `image_build`.
+    """
+    modules = {path.stem.replace("_", " ") for path in DIRECTORY.glob("[!_]*.py")}
     return (*(name for name in ORDER if name in modules), *sorted(modules.difference(ORDER)), *ALIASES)
 
 
 def summary(name: str) -> str:
     """Return the first line of a command's module, its summary in `--help`."""
     # Importing all commands takes longer than most commands do.
-    with (DIRECTORY / f"{name}.py").open(encoding="utf-8") as module:
+    with (DIRECTORY / f"{name.replace(' ', '_')}.py").open(encoding="utf-8") as module:
         return module.readline().strip('"\n').removesuffix(".")
 
 
 class Commands(Mapping[str, Any]):
-    """The commands by name. Each is imported and built when it is used."""
+    """The commands by the next word that is typed after `words`. Each is imported and built when it is used."""
+
+    def __init__(self, words: str = "") -> None:
+        self._prefix = f"{words} ".lstrip()
 
     def __getitem__(self, name: str) -> Any:
-        if name not in names():
+        if name not in self._next_words():
             raise KeyError(name)
-        module_name = ALIASES.get(name, name)
+        full_name = f"{self._prefix}{name}"
+        if full_name not in names():
+            return Group(words=full_name, name=name, no_args_is_help=True, rich_markup_mode=None)
+        module_name = ALIASES.get(full_name, full_name).replace(" ", "_")
         module = import_module(f"deployer.cli.commands.{module_name}")
         function: Callable[..., None] = getattr(module, module_name)
         return build(function, name, module.__doc__ or "", hidden=name in ALIASES)
 
+    def _next_words(self) -> tuple[str, ...]:
+        after = (each.removeprefix(self._prefix) for each in names() if each.startswith(self._prefix))
+        return tuple(dict.fromkeys(each.partition(" ")[0] for each in after))
+
     def __iter__(self) -> Iterator[str]:
-        return iter(names())
+        return iter(self._next_words())
 
     def __len__(self) -> int:
-        return len(names())
+        return len(self._next_words())
 
 
 class Group(TyperGroup):
-    """The application with its commands."""
+    """The application with its commands, or those that begin with the same words, such as `image`."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, *, words: str = "", **settings: Any) -> None:
         super().__init__(**settings)
-        self.commands = Commands()  # type: ignore[assignment]
+        self.words = words
+        self.commands = Commands(words)  # type: ignore[assignment]
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Return the names of all commands."""
         del ctx
-        return list(names())
+        return list(self.commands)
 
     def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
         """Write the list of commands in `--help`. No command is built for it."""
         del ctx
+        listed = [name for name in names() if name not in ALIASES and name.startswith(self.words)]
         with formatter.section("Commands"):
-            formatter.write_dl([(name, summary(name)) for name in names() if name not in ALIASES])
+            formatter.write_dl([(name, summary(name)) for name in listed])
 
 
 app = typer.Typer(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import typer
@@ -12,8 +13,16 @@ from deployer import cli
 
 def commands() -> dict[str, Any]:
     """Every command that `deployer --help` lists, by its name."""
-    group: Any = typer.main.get_command(cli.app)
-    return {name: command for name, command in group.commands.items() if not command.hidden}
+    return dict(_flattened("", typer.main.get_command(cli.app)))
+
+
+def _flattened(words: str, group: Any) -> Iterator[tuple[str, Any]]:
+    """Every command of a group by the words that are typed for it."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _flattened(f"{words}{name} ", command)
+        elif not command.hidden:
+            yield f"{words}{name}", command
 
 
 def text() -> str:

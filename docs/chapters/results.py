@@ -12,7 +12,19 @@ from typing import Any, cast, get_type_hints
 
 from chapters.markdown import code, first_line, table
 from deployer.cli.app import ALIASES, names
-from deployer.results import changes, checks, deployment, differences, history, model, plan, running, traffic, versions
+from deployer.results import (
+    changes,
+    checks,
+    deployment,
+    differences,
+    history,
+    images,
+    model,
+    plan,
+    running,
+    traffic,
+    versions,
+)
 
 OTHERWISE: dict[str, type | str] = {
     "init": '`{"path"}`: the file that was written',
@@ -23,7 +35,7 @@ OTHERWISE: dict[str, type | str] = {
     "predict": "the server's answer as it is",
 }
 """Commands that print something else than the result of the operation of their name."""
-HOMES = (changes, checks, differences, history, running, traffic, versions, deployment, model, plan)
+HOMES = (changes, checks, differences, history, images, running, traffic, versions, deployment, model, plan)
 LISTS = {"status": "deployments"}
 PROPERTIES = {
     checks.Report: {"ok": "bool"},
@@ -48,7 +60,8 @@ def text() -> str:
 
 def _returned(command: str) -> type:
     """What the operation of a command returns."""
-    operation = getattr(import_module(f"deployer.operations.{command}"), command)
+    name = command.replace(" ", "_")
+    operation = getattr(import_module(f"deployer.operations.{name}"), name)
     return cast("type", get_type_hints(operation)["return"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -19,9 +20,23 @@ COMMANDS = [name for name in names() if name not in ALIASES]
 
 def test_every_module_of_commands_is_a_command_of_its_name() -> None:
     files = {path.stem for path in (Path(cli.__file__).parent / "commands").glob("*.py")} - {"__init__"}
-    assert files == {*COMMANDS}
-    built = typer.main.get_command(cli.app).commands
-    assert [(name, built[name].name) for name in built] == [(name, name) for name in names()]
+    assert files == {name.replace(" ", "_") for name in COMMANDS}
+    assert [found(name).name for name in names()] == [name.split()[-1] for name in names()]
+
+
+def found(name: str) -> Any:
+    """The command that these words lead to."""
+    command = typer.main.get_command(cli.app)
+    for word in name.split():
+        command = command.commands[word]
+    return command
+
+
+def test_words_that_several_commands_begin_with_list_them(tmp_path: Path) -> None:
+    ended = in_process("image", "--help", cwd=tmp_path)
+    assert re.findall(r"^  (image \w+)  ", ended.out, re.MULTILINE) == ["image build", "image push"]
+    assert in_process("image", "bild", cwd=tmp_path).code == 2
+    assert in_process("build", cwd=tmp_path).code == 2
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,22 +46,22 @@ def test_a_summary_fits_into_the_list_of_commands(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_summary_is_the_first_line_of_the_help(name: str) -> None:
-    command = typer.main.get_command(cli.app).commands[name]
+    command = found(name)
     assert (command.help.splitlines()[0], command.epilog.startswith("Examples:\n\n  ")) == (f"{summary(name)}.", True)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_option_of_a_group_is_shown_in_a_panel_of_its_own(tmp_path: Path, name: str) -> None:
-    sections = re.findall(r"^(\w+):$", in_process(name, "--help", cwd=tmp_path).out, re.MULTILINE)
+    sections = re.findall(r"^(\w+):$", in_process(*name.split(), "--help", cwd=tmp_path).out, re.MULTILINE)
     assert [each for each in sections if each != "Examples"] == [each for each in PANELS if each in sections]
     assert {"Options", "Output"} <= {*sections}
 
 
 def test_help_lists_the_verbs_in_the_order_in_which_a_person_meets_them(tmp_path: Path) -> None:
     listed = in_process("--help", cwd=tmp_path).out.partition("Commands:\n")[2].partition("\n\n")[0]
-    shown = [line.split()[0] for line in listed.splitlines() if line[2] != " "]
+    shown = [line.strip().partition("  ")[0] for line in listed.splitlines() if line[2] != " "]
     assert shown == COMMANDS
-    assert [name for name in shown if name in ORDER] == ORDER == shown[: len(ORDER)]
+    assert [name for name in shown if name in ORDER] == [*ORDER] == shown[: len(ORDER)]
 
 
 def test_a_verb_that_is_mistyped_is_answered_with_the_one_that_was_meant(tmp_path: Path) -> None:
