@@ -15,6 +15,7 @@ NAMES = (
     "importing",
     "warmup",
     "containers",
+    "images",
     "gateway",
     "serving",
     "serving_ways",

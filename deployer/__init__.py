@@ -40,6 +40,8 @@ _FUNCTIONS = {
     "prune": "operations.prune:prune",
     "diff": "operations.diff:diff",
     "inspect": "operations.inspect:inspect",
+    "image_build": "operations.image_build:image_build",
+    "image_push": "operations.image_push:image_push",
     "token": "operations.token:token",
     "render_config": "operations.render:render",
     "write_config": "operations.render:write",
@@ -53,6 +55,7 @@ _TYPES = {
     "results.deployment": ("Deployment", "Endpoints", "Gateway", "Rendered", "ServedModel"),
     "results.differences": ("DiffResult", "OutputDistance", "SignatureChange", "VersionFigures"),
     "results.history": ("HistoryResult", "Outcome", "Release"),
+    "results.images": ("ImageBuilt", "ImagePushed"),
     "results.model": ("GoldenSummary", "Model", "SavedModelInfo", "Signature", "Source", "TensorSpec"),
     "results.plan": ("Change", "Plan", "Step"),
     "results.running": ("DeploymentStatus", "ModelState", "SmokeResult"),
@@ -151,6 +154,8 @@ if TYPE_CHECKING:
     from deployer.operations.down import down_all as down_all
     from deployer.operations.export import export as _export
     from deployer.operations.history import history as history
+    from deployer.operations.image_build import image_build as image_build
+    from deployer.operations.image_push import image_push as image_push
     from deployer.operations.init import init as init
     from deployer.operations.inspect import inspect as inspect
     from deployer.operations.logs import logs as logs
@@ -189,6 +194,8 @@ if TYPE_CHECKING:
     from deployer.results.history import HistoryResult as HistoryResult
     from deployer.results.history import Outcome as Outcome
     from deployer.results.history import Release as Release
+    from deployer.results.images import ImageBuilt as ImageBuilt
+    from deployer.results.images import ImagePushed as ImagePushed
     from deployer.results.model import GoldenSummary as GoldenSummary
     from deployer.results.model import Model as Model
     from deployer.results.model import SavedModelInfo as SavedModelInfo

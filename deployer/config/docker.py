@@ -44,7 +44,7 @@ class Docker(DockerOptions):
     )
     image: str = with_default(DockerOptions, "image", "tensorflow/serving:2.20.0")
     platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
-    pull_seconds: float = doc("how long a pull may take", default=900.0)
+    pull_seconds: float = doc("how long a pull, a push or the loading of an image may take", default=900.0)
     shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
     environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
     user: str = with_default(DockerOptions, "user", "65534:65534")

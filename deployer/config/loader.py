@@ -18,7 +18,7 @@ from deployer.config.gateway import check_is_chosen
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
-from deployer.config.spec import Docker, Gate, Gateway, KServe, Kubernetes, Server, Spec
+from deployer.config.spec import Docker, Gate, Gateway, Image, KServe, Kubernetes, Server, Spec
 from deployer.errors import ConfigError, InvalidValue, SourceNotFound
 from deployer.results.deployment import DEFAULT_ENV
 from deployer.results.model import check_name
@@ -40,6 +40,7 @@ SECTIONS: dict[str, type] = {
     "server": Server,
     "gate": Gate,
     "docker": Docker,
+    "image": Image,
     "gateway": Gateway,
     "kubernetes": Kubernetes,
     "kserve": KServe,

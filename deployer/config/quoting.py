@@ -5,6 +5,7 @@ Each filter raises ValueError for text that its language cannot hold.
 
 from __future__ import annotations
 
+import json as json_text
 import re
 import shlex
 
@@ -56,10 +57,37 @@ def haproxy(value: object) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
+def dockerfile(value: object) -> str:
+    """Return a word of a Dockerfile in which no variable is expanded."""
+    text = _argument_text(value)
+    if "\n" in text or "\r" in text:
+        raise ValueError(f"{text[:40]!r} holds a line break")  # it ends the instruction also within quotes
+    return '"' + re.sub(r'(["\\$])', r"\\\1", text) + '"'
+
+
+def json(value: object) -> str:
+    """Return the arguments of an instruction of a Dockerfile as a JSON list on one line.
+
+    COPY expands variables in them, so they may have none.
+    """
+    words = [_argument_text(each) for each in value] if isinstance(value, (list, tuple)) else None
+    if words is None:
+        raise ValueError(f"{value!r:.40} is no list of words")
+    return json_text.dumps(words)
+
+
 def bracketed(host: object) -> str:
     """Return an address for use before a port, with an IPv6 address in brackets."""
     text = str(host)
     return f"[{text}]" if ":" in text and not text.startswith("[") else text
 
 
-FILTERS = {"pbtxt": pbtxt, "yaml": yaml, "sh": sh, "haproxy": haproxy, "bracketed": bracketed}
+FILTERS = {
+    "pbtxt": pbtxt,
+    "yaml": yaml,
+    "sh": sh,
+    "haproxy": haproxy,
+    "dockerfile": dockerfile,
+    "json": json,
+    "bracketed": bracketed,
+}

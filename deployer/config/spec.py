@@ -13,6 +13,7 @@ from deployer.config.docker import Docker, RestartPolicy
 from deployer.config.fields import STRICT, at, doc, with_default
 from deployer.config.gate import Gate
 from deployer.config.gateway import Gateway
+from deployer.config.image import Image
 from deployer.config.kubernetes import KServe, Kubernetes
 from deployer.config.models import ModelSpec, check_label
 from deployer.config.options import TopLevelOptions
@@ -28,6 +29,7 @@ __all__ = [
     "EngineName",
     "Gate",
     "Gateway",
+    "Image",
     "KServe",
     "Kubernetes",
     "ModelSpec",
@@ -58,6 +60,7 @@ class Spec(TopLevelOptions):
     monitoring: Monitoring | None = doc("metrics", default=None)
     gate: Gate = doc("verification before a server takes traffic", default_factory=Gate)
     docker: Docker = doc("containers of the Docker engine", default_factory=Docker)
+    image: Image = doc("images with the models inside", default_factory=Image)
     gateway: Gateway = doc("the proxy that holds the ports of a deployment on Docker", default_factory=Gateway)
     kubernetes: Kubernetes = doc("Kubernetes manifests", default_factory=Kubernetes)
     kserve: KServe = doc("KServe", default_factory=KServe)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from deployer.console import deployments as deployments
+    from deployer.console import images as images
     from deployer.console import lines as lines
     from deployer.console import objects as objects
     from deployer.console import reports as reports
@@ -18,6 +19,6 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name: str) -> ModuleType:
-        if name in ("deployments", "lines", "objects", "reports", "versions"):
+        if name in ("deployments", "images", "lines", "objects", "reports", "versions"):
             return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -29,7 +29,8 @@ def _embedded(spec: Spec) -> Engine:
     return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK_PROJECT)
 
 
-def _docker(spec: Spec) -> DockerEngine:
+def docker_engine(spec: Spec) -> DockerEngine:
+    """Return the Docker engine that the settings describe."""
     from deployer.engines.docker.engine import DockerEngine
     from deployer.engines.docker.host import DockerHost
 
@@ -48,10 +49,10 @@ def _docker(spec: Spec) -> DockerEngine:
     )
 
 
-ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": _docker, "embedded": _embedded}
+ENGINES: dict[str, Callable[[Spec], Engine]] = {"docker": docker_engine, "embedded": _embedded}
 
 
-RENDERED_BY = {"compose": "docker", "docker-run": "docker"}
+RENDERED_BY = {"compose": "docker", "docker-run": "docker", "dockerfile": "docker"}
 """The forms in which a deployment can be rendered, and the engine that renders each."""
 
 
@@ -99,7 +100,7 @@ def unselected_engines(spec: Spec) -> EngineSelection:
     if spec.engine == "docker":
         return EngineSelection((_embedded(spec),))
     docker_problem = "" if context.choose(spec.docker.host).source else context.socket_problem()
-    return EngineSelection(() if docker_problem else (_with_short_timeout(_docker(spec)),), docker_problem)
+    return EngineSelection(() if docker_problem else (_with_short_timeout(docker_engine(spec)),), docker_problem)
 
 
 def with_short_timeout(engine: Engine) -> Engine:

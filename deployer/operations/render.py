@@ -24,6 +24,9 @@ from deployer.system.files import write_atomically
 
 CONFIG = "config"
 FORMS = (CONFIG, *RENDERED_BY, *capabilities.MANIFESTS)
+DOCKERFILE = "dockerfile"
+STARTING = tuple(form for form in RENDERED_BY if form != DOCKERFILE)
+"""The forms that start a container, at an address."""
 
 
 def render(
@@ -32,8 +35,9 @@ def render(
     """Render the files for NAME[:VERSION] from the store, or for what `deployer.toml` lists.
 
     The forms `compose` and `docker-run` describe a container, also if another engine has the deployment. Host and ports
-    are those of the deployment, as with `up`; if no engine answers, those of the settings, with a notice. The forms
-    `k8s` and `kserve` describe objects of a cluster, for a `directory` with an overlay of each environment.
+    are those of the deployment, as with `up`; if no engine answers, those of the settings, with a notice. `dockerfile`
+    describes an image with the models inside. The forms `k8s` and `kserve` describe objects of a cluster, for a
+    `directory` with an overlay of each environment.
 
     Raises EngineConflict, ModelNotFound, TemplateError, SettingRefused.
     """
@@ -46,8 +50,8 @@ def render(
         from deployer.rollout.render_manifests import render_manifests
 
         return render_manifests(form, target, settings, directory=directory)
-    if form == CONFIG:
-        _refuse_addresses(target, settings)
+    if form not in STARTING:
+        _refuse_addresses(target, settings, form)
     workspace = open_workspace(settings)
     with lost_versions.suggest_recovery(workspace, target):
         desired = desired_spec(workspace, target, ExportOptions(), TO_RENDER)
@@ -60,7 +64,7 @@ def render(
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered = engine.render(form, build_launch(spec, engine, models))
-        notices = _deployed_settings(rendering, desired)
+        notices = _deployed_settings(rendering, desired) if form in STARTING else iter(())
     else:
         rendered = build_launch(spec, rendering.workspace.engine, models).rendered
         notices = _engine_choice(rendering.workspace)
@@ -127,17 +131,22 @@ def _engine_choice(workspace: Workspace) -> Iterator[str]:
     yield f"the paths are those of the {name} engine, which auto chose; DEPLOYER_ENGINE={other} renders the other's"
 
 
-def _refuse_addresses(target: str | None, settings: Settings) -> None:
-    """Refuse options for an address, which the server's own files do not contain. Raises UsageError."""
+def _refuse_addresses(target: str | None, settings: Settings, form: str) -> None:
+    """Refuse options for an address, which neither the server's own files nor an image contain. Raises UsageError."""
     given = {"--host": settings.host, "--rest-port": settings.rest_port, "--grpc-port": settings.grpc_port}
     unused = [option for option, value in given.items() if value is not None]
     options = settings.typed("env", *LOCATION, "models_dir")
-    starters = [f"{' '.join(filter(None, ('deployer render', form, target)))}{options}" for form in RENDERED_BY]
+    starters = [_command(each, target, options) for each in STARTING]
     if unused:
         raise UsageError(
-            f"{' and '.join(unused)}: the files of the form {CONFIG} have no address in them",
-            hint=f"deployer render {target or CONFIG}{options} needs none; {' and '.join(starters)} take one",
+            f"{' and '.join(unused)}: the files of the form {form} have no address in them",
+            hint=f"{_command(form, target, options)} needs none; {' and '.join(starters)} take one",
         )
+
+
+def _command(form: str, target: str | None, options: str) -> str:
+    words = (target or CONFIG,) if form == CONFIG else (form, target)
+    return f"{' '.join(filter(None, ('deployer render', *words)))}{options}"
 
 
 def write(rendered: Rendered, directory: Path, *, force: bool = False) -> tuple[Path, ...]:

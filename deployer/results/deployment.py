@@ -149,6 +149,9 @@ class Launch:
     temporary_settings: tuple[str, ...] = ()
     """The settings of the container that variables or options set."""
 
+    in_image: bool = False
+    """Whether the server's image has the models and the configuration inside: then no directory is mounted."""
+
     @property
     def key(self) -> tuple[str, str]:
         """The name and the environment."""

@@ -18,6 +18,7 @@ TABLES: dict[str, type] = {
     "monitoring": spec.Monitoring,
     "gate": spec.Gate,
     "docker": spec.Docker,
+    "image": spec.Image,
     "gateway": spec.Gateway,
     "kubernetes": spec.Kubernetes,
     "kserve": spec.KServe,

@@ -14,7 +14,8 @@ HEAD = """## Templates
 
 `templates_dir` in `deployer.toml`, or `--templates-dir`, names a directory with your own Jinja2 templates. `deployer`
 uses its built-in template for each file that is missing there. Filters quote a string for the language of the file:
-`pbtxt` for text protos, `yaml`, `sh` and `haproxy`, as in `{{ model.name | pbtxt }}`. An undefined value is an error.
+`pbtxt` for text protos, `yaml`, `sh`, `haproxy`, `dockerfile` for a word and `json` for a list of words, as in
+`{{ model.name | pbtxt }}`. An undefined value is an error.
 Rendered text protos are parsed with TensorFlow Serving's own messages before a server reads them.
 """
 

@@ -9,15 +9,15 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from support.cli import ANY_PORTS
-from support.containers import LABEL, TESTBED, docker, inspect
+from support.containers import LABEL, docker, inspect
 from support.deploying import NAME, ask, deployer, refused, up
 from support.quick_server import quick_server
-from support.world import eventually, free_port, listens
+from support.registry import PASSWORD, running, running_closed
+from support.world import free_port, listens
 
 PUSH_SECONDS = 600
 """The engine compresses all layers of an image, the first time: a minute for one with TensorFlow in it."""
@@ -25,28 +25,6 @@ KEPT = Path(os.environ.get("DEPLOYER_TESTBED_DIR", "/var/lib/deployer-testbed"))
 PORT = 5079
 """What is pushed again to the same address, where it is kept, is not compressed again."""
 pytestmark = pytest.mark.timeout(2 * PUSH_SECONDS)
-PASSWORD, HASHED = "open sesame", "$2b$05$abcdefghijklmnopqrstuupx2xBUC4954936wVIjyyPHmUBFu0wCW"
-CONFIG = """
-version: 0.1
-log: {{ level: error }}
-storage: {{ filesystem: {{ rootdirectory: "{data}" }} }}
-http: {{ addr: "127.0.0.1:{port}" }}
-"""
-
-
-@contextmanager
-def running(directory: Path, port: int, data: Path, more: str = "") -> Iterator[str]:
-    """A registry's address. The engine trusts one on the loopback without TLS."""
-    found = subprocess.run([TESTBED, "registry"], capture_output=True, text=True, timeout=600, check=True)
-    (directory / "config.yml").write_text(CONFIG.format(data=data, port=port) + more)
-    with (directory / "log").open("wb") as log:
-        child = subprocess.Popen([found.stdout.strip(), "serve", directory / "config.yml"], stdout=log, stderr=log)
-    try:
-        eventually(lambda: listens(port), "the registry listens")
-        yield f"127.0.0.1:{port}"
-    finally:
-        child.kill()
-        child.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -65,10 +43,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Iterator[s
 @pytest.fixture(scope="module")
 def closed(tmp_path_factory: pytest.TempPathFactory, data: Path, pushed: str) -> Iterator[str]:
     """The same images in a registry that asks for a password."""
-    directory = tmp_path_factory.mktemp("closed")
-    (directory / "users").write_text(f"me:{HASHED}\n")
-    auth = f'auth: {{ htpasswd: {{ realm: "here", path: "{directory / "users"}" }} }}\n'
-    with running(directory, free_port(), data, auth) as address:
+    with running_closed(tmp_path_factory.mktemp("closed"), free_port(), data) as address:
         yield address
 
 

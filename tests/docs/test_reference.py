@@ -24,10 +24,14 @@ SCHEMA = json.loads((ROOT / "docs" / "deployer.schema.json").read_text())
 EXAMPLE = (ROOT / "templates" / "deployer.toml.j2").read_text()
 TABLES = {
     "server": spec.Server, "batching": spec.Batching, "monitoring": spec.Monitoring, "gate": spec.Gate,
-    "docker": spec.Docker, "gateway": spec.Gateway, "kubernetes": spec.Kubernetes, "kserve": spec.KServe,
+    "docker": spec.Docker, "image": spec.Image, "gateway": spec.Gateway, "kubernetes": spec.Kubernetes,
+    "kserve": spec.KServe,
 }  # fmt: skip
 KINDS = (spec.Spec, spec.ModelSpec, *TABLES.values())
-VERBS = set("init export plan up down status logs smoke predict versions inspect render".split())
+VERBS = set("init export plan up down status logs smoke predict versions inspect render".split()) | {
+    "image build",
+    "image push",
+}
 KEYS = [(kind.__name__, field.name) for kind in KINDS for field in dataclasses.fields(kind)]
 
 
@@ -46,7 +50,7 @@ def run(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
 def listed_verbs() -> list[str]:
     """The verbs as `deployer --help` prints them."""
     commands = deployer("--help", cwd=ROOT).out.partition("Commands:\n")[2].partition("\n\n")[0]
-    return re.findall(r"^  (\w+)  ", commands, re.MULTILINE)
+    return re.findall(r"^  (\w+(?: \w+)?)  ", commands, re.MULTILINE)
 
 
 def errors(kind: type[DeployerError] = DeployerError) -> list[type[DeployerError]]:
@@ -75,7 +79,7 @@ def test_every_verb_is_documented_with_its_options() -> None:
     assert {*verbs} >= VERBS
     for verb in verbs:
         chapter = REFERENCE.partition(f"\n### {verb}\n")[2].partition("\n### ")[0]
-        text = deployer(verb, "--help", cwd=ROOT).out
+        text = deployer(*verb.split(), "--help", cwd=ROOT).out
         options = {word.strip(",") for word in text.split() if word.startswith("--") and word.strip(",") != "--help"}
         assert options, verb
         assert not {option for option in options if option not in chapter}, verb

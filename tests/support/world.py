@@ -46,11 +46,11 @@ def only_servers_below(monkeypatch: pytest.MonkeyPatch, directory: Path) -> None
     )
 
 
-def listens(port: int) -> bool:
+def listens(port: int, host: str = "127.0.0.1") -> bool:
     """Whether somebody accepts connections there."""
     with socket.socket() as sock:
         sock.settimeout(2)
-        return sock.connect_ex(("127.0.0.1", port)) == 0
+        return sock.connect_ex((host, port)) == 0
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
 """Print the server's configuration files.
 
-Prints the files that `up` would write now, a file that starts the container without deployer, or manifests of a
-cluster.
+Prints the files that `up` would write now, a file that starts the container or builds an image without deployer, or
+manifests of a cluster.
 
 deployer render digits
 deployer render --env staging
@@ -29,7 +29,7 @@ def render(
         Argument(
             metavar="FORM",
             help="config, which may be left out: the server's files; compose: a Compose file; docker-run: a script; "
-            "k8s: Kubernetes manifests; kserve: an InferenceService.",
+            "dockerfile: a Dockerfile with the models inside; k8s: Kubernetes manifests; kserve: an InferenceService.",
         ),
     ] = None,
     target: Annotated[

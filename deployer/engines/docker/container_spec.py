@@ -70,7 +70,9 @@ class ContainerSpec:
     cap_drop: tuple[str, ...] = ("ALL",)
     security: tuple[str, ...] = ("no-new-privileges",)
     pids_limit: int = 4096
-    health: Health = field(default_factory=Health)
+    health: Health | None = field(default_factory=Health)
+    """None for the health check of the image."""
+
     threads_reason: str = REASON
     log_driver: str = "json-file"
     log_options: Mapping[str, str] = field(default_factory=lambda: {"max-size": "10m", "max-file": "3"})

@@ -27,6 +27,7 @@ from deployer.engines.docker.images import DockerImages, architecture_mismatch
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.inventory import DockerInventory
 from deployer.engines.docker.locks import DockerLocks
+from deployer.engines.docker.model_image.engine_images import ModelImages
 from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.engines.docker.placement import Placer, is_replaced
 from deployer.engines.docker.preflight import DockerPreflight
@@ -88,6 +89,11 @@ class DockerEngine:
         return DockerImages(self.host)
 
     @cached_property
+    def model_images(self) -> ModelImages:
+        """The images with models inside; they are built and pushed, whatever runs the deployments."""
+        return ModelImages(self.host)
+
+    @cached_property
     def preflight(self) -> DockerPreflight:
         return DockerPreflight(self.host)
 
@@ -124,7 +130,8 @@ class DockerEngine:
             )
             container = host.client.containers.create(**arguments)
             container.start()
-        self._check_mounts(container, launch, placement)
+        if not launch.in_image:
+            self._check_mounts(container, launch, placement)
         return host.state.require_server(launch.name, launch.env, placement.release)
 
     def _image(self) -> Image:

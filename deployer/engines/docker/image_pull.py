@@ -57,7 +57,7 @@ def pull(  # noqa: PLR0913, PLR0917
     if login.problem:
         progress(f"{login.problem}: pulling {image} without credentials")
     try:
-        with _api_timeout(client.api, seconds):
+        with api_timeout(client.api, seconds):
             _report_progress(_events(client, image, platform, login, seconds), image, progress)
     except docker.errors.APIError as error:
         raise _pull_error(image, str(error.explanation or error).strip(), login, setting) from error
@@ -71,7 +71,7 @@ def pull(  # noqa: PLR0913, PLR0917
 
 
 @contextmanager
-def _api_timeout(api: APIClient, seconds: float) -> Iterator[None]:
+def api_timeout(api: APIClient, seconds: float) -> Iterator[None]:
     """Let the engine be silent for as long as a pull may take: while it waits for a registry, or unpacks."""
     previous, api.timeout = api.timeout, seconds
     try:
@@ -85,8 +85,8 @@ class _PullFailed(Exception):
 
 
 @dataclass(frozen=True)
-class _Event:
-    """A step of the pull; `current` of `total` bytes of the layer are downloaded."""
+class Event:
+    """A step of a pull or push; `current` of `total` bytes of the layer are transferred."""
 
     layer: str
     status: str
@@ -95,7 +95,7 @@ class _Event:
     error: str | None
 
     @classmethod
-    def parse(cls, answer: Mapping[str, Any]) -> _Event:
+    def parse(cls, answer: Mapping[str, Any]) -> Event:
         """Return the event from a line of the engine's answer."""
         detail = answer.get("progressDetail") or {}
         return cls(
@@ -106,10 +106,22 @@ class _Event:
             error=str(answer["error"]) if "error" in answer else None,
         )
 
+    def percent(self, layers: dict[str, tuple[int, int]], under_way: str, done: str) -> int:
+        """Add the event to the layers, and return the transferred percentage of those that are known so far.
+
+        `under_way` and `done` are the words for the status of a layer.
+        """
+        if self.status == under_way and self.total:
+            layers[self.layer] = (self.current, self.total)
+        elif self.status == done and self.layer in layers:
+            layers[self.layer] = (layers[self.layer][1], layers[self.layer][1])
+        total = sum(size for _, size in layers.values())
+        return min(100, int(100 * sum(current for current, _ in layers.values()) / total)) if total else 0
+
 
 def _events(
     client: DockerClient, image: str, platform: str | None, login: Credentials, seconds: float
-) -> Iterator[_Event]:
+) -> Iterator[Event]:
     repository, tag = split_reference(image)
 
     def start() -> Iterable[Mapping[str, Any]]:
@@ -118,31 +130,21 @@ def _events(
         )
         return answers
 
-    return map(_Event.parse, items_until(Deadline.after(seconds), start))
+    return map(Event.parse, items_until(Deadline.after(seconds), start))
 
 
-def _report_progress(events: Iterator[_Event], image: str, progress: Callable[[str], None]) -> None:
+def _report_progress(events: Iterator[Event], image: str, progress: Callable[[str], None]) -> None:
     layers: dict[str, tuple[int, int]] = {}
     reported = 0
     for event in events:
         if event.error is not None:
             raise _PullFailed(event.error)
-        percent = _percent(event, layers)
+        percent = event.percent(layers, "Downloading", "Download complete")
         if percent >= reported + PROGRESS_STEP:
             reported = percent
             progress(f"pulling {image}: {percent} %")
     if reported < DONE:  # the engine reports no progress for small or mostly present images
         progress(f"pulling {image}: {DONE} %")
-
-
-def _percent(event: _Event, layers: dict[str, tuple[int, int]]) -> int:
-    """Return the downloaded percentage of the layers that are known so far."""
-    if event.status == "Downloading" and event.total:
-        layers[event.layer] = (event.current, event.total)
-    elif event.status == "Download complete" and event.layer in layers:
-        layers[event.layer] = (layers[event.layer][1], layers[event.layer][1])
-    total = sum(size for _, size in layers.values())
-    return int(100 * sum(done for done, _ in layers.values()) / total) if total else 0
 
 
 def _pull_error(image: str, reason: str, login: Credentials, setting: str) -> EngineError:

@@ -95,13 +95,14 @@ def candidate_arguments(
     container = ContainerSpec(
         name=placement.container,
         network=placement.network,
-        arguments=tuple(server_arguments(launch)),
+        arguments=() if launch.in_image else tuple(server_arguments(launch)),
         labels=labels(launch, placement, settings, models_dir, image),
         host=launch.host,
         ports=published,
-        binds=binds(models_dir, str(placement.directory / run_dir.CONFIG_DIR)),
+        binds=() if launch.in_image else binds(models_dir, str(placement.directory / run_dir.CONFIG_DIR)),
         # A candidate that ends has failed; the promotion sets the restart policy.
         settings=replace(settings, restart="no"),
+        health=None if launch.in_image else Health(),
     )
     return {**container_arguments(container), **_address(placement)}
 
@@ -118,7 +119,7 @@ def container_arguments(container: ContainerSpec) -> dict[str, object]:
     settings = container.settings
     return {
         "image": settings.image,
-        "command": list(container.arguments),
+        "command": list(container.arguments) or None,
         "name": container.name,
         "labels": dict(container.labels),
         "network": container.network,
@@ -133,7 +134,7 @@ def container_arguments(container: ContainerSpec) -> dict[str, object]:
         "user": settings.user,
         "pids_limit": container.pids_limit,
         "restart_policy": {"Name": settings.restart},
-        "healthcheck": _healthcheck(container.health),
+        "healthcheck": _healthcheck(container.health) if container.health else None,
         "log_config": {"Type": container.log_driver, "Config": dict(container.log_options)},
         "platform": settings.platform,
         **_limits(settings),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -37,7 +38,39 @@ def test_a_shell_reads_back_one_word(texts):
     assert ended.stdout == b"".join(text.encode() + b"\0" for text in texts)
 
 
-@pytest.mark.parametrize("language", ["yaml", "sh"])
+def dockerfile_word(written: str) -> str:
+    """What the engine's parser makes of a word in double quotes: a backslash quotes the next character."""
+    assert (written[0], written[-1]) == ('"', '"')
+    inner, read = iter(written[1:-1]), []
+    for character in inner:
+        assert character not in '"$'
+        read.append(next(inner) if character == "\\" else character)
+    return "".join(read)
+
+
+@given(TEXTS)
+def test_a_word_of_a_dockerfile_is_read_back(text):
+    if {"\n", "\r"} & set(text):
+        with pytest.raises(ValueError, match="line break"):
+            FILTERS["dockerfile"](text)
+    else:
+        assert dockerfile_word(FILTERS["dockerfile"](text)) == text
+
+
+@given(LISTS)
+def test_arguments_of_an_instruction_are_one_line_of_json(texts):
+    written = FILTERS["json"](texts)
+    assert json.loads(written) == texts
+    assert len(written.splitlines()) == 1
+
+
+@pytest.mark.parametrize("value", ["text", 3, None, {"a": "b"}])
+def test_arguments_are_a_list(value):
+    with pytest.raises(ValueError, match="no list"):
+        FILTERS["json"](value)
+
+
+@pytest.mark.parametrize("language", ["yaml", "sh", "dockerfile"])
 @pytest.mark.parametrize("text", ["a\0b", "\udc80"])
 def test_what_no_process_can_be_given_is_refused(language, text):
     with pytest.raises(ValueError):  # noqa: PT011 - the reason is the language's own

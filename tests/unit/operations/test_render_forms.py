@@ -46,6 +46,7 @@ def service(project: Path, *arguments: str) -> dict:
         (("config", "half_plus_two"), "model_config.config", "half_plus_two"),
         (("compose", "half_plus_two"), "compose.yaml", "half_plus_two"),
         (("docker-run", "half_plus_two:1"), "docker-run.sh", "half_plus_two"),
+        (("dockerfile", "half_plus_two:1"), "Dockerfile", "half_plus_two"),
         (("compose:1",), "model_config.config", "compose"),
         (("config", "compose"), "model_config.config", "compose"),
         (("config", "config"), "model_config.config", "config"),
@@ -120,6 +121,17 @@ def test_gpus_are_a_reservation_and_all_of_them_are_all(project):
     (device,) = service(project)["deploy"]["resources"]["reservations"]["devices"]
     assert device == {"capabilities": ["gpu"], "count": "all"}
     assert "--gpus all" in files(project, "docker-run")["docker-run.sh"]
+
+
+def test_a_dockerfile_has_no_secret_no_address_and_no_gateway(project):
+    (project / "deployer.toml").write_text(
+        "[models.half_plus_two]\n[docker]\nuser = '7:8'\nenvironment = { KEY = 'hush' }\n[gateway]\nenabled = true\n"
+    )
+    text = files(project, "dockerfile")["Dockerfile"]
+    assert 'COPY ["models/half_plus_two/1", "/models/half_plus_two/1"]' in text
+    assert "\nUSER 7:8\n" in text
+    assert "hush" not in text
+    assert "--rest-port" in rendered(project, "dockerfile", "--rest-port", "1", code=2).err
 
 
 def test_a_template_of_ones_own_is_taken(project):

@@ -1,0 +1,89 @@
+"""The images with models inside of one Docker Engine."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import docker.errors
+
+from deployer.engines.docker.api import docker_errors
+from deployer.engines.docker.images import find_image
+from deployer.engines.docker.model_image import builder, labels, push
+from deployer.engines.docker.model_image.assembly import ModelImage
+from deployer.engines.docker.model_image.base_image import BaseImage
+from deployer.engines.docker.model_image.labels import Contents
+from deployer.engines.docker.model_image.loader import Loader
+from deployer.errors import EngineError
+from deployer.results.deployment import Launch
+from deployer.results.model import Model
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.host import DockerHost
+
+
+@dataclass(frozen=True)
+class ModelImages:
+    """Builds, names and pushes images on the engine of `host`."""
+
+    host: DockerHost
+
+    def assemble(self, launch: Launch, models: Sequence[Model]) -> ModelImage:
+        """Return the image of a launch on the image of the settings, which the engine must have.
+
+        Raises EngineError, BrokenModel, TemplateError.
+        """
+        settings = self.host.settings
+        with docker_errors(f"looking at {settings.image}"):
+            base = BaseImage.parse(self.host.client.api.inspect_image(settings.image))
+        return builder.build(launch, models, settings, base, self.host.templates_dir)
+
+    def has(self, image: str) -> bool:
+        """Return whether the engine has an image of this name or id."""
+        return find_image(self.host.client, image) is not None
+
+    def load(self, image: ModelImage, progress: Callable[[str], None]) -> str:
+        """Load an image without a name, and return its id on the engine. Raises EngineError, BrokenModel."""
+        settings = self.host.settings
+        return Loader(self.host.client, image, settings.image, settings.pull_seconds, progress).load()
+
+    def name(self, image: str, name: str) -> None:
+        """Give an image of the engine the name REPOSITORY:TAG. Raises EngineError."""
+        repository, _, tag = name.rpartition(":")
+        with docker_errors(f"naming the image {name}"):
+            self.host.client.api.tag(image, repository, tag)
+
+    def remove_unnamed(self, image: str) -> None:
+        """Remove an image that has no name, unless a container uses it."""
+        client = self.host.client.api
+        with contextlib.suppress(EngineError, docker.errors.NotFound), docker_errors(f"removing {image}"):
+            if not client.inspect_image(image).get("RepoTags"):
+                client.remove_image(image)
+
+    def contents(self, image: str) -> Contents:
+        """Return what an image of the engine has inside. Raises EngineError for a missing image, and without models."""
+        return labels.read(image, self._inspect(image).labels)
+
+    def id(self, image: str) -> str:
+        """Return the id of an image of the engine. Raises EngineError."""
+        return self._inspect(image).id
+
+    def digests(self, image: str) -> tuple[str, ...]:
+        """Return REPOSITORY@DIGEST for each registry that is known to have an image of the engine."""
+        found = find_image(self.host.client, image)
+        return found.digests if found else ()
+
+    def push(self, name: str, progress: Callable[[str], None]) -> str:
+        """Push REPOSITORY:TAG, and return the digest by which its registry knows it. Raises EngineError."""
+        return push.push(self.host.client, name, self.host.settings.pull_seconds, progress)
+
+    def _inspect(self, image: str) -> BaseImage:
+        with docker_errors(f"looking at {image}"):
+            try:
+                return BaseImage.parse(self.host.client.api.inspect_image(image))
+            except docker.errors.ImageNotFound as error:
+                raise EngineError(
+                    f"the engine has no image {image}", hint="docker images lists those that it has"
+                ) from error

@@ -1,0 +1,79 @@
+"""`image build`: an image with models inside, verified before it gets its name."""
+
+from __future__ import annotations
+
+from deployer.config.options import Settings
+from deployer.engines import compatibility
+from deployer.errors import BrokenModel
+from deployer.results.checks import Report
+from deployer.results.images import ImageBuilt
+from deployer.rollout.model_image import TRIAL_ENV, ImagePlan, plan_image, verify_image
+from deployer.rollout.workspace import Progress, no_progress, open_workspace
+from deployer.system.files import chmod_command, first_unreadable
+
+
+def image_build(
+    target: str | None = None,
+    *,
+    tag: str | None = None,
+    settings: Settings | None = None,
+    progress: Progress = no_progress,
+) -> ImageBuilt:
+    """Build an image with NAME[:VERSION] from the store, or with all models of `deployer.toml`, on the Docker Engine.
+
+    The image has the models with their golden sets, the server's configuration and its flags. It gets its name once a
+    server of it has passed the gate. Equal inputs give an image of the same id: what is deployed, the time and the
+    engine do not matter. `tag` is its name, REPOSITORY[:TAG].
+
+    Raises ModelError, ConfigError, InvalidValue, TemplateError, EngineError, NotReady, VerificationFailed, LockHeld.
+    """
+    workspace = open_workspace(settings or Settings(), "image build")
+    plan = plan_image(workspace, target)
+    name = plan.name(tag)
+    _check(plan, progress)
+    plan.engine.images.pull(progress)
+    images = plan.engine.model_images
+    image = images.assemble(plan.launch, plan.models)
+    with plan.workspace.lock(plan.engine, plan.launch.name, TRIAL_ENV):
+        plan.engine.recover(plan.launch.name, TRIAL_ENV)
+        created = not images.has(image.id)
+        if created:
+            progress(f"adding {image.size / 1e6:,.1f} MB to {plan.workspace.spec.docker.image}")
+        loaded = images.load(image, progress) if created else image.id
+        report = _verify(plan, loaded, progress)
+        images.name(loaded, name)
+    return ImageBuilt(
+        image=name,
+        id=image.id,
+        base=plan.workspace.spec.docker.image,
+        models=plan.served,
+        size_bytes=image.size,
+        created=created,
+        digests=images.digests(loaded),
+        report=report,
+        notices=plan.notices,
+    )
+
+
+def _check(plan: ImagePlan, progress: Progress) -> None:
+    """Refuse versions that no server of the image could serve. Raises ModelError, VerificationFailed."""
+    spec = plan.workspace.spec
+    compatibility.check(plan.models, plan.engine.traits.tensorflow, spec.server.flags)
+    plan.gate(progress).check_golden()
+    for model in plan.models:
+        if closed := first_unreadable(model.path, model.path.parent):
+            raise BrokenModel(
+                f"not every user may read {closed}: in an image, every user could",
+                hint=f"{chmod_command(closed, model.path)}, if it may be in an image",
+            )
+
+
+def _verify(plan: ImagePlan, image: str, progress: Progress) -> Report | None:
+    """Verify a server of the image; an image that does not pass is removed. None if the gate is skipped."""
+    if plan.workspace.spec.gate.skip:
+        return None
+    try:
+        return verify_image(plan, image, progress)
+    except BaseException:
+        plan.engine.model_images.remove_unnamed(image)
+        raise
