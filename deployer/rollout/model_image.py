@@ -20,7 +20,7 @@ from deployer.rollout.gate import Gate
 from deployer.rollout.launch import build_launch, resolve_models
 from deployer.rollout.memory import MemoryReading
 from deployer.rollout.readiness import attach_server_logs
-from deployer.rollout.render_target import stored_versions
+from deployer.rollout.render_target import stored_versions, suggest_export
 from deployer.rollout.targets import TO_RENDER
 from deployer.rollout.workspace import Progress, Workspace
 
@@ -63,7 +63,8 @@ def plan_image(workspace: Workspace, target: str | None) -> ImagePlan:
         spec, notices = stored_versions(workspace, desired)
         engine = engines.docker_engine(dataclasses.replace(spec, gateway=Gateway()))
         workspace = dataclasses.replace(workspace, spec=spec, engines=(engine,))
-        resolved = resolve_models(spec, workspace.store)
+        with suggest_export(workspace, desired):
+            resolved = resolve_models(spec, workspace.store)
     launch = build_launch(spec, engine, tuple(each.served for each in resolved))
     models = tuple(model for each in resolved for model in each.models)
     return ImagePlan(workspace, engine, launch, models, (*filter(None, notices), *_left_out(spec)))

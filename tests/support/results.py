@@ -9,6 +9,7 @@ from deployer.results.checks import Check, DoctorResult, Finding, MissingPackage
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.differences import DiffResult, Numbers, OutputDistance, SignatureChange, VersionFigures
 from deployer.results.history import HistoryResult, Outcome, Release
+from deployer.results.images import ImageBuilt, ImagePushed
 from deployer.results.model import GoldenSummary, Model, SavedModelInfo, Signature, Source, TensorSpec
 from deployer.results.plan import Change, Plan, StartCandidate
 from deployer.results.running import DeploymentStatus, ModelState, SmokeResult
@@ -54,7 +55,11 @@ DRY_RUN = UpResult("m", "local", "embedded", SERVED, None, PLAN, None)
 STATUS = DeploymentStatus(DEPLOYMENT, (ModelState("m", 1, "AVAILABLE"),), True, "")
 VERSIONS = VersionsResult((MODEL, MODEL))
 INSPECT = InspectResult(MODEL, ("curl -d '{}'",))
+BUILT = ImageBuilt("r.io/m:1", "sha256:1", "base:1", SERVED, 2**20, True, ("r.io/m@sha256:2",), PROOF, ("a note",))
+PUSHED = ImagePushed("r.io/m:1", "sha256:1", "sha256:2", "r.io/m@sha256:2")
 RESULTS = [
+    BUILT,
+    PUSHED,
     PROOF.checks[1],
     PROOF,
     Finding("docker engine", "error", "it does not answer", "start it"),

@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from docker.models.containers import Container
 
@@ -27,7 +28,6 @@ from deployer.engines.docker.images import DockerImages, architecture_mismatch
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.inventory import DockerInventory
 from deployer.engines.docker.locks import DockerLocks
-from deployer.engines.docker.model_image.engine_images import ModelImages
 from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.engines.docker.placement import Placer, is_replaced
 from deployer.engines.docker.preflight import DockerPreflight
@@ -39,6 +39,9 @@ from deployer.errors import EngineError
 from deployer.results.deployment import Deployment, Launch, Memory, Rendered, ServedModel, models_text
 from deployer.savedmodel.op_sets import target_of_image
 from deployer.system.files import chmod_command, first_unreadable, write_atomically
+
+if TYPE_CHECKING:
+    from deployer.engines.docker.model_image.engine_images import ModelImages
 
 NAME = "docker"
 CHECKED_VERSIONS = 10
@@ -91,6 +94,8 @@ class DockerEngine:
     @cached_property
     def model_images(self) -> ModelImages:
         """The images with models inside; they are built and pushed, whatever runs the deployments."""
+        from deployer.engines.docker.model_image.engine_images import ModelImages
+
         return ModelImages(self.host)
 
     @cached_property

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from deployer.config.templates import render_template
 from deployer.engines.docker import container_spec
 from deployer.engines.docker.host import DockerHost
-from deployer.engines.docker.model_image import builder
-from deployer.engines.docker.model_image.description import describe
 from deployer.results.deployment import Launch, Rendered
 
 FILES = {"compose": "compose.yaml", "docker-run": "docker-run.sh"}
@@ -27,6 +25,9 @@ def render(host: DockerHost, form: str, launch: Launch) -> Rendered:
 
 
 def _render_dockerfile(host: DockerHost, launch: Launch) -> Rendered:
+    from deployer.engines.docker.model_image import builder
+    from deployer.engines.docker.model_image.description import describe
+
     text = render_template(DOCKERFILE, host.templates_dir, image=describe(launch, host.settings), config=CONFIG)
     return Rendered({DOCKERFILE: text, **_in_config(builder.config_files(launch, host.templates_dir))})
 
