@@ -12,7 +12,7 @@ from pathlib import Path
 DIRECTORY = Path(__file__).parent
 sys.path.insert(0, str(DIRECTORY))
 
-from chapters import commands, configuration, failures, results, schema, server_flags, sources, templates  # noqa: E402
+from chapters import commands, configuration, failures, results, schema, server_flags, sources, templates, variables  # noqa: E402
 
 HEAD = """# Reference
 
@@ -21,6 +21,7 @@ Generated from the code by `make docs`; do not edit.
 - [Commands](#commands)
 - [Exit codes and errors](#exit-codes-and-errors)
 - [deployer.toml](#deployertoml)
+- [Variables and secrets](#variables-and-secrets)
 - [Templates](#templates)
 - [Results as JSON](#results-as-json)
 - [Server flags](#server-flags)
@@ -29,7 +30,7 @@ Generated from the code by `make docs`; do not edit.
 
 def documents() -> dict[Path, str]:
     """Every generated file with its text."""
-    parts = (commands, failures, configuration, templates, results, server_flags)
+    parts = (commands, failures, configuration, variables, templates, results, server_flags)
     reference = "\n".join((HEAD, *(part.text() for part in parts)))
     return {
         DIRECTORY / "reference.md": reference,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from deployer.config.docker import ARCHITECTURES
+from deployer.config.interpolation import Secret
 from deployer.config.origins import Origins
 from deployer.config.spec import Spec
 from deployer.errors import SettingRefused
@@ -55,6 +56,11 @@ def _memory_request_exceeds_limit(spec: Spec) -> bool:
 
 def _scales_without_request(spec: Spec) -> bool:
     return bool(spec.kubernetes.max_replicas) and not (spec.kubernetes.cpu_request or spec.docker.cpus)
+
+
+def _values(spec: Spec) -> dict[str, str]:
+    """Return the variables of the server whose values are no secrets."""
+    return {name: value for name, value in spec.docker.environment.items() if not isinstance(value, Secret)}
 
 
 LIMITS = (
@@ -123,10 +129,18 @@ LIMITS = (
     Limit(
         MANIFESTS,
         ("kubernetes.secrets",),
-        "docker.environment has a variable of the same name",
+        "docker.environment has a value of the same name",
         "take one of them out",
-        "a name of docker.environment",
-        lambda spec: not spec.docker.environment.keys().isdisjoint(spec.kubernetes.secrets),
+        "a name of docker.environment, unless its value has a variable",
+        lambda spec: not _values(spec).keys().isdisjoint(spec.kubernetes.secrets),
+    ),
+    Limit(
+        MANIFESTS,
+        ("docker.environment",),
+        "a value with a variable is secret, and a manifest has no secrets",
+        'kubernetes.secrets = { NAME = "SECRET/KEY" } takes it from a Secret of the cluster',
+        "with variables, unless kubernetes.secrets has the name",
+        lambda spec: not spec.docker.environment.keys() <= _values(spec).keys() | spec.kubernetes.secrets.keys(),
     ),
     Limit(
         (K8S,),

@@ -46,7 +46,9 @@ class Docker(DockerOptions):
     platform: str | None = doc("the image's platform, such as linux/amd64", default=None)
     pull_seconds: float = doc("how long a pull, a push or the loading of an image may take", default=900.0)
     shm_size: str | None = doc("size of /dev/shm, such as 64m", default=None)
-    environment: dict[str, str] = doc("environment variables of the server", default_factory=dict)
+    environment: dict[str, str] = doc(
+        "environment variables of the server; the values of `${NAME}` in them are secret", default_factory=dict
+    )
     user: str = with_default(DockerOptions, "user", "65534:65534")
     restart: RestartPolicy = doc("restart policy of the server's container", default="unless-stopped")
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import get_origin
 
-from deployer.config import hosts, sizes, suggestions
+from deployer.config import env_file, hosts, sizes, suggestions
 from deployer.config.fields import option_name
 from deployer.config.gateway import check_is_chosen
+from deployer.config.interpolation import Interpolation
 from deployer.config.options import TABLES
 from deployer.config.origins import Origins
 from deployer.config.project import FALLBACK_PROJECT, check_project, default_project
@@ -46,7 +47,9 @@ SECTIONS: dict[str, type] = {
     "kserve": KServe,
 }
 HOST = "server.host"
-PATHS = ("models_dir", "state_dir", "templates_dir")
+SECRET = (("docker", "environment"),)
+"""The keys whose variables are secret: they may appear nowhere but in the container."""
+PATHS = ("models_dir", "state_dir", "templates_dir", env_file.KEY)
 PATHS_IN_TABLES = ("source", "examples", "weights", "certificate", "key", "tokens")
 
 
@@ -95,6 +98,7 @@ def _load(
     chosen = str(env or layers.pop("env", None) or DEFAULT_ENV)
     directory = file.parent if file else Path()
     document = _merge(raw, _overlay(overlays, chosen, file)) if with_overlay else dict(raw)
+    document = _interpolate(document, layers, frozenset({*layers, *options}), environ, file)
     origins = Origins(
         str(file or ""),
         _flatten(document),
@@ -115,6 +119,30 @@ def _load(
         raise ConfigError(f"{file}: {error.message}", hint=error.hint) from error
     origin = "--host" if HOST in options else names.get(HOST, f"{file}: {HOST}")
     return _with_ip_address(spec, origin), origins
+
+
+def _interpolate(
+    document: Table,
+    layers: Mapping[str, object],
+    overridden: frozenset[str],
+    environ: Mapping[str, str],
+    file: Path | None,
+) -> Table:
+    """Return the document with its variables replaced by those of the environment and of the file in `env_file`.
+
+    The environment wins. Raises ConfigError, except for variables of keys that something else sets.
+    """
+
+    def locate(error: InvalidValue, key_path: tuple[str, ...]) -> ConfigError:
+        return ConfigError(f"{_location(key_path, str(file), {})}{error.message}", hint=error.hint)
+
+    own = Interpolation(environ, locate, SECRET, overridden)
+    path, origin = layers.get(env_file.KEY), f"{PREFIX}{env_file.KEY.upper()}"
+    if path is None and env_file.KEY in document:
+        path, origin = own.table({env_file.KEY: document[env_file.KEY]})[env_file.KEY], f"{file}: {env_file.KEY}"
+        path = _resolve(file.parent if file else Path(), env_file.KEY, path) if isinstance(path, str) else None
+    variables = {} if path is None else env_file.read(Path(str(path)), origin)
+    return dataclasses.replace(own, variables={**variables, **environ}).table(document)
 
 
 def _flatten(document: Mapping[str, object]) -> Table:

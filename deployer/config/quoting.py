@@ -8,6 +8,9 @@ from __future__ import annotations
 import json as json_text
 import re
 import shlex
+from collections.abc import Callable
+
+from deployer.config.interpolation import Reference, Secret
 
 YAML_ESCAPES = {'"': '\\"', "\\": "\\\\", "$": "$$"}
 PLAIN = re.compile(r"[A-Za-z0-9_./ -]*")
@@ -25,20 +28,46 @@ def pbtxt(value: object) -> str:
 
 
 def yaml(value: object) -> str:
-    """Return a YAML string for a Compose file, where `$$` is a `$` that begins no variable."""
+    """Return a YAML string for a Compose file, where `$$` is a `$` that begins no variable.
+
+    Compose looks up the variables of a Secret, and ends with an error for one that is not set.
+    """
     text = _argument_text(value)
-    return '"' + "".join(_escape_yaml(character) for character in text) + '"'
+    pieces = value.pieces if isinstance(value, Secret) else (text,)
+    texts = (_escape_yaml(piece) if isinstance(piece, str) else _variable(piece, _escape_yaml) for piece in pieces)
+    return '"' + "".join(texts) + '"'
 
 
-def _escape_yaml(character: str) -> str:
+def _variable(reference: Reference, escape: Callable[[str], str]) -> str:
+    """Return a variable as Compose and shells look it up, with an error for one that is not set."""
+    if reference.operator:
+        return f"${{{reference.name}{reference.operator}{escape(reference.default)}}}"
+    return f"${{{reference.name}?the variable {reference.name} is not set}}"
+
+
+def _escape_yaml(text: str) -> str:
+    return "".join(map(_escape_yaml_character, text))
+
+
+def _escape_yaml_character(character: str) -> str:
     if character in YAML_ESCAPES:
         return YAML_ESCAPES[character]
     return character if " " <= character <= "~" else f"\\U{ord(character):08x}"
 
 
 def sh(value: object) -> str:
-    """Return a word of a shell command."""
-    return shlex.quote(_argument_text(value))
+    """Return a word of a shell command. The shell looks up the variables of a Secret."""
+    if not isinstance(value, Secret):
+        return shlex.quote(_argument_text(value))
+    return "".join(
+        shlex.quote(_argument_text(piece)) if isinstance(piece, str) else f'"{_variable(piece, _escape_sh)}"'
+        for piece in value.pieces
+    )
+
+
+def _escape_sh(text: str) -> str:
+    """Return a text for double quotes of a shell."""
+    return re.sub(r'([\\"$`])', r"\\\1", text)
 
 
 def _argument_text(value: object) -> str:

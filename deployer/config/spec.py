@@ -54,6 +54,9 @@ class Spec(TopLevelOptions):
     engine: EngineName = with_default(TopLevelOptions, "engine", "auto")
     models_dir: Path = with_default(TopLevelOptions, "models_dir", Path("models"))
     state_dir: Path = with_default(TopLevelOptions, "state_dir", Path(".deployer"))
+    env_file: Path | None = doc(
+        "file with `NAME=value` lines: variables for `${NAME}` in this file; those of the environment win", default=None
+    )
     models: dict[str, ModelSpec] = doc("the models to serve together", default_factory=dict)
     server: Server = doc("the model server", default_factory=Server)
     batching: Batching | None = doc("request batching", default=None)

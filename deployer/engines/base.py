@@ -214,6 +214,13 @@ class Engine(Protocol):
         Raises ConfigError for unusable files, SettingRefused on an engine without gateways.
         """
 
+    def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
+        """Return the environment variables of the serving server whose values differ from those of the settings.
+
+        The values stay within the engine: they may be secret. Raises ConfigError for a variable of `deployer.toml`
+        that is not set.
+        """
+
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         """Replace the gateway of a server that keeps serving; `accept` is called as in `promote`."""
 

@@ -90,7 +90,8 @@ def container_security() -> Object:
 
 def environment(workload: Workload) -> list[Object]:
     """Return the variables of `docker.environment`, and those of `kubernetes.secrets` as references."""
-    values = workload.docker.environment.items()
+    listed = workload.docker.environment.items()
+    values = ((name, value) for name, value in listed if name not in workload.settings.secrets)
     plain = [{"name": name, "value": expanded([check_text(name, value)])[0]} for name, value in values]
     references = ((name, *reference.partition("/")[::2]) for name, reference in workload.settings.secrets.items())
     secret = [

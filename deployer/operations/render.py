@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from deployer.config import capabilities
+from deployer.config.interpolation import variable_names
 from deployer.config.options import LOCATION, Settings
 from deployer.config.spec import Spec
 from deployer.engines import ENGINES, RENDERED_BY
@@ -64,10 +65,10 @@ def render(
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered = engine.render(form, build_launch(spec, engine, models))
-        notices = _deployed_settings(rendering, desired) if form in STARTING else iter(())
+        notices = (*_deployed_settings(rendering, desired), *_variables(spec, form)) if form in STARTING else ()
     else:
         rendered = build_launch(spec, rendering.workspace.engine, models).rendered
-        notices = _engine_choice(rendering.workspace)
+        notices = tuple(_engine_choice(rendering.workspace))
     return dataclasses.replace(
         rendered, notices=(*rendering.notices, *notices, *_other_versions(rendering, models, form, target))
     )
@@ -89,6 +90,13 @@ def _deployed_settings(rendering: RenderTarget, desired: Spec) -> Iterator[str]:
     yield from inherited_address(desired.server, rendering.workspace.spec.server, deployed, target)
     if deployed.gateway is not None and not rendering.workspace.spec.gateway.enabled:
         yield f"{deployed.name} is deployed with a gateway; the settings have none, and so up would remove it"
+
+
+def _variables(spec: Spec, form: str) -> Iterator[str]:
+    """Yield the notice about variables that a rendered file takes from the environment of its user."""
+    if names := variable_names(spec.docker.environment.values()):
+        way = "or docker compose --env-file FILE has values" if form == "compose" else "before you run it"
+        yield f"the file has no value of {', '.join(names)}: export {' '.join(names)}, {way}"
 
 
 def _other_versions(

@@ -152,6 +152,9 @@ class Launch:
     in_image: bool = False
     """Whether the server's image has the models and the configuration inside: then no directory is mounted."""
 
+    changed_variables: tuple[str, ...] = ()
+    """The environment variables whose values differ from those of the server that serves now."""
+
     @property
     def key(self) -> tuple[str, str]:
         """The name and the environment."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from deployer.config.threads import DEFAULT_THREADS, GRPC_MAX_THREADS
 from deployer.results.deployment import (
@@ -39,6 +39,8 @@ def replace_cause(launch: Launch, observed: Deployment) -> str | None:
     if bool(launch.gateway_digest) is not (observed.gateway is not None):
         gateway = "a gateway is enabled" if launch.gateway_digest else "the gateway is disabled"
     changed = differing_parts(launch.server_digest, observed.server_digest)
+    if launch.changed_variables and SETTINGS not in changed:
+        changed = (*changed, SETTINGS)
     parts = [_describe_part(part, launch, observed) for part in changed]
     causes = (
         gateway,
@@ -91,21 +93,19 @@ def _changed_settings(launch: Launch, observed: Deployment) -> str:
     changed = [name for name, value in desired.items() if recorded.get(name, value) != value]
     values = [f"{name} ({_value(recorded[name])}, now {_value(desired[name])})" for name in changed]
     unrecorded = desired.keys() - recorded.keys()
-    # A container of an older version records some settings, and later ones all but the values of the environment.
-    is_environment = unrecorded == {"environment"}
-    values += _changed_variables(desired["environment"], observed, others=bool(values)) if is_environment else []
+    # A container of an older version records some settings, and later ones all but the environment.
+    values += _changed_variables(launch, desired["environment"], observed) if unrecorded == {"environment"} else []
     return ", ".join(values) or (f"docker.{unrecorded.pop()}" if len(unrecorded) == 1 else "")
 
 
-def _changed_variables(desired: Mapping[str, str], observed: Deployment, *, others: bool) -> list[str]:
-    """Return the names of variables that come and go; where neither they nor `others` differ, a value does."""
+def _changed_variables(launch: Launch, desired: Iterable[str], observed: Deployment) -> list[str]:
+    """Return the names of variables that come, go, or have another value; the values may be secret."""
     if observed.environment is None:
         return []
     before, after = set(observed.environment), set(desired)
     changes = [f"{name} is new" for name in sorted(after - before)]
     changes += [f"{name} goes" for name in sorted(before - after)]
-    if not changes and not others:
-        changes = [f"another value of {' or '.join(sorted(after))}"]
+    changes += [f"{name} has changed" for name in launch.changed_variables]
     return [f"docker.environment ({', '.join(changes)})"] if changes else []
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 
 from deployer.config import render
 from deployer.config.fields import option_name
+from deployer.config.interpolation import reveal
 from deployer.config.options import DockerOptions, Settings
 from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_default_threads
@@ -117,6 +118,12 @@ def check_container_options(settings: Settings, engine: Engine) -> None:
         )
 
 
+def check_variables(spec: Spec, engine: Engine) -> None:
+    """Refuse variables of containers that are not set, on an engine with containers. Raises ConfigError."""
+    if engine.traits.image:
+        reveal(spec.docker.environment)
+
+
 def build_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
     """Return what the engine starts for these models. Raises TemplateError, SettingRefused."""
     return launch_with(spec, engine.traits, models)
@@ -142,7 +149,10 @@ def launch_with(spec: Spec, traits: Traits, models: tuple[ServedModel, ...]) -> 
 
 
 def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) -> Launch:
-    """Build the launch with the image and gateway that the engine has now. Raises EngineError, TemplateError."""
+    """Build the launch with the image and gateway that the engine has now.
+
+    Raises EngineError, TemplateError, ConfigError.
+    """
     gateway = engine.gateway_digest(spec.deployment, spec.env, spec.server.address)
     return dataclasses.replace(
         build_launch(spec, engine, models),
@@ -150,6 +160,7 @@ def resolve_launch(spec: Spec, engine: Engine, models: tuple[ServedModel, ...]) 
         gateway_digest=gateway,
         gateway_image=engine.images.gateway(),
         gateway_settings=spec.gateway.plain,
+        changed_variables=engine.changed_variables(spec.deployment, spec.env),
     )
 
 

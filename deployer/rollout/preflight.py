@@ -23,7 +23,7 @@ from deployer.results.checks import MissingPackages
 from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_container_options, check_flags
+from deployer.rollout.launch import check_container_options, check_flags, check_variables
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import Workspace
@@ -32,11 +32,12 @@ from deployer.rollout.workspace import Workspace
 def check_before_export(workspace: Workspace, options: ExportOptions, target: str | None = None) -> Workspace:
     """Refuse what would fail after an export, which may take minutes; return the workspace, with a note if need be.
 
-    Raises ModelError, SettingRefused, EngineConflict, EngineError.
+    Raises ModelError, ConfigError, SettingRefused, EngineConflict, EngineError.
     """
     spec = workspace.spec
     check_flags(spec, workspace.engine)
     check_container_options(workspace.settings, workspace.engine)
+    check_variables(spec, workspace.engine)
     workspace = check_other_engines(workspace, spec.deployment, target)
     if workspace.has_source:
         check_sources(spec, options)

@@ -64,7 +64,7 @@ def _read(kind: object, raw: object, strict: bool, key_path: KeyPath) -> object:
     reader = _READERS.get(get_origin(kind) or kind)
     if reader:
         return reader(get_args(kind), raw, strict, key_path)
-    if type(raw) is kind:
+    if type(raw) is kind or (kind is str and isinstance(raw, str)):
         return raw
     raise _mismatch(EXPECTED.get(kind, str(kind)), raw, key_path)
 

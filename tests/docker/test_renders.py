@@ -157,6 +157,20 @@ def test_its_owner_has_it_and_no_verb_touches_it(project, compose, form):
         prove(project, int(bindings["8501/tcp"][0]["HostPort"]), int(bindings["8500/tcp"][0]["HostPort"]), 1)
 
 
+VALUE = '[docker.environment]\nKEY = "a \\"b\\" \'$${c ${CANARY}-${LACKS:-d \\"e\\" `f`}"\n'
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_secret_is_taken_from_the_environment_of_the_one_who_starts_it(project, compose, form, monkeypatch):
+    (project / "deployer.toml").write_text(f"[models.half_plus_two]\nversions = [1]\n{VALUE}")
+    directory = render(form, project, "--rest-port", "0", "--grpc-port", "0")
+    with pytest.raises(AssertionError, match="CANARY"), started(form, directory, compose):
+        pass
+    monkeypatch.setenv("CANARY", "s3cr$et \n'\"`")
+    with started(form, directory, compose):
+        assert """KEY=a "b" '${c s3cr$et \n'"`-d "e" `f`""" in inspect(NAME)["Config"]["Env"]
+
+
 HOSTILE = """a 'b' "c" $(touch pwned) `touch pwned` ${HOME} $HOME \\ # {{ 7 * 7 }} !!x: [y], |\n- z\t=ü\U0001f600"""
 
 
@@ -164,9 +178,9 @@ HOSTILE = """a 'b' "c" $(touch pwned) `touch pwned` ${HOME} $HOME \\ # {{ 7 * 7 
 def test_no_value_becomes_anything_but_a_value(project, compose, form):
     """Names of directories, variables and flags that would be commands, other keys, or other mounts."""
     models = (project / "models").rename(project / "mo\"d,e'l$HOME${x}: #s")
-    value = json.dumps(HOSTILE, ensure_ascii=False)
+    value = json.dumps(HOSTILE.replace("$", "$$"), ensure_ascii=False)
     (project / "deployer.toml").write_text(
-        f"models_dir = {json.dumps(models.name)}\n[models.half_plus_two]\nversions = [1]\n"
+        f"models_dir = {json.dumps(models.name.replace('$', '$$'))}\n[models.half_plus_two]\nversions = [1]\n"
         f"[server.flags]\ntensorflow_session_config_file = {value}\n[docker.environment]\nHOSTILE = {value}\n"
     )
     out = project / "o,u\"t'$HOME${x}"

@@ -117,6 +117,7 @@ OWN_VALUES = {
     "docker.shm_size": '"16m"', "docker.host": '"unix:///docker.sock"', "docker.platform": '"linux/amd64"',
     "docker.user": '"1:1"', "server.host": '"127.0.0.1"', "docker.gpus": "0",
     "kubernetes.memory_request": '"16m"', "kubernetes.max_replicas": "5", "kserve.storage_uri": '"s3://bucket/models"',
+    "env_file": '"/dev/null"',
 }  # fmt: skip
 TOGETHER = {"gateway.certificate": "key", "gateway.key": "certificate"}
 

@@ -17,6 +17,7 @@ from docker.models.containers import Container
 
 from deployer.config.docker import Docker
 from deployer.config.gateway import Gateway
+from deployer.config.interpolation import reveal
 from deployer.engines import flags, run_dir
 from deployer.engines.base import Traits
 from deployer.engines.docker import exit_codes, listing, probe, sdk_arguments, start_files, visibility
@@ -58,7 +59,7 @@ class DockerEngine:
     def traits(self) -> Traits:
         """The traits, from the settings alone. The store is part of the fingerprint: it is mounted at the start."""
         host = self.host
-        environment = {"environment": dict(host.settings.environment)}
+        names = sorted(host.settings.environment)  # `changed_variables` compares the values
         return Traits(
             name=NAME,
             id=self._id(),
@@ -69,7 +70,10 @@ class DockerEngine:
             tensorflow=target_of_image(host.settings.image),
             models_mount=MODELS_MOUNT,
             image=host.settings.image,
-            fingerprint={**recorded_settings(host.settings, host.models_dir.resolve()), **environment},
+            fingerprint={
+                **recorded_settings(host.settings, host.models_dir.resolve()),
+                "environment": dict.fromkeys(names),
+            },
         )
 
     def _id(self) -> str:
@@ -192,6 +196,11 @@ class DockerEngine:
             return ""
         gateways = self.host.gateways(name, env)
         return gateways.config.digest(gateways.directory, host)
+
+    def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
+        desired = reveal(self.host.settings.environment)
+        server = self.host.state.serving(name, env) if desired else None
+        return () if server is None else self.host.state.changed_variables(server, desired)
 
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         """Start a gateway that takes the listening sockets of the old one."""

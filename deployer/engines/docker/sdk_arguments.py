@@ -10,6 +10,7 @@ from typing import Any
 
 from docker.types import DeviceRequest, EndpointConfig, Mount
 
+from deployer.config.interpolation import reveal
 from deployer.config.spec import Docker
 from deployer.engines import run_dir
 from deployer.engines.docker.container_spec import (
@@ -125,7 +126,7 @@ def container_arguments(container: ContainerSpec) -> dict[str, object]:
         "network": container.network,
         "ports": {f"{port.inside}/tcp": (container.host, port.public) for port in container.ports},
         "mounts": [_mount(bind) for bind in container.binds],
-        "environment": dict(settings.environment),
+        "environment": reveal(settings.environment),
         "init": True,
         "read_only": True,
         "tmpfs": {container.tmpfs: container.tmpfs_options},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -151,6 +151,18 @@ class DockerState:
                 return ContainerState.parse(container.attrs["State"])
             except docker.errors.NotFound:
                 return None
+
+    def changed_variables(self, deployment: Deployment, desired: Mapping[str, str]) -> tuple[str, ...]:
+        """Return the names of the variables of a server's container that have another value than the desired one."""
+        names = sorted(desired.keys() & set(deployment.environment or ()))
+        with docker_errors(f"looking at {deployment.release}"):
+            try:
+                container = self.container(deployment)
+                container.reload()
+            except docker.errors.NotFound:
+                return ()
+        current = dict(entry.partition("=")[::2] for entry in container.attrs["Config"]["Env"] or ())
+        return tuple(name for name in names if current.get(name) != desired[name])
 
     def is_running(self, deployment: Deployment) -> bool:
         """Return whether a server runs. A container that restarts after a failure counts as ended."""

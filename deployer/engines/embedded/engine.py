@@ -138,6 +138,11 @@ class EmbeddedEngine:
             raise SettingRefused("the embedded engine has no gateway", hint=f"--engine docker, or {way}")
         return ""
 
+    def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
+        """Return nothing: the engine has no containers to set variables of."""
+        del name, env
+        return ()
+
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         """Call `accept` only: the engine has no gateway."""
         accept(deployment)

@@ -195,6 +195,10 @@ class MemoryEngine:
             raise SettingRefused("the memory engine has no gateway", hint="take [gateway] out")
         return ""
 
+    def changed_variables(self, name: str, env: str) -> tuple[str, ...]:
+        del name, env
+        return ()
+
     def replace_gateway(self, deployment: Deployment, accept: Callable[[Deployment], None]) -> Deployment:
         accept(deployment)
         return deployment

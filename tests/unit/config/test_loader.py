@@ -146,6 +146,7 @@ def test_what_init_writes_loads_and_shows_every_setting(tmp_path):
         if not line.startswith(('# image = "registry.', '# gateway = "infra/'))  # alternatives
     )
     opened = opened.replace('serving:2.20.0" #', 'serving:2.20.0-gpu" #')  # the one that goes with gpus
+    (tmp_path / ".env").write_text("API_KEY=x\n")
     shown = load(tmp_path, opened, "staging")
     assert shown.batching is not None
     assert shown.server.rest_port == 9501

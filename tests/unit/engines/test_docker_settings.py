@@ -35,6 +35,11 @@ def test_what_a_container_is_makes_another_server(settings):
     assert engine(**settings).traits.fingerprint != engine().traits.fingerprint
 
 
+def test_the_digest_of_a_server_has_no_values_of_variables():
+    """It is in a label: a short value could be found by trying."""
+    assert engine(environment={"A": "1"}).traits.fingerprint == engine(environment={"A": "2"}).traits.fingerprint
+
+
 @pytest.mark.parametrize(
     ("memory", "number"),
     [

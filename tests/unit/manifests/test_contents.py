@@ -49,6 +49,18 @@ def test_the_server_of_the_rich_document(rich):
     assert pod(objects)["imagePullSecrets"] == [{"name": "registry"}]
 
 
+def test_a_secret_comes_from_a_secret_of_the_cluster(project):
+    project.write(
+        '[models.text]\n[docker]\nenvironment = { A = "1", B = "${LACKS}" }\n'
+        '[kubernetes]\nmodels_claim = "m"\nsecrets = { B = "s/k" }\n'
+    )
+    (server,) = pod(project.objects())["containers"]
+    assert server["env"] == [
+        {"name": "A", "value": "1"},
+        {"name": "B", "valueFrom": {"secretKeyRef": {"name": "s", "key": "k"}}},
+    ]
+
+
 def test_every_file_that_a_flag_names_is_in_the_config_map(rich):
     objects = rich.objects()
     (server,) = pod(objects)["containers"]
@@ -205,6 +217,7 @@ def test_no_value_becomes_anything_but_a_value(project):
     variables = {f"V{number}": value for number, value in enumerate(VALUES.values())}
     table = ", ".join(f"{name} = {json.dumps(value, ensure_ascii=False)}" for name, value in variables.items())
     flag = json.dumps(VALUES["lines"])
+    table = table.replace("$", "$$")  # as in a manifest
     project.write(
         f"{CLAIM}[docker]\nenvironment = {{ {table} }}\n[server.flags]\ntensorflow_session_config_file = {flag}\n"
     )

@@ -18,6 +18,8 @@ BOTH = [
     ('[docker]\nmemory = "1g"\n[kubernetes]\nmemory_request = "2g"', "kubernetes.memory_request"),
     ("[kubernetes]\nmax_replicas = 3", "kubernetes.max_replicas"),
     ('[docker]\nenvironment = { A = "1" }\n[kubernetes]\nsecrets = { A = "s/k" }', "kubernetes.secrets"),
+    ('[docker]\nenvironment = { A = "x${B}" }', "docker.environment"),
+    ('[docker]\nenvironment = { A = "${B}", C = "${D}" }\n[kubernetes]\nsecrets = { A = "s/k" }', "docker.environment"),
     ('[server.flags]\nssl_config_file = "/tls"', "server.flags.ssl_config_file"),
     ("[server.flags]\nrest_api_num_threads = 1", "server.flags.rest_api_num_threads"),
 ]

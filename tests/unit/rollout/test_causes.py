@@ -73,18 +73,31 @@ def test_a_setting_that_replaces_a_server_is_named_with_both_values(before, afte
 
 
 @pytest.mark.parametrize(
-    ("recorded", "desired", "cause"),
+    ("recorded", "desired", "changed", "cause"),
     [
-        (("A",), {"A": "secret", "B": "secret"}, "docker.environment (B is new)"),
-        (("A", "B"), {"A": "secret"}, "docker.environment (B goes)"),
-        (("A",), {"A": "secret"}, "docker.environment (another value of A)"),
-        (None, {"A": "secret"}, "docker.environment"),
+        (("A",), "AB", "", "docker.environment (B is new)"),
+        (("A", "B"), "A", "", "docker.environment (B goes)"),
+        (("A",), "A", "A", "docker.environment (A has changed)"),
+        (("A", "B", "C"), "BCD", "BC", "docker.environment (D is new, A goes, B has changed, C has changed)"),
+        (("A",), "A", "", "docker.environment"),
+        (None, "A", "", "docker.environment"),
     ],
 )
-def test_variables_of_a_container_are_named_without_their_values(recorded, desired, cause):
+def test_variables_of_a_container_are_named(recorded, desired, changed, cause):
+    """With the digest of an older version, which had the values in it."""
     observed = serving(ONE, settings={"memory": None}, environment=recorded)
-    decided = plan.decide(launch_of(ONE, traits={"memory": None, "environment": desired}), observed)
+    traits = {"memory": None, "environment": dict.fromkeys(desired)}
+    decided = plan.decide(launch_of(ONE, traits=traits, changed_variables=tuple(changed)), observed)
     assert decided.steps[0].cause == f"changed: {cause}"
+
+
+def test_another_value_of_a_variable_alone_replaces_a_server():
+    launch = launch_of(ONE, traits={"memory": None, "environment": {"A": None}})
+    observed = serving(ONE, settings={"memory": None}, environment=("A",), server_digest=launch.server_digest)
+    assert plan.decide(launch, observed).change is Change.NOTHING
+    decided = plan.decide(dataclasses.replace(launch, changed_variables=("A",)), observed)
+    assert decided.change is Change.REPLACE
+    assert decided.steps[0].cause == "changed: docker.environment (A has changed)"
 
 
 def test_a_tag_that_means_another_image_now_is_replaced_and_both_are_named():
