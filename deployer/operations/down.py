@@ -13,8 +13,8 @@ from deployer.config.options import Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeploymentNotFound, EngineError, LedgerError
 from deployer.results.changes import DownResult
-from deployer.results.deployment import LOST, Deployment
-from deployer.rollout import lookup, other_deployments
+from deployer.results.deployment import GONE, LOST, Deployment
+from deployer.rollout import gone, lookup, other_deployments
 from deployer.rollout import plan as planning
 from deployer.rollout.journal import record_release
 from deployer.rollout.ledger import LEDGER_FILE, Ledger
@@ -68,7 +68,9 @@ def down_all(
         for engine in workspace.engines:
             with contextlib.suppress(EngineError):  # reported below
                 notices.extend(_foreign_notices(engine))
-        found, unreachable = collect_errors(partial(_deployments, engine, all_projects) for engine in workspace.engines)
+        found, unreachable = collect_errors(
+            partial(_deployments, workspace, engine, all_projects) for engine in workspace.engines
+        )
         selected = tuple({(engine_key(engine), key): (engine, key) for engine, key in found}.values())
         own = set(map(engine_key, workspace.engines))
         others = tuple(sorted({_text(workspace, *each) for each in selected if engine_key(each[0]) not in own}))
@@ -99,9 +101,15 @@ def _nothing_deployed(workspace: Workspace, *, all_projects: bool) -> Deployment
     return DeploymentNotFound(f"nothing is deployed in project {workspace.engine.traits.project}", hint=hint)
 
 
-def _deployments(engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
+def _deployments(workspace: Workspace, engine: Engine, all_projects: bool) -> list[tuple[Engine, tuple[str, str]]]:
     others = engine.inventory.other_projects() if all_projects else ()
-    return [(each, key) for each in (engine, *others) for key in each.inventory.names()]
+    opened = (dataclasses.replace(workspace, engines=(each,)) for each in (engine, *others))
+    return [(each.engine, key) for each in opened for key in (*each.engine.inventory.names(), *_gone_keys(each))]
+
+
+def _gone_keys(workspace: Workspace) -> Iterator[tuple[str, str]]:
+    """Yield (name, env) of the deployments that the engine of the workspace has no more, and the history has."""
+    return ((each.name, each.env) for each in gone.find_all(workspace))
 
 
 def _text(workspace: Workspace, engine: Engine, key: tuple[str, str]) -> str:
@@ -147,15 +155,18 @@ def _down(
     with workspace.lock(engine, name, env):
         notices.extend(engine.recover(name, env))
         observed = engine.observe(name, env)
-        plan = None if observed is None else planning.plan_removal(observed)
+        removed = observed or gone.last_state(dataclasses.replace(workspace, engines=(engine,)), name, env)
+        plan = None if removed is None else planning.plan_removal(removed)
         origin = None if state_dir or observed is None else other_deployments.origin(workspace, observed)
         if origin is not None and observed is not None:
             state_dir = origin
             notices.append(other_deployments.origin_note(workspace, observed))
+        if removed is not None and removed.role == GONE:
+            notices.append(f"{gone.note(removed)}; what the history keeps for it, such as its ports, is forgotten")
         try:
             ledger = workspace.ledger_of(engine)
             notices.extend(ledger.mark_interrupted(name, env, engine.traits.name))
-            _record_and_remove(ledger, engine, (name, env), observed, progress)
+            _record_and_remove(ledger, engine, (name, env), removed, progress)
         except LedgerError as error:  # a full disk must not prevent a removal that frees it
             notices.append(f"{error.message}; the removal is not recorded")
             engine.remove(name, env)
@@ -177,15 +188,14 @@ def _record_elsewhere(state_dir: Path, engine: Engine, removed: Deployment) -> I
 
 
 def _record_and_remove(
-    ledger: Ledger, engine: Engine, key: tuple[str, str], observed: Deployment | None, progress: Progress
+    ledger: Ledger, engine: Engine, key: tuple[str, str], removed: Deployment | None, progress: Progress
 ) -> None:
-    if observed is None:
-        ledger.forget_settings(*key, engine.traits.name)
+    if removed is None:
         engine.remove(*key)
         return
     progress("stopping {} [{}] on {}".format(*key, engine.traits.name))
-    plan = planning.plan_removal(observed)
-    with record_release(ledger, observed, plan, engine.traits.name) as record:
+    plan = planning.plan_removal(removed)
+    with record_release(ledger, removed, plan, engine.traits.name) as record:
         for step in plan.steps:
             record.step(step)
             engine.remove(*key)

@@ -41,7 +41,7 @@ def rollback(
     and what `up` raises.
     """
     workspace = open_workspace(settings or Settings(), "rollback")
-    deployed = lookup.find(workspace, name)
+    deployed = lookup.find_or_gone(workspace, name)
     releases = workspace.ledger.releases(deployed.name, deployed.env, deployed.engine)
     try:
         release = select_release(releases, deployed, to, _killed_replacement(workspace, releases))

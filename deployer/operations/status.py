@@ -14,11 +14,12 @@ from deployer.config.gateway import unused_settings
 from deployer.config.options import LOCATION, Settings
 from deployer.engines.base import Engine
 from deployer.errors import DeployerError, RequestRefused
-from deployer.results.deployment import LOST, Deployment, NamedImage, ServedModel
+from deployer.results.deployment import LOST, Deployment, NamedImage, ServedModel, format_models
 from deployer.results.running import DeploymentStatus, ModelState
-from deployer.rollout import killed_releases, lookup, other_deployments
+from deployer.rollout import gone, killed_releases, lookup, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.causes import image_change
+from deployer.rollout.restart import config_note, restart_hint
 from deployer.rollout.workspace import (
     Progress,
     Workspace,
@@ -65,6 +66,7 @@ def status(
     shown = [each for each in observed.values() if all_envs or each.deployment.env == workspace.spec.env]
     if not shown and (observed or not failures):
         progress(_nothing_deployed(workspace, tuple(each.deployment for each in observed.values()), all_projects))
+    _note_gone(workspace, None if all_envs else workspace.spec.env, progress)
     _note_unused_gateway(workspace, shown, progress)
     if not all_projects:
         _note_other_directories(workspace, shown, progress)
@@ -108,6 +110,16 @@ def _note_unused_gateway(workspace: Workspace, shown: Collection[_Found], progre
     unused = unused_settings(workspace.spec.gateway, workspace.origins)
     if unused and own and not any(deployment.gateway for deployment in own):
         progress(unused)
+
+
+def _note_gone(workspace: Workspace, env: str | None, progress: Progress) -> None:
+    """Show the deployments whose server is gone, with the command that serves their models again."""
+    for engine in workspace.engines:
+        opened = dataclasses.replace(workspace, engines=(engine,))
+        with suppress(DeployerError):
+            for each in gone.find_all(opened, env):
+                hint = restart_hint(opened, each, f"serves {format_models(each.models)} again")
+                progress(f"{gone.note(each)}: {hint}")
 
 
 def _note_other_directories(workspace: Workspace, shown: Collection[_Found], progress: Progress) -> None:
@@ -216,8 +228,6 @@ def _origin_note(workspace: Workspace, deployment: Deployment) -> str:
 def _config_note(workspace: Workspace, deployment: Deployment) -> str:
     if not deployment.lost_parts:
         return ""
-    from deployer.rollout.restart import config_note
-
     return config_note(workspace, deployment)
 
 

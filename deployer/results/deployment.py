@@ -14,6 +14,7 @@ from deployer.results.model import Model
 DEFAULT_ENV = "local"
 ENV_VARIABLE = "DEPLOYER_ENV"
 LOST = "lost"
+GONE = "gone"
 """The role of a server that runs without its state directory."""
 LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
@@ -222,7 +223,8 @@ class Deployment:
     engine: str
     release: str
     role: str
-    """`candidate` until it is promoted, then `serving`; `lost` if it runs without its state directory."""
+    """`candidate` until it is promoted, then `serving`; `lost` if it runs without its state directory; `gone` if the
+    history alone has it."""
 
     models: tuple[ServedModel, ...]
     endpoints: Endpoints
@@ -285,6 +287,11 @@ class Deployment:
         if not self.running:
             return "server"
         return "gateway" if self.gateway and not self.gateway.running else ""
+
+    @property
+    def holds_ports(self) -> bool:
+        """Whether it holds its ports itself, by its server or by a gateway whose server may be down."""
+        return self.gateway.running if self.gateway else self.running
 
     @property
     def lost_parts(self) -> str:

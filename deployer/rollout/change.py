@@ -11,10 +11,10 @@ from deployer.config.spec import Spec
 from deployer.engines import compatibility
 from deployer.errors import PlanOutdated, note_undone
 from deployer.results.changes import UpResult
-from deployer.results.deployment import Deployment, Launch, ServedModel
+from deployer.results.deployment import GONE, Deployment, Launch, ServedModel
 from deployer.results.model import Model
 from deployer.results.plan import Change, Export, Plan
-from deployer.rollout import addresses, killed_releases, lookup, lost_versions
+from deployer.rollout import addresses, gone, killed_releases, lookup, lost_versions
 from deployer.rollout.breaking_changes import NONE_DECLARED, signatures_of_lost_versions
 from deployer.rollout.executor import Context, Execution, execute
 from deployer.rollout.expectation import Expectation
@@ -58,9 +58,9 @@ def change(  # noqa: PLR0913
     check_container_options(workspace.settings, workspace.engine)
 
     def desired_now(observed: Deployment | None) -> Spec:
-        if observed is None:
+        if observed is None and deployed.role != GONE:
             raise lookup.not_deployed_error(workspace, deployed.name)
-        return desired(observed)
+        return desired(observed or deployed)
 
     options = ExportOptions()
     with addresses.suggest_free_port(workspace, addresses.SETTING_HINT):
@@ -75,12 +75,13 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
     Raises VerificationFailed and InsufficientMemory for what `deploy` would refuse before it starts anything.
     """
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
+    last = observed or gone.last_state(workspace, workspace.spec.deployment, workspace.spec.env)
     workspace = _keep_unset(workspace, observed, reason)
     with collect_notices() as notices:
         engine, key = workspace.engine, (workspace.spec.deployment, workspace.spec.env)
         notices.extend(note for _, note in killed_releases.notes(workspace.ledger, engine, *key))
         notices.extend(engine_notices.notices(workspace, observed))
-        previewed = preview_change(workspace, options, observed, with_labels=not reason)
+        previewed = preview_change(workspace, options, observed, last if not reason else None)
         exports = [step for step in previewed.exports if isinstance(step, Export)]
         lost = lost_versions.served_without_files(workspace) if exports else ()
         exported = {step.model: step.version for step in exports}
@@ -90,10 +91,10 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)
     notices += (
-        *targets.notices(workspace, launch, observed, options.name, exported, uncertain=uncertain),
-        *plan_notices.notices(gate, plan, observed, reason),
+        *targets.notices(workspace, launch, last, options.name, exported, uncertain=uncertain),
+        *plan_notices.notices(gate, plan, last, reason),
         *unused_options.notices(workspace, launch, plan, observed),
-        *defaults.notices(workspace, launch, observed, None),
+        *defaults.notices(workspace, launch, last, None),
     )
     return _result(workspace, launch.models, plan, tuple(notices))
 
@@ -122,10 +123,11 @@ def deploy(  # noqa: PLR0913
         with workspace.lock(workspace.engine, launch.name, launch.env):
             observed = recover_interrupted(workspace, launch.name, launch.env, notices)
             before.models = observed.models if observed else ()
+            last = observed or gone.last_state(workspace, launch.name, launch.env)
             spec = desired(observed) if desired else workspace.spec
             current = _keep_unset(workspace.with_spec(spec), observed, reason)
             notices.extend(engine_notices.notices(current, observed))
-            stopped = observed if desired is None and observed and observed.stopped_component else None
+            stopped = last if desired is None and last and last.stopped_component else None
             resolve_again = current.spec != workspace.spec or stopped
             workspace = current
             if resolve_again:
@@ -136,22 +138,25 @@ def deploy(  # noqa: PLR0913
             if expected_plan is not None and plan.digest != expected_plan.digest:
                 raise _outdated(plan)
             gate = Gate(workspace, launch, models, progress, reading, signatures)
-            executed = _execute(plan, gate, observed, notices, reason)
+            executed = _execute(plan, gate, last, notices, reason)
         new = {model.name: model.version for model in exported}
-        notices.extend(targets.notices(before_export, launch, observed, options.name, new))
-        notices.extend(defaults.notices(workspace, launch, observed, executed.deployment))
+        notices.extend(targets.notices(before_export, launch, last, options.name, new))
+        notices.extend(defaults.notices(workspace, launch, last, executed.deployment))
     result = _result(workspace, launch.models, plan, tuple(notices))
     return dataclasses.replace(
         result, endpoints=executed.deployment.endpoints, report=executed.report, traffic=executed.traffic
     )
 
 
-def _execute(plan: Plan, gate: Gate, observed: Deployment | None, notices: list[str], reason: str) -> Execution:
-    """Execute a plan that the gate admits: recorded in the history, and measured if asked for."""
-    workspace, launch = gate.workspace, gate.launch
+def _execute(plan: Plan, gate: Gate, last: Deployment | None, notices: list[str], reason: str) -> Execution:
+    """Execute a plan that the gate admits: recorded in the history, and measured if asked for.
+
+    `last` is what the history has of a deployment that no engine has any more, else what was observed.
+    """
+    workspace, launch, observed = gate.workspace, gate.launch, gate.reading.observed
     if plan.change is not Change.NOTHING:
         compatibility.check(gate.models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
-    foreseen = tuple(plan_notices.notices(gate, plan, observed, reason))
+    foreseen = tuple(plan_notices.notices(gate, plan, last, reason))
     notices.extend(unused_options.notices(workspace, launch, plan, observed))
     note = "; ".join(filter(None, (reason, "the gate was skipped" if workspace.spec.gate.skip else "")))
     engine, store = workspace.engine.traits.name, str(workspace.spec.models_dir.resolve())
@@ -173,7 +178,8 @@ def expect_plan(workspace: Workspace, options: ExportOptions, digest: str | None
         return None
     observed = workspace.engine.observe(workspace.spec.deployment, workspace.spec.env)
     workspace = _keep_unset(workspace, observed, "")
-    expected = Expectation(workspace, observed, preview_change(workspace, options, observed))
+    last = observed or gone.last_state(workspace, workspace.spec.deployment, workspace.spec.env)
+    expected = Expectation(workspace, observed, last, preview_change(workspace, options, observed, last))
     if expected.preview.plan_with_exports.digest != digest:
         raise _outdated(expected.preview.plan_with_exports)
     return expected

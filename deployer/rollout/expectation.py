@@ -22,6 +22,9 @@ class Expectation:
 
     workspace: Workspace
     observed: Deployment | None
+    last: Deployment | None
+    """What was observed, or what the history has of a deployment that no engine has any more."""
+
     preview: Preview
 
     def plan_after_exports(self, exported: Spec, created: Iterable[Model]) -> Plan:
@@ -38,4 +41,4 @@ class Expectation:
             return self.preview.plan
         models = {name: dataclasses.replace(model, source=None) for name, model in exported.models.items()}
         spec = dataclasses.replace(self.workspace.spec, models=models)
-        return preview_change(self.workspace.with_spec(spec), ExportOptions(), self.observed).plan
+        return preview_change(self.workspace.with_spec(spec), ExportOptions(), self.observed, self.last).plan

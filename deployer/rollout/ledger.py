@@ -132,12 +132,6 @@ class Ledger:
             row = db.execute("select recorded from settings where release = ?", (last.number,)).fetchone()
             return ReleaseSettings.parse(row[0]) if row else None
 
-    def forget_settings(self, name: str, env: str, engine: str) -> None:
-        """Forget the settings of a deployment that is removed though it has no container."""
-        for release in self.releases(name, env, engine):
-            with self._open() as db:
-                db.execute("delete from settings where release = ?", (release.number,))
-
     def steps(self, number: int) -> tuple[str, ...]:
         """Return the steps of a release that began, in their order."""
         with self._open() as db:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from deployer.config.options import LOCATION
 from deployer.errors import DeploymentNotFound, InvalidValue, NotRunning, UsageError
-from deployer.results.deployment import Deployment, ServedModel
+from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.model import check_name
-from deployer.rollout import next_steps
+from deployer.rollout import gone, next_steps
 from deployer.rollout.other_deployments import hint_for_directories, hint_for_other_projects, hint_for_project
 from deployer.rollout.restart import lost_hint, restart_hint
 from deployer.rollout.workspace import Workspace
@@ -20,6 +20,16 @@ def find(workspace: Workspace, name: str | None) -> Deployment:
     if observed is None:
         raise not_deployed_error(workspace, name)
     return observed
+
+
+def find_or_gone(workspace: Workspace, name: str | None) -> Deployment:
+    """Return a deployment, also one that only the history has. Raises DeploymentNotFound."""
+    name = deployment_name(workspace, name)
+    observed = workspace.for_deployment(name).engine.observe(name, workspace.spec.env)
+    found = observed or gone.find(workspace, name)
+    if found is None:
+        raise not_deployed_error(workspace, name)
+    return found
 
 
 def find_running(workspace: Workspace, name: str | None) -> Deployment:
@@ -47,6 +57,9 @@ def not_deployed_error(workspace: Workspace, name: str) -> DeploymentNotFound:
             f"the state directory of {name} [{workspace.spec.env}] is lost: its server, process {lost[0].pid}, runs on",
             hint=lost_hint(workspace, lost[0]),
         )
+    if gone_server := gone.find(workspace, name):
+        hint = restart_hint(workspace, gone_server, f"serves {format_models(gone_server.models)} again")
+        return DeploymentNotFound(gone.note(gone_server), hint=hint)
     problem = f"nothing is deployed as {name} [{workspace.spec.env}]"
     if on_other_engine := hint_for_engine(workspace, name):
         return DeploymentNotFound(problem, hint=on_other_engine)

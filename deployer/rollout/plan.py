@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from deployer.results.deployment import (
+    GONE,
     GRPC_PORT,
     REST_PORT,
     Deployment,
@@ -88,7 +89,8 @@ def decide(launch: Launch, observed: Deployment | None, conditions: Conditions =
 
 def plan_removal(observed: Deployment) -> Plan:
     """Return the plan of `down`."""
-    cause = "asked for" if observed.running else "asked for; its server is not running"
+    state = "gone" if observed.role == GONE else "not running"
+    cause = "asked for" if observed.running else f"asked for; its server is {state}"
     steps = (Remove(cause, observed.models),)
     return Plan(Change.REMOVE, f"{observed.name} [{observed.env}]", steps, engine=observed.engine)
 

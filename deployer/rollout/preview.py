@@ -46,15 +46,15 @@ class Preview:
 
 
 def preview_change(
-    workspace: Workspace, options: ExportOptions, observed: Deployment | None, *, with_labels: bool = True
+    workspace: Workspace, options: ExportOptions, observed: Deployment | None, labelled: Deployment | None
 ) -> Preview:
     """Preview what a deploy of the workspace's spec would do. Raises what `deploy` raises before it starts anything.
 
-    A stopped deployment keeps its labels, unless the command chooses the labels: then `with_labels` is false.
+    A stopped deployment keeps the labels of `labelled`, its last state; None if the command chooses the labels.
     """
     exports: list[Step] = []
     resolved = tuple(_preview_model(workspace, name, spec, options, exports) for name, spec in _models(workspace))
-    launch = resolve_with_labels(workspace, resolved, observed if with_labels else None)
+    launch = resolve_with_labels(workspace, resolved, labelled)
     models = tuple(model for each in resolved for model in each.models)
     compatibility.check(models, workspace.engine.traits.tensorflow, workspace.spec.server.flags)
     reading = MemoryReading(workspace.engine, observed)

@@ -59,3 +59,22 @@ def test_a_gateway_is_disabled_though_a_container_is_stopped_or_gone(project, ga
     assert changed["plan"]["change"] == "nothing"
     (seen,) = deployer("status", "--json", cwd=project).json["deployments"]
     assert (seen["healthy"], seen["deployment"]["gateway"]) == (True, None)
+
+
+def test_a_removed_container_is_named_with_what_it_served_until_down_records_it(project):
+    first = up(project, "half_plus_two:1", *ANY_PORTS)
+    assert deployer("label", "half_plus_two", "stable=1", cwd=project).code == 0
+    docker("rm", "--force", NAME)
+    again = "deployer up half_plus_two:1"
+    for command in ("predict", "smoke", "logs"):
+        refused = deployer(command, "half_plus_two", cwd=project)
+        assert (refused.code, again in refused.err) == (10, True), refused.err
+    assert again in deployer("status", cwd=project).err
+    planned = deployer("plan", "half_plus_two", "--json", cwd=project).json
+    assert any("label stable" in notice for notice in planned["notices"])
+    back = deployer("rollback", "half_plus_two", "--to", "2", "--json", "-q", cwd=project)
+    assert (back.code, back.json["endpoints"]) == (0, first["endpoints"]), back.err
+    docker("rm", "--force", NAME)
+    assert deployer("down", "half_plus_two", cwd=project).code == 0
+    assert deployer("history", "half_plus_two", "--json", cwd=project).json["releases"][0]["change"] == "remove"
+    assert deployer("down", "half_plus_two", cwd=project).code == 10

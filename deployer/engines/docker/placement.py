@@ -28,7 +28,7 @@ class Placer:
     def place(self, release: str, observed: Deployment | None) -> Placement:
         """Return a free placement, with its network created. Raise PortTaken, EngineError."""
         launch = self.launch
-        old = observed if observed and holds_ports(observed) else None
+        old = observed if observed and observed.holds_ports else None
         current_rest, current_grpc = (observed.rest_port, observed.grpc_port) if observed else (None, None)
         rest = self._port(launch.rest_port, REST_PORT, current_rest, held=old is not None)
         grpc = self._port(launch.grpc_port, GRPC_PORT, current_grpc, held=old is not None, exclude=rest)
@@ -84,14 +84,9 @@ class Placer:
         return ports.first_free(host, current, default if requested is None else None) or ports.any_free(host, exclude)
 
 
-def holds_ports(observed: Deployment) -> bool:
-    """Return whether the deployment itself holds its ports, by its server or by a gateway whose server may be down."""
-    return observed.gateway.running if observed.gateway else observed.running
-
-
 def is_replaced(observed: Deployment) -> bool:
     """Return whether a successor starts on other ports at first: the server runs, or a gateway holds the ports."""
-    return observed.running or holds_ports(observed)
+    return observed.running or observed.holds_ports
 
 
 def check_free(client: DockerClient, host: str, port: int) -> None:

@@ -9,8 +9,8 @@ from deployer import engines
 from deployer.config import loader, threads
 from deployer.engines import ports
 from deployer.errors import EngineError, PortTaken
-from deployer.results.deployment import DEFAULT_ENV, GRPC_PORT, REST_PORT, Deployment, Launch
-from deployer.rollout import other_deployments
+from deployer.results.deployment import DEFAULT_ENV, GONE, GRPC_PORT, REST_PORT, Deployment, Launch
+from deployer.rollout import gone, other_deployments
 from deployer.rollout.addresses import exposure
 from deployer.rollout.notices import overrides
 from deployer.rollout.workspace import Workspace
@@ -19,8 +19,12 @@ from deployer.rollout.workspace import Workspace
 def notices(
     workspace: Workspace, launch: Launch, observed: Deployment | None, deployed: Deployment | None
 ) -> tuple[str, ...]:
-    """Return the notices about the choices of a launch; `deployed` is its result, None for a preview."""
+    """Return the notices about the choices of a launch; `deployed` is its result, None for a preview.
+
+    `observed` is the last state of the deployment, also if the history alone has it.
+    """
     gateway = workspace.spec.gateway
+    is_new = observed is None or observed.role == GONE
     exposed = exposure(
         launch.host, tls=gateway.enabled and gateway.tls, tokens=gateway.enabled and gateway.tokens is not None
     )
@@ -28,8 +32,8 @@ def notices(
         _stopped(observed) if observed else "",
         observed.config_note if observed else "",
         workspace.unchecked_engine,
-        _environment(workspace) if observed is None else "",
-        *(_other_directories(workspace, launch) if observed is None else ()),
+        _environment(workspace) if is_new else "",
+        *(_other_directories(workspace, launch) if is_new else ()),
         _store(workspace, observed),
         *_ports(workspace, launch, observed, deployed),
         _kept_ports(workspace, launch, observed, deployed),
@@ -72,6 +76,8 @@ def _image(workspace: Workspace, launch: Launch, observed: Deployment | None) ->
 
 
 def _stopped(observed: Deployment) -> str:
+    if observed.role == GONE:
+        return gone.note(observed)
     return "" if observed.running else "its server was not running: this starts another"
 
 
@@ -103,9 +109,8 @@ def _ports(
 
 
 def _port(workspace: Workspace, host: str, expected: int, port: int | None, *, observed: Deployment | None) -> str:
-    if port == expected or (port is None and observed is not None):
-        return ""
-    if port is None and not _taken(host, expected):
+    is_held = observed is not None and observed.holds_ports
+    if port == expected or (port is None and (is_held or not _taken(host, expected))):
         return ""
     holder = engines.port_holder(workspace.engine, expected)
     return f"port {expected} is taken by {holder}: using {'a free one' if port is None else port}"

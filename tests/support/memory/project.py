@@ -80,6 +80,16 @@ class Project:
         assert found is not None
         return found
 
+    def end_servers(self) -> None:
+        """End every server, as a crash does."""
+        for running in tuple(self.platform.all()):
+            running.end()
+
+    def lose_container(self) -> None:
+        """End every server and remove each trace of it from the engine, as `docker rm --force` does."""
+        self.end_servers()
+        self.platform.servers.clear()
+
     def served(self) -> ServedModel:
         """The only model of the deployment."""
         (model,) = self.observed().models

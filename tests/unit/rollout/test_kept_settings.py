@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from support.memory.project import NAME, Project
 import deployer
 from deployer import engines
 from deployer.config.options import Settings
-from deployer.errors import DeploymentNotFound, ModelNotFound
+from deployer.errors import ModelNotFound
 from deployer.results.deployment import Deployment, Gateway
 from deployer.results.history import Outcome
 from deployer.results.plan import Change, Plan, StartCandidate
@@ -147,18 +146,11 @@ def test_a_server_of_an_older_version_records_nothing_and_nothing_is_kept(limite
     assert "settings" in result.plan.steps[0].cause
 
 
-def lose_container(project: Project) -> None:
-    """End the server and remove every trace of it from the engine, as `docker rm --force` does."""
-    for running in tuple(project.platform.all()):
-        running.end()
-    project.platform.servers.clear()
-
-
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_the_history_has_the_settings_of_a_container_that_is_gone(limited, dry_run):
     before = limited.observed()
     limited.redeploy(2)
-    lose_container(limited)
+    limited.lose_container()
     result = limited.up(f"{NAME}:1", dry_run=dry_run)
     assert result.plan.change is Change.CREATE
     said = [text for text in result.notices if "its container is gone" in text]
@@ -175,13 +167,13 @@ def test_the_history_has_the_settings_of_a_container_that_is_gone(limited, dry_r
 @pytest.mark.parametrize("dry_run", [True, False])
 def test_notices_about_the_engine_have_the_image_that_is_kept(limited, monkeypatch, dry_run):
     monkeypatch.setattr(engine_notices, "notices", lambda workspace, _: [f"chose {workspace.spec.docker.image}"])
-    lose_container(limited)
+    limited.lose_container()
     assert "chose serving:1" in limited.up(f"{NAME}:1", dry_run=dry_run).notices
 
 
 def test_a_port_that_is_taken_is_not_kept_for_a_container_that_is_gone(limited):
     rest = limited.observed().rest_port
-    lose_container(limited)
+    limited.lose_container()
     with socket.create_server(("127.0.0.1", rest)):
         limited.up()
     assert limited.observed().rest_port != rest
@@ -190,9 +182,8 @@ def test_a_port_that_is_taken_is_not_kept_for_a_container_that_is_gone(limited):
 @pytest.mark.parametrize("gone", [True, False])
 def test_down_forgets(limited, gone):
     if gone:
-        lose_container(limited)
-    with pytest.raises(DeploymentNotFound) if gone else nullcontext():
-        deployer.down(NAME, settings=limited.settings())
+        limited.lose_container()
+    deployer.down(NAME, settings=limited.settings())
     result = limited.up()
     assert not any("keeps" in text for text in result.notices)
     assert settings(limited)["memory"] is None
@@ -221,7 +212,7 @@ def test_down_forgets_in_the_directory_that_a_deployment_came_from(limited, tmp_
 
 
 def test_a_release_that_failed_does_not_change_what_is_kept(limited):
-    lose_container(limited)
+    limited.lose_container()
     with pytest.raises(ModelNotFound):
         limited.up(f"{NAME}:99", memory="3g")
     limited.up()

@@ -1,0 +1,75 @@
+"""Deployments whose server is gone without `deployer down`, such as a container that was removed by hand.
+
+No engine knows them any more. The history does: it has no removal of what they served last.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from pathlib import Path
+
+from deployer.errors import LedgerError
+from deployer.results.deployment import GONE, Deployment, Endpoints, format_models
+from deployer.results.history import Outcome
+from deployer.results.plan import Change
+from deployer.rollout.release_settings import ReleaseSettings
+from deployer.rollout.workspace import Workspace
+
+
+def find(workspace: Workspace, name: str) -> Deployment | None:
+    """Return a deployment of the environment as the history has it; None if the engine has it, or it was removed.
+
+    Its role is `gone`: no engine can be asked about it.
+    """
+    workspace, key = workspace.for_deployment(name), (name, workspace.spec.env)
+    engine = workspace.engine
+    return None if engine.observe(*key) or engine.inventory.lost(*key) else last_state(workspace, *key)
+
+
+def find_all(workspace: Workspace, env: str | None = None) -> tuple[Deployment, ...]:
+    """Return the deployments of one environment or of all that the engine of the workspace has lost."""
+    with suppress(LedgerError):
+        keys = sorted({(name, where) for _, name, where in workspace.ledger.deployments() if env in (None, where)})
+        found = tuple(filter(None, (last_state(workspace, *key) for key in keys)))
+        inventory = workspace.engine.inventory
+        known = {(each.name, each.env) for each in (*inventory.observe_all(), *inventory.lost())} if found else ()
+        return tuple(each for each in found if (each.name, each.env) not in known)
+    return ()
+
+
+def last_state(workspace: Workspace, name: str, env: str) -> Deployment | None:
+    """Return a deployment that the engine does not have as its last successful release made it; None if removed."""
+    engine, ledger = workspace.engine, workspace.ledger
+    kind = engine.traits.name
+    with suppress(LedgerError):
+        last = next(iter(ledger.releases(name, env, kind, Outcome.SUCCEEDED)), None)
+        if last is None or last.change == Change.REMOVE.value:
+            return None
+        settings = ledger.settings(name, env, kind) or ReleaseSettings()
+        return Deployment(
+            name=name,
+            env=env,
+            engine=kind,
+            release=last.server,
+            role=GONE,
+            models=last.models,
+            endpoints=Endpoints("", ""),
+            rest_port=settings.rest_port or 0,
+            grpc_port=settings.grpc_port or 0,
+            server_digest="",
+            created=last.began,
+            running=False,
+            pid=None,
+            directory=engine.traits.state_dir,
+            store=Path(last.store) if last.store else None,
+            project=engine.traits.project,
+            settings=settings.settings,
+            temporary_settings=settings.temporary_settings,
+        )
+    return None
+
+
+def note(deployment: Deployment) -> str:
+    """Return what the history says of a deployment that is gone."""
+    served = format_models(deployment.models)
+    return f"the server of {deployment.name} [{deployment.env}] is gone, not by deployer down; it served {served}"
