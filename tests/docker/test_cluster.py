@@ -154,6 +154,24 @@ def test_nodes_do_not_see_the_files_of_this_host(cluster: Cluster, image: str, t
         cluster.nodes[0].docker("run", "--rm", *mounted, image)
 
 
+def test_a_machine_sees_its_own_files_below_a_directory_that_it_hides(tmp_path: Path) -> None:
+    """Its program is the registry of a hub, which notes what it sees."""
+    caches, other = tmp_path / "caches", tmp_path / "other"
+    directory = caches / "hub"
+    directory.mkdir(parents=True)
+    other.touch()
+    program = caches / "program"
+    program.write_text(f"#!/bin/sh\n[ -e {other} ] && echo other >{caches}/seen || echo own >{caches}/seen\n")
+    program.chmod(0o755)
+    (directory / "registry").write_text(f"{program}\n")
+    namespaces = ("--mount", "--propagation", "private", "--uts", "--pid", "--fork", "--mount-proc")
+    subprocess.run(
+        ["unshare", *namespaces, "bash", str(clusters.SCRIPT.parent / "cluster" / "machine.sh"), str(caches), "hub",
+         str(directory)], check=True, timeout=SECONDS,
+    )  # fmt: skip
+    assert (caches / "seen").read_text() == "own\n"
+
+
 def test_a_killed_engine_is_noticed_and_started_again(cluster: Cluster, image: str) -> None:
     node = cluster.nodes[0]
     os.kill(engine(node), signal.SIGKILL)

@@ -15,7 +15,7 @@ hide_files() {
     done
     chmod 1777 /tmp
     mkdir -p "$caches"
-    mount --bind /proc/self/fd/8 "$caches"
+    mount --no-canonicalize --bind /proc/self/fd/8 "$caches" # else mount would look for the hidden path
     exec 8<&-
     mkdir -p /run/lock /run/sshd
     ln -s "$directory/docker.sock" /run/docker.sock
