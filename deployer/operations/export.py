@@ -32,11 +32,12 @@ def export(
     text = as_text(source)
     refuse_tag(text, workspace.store)
     options = _over_listed(workspace, text, options or ExportOptions()).for_batching(workspace.spec.batching)
+    unloaded = tuple(lost_versions.unloaded_notices(workspace))
     lost = lost_versions.served_without_files(workspace)
     result = export_into(workspace.store, text, options, progress, partial(lost_versions.highest_served, workspace))
     created = [(result.model.name, result.model.version)] if result.created else []
     unloads = lost_versions.unload_notices(lost, created)
-    return dataclasses.replace(result, notices=(*result.notices, *unloads))
+    return dataclasses.replace(result, notices=(*result.notices, *unloaded, *unloads))
 
 
 def _over_listed(workspace: Workspace, source: str, options: ExportOptions) -> ExportOptions:

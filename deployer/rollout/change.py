@@ -87,6 +87,7 @@ def preview(workspace: Workspace, options: ExportOptions, reason: str = "") -> U
         exported = {step.model: step.version for step in exports}
         uncertain = {step.model for step in exports if step.cause == ONLY_RUNNING_TELLS}
         notices.extend(lost_versions.unload_notices(lost, exported.items()))
+        notices.extend(lost_versions.unloaded_notices(workspace))
         launch, plan = previewed.launch, previewed.plan_with_exports
         gate = Gate(workspace, launch, previewed.models, no_progress, previewed.reading)
         gate.admit(plan.change, observed)

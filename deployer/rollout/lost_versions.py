@@ -194,6 +194,22 @@ def unload_notices(lost: Iterable[tuple[str, int]], exported: Iterable[tuple[str
             )
 
 
+def unloaded_notices(workspace: Workspace) -> Iterator[str]:
+    """Yield a notice for each deployment of the store with versions that its server has unloaded with their files.
+
+    A server that finds the directory of a model without the version unloads it within seconds.
+    """
+    own = (None, workspace.spec.models_dir.resolve())
+    for deployment in _observed(workspace, all_envs=True):
+        watched = [each for each in deployment.models if (workspace.store.root / each.name).is_dir()]
+        lost = workspace.store.missing_versions(watched) if deployment.running and deployment.store in own else ()
+        if lost:
+            yield (
+                f"{', '.join(lost)} has no files any more: {deployment.name} [{deployment.env}] answers 404 for it, "
+                "until the files are back or another version is deployed"
+            )
+
+
 def _observed(workspace: Workspace, *, all_envs: bool = False) -> tuple[Deployment, ...]:
     """Return the deployments of this environment, or of all, of the engines that answer."""
     deployments: list[Deployment] = []

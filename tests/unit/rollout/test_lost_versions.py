@@ -156,3 +156,14 @@ def test_no_other_version_is_suggested_where_another_model_is_at_fault(project, 
             deployer.redeploy("duo", model=NAME, settings=project.settings(), dry_run=dry_run)
         assert "other" in f"{error.value}"
         assert "--version" not in (error.value.hint or "")
+
+
+@pytest.mark.parametrize("lost", ["a version", "the whole model", "nothing"])
+def test_a_plan_says_that_a_version_without_files_is_answered_with_404(served, lost):
+    if lost != "nothing":
+        shutil.rmtree(served.store.root / NAME / ("2" if lost == "a version" else ""))
+    source = publish(Store(served.directory / "elsewhere"), NAME, VERSIONS[3], 1).path
+    options = deployer.ExportOptions(name=NAME)
+    notices = deployer.up(str(source), options=options, settings=served.settings(), dry_run=True).notices
+    said = any(f"{NAME}:2 has no files any more: {NAME} [local]" in text for text in notices)
+    assert said is (lost == "a version"), notices
