@@ -1,4 +1,4 @@
-"""Generates the reference, the kinds of source and the JSON schema from the code.
+"""Generates the reference, the kinds of source, the capabilities and the JSON schema from the code.
 
 `python docs/generate.py` writes them; with `--check` it writes nothing, and exits with 1 if they are out of date.
 """
@@ -12,7 +12,18 @@ from pathlib import Path
 DIRECTORY = Path(__file__).parent
 sys.path.insert(0, str(DIRECTORY))
 
-from chapters import commands, configuration, failures, results, schema, server_flags, sources, templates, variables  # noqa: E402
+from chapters import (  # noqa: E402
+    capabilities,
+    commands,
+    configuration,
+    failures,
+    results,
+    schema,
+    server_flags,
+    sources,
+    templates,
+    variables,
+)
 
 HEAD = """# Reference
 
@@ -35,6 +46,7 @@ def documents() -> dict[Path, str]:
     return {
         DIRECTORY / "reference.md": reference,
         DIRECTORY / "sources.md": sources.text(),
+        DIRECTORY / "capabilities.md": capabilities.text(),
         DIRECTORY / "deployer.schema.json": json.dumps(schema.document(), indent=2) + "\n",
     }
 

@@ -1,34 +1,42 @@
-"""What each engine and each rendered form does not support: the one table of settings that are refused.
+"""What each engine and each rendered form does not support: the one table of settings without an effect.
 
-A setting that is in no row of LIMITS has an effect. `check` refuses the others before anything starts or is written.
-Flags of the server have a table of their own, `deployer/server/flag_table.py`.
+A setting that is in no row has an effect. LIMITS are refused before anything starts or is written. UNUSED are settings
+that describe something else than the engine or form: the document may have them for another one, and options are
+refused. Flags of the server have a table of their own, `deployer/server/flag_table.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
 from typing import Any
 
-from deployer.config.docker import ARCHITECTURES
+from deployer.config.docker import ARCHITECTURES, Docker, serving_tag
+from deployer.config.gate import Gate
+from deployer.config.gateway import Gateway
 from deployer.config.interpolation import Secret
 from deployer.config.origins import Origins
-from deployer.config.spec import Spec
+from deployer.config.spec import ModelSpec, Spec
 from deployer.errors import SettingRefused
 from deployer.results.deployment import DEFAULT_ENV
 
 DOCKER, EMBEDDED = "docker", "embedded"
-COMPOSE, DOCKER_RUN, K8S, KSERVE = "compose", "docker-run", "k8s", "kserve"
+COMPOSE, DOCKER_RUN, DOCKERFILE, K8S, KSERVE = "compose", "docker-run", "dockerfile", "k8s", "kserve"
 ENGINES = (DOCKER, EMBEDDED)
 CONTAINER_FILES = (COMPOSE, DOCKER_RUN)
 MANIFESTS = (K8S, KSERVE)
-FORMS = (*CONTAINER_FILES, *MANIFESTS)
+FORMS = (*CONTAINER_FILES, DOCKERFILE, *MANIFESTS)
 OF_A_MODEL = "models.NAME."
+OF_A_SERVER = ("source", "versions", "labels")
+EXPORT_KEYS = tuple(f"{OF_A_MODEL}{field.name}" for field in fields(ModelSpec) if field.name not in OF_A_SERVER)
+IN_MANIFESTS = ("ready_seconds", "request_seconds", "relative_tolerance", "absolute_tolerance")
+"""The settings of the gate that probes and the smoke test of a manifest take."""
 
 
 @dataclass(frozen=True)
 class Limit:
-    """Settings that some engines and forms refuse: always, or only the `values` that `asks` recognizes."""
+    """Settings that engines and forms refuse: always, or the `values` that `asks` finds. A key may be a pattern."""
 
     targets: tuple[str, ...]
     keys: tuple[str, ...]
@@ -39,6 +47,10 @@ class Limit:
 
     asks: Callable[[Any], bool] | None = None
     """Whether a Spec (for keys of models.NAME: a ModelSpec) has a refused value; None: any value that is set."""
+
+    def has(self, key: str) -> bool:
+        """Return whether the row is about a key."""
+        return any(fnmatchcase(key, pattern) for pattern in self.keys)
 
 
 def _platform_has_variant(spec: Spec) -> bool:
@@ -65,7 +77,7 @@ def _values(spec: Spec) -> dict[str, str]:
 
 LIMITS = (
     Limit(
-        (EMBEDDED, *FORMS),
+        (EMBEDDED, *CONTAINER_FILES, *MANIFESTS),
         ("gateway.enabled",),
         "there is no gateway",
         "--engine docker has one; an --env with gateway.enabled = false has none",
@@ -158,7 +170,6 @@ LIMITS = (
         "unset without kubernetes.image",
         lambda spec: not (spec.kubernetes.models_claim or spec.kubernetes.image),
     ),
-    Limit((K8S,), ("kserve.storage_uri", "kserve.runtime"), "it is a setting of KServe", "render kserve uses it"),
     Limit(
         (KSERVE,),
         ("kubernetes.models_claim",),
@@ -196,7 +207,7 @@ LIMITS = (
         ("models.NAME.versions",),
         "an InferenceService serves one version, the highest in its directory",
         "name one version, or render k8s",
-        "several versions",
+        "several, or one that is not the highest",
         lambda model: len(set(model.versions)) > 1,
     ),
     Limit(
@@ -209,9 +220,27 @@ LIMITS = (
     ),
     Limit(
         (KSERVE,),
-        ("batching", "monitoring"),
+        ("batching.*",),
         "the server would read it from a file, and an InferenceService has none",
         "render k8s writes a ConfigMap",
+        "",
+        lambda spec: spec.batching is not None,
+    ),
+    Limit(
+        (KSERVE,),
+        ("monitoring.*",),
+        "the server would read it from a file, and an InferenceService has none",
+        "render k8s writes a ConfigMap",
+        "",
+        lambda spec: spec.monitoring is not None and spec.monitoring.enabled,
+    ),
+    Limit(
+        (KSERVE,),
+        ("docker.image",),
+        "KServe's runtime starts tensorflow/serving",
+        'docker.image = "tensorflow/serving:2.20.0", or kubernetes.image for an image with the model',
+        "not tensorflow/serving:TAG, without kubernetes.image",
+        lambda spec: not spec.kubernetes.image and serving_tag(spec.docker.image) is None,
     ),
     Limit(
         (KSERVE,),
@@ -231,11 +260,90 @@ LIMITS = (
 )
 
 
+@dataclass(frozen=True)
+class Unused:
+    """Settings that describe something which some engines and forms do not have. A key may be a pattern."""
+
+    targets: tuple[str, ...]
+    keys: tuple[str, ...]
+    reason: str
+    hint: str = ""
+    """The hint for an option."""
+
+    def has(self, key: str) -> bool:
+        """Return whether the row is about a key."""
+        return any(fnmatchcase(key, pattern) for pattern in self.keys)
+
+
+UNUSED = (
+    Unused(
+        (EMBEDDED,),
+        ("docker.*",),
+        "its servers run in no container",
+        "--engine docker (deployer down first moves a deployment there), or no {options}",
+    ),
+    Unused(
+        (DOCKERFILE,),
+        (
+            "server.host",
+            "server.rest_port",
+            "server.grpc_port",
+            *(f"docker.{field.name}" for field in fields(Docker) if field.name not in ("image", "user", "host")),
+            "gateway.*",
+        ),
+        "an image has no address, limits and variables: they belong to a deployment",
+    ),
+    Unused((*ENGINES, *FORMS), ("image.*",), "it is for image build"),
+    Unused((*ENGINES, *CONTAINER_FILES, DOCKERFILE), ("kubernetes.*",), "it is for render k8s and render kserve"),
+    Unused((*ENGINES, *CONTAINER_FILES, DOCKERFILE, K8S), ("kserve.*",), "it is for render kserve"),
+    Unused(
+        (EMBEDDED, *CONTAINER_FILES, *MANIFESTS),
+        tuple(f"gateway.{field.name}" for field in fields(Gateway) if field.name != "enabled"),
+        "there is no gateway",
+    ),
+    Unused(
+        (*CONTAINER_FILES, DOCKERFILE, KSERVE),
+        ("gate.*",),
+        "a file is not verified: deployer smoke verifies what it starts",
+    ),
+    Unused(
+        (K8S,),
+        tuple(f"gate.{field.name}" for field in fields(Gate) if field.name not in IN_MANIFESTS),
+        "a manifest changes no deployment",
+    ),
+    Unused(
+        (*CONTAINER_FILES, *MANIFESTS), ("docker.pull_seconds",), "the image is pulled by what starts the container"
+    ),
+    Unused(MANIFESTS, ("docker.host", "engine", "state_dir"), "nothing of it runs on an engine of this machine"),
+    Unused((KSERVE,), ("templates_dir",), "an InferenceService has no file that is made of a template"),
+    Unused(FORMS, EXPORT_KEYS, "a file has versions of the store, which up and export make"),
+)
+
+
 def check(target: str, spec: Spec, origins: Origins) -> None:
-    """Raise SettingRefused for a setting that an engine or a form does not support, with its key."""
-    for limit in limits_of(target):
-        for key in _refused_keys(limit, spec, origins):
+    """Raise SettingRefused for a setting that an engine or a form does not support, with its key or option."""
+    for unused in UNUSED:
+        options = [option for key, option in origins.options.items() if target in unused.targets and unused.has(key)]
+        if options:
+            named = " and ".join(options)
+            raise SettingRefused(f"{named}: {unused.reason}", hint=unused.hint.format(options=named) or None)
+    for limit in LIMITS:
+        for key in _refused_keys(limit, spec, origins) if target in limit.targets else ():
             raise SettingRefused(f"{_where(key, origins)}: {target}: {limit.reason}", hint=limit.hint or None)
+
+
+def unused_variables(target: str, origins: Origins) -> Iterator[str]:
+    """Yield a notice for the variables that an engine or a form does not use."""
+    for unused in UNUSED:
+        names = [name for key, name in origins.variables.items() if target in unused.targets and unused.has(key)]
+        if names:
+            yield f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not used: {unused.reason}"
+
+
+def row_of(target: str, key: str) -> Limit | Unused | None:
+    """Return why an engine or a form does not support a key, or not every value of it; None if it does."""
+    rows: tuple[Limit | Unused, ...] = (*LIMITS, *UNUSED)
+    return next((row for row in rows if target in row.targets and row.has(key)), None)
 
 
 def _refused_keys(limit: Limit, spec: Spec, origins: Origins) -> Iterator[str]:
@@ -243,12 +351,7 @@ def _refused_keys(limit: Limit, spec: Spec, origins: Origins) -> Iterator[str]:
         if limit.asks and key.startswith(OF_A_MODEL):
             yield from (key.replace("NAME", name) for name, model in spec.models.items() if limit.asks(model))
         elif limit.asks(spec) if limit.asks else origins.of(key):
-            yield key
-
-
-def limits_of(target: str) -> Iterator[Limit]:
-    """Yield the limits of an engine or a form."""
-    yield from (limit for limit in LIMITS if target in limit.targets)
+            yield key.removesuffix(".*")
 
 
 def _where(key: str, origins: Origins) -> str:

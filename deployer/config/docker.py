@@ -91,6 +91,12 @@ class Docker(DockerOptions):
             _check_gpu_image(self.image)
 
 
+def serving_tag(image: str) -> str | None:
+    """Return the tag of TensorFlow Serving's own image; None for another image or a digest."""
+    match = STOCK_IMAGE.fullmatch(image)
+    return match["tag"] if match else None
+
+
 def _check_gpu_image(image: str) -> None:
     """Raise InvalidValue for a TensorFlow Serving image without GPU support, by its tag. Other images pass."""
     match = STOCK_IMAGE.fullmatch(image)

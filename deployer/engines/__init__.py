@@ -26,7 +26,7 @@ SHORT_TIMEOUT_SECONDS = 3.0
 def _embedded(spec: Spec) -> Engine:
     from deployer.engines.embedded.engine import EmbeddedEngine
 
-    return EmbeddedEngine(spec.state_dir, spec.gateway.enabled, spec.project or FALLBACK_PROJECT)
+    return EmbeddedEngine(spec.state_dir, spec.project or FALLBACK_PROJECT)
 
 
 def docker_engine(spec: Spec) -> DockerEngine:

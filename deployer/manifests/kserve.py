@@ -6,25 +6,22 @@ deployment of several models, several versions or labels has no InferenceService
 
 from __future__ import annotations
 
-import re
-
+from deployer.config.docker import serving_tag
 from deployer.config.spec import Spec
 from deployer.engines.docker.names import MODELS_MOUNT
-from deployer.errors import SettingRefused
 from deployer.manifests.documents import Object, check_text, expanded, without_empty
 from deployer.manifests.objects import Manifest
 from deployer.manifests.pods import environment, node_selector, pod_security, restricted
 from deployer.manifests.quantities import resources
 from deployer.manifests.workload import Workload
 
-STOCK_IMAGE = re.compile(r"(docker\.io/)?tensorflow/serving:(?P<tag>[\w.-]+)")
 FROM_FILES = ("model_config_file", "allow_version_labels_for_unavailable_models", "port", "rest_api_port")
 GRPC_PORT, REST_PORT = 9000, 8080
 """The ports of KServe's runtime for TensorFlow."""
 
 
 def inference_service(workload: Workload, spec: Spec) -> Manifest:
-    """Return the InferenceService. Raises SettingRefused for an image that KServe's runtime does not start."""
+    """Return the InferenceService."""
     settings = workload.settings
     container = _container(workload) if settings.image else None
     predictor = {
@@ -58,7 +55,7 @@ def _model(workload: Workload, spec: Spec) -> Object:
             "modelFormat": {"name": "tensorflow"},
             "protocolVersion": "v1",
             "runtime": spec.kserve.runtime,
-            "runtimeVersion": _runtime_version(workload.docker.image),
+            "runtimeVersion": serving_tag(workload.docker.image),
             "storageUri": f"{_storage(workload, spec)}/{workload.models[0].name}",
             "args": _arguments(workload),
             "env": environment(workload),
@@ -101,13 +98,3 @@ def _storage(workload: Workload, spec: Spec) -> str:
         return spec.kserve.storage_uri.rstrip("/")
     path = workload.settings.models_path
     return f"pvc://{workload.settings.models_claim}{f'/{path}' if path else ''}"
-
-
-def _runtime_version(image: str) -> str:
-    """Return the tag of TensorFlow Serving's image, which the runtime starts."""
-    if match := STOCK_IMAGE.fullmatch(image):
-        return match["tag"]
-    raise SettingRefused(
-        f"docker.image: KServe's runtime starts tensorflow/serving, and not {image}",
-        hint='docker.image = "tensorflow/serving:2.20.0", or kubernetes.image for an image with the model',
-    )

@@ -15,7 +15,8 @@ from deployer.results.deployment import GRPC_PORT, REST_PORT
 
 SERVER = "server"
 REST, GRPC = "rest", "grpc"
-PROBE_SECONDS = 5
+PROBE_SECONDS, ANSWER_SECONDS = 5, 10
+"""How often the start-up probe runs, and how long a probe may take."""
 READ_BYTES_PER_SECOND = 20 * 2**20
 """The rate at which a server is expected to read its models from a network volume, at least."""
 KILL_SECONDS = 30
@@ -115,7 +116,7 @@ def models_mount(workload: Workload) -> list[Object]:
 
 
 def _server(workload: Workload) -> Object:
-    ready = {"exec": {"command": ["bash", f"{CONFIG_MOUNT}/{scripts.READY}"]}, "timeoutSeconds": PROBE_SECONDS}
+    ready = {"exec": {"command": ["bash", f"{CONFIG_MOUNT}/{scripts.READY}"]}, "timeoutSeconds": ANSWER_SECONDS}
     return without_empty(
         {
             "name": SERVER,

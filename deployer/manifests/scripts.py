@@ -12,7 +12,7 @@ from deployer.config.kubernetes import SETTLE_SECONDS
 from deployer.config.templates import render_template
 from deployer.results.deployment import GRPC_PORT, REST_PORT, ServedModel
 
-SERVE, READY, DRAIN = "serve.sh", "ready.sh", "drain.sh"
+SERVE, READY, DRAIN = "serve.sh", "healthcheck.sh", "drain.sh"
 
 
 def render(models: tuple[ServedModel, ...], drain_seconds: int, templates_dir: Path | None) -> dict[str, str]:
@@ -25,6 +25,6 @@ def render(models: tuple[ServedModel, ...], drain_seconds: int, templates_dir: P
     }
     return {
         SERVE: render_template(SERVE, templates_dir),
-        READY: render_template(READY, templates_dir, models=models, rest_port=REST_PORT),
+        READY: render_template(READY, templates_dir, models=models, port=REST_PORT),
         DRAIN: render_template(DRAIN, templates_dir, **drain),
     }

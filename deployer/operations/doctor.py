@@ -20,7 +20,7 @@ from deployer.rollout import lookup
 from deployer.rollout.causes import image_change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_flags
+from deployer.rollout.launch import check_settings
 from deployer.rollout.preflight import check_other_engines, check_sources
 from deployer.rollout.preview import check_versions, resolve_with_labels
 from deployer.rollout.restart import restart_hint
@@ -100,7 +100,7 @@ def _settings(workspace: Workspace) -> Iterator[Finding]:
     if any(finding.severity == "error" for finding in engine.preflight.platform()):
         return  # `up` fails for that first
     options = ExportOptions().for_batching(spec.batching)
-    check_flags(spec, engine)
+    check_settings(spec, engine, workspace.origins)
     hosts.check_family(spec.server.address)
     if spec.models:
         check_other_engines(workspace, spec.deployment)

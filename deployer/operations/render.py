@@ -65,7 +65,9 @@ def render(
     if form in RENDERED_BY:
         engine = ENGINES[RENDERED_BY[form]](spec)
         rendered = engine.render(form, build_launch(spec, engine, models))
-        notices = (*_deployed_settings(rendering, desired), *_variables(spec, form)) if form in STARTING else ()
+        unused = capabilities.unused_variables(form, workspace.origins)
+        of_start = (*_deployed_settings(rendering, desired), *_variables(spec, form)) if form in STARTING else ()
+        notices = (*unused, *of_start)
     else:
         rendered = build_launch(spec, rendering.workspace.engine, models).rendered
         notices = tuple(_engine_choice(rendering.workspace))

@@ -23,7 +23,7 @@ from deployer.rollout.exports import ONLY_RUNNING_TELLS, export_into
 from deployer.rollout.gate import Gate
 from deployer.rollout.journal import record_release
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_container_options, resolve_models
+from deployer.rollout.launch import check_settings, resolve_models
 from deployer.rollout.memory import MemoryReading
 from deployer.rollout.monitor import monitor_traffic
 from deployer.rollout.notices import defaults, targets, unused_options
@@ -55,7 +55,7 @@ def change(  # noqa: PLR0913
     the command in the history. Raises DeploymentNotFound if another command has removed the deployment.
     """
     workspace = workspace.with_spec(desired(deployed)).for_deployment(deployed.name)
-    check_container_options(workspace.settings, workspace.engine)
+    check_settings(workspace.spec, workspace.engine, workspace.origins)
 
     def desired_now(observed: Deployment | None) -> Spec:
         if observed is None and deployed.role != GONE:

@@ -6,15 +6,14 @@ import dataclasses
 from collections.abc import Collection
 from contextlib import suppress
 
-from deployer.config import render
-from deployer.config.fields import option_name
+from deployer.config import capabilities, render
 from deployer.config.interpolation import reveal
-from deployer.config.options import DockerOptions, Settings
+from deployer.config.origins import Origins
 from deployer.config.spec import ModelSpec, Spec
 from deployer.config.threads import with_default_threads
 from deployer.engines import flags
 from deployer.engines.base import Engine, Traits
-from deployer.errors import ConfigError, GoldenError, ModelNotFound, SettingRefused
+from deployer.errors import ConfigError, GoldenError, ModelNotFound
 from deployer.results.deployment import Launch, ResolvedModel, ServedModel
 from deployer.results.model import Model
 from deployer.store.store import Store
@@ -99,23 +98,21 @@ def check_labels(name: str, versions: tuple[int, ...], spec: ModelSpec, existing
             raise ConfigError(f"models.{name}.labels: {label} = {version}, but only {served} is served", hint=hint)
 
 
-def check_flags(spec: Spec, engine: Engine) -> None:
-    """Refuse server flags that the engine does not support. Raises SettingRefused."""
-    flags.check(engine.traits.name, _flags(spec))
+def check_settings(spec: Spec, engine: Engine, origins: Origins) -> None:
+    """Refuse settings and server flags that the engine does not support. Raises SettingRefused.
 
-
-def check_container_options(settings: Settings, engine: Engine) -> None:
-    """Refuse options for containers on an engine without containers. Raises SettingRefused.
-
-    The same settings in `deployer.toml` are accepted: they may be for another engine.
+    Settings of containers in `deployer.toml` are accepted by every engine: they may be for another one.
     """
-    names = [field.name for field in dataclasses.fields(DockerOptions) if getattr(settings, field.name) is not None]
-    if names and not engine.traits.image:
-        options = " and ".join(option_name(Settings, name) for name in names)
-        docker = "--engine docker (deployer down first moves a deployment there)"
-        raise SettingRefused(
-            f"{options}: the {engine.traits.name} engine runs no containers", hint=f"{docker}, or no {options}"
-        )
+    flags.check(engine.traits.name, _flags(spec))
+    capabilities.check(capability_row(engine), spec, origins)
+
+
+def capability_row(engine: Engine) -> str:
+    """Return whose capabilities an engine has: its own, or those of the engine that is most like it."""
+    name = engine.traits.name
+    if name in capabilities.ENGINES:
+        return name
+    return capabilities.DOCKER if engine.traits.image else capabilities.EMBEDDED
 
 
 def check_variables(spec: Spec, engine: Engine) -> None:

@@ -23,7 +23,7 @@ from deployer.results.checks import MissingPackages
 from deployer.results.deployment import DEFAULT_ENV, Deployment
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.kept_settings import keep_settings
-from deployer.rollout.launch import check_container_options, check_flags, check_variables
+from deployer.rollout.launch import check_settings, check_variables
 from deployer.rollout.notices import engine as engine_notices
 from deployer.rollout.notices.collect import collect_notices
 from deployer.rollout.workspace import Workspace
@@ -35,8 +35,7 @@ def check_before_export(workspace: Workspace, options: ExportOptions, target: st
     Raises ModelError, ConfigError, SettingRefused, EngineConflict, EngineError.
     """
     spec = workspace.spec
-    check_flags(spec, workspace.engine)
-    check_container_options(workspace.settings, workspace.engine)
+    check_settings(spec, workspace.engine, workspace.origins)
     check_variables(spec, workspace.engine)
     workspace = check_other_engines(workspace, spec.deployment, target)
     if workspace.has_source:

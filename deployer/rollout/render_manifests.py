@@ -99,7 +99,8 @@ def _render(form: str, target: str | None, workspace: Workspace) -> Environment:
     launch = launch_with(spec, _traits(spec, form), tuple(each.served for each in models))
     server = workload(spec, launch, models)
     manifests = tuple(objects(server)) if form == capabilities.K8S else (kserve.inference_service(server, spec),)
-    notices = (*exports, *_notices(form, spec, workspace, models))
+    variables = capabilities.unused_variables(form, workspace.origins)
+    notices = (*exports, *variables, *_notices(form, spec, workspace, models))
     return Environment(spec, server, manifests, notices)
 
 

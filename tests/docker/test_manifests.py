@@ -124,14 +124,14 @@ def test_the_probe_passes_when_the_very_versions_are_available(project, server_i
         eventually(lambda: pod.probe("startupProbe"), "the start-up probe passes")
         assert pod.probe("readinessProbe")
         assert "REFERENCE=$(HOME) $$ $HOME" in inspect(NAME)["Config"]["Env"]
-        other = rendered(project, "[models.half_plus_two]\nversions = [1, 2]")["ConfigMap"]["data"]["ready.sh"]
+        other = rendered(project, "[models.half_plus_two]\nversions = [1, 2]")["ConfigMap"]["data"]["healthcheck.sh"]
         assert pod.run("bash", "-c", other) == 1
-        none = rendered(project, "[models.text]")["ConfigMap"]["data"]["ready.sh"]
+        none = rendered(project, "[models.text]")["ConfigMap"]["data"]["healthcheck.sh"]
         assert pod.run("bash", "-c", none) == 1
 
 
 def test_the_probe_fails_while_nothing_listens(project, server_image):
-    ready = rendered(project, "[models.half_plus_two]")["ConfigMap"]["data"]["ready.sh"]
+    ready = rendered(project, "[models.half_plus_two]")["ConfigMap"]["data"]["healthcheck.sh"]
     ended = subprocess.run(
         ["docker", "run", "--rm", "--network", "none", "--entrypoint", "bash", server_image, "-c", ready],
         capture_output=True, text=True, timeout=120, check=False,
@@ -151,9 +151,9 @@ def test_a_version_that_failed_to_load_has_status_200_and_fails_the_probe(projec
         eventually(
             lambda: requests.get(status, timeout=60).json()["model_version_status"][0]["state"] == "END", "it failed"
         )
-        script = (pod.config / "ready.sh").read_text()
+        script = (pod.config / "healthcheck.sh").read_text()
         assert pod.run("bash", "-c", script) == 0
-        assert pod.run("bash", "-c", script.replace("versions/1", "versions/9")) == 1
+        assert pod.run("bash", "-c", script.replace("half_plus_two 1", "half_plus_two 9")) == 1
 
 
 def test_a_broken_model_ends_the_container(project, server_image):

@@ -22,7 +22,7 @@ from deployer.engines.embedded.inventory import EmbeddedInventory, RunDirectorie
 from deployer.engines.embedded.preflight import EmbeddedPreflight
 from deployer.engines.local import DirectoryLocks, NoImages
 from deployer.errors import EngineError, NotReady, SettingRefused
-from deployer.results.deployment import DEFAULT_ENV, LOST, Deployment, Launch, Memory, Rendered, ServedModel
+from deployer.results.deployment import LOST, Deployment, Launch, Memory, Rendered, ServedModel
 from deployer.savedmodel.op_sets import installed_target
 from deployer.system.wait import POLL_SECONDS, Deadline, wait_until
 
@@ -32,13 +32,9 @@ PUBLIC_LINE = "Serving on public ports"
 
 @dataclass(frozen=True)
 class EmbeddedEngine:
-    """The Engine that runs `python -m deployer.server`, with run directories below `state_dir`.
-
-    `gateway_requested` is whether the settings ask for a gateway, which this engine does not support.
-    """
+    """The Engine that runs `python -m deployer.server`, with run directories below `state_dir`."""
 
     state_dir: Path
-    gateway_requested: bool = False
     project: str = FALLBACK_PROJECT
 
     @cached_property
@@ -65,9 +61,7 @@ class EmbeddedEngine:
 
     @cached_property
     def inventory(self) -> EmbeddedInventory:
-        return EmbeddedInventory(
-            self.state_dir, self.project, lambda path, project: EmbeddedEngine(path, self.gateway_requested, project)
-        )
+        return EmbeddedInventory(self.state_dir, self.project, EmbeddedEngine)
 
     @cached_property
     def images(self) -> NoImages:
@@ -131,11 +125,8 @@ class EmbeddedEngine:
         raise SettingRefused(f"the embedded engine renders no {form}", hint="--engine docker does")
 
     def gateway_digest(self, name: str, env: str, host: str) -> str:
-        """Return an empty digest. Raise SettingRefused if the settings ask for a gateway."""
-        del name, host
-        if self.gateway_requested:
-            way = "take [gateway] out" if env == DEFAULT_ENV else f"set gateway.enabled = false under [env.{env}]"
-            raise SettingRefused("the embedded engine has no gateway", hint=f"--engine docker, or {way}")
+        """Return an empty digest: the engine has no gateway, and settings that ask for one are refused before."""
+        del name, env, host
         return ""
 
     def changed_variables(self, name: str, env: str) -> tuple[str, ...]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
+from deployer.config import capabilities
 from deployer.config.gateway import unused_settings
+from deployer.config.origins import Origins
 from deployer.results.deployment import Deployment, Launch
 from deployer.results.plan import Change, Export, Plan
+from deployer.rollout.launch import capability_row
 from deployer.rollout.monitor import questions_for
 from deployer.rollout.workspace import Workspace
 
@@ -25,18 +29,19 @@ def notices(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployme
         yield f"no times are compared, and --max-slowdown is not used: {reason}"
     if unused := unused_settings(workspace.spec.gateway, workspace.origins):
         yield unused
-    no_containers = f"the {workspace.engine.traits.name} engine runs no containers"
-    if variables := _container_variables(workspace):
-        yield f"{', '.join(variables)} {'is' if len(variables) == 1 else 'are'} not used: {no_containers}"
+    yield from capabilities.unused_variables(capability_row(workspace.engine), _unused_origins(workspace))
 
 
-def _container_variables(workspace: Workspace) -> list[str]:
-    """Return the variables with settings of containers, on an engine without containers."""
-    if workspace.engine.traits.image:
-        return []
-    # With the engine `auto`, the host says where to look for Docker.
+def _unused_origins(workspace: Workspace) -> Origins:
+    """Return what sets the keys, without variables that have an effect on another way than the engine's.
+
+    With the engine `auto`, `docker.host` says where to look for Docker; settings of a gateway have a notice of their
+    own.
+    """
     used = {"docker.host"} if workspace.spec.engine == "auto" else set()
-    return [name for key, name in workspace.origins.variables.items() if key.startswith("docker.") and key not in used]
+    variables = workspace.origins.variables.items()
+    kept = {key: name for key, name in variables if key not in used and not key.startswith("gateway.")}
+    return dataclasses.replace(workspace.origins, variables=kept)
 
 
 def _why_not_measured(workspace: Workspace, launch: Launch, plan: Plan, observed: Deployment | None) -> str:

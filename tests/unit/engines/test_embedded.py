@@ -14,7 +14,7 @@ from support.world import eventually
 from deployer.engines import process, run_dir
 from deployer.engines.embedded.engine import EmbeddedEngine
 from deployer.engines.run_dir import LOG_FILE, Release
-from deployer.errors import EngineError, SettingRefused
+from deployer.errors import EngineError
 from deployer.results.deployment import Deployment
 
 LABELS = Release("m", "local", "r", "serving", "", "127.0.0.1", 1, 2, 3, 4, "d", ())
@@ -138,11 +138,3 @@ def test_a_server_without_a_log_has_no_lines(engine):
     seen = engine.observe("m", "local")
     assert seen is not None
     assert list(engine.logs(seen)) == list(engine.logs(seen, 3, follow=True)) == []
-
-
-def test_a_gateway_is_refused_rather_than_left_out(tmp_path):
-    assert EmbeddedEngine(tmp_path).gateway_digest("m", "local", "127.0.0.1") == ""
-    for env, way in (("local", "take [gateway] out"), ("staging", "gateway.enabled = false under [env.staging]")):
-        with pytest.raises(SettingRefused, match="has no gateway") as refused:
-            EmbeddedEngine(tmp_path, gateway_requested=True).gateway_digest("m", env, "127.0.0.1")
-        assert way in (refused.value.hint or "")

@@ -25,8 +25,6 @@ BOTH = [
 ]
 K8S = [
     ("[kubernetes]\nservice_monitor = true", "kubernetes.service_monitor"),
-    ('[kserve]\nstorage_uri = "s3://b/m"', "kserve.storage_uri"),
-    ('[kserve]\nruntime = "own"', "kserve.runtime"),
 ]
 KSERVE = [
     ("[models.half_plus_two]", "models"),

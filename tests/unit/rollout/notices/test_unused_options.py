@@ -114,4 +114,4 @@ def test_a_variable_for_containers_is_named_on_an_engine_without_any(project, mo
     monkeypatch.setenv(variable, CONTAINER_VALUES.get(key.removeprefix("docker."), "7"))
     for change in (partial(project.up, dry_run=True), project.up, project.up, partial(project.redeploy, 2)):
         said = [text for text in change(engine="embedded").notices if "not used" in text]
-        assert said == [f"{variable} is not used: the memory engine runs no containers"]
+        assert said == [f"{variable} is not used: its servers run in no container"]
