@@ -25,7 +25,9 @@ VERBOSE = Group("verbose", "Output")
 Deployed = Annotated[
     str | None, Argument(metavar="NAME", help="The deployment; unset: deployer.toml's, or the only one.")
 ]
-Target = Annotated[str | None, Argument(metavar="SOURCE | NAME[:VERSION]", help="Unset: the models of deployer.toml.")]
+Target = Annotated[
+    str | None, Argument(metavar="SOURCE | NAME[:VERSION] | IMAGE@DIGEST", help="Unset: the models of deployer.toml.")
+]
 DryRun = Annotated[bool, Option("--dry-run", help="Show the plan and do nothing.")]
 OfModel = Annotated[
     str | None, Option("--model", metavar="MODEL", help="The model, where the deployment serves several.")

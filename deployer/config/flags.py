@@ -17,6 +17,7 @@ from deployer.system.documents import EXPECTED, format_value
 __all__ = ["FLAGS", "Flag", "Value", "check_flags", "is_set_by_deployer", "suggest_flag"]
 
 FLAGS = {flag.name: flag for flag in SERVING_FLAGS}
+BOOLEANS = {"true": True, "false": False}
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -29,6 +30,19 @@ def check_flags(flags: Mapping[str, Value]) -> None:
     threads = [f"tensorflow_{kind}_parallelism" for kind in ("session", "intra_op", "inter_op")]
     if all(flags.get(name) for name in threads):
         raise InvalidValue("it cannot be set together with the other two", key_path=(threads[0],), hint="take it out")
+
+
+def parse_flags(texts: Mapping[str, str]) -> dict[str, Value]:
+    """Return flags as `[server.flags]` has them, from the texts of a command line. Raises InvalidValue."""
+    parsed: dict[str, Value] = {}
+    for name, text in texts.items():
+        kind = type(_settable_flag(name).default)
+        try:
+            parsed[name] = BOOLEANS[text] if kind is bool else kind(text)
+        except (KeyError, ValueError) as error:
+            raise InvalidValue(f"expected {EXPECTED[kind]}, got {text[:80]!r}", key_path=(name,)) from error
+    check_flags(parsed)
+    return parsed
 
 
 def is_set_by_deployer(flag: Flag) -> bool:

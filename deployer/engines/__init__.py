@@ -29,8 +29,8 @@ def _embedded(spec: Spec) -> Engine:
     return EmbeddedEngine(spec.state_dir, spec.project or FALLBACK_PROJECT)
 
 
-def docker_engine(spec: Spec) -> DockerEngine:
-    """Return the Docker engine that the settings describe."""
+def docker_engine(spec: Spec, *, in_image: bool = False) -> DockerEngine:
+    """Return the Docker engine that the settings describe; with `in_image`, their image has the models inside."""
     from deployer.engines.docker.engine import DockerEngine
     from deployer.engines.docker.host import DockerHost
 
@@ -45,6 +45,7 @@ def docker_engine(spec: Spec) -> DockerEngine:
             templates_dir=spec.templates_dir,
             cors=cors,
             project=project,
+            in_image=in_image,
         )
     )
 

@@ -67,6 +67,8 @@ class Traits:
     tensorflow: Target | None = None
     models_mount: str | None = None
     image: str = ""
+    in_image: bool = False
+    """Whether that image has the models inside, and no store is mounted."""
     fingerprint: object = None
 
     def models_root(self, models_dir: Path) -> str:

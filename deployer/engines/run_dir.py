@@ -33,6 +33,8 @@ RELEASE_FILE = "release.json"
 LOG_FILE = "server.log"
 CONFIG_DIR = "config"
 RELOAD_FILE = "reload.json"
+IMAGES_DIR = "images"
+"""The directory below the state directory with copies of the models in images."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from deployer.errors import BrokenModel, EngineError, ModelError
 from deployer.results.deployment import REST_PORT, Deployment, ServedModel
 from deployer.results.model import GoldenSummary, Model, Signature, Source
 from deployer.results.versions import InspectResult
-from deployer.rollout import lost_versions, other_deployments, source_changes
+from deployer.rollout import image_source, lost_versions, other_deployments, source_changes
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.targets import STORED, TO_INSPECT, Stored, as_text, name_for, refuse_tag, stored, stored_at
 from deployer.rollout.workspace import Workspace, open_workspace
@@ -35,6 +35,7 @@ def inspect(target: str | PathLike[str], *, settings: Settings | None = None) ->
     """Inspect a directory or NAME[:VERSION]. Raises BrokenModel, ModelNotFound, SourceNotFound."""
     workspace = open_workspace(settings or Settings())
     target = as_text(target)
+    workspace = image_source.serving_model(workspace, target)
     with lost_versions.suggest_recovery(workspace, target):
         known = _find_stored(target, workspace.store)
         if not Path(target).exists():

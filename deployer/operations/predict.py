@@ -16,7 +16,7 @@ from deployer.config.spec import check_label
 from deployer.errors import GoldenError, InvalidValue, ModelError, RequestFailed, RequestRefused, UsageError
 from deployer.results.deployment import Deployment, Endpoints, ServedModel
 from deployer.results.model import check_name
-from deployer.rollout import lookup, lost_versions, restart, served_models
+from deployer.rollout import image_source, lookup, lost_versions, restart, served_models
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.savedmodel import tensors
 from deployer.verification import golden
@@ -40,6 +40,7 @@ def predict(
     """
     workspace = open_workspace(settings or Settings(), "predict")
     deployment = lookup.find_running(workspace, name)
+    workspace = image_source.serving(workspace, deployment) if body is None else workspace
     if note := restart.config_note(workspace, deployment):
         progress(note)
     served = _model(deployment, model)

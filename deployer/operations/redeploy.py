@@ -11,7 +11,7 @@ from deployer.errors import DeployFailed, ModelError, NotReady, UsageError, Veri
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel
 from deployer.results.history import LABEL, REDEPLOY
-from deployer.rollout import lookup, lost_versions, served_models, source_changes
+from deployer.rollout import image_source, lookup, lost_versions, served_models, source_changes
 from deployer.rollout.change import change
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import spec_serving
@@ -52,6 +52,8 @@ def redeploy(
         return spec_serving(workspace.spec, deployed.name, models)
 
     deployed = lookup.find(workspace, name)
+    if deployed.in_image:
+        return _same_image(workspace, deployed, version, model, dry_run=dry_run, progress=progress)
     try:
         with lost_versions.suggest_recovery(workspace):
             result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=REDEPLOY)
@@ -67,6 +69,23 @@ def redeploy(
     names = (each.name for each in served)
     changed = source_changes.notices(names, workspace.store, options, workspace.up_options)
     return dataclasses.replace(result, notices=(*_skipped_versions(workspace.store, served), *result.notices, *changed))
+
+
+def _same_image(
+    workspace: Workspace,
+    deployed: Deployment,
+    version: int | None,
+    model: str | None,
+    *,
+    dry_run: bool,
+    progress: Progress,
+) -> UpResult:
+    """Serve the image of a deployment that has its versions inside, again. Raises UsageError for another version."""
+    if version is not None or model is not None:
+        image_source.refuse_change(deployed, "redeploy --version" if model is None else "redeploy --model")
+    with image_source.opened(workspace, deployed.image_name, progress) as opened:
+        spec = dataclasses.replace(opened.spec, name=deployed.name)
+        return change(opened, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=REDEPLOY)
 
 
 def label(
@@ -91,10 +110,10 @@ def label(
         changed = served_models.set_labels(lookup.select_model(deployed, model), labels)
         return spec_serving(workspace.spec, deployed.name, served_models.replace_model(deployed.models, changed))
 
+    deployed = lookup.find(workspace, name)
+    image_source.refuse_change(deployed, "label")
     with lost_versions.suggest_recovery(workspace):
-        result = change(
-            workspace, lookup.find(workspace, name), desired, dry_run=dry_run, progress=progress, reason=LABEL
-        )
+        result = change(workspace, deployed, desired, dry_run=dry_run, progress=progress, reason=LABEL)
     return dataclasses.replace(result, notices=(*result.notices, *reverts.config_conflicts(workspace, result)))
 
 

@@ -10,15 +10,17 @@ from itertools import islice
 from pathlib import Path
 
 from deployer.config.options import Settings
+from deployer.config.spec import Spec
 from deployer.errors import BrokenModel, ModelError, ModelNotFound, NoSuchRelease
 from deployer.results.changes import UpResult
 from deployer.results.deployment import Deployment, ServedModel, format_models
 from deployer.results.history import ROLLBACK, Outcome, Release
 from deployer.results.plan import Change
-from deployer.rollout import killed_releases, lookup, lost_versions
+from deployer.rollout import image_source, killed_releases, lookup, lost_versions
 from deployer.rollout.change import change
 from deployer.rollout.launch import spec_serving
 from deployer.rollout.notices import reverts
+from deployer.rollout.release_settings import IMAGE
 from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 from deployer.store.manifest import FOREIGN, compute_digest
 from deployer.store.store import Store
@@ -48,13 +50,24 @@ def rollback(
     except NoSuchRelease as error:
         error.hint = error.hint if _succeeded(releases) else _redeploy_hint(workspace, deployed)
         raise
-    _check_release(workspace, releases, deployed, release, to)
-    spec = spec_serving(workspace.spec, release.name, release.models)
-    spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
-    with lost_versions.suggest_recovery(workspace):
-        result = change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=ROLLBACK)
+    recorded = workspace.ledger.settings_of(release.number)
+    if recorded is not None and recorded.in_image:
+        with image_source.opened(workspace, str(recorded.settings[IMAGE]), progress) as opened:
+            spec = dataclasses.replace(opened.spec, name=release.name)
+            result = _change(opened, deployed, spec, dry_run=dry_run, progress=progress)
+    else:
+        _check_release(workspace, releases, deployed, release, to)
+        spec = spec_serving(workspace.spec, release.name, release.models)
+        with lost_versions.suggest_recovery(workspace):
+            result = _change(workspace, deployed, spec, dry_run=dry_run, progress=progress)
+        image_source.remove_unused_copies(workspace)
     notice = f"this goes back to release {release.number} ({format_models(release.models)})"
     return dataclasses.replace(result, notices=(notice, *result.notices, *reverts.config_conflicts(workspace, result)))
+
+
+def _change(workspace: Workspace, deployed: Deployment, spec: Spec, *, dry_run: bool, progress: Progress) -> UpResult:
+    spec = dataclasses.replace(spec, gate=dataclasses.replace(spec.gate, allow_breaking=True))
+    return change(workspace, deployed, lambda _: spec, dry_run=dry_run, progress=progress, reason=ROLLBACK)
 
 
 def _killed_replacement(workspace: Workspace, releases: tuple[Release, ...]) -> Release | None:

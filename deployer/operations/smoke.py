@@ -9,7 +9,7 @@ from deployer.client.client import Client
 from deployer.config.options import Settings
 from deployer.results.deployment import Endpoints
 from deployer.results.running import SmokeResult
-from deployer.rollout import killed_releases, lookup, lost_versions
+from deployer.rollout import image_source, killed_releases, lookup, lost_versions
 from deployer.rollout.desired import desired_spec
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.launch import resolve_models
@@ -25,6 +25,7 @@ def smoke(name: str | None = None, *, settings: Settings | None = None) -> Smoke
     """
     workspace = open_workspace(settings or Settings(), "smoke")
     deployment = lookup.find_running(workspace, name)
+    workspace = image_source.serving(workspace, deployment)
     with lost_versions.suggest_recovery(workspace):
         served = [(each, number) for each in deployment.models for number in each.versions]
         models = [lost_versions.served_version(workspace, deployment, *each) for each in served]

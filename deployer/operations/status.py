@@ -205,7 +205,7 @@ def _status(deployment: Deployment, note: str, workspace: Workspace) -> Deployme
     if deployment.role == LOST:
         return DeploymentStatus(deployment, (), healthy=False, detail=note)
     store = Store(deployment.store) if deployment.store else workspace.store
-    missing = ", ".join(store.missing_versions(deployment.models))
+    missing = "" if deployment.in_image else ", ".join(store.missing_versions(deployment.models))
     lost = f"{missing} is no longer in {store.root}: put it back" if missing else ""
     gateway = deployment.gateway
     tls, tokens = (gateway is not None and gateway.certificate is not None), (gateway is not None and gateway.guarded)

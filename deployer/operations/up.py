@@ -7,13 +7,13 @@ from os import PathLike
 
 from deployer.config.options import Settings
 from deployer.results.changes import UpResult
-from deployer.rollout import addresses, lost_versions
+from deployer.rollout import addresses, image_source, lost_versions
 from deployer.rollout.change import deploy, expect_plan, preview
 from deployer.rollout.desired import desired_spec, targeted_model
 from deployer.rollout.export_options import ExportOptions
 from deployer.rollout.preflight import check_before_export
 from deployer.rollout.targets import as_text
-from deployer.rollout.workspace import Progress, no_progress, open_workspace
+from deployer.rollout.workspace import Progress, Workspace, no_progress, open_workspace
 
 
 def up(
@@ -27,9 +27,10 @@ def up(
 ) -> UpResult:
     """Deploy `target`, and change nothing where it is deployed already.
 
-    `target` is a source, which is exported first, or `NAME[:VERSION]` from the store; None stands for all models of
-    `deployer.toml`. `expect` is the digest of a plan that was shown before: another plan is not executed. Where only
-    running an export tells whether it makes a version, it may find its content in the store.
+    `target` is a source, which is exported first, `NAME[:VERSION]` from the store, or an image with the models inside,
+    `REPOSITORY@sha256:...`; None stands for all models of `deployer.toml`. `expect` is the digest of a plan that was
+    shown before: another plan is not executed. Where only running an export tells whether it makes a version, it may
+    find its content in the store.
 
     Raises ConfigError, EngineConflict, ModelError, TemplateError, EngineError, NotReady, VerificationFailed, LockHeld
     or PlanOutdated; what served before then still serves.
@@ -37,6 +38,9 @@ def up(
     options = options or ExportOptions()
     workspace = open_workspace(settings or Settings())
     text = None if target is None else as_text(target)
+    if text is not None and image_source.is_reference(text):
+        with image_source.opened(workspace, text, progress, options) as opened:
+            return _up_image(opened, dry_run=dry_run, expect=expect, progress=progress)
     with lost_versions.suggest_recovery(workspace, text):
         spec = desired_spec(workspace, text, options)
         workspace = workspace.with_spec(spec).for_deployment(spec.deployment)
@@ -46,4 +50,16 @@ def up(
             workspace = check_before_export(workspace, options, text)
             if dry_run:
                 return preview(workspace, options)
-            return deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))
+            result = deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))
+    image_source.remove_unused_copies(workspace)
+    return result
+
+
+def _up_image(workspace: Workspace, *, dry_run: bool, expect: str | None, progress: Progress) -> UpResult:
+    """Deploy the image that the workspace was opened for."""
+    options = ExportOptions()
+    with addresses.suggest_free_port(workspace, addresses.OPTION_HINT):
+        workspace = check_before_export(workspace, options)
+        if dry_run:
+            return preview(workspace, options)
+        return deploy(workspace, options, progress, expected=expect_plan(workspace, options, expect))

@@ -16,6 +16,8 @@ ENV_VARIABLE = "DEPLOYER_ENV"
 LOST = "lost"
 GONE = "gone"
 """The role of a server that runs without its state directory."""
+IN_IMAGE = "in_image"
+"""The recorded setting of a server whose image has the models inside."""
 LOOPBACK = "127.0.0.1"
 REST_PORT, GRPC_PORT = 8501, 8500
 """The default ports of TensorFlow Serving."""
@@ -275,6 +277,11 @@ class Deployment:
 
     environment: tuple[str, ...] | None = None
     """The names of the variables that its container was started with; None if it does not record them."""
+
+    @property
+    def in_image(self) -> bool:
+        """Whether its image has the models inside; `store` then is a copy of them for this tool."""
+        return self.settings.get(IN_IMAGE) is True
 
     @property
     def client_route(self) -> tuple[Endpoints, Gateway | None]:

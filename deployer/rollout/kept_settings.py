@@ -31,6 +31,8 @@ def keep_settings(workspace: Workspace, observed: Deployment | None, *, of_file:
     container that is gone are read from the history.
     """
     recorded = _recorded(workspace, observed)
+    if recorded.in_image != workspace.engine.traits.in_image:
+        recorded = recorded.without_image()
     server = Recorded("docker", recorded.settings, recorded.temporary_settings)
     proxy = Recorded("gateway", recorded.gateway, recorded.temporary_gateway)
     spec = workspace.spec if observed else _keep_address(workspace.spec, recorded)

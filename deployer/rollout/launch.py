@@ -142,6 +142,7 @@ def launch_with(spec: Spec, traits: Traits, models: tuple[ServedModel, ...]) -> 
         rendered=render.render(models, root, spec.batching, spec.monitoring, spec.templates_dir),
         traits=traits.fingerprint,
         project=traits.project,
+        in_image=traits.in_image,
     )
 
 

@@ -126,10 +126,12 @@ class Ledger:
     def settings(self, name: str, env: str, engine: str) -> ReleaseSettings | None:
         """Return the settings of the last successful release; None if it kept none or was a removal."""
         last = next(iter(self.releases(name, env, engine, Outcome.SUCCEEDED)), None)
-        if last is None or last.change == Change.REMOVE.value:
-            return None
+        return None if last is None or last.change == Change.REMOVE.value else self.settings_of(last.number)
+
+    def settings_of(self, number: int) -> ReleaseSettings | None:
+        """Return the settings of a release's containers; None if it kept none."""
         with self._open() as db:
-            row = db.execute("select recorded from settings where release = ?", (last.number,)).fetchone()
+            row = db.execute("select recorded from settings where release = ?", (number,)).fetchone()
             return ReleaseSettings.parse(row[0]) if row else None
 
     def steps(self, number: int) -> tuple[str, ...]:

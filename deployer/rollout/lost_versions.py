@@ -52,6 +52,8 @@ def recovery_hint(workspace: Workspace, name: str, version: int | None = None) -
     if not NAME.fullmatch(name):
         return ""
     for deployment in _observed(workspace):
+        if deployment.in_image:
+            continue  # its versions come from no store
         if hint := _other_store_hint(workspace, deployment, name, version):
             return hint
         stored = _with_store_of(workspace, deployment).store.versions(name)

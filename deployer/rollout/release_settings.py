@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from deployer.results.deployment import Deployment
+from deployer.results.deployment import IN_IMAGE, Deployment
 
 IMAGE = "image"
 
@@ -37,6 +37,17 @@ class ReleaseSettings:
             gateway.settings if gateway else {},
             gateway.temporary_settings if gateway else (),
         )
+
+    @property
+    def in_image(self) -> bool:
+        """Whether the image of the release has the models inside."""
+        return self.settings.get(IN_IMAGE) is True
+
+    def without_image(self) -> ReleaseSettings:
+        """Return the settings without the server's image: a server of the store's models cannot be of another one."""
+        settings = {name: value for name, value in self.settings.items() if name != IMAGE}
+        temporary = tuple(name for name in self.temporary_settings if name != IMAGE)
+        return dataclasses.replace(self, settings=settings, temporary_settings=temporary)
 
     def keep_gateway_image(self, before: ReleaseSettings | None) -> ReleaseSettings:
         """Return the settings of a release without a gateway, with the image that a variable gave an earlier one."""

@@ -6,6 +6,7 @@ ports of the first server are open from its start; it is removed if it fails.) R
 deployer up model.keras --name digits
 deployer up digits:2
 deployer up --env staging
+deployer up registry.example.com/team/digits@sha256:DIGEST
 deployer up train.py:model --rest-port 0 --grpc-port 0 --json
 """
 

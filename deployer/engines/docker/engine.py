@@ -11,6 +11,7 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docker.models.containers import Container
@@ -70,11 +71,17 @@ class DockerEngine:
             tensorflow=target_of_image(host.settings.image),
             models_mount=MODELS_MOUNT,
             image=host.settings.image,
+            in_image=host.in_image,
             fingerprint={
-                **recorded_settings(host.settings, host.models_dir.resolve()),
+                **recorded_settings(host.settings, self._store),
                 "environment": dict.fromkeys(names),
             },
         )
+
+    @property
+    def _store(self) -> Path | None:
+        """The directory that is mounted."""
+        return None if self.host.in_image else self.host.models_dir.resolve()
 
     def _id(self) -> str:
         """Return the engine's address, or the error that every call to the engine will raise."""

@@ -37,6 +37,8 @@ class DockerHost:
     cors: bool = False
     project: str = FALLBACK_PROJECT
     answer_seconds: float = API_SECONDS
+    in_image: bool = False
+    """Whether the image of the settings has the models inside; `models_dir` then is a copy of them for this tool."""
 
     @property
     def address(self) -> str:

@@ -17,6 +17,8 @@ from deployer.results.deployment import NamedImage
 if TYPE_CHECKING:
     from deployer.engines.docker.host import DockerHost
 
+TARGET = "the target"
+"""What names an image with the models inside: no setting does."""
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
 """The kernel's names of architectures, and Docker's."""
 
@@ -46,7 +48,7 @@ class DockerImages:
         """Pull the server's image and, if there is one, the gateway's."""
         settings, gateway = self.host.settings, self.gateway()
         if self.host.image is None:
-            self._pull(settings.image, progress)
+            self._pull(settings.image, progress, TARGET if self.host.in_image else SERVER_SETTING)
             self.host.forget_image()
         if gateway is not None and not gateway.id:
             self._pull(gateway.name, progress, GATEWAY_SETTING)

@@ -24,7 +24,7 @@ from deployer.engines.docker.container_spec import (
 )
 from deployer.engines.docker.inspection import Image
 from deployer.engines.docker.names import LABEL
-from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
+from deployer.results.deployment import GRPC_PORT, IN_IMAGE, REST_PORT, Launch
 
 REST = f"{REST_PORT}/tcp"
 GRPC = f"{GRPC_PORT}/tcp"
@@ -57,10 +57,10 @@ class Placement:
     gateway: Path | None = None
 
 
-def recorded_settings(settings: Docker, models_dir: Path) -> dict[str, object]:
-    """Return the settings that a container records, with the store that is mounted."""
+def recorded_settings(settings: Docker, models_dir: Path | None) -> dict[str, object]:
+    """Return the settings that a container records, with the store that is mounted, if any."""
     values = {name: value for name, value in asdict(settings).items() if name not in NOT_RECORDED}
-    return {**values, "store": str(models_dir)}
+    return {**values, IN_IMAGE: True} if models_dir is None else {**values, "store": str(models_dir)}
 
 
 def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: Path, image: Image) -> dict[str, str]:
@@ -71,7 +71,7 @@ def labels(launch: Launch, placement: Placement, settings: Docker, models_dir: P
         f"{LABEL}image": image.id,
         f"{LABEL}image_digest": image.resolved(settings.image),
         f"{LABEL}image_name": settings.image,
-        f"{LABEL}settings": json.dumps(recorded_settings(settings, models_dir)),
+        f"{LABEL}settings": json.dumps(recorded_settings(settings, None if launch.in_image else models_dir)),
         f"{LABEL}temporary": json.dumps(launch.temporary_settings),
         f"{LABEL}flags": json.dumps(launch.flags),
         f"{LABEL}environment": json.dumps(sorted(settings.environment)),

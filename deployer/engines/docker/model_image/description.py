@@ -9,7 +9,7 @@ from deployer.engines.docker.container_spec import CONFIG_MOUNT, Health, server_
 from deployer.engines.docker.model_image.labels import OCI, Contents
 from deployer.engines.docker.names import MODELS_MOUNT
 from deployer.engines.docker.sdk_arguments import SECOND
-from deployer.results.deployment import GRPC_PORT, REST_PORT, Launch
+from deployer.results.deployment import BATCHING_CONFIG, GRPC_PORT, MONITORING_CONFIG, REST_PORT, Launch
 
 HEALTH_CHECK = "healthcheck.sh"
 
@@ -57,10 +57,16 @@ def describe(launch: Launch, settings: Docker) -> ImageDescription:
     return ImageDescription(
         base=settings.image,
         model_paths=tuple(f"{model.name}/{version}" for model in launch.models for version in model.versions),
-        labels={**Contents(launch.name, launch.models, launch.flags).labels(), **_oci_labels(launch, settings.image)},
+        labels={**_contents(launch).labels(), **_oci_labels(launch, settings.image)},
         user=settings.user,
         arguments=tuple(server_arguments(launch)),
     )
+
+
+def _contents(launch: Launch) -> Contents:
+    files = {"batching": BATCHING_CONFIG, "monitoring": MONITORING_CONFIG}
+    tables = tuple(table for table, name in files.items() if name in launch.rendered.files)
+    return Contents(launch.name, launch.models, launch.flags, tables)
 
 
 def _oci_labels(launch: Launch, image: str) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker.errors
@@ -14,6 +15,7 @@ from deployer.engines.docker.images import find_image
 from deployer.engines.docker.model_image import builder, labels, push
 from deployer.engines.docker.model_image.assembly import ModelImage
 from deployer.engines.docker.model_image.base_image import BaseImage
+from deployer.engines.docker.model_image.extraction import Extraction
 from deployer.engines.docker.model_image.labels import Contents
 from deployer.engines.docker.model_image.loader import Loader
 from deployer.errors import EngineError
@@ -65,6 +67,13 @@ class ModelImages:
     def contents(self, image: str) -> Contents:
         """Return what an image of the engine has inside. Raises EngineError for a missing image, and without models."""
         return labels.read(image, self._inspect(image).labels)
+
+    def copy_models(self, image: str, versions: Collection[str], target: Path) -> None:
+        """Copy NAME/VERSION for each of the versions out of an image, into a directory. Raises EngineError."""
+        client, seconds = self.host.client, self.host.settings.pull_seconds
+        with docker_errors(f"looking at {image}"):
+            limit = int(client.api.inspect_image(image)["Size"])
+        Extraction(client, image, seconds, limit).run(versions, target)
 
     def id(self, image: str) -> str:
         """Return the id of an image of the engine. Raises EngineError."""

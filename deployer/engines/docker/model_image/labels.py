@@ -21,6 +21,7 @@ FORMAT = "1"
 MAX_CHARACTERS = 1 << 20
 """No label of an image that this tool builds is longer; the engine's labels have no limit of their own."""
 OCI = "org.opencontainers.image."
+TABLES = frozenset({"batching", "monitoring"})
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -31,6 +32,8 @@ class Contents:
     name: str
     models: tuple[ServedModel, ...]
     flags: tuple[tuple[str, str], ...] = ()
+    tables: tuple[str, ...] = ()
+    """The tables of `deployer.toml` that are in its configuration: `batching`, `monitoring`."""
 
     def labels(self) -> dict[str, str]:
         """Return the labels that say so."""
@@ -39,6 +42,7 @@ class Contents:
             f"{CONTENTS}name": self.name,
             f"{CONTENTS}models": models_text(self.models),
             f"{CONTENTS}flags": json.dumps(dict(self.flags), sort_keys=True),
+            f"{CONTENTS}tables": " ".join(self.tables),
         }
 
 
@@ -71,7 +75,8 @@ def _parse(found: Mapping[str, str]) -> Contents:
     for model in models:
         _check(model)
     flags = {str(name): str(value) for name, value in json.loads(found["flags"]).items()}
-    return Contents(check_name(found["name"], "deployment"), models, tuple(sorted(flags.items())))
+    tables = tuple(sorted(TABLES.intersection(found["tables"].split())))
+    return Contents(check_name(found["name"], "deployment"), models, tuple(sorted(flags.items())), tables)
 
 
 def _check(model: ServedModel) -> None:

@@ -15,6 +15,7 @@ from deployer.engines.docker.api import docker_errors
 from deployer.engines.docker.image_pull import api_timeout
 from deployer.engines.docker.model_image.assembly import ModelImage, file_header
 from deployer.engines.docker.model_image.layers import END
+from deployer.engines.docker.model_image.stream import ChunkReader
 from deployer.errors import EngineError
 from deployer.system.wait import Deadline, items_until
 
@@ -92,7 +93,7 @@ class Loader:
 
 def _saved_members(chunks: Iterable[bytes], manifest: list[bytes]) -> Iterator[bytes]:
     """Yield the members of a saved image but those that describe it; its manifest is appended to the list."""
-    with tarfile.open(fileobj=_Reader(iter(chunks)), mode="r|") as saved:  # type: ignore[call-overload]
+    with tarfile.open(fileobj=ChunkReader(iter(chunks)), mode="r|") as saved:  # type: ignore[call-overload]
         for member in saved:
             if member.name == "manifest.json":
                 manifest.append(_content(saved.extractfile(member)))
@@ -108,21 +109,3 @@ def _saved_members(chunks: Iterable[bytes], manifest: list[bytes]) -> Iterator[b
 
 def _content(file: IO[bytes] | None) -> bytes:
     return file.read() if file is not None else b""
-
-
-class _Reader:
-    """A file of the chunks of an answer, to be read once."""
-
-    def __init__(self, chunks: Iterator[bytes]) -> None:
-        self._chunks = chunks
-        self._rest = b""
-
-    def read(self, size: int) -> bytes:
-        """Return the next bytes, fewer than `size` at the end only."""
-        parts, missing = [self._rest], size - len(self._rest)
-        while missing > 0 and (chunk := next(self._chunks, b"")):
-            parts.append(chunk)
-            missing -= len(chunk)
-        whole = b"".join(parts)
-        self._rest = whole[size:]
-        return whole[:size]

@@ -1,0 +1,198 @@
+"""Deployments of an image with the model inside, by its digest: on an engine that has never seen a store."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.cli import ANY_PORTS
+from support.containers import LABEL, PROJECT, build, docker, inspect, world
+from support.deploying import NAME, ask, deployer, refused, up
+from support.quick_server import quick_server
+from support.registry import running
+from support.world import free_port
+
+pytestmark = pytest.mark.timeout(900)
+COPIES = Path(".deployer") / "images"
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(tmp_path_factory.mktemp("registry"), free_port(), tmp_path_factory.mktemp("data")) as address:
+        yield address
+
+
+@pytest.fixture
+def bare(project: Path) -> Iterator[Path]:
+    """The project; its deployments and images are removed at the end."""
+    yield project
+    deployer("down", "--all", "-q", cwd=project)
+    listed = docker("images", "--format", "{{.Repository}} {{.ID}}").splitlines()
+    for image in {line.split()[1] for line in listed if PROJECT in line}:
+        docker("rmi", "--force", image)
+
+
+def built(project: Path, version: int, *arguments: str) -> str:
+    """The id of an image with that version of half_plus_two."""
+    ended = deployer(
+        "image", "build", f"half_plus_two:{version}", "--skip-gate", "--json", "-q", *arguments, cwd=project
+    )
+    assert ended.code == 0, ended.err
+    return ended.json["id"]
+
+
+def pushed(project: Path, version: int, registry: str) -> str:
+    """The reference by digest of such an image, which the engine does not have any more."""
+    image = built(project, version)
+    ended = deployer("image", "push", f"half_plus_two:{version}", "--tag", f"{registry}/{PROJECT}/half", cwd=project)
+    assert ended.code == 0, ended.err
+    docker("rmi", "--force", image)
+    return ended.out.strip()
+
+
+def without_models(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(project / "models")
+    monkeypatch.delenv("DEPLOYER_DOCKER_IMAGE")
+
+
+def status(project: Path) -> dict[str, Any]:
+    (found,) = deployer("status", "--json", cwd=project).json["deployments"]
+    return found
+
+
+def test_images_are_deployed_by_digest_rolled_back_and_taken_down(
+    bare: Path, registry: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (pushed(bare, version, registry) for version in (1, 2))
+    without_models(bare, monkeypatch)
+    deployed = up(bare, first, *ANY_PORTS)
+    assert deployed["report"]["ok"]
+    assert ask(deployed["endpoints"], 2.0) == 3.0
+    container = inspect(NAME)
+    assert container["Mounts"] == []
+    assert container["HostConfig"]["ReadonlyRootfs"]
+    assert container["Config"]["Labels"]["deployer.image_digest"] == first
+    assert (status(bare)["deployment"]["image"], status(bare)["healthy"], status(bare)["warning"]) == (first, True, "")
+    assert up(bare, first)["plan"]["change"] == "nothing"
+    assert deployer("smoke", cwd=bare).code == 0
+    assert deployer("predict", "-q", cwd=bare).code == 0
+    assert deployer("inspect", "half_plus_two", "--json", cwd=bare).json["served"] is True
+
+    replaced = up(bare, second)
+    assert (replaced["plan"]["change"], ask(replaced["endpoints"], 2.0)) == ("replace", 4.0)
+    assert len(list((bare / COPIES).iterdir())) == 1
+    back = deployer("rollback", "--json", cwd=bare)
+    assert back.code == 0, back.err
+    assert ask(back.json["endpoints"], 2.0) == 3.0
+    assert status(bare)["deployment"]["image"] == first
+    releases = deployer("history", "--json", cwd=bare).json["releases"]
+    assert [each["outcome"] for each in releases] == ["succeeded"] * 3
+
+    again = deployer("redeploy", "--json", cwd=bare)
+    assert again.json["plan"]["change"] == "nothing", again.err
+    for change in (("redeploy", "--version", "2"), ("label", "half_plus_two", "canary=1")):
+        refused(deployer(*change, cwd=bare), 2, first, "deployer up REPOSITORY@sha256:")
+    assert ask(back.json["endpoints"], 2.0) == 3.0
+    assert deployer("down", cwd=bare).code == 0
+    assert not (bare / COPIES).exists()
+    assert not (bare / "models").exists()
+
+
+def test_a_stopped_server_starts_again_from_its_image(bare: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = built(bare, 1)
+    without_models(bare, monkeypatch)
+    up(bare, image, *ANY_PORTS)
+    docker("stop", "--time", "1", NAME)
+    ended = deployer("predict", cwd=bare)
+    refused(ended, 7, f"deployer up {image}")
+    assert ask(up(bare, image)["endpoints"], 2.0) == 3.0
+    shutil.rmtree(bare / COPIES)
+    assert deployer("smoke", cwd=bare).code == 0
+
+
+def test_a_deployment_goes_from_the_store_to_an_image_and_back(bare: Path) -> None:
+    up(bare, "half_plus_two:1", *ANY_PORTS)
+    image = built(bare, 2)
+    assert ask(up(bare, image)["endpoints"], 2.0) == 4.0
+    back = deployer("rollback", "--json", cwd=bare)
+    assert back.code == 0, back.err
+    assert ask(back.json["endpoints"], 2.0) == 3.0
+    assert len(inspect(NAME)["Mounts"]) == 2
+    assert inspect(NAME)["Image"] != image
+    assert not (bare / COPIES).exists()
+
+
+def test_behind_a_gateway_an_image_replaces_another_without_a_gap(
+    bare: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = (built(bare, version) for version in (1, 2))
+    without_models(bare, monkeypatch)
+    (bare / "deployer.toml").write_text(f'[gateway]\nenabled = true\nimage = "{gateway_image}"\n')
+    up(bare, first, *ANY_PORTS)
+    measured = up(bare, second, "--measure", "50", "--max-failures", "0")
+    assert measured["traffic"]["failures"] == 0
+    assert ask(measured["endpoints"], 2.0) == 4.0
+
+
+def test_an_image_that_does_not_pass_the_gate_leaves_what_serves(
+    bare: Path, gateway_image: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good = built(bare, 1)
+    monkeypatch.setenv("DEPLOYER_DOCKER_IMAGE", quick_server(gateway_image))
+    bad = built(bare, 2)
+    without_models(bare, monkeypatch)
+    deployed = up(bare, good, *ANY_PORTS)
+    ended = deployer("up", bad, "--timeout", "20", cwd=bare)
+    assert ended.code in (7, 8), ended.err
+    assert ask(deployed["endpoints"], 2.0) == 3.0
+    assert status(bare)["deployment"]["image_id"] == good
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "says"),
+    [
+        ("RUN echo other >> /models/half_plus_two/1/variables/variables.index", 4, "is not what its labels say"),
+        ("RUN rm -r /models/half_plus_two/1", 4, "is not what its labels say"),
+        ("RUN ln -s /etc/passwd /models/half_plus_two/1/assets.txt", 6, "is no file"),
+        ('LABEL deployer.contents.models="[[\\"../../etc\\", [1], [], []]]"', 6, "cannot be read"),
+        ('LABEL deployer.contents.flags="{\\"no_such_flag\\": \\"1\\"}"', 6, "no_such_flag"),
+        ("RUN rm -r /models", 6, "/models"),
+    ],
+)
+def test_an_image_that_is_not_what_it_says_is_refused(bare: Path, change: str, code: int, says: str) -> None:
+    changed = build(f"{PROJECT}/changed:1", f"FROM {built(bare, 1)}\nUSER 0\n{change}\n")
+    image = docker("image", "inspect", "--format", "{{.Id}}", changed)
+    before = world()
+    refused(deployer("up", image, *ANY_PORTS, cwd=bare), code, image, says)
+    assert world() == before
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
+    assert not list((bare / ".deployer").rglob("models"))
+
+
+def test_what_an_image_leaves_no_choice_of_is_refused(bare: Path, server_image: str, registry: str) -> None:
+    image = built(bare, 1)
+    refused(deployer("up", image, "--image", server_image, cwd=bare), 2, "--image does not go with an image")
+    refused(deployer("up", image, "--models-dir", "models", cwd=bare), 2, "--models-dir")
+    refused(deployer("up", image, "--input", "x:float32[?]", cwd=bare), 2, "--input")
+    refused(deployer("up", image, "--engine", "embedded", cwd=bare), 3, "embedded engine runs no containers")
+    (bare / "deployer.toml").write_text("[models.half_plus_two]\n[batching]\nmax_batch_size = 4\n")
+    refused(deployer("up", image, cwd=bare), 3, "batching", "was built without it")
+    (bare / "deployer.toml").write_text("[models.half_plus_two]\n[server.flags]\ngrpc_max_threads = 17\n")
+    refused(deployer("up", image, cwd=bare), 3, "server.flags.grpc_max_threads", "was built without it")
+    (bare / "deployer.toml").unlink()
+    base = docker("image", "inspect", "--format", "{{.Id}}", server_image)
+    refused(deployer("up", base, cwd=bare), 6, "no models inside", "deployer image build")
+    refused(deployer("up", f"sha256:{'0' * 64}", cwd=bare), 6, "0000")
+    refused(deployer("up", f"{registry}/none@sha256:{'0' * 64}", cwd=bare), 6, "no such image")
+
+
+def test_a_plan_shows_what_would_be_deployed_and_starts_nothing(bare: Path) -> None:
+    image = built(bare, 1)
+    ended = deployer("plan", image, *ANY_PORTS, "--json", cwd=bare)
+    assert (ended.code, ended.json["plan"]["change"]) == (0, "create"), ended.err
+    assert docker("ps", "-a", "-q", "--filter", LABEL) == ""
+    digest = ended.json["plan"]["digest"]
+    assert up(bare, image, "--expect", digest, *ANY_PORTS)["report"]["ok"]
